@@ -1,0 +1,107 @@
+"""A camera's newest picture, and its pictures as an endless MJPEG."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.http import http_date
+from django.views.decorators.http import require_safe
+
+from cameras.access import Grant, grant_for
+from cameras.api.doors import Denied, actor_at_the_door, camera_for
+from cameras.api.problems import problem
+from cameras.live import process
+from cameras.live.hub import Viewer
+from cameras.models import Camera
+
+SNAPSHOT_WAIT_S = 1.0
+FRESH_MS = 3000  # an older picture is not given out as the newest
+BOUNDARY = b"sideline"
+BEHIND_BYTES = 256 * 1024  # a reader further behind than this misses frames
+
+
+def _enter(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Grant]:
+    actor = actor_at_the_door(request)
+    camera = camera_for(actor, camera_id)
+    return camera, grant_for(actor, camera)
+
+
+@require_safe
+async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """The newest frame as image/jpeg with Last-Modified, or 503 and the reason there is none."""
+    try:
+        camera, _ = await database_sync_to_async(_enter)(request, pk)
+    except Denied as denied:
+        return denied.response
+    viewer = process.hub().join(str(camera.pk))
+    try:
+        async with asyncio.timeout(SNAPSHOT_WAIT_S):
+            frame = await viewer.next_frame()
+            while _age_ms(frame.timestamp) > FRESH_MS:
+                frame = await viewer.next_frame()
+    except TimeoutError:
+        state = await database_sync_to_async(camera.current_state)()
+        reason = state.reason or "No picture arrived within a second."
+        return problem(503, reason, state=state.state)
+    finally:
+        viewer.leave()
+    response = HttpResponse(frame.jpeg, content_type="image/jpeg")
+    response["Last-Modified"] = http_date(frame.timestamp / 1000)
+    response["Cache-Control"] = "private, no-cache"
+    response["X-Timestamp"] = str(frame.timestamp)
+    response["Content-Disposition"] = f'inline; filename="{camera.pk}-{frame.timestamp}.jpg"'
+    return response
+
+
+@require_safe
+async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """multipart/x-mixed-replace, newest wins, until the reader leaves or may no longer watch."""
+    try:
+        camera, grant = await database_sync_to_async(_enter)(request, pk)
+    except Denied as denied:
+        return denied.response
+    scope: dict[str, Any] = getattr(request, "scope", {})
+    viewer = process.hub().join(str(camera.pk))
+    response = StreamingHttpResponse(
+        _parts(viewer, grant, scope),
+        content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}",
+    )
+    response["Cache-Control"] = "no-store, no-transform"
+    response["X-Accel-Buffering"] = "no"
+    response["Content-Encoding"] = "identity"
+    return response
+
+
+async def _parts(
+    viewer: Viewer, grant: Grant, scope: dict[str, Any]
+) -> AsyncGenerator[bytes, None]:
+    ended = asyncio.Event()
+    pending = scope.get("extensions", {}).get("sideline.pending")
+    process.watchman().post(viewer, grant, lambda code: (ended.set(), viewer.wake())[1])
+    try:
+        while not ended.is_set():
+            frame = viewer.take_frame()
+            if frame is None:
+                await viewer.wait()
+                continue
+            yield (
+                b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\nX-Timestamp: %d\r\n\r\n%b\r\n"
+                % (BOUNDARY, len(frame.jpeg), frame.timestamp, frame.jpeg)
+            )
+            await asyncio.sleep(0)
+            while pending is not None and pending() > BEHIND_BYTES and not ended.is_set():
+                await asyncio.sleep(0.05)
+    finally:
+        process.watchman().dismiss(viewer)
+        viewer.leave()
+
+
+def _age_ms(timestamp: int) -> int:
+    return int(time.time() * 1000) - timestamp

@@ -1,0 +1,126 @@
+"""Shapes of the API: one serializer each, explicit fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError as ModelError
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from cameras.ingest.labels import COCO
+from cameras.models import Camera, CameraState, Organization, StreamKey
+
+
+class LoginSerializer(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
+    organization = serializers.SlugField(
+        required=False, help_text="Implied where the person has one membership."
+    )
+
+
+class LoggedInSerializer(serializers.Serializer[Any]):
+    token = serializers.CharField(help_text="Shown only here.")
+    expiry = serializers.DateTimeField()
+    organization = serializers.SlugField()
+
+
+class OrganizationSerializer(serializers.ModelSerializer[Organization]):
+    metadata = serializers.SerializerMethodField()
+    role = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Organization
+        fields = ("id", "name", "slug", "time_zone", "metadata", "role", "created_at")
+
+    @extend_schema_field({"type": "object", "properties": {"serverHostURL": {"type": "string"}}})
+    def get_metadata(self, organization: Organization) -> dict[str, Any]:
+        host = self.context["request"].get_host().rsplit(":", 1)
+        bare = host[0] if len(host) == 2 and host[1].isdigit() else ":".join(host)
+        return organization.metadata | {"serverHostURL": organization.server_host(bare)}
+
+    def get_role(self, organization: Organization) -> str:
+        return str(self.context["request"].auth.roles[organization.pk])
+
+
+class StateSerializer(serializers.ModelSerializer[CameraState]):
+    class Meta:
+        model = CameraState
+        fields = ("state", "since", "reason", "fps", "width", "height", "last_frame_at")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "An RTSP camera",
+            request_only=True,
+            value={
+                "organization": "6f1f1f4e-5a0f-4a43-9c39-0a4f5f0d3c11",
+                "name": "North gate",
+                "kind": "rtsp",
+                "source": "rtsp://viewer:secret@192.168.1.20/stream1",
+                "fps": 10,
+            },
+        )
+    ]
+)
+class CameraSerializer(serializers.ModelSerializer[Camera]):
+    """`source` is written whole and read back with its password masked."""
+
+    source = serializers.CharField(
+        required=False, allow_blank=True, max_length=2000, help_text="The password reads back •••."
+    )
+    classes = serializers.ListField(child=serializers.ChoiceField(choices=COCO), required=False)
+    state = StateSerializer(source="current_state", read_only=True)
+
+    class Meta:
+        model = Camera
+        fields = (
+            "id", "organization", "name", "kind", "source", "enabled", "fps", "width", "quality",
+            "detect", "classes", "threshold", "time_zone", "state", "created_at",
+        )  # fmt: skip
+        read_only_fields = ("id", "created_at")
+        validators = ()  # the model's own constraints are asked in `validate`
+
+    def to_representation(self, camera: Camera) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(camera)
+        return shown | {"source": camera.shown_source}
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields: dict[str, Any] = super().get_fields()
+        fields["source"].get_attribute = lambda camera: camera.shown_source
+        return fields
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        camera = self.instance or Camera()
+        if self.instance and values.get("organization", camera.organization) != camera.organization:
+            raise serializers.ValidationError({"organization": "A camera keeps its organization."})
+        for name, value in values.items():
+            setattr(camera, name, value)
+        try:
+            camera.full_clean()
+        except ModelError as error:
+            raise serializers.ValidationError(error.message_dict) from None
+        self._cleaned = camera
+        return values
+
+    def save(self, **more: Any) -> Camera:
+        """The instance that was validated is the one that is saved."""
+        self._cleaned.save()
+        self.instance = self._cleaned
+        return self._cleaned
+
+
+class StreamKeySerializer(serializers.ModelSerializer[StreamKey]):
+    class Meta:
+        model = StreamKey
+        fields = ("id", "camera", "name", "created_at", "expires_at", "revoked_at")
+        read_only_fields = ("id", "created_at", "revoked_at")
+
+
+class IssuedStreamKeySerializer(StreamKeySerializer):
+    key = serializers.CharField(help_text="Shown only here.")
+
+    class Meta(StreamKeySerializer.Meta):
+        fields = (*StreamKeySerializer.Meta.fields, "key")

@@ -1,0 +1,207 @@
+"""A camera's pictures, always the newest: `cv2.VideoCapture` in a thread of its own.
+
+The thread never waits for a reader. It opens, grabs, and after a loss opens again for ever; where
+it is stuck inside native code nothing in this process can end it, and `stuck()` says so.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from cameras.ingest.addresses import Opening, resolve
+from cameras.ingest.diagnosis import explain
+from cameras.ingest.freshness import STALE_AFTER, Freshness, Status, now_ms
+from cameras.ingest.pictures import Picture, Slot
+from cameras.ingest.sources import SourceError
+
+OPEN_TIMEOUT = 5.0  # seconds; FFmpeg's own
+OPEN_LIMIT = 8.0  # after which the open is called stuck
+READ_TIMEOUT = 9.0
+FROZEN_LIMIT = 10.5  # after which a grab is called stuck
+STEADY = 10.0  # seconds of pictures after which a loss counts as the first again
+LATE = 0.5  # a file this far behind its pace gives up the lost time instead of bursting
+OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+LOOPING = ("file", "demo")
+
+
+class Lost(Exception):
+    """The source gives no more pictures; the text is a plain sentence."""
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait before that attempt (1 is the first repeat): 1, 2, 4 … 30, ± 20 %."""
+    return float(min(30, 2 ** min(attempt - 1, 5)) * random.uniform(0.8, 1.2))
+
+
+def open_capture(opening: Opening, timeout: float = OPEN_TIMEOUT) -> Any:
+    """A `cv2.VideoCapture`, opened or not. One thread of a process at a time: see OPTIONS."""
+    if isinstance(opening.target, int):
+        device = cv2.VideoCapture(opening.target, cv2.CAP_V4L2)
+        device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return device
+    cv2.utils.logging.setLogLevel(
+        0
+    )  # OpenCV's and FFmpeg's complaints name the URL, password and all
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    settings = {  # accepted in the constructor only
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: int(timeout * 1000),
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(READ_TIMEOUT * 1000),
+        cv2.CAP_PROP_N_THREADS: 1,
+    }
+    flat = [value for pair in settings.items() for value in pair]
+    os.environ[OPTIONS] = opening.environment  # read by the constructor, for the whole process
+    try:
+        return cv2.VideoCapture(opening.target, cv2.CAP_FFMPEG, flat)
+    finally:
+        del os.environ[OPTIONS]
+
+
+class Capture:
+    """The pictures of one source. `rate` is how many a second get their pixels; set it freely.
+
+    Every frame is grabbed and counted; only chosen ones are converted to pixels and put into
+    `slot`. `attempt` above 0 waits its back-off before the first open.
+    """
+
+    def __init__(
+        self, kind: str, source: str, *, media_root: Path, allow_loopback: bool, attempt: int = 0
+    ) -> None:
+        self.rate = 1.0
+        self.slot = Slot()
+        self._kind, self._source = kind, source
+        self._where: dict[str, Any] = {"media_root": media_root, "allow_loopback": allow_loopback}
+        self._attempt = attempt
+        self._freshness = Freshness(attempt=attempt)
+        self._stop = threading.Event()
+        self._limit: tuple[str, float] | None = None  # a native call and when it counts as stuck
+        self._credit = 1.0
+        self._last = 0
+        self._due = 0.0  # when the next frame of a file is to be shown, monotonic seconds
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    def start(self) -> None:
+        """Begin capturing."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """Ask the thread to end; False where it did not in time."""
+        self._stop.set()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def status(self) -> Status:
+        """What is true now."""
+        return self._freshness.status()
+
+    def stuck(self) -> str | None:
+        """A sentence where native code does not come back; only ending the process helps."""
+        limit = self._limit
+        if limit is None or time.monotonic() < limit[1]:
+            return None
+        return limit[0]
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if self._attempt:
+                self._stop.wait(backoff(self._attempt))
+            began = time.monotonic()
+            try:
+                self._session()
+            except (Lost, SourceError, cv2.error) as error:
+                reason = "OpenCV failed." if isinstance(error, cv2.error) else str(error)
+                steady = self._freshness.attempt == 0 and time.monotonic() - began > STEADY
+                self._attempt = 1 if steady else self._attempt + 1
+                self._freshness.lost(reason, self._attempt)
+
+    def _session(self) -> None:
+        """From open to loss. Raises `Lost` or `SourceError`; returns only when stopped."""
+        capture = self._open()
+        try:
+            if self._kind in LOOPING:
+                while not self._stop.is_set():
+                    self._play(capture)
+                    capture = self._reopened(capture)
+            while not self._stop.is_set():
+                if not self._grab(capture):
+                    raise Lost(self._why_ended())
+        finally:
+            with self._native("The camera's connection does not close.", 3.0):
+                capture.release()
+
+    def _open(self) -> Any:
+        opening = resolve(self._kind, self._source, **self._where)
+        with self._native("The camera does not open.", OPEN_LIMIT):
+            capture = open_capture(opening)
+        if not capture.isOpened():
+            raise Lost(explain(self._kind, self._source, **self._where))
+        return capture
+
+    def _reopened(self, capture: Any) -> Any:
+        """The file from its start. Opening again is exact for every container; seeking is not."""
+        capture.release()
+        return self._open()
+
+    def _play(self, capture: Any) -> None:
+        """One pass of a file at its own pace, counted from where the last pass ended."""
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        step = 1 / (fps if 1 <= fps <= 120 else 25.0)
+        frames = 0
+        if self._due < time.monotonic() - LATE:
+            self._due = time.monotonic()
+        while not self._stop.wait(max(0.0, self._due - time.monotonic())):
+            if not self._grab(capture):
+                if not frames:
+                    raise Lost(explain(self._kind, self._source, **self._where))
+                return
+            frames += 1
+            self._due += step
+            if self._due < time.monotonic() - LATE:
+                self._due = time.monotonic()
+
+    def _grab(self, capture: Any) -> bool:
+        """Take the next frame, and its pixels if it is one of the chosen. False at the end."""
+        began = time.monotonic()
+        with self._native("The camera's stream has frozen.", FROZEN_LIMIT):
+            if not capture.grab():
+                return False
+        if time.monotonic() - began > READ_TIMEOUT - 0.5:
+            # When FFmpeg's read times out OpenCV hands out what was left in the decoder: old.
+            raise Lost("The camera's stream has frozen; connecting again.")
+        timestamp = max(now_ms(), self._last + 1)
+        elapsed, self._last = timestamp - self._last, timestamp
+        width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self._freshness.frame(timestamp, width, height)
+        # Half a frame of credit suffices, so that jitter does not halve an equal rate.
+        self._credit = min(1.5, self._credit + elapsed / 1000 * self.rate)
+        if self._credit >= 0.5 and self.rate:
+            self._credit -= 1
+            whole, image = capture.retrieve()
+            if whole and image is not None:
+                self.slot.put(Picture(timestamp, image.shape[1], image.shape[0], image))
+        return True
+
+    def _why_ended(self) -> str:
+        age = self._freshness.age
+        if age is None:
+            return explain(self._kind, self._source, **self._where)
+        if age >= STALE_AFTER - 0.5:
+            return "The camera's stream has frozen; connecting again."
+        return "The camera ended the stream; connecting again."
+
+    @contextmanager
+    def _native(self, sentence: str, seconds: float) -> Iterator[None]:
+        self._limit = (sentence, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._limit = None

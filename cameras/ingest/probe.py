@@ -1,0 +1,99 @@
+"""Does a source give a picture? Asked in a process of its own, which is killed at the time-out.
+
+The source goes in by standard input: command lines are public on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cameras.ingest.sources import SourceError, check
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RESERVE = 0.4  # seconds of the time-out for starting and ending the process
+EXPLAIN_AT_LEAST = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The outcome: a plain sentence, and the picture's size (0 × 0 without one)."""
+
+    ok: bool
+    sentence: str
+    width: int = 0
+    height: int = 0
+
+
+def test_connection(
+    kind: str, source: str, *, media_root: Path, allow_loopback: bool, timeout: float = 5.0  # noqa: PT028
+) -> Probe:
+    """Open the source, read one picture, and say how it went, within `timeout` seconds."""
+    try:
+        check(kind, source, media_root=media_root, allow_loopback=allow_loopback)
+    except SourceError as error:
+        return Probe(False, error.sentence)
+    if kind == "push":
+        return Probe(True, "Frames will be sent to this camera; there is nothing to connect to.")
+    question = {
+        "kind": kind,
+        "source": source,
+        "media_root": str(media_root),
+        "allow_loopback": allow_loopback,
+        "timeout": timeout - RESERVE,
+    }
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-m", "cameras.ingest.probe"],
+            input=json.dumps(question).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout,
+            cwd=ROOT,
+            check=True,
+        )
+        return Probe(**json.loads(answer.stdout))
+    except subprocess.TimeoutExpired:
+        return Probe(False, f"The camera gave no picture within {timeout:g} seconds.")
+    except (subprocess.CalledProcessError, ValueError, TypeError):
+        return Probe(False, "The camera's video could not be read: its decoder failed.")
+
+
+test_connection.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test
+
+
+def probe(
+    kind: str, source: str, *, media_root: Path, allow_loopback: bool, timeout: float
+) -> Probe:
+    """The same in this process; native code may exceed `timeout`."""
+    from cameras.ingest.addresses import resolve
+    from cameras.ingest.capture import open_capture
+    from cameras.ingest.diagnosis import explain
+
+    deadline = time.monotonic() + timeout
+    try:
+        opening = resolve(
+            kind, source, media_root=media_root, allow_loopback=allow_loopback, timeout=timeout
+        )
+    except SourceError as error:
+        return Probe(False, error.sentence)
+    capture = open_capture(opening, max(0.5, deadline - time.monotonic() - EXPLAIN_AT_LEAST))
+    whole, image = capture.read()
+    if whole and image is not None:
+        height, width = image.shape[:2]
+        return Probe(True, f"Connected: {width}×{height}.", width, height)
+    left = max(0.3, min(3.0, deadline - time.monotonic()))
+    sentence = explain(
+        kind, source, media_root=media_root, allow_loopback=allow_loopback, timeout=left
+    )
+    return Probe(False, sentence)
+
+
+if __name__ == "__main__":
+    asked = json.load(sys.stdin)
+    asked["media_root"] = Path(asked["media_root"])
+    print(json.dumps(asdict(probe(**asked))), flush=True)

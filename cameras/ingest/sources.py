@@ -1,0 +1,158 @@
+"""What a source string may be, and how it is shown. No network here.
+
+An address is taken apart once, by `Address.parse`, and everything that leaves this process
+(the URL for FFmpeg, the host that is looked up, the text on a page) is rebuilt from those parts,
+so no second parser can read the same string differently.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from cameras.ingest.networks import forbidden, literal
+
+KINDS = ("rtsp", "http", "device", "file", "push", "demo")
+SCHEMES = {"rtsp": ("rtsp", "rtsps"), "http": ("http", "https")}
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+MAX_LENGTH = 2000
+MASK = "•••"
+
+_DEVICE = re.compile(r"(?:/dev/video)?([0-9]|[1-5][0-9]|6[0-3])", re.ASCII)
+_ADDRESS = re.compile(
+    r"(?P<scheme>[a-z]+)://"
+    r"(?:(?P<user>[^\s:@/?#\[\]\\]*)(?::(?P<password>[^\s@/?#\[\]\\]*))?@)?"
+    r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>(?:[/?][^\s#\\]*)?)",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_SECRET = re.compile(
+    r"(?P<key>(?:^|[?&;/_=])[^=&;?/\s]*"
+    r"(?:password|passwd|passphrase|pass|pwd|psw|token|key|secret|auth|sig|signature)"
+    r"[^=&;?/\s]*=|(?:user|usr|login)[^=&;?/\s]*=[^:&;\s]*:)[^&;\s]*",
+    re.IGNORECASE,
+)
+
+
+class SourceError(ValueError):
+    """A source that cannot be used. `sentence` is plain text and never holds a password."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed rtsp(s) or http(s) address. `user` and `password` are decoded, or None."""
+
+    scheme: str
+    user: str | None
+    password: str | None
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def parse(cls, kind: str, source: str) -> Address:
+        """Raises `SourceError` for anything that two parsers might read in two ways."""
+        found = _ADDRESS.fullmatch(source)
+        if not found or any(ord(c) < 33 or ord(c) == 127 or c in "\"'`<>" for c in source):
+            raise SourceError(
+                "This is not a complete address, such as "
+                f"{SCHEMES[kind][0]}://user:password@192.168.1.20/stream. Special characters in "
+                "a user name or password are written as %40 for @, %23 for #, %2F for /."
+            )
+        scheme = found["scheme"].lower()
+        if scheme not in SCHEMES[kind]:
+            raise SourceError(f"The address must begin with {' or '.join(SCHEMES[kind])}://.")
+        port = int(found["port"] or DEFAULT_PORTS[scheme])
+        if not 0 < port < 65536:
+            raise SourceError("The port must be between 1 and 65535.")
+        host = found["host"].strip("[]").lower().removesuffix(".")
+        if literal(host) is None:
+            bad = ":" in host or len(host) > 253 or re.fullmatch(r"[0-9.]*|.*\.[0-9]+", host)
+            if bad or not all(map(_LABEL.fullmatch, host.split("."))):
+                raise SourceError("The host name in the address is not valid.")
+        user, password = (
+            None if found[part] is None else unquote(found[part]) for part in ("user", "password")
+        )
+        if any(ord(c) < 32 or ord(c) == 127 for c in (user or "") + (password or "")):
+            raise SourceError("The user name or password holds a control character.")
+        return cls(scheme, user, password, host, port, found["path"])
+
+    def url(self, host: str | None = None, *, credentials: bool = True) -> str:
+        """The address rebuilt from its parts, with `host` (a checked IP) in the host's place."""
+        login = ""
+        if credentials and self.user is not None:
+            login = quote(self.user, safe="")
+            login += "" if self.password is None else ":" + quote(self.password, safe="")
+            login += "@"
+        shown = host or self.host
+        shown = f"[{shown}]" if ":" in shown else shown
+        return f"{self.scheme}://{login}{shown}:{self.port}{self.path}"
+
+
+def check(kind: str, source: str, *, media_root: Path, allow_loopback: bool) -> None:
+    """Raise `SourceError` where `source` cannot be a source of `kind`. Looks at files, not nets."""
+    if kind not in KINDS:
+        raise SourceError("The kind of source is not known.")
+    if len(source) > MAX_LENGTH:
+        raise SourceError("The source is longer than 2,000 characters.")
+    if kind in ("push", "demo"):
+        if source:
+            raise SourceError("This kind of camera has no source of its own; leave it empty.")
+    elif kind == "device":
+        device_index(source)
+    elif kind == "file":
+        file_path(source, media_root)
+    else:
+        check_host(Address.parse(kind, source), allow_loopback=allow_loopback)
+
+
+def check_host(address: Address, *, allow_loopback: bool) -> None:
+    """Refuse literal spellings of forbidden addresses, and localhost."""
+    ip = literal(address.host)
+    local = address.host == "localhost" or address.host.endswith(".localhost")
+    if (local and not allow_loopback) or (ip and forbidden(ip, allow_loopback=allow_loopback)):
+        raise SourceError("Addresses of this server itself and link-local addresses are closed.")
+
+
+def device_index(source: str) -> int:
+    """`"0"` or `"/dev/video0"` as a number, 0 to 63."""
+    found = _DEVICE.fullmatch(source)
+    if not found:
+        raise SourceError("A device is a number from 0 to 63, or a path such as /dev/video0.")
+    return int(found[1])
+
+
+def file_path(source: str, media_root: Path) -> Path:
+    """The real path of a file inside `media_root`; symbolic links may not lead out of it."""
+    if not source or source.startswith(("/", "~")) or "\\" in source or not source.isprintable():
+        raise SourceError("A file is named by its path inside the media folder.")
+    root = media_root.resolve()
+    path = (root / source).resolve()
+    if ".." in Path(source).parts or not path.is_relative_to(root):
+        raise SourceError("The file must be inside the media folder.")
+    if not path.is_file():
+        raise SourceError("There is no such file in the media folder.")
+    return path
+
+
+def redact(source: str) -> str:
+    """The source with its password and secret-looking query values masked. Never raises."""
+    scheme, separator, rest = source.partition("://")
+    if not separator:
+        scheme, rest = "", source
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    cut = rest.rfind("@") if _ADDRESS.fullmatch(source) is None else authority.rfind("@")
+    if cut >= 0:
+        user, colon, _ = rest[:cut].partition(":")
+        user = user if colon or _ADDRESS.fullmatch(source) else ""
+        masked = f"{user}:{MASK}" if colon else user or MASK
+        rest = masked + rest[cut:]
+    return scheme + separator + _SECRET.sub(lambda found: found["key"] + MASK, rest)

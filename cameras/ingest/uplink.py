@@ -1,0 +1,132 @@
+"""Between an ingest process and the web: frames and states up, wishes and pushed frames down.
+
+Two ways to speak, same packets: a socket inherited from `serve`, or Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Protocol
+
+import redis.asyncio as redis
+from django.conf import settings
+
+from cameras.live import demand, groups
+from cameras.live.frames import FrameError, PacketReader, pack
+
+log = logging.getLogger(__name__)
+
+Packet = tuple[dict[str, Any], bytes]
+BACKLOG_BYTES = 2 * 1024 * 1024  # above this a frame is dropped; states are small and always go
+CHUNK = 1 << 18
+
+
+class LinkLost(ConnectionError):
+    """The other side is gone."""
+
+
+class Uplink(Protocol):
+    """What the supervisor needs of the web side."""
+
+    async def send(self, header: dict[str, Any], payload: bytes) -> None:
+        """Pass a worker's packet on; drops frames rather than wait."""
+
+    def receive(self) -> AsyncGenerator[Packet, None]:
+        """`watched` and `push` packets as they come; ends with `LinkLost`."""
+
+
+class SocketLink:
+    """One end of a local socket that speaks packets. Bound: `BACKLOG_BYTES` waiting to be sent."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def over(cls, end: socket.socket) -> SocketLink:
+        """A link over a connected socket, which it owns from now on."""
+        return cls(*await asyncio.open_connection(sock=end))
+
+    async def send(self, header: dict[str, Any], payload: bytes) -> None:
+        """Write without waiting; a packet with a payload is dropped while the backlog is long."""
+        if self._writer.is_closing():
+            raise LinkLost("The link is closed.")
+        if not payload or self._writer.transport.get_write_buffer_size() < BACKLOG_BYTES:
+            self._writer.write(pack(header, payload))
+
+    async def receive(self) -> AsyncGenerator[Packet, None]:
+        """Packets until the other side ends; then `LinkLost`."""
+        packets = PacketReader()
+        while True:
+            try:
+                data = await self._reader.read(CHUNK)
+                if not data:
+                    raise LinkLost("The other side closed the link.")
+                for packet in packets.feed(data):
+                    yield packet
+            except (FrameError, ConnectionError) as error:
+                raise LinkLost(str(error)) from None
+
+    def close(self) -> None:
+        """Hang up; the other side sees the end of the stream."""
+        self._writer.close()
+
+
+class RedisUplink:
+    """Frames to the channel layer's groups; wishes from expiring keys; pushed frames by pub/sub."""
+
+    def __init__(self, cameras: Callable[[], list[str]]) -> None:
+        self._cameras = cameras
+        self._client = redis.Redis.from_url(settings.REDIS_URL)
+        self._queue: asyncio.Queue[Packet] = asyncio.Queue(maxsize=64)
+        self._down = False
+
+    async def send(self, header: dict[str, Any], payload: bytes) -> None:
+        """Publish; while Redis is away, frames and states are dropped."""
+        try:
+            await groups.publish(header["camera"], header, payload)
+            self._down = False
+        except (redis.RedisError, OSError) as error:
+            if not self._down:
+                log.warning("Redis is away, frames are dropped until it is back: %s", error)
+            self._down = True
+
+    async def receive(self) -> AsyncGenerator[Packet, None]:
+        """For ever; a Redis that restarts is found again within a second."""
+        tasks = [asyncio.create_task(self._poll()), asyncio.create_task(self._pushes())]
+        try:
+            while True:
+                yield await self._queue.get()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                cameras = self._cameras()
+                keys = [demand.key(camera_id) for camera_id in cameras]
+                found = await self._client.mget(keys) if keys else []
+                wanted = [pk for pk, value in zip(cameras, found, strict=True) if value]
+                await self._queue.put(({"type": "watched", "cameras": wanted}, b""))
+            except (redis.RedisError, OSError):
+                await asyncio.sleep(1)
+            await asyncio.sleep(0.25)
+
+    async def _pushes(self) -> None:
+        while True:
+            try:
+                async with self._client.pubsub() as inbox:
+                    await inbox.subscribe(demand.PUSHES)
+                    async for message in inbox.listen():
+                        if message["type"] == "message":
+                            for packet in PacketReader().feed(message["data"]):
+                                self._offer(packet)
+            except (redis.RedisError, OSError, FrameError):
+                await asyncio.sleep(1)
+
+    def _offer(self, packet: Packet) -> None:
+        if not self._queue.full():
+            self._queue.put_nowait(packet)

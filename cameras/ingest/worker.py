@@ -1,0 +1,206 @@
+"""One camera's process: `python -m cameras.ingest.worker FD`.
+
+FD is an inherited end of a Unix socket pair that speaks packets (`cameras.live.frames`). It is a
+process of its own because native code that hangs or crashes can only be ended with its process.
+When the link closes, the process ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import cv2
+
+from cameras.ingest.capture import Capture
+from cameras.ingest.detector import Detector
+from cameras.ingest.freshness import State
+from cameras.ingest.link import Link
+from cameras.ingest.pictures import Image, Picture
+from cameras.ingest.push import Push
+from cameras.ingest.tracker import Tracker
+from cameras.live.frames import Detection, Frame
+
+DETECTIONS_PER_SECOND = 5.0
+IDLE_RATE = 1.0  # pictures a second where nobody looks: for stills
+STILL_EVERY = 60.0
+BEAT = 1.0
+WEAK = 0.6  # of the threshold: detections that may continue a track but not start one
+STUCK = 75  # exit status (EX_TEMPFAIL): start me again with attempt + 1
+BROKEN = 70  # exit status (EX_SOFTWARE): a thread failed
+
+
+class Worker:
+    """Capture, detection, encoding and reporting of one camera, each in its own thread."""
+
+    def __init__(self, link: Link, config: dict[str, Any]) -> None:
+        self._link = link
+        self._fps = float(config["fps"])
+        self._width: int | None = config.get("width") or None
+        self._quality = int(config.get("quality", 80))
+        self._detect = bool(config.get("detect"))
+        self._threshold = float(config.get("threshold", 0.4))
+        self._classes = list(config.get("classes") or ())
+        self._tracker = Tracker(self._threshold)
+        self._watched = False
+        self._seq = 0
+        self._latest: Picture | None = None
+        self.camera: Capture | Push = (
+            Push()
+            if config["kind"] == "push"
+            else Capture(
+                config["kind"],
+                config["source"],
+                media_root=Path(config["media_root"]),
+                allow_loopback=bool(config["allow_loopback"]),
+                attempt=int(config.get("attempt", 0)),
+            )
+        )
+        self._set_rate()
+
+    def start(self) -> None:
+        """Start every thread."""
+        self.camera.start()
+        jobs = [self._publish, self._beat] + [self._follow] * self._detect
+        for job in jobs:
+            threading.Thread(target=job, name=job.__name__, daemon=True).start()
+
+    def receive(self, header: dict[str, Any], payload: bytes) -> None:
+        """A packet from the supervisor. Unknown types are ignored."""
+        if header["type"] == "watched":
+            self._watched = bool(header["watched"])
+            self._set_rate()
+        elif header["type"] == "push" and isinstance(self.camera, Push):
+            self.camera.take(int(header["timestamp"]), payload)
+
+    def _set_rate(self) -> None:
+        detecting = DETECTIONS_PER_SECOND if self._detect else IDLE_RATE
+        self.camera.rate = self._fps if self._watched else min(self._fps, detecting)
+
+    def _publish(self) -> None:
+        """Each new picture: encoded once, sent while watched, kept as a still now and then."""
+        seen, next_still = 0, 0.0
+        while True:
+            picture = self.camera.slot.newest(seen, timeout=1.0)
+            if picture is None:
+                continue
+            seen, self._latest = picture.timestamp, picture
+            still = time.monotonic() >= next_still
+            if not (self._watched or still):
+                continue
+            frame = self._frame(picture)
+            if frame is None:
+                continue
+            if self._watched:
+                self._seq += 1
+                frame = replace(frame, seq=self._seq)
+                self._link.picture({"type": "frame"} | frame.header(), frame.jpeg)
+            if still:
+                next_still = time.monotonic() + STILL_EVERY
+                self._send_still(frame)
+
+    def _send_still(self, frame: Frame) -> None:
+        self._link.picture({"type": "still", "timestamp": frame.timestamp}, frame.jpeg)
+
+    def _frame(self, picture: Picture) -> Frame | None:
+        """The picture as delivered, numbered 0, with its objects; None where undecodable."""
+        width, height, jpeg = picture.width, picture.height, picture.jpeg
+        reduce = self._width is not None and self._width < width
+        if reduce or jpeg is None:
+            image = picture.pixels()
+            if image is None:
+                return None
+            if reduce and self._width is not None:
+                width, height = self._width, max(1, round(height * self._width / width))
+                image = _reduced(image, width, height)
+            _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
+            jpeg = encoded.tobytes()
+        found = None
+        if self._detect:
+            scale = width / picture.width
+            found = [_scaled(d, scale).wire() for d in self._tracker.at(picture.timestamp)]
+        return Frame(jpeg, picture.timestamp, 0, width, height, found)
+
+    def _follow(self) -> None:
+        """Detect on the newest picture and hand the result to the tracker."""
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)  # Linux: this thread only
+        detector = Detector(self._threshold * WEAK, self._classes)
+        seen = 0
+        while True:
+            picture = self.camera.slot.newest(seen, timeout=1.0)
+            if picture is None:
+                continue
+            began, seen = time.monotonic(), picture.timestamp
+            image = picture.pixels()
+            if image is not None:
+                size = (picture.width, picture.height)
+                self._tracker.update(detector.detect(image), picture.timestamp, size)
+            time.sleep(max(0.0, began + 0.95 / DETECTIONS_PER_SECOND - time.monotonic()))
+
+    def _beat(self) -> None:
+        """Report the state at every change and each second; end the process where it is stuck."""
+        shown: State | None = None
+        sent = 0.0
+        while True:
+            status = self.camera.status()
+            if status.state != shown or time.monotonic() - sent >= BEAT:
+                lost = status.state != shown and status.state in ("stale", "offline")
+                shown, sent = status.state, time.monotonic()
+                self._link.state(status.packet())
+                if lost and self._latest is not None:
+                    frame = self._frame(self._latest)
+                    if frame is not None:
+                        self._send_still(frame)
+            stuck = self.camera.stuck()
+            if stuck is not None:
+                self._link.state(status.packet() | {"reason": stuck})
+                self._link.flush(0.5)
+                os._exit(STUCK)
+            time.sleep(0.1)
+
+
+def _scaled(detection: Detection, scale: float) -> Detection:
+    x, y, width, height = (value * scale for value in detection.bbox)
+    return Detection(
+        detection.label, detection.confidence, (x, y, width, height), detection.track_id
+    )
+
+
+def _reduced(image: Image, width: int, height: int) -> Image:
+    made = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return made.astype(image.dtype, copy=False)
+
+
+def _give_up(failure: threading.ExceptHookArgs) -> NoReturn:
+    traceback.print_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
+    sys.stderr.flush()
+    os._exit(BROKEN)
+
+
+def main(fd: int) -> NoReturn:
+    """Serve the link until it closes. Never returns: threads may be stuck in native code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.excepthook = _give_up
+    cv2.setNumThreads(1)
+    link = Link(socket.socket(fileno=fd))
+    worker: Worker | None = None
+    for header, payload in link.packets():
+        if worker is not None:
+            worker.receive(header, payload)
+        elif header["type"] == "config":
+            worker = Worker(link, header)
+            worker.start()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

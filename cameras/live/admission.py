@@ -1,0 +1,144 @@
+"""Who may open a stream, and who must leave it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from cameras.access import (
+    Actor,
+    BadCredential,
+    Grant,
+    actor_for_session,
+    actor_for_stream_key,
+    actor_for_token,
+    bearer_of,
+    grant_for,
+    standing,
+)
+from cameras.models import Camera, CameraState
+
+log = logging.getLogger(__name__)
+
+PATROL_S = 1.0
+
+
+class Refused(Exception):
+    """No valid credential: answered 403 at the handshake, before anything is accepted."""
+
+
+class Closed(Exception):
+    """A valid credential that does not reach this camera: accepted, then closed with `code`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A viewer who may watch, by `grant`, and how the camera is doing."""
+
+    camera: Camera
+    grant: Grant
+    state: CameraState
+
+
+def admit(scope: Mapping[str, Any], name: str) -> Admission:
+    """Let a socket's scope watch the camera that its URL names. Raises `Refused`, `Closed`."""
+    actor = _actor(scope, name)
+    try:
+        camera_id = actor.keyed_cameras[0] if actor.keyed_cameras else uuid.UUID(name)
+    except ValueError:
+        raise Closed(4404) from None
+    cameras = Camera.objects.select_related("organization", "state")
+    camera = cameras.filter(pk=camera_id).first()
+    member = camera is not None and (actor.keyed_cameras or camera.organization_id in actor.roles)
+    if camera is None or not member:
+        raise Closed(4404)
+    if not actor.may_watch(camera):
+        raise Closed(4403)
+    return Admission(camera, grant_for(actor, camera), camera.current_state())
+
+
+def _actor(scope: Mapping[str, Any], name: str) -> Actor:
+    headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
+    try:
+        token = bearer_of(headers.get(b"authorization", ""))
+        if token is not None:
+            return actor_for_token(token)
+    except BadCredential as error:
+        raise Refused(str(error)) from None
+    keyed = actor_for_stream_key(name)
+    if keyed is not None:
+        return keyed
+    if not origin_is_trusted(headers):
+        raise Refused("The Origin is not trusted.")
+    actor = actor_for_session(_session_key(headers.get(b"cookie", "")))
+    if actor is None:
+        raise Refused("No valid credential.")
+    return actor
+
+
+def _session_key(cookies: str) -> str | None:
+    try:
+        found = SimpleCookie(cookies).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        return None
+    return found.value if found else None
+
+
+def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:
+    """True for pages of this host, and for the origins that the settings name."""
+    origin = headers.get(b"origin", "").lower()
+    host = headers.get(b"host", "").lower()
+    if not origin or origin in settings.TRUSTED_ORIGINS:
+        return bool(origin)
+    domain, _ = split_domain_port(host)
+    same = urlsplit(origin).netloc == host and urlsplit(origin).scheme in ("http", "https")
+    return same and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+class Watchman:
+    """Re-examines every open connection each second, however many, in a few queries.
+
+    Bound: one entry per connection, removed by `dismiss`.
+    """
+
+    def __init__(self) -> None:
+        self._posts: dict[object, tuple[Grant, Callable[[int], None]]] = {}
+
+    def post(self, holder: object, grant: Grant, leave: Callable[[int], None]) -> None:
+        """From now on `leave(code)` is called once if the grant falls."""
+        self._posts[holder] = (grant, leave)
+
+    def dismiss(self, holder: object) -> None:
+        """The connection is over."""
+        self._posts.pop(holder, None)
+
+    async def patrol(self) -> None:
+        """For ever. A database that does not answer is logged; nobody is thrown out for it."""
+        while True:
+            await asyncio.sleep(PATROL_S)
+            if not self._posts:
+                continue
+            try:
+                grants = {grant for grant, _ in self._posts.values()}
+                fallen = await database_sync_to_async(standing)(grants)
+            except Exception:
+                log.exception("open connections could not be re-examined")
+                continue
+            for holder, (grant, leave) in list(self._posts.items()):
+                if grant in fallen:
+                    self.dismiss(holder)
+                    leave(fallen[grant])

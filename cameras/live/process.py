@@ -1,0 +1,50 @@
+"""This process's hub, watchman and line to ingest: made on first use, on the serving loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from django.conf import settings
+
+from cameras.live import groups
+from cameras.live.admission import Watchman
+from cameras.live.demand import Line, RedisLine, announce
+from cameras.live.hub import Hub
+
+_hub: Hub | None = None
+_watchman: Watchman | None = None
+_line: Line | None = None
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def hub() -> Hub:
+    """The one hub."""
+    global _hub
+    if _hub is None:
+        _hub = Hub(groups.follow)
+        if (way := line()) is not None:
+            _tasks.add(asyncio.create_task(announce(_hub, way), name="demand"))
+    return _hub
+
+
+def watchman() -> Watchman:
+    """The one watchman, re-examining everyone who holds a connection open."""
+    global _watchman
+    if _watchman is None:
+        _watchman = Watchman()
+        _tasks.add(asyncio.create_task(_watchman.patrol(), name="watchman"))
+    return _watchman
+
+
+def line() -> Line | None:
+    """The way to ingest: Redis, or what `connect` was given; None where there is no ingest."""
+    global _line
+    if _line is None and settings.REDIS_URL:
+        _line = RedisLine()
+    return _line
+
+
+def connect(way: Line) -> None:
+    """Use a local line; called once by `serve` before the first connection."""
+    global _line
+    _line = way

@@ -1,0 +1,50 @@
+"""`manage.py ingest`: read all cameras. With Redis on any host; else started by `serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from cameras.ingest.supervisor import Supervisor
+from cameras.ingest.uplink import RedisUplink, SocketLink, Uplink
+
+
+class Command(BaseCommand):
+    help = "Read the cameras and publish their frames."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--link", type=int, help="an inherited socket (used by serve)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["link"] is None and not settings.REDIS_URL:
+            raise CommandError(
+                "Without REDIS_URL the cameras are read by “manage.py serve” itself; "
+                "set REDIS_URL for both to run them apart."
+            )
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+            asyncio.run(_ingest(options["link"]))
+
+
+async def _ingest(link: int | None) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    if link is not None:
+        # Ctrl-C reaches the whole group; the parent decides when this process ends.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+    else:
+        loop.add_signal_handler(signal.SIGINT, task.cancel)
+    supervisor = Supervisor()
+    uplink: Uplink
+    if link is None:
+        uplink = RedisUplink(lambda: list(supervisor.workers))
+    else:
+        uplink = await SocketLink.over(socket.socket(fileno=link))
+    await supervisor.run(uplink)

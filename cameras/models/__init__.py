@@ -1,0 +1,17 @@
+from cameras.models.cameras import Camera, CameraState, CameraStill, Kind
+from cameras.models.credentials import SignInLink, StreamKey, Token
+from cameras.models.organizations import Membership, Organization, Role, User
+
+__all__ = [
+    "Camera",
+    "CameraState",
+    "CameraStill",
+    "Kind",
+    "Membership",
+    "Organization",
+    "Role",
+    "SignInLink",
+    "StreamKey",
+    "Token",
+    "User",
+]

@@ -1,0 +1,233 @@
+"""Cameras: what they are, what state they are in, and the last picture seen."""
+
+from __future__ import annotations
+
+import uuid
+import zoneinfo
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from cameras.ingest.labels import COCO, DEFAULT_CLASSES
+from cameras.ingest.sources import SourceError, check, redact
+from cameras.models.organizations import Organization, validate_time_zone
+from cameras.models.sealed import SealBroken, seal, unseal
+
+if TYPE_CHECKING:
+    from cameras.access import Actor
+
+MASK = "•••"
+# Without a word from ingest for this long, what it last said is no longer so.
+SILENCE = timedelta(seconds=15)
+
+
+class Kind(models.TextChoices):
+    """Where a camera's frames come from."""
+
+    RTSP = "rtsp", "RTSP camera"
+    HTTP = "http", "HTTP stream (MJPEG, HLS, MPEG-TS, MP4)"
+    DEVICE = "device", "Camera attached to this machine"
+    FILE = "file", "Video file in the media folder"
+    PUSH = "push", "Pushed by a browser or device"
+    DEMO = "demo", "Demo clip"
+
+
+def default_classes() -> list[str]:
+    """The detector's usual allow-list, as a list for JSON."""
+    return list(DEFAULT_CLASSES)
+
+
+def validate_classes(value: Any) -> None:
+    """A list of class names that the detector knows."""
+    if not isinstance(value, list):
+        raise ValidationError("Classes must be a list.")
+    unknown = [str(name) for name in value if name not in COCO]
+    if unknown:
+        raise ValidationError(f"The detector does not know {', '.join(unknown)[:200]}.")
+
+
+class CameraQuerySet(models.QuerySet["Camera"]):
+    def visible_to(self, actor: Actor) -> CameraQuerySet:
+        """Those in organizations that the actor may read, and the one of a stream key."""
+        return self.filter(
+            models.Q(organization__in=actor.organization_ids("read"))
+            | models.Q(pk__in=actor.keyed_cameras)
+        )
+
+
+class Camera(models.Model):
+    """A source of pictures of one organization."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="cameras"
+    )
+    name = models.CharField(max_length=80)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    sealed_source = models.TextField(blank=True, default="", editable=False)
+    shown_source = models.CharField(max_length=2000, blank=True, default="", editable=False)
+    enabled = models.BooleanField(default=True)
+    fps = models.PositiveSmallIntegerField(
+        "frames per second", default=10, validators=[MinValueValidator(1), MaxValueValidator(30)]
+    )
+    width = models.PositiveSmallIntegerField(
+        "greatest width",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(160), MaxValueValidator(3840)],
+        help_text="Pixels. Wider pictures are scaled down. Empty keeps the camera's own size.",
+    )
+    quality = models.PositiveSmallIntegerField(
+        "JPEG quality", default=80, validators=[MinValueValidator(30), MaxValueValidator(95)]
+    )
+    detect = models.BooleanField("detect objects", default=True)
+    classes = models.JSONField(
+        "what to detect", default=default_classes, validators=[validate_classes]
+    )
+    threshold = models.FloatField(
+        "least confidence",
+        default=0.4,
+        validators=[MinValueValidator(0.05), MaxValueValidator(0.95)],
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text="Only where it differs from the organization's.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CameraQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = (
+            models.UniqueConstraint(fields=("organization", "name"), name="camera_name_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def source(self) -> str:
+        """Where the frames come from, credentials included. Raises `SealBroken`."""
+        return unseal(self.sealed_source)
+
+    @source.setter
+    def source(self, text: str) -> None:
+        """A text whose password is the mask keeps the stored password, if nothing else changed."""
+        text = text.strip()
+        if MASK in text and text == self.shown_source:
+            return
+        self.sealed_source = seal(text)
+        self.shown_source = redact(text)
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The zone in which this camera's times are shown."""
+        return zoneinfo.ZoneInfo(self.time_zone or self.organization.time_zone)
+
+    def clean(self) -> None:
+        """The one validation of a source, for the form, the API and the admin."""
+        try:
+            source = self.source
+            if MASK in source:
+                raise SourceError("Enter the password again: the address around it has changed.")
+            check(
+                self.kind,
+                source,
+                media_root=settings.MEDIA_DIR,
+                allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
+            )
+        except SourceError as error:
+            raise ValidationError({"source": error.sentence}) from None
+        except SealBroken as error:
+            raise ValidationError({"source": str(error)}) from None
+
+    def current_state(self) -> CameraState:
+        """What is known now: the ingest's last word, or that it is silent, or switched off."""
+        state = getattr(self, "state", None) or CameraState(camera=self)
+        if not self.enabled:
+            state.state, state.reason = State.ENDED, "This camera is switched off."
+        elif timezone.now() - state.reported_at > SILENCE:
+            state.state = State.OFFLINE
+            state.reason = state.reason or "No process is reading this camera."
+        return state
+
+
+class State(models.TextChoices):
+    """How a camera is doing."""
+
+    CONNECTING = "connecting", "Connecting"
+    LIVE = "live", "Live"
+    STALE = "stale", "Stale"
+    OFFLINE = "offline", "Offline"
+    ENDED = "ended", "Off"
+
+
+class CameraState(models.Model):
+    """The ingest's report on a camera: written on every change and every few seconds."""
+
+    camera = models.OneToOneField(
+        Camera, on_delete=models.CASCADE, primary_key=True, related_name="state"
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.CONNECTING)
+    since = models.DateTimeField(default=timezone.now)
+    reason = models.CharField(max_length=300, blank=True, default="")
+    fps = models.FloatField(default=0)
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    last_frame_at = models.DateTimeField(null=True, blank=True)
+    reported_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.sentence()
+
+    def sentence(self) -> str:
+        """The state in a few words, with the time in the camera's zone."""
+        at = timezone.localtime(self.since, self.camera.zone).strftime("%H:%M")
+        if self.state == State.OFFLINE:
+            return f"Offline since {at}. {self.reason}".strip()
+        if self.state == State.STALE:
+            return f"Stale since {at}. {self.reason}".strip()
+        return self.reason or str(self.get_state_display())
+
+
+class CameraStill(models.Model):
+    """The last picture of a camera, kept so that a dead one still shows something."""
+
+    camera = models.OneToOneField(
+        Camera, on_delete=models.CASCADE, primary_key=True, related_name="still"
+    )
+    jpeg = models.BinaryField()
+    taken_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.camera} at {self.taken_at:%H:%M:%S}"
+
+
+class PushClock(models.Model):
+    """The newest timestamp accepted for a push camera: one value for all processes."""
+
+    camera = models.OneToOneField(
+        Camera, on_delete=models.CASCADE, primary_key=True, related_name="clock"
+    )
+    accepted_ms = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.accepted_ms)
+
+    @classmethod
+    def accept(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
+        """True for exactly one caller per rising timestamp: claimed by one UPDATE."""
+        rows = cls.objects.filter(camera_id=camera_id)
+        if rows.filter(accepted_ms__lt=timestamp_ms).update(accepted_ms=timestamp_ms):
+            return True
+        return cls.objects.get_or_create(
+            camera_id=camera_id, defaults={"accepted_ms": timestamp_ms}
+        )[1]

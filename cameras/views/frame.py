@@ -1,0 +1,111 @@
+"""The frame around every page: whose page it is, and which organization is in front."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import get_script_prefix
+from django.views.decorators.http import require_POST
+
+from cameras.access import Actor, actor_of
+from cameras.models import Organization, User
+
+CHOSEN = "organization"  # the session's key for the slug of the chosen organization
+
+
+class Shell:
+    """What the base template asks of a request. Looks nothing up before it is asked."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @cached_property
+    def user(self) -> User | None:
+        user = getattr(self._request, "user", None)
+        return user if isinstance(user, User) else None
+
+    @cached_property
+    def actor(self) -> Actor:
+        return actor_of(self._request) if self.user else Actor()
+
+    @cached_property
+    def organizations(self) -> list[Organization]:
+        """Those the person belongs to, by name."""
+        return list(Organization.objects.visible_to(self.actor))
+
+    @cached_property
+    def administered(self) -> list[Organization]:
+        """Those the person may change."""
+        mine = self.actor.organization_ids("admin")
+        return [one for one in self.organizations if one.pk in mine]
+
+    @cached_property
+    def current(self) -> Organization | None:
+        """The chosen one, or the only one; None means all of them."""
+        if len(self.organizations) == 1:
+            return self.organizations[0]
+        chosen = self._request.session.get(CHOSEN)
+        return next((one for one in self.organizations if one.slug == chosen), None)
+
+    @cached_property
+    def settings_of(self) -> Organization | None:
+        """The organization whose settings the rail leads to."""
+        if self.current in self.administered:
+            return self.current
+        return self.administered[0] if self.administered and self.current is None else None
+
+    @cached_property
+    def has_password(self) -> bool:
+        return self.user is None or self.user.has_usable_password()
+
+    @cached_property
+    def page(self) -> str:
+        """The URL name of the page, or nothing where the address led nowhere."""
+        match = self._request.resolver_match
+        return (match.url_name or "") if match else ""
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `shell` in every template."""
+    return {"shell": Shell(request)}
+
+
+@login_required
+@require_POST
+def choose_organization(request: HttpRequest) -> HttpResponse:
+    """Put one organization in front, or (with an empty value) all of them."""
+    wanted = request.POST.get("organization", "")
+    mine = Organization.objects.visible_to(actor_of(request))
+    if mine.filter(slug=wanted).exists():
+        request.session[CHOSEN] = wanted
+    else:
+        request.session.pop(CHOSEN, None)
+    return redirect("wall")
+
+
+def public_address(request: HttpRequest, path: str) -> str:
+    """A whole address of a path of ours, as others reach it."""
+    if settings.PUBLIC_URL is not None:
+        return f"{settings.PUBLIC_URL.scheme}://{settings.PUBLIC_URL.netloc}{path}"
+    return request.build_absolute_uri(path)
+
+
+def stream_path(name: str) -> str:
+    """Where the pictures of a camera id or a stream key come from, subpath included."""
+    return f"{get_script_prefix()}ws/stream/{name}"
+
+
+def stream_address(request: HttpRequest, organization: Organization, name: str) -> str:
+    """The socket address to give to someone else; the organization may name another host."""
+    whole = urlsplit(public_address(request, stream_path(name)))
+    host = organization.server_host(whole.hostname or "")
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    port = f":{whole.port}" if whole.port else ""
+    scheme = "wss" if whole.scheme == "https" else "ws"
+    return f"{scheme}://{host}{port}{whole.path}"

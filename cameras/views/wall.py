@@ -1,0 +1,61 @@
+"""The wall: every camera at a glance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+
+from cameras.models import Camera, CameraState
+from cameras.models.cameras import CameraQuerySet
+from cameras.views.frame import Shell, stream_path
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A camera as a page shows it before its first frame. Times are unix ms, or None."""
+
+    camera: Camera
+    state: CameraState
+    stream: str
+    since: int
+    picture_at: int | None
+
+    @classmethod
+    def of(cls, camera: Camera) -> Seen:
+        """`camera` comes out of `shown()`."""
+        state = camera.current_state()
+        taken: datetime | None = getattr(camera, "still_at", None)
+        at = _unix_ms(taken) if taken else None
+        return cls(camera, state, stream_path(str(camera.pk)), _unix_ms(state.since), at)
+
+
+def _unix_ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def shown(cameras: CameraQuerySet) -> CameraQuerySet:
+    """With all that a tile or a camera's page says, but not the still's bytes."""
+    return cameras.select_related("organization", "state").annotate(still_at=F("still__taken_at"))
+
+
+@never_cache
+@login_required
+def wall(request: HttpRequest) -> HttpResponse:
+    """Cameras of the organization in front, or of all."""
+    frame = Shell(request)
+    cameras = shown(Camera.objects.visible_to(frame.actor))
+    if frame.current is not None:
+        cameras = cameras.filter(organization=frame.current)
+    here = [frame.current] if frame.current else frame.organizations
+    context = {
+        "tiles": [Seen.of(camera) for camera in cameras],
+        "can_add": any(one in frame.administered for one in here),
+        "many": frame.current is None and len(frame.organizations) > 1,
+    }
+    return render(request, "cameras/wall.html", context)

@@ -1,0 +1,103 @@
+"""What every connection passes before it reaches a view or a consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from django.conf import settings
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[Any]]
+
+
+class Guard:
+    """Ends what an application left open when it raised.
+
+    Under Daphne an exception after the response began stops the reaper of the whole process, so
+    none may reach it. `CancelledError` passes: it is how a server stops.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched_send(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = begun or message["type"] in ("http.response.start", "websocket.accept")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("%s %s failed", scope["type"], scope.get("path", ""))
+            await self._end(scope["type"], begun, send)
+
+    async def _end(self, kind: str, begun: bool, send: Send) -> None:
+        if kind == "websocket":
+            await send({"type": "websocket.close", "code": 1011})
+        elif begun:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif kind == "http":
+            headers = [(b"content-type", b"text/plain; charset=utf-8")]
+            await send({"type": "http.response.start", "status": 500, "headers": headers})
+            await send({"type": "http.response.body", "body": b"The server failed on this request."})
+
+
+class TrustedProxies:
+    """Believes `X-Forwarded-For` and `-Proto` only of the proxies that the settings name.
+
+    The client is the last address in the list that is not itself such a proxy.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = scope.get("client")
+        if client and settings.TRUSTED_PROXIES and _is_proxy(client[0]):
+            headers = dict(scope["headers"])
+            hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+            outside = [hop.strip() for hop in hops if hop.strip() and not _is_proxy(hop.strip())]
+            if outside and _address(outside[-1]) is not None:
+                scope["client"] = [outside[-1], 0]
+            if headers.get(b"x-forwarded-proto", b"").strip() == b"https":
+                scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
+        await self._app(scope, receive, send)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_proxy(text: str) -> bool:
+    address = _address(text)
+    return address is not None and any(address in net for net in settings.TRUSTED_PROXIES)
+
+
+class UnderPublicPath:
+    """Serves the product under the path of SIDELINE_PUBLIC_URL, whether the proxy strips it or not."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._prefix = getattr(settings, "FORCE_SCRIPT_NAME", None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        prefix = self._prefix
+        if prefix and (scope["path"] + "/").startswith(prefix + "/"):
+            scope["path"] = scope["path"][len(prefix) :] or "/"
+        await self._app(scope, receive, send)

@@ -1,0 +1,149 @@
+"""What the environment says, read by `settings.py` alone.
+
+A bad value ends the start with one sentence that names the variable.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
+
+
+class BadSetting(SystemExit):
+    """Ends the process with a sentence instead of a traceback."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(f"{name}: {sentence}")
+
+
+class Environment:
+    """Typed reads of `SIDELINE_*` and friends; every one is optional."""
+
+    def __init__(self, values: Mapping[str, str] = os.environ) -> None:
+        self._values = values
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._values.get(name, "").strip() or default
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.text(name, "1" if default else "0")
+        if value not in ("0", "1"):
+            raise BadSetting(name, f"expected 1 or 0, not “{value}”.")
+        return value == "1"
+
+    def port(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 65535:
+            raise BadSetting(name, f"expected a port from 1 to 65535, not “{value}”.")
+        return int(value)
+
+    def listen_address(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        try:
+            socket.getaddrinfo(value, None)
+        except (OSError, UnicodeError):
+            raise BadSetting(name, f"“{value}” is not an address of this machine.") from None
+        return value
+
+    def directory(self, name: str, default: Path) -> Path:
+        path = Path(self.text(name, str(default))).expanduser().absolute()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadSetting(name, f"{path} cannot be made: {error.strerror}.") from None
+        if not os.access(path, os.W_OK):
+            raise BadSetting(name, f"{path} cannot be written to.")
+        return path
+
+    def names(self, name: str) -> list[str]:
+        return [part.strip() for part in self.text(name).split(",") if part.strip()]
+
+    def hosts(self, name: str) -> list[str]:
+        for host in self.names(name):
+            if host != "*" and not is_host(host.lstrip(".")):
+                raise BadSetting(name, f"“{host}” is not a host name; give names without a scheme.")
+        return self.names(name)
+
+    def origins(self, name: str) -> list[str]:
+        found = []
+        for value in self.names(name):
+            url = self._url(name, value)
+            if url.path not in ("", "/"):
+                raise BadSetting(name, f"“{value}” has a path; an origin is scheme, host and port.")
+            found.append(f"{url.scheme}://{url.netloc.lower()}")
+        return found
+
+    def public_url(self, name: str) -> SplitResult | None:
+        value = self.text(name)
+        return self._url(name, value) if value else None
+
+    def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        try:
+            return [ipaddress.ip_network(value) for value in self.names(name)]
+        except ValueError as error:
+            raise BadSetting(name, f"expected addresses or networks: {error}.") from None
+
+    def redis_url(self, name: str) -> str:
+        value = self.text(name)
+        if value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+            raise BadSetting(name, "expected redis://host:port/number.")
+        return value
+
+    def secret(self, name: str, file: Path, *, shortest: int) -> str:
+        """The variable, else the file's content, made with mode 0600 where it is missing."""
+        value = self.text(name)
+        if value:
+            if len(value) < shortest:
+                raise BadSetting(name, f"is too short; use at least {shortest} random characters.")
+            return value
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return file.read_text().strip()
+        with os.fdopen(handle, "w") as out:
+            made = secrets.token_urlsafe(48)
+            out.write(made)
+        return made
+
+    def _url(self, name: str, value: str) -> SplitResult:
+        try:
+            url = urlsplit(value)
+            good = url.scheme in ("http", "https") and is_host(url.hostname or "") and url.port != 0
+        except ValueError:
+            good = False
+        if not good or url.query or url.fragment or "@" in url.netloc:
+            raise BadSetting(name, f"“{value}” is not an address like https://cameras.example.org.")
+        return url
+
+
+def is_host(value: str) -> bool:
+    """True for a bare DNS name or IP address: no scheme, port, path or space."""
+    try:
+        ipaddress.ip_address(value.strip("[]"))
+    except ValueError:
+        labels = value.rstrip(".").split(".")
+        return len(value) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
+    return True
+
+
+def own_hosts(listen: str) -> list[str]:
+    """Names under which this machine may be addressed when it listens on `listen`."""
+    hosts = ["localhost", "127.0.0.1", "[::1]"]
+    if listen not in ("0.0.0.0", "::"):
+        return [*hosts, listen if ":" not in listen else f"[{listen}]"]
+    name = socket.gethostname().lower()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # chooses a route; a datagram socket sends nothing
+            hosts.append(probe.getsockname()[0])
+        except OSError:
+            pass
+    return [*hosts, name, f"{name}.local"]

@@ -1,0 +1,64 @@
+"""What a fresh installation needs before someone can use it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+
+from cameras.models import Camera, Kind, Membership, Organization, Role, User
+
+
+def address(path: str = "") -> str:
+    """Where a person opens the product; `path` as `reverse()` gives it."""
+    if settings.PUBLIC_URL is not None:
+        origin = f"{settings.PUBLIC_URL.scheme}://{settings.PUBLIC_URL.netloc}"
+        return origin + (path or settings.PUBLIC_URL.path.rstrip("/") + "/")
+    host = settings.LISTEN_HOST
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{host}:{settings.LISTEN_PORT}{path or '/'}"
+
+
+@transaction.atomic
+def prepare() -> None:
+    """The media folder, the administrator of the settings, and on first start the demo."""
+    settings.MEDIA_DIR.mkdir(parents=True, exist_ok=True)
+    _administrator_of_the_settings()
+    if settings.DEMO and not Organization.objects.exists():
+        _demo()
+
+
+def _administrator_of_the_settings() -> None:
+    if not settings.ADMIN_USERNAME:
+        return
+    user, made = User.objects.get_or_create(
+        username=settings.ADMIN_USERNAME, defaults={"is_staff": True, "is_superuser": True}
+    )
+    if made or not user.has_usable_password():
+        user.set_password(settings.ADMIN_PASSWORD)
+        user.save()
+
+
+def _demo() -> None:
+    organization = Organization.objects.create(name="Demo club", slug="demo-club")
+    Camera.objects.create(organization=organization, name="Plaza", kind=Kind.DEMO)
+    for user in owners():
+        Membership.objects.create(user=user, organization=organization, role=Role.ADMIN)
+
+
+def owners() -> list[User]:
+    """Superusers; one named `admin`, without a password, where there is none yet."""
+    found = list(User.objects.filter(is_superuser=True, is_active=True).order_by("date_joined"))
+    if found:
+        return found
+    user = User(username="admin", is_staff=True, is_superuser=True)
+    user.set_unusable_password()
+    user.save()
+    return [user]
+
+
+def owner_without_password() -> User | None:
+    """Whom a link at the start may sign in: only while nobody at all has a password."""
+    people = list(User.objects.filter(is_active=True).order_by("-is_superuser", "date_joined"))
+    if not people or any(person.has_usable_password() for person in people):
+        return None
+    return people[0]

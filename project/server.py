@@ -1,0 +1,145 @@
+"""Daphne's server with bounds: on request bodies, on what waits in a socket, on shutting down.
+
+Daphne has no hooks for these, so three of its classes are subclassed; `tests/project/test_server.py`
+pins what is relied upon.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from daphne.http_protocol import WebRequest
+from daphne.server import Server as DaphneServer
+from daphne.ws_protocol import WebSocketProtocol
+
+BODY_LIMIT = 1024 * 1024
+FRAME_BODY_LIMIT = 12 * 1024 * 1024  # 8 MiB of JPEG, as base64 in JSON
+LARGE_BODIES_AT_ONCE = 16
+DISCARD_LIMIT = 64 * 1024 * 1024
+NOT_SENT_LOW_WATER = 16_384  # bytes the kernel may hold unsent before a socket counts as full
+_TCP_NOTSENT_LOWAT = 25
+
+
+def pending_in(transport: Any) -> int:
+    """Bytes given to a Twisted TCP transport that the kernel has not taken."""
+    waiting = len(transport.dataBuffer) - transport.offset
+    return int(waiting + transport._tempDataLen)
+
+
+class BoundedRequest(WebRequest):  # type: ignore[misc]
+    """Refuses a body by its declared length or by what arrives, before Daphne spools it to disk."""
+
+    large_bodies = 0
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
+        path = self.channel._path.partition(b"?")[0].rstrip(b"/")
+        self._limit = FRAME_BODY_LIMIT if path.endswith(b"/actions/send") else BODY_LIMIT
+        self._received = 0
+        self._refused = self._counted = False
+        super().gotLength(0 if (length or 0) > self._limit else length)
+        if (length or 0) > self._limit:
+            self._refuse(413, "Content Too Large", "The request is larger than this address takes.")
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+        self._received += len(data)
+        if self._refused:
+            if self._received > DISCARD_LIMIT:
+                self.channel.transport.abortConnection()
+            return
+        if self._received > self._limit:
+            self._refuse(413, "Content Too Large", "The request is larger than this address takes.")
+        elif self._received > BODY_LIMIT and not self._counted and not self._claim():
+            self._refuse(503, "Service Unavailable", "Too many large requests at once; try again.")
+        else:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
+        self._let_go()
+        if self._refused:
+            self.channel.loseConnection()
+        else:
+            super().requestReceived(command, path, version)
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        self._let_go()
+        super().connectionLost(reason)
+
+    def _claim(self) -> bool:
+        if BoundedRequest.large_bodies >= LARGE_BODIES_AT_ONCE:
+            return False
+        BoundedRequest.large_bodies += 1
+        self._counted = True
+        return True
+
+    def _let_go(self) -> None:
+        if getattr(self, "_counted", False):
+            BoundedRequest.large_bodies -= 1
+            self._counted = False
+
+    def _refuse(self, status: int, title: str, detail: str) -> None:
+        """Answer now, then read on and discard, so that the client gets to see the answer."""
+        self._refused = True
+        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        body = json.dumps(problem).encode()
+        retry = "Retry-After: 1\r\n" if status == 503 else ""
+        self.channel.transport.write(
+            f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n{retry}"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+        )
+
+
+class Server(DaphneServer):  # type: ignore[misc]
+    """Adds `sideline.pending` to the extensions of a scope: bytes waiting in its socket."""
+
+    failure = ""  # why it could not listen
+
+    def listen_error(self, failure: Any) -> None:
+        self.failure = failure.getErrorMessage()
+        self.stop()
+
+    def run(self) -> None:
+        from daphne import server as daphne_server
+
+        class Factory(daphne_server.HTTPFactory):  # type: ignore[misc]
+            def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
+                protocol = super().buildProtocol(addr)
+                protocol.requestFactory = BoundedRequest
+                return protocol
+
+        original = daphne_server.HTTPFactory
+        daphne_server.HTTPFactory = Factory
+        try:
+            super().run()
+        finally:
+            daphne_server.HTTPFactory = original
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        transport = protocol.transport or protocol.channel.transport
+        extensions = scope.setdefault("extensions", {})
+        if hasattr(transport, "_tempDataLen"):  # plain TCP; under TLS the buffer is elsewhere
+            _keep_kernel_buffer_short(transport.socket)
+            extensions["sideline.pending"] = _asker(transport)
+        return super().create_application(protocol, scope)
+
+    def kill_all_applications(self) -> Any:
+        """Tell sockets that this is a restart (1001), then cancel; tolerate what is done already."""
+        for protocol, details in list(self.connections.items()):
+            if "application_instance" not in details:
+                del self.connections[protocol]
+            elif isinstance(protocol, WebSocketProtocol):
+                protocol.sendClose(code=1001)
+        return super().kill_all_applications()
+
+
+def _asker(transport: Any) -> Callable[[], int]:
+    return lambda: pending_in(transport) if transport.connected else 0
+
+
+def _keep_kernel_buffer_short(connection: socket.socket) -> None:
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER)
+    except OSError:
+        return  # not Linux: frames may be a little older, nothing else

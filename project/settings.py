@@ -1,0 +1,259 @@
+"""All settings; the only place that reads the environment. Every variable is optional."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import dj_database_url
+import django_stubs_ext
+from csp.constants import NONE, SELF
+
+from project.environment import BadSetting, Environment, own_hosts
+
+django_stubs_ext.monkeypatch()  # generic Django classes take [types] at run time, too
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+_env = Environment()
+
+# --- the installation -------------------------------------------------------------------------
+DATA_DIR = _env.directory("SIDELINE_DATA_DIR", BASE_DIR / "var")
+MEDIA_DIR = DATA_DIR / "media"
+LISTEN_HOST = _env.listen_address("SIDELINE_HOST", "127.0.0.1")
+LISTEN_PORT = _env.port("SIDELINE_PORT", 7103)
+PUBLIC_URL = _env.public_url("SIDELINE_PUBLIC_URL")
+TRUSTED_ORIGINS = _env.origins("SIDELINE_TRUSTED_ORIGINS")
+TRUSTED_PROXIES = _env.networks("SIDELINE_TRUSTED_PROXIES")
+REDIS_URL = _env.redis_url("REDIS_URL")
+DEMO = _env.flag("SIDELINE_DEMO", default=True)
+ALLOW_LOOPBACK_SOURCES = _env.flag("SIDELINE_ALLOW_LOOPBACK_SOURCES", default=False)
+ADMIN_USERNAME = _env.text("SIDELINE_ADMIN_USERNAME")
+ADMIN_PASSWORD = _env.text("SIDELINE_ADMIN_PASSWORD")
+if bool(ADMIN_USERNAME) != bool(ADMIN_PASSWORD):
+    raise BadSetting(
+        "SIDELINE_ADMIN_PASSWORD" if ADMIN_USERNAME else "SIDELINE_ADMIN_USERNAME",
+        "set SIDELINE_ADMIN_USERNAME and SIDELINE_ADMIN_PASSWORD together, or neither.",
+    )
+
+SECRET_KEY = _env.secret("SIDELINE_SECRET_KEY", DATA_DIR / "secret.key", shortest=32)
+# Comma-separated: the first seals, all open. So a key is rotated by putting a new one in front.
+FIELD_KEYS = _env.secret("SIDELINE_FIELD_KEY", DATA_DIR / "field.key", shortest=16).split(",")
+
+DEBUG = False
+ALLOWED_HOSTS = _env.hosts("SIDELINE_ALLOWED_HOSTS") or own_hosts(LISTEN_HOST)
+if PUBLIC_URL is not None:
+    ALLOWED_HOSTS.append(str(PUBLIC_URL.hostname))
+    TRUSTED_ORIGINS.append(f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc.lower()}")
+    FORCE_SCRIPT_NAME = PUBLIC_URL.path.rstrip("/") or None
+_root = (PUBLIC_URL.path.rstrip("/") if PUBLIC_URL is not None else "") + "/"
+
+# --- Django -----------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "knox",
+    "axes",
+    "corsheaders",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "cameras",
+    "project",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+APPEND_SLASH = False  # a redirect would turn a POST into a GET; both spellings are served
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "cameras.views.frame.shell",
+            ]
+        },
+    }
+]
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- data -------------------------------------------------------------------------------------
+try:
+    _database = dict(dj_database_url.parse(_env.text("DATABASE_URL") or f"sqlite:///{DATA_DIR}/sideline.sqlite3"))
+except ValueError as _error:
+    raise BadSetting("DATABASE_URL", f"expected postgres://user:password@host/name: {_error}") from None
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+elif _database["ENGINE"] == "django.db.backends.postgresql":
+    # Persistent connections leak under ASGI; psycopg's pool does not.
+    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}}
+else:
+    raise BadSetting("DATABASE_URL", "only sqlite and postgres are supported.")
+DATABASES: dict[str, Any] = {"default": _database}
+
+if REDIS_URL:
+    _parts = urlsplit(REDIS_URL)
+    # RESP3 makes redis-py build a text of every frame; pub/sub on RESP2 costs a third of it.
+    _query = "&".join(filter(None, (_parts.query, urlencode({"protocol": 2}))))
+    _layer_url = urlunsplit(_parts._replace(query=_query))
+    CHANNEL_LAYERS: dict[str, Any] = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [{"address": _layer_url, "max_connections": 1000}]},
+        }
+    }
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- static files -----------------------------------------------------------------------------
+STATIC_URL = f"{_root}static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "project.storage.HashedStaticFiles"},
+}
+WHITENOISE_MAX_AGE = 0  # what has no hash in its name; hashed files are immutable
+
+# --- people and credentials -------------------------------------------------------------------
+AUTH_USER_MODEL = "cameras.User"
+KNOX_TOKEN_MODEL = "cameras.Token"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "signin"
+LOGIN_REDIRECT_URL = "wall"
+LOGOUT_REDIRECT_URL = "signin"
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = timedelta(minutes=10)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "cameras.views.people.locked_out"
+AXES_VERBOSE = False
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=7)}
+
+# --- what a browser may do --------------------------------------------------------------------
+_https = PUBLIC_URL is not None and PUBLIC_URL.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https  # secure cookies would lock out a plain LAN
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = _root
+SESSION_COOKIE_NAME = "sideline_session"
+CSRF_COOKIE_NAME = "sideline_csrf"
+CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
+CSRF_FAILURE_VIEW = "project.views.csrf_failure"
+CORS_ALLOWED_ORIGINS = TRUSTED_ORIGINS
+CORS_URLS_REGEX = r"^/(api/|chats/[^/]+/messages).*$"
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "last-event-id"]
+CORS_EXPOSE_HEADERS = ["Retry-After"]
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = False  # the proxy's office
+SECURE_HSTS_SECONDS = 0  # HSTS covers every port of a host, so the seed's ws:// would break
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "media-src": [SELF, "blob:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+# actions/send takes 8 MiB of JPEG as base64; the server refuses larger bodies before they arrive.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+
+# --- the API ----------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "cameras.access.BearerAuthentication",  # first: DRF takes the 401 challenge from it
+        "cameras.access.CookieAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "cameras.api.pages.ByCursor",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "cameras.api.problems.as_problem",
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sideline",
+    "VERSION": "1",
+    "DESCRIPTION": "Live cameras, and an assistant that has watched them.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"CameraKind": "cameras.models.cameras.Kind", "Role": "cameras.models.organizations.Role"},
+}
+
+# --- log --------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "project.logs.RedactingFormatter",
+            "format": "{asctime} {levelname:<7} {name}: {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "cameras": {"level": "INFO"},
+        "project": {"level": "INFO"},
+        "daphne": {"level": "WARNING"},
+        "django.server": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+    },
+}
+
+# What `check --deploy` warns of and this installation means: see the comments beside each.
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
+if not _https:
+    SILENCED_SYSTEM_CHECKS += ["security.W012", "security.W016"]

@@ -1,0 +1,51 @@
+import { detectionsToggle } from "./detections.js";
+import { fullScreenButton } from "./fullscreen.js";
+import { publishButton } from "./publish.js";
+import { Rate } from "./rate.js";
+import { snapshotLink } from "./snapshot.js";
+import { CameraViewer } from "./viewer.js";
+
+const FACTS_MS = 500;
+
+const stage = /** @type {HTMLElement} */ (document.querySelector("[data-camera]"));
+const viewer = new CameraViewer(stage);
+const rate = new Rate();
+/** @type {{width: number, height: number, age_ms: number} | null} */
+let newest = null;
+
+/** @param {string} name @param {string} text */
+function fact(name, text) {
+  const place = document.querySelector(`[data-fact="${name}"]`);
+  if (place && place.textContent !== text) place.textContent = text;
+}
+
+/** @param {number} width @param {number} height */
+function shape(width, height) {
+  if (width && height) stage.parentElement?.style.setProperty("--ratio", String(width / height));
+}
+
+viewer.addEventListener("frame", (event) => {
+  const { header, arrival } = /** @type {CustomEvent} */ (event).detail;
+  rate.count(arrival);
+  if (header.width !== newest?.width || header.height !== newest?.height) shape(header.width, header.height);
+  newest = header;
+});
+viewer.addEventListener("view", (event) => {
+  const { words, reason } = /** @type {CustomEvent} */ (event).detail;
+  fact("state", reason ? `${words}. ${reason}` : words);
+});
+setInterval(() => {
+  fact("fps", newest ? rate.perSecond(performance.now()).toFixed(1) : "–");
+  fact("size", newest ? `${newest.width} × ${newest.height}` : "–");
+  fact("delay", newest ? `${(newest.age_ms / 1000).toFixed(2)} s` : "–");
+}, FACTS_MS);
+
+shape(Number(stage.dataset.width), Number(stage.dataset.height));
+const $ = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
+detectionsToggle($("[data-detections]"), (on) => {
+  viewer.picture.detections = on;
+});
+snapshotLink($("[data-snapshot]"));
+fullScreenButton($("[data-full-screen]"), stage);
+if ($("[data-publish]")) publishButton($("[data-publish]"), $("[data-publish-line]"));
+viewer.start();

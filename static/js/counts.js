@@ -1,0 +1,39 @@
+/** What was detected, counted and in words. */
+
+const IRREGULAR = {
+  person: "people",
+  bus: "buses",
+  sheep: "sheep",
+  skis: "skis",
+  knife: "knives",
+  mouse: "mice",
+  scissors: "scissors",
+  couch: "couches",
+  bench: "benches",
+  sandwich: "sandwiches",
+  toothbrush: "toothbrushes",
+  "wine glass": "wine glasses",
+};
+
+/**
+ * @param {number} count
+ * @param {string} name a class of the detector
+ */
+export function countOf(count, name) {
+  return `${count} ${count === 1 ? name : (IRREGULAR[name] ?? `${name}s`)}`;
+}
+
+/**
+ * The most frequent first, at most three kinds: "3 people, 1 dog". Empty where nothing was seen.
+ * @param {{class: string}[] | undefined} detections
+ */
+export function countWords(detections) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { class: name } of detections ?? []) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const ranked = [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b));
+  return ranked
+    .slice(0, 3)
+    .map(([name, count]) => countOf(count, name))
+    .join(", ");
+}

@@ -1,0 +1,27 @@
+/**
+ * The `sideline.v1` message: uint32 big-endian header length, UTF-8 JSON header, JPEG bytes.
+ *
+ * @typedef {{class: string, confidence: number, bbox: [number, number, number, number]}} Detection
+ * @typedef {{timestamp: number, seq: number, width: number, height: number, camera_id: string,
+ *            age_ms: number, detections?: Detection[]}} FrameHeader
+ * @typedef {{header: FrameHeader, jpeg: Uint8Array}} Frame
+ */
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Take a message apart. The picture is a view of the same memory, not a copy.
+ * @param {ArrayBuffer} message
+ * @returns {Frame}
+ * @throws {RangeError | SyntaxError | TypeError} where it is not a whole message
+ */
+export function parseFrame(message) {
+  if (message.byteLength < 4) throw new RangeError("The message has no header length.");
+  const length = new DataView(message).getUint32(0);
+  if (4 + length >= message.byteLength) throw new RangeError("The message is truncated.");
+  const header = JSON.parse(utf8.decode(new Uint8Array(message, 4, length)));
+  for (const name of ["timestamp", "seq", "width", "height", "age_ms"]) {
+    if (!Number.isFinite(header[name])) throw new TypeError(`The header has no ${name}.`);
+  }
+  return { header, jpeg: new Uint8Array(message, 4 + length) };
+}

@@ -1,0 +1,111 @@
+import { AgeBadge } from "./age.js";
+import { countWords } from "./counts.js";
+import { Freshness } from "./freshness.js";
+import { Picture } from "./picture.js";
+import { CameraStream } from "./stream.js";
+import { toast } from "./toast.js";
+
+const TICK_MS = 200;
+const TROUBLE_TRY = 2; // a connection that is back at the first try is not worth a toast
+
+/**
+ * One camera on a page: stream, picture, badge. The element carries `data-camera`, `data-name`,
+ * `data-stream`, `data-detail`, `data-zone` and what was known of the camera when the page was made.
+ */
+export class CameraViewer extends EventTarget {
+  #element;
+  #freshness;
+  #badge;
+  #count;
+  #note;
+  #stream;
+  /** @type {import("./stream.js").Link} */
+  #link = { phase: "connecting", words: "" };
+  #losses = 0;
+  #spoken = "";
+
+  /** @param {HTMLElement} element */
+  constructor(element) {
+    super();
+    const data = element.dataset;
+    this.#element = element;
+    this.picture = new Picture(/** @type {HTMLCanvasElement} */ (element.querySelector("canvas")));
+    this.#badge = new AgeBadge(/** @type {HTMLElement} */ (element.querySelector("[data-badge]")));
+    this.#count = element.querySelector("[data-count]");
+    this.#note = element.querySelector("[data-note]");
+    this.#freshness = new Freshness(data.zone ?? "UTC", {
+      state: data.state,
+      since: Number(data.since),
+      reason: data.reason,
+      pictureAt: data.pictureAt ? Number(data.pictureAt) : null,
+    });
+    const where = { path: data.stream ?? "", detail: data.detail ?? "", camera: data.camera ?? "" };
+    this.#stream = new CameraStream(where, {
+      frame: (frame) => this.#frame(frame),
+      status: (status) => this.#freshness.status(status),
+      link: (link) => this.#linked(link),
+    });
+    setInterval(() => this.#render(), TICK_MS);
+    document.addEventListener("visibilitychange", () => this.#render());
+    addEventListener("pageshow", () => this.#render());
+  }
+
+  start() {
+    this.#stream.start();
+  }
+
+  stop() {
+    this.#stream.stop();
+  }
+
+  /** @param {import("./frames.js").Frame} frame */
+  async #frame(frame) {
+    const arrival = performance.now();
+    if (!(await this.picture.show(frame))) return;
+    this.#losses = 0;
+    this.#freshness.picture(arrival, frame.header);
+    const words = countWords(frame.header.detections);
+    if (this.#count && this.#count.textContent !== words) this.#count.textContent = words;
+    this.#element.dataset.pictured = "";
+    this.dispatchEvent(new CustomEvent("frame", { detail: { header: frame.header, arrival } }));
+    this.#render();
+  }
+
+  /** @param {import("./stream.js").Link} link */
+  #linked(link) {
+    this.#link = link;
+    if (link.phase === "waiting" && ++this.#losses === TROUBLE_TRY) {
+      toast(`${this.#element.dataset.name}: the connection was lost. Trying again.`, {
+        about: "connection",
+        error: true,
+      });
+    }
+    if (link.phase === "over") {
+      const words = link.code === 4401 ? "You are signed out. Sign in to go on watching." : `${link.words}.`;
+      toast(words, { about: link.code === 4401 ? "connection" : this.#element.dataset.camera, error: true });
+    }
+    this.#render();
+  }
+
+  #render() {
+    const view = this.#freshness.view(performance.now());
+    const over = this.#link.phase === "over";
+    if (over) Object.assign(view, { state: "offline", words: this.#link.words, reason: "" });
+    const note = over ? "" : this.#stream.words || (view.state === "live" ? "" : view.reason);
+    this.#element.dataset.state = view.state;
+    this.#badge.show(view);
+    if (this.#note && this.#note.textContent !== note) this.#note.textContent = note;
+    this.#element.toggleAttribute("data-signed-out", over && this.#link.code === 4401);
+    this.#announce(view);
+    this.dispatchEvent(new CustomEvent("view", { detail: view }));
+  }
+
+  /** Say a change of state, once, to those who listen instead of looking. */
+  #announce({ state, words }) {
+    if (state === this.#spoken) return;
+    const first = this.#spoken === "";
+    this.#spoken = state;
+    const region = document.getElementById("spoken");
+    if (region && !first) region.textContent = `${this.#element.dataset.name}: ${words}`;
+  }
+}

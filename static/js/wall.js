@@ -1,0 +1,20 @@
+import { CameraViewer } from "./viewer.js";
+
+/** Every tile shows its camera while it is in or near the window; what nobody sees is not sent. */
+const viewers = new Map(
+  [...document.querySelectorAll("[data-camera]")].map((tile) => [
+    tile,
+    new CameraViewer(/** @type {HTMLElement} */ (tile)),
+  ]),
+);
+const near = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const viewer = viewers.get(target);
+      if (isIntersecting) viewer?.start();
+      else viewer?.stop();
+    }
+  },
+  { rootMargin: "50% 0px" },
+);
+for (const tile of viewers.keys()) near.observe(tile);

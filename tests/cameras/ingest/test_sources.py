@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cameras.ingest.sources import MAX_LENGTH, Address, SourceError, check, redact
+
+
+def refused(kind: str, source: str, root: Path, *, allow_loopback: bool = False) -> str:
+    with pytest.raises(SourceError) as caught:
+        check(kind, source, media_root=root, allow_loopback=allow_loopback)
+    return caught.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        ("rtsp", "rtsp://192.168.1.20/stream"),
+        ("rtsp", "rtsp://admin:p%40ss@10.0.0.5:8554/cam/realmonitor?channel=1&subtype=0"),
+        ("rtsp", "rtsps://cam.example.org/live"),
+        ("rtsp", "RTSP://Camera.local:554"),
+        ("rtsp", "rtsp://admin:@172.16.0.9/h264"),
+        ("rtsp", "rtsp://[fd12:3456::1]:554/s"),
+        ("rtsp", "rtsp://100.64.1.1/tailscale"),
+        ("http", "http://192.168.1.20:8080/video?x=a@b"),
+        ("http", "https://example.org/cam.mjpg"),
+        ("device", "0"),
+        ("device", "63"),
+        ("device", "/dev/video2"),
+        ("file", "clip.mp4"),
+        ("file", "sub/clip.mp4"),
+        ("push", ""),
+        ("demo", ""),
+    ],
+)
+def test_a_good_source_is_accepted(kind: str, source: str, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("clip.mp4", "sub/clip.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    check(kind, source, media_root=tmp_path, allow_loopback=False)
+
+
+LOOPBACK = [
+    "127.0.0.1", "127.1", "2130706433", "0x7f.1", "0x7f000001", "0177.0.0.1", "017700000001",
+    "127.0.0.1.", "localhost", "LOCALHOST", "localhost.", "a.localhost", "[::1]",
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+]  # fmt: skip
+CLOSED = [
+    "169.254.169.254", "0xa9fea9fe", "2852039166", "[::ffff:169.254.169.254]", "[fe80::1]",
+    "0.0.0.0", "0", "[::]", "224.0.0.1", "239.1.1.1", "[ff02::1]", "255.255.255.255",
+    "240.0.0.1", "100.100.100.200", "[fd00:ec2::254]", "0.1.2.3",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_loopback_is_closed_in_every_spelling_unless_allowed(host: str, tmp_path: Path) -> None:
+    for kind in ("rtsp", "http"):
+        assert "closed" in refused(kind, f"{kind}://{host}:8554/x", tmp_path)
+        check(kind, f"{kind}://{host}:8554/x", media_root=tmp_path, allow_loopback=True)
+
+
+@pytest.mark.parametrize("host", CLOSED)
+def test_link_local_metadata_and_the_like_are_always_closed(host: str, tmp_path: Path) -> None:
+    for allowed in (False, True):
+        sentence = refused("http", f"http://{host}/x", tmp_path, allow_loopback=allowed)
+        assert "closed" in sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        ("rtsp", ""),
+        ("rtsp", "http://192.168.1.2/"),
+        ("http", "rtsp://192.168.1.2/"),
+        ("http", "file:///etc/passwd"),
+        ("http", "concat:http://a/|file:///etc/passwd"),
+        ("http", "subfile,,start,0,end,9,,:http://a/"),
+        ("http", "crypto+http://a/"),
+        ("http", "http:/192.168.1.2/"),
+        ("http", "//192.168.1.2/"),
+        ("http", "http:///x"),
+        ("http", "http://a@b@192.168.1.2/"),
+        ("http", "http://192.168.1.2\\@10.0.0.1/"),
+        ("http", "http://10.0.0.1#@192.168.1.2/"),
+        ("http", "http://192.168.1.2/x#y"),
+        ("http", "http://192.168.1.2:0/"),
+        ("http", "http://192.168.1.2:65536/"),
+        ("http", "http://192.168.1.2:80:80/"),
+        ("http", "http://192.168.1.2:8 0/"),
+        ("http", "http://192.168.1.2/a b"),
+        ("http", "http://192.168.1.2/\r\nHost: x"),
+        ("http", "http://192.168.1.2/\x00"),
+        ("http", "http://192.168.1.2/'x'"),
+        ("http", 'http://192.168.1.2/"x"'),
+        ("http", "http://u%0d%0a:p@192.168.1.2/"),
+        ("http", "http://1.2.3.4.5/"),
+        ("http", "http://1.2.3.256/"),
+        ("http", "http://-a.example/"),
+        ("http", "http://a..b/"),
+        ("http", "http://ｅxample.org/"),
+        ("http", "http://127。0。0。1/"),
+        ("http", "http://[fe80::1%25eth0]/"),
+        ("http", "http://[::1/"),
+        ("http", "http://h/" + "x" * MAX_LENGTH),
+        ("device", ""),
+        ("device", "64"),
+        ("device", "-1"),
+        ("device", "/dev/video99"),
+        ("device", "/dev/sda"),
+        ("device", "0\n"),
+        ("file", ""),
+        ("file", "missing.mp4"),
+        ("file", "/etc/passwd"),
+        ("file", "../outside.mp4"),
+        ("file", "sub/../clip.mp4"),
+        ("file", "sub"),
+        ("file", "."),
+        ("file", "link.mp4"),
+        ("file", "~/x"),
+        ("file", "clip.mp4\x00"),
+        ("push", "rtsp://192.168.1.2/"),
+        ("demo", "x"),
+        ("exec", "ls"),
+    ],
+)
+def test_a_bad_source_is_refused_with_a_sentence(kind: str, source: str, tmp_path: Path) -> None:
+    root = tmp_path / "media"
+    (root / "sub").mkdir(parents=True)
+    (root / "clip.mp4").write_bytes(b"x")
+    (tmp_path / "outside.mp4").write_bytes(b"x")
+    (root / "link.mp4").symlink_to(tmp_path / "outside.mp4")
+    sentence = refused(kind, source, root)
+    assert sentence.endswith(".")
+    assert str(tmp_path) not in sentence
+
+
+def test_a_refusal_never_repeats_a_password(tmp_path: Path) -> None:
+    for source in ("rtsp://u:hunter2@a@b/", "rtsp://u:hunter2@127.0.0.1/", "rtsp://u:hunter2@h:0/"):
+        assert "hunter2" not in refused("rtsp", source, tmp_path)
+
+
+def test_the_url_is_rebuilt_from_its_parts() -> None:
+    address = Address.parse("rtsp", "RTSP://us%65r:p%40s%2Fs@Cam.Local./a?b=c@d")
+    assert (address.user, address.password, address.host) == ("user", "p@s/s", "cam.local")
+    assert address.url("10.0.0.1") == "rtsp://user:p%40s%2Fs@10.0.0.1:554/a?b=c@d"
+    assert address.url("fd00::1", credentials=False) == "rtsp://[fd00::1]:554/a?b=c@d"
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("", ""),
+        ("clip.mp4", "clip.mp4"),
+        ("/dev/video0", "/dev/video0"),
+        ("rtsp://host/path", "rtsp://host/path"),
+        ("rtsp://user:hunter2@host:554/path", "rtsp://user:•••@host:554/path"),
+        ("rtsp://user:@host/", "rtsp://user:•••@host/"),
+        ("rtsp://user@host/", "rtsp://user@host/"),
+        ("rtsp://user:hun@ter2@host/x", "rtsp://user:•••@host/x"),
+        ("rtsp://user:hun/ter2@host/x", "rtsp://user:•••@host/x"),
+        ("rtsp://user:hun#ter2@host/x", "rtsp://user:•••@host/x"),
+        ("hunter2@host", "•••@host"),
+        ("http://h/v?user=me&password=hunter2&x=1", "http://h/v?user=me&password=•••&x=1"),
+        ("http://h/v?PWD=hunter2", "http://h/v?PWD=•••"),
+        ("http://h/v?loginuse=a&loginpas=b&passwd=hunter2", None),
+        ("http://h/v?access_token=hunter2", "http://h/v?access_token=•••"),
+        ("http://h/v?api-key=hunter2", "http://h/v?api-key=•••"),
+        ("http://h/v;token=hunter2", "http://h/v;token=•••"),
+        ("http://h/v?user=me:hunter2", "http://h/v?user=me:•••"),
+        ("rtsp://h/user=a_password=hunter2_channel=1", "rtsp://h/user=a_password=•••"),
+        ("http://u:hunter2@h/v?pass=hunter2", "http://u:•••@h/v?pass=•••"),
+        ("http://[::1:hunter2@x", None),
+        ("://hunter2@", None),
+    ],
+)
+def test_a_shown_source_has_no_secret(source: str, shown: str | None) -> None:
+    assert "hunter2" not in redact(source)
+    if shown is not None:
+        assert redact(source) == shown

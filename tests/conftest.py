@@ -1,0 +1,35 @@
+"""Fixtures: organizations and people as rows, and one real installation for the whole run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before Django's settings are read: the suite never touches the developer's own data.
+_data = tempfile.TemporaryDirectory(prefix="sideline-suite-")
+for _name in [name for name in os.environ if name.startswith("SIDELINE_")]:
+    del os.environ[_name]
+os.environ["SIDELINE_DATA_DIR"] = _data.name
+
+from tests.installation import Installation, installed  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A running installation with the demo camera, shared by tests that do no harm to others."""
+    with installed(tmp_path_factory.mktemp("house")) as installation:
+        installation.manage("collectstatic", "--noinput", "-v0")
+        installation.serve()
+        yield installation
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder for an installation of one's own."""
+    made = tmp_path / "data"
+    made.mkdir()
+    return made

@@ -1,0 +1,147 @@
+"""A real installation for tests: its own data folder, database, `manage.py serve`, and children."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], T], seconds: float = 10.0, what: str = "the condition") -> T:
+    """The first true answer of `condition`, asked again until the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds} s")
+        time.sleep(0.05)
+
+
+class Installation:
+    """A folder of data and the processes that serve it. `environment` is added to the settings."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("SIDELINE_")},
+            "SIDELINE_DATA_DIR": str(folder),
+            "SIDELINE_PORT": str(self.port),
+            "SIDELINE_ALLOW_LOOPBACK_SOURCES": "1",
+            "SIDELINE_ADMIN_USERNAME": "keeper",
+            "SIDELINE_ADMIN_PASSWORD": "a-long-test-password",
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.log = folder / "log.txt"
+        self.token = ""
+
+    def manage(self, *arguments: str, check: bool = True) -> str:
+        """Run a management command to its end and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise AssertionError(done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a management command that stays, in a process group of its own."""
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", *arguments],
+                cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def serve(self) -> subprocess.Popen[bytes]:
+        """Start the server on a prepared database and wait until it answers."""
+        process = self.spawn("serve", "--prepare")
+        until(self.answers, 30, "the server")
+        return process
+
+    def answers(self) -> bool:
+        """True once the server answers; fails at once where it has ended."""
+        if self.processes and self.processes[-1].poll() is not None:
+            raise AssertionError(self.log.read_text())
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+        return False
+
+    def stop(self) -> None:
+        """End what was started, by pid; whatever does not end is killed with its group."""
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(8)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.processes.clear()
+
+    def api(self) -> httpx.Client:
+        """A client with the administrator's bearer token."""
+        if not self.token:
+            answer = httpx.post(
+                f"{self.url}/api/v1/auth/login",
+                json={"username": "keeper", "password": "a-long-test-password"},
+            )
+            assert answer.status_code == 200, answer.text
+            self.token = answer.json()["token"]
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=10)
+
+    def add_camera(self, **facts: object) -> str:
+        """Add a camera over the API; its id."""
+        with self.api() as api:
+            organization = api.get("/organizations").json()["results"][0]["id"]
+            answer = api.post("/cameras", json={"organization": organization, **facts})
+            assert answer.status_code == 201, answer.text
+            return str(answer.json()["id"])
+
+    def state(self, camera: str) -> str:
+        """What the API says of the camera's state."""
+        with self.api() as api:
+            return str(api.get(f"/cameras/{camera}").json()["state"]["state"])
+
+    def logged(self) -> str:
+        """All that its processes printed."""
+        return self.log.read_text()
+
+
+@contextlib.contextmanager
+def installed(folder: Path, **environment: str) -> Iterator[Installation]:
+    """An installation that is stopped at the end, with a test of its log."""
+    installation = Installation(folder, **environment)
+    try:
+        yield installation
+    finally:
+        installation.stop()

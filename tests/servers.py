@@ -1,0 +1,233 @@
+"""Real cameras for tests, on loopback: an RTSP server in its own process group, and HTTP ones.
+
+They can freeze, die and come back, ask for a password, redirect, and answer with what is no video.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+
+ROOT = Path(__file__).resolve().parent.parent
+PLAZA = ROOT / "cameras" / "data" / "plaza.mp4"
+RTSP_TOOL = Path(__file__).resolve().parent / "tools" / "gst_rtsp_loop.py"
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], object], timeout: float = 10.0, what: str = "") -> None:
+    """Return when the condition holds; fail the test after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what or condition}")
+        time.sleep(0.02)
+
+
+def answers(port: int) -> bool:
+    """Whether somebody accepts connections on this port of 127.0.0.1."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+        return True
+    return False
+
+
+class RTSPServer:
+    """Serves a clip as an endless RTSP stream. `login` is `user:password`, or empty."""
+
+    def __init__(self, clip: Path = PLAZA, port: int | None = None, login: str = "") -> None:
+        self.clip, self.login = clip, login
+        self.port = port or free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address, without the login."""
+        return f"rtsp://127.0.0.1:{self.port}/cam"
+
+    def start(self) -> None:
+        """Start (again, on the same port) and wait until it accepts connections."""
+        login = [self.login] if self.login else []
+        self.process = subprocess.Popen(
+            ["/usr/bin/python3", str(RTSP_TOOL), str(self.clip), str(self.port), "/cam", *login],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for(lambda: answers(self.port), 10, "the RTSP server listens")
+
+    def freeze(self) -> None:
+        """Stop every process of the server; connections stay open and silent."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End the server and all that it started."""
+        if self.process is not None:
+            self._signal(signal.SIGKILL)
+            self.process.wait(5)
+            self.process = None
+
+    def _signal(self, number: int) -> None:
+        assert self.process is not None
+        for session in self._sessions():
+            with suppress(ProcessLookupError):
+                os.killpg(session, number)
+
+    def _sessions(self) -> list[int]:
+        """The server's process group, and those of the readers it started in their own."""
+        assert self.process is not None
+        found = [self.process.pid]
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError, ValueError, IndexError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[1]) == self.process.pid:
+                    found.append(int(fields[2]))
+        return list(dict.fromkeys(found))
+
+
+@contextmanager
+def rtsp_server(clip: Path = PLAZA, login: str = "") -> Iterator[RTSPServer]:
+    """A running RTSP server, killed at the end."""
+    server = RTSPServer(clip, login=login)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@cache
+def plaza_jpegs(count: int = 60) -> tuple[bytes, ...]:
+    """The first pictures of the clip as JPEG."""
+    clip = cv2.VideoCapture(str(PLAZA))
+    made = []
+    for _ in range(count):
+        whole, image = clip.read()
+        assert whole
+        made.append(cv2.imencode(".jpg", image)[1].tobytes())
+    clip.release()
+    return tuple(made)
+
+
+class HTTPCamera(ThreadingHTTPServer):
+    """An MJPEG camera at `/cam`. Set the attributes at any time.
+
+    `login` asks for it (401); `/redirect` leads to `location`; `/html` is a page; other paths
+    are 404. `ending` closes the stream, `frozen` keeps it open and silent.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, fps: float = 10.0) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        plaza_jpegs()  # now, because opening a camera changes FFmpeg's options of this process
+        self.fps = fps
+        self.login = ""
+        self.location = ""
+        self.frozen = False
+        self.ending = False
+        self.requests: list[str] = []  # paths asked for
+        self.hosts: list[str] = []  # Host headers seen
+
+    @property
+    def url(self) -> str:
+        """The address of the stream."""
+        return f"http://127.0.0.1:{self.server_address[1]}/cam"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Readers that hang up are no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: HTTPCamera
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.server.requests.append(self.path)
+        self.server.hosts.append(self.headers.get("Host", ""))
+        login = self.server.login
+        expected = "Basic " + b64encode(login.encode()).decode()
+        if login and self.headers.get("Authorization") != expected:
+            self._brief(401, "text/html", ("WWW-Authenticate", 'Basic realm="camera"'))
+        elif self.path == "/redirect":
+            self._brief(302, "text/html", ("Location", self.server.location))
+        elif self.path == "/html":
+            self._brief(200, "text/html")
+        elif self.path == "/playlist.m3u8":
+            self._brief(200, "application/vnd.apple.mpegurl", body=self._playlist())
+        elif self.path == "/cam":
+            self._stream()
+        else:
+            self._brief(404, "text/html")
+
+    def _playlist(self) -> bytes:
+        return b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n/segment.ts\n#EXT-X-ENDLIST\n"
+
+    def _brief(
+        self, status: int, kind: str, *headers: tuple[str, str], body: bytes = b"<p>hello</p>"
+    ) -> None:
+        self.send_response(status)
+        for name, value in (("Content-Type", kind), ("Content-Length", str(len(body))), *headers):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        pictures = plaza_jpegs()
+        number = 0
+        while not self.server.ending:
+            if not self.server.frozen:
+                jpeg = pictures[number % len(pictures)]
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                self.wfile.write(head.encode() + jpeg + b"\r\n")
+                number += 1
+            time.sleep(1 / self.server.fps)
+
+
+@contextmanager
+def http_camera(fps: float = 10.0) -> Iterator[HTTPCamera]:
+    """A running MJPEG camera."""
+    camera = HTTPCamera(fps)
+    thread = threading.Thread(target=camera.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield camera
+    finally:
+        camera.ending = True
+        camera.shutdown()
+        camera.server_close()
+        thread.join(5)
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """A port that accepts connections and never says a word; yields the port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        yield int(listener.getsockname()[1])
