@@ -163,7 +163,9 @@ def standing(grants: Iterable[Grant]) -> dict[Grant, int]:
     4401: the credential itself is gone; 4403: it no longer reaches the camera; 4404: no camera.
     """
     asked = set(grants)
-    cameras = {camera.pk: camera for camera in Camera.objects.filter(pk__in={g.camera_id for g in asked})}
+    cameras = {
+        camera.pk: camera for camera in Camera.objects.filter(pk__in={g.camera_id for g in asked})
+    }
     actors: dict[tuple[str, str], Actor | None] = {}
     fallen: dict[Grant, int] = {}
     for grant in asked:
@@ -196,4 +198,3 @@ def _actor_behind(kind: str, proof: str) -> Actor | None:
         scopes=frozenset(token.scopes),
         grant=(kind, proof),
     )
-

@@ -40,7 +40,7 @@ class ChangePassword(PasswordChangeForm):
     }
 
 
-class FirstPassword(SetPasswordForm):
+class FirstPassword(SetPasswordForm):  # type: ignore[type-arg] # no generic at run time
     error_messages = {  # noqa: RUF012
         "password_mismatch": "The two passwords differ.",
     }
@@ -178,7 +178,7 @@ class MemberForm(forms.Form):
         self.organization = organization
 
     def clean_username(self) -> str:
-        name = User.normalize_username(self.cleaned_data["username"])
+        name: str = User.normalize_username(self.cleaned_data["username"])
         for validate in User._meta.get_field("username").validators:
             validate(name)
         if Membership.objects.filter(organization=self.organization, user__username=name).exists():

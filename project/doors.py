@@ -52,7 +52,9 @@ class Guard:
         elif kind == "http":
             headers = [(b"content-type", b"text/plain; charset=utf-8")]
             await send({"type": "http.response.start", "status": 500, "headers": headers})
-            await send({"type": "http.response.body", "body": b"The server failed on this request."})
+            await send(
+                {"type": "http.response.body", "body": b"The server failed on this request."}
+            )
 
 
 class TrustedProxies:
@@ -90,7 +92,7 @@ def _is_proxy(text: str) -> bool:
 
 
 class UnderPublicPath:
-    """Serves the product under the path of SIDELINE_PUBLIC_URL, whether the proxy strips it or not."""
+    """Serves under the path of SIDELINE_PUBLIC_URL, whether the proxy strips it or not."""
 
     def __init__(self, app: App) -> None:
         self._app = app

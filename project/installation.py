@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db import transaction
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 
 from cameras.models import Camera, Kind, Membership, Organization, Role, User
 
@@ -18,13 +20,29 @@ def address(path: str = "") -> str:
     return f"http://{host}:{settings.LISTEN_PORT}{path or '/'}"
 
 
+def is_behind() -> bool:
+    """True where a migration waits to be applied."""
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
 @transaction.atomic
 def prepare() -> None:
     """The media folder, the administrator of the settings, and on first start the demo."""
     settings.MEDIA_DIR.mkdir(parents=True, exist_ok=True)
+    if _static_is_behind():
+        call_command("collectstatic", interactive=False, verbosity=0)
     _administrator_of_the_settings()
     if settings.DEMO and not Organization.objects.exists():
         _demo()
+
+
+def _static_is_behind() -> bool:
+    manifest = settings.STATIC_ROOT / "staticfiles.json"
+    if not manifest.exists():
+        return True
+    sources = [settings.BASE_DIR / "requirements.txt", *(settings.BASE_DIR / "static").rglob("*")]
+    return max(path.stat().st_mtime for path in sources) > manifest.stat().st_mtime
 
 
 def _administrator_of_the_settings() -> None:

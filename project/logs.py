@@ -5,7 +5,10 @@ import re
 
 _SECRETS = (
     (re.compile(r"(?P<keep>[a-z]+://[^\s/:@]+:)[^\s@/]+(?=@)"), r"\g<keep>•••"),
-    (re.compile(r"(?P<keep>(?:ticket|token|key|password|pwd|pass)=)[^\s&\"']+", re.I), r"\g<keep>•••"),
+    (
+        re.compile(r"(?P<keep>(?:ticket|token|key|password|pwd|pass)=)[^\s&\"']+", re.I),
+        r"\g<keep>•••",
+    ),
     (re.compile(r"(?P<keep>\bBearer )\S+", re.I), r"\g<keep>•••"),
     (re.compile(r"(?P<keep>\bsk_)[\w-]{8,}"), r"\g<keep>•••"),
     (re.compile(r"(?P<keep>/signin/)[\w-]{8,}"), r"\g<keep>•••"),

@@ -1,7 +1,7 @@
 """Daphne's server with bounds: on request bodies, on what waits in a socket, on shutting down.
 
-Daphne has no hooks for these, so three of its classes are subclassed; `tests/project/test_server.py`
-pins what is relied upon.
+Daphne has no hooks for these, so its classes are subclassed; `tests/project/test_server.py` pins
+what is relied upon.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
 
     large_bodies = 0
 
-    def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
+    def gotLength(self, length: int | None) -> None:
         path = self.channel._path.partition(b"?")[0].rstrip(b"/")
         self._limit = FRAME_BODY_LIMIT if path.endswith(b"/actions/send") else BODY_LIMIT
         self._received = 0
@@ -43,7 +43,7 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
         if (length or 0) > self._limit:
             self._refuse(413, "Content Too Large", "The request is larger than this address takes.")
 
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+    def handleContentChunk(self, data: bytes) -> None:
         self._received += len(data)
         if self._refused:
             if self._received > DISCARD_LIMIT:
@@ -56,14 +56,14 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
         else:
             super().handleContentChunk(data)
 
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         self._let_go()
         if self._refused:
             self.channel.loseConnection()
         else:
             super().requestReceived(command, path, version)
 
-    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+    def connectionLost(self, reason: Any) -> None:
         self._let_go()
         super().connectionLost(reason)
 
@@ -87,7 +87,8 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
         retry = "Retry-After: 1\r\n" if status == 503 else ""
         self.channel.transport.write(
             f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n{retry}"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+            + body
         )
 
 
@@ -104,7 +105,7 @@ class Server(DaphneServer):  # type: ignore[misc]
         from daphne import server as daphne_server
 
         class Factory(daphne_server.HTTPFactory):  # type: ignore[misc]
-            def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
+            def buildProtocol(self, addr: Any) -> Any:
                 protocol = super().buildProtocol(addr)
                 protocol.requestFactory = BoundedRequest
                 return protocol
@@ -125,7 +126,7 @@ class Server(DaphneServer):  # type: ignore[misc]
         return super().create_application(protocol, scope)
 
     def kill_all_applications(self) -> Any:
-        """Tell sockets that this is a restart (1001), then cancel; tolerate what is done already."""
+        """Tell sockets that this is a restart (1001), then cancel; skip what is done already."""
         for protocol, details in list(self.connections.items()):
             if "application_instance" not in details:
                 del self.connections[protocol]

@@ -105,9 +105,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- data -------------------------------------------------------------------------------------
 try:
-    _database = dict(dj_database_url.parse(_env.text("DATABASE_URL") or f"sqlite:///{DATA_DIR}/sideline.sqlite3"))
+    _database = dict(
+        dj_database_url.parse(_env.text("DATABASE_URL") or f"sqlite:///{DATA_DIR}/sideline.sqlite3")
+    )
 except ValueError as _error:
-    raise BadSetting("DATABASE_URL", f"expected postgres://user:password@host/name: {_error}") from None
+    raise BadSetting(
+        "DATABASE_URL", f"expected postgres://user:password@host/name: {_error}"
+    ) from None
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -229,7 +233,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"CameraKind": "cameras.models.cameras.Kind", "Role": "cameras.models.organizations.Role"},
+    "ENUM_NAME_OVERRIDES": {
+        "CameraKind": "cameras.models.cameras.Kind",
+        "Role": "cameras.models.organizations.Role",
+    },
 }
 
 # --- log --------------------------------------------------------------------------------------

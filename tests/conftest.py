@@ -22,7 +22,6 @@ from tests.installation import Installation, installed  # noqa: E402
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A running installation with the demo camera, shared by tests that do no harm to others."""
     with installed(tmp_path_factory.mktemp("house")) as installation:
-        installation.manage("collectstatic", "--noinput", "-v0")
         installation.serve()
         yield installation
 

@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
+import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -54,6 +56,8 @@ class Installation:
             "PYTHONUNBUFFERED": "1",
             **environment,
         }
+        if os.environ.get("DATABASE_URL"):
+            self.environment["DATABASE_URL"] = _new_database(os.environ["DATABASE_URL"])
         self.url = f"http://127.0.0.1:{self.port}"
         self.processes: list[subprocess.Popen[bytes]] = []
         self.log = folder / "log.txt"
@@ -135,6 +139,13 @@ class Installation:
     def logged(self) -> str:
         """All that its processes printed."""
         return self.log.read_text()
+
+
+def _new_database(server: str) -> str:
+    name = f"installation_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    return server.rpartition("/")[0] + "/" + name
 
 
 @contextlib.contextmanager

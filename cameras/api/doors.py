@@ -21,7 +21,7 @@ class Denied(Exception):
 
 
 class _Csrf(CsrfViewMiddleware):
-    def _reject(self, request: HttpRequest, reason: str) -> str:  # type: ignore[override]
+    def _reject(self, request: HttpRequest, reason: str) -> str:
         return reason
 
 
@@ -38,7 +38,7 @@ def actor_at_the_door(request: HttpRequest) -> Actor:
         raise Denied(problem(401, str(error))) from None
     if not isinstance(request.user, User):
         raise Denied(problem(401, "Sign in, or send a bearer token."))
-    csrf = _Csrf(lambda _: None)  # type: ignore[arg-type, return-value]
+    csrf = _Csrf(lambda _: None)  # type: ignore[arg-type]
     csrf.process_request(request)
     reason = csrf.process_view(request, None, (), {})  # type: ignore[arg-type]
     if reason:

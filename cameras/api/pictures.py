@@ -18,12 +18,13 @@ from cameras.access import Grant, grant_for
 from cameras.api.doors import Denied, actor_at_the_door, camera_for
 from cameras.api.problems import problem
 from cameras.live import process
+from cameras.live.frames import Frame
 from cameras.live.hub import Viewer
 from cameras.models import Camera
 
 SNAPSHOT_WAIT_S = 1.0
 FRESH_MS = 3000  # an older picture is not given out as the newest
-BOUNDARY = b"sideline"
+BOUNDARY = "sideline"
 BEHIND_BYTES = 256 * 1024  # a reader further behind than this misses frames
 
 
@@ -71,7 +72,7 @@ async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     viewer = process.hub().join(str(camera.pk))
     response = StreamingHttpResponse(
         _parts(viewer, grant, scope),
-        content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}",
+        content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
     )
     response["Cache-Control"] = "no-store, no-transform"
     response["X-Accel-Buffering"] = "no"
@@ -84,23 +85,33 @@ async def _parts(
 ) -> AsyncGenerator[bytes, None]:
     ended = asyncio.Event()
     pending = scope.get("extensions", {}).get("sideline.pending")
-    process.watchman().post(viewer, grant, lambda code: (ended.set(), viewer.wake())[1])
+
+    def leave(code: int) -> None:
+        ended.set()
+        viewer.wake()
+
+    process.watchman().post(viewer, grant, leave)
     try:
         while not ended.is_set():
             frame = viewer.take_frame()
             if frame is None:
                 await viewer.wait()
                 continue
-            yield (
-                b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\nX-Timestamp: %d\r\n\r\n%b\r\n"
-                % (BOUNDARY, len(frame.jpeg), frame.timestamp, frame.jpeg)
-            )
-            await asyncio.sleep(0)
+            yield _part(frame)
+            await asyncio.sleep(0)  # Daphne writes nothing until it gets the loop
             while pending is not None and pending() > BEHIND_BYTES and not ended.is_set():
                 await asyncio.sleep(0.05)
     finally:
         process.watchman().dismiss(viewer)
         viewer.leave()
+
+
+def _part(frame: Frame) -> bytes:
+    head = (
+        f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(frame.jpeg)}\r\n"
+        f"X-Timestamp: {frame.timestamp}\r\n\r\n"
+    )
+    return head.encode() + frame.jpeg + b"\r\n"
 
 
 def _age_ms(timestamp: int) -> int:

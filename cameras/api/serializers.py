@@ -38,7 +38,8 @@ class OrganizationSerializer(serializers.ModelSerializer[Organization]):
     def get_metadata(self, organization: Organization) -> dict[str, Any]:
         host = self.context["request"].get_host().rsplit(":", 1)
         bare = host[0] if len(host) == 2 and host[1].isdigit() else ":".join(host)
-        return organization.metadata | {"serverHostURL": organization.server_host(bare)}
+        metadata: dict[str, Any] = organization.metadata
+        return metadata | {"serverHostURL": organization.server_host(bare)}
 
     def get_role(self, organization: Organization) -> str:
         return str(self.context["request"].auth.roles[organization.pk])
@@ -68,7 +69,7 @@ class StateSerializer(serializers.ModelSerializer[CameraState]):
 class CameraSerializer(serializers.ModelSerializer[Camera]):
     """`source` is written whole and read back with its password masked."""
 
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment]
         required=False, allow_blank=True, max_length=2000, help_text="The password reads back •••."
     )
     classes = serializers.ListField(child=serializers.ChoiceField(choices=COCO), required=False)
@@ -122,5 +123,6 @@ class StreamKeySerializer(serializers.ModelSerializer[StreamKey]):
 class IssuedStreamKeySerializer(StreamKeySerializer):
     key = serializers.CharField(help_text="Shown only here.")
 
-    class Meta(StreamKeySerializer.Meta):
+    class Meta:
+        model = StreamKey
         fields = (*StreamKeySerializer.Meta.fields, "key")

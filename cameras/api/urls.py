@@ -11,7 +11,9 @@ urlpatterns = [
     re_path(r"^auth/login/?$", auth.Login.as_view(), name="api-login"),
     re_path(r"^auth/logout/?$", auth.Logout.as_view(), name="api-logout"),
     re_path(r"^organizations/?$", views.OrganizationList.as_view(), name="api-organizations"),
-    re_path(rf"^organizations/{_ID}/?$", views.OrganizationDetail.as_view(), name="api-organization"),
+    re_path(
+        rf"^organizations/{_ID}/?$", views.OrganizationDetail.as_view(), name="api-organization"
+    ),
     re_path(r"^cameras/?$", views.CameraList.as_view(), name="api-cameras"),
     re_path(rf"^cameras/{_ID}/?$", views.CameraDetail.as_view(), name="api-camera-detail"),
     re_path(rf"^cameras/{_ID}/snapshot\.jpg$", pictures.snapshot, name="api-camera-snapshot"),

@@ -119,7 +119,9 @@ class StreamKeyList(_WithActor, generics.ListCreateAPIView[StreamKey]):
         wanted = serializer.validated_data["camera"]
         camera = Camera.objects.visible_to(self.actor).filter(pk=wanted.pk).first()
         if camera is None:
-            raise ValidationError({"camera": [f'Invalid pk "{wanted.pk}" - object does not exist.']})
+            raise ValidationError(
+                {"camera": [f'Invalid pk "{wanted.pk}" - object does not exist.']}
+            )
         self.require("publish", camera.organization_id)
         key = StreamKey(created_by=self.actor.user, **serializer.validated_data)
         text = key.issue()

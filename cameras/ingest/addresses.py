@@ -5,8 +5,9 @@ checked IP, so a second look-up cannot lead elsewhere (DNS rebinding). HTTP redi
 here, hop by hop; FFmpeg's own are off. Playlists (HLS, DASH, concat) are not opened at all:
 they name further addresses which FFmpeg would fetch unchecked.
 
-What remains: an RTSP server may redirect FFmpeg to another RTSP address, which nothing can turn
-off; it can make FFmpeg connect there, but it reads nothing back but video.
+What remains: FFmpeg sends no server name (SNI) to a bare IP, so an HTTPS server that needs one does
+not answer; and an RTSP server may redirect FFmpeg to another RTSP address, which nothing can turn
+off: FFmpeg connects there, but it reads nothing back but video.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import ssl
 import time
 from base64 import b64encode
 from dataclasses import dataclass, field, replace
+from email.message import Message
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -86,8 +88,6 @@ def resolve(
     options = dict(_OPTIONS[kind])
     if kind == "http":
         options["headers"] = f"Host: {host_header(address)}"
-    if address.scheme in ("https", "rtsps") and ip != address.host:
-        options["verifyhost"] = address.host
     return Opening(address.url(ip), options)
 
 
@@ -111,27 +111,38 @@ def host_header(address: Address) -> str:
     return f"{host}:{address.port}"
 
 
-def ask(address: Address, ip: str, timeout: float) -> http.client.HTTPResponse:
-    """One GET of an http(s) address at its checked IP; the body is left unread.
+def ask(address: Address, ip: str, timeout: float) -> tuple[int, Message]:
+    """One GET of an http(s) address at its checked IP: status and headers; no body is read.
 
     Certificates are not verified: cameras sign their own. Raises `OSError` and
     `http.client.HTTPException`.
     """
-    connection: http.client.HTTPConnection
-    if address.scheme == "https":
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        raw = socket.create_connection((ip, address.port), timeout)
-        connection = http.client.HTTPSConnection(address.host, address.port, timeout=timeout)
-        connection.sock = context.wrap_socket(raw, server_hostname=address.host)
-    else:
-        connection = http.client.HTTPConnection(ip, address.port, timeout=timeout)
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     headers = {"Host": host_header(address), "User-Agent": AGENT, "Accept": "*/*"}
     if address.user is not None:
         headers["Authorization"] = "Basic " + basic(address)
     path = address.path if address.path.startswith("/") else "/" + address.path
-    connection.request("GET", path, headers=headers)
-    return connection.getresponse()
+    try:
+        connection.sock = connect(address, ip, timeout)
+        connection.request("GET", path, headers=headers)
+        with connection.getresponse() as answer:
+            return answer.status, answer.headers
+    finally:
+        connection.close()
+
+
+def connect(address: Address, ip: str, timeout: float) -> socket.socket:
+    """A connection to the checked IP, inside TLS where the scheme says so. Raises `OSError`."""
+    raw = socket.create_connection((ip, address.port), timeout)
+    if address.scheme not in ("https", "rtsps"):
+        return raw
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        return context.wrap_socket(raw, server_hostname=address.host)
+    except OSError:
+        raw.close()
+        raise
 
 
 def basic(address: Address) -> str:
@@ -155,14 +166,13 @@ def follow(
         if left <= 0:
             raise SourceError(f"{address.host} did not answer in time.")
         try:
-            answer = ask(address, ip, left)
+            status, headers = ask(address, ip, left)
         except TimeoutError:
             raise SourceError(f"{address.host} did not answer in time.") from None
         except (OSError, http.client.HTTPException):
             return address, ip
-        location = answer.getheader("Location", "")
-        answer.close()
-        if answer.status not in (301, 302, 303, 307, 308) or not location:
+        location = headers.get("Location", "")
+        if status not in (301, 302, 303, 307, 308) or not location:
             return address, ip
         try:
             onward = Address.parse("http", urljoin(address.url(credentials=False), location))

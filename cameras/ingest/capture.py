@@ -6,7 +6,6 @@ it is stuck inside native code nothing in this process can end it, and `stuck()`
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -17,19 +16,17 @@ from typing import Any
 
 import cv2
 
-from cameras.ingest.addresses import Opening, resolve
+from cameras.ingest.addresses import resolve
 from cameras.ingest.diagnosis import explain
 from cameras.ingest.freshness import STALE_AFTER, Freshness, Status, now_ms
+from cameras.ingest.opening import READ_TIMEOUT, open_capture
 from cameras.ingest.pictures import Picture, Slot
 from cameras.ingest.sources import SourceError
 
-OPEN_TIMEOUT = 5.0  # seconds; FFmpeg's own
-OPEN_LIMIT = 8.0  # after which the open is called stuck
-READ_TIMEOUT = 9.0
+OPEN_LIMIT = 8.0  # seconds after which the open is called stuck
 FROZEN_LIMIT = 10.5  # after which a grab is called stuck
 STEADY = 10.0  # seconds of pictures after which a loss counts as the first again
 LATE = 0.5  # a file this far behind its pace gives up the lost time instead of bursting
-OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 LOOPING = ("file", "demo")
 
 
@@ -40,29 +37,6 @@ class Lost(Exception):
 def backoff(attempt: int) -> float:
     """Seconds to wait before that attempt (1 is the first repeat): 1, 2, 4 … 30, ± 20 %."""
     return float(min(30, 2 ** min(attempt - 1, 5)) * random.uniform(0.8, 1.2))
-
-
-def open_capture(opening: Opening, timeout: float = OPEN_TIMEOUT) -> Any:
-    """A `cv2.VideoCapture`, opened or not. One thread of a process at a time: see OPTIONS."""
-    if isinstance(opening.target, int):
-        device = cv2.VideoCapture(opening.target, cv2.CAP_V4L2)
-        device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        return device
-    cv2.utils.logging.setLogLevel(
-        0
-    )  # OpenCV's and FFmpeg's complaints name the URL, password and all
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    settings = {  # accepted in the constructor only
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: int(timeout * 1000),
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(READ_TIMEOUT * 1000),
-        cv2.CAP_PROP_N_THREADS: 1,
-    }
-    flat = [value for pair in settings.items() for value in pair]
-    os.environ[OPTIONS] = opening.environment  # read by the constructor, for the whole process
-    try:
-        return cv2.VideoCapture(opening.target, cv2.CAP_FFMPEG, flat)
-    finally:
-        del os.environ[OPTIONS]
 
 
 class Capture:
@@ -80,7 +54,13 @@ class Capture:
         self._kind, self._source = kind, source
         self._where: dict[str, Any] = {"media_root": media_root, "allow_loopback": allow_loopback}
         self._attempt = attempt
-        self._freshness = Freshness(attempt=attempt)
+        self._freshness = (
+            Freshness(attempt=attempt)
+            if not attempt
+            else Freshness(
+                "offline", "The camera's reader was restarted; connecting again.", attempt=attempt
+            )
+        )
         self._stop = threading.Event()
         self._limit: tuple[str, float] | None = None  # a native call and when it counts as stuck
         self._credit = 1.0

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import http.client
 import re
-import socket
 import ssl
 import time
 from hashlib import md5
 from pathlib import Path
 from urllib.request import parse_http_list, parse_keqv_list
 
-from cameras.ingest.addresses import AGENT, ask, basic, follow, look_up
+from cameras.ingest.addresses import AGENT, ask, basic, connect, follow, look_up
 from cameras.ingest.sources import Address, SourceError, device_index, file_path
 
 NOT_VIDEO = "The camera answers, but no video could be read from it."
@@ -83,11 +82,10 @@ def _refusal(address: Address, status: int) -> str:
 
 
 def _explain_http(address: Address, ip: str, deadline: float) -> str:
-    answer = ask(address, ip, _left(deadline))
-    kind = answer.headers.get_content_type()
-    answer.close()
-    if answer.status != 200:
-        return _refusal(address, answer.status)
+    status, headers = ask(address, ip, _left(deadline))
+    if status != 200:
+        return _refusal(address, status)
+    kind = headers.get_content_type()
     if any(name in kind for name in PLAYLISTS):
         return "The address is a playlist (HLS or DASH); use the camera's RTSP or MJPEG address."
     if kind.startswith(("text/", "application/json", "application/xml")):
@@ -113,13 +111,7 @@ def _describe(
     address: Address, ip: str, deadline: float, headers: dict[str, str]
 ) -> tuple[int, dict[str, str]]:
     """One RTSP DESCRIBE: its status and its headers with lower-case names."""
-    raw = socket.create_connection((ip, address.port), _left(deadline))
-    with raw:
-        link: socket.socket = raw
-        if address.scheme == "rtsps":
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            link = context.wrap_socket(raw, server_hostname=address.host)
+    with connect(address, ip, _left(deadline)) as link:
         lines = [f"DESCRIBE {_target(address, ip)} RTSP/1.0", "CSeq: 1", f"User-Agent: {AGENT}"]
         lines += ["Accept: application/sdp", *(f"{k}: {v}" for k, v in headers.items())]
         link.sendall("\r\n".join((*lines, "", "")).encode())

@@ -46,13 +46,20 @@ class Freshness:
     """Told of every frame and every loss; asked for the status. Thread-safe.
 
     Ages are taken from the monotonic clock, so a corrected wall clock makes nothing live or stale.
-    `before` is the state and the reason until the first frame.
+    `before` and `reason` hold until the first frame; `silence` begins the sentence after the last.
     """
 
-    def __init__(self, before: State = "connecting", reason: str = "", attempt: int = 0) -> None:
+    def __init__(
+        self,
+        before: State = "connecting",
+        reason: str = "",
+        silence: str = "No picture",
+        attempt: int = 0,
+    ) -> None:
         self.attempt = attempt
         self._lock = threading.Lock()
         self._before, self._reason = before, reason
+        self._silence = silence
         self._lost = False
         self._arrivals: deque[float] = deque(maxlen=256)  # newest kept
         self._last: int | None = None
@@ -99,7 +106,7 @@ class Freshness:
         if age < STALE_AFTER and not self._lost:
             return "live", ""
         seen = datetime.fromtimestamp(self._last / 1000, UTC)
-        reason = self._reason or f"No picture since {seen:%H:%M:%S} UTC."
+        reason = self._reason or f"{self._silence} since {seen:%H:%M:%S} UTC."
         return ("stale" if age < OFFLINE_AFTER else "offline"), reason
 
     def _fps(self) -> float:

@@ -30,7 +30,12 @@ class Probe:
 
 
 def test_connection(
-    kind: str, source: str, *, media_root: Path, allow_loopback: bool, timeout: float = 5.0  # noqa: PT028
+    kind: str,
+    source: str,
+    *,
+    media_root: Path,
+    allow_loopback: bool,
+    timeout: float = 5.0,  # noqa: PT028
 ) -> Probe:
     """Open the source, read one picture, and say how it went, within `timeout` seconds."""
     try:
@@ -70,14 +75,19 @@ def probe(
     kind: str, source: str, *, media_root: Path, allow_loopback: bool, timeout: float
 ) -> Probe:
     """The same in this process; native code may exceed `timeout`."""
-    from cameras.ingest.addresses import resolve
-    from cameras.ingest.capture import open_capture
-    from cameras.ingest.diagnosis import explain
-
     deadline = time.monotonic() + timeout
+    # Only the child pays for OpenCV; the web server imports this module too.
+    from cameras.ingest.addresses import resolve
+    from cameras.ingest.diagnosis import explain
+    from cameras.ingest.opening import open_capture
+
     try:
         opening = resolve(
-            kind, source, media_root=media_root, allow_loopback=allow_loopback, timeout=timeout
+            kind,
+            source,
+            media_root=media_root,
+            allow_loopback=allow_loopback,
+            timeout=deadline - time.monotonic() - EXPLAIN_AT_LEAST / 2,
         )
     except SourceError as error:
         return Probe(False, error.sentence)

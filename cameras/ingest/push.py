@@ -13,7 +13,7 @@ class Push:
     def __init__(self) -> None:
         self.rate = 0.0
         self.slot = Slot()
-        self._freshness = Freshness("offline", "Waiting for the first frame.")
+        self._freshness = Freshness("offline", "Waiting for the first frame.", "No frame pushed")
         self._last = 0
 
     def start(self) -> None:

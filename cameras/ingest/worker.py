@@ -22,12 +22,13 @@ import cv2
 
 from cameras.ingest.capture import Capture
 from cameras.ingest.detector import Detector
+from cameras.ingest.encoding import deliver
 from cameras.ingest.freshness import State
 from cameras.ingest.link import Link
-from cameras.ingest.pictures import Image, Picture
+from cameras.ingest.pictures import Picture
 from cameras.ingest.push import Push
 from cameras.ingest.tracker import Tracker
-from cameras.live.frames import Detection, Frame
+from cameras.live.frames import Frame
 
 DETECTIONS_PER_SECOND = 5.0
 IDLE_RATE = 1.0  # pictures a second where nobody looks: for stills
@@ -111,23 +112,8 @@ class Worker:
         self._link.picture({"type": "still", "timestamp": frame.timestamp}, frame.jpeg)
 
     def _frame(self, picture: Picture) -> Frame | None:
-        """The picture as delivered, numbered 0, with its objects; None where undecodable."""
-        width, height, jpeg = picture.width, picture.height, picture.jpeg
-        reduce = self._width is not None and self._width < width
-        if reduce or jpeg is None:
-            image = picture.pixels()
-            if image is None:
-                return None
-            if reduce and self._width is not None:
-                width, height = self._width, max(1, round(height * self._width / width))
-                image = _reduced(image, width, height)
-            _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
-            jpeg = encoded.tobytes()
-        found = None
-        if self._detect:
-            scale = width / picture.width
-            found = [_scaled(d, scale).wire() for d in self._tracker.at(picture.timestamp)]
-        return Frame(jpeg, picture.timestamp, 0, width, height, found)
+        found = self._tracker.at(picture.timestamp) if self._detect else None
+        return deliver(picture, self._width, self._quality, found)
 
     def _follow(self) -> None:
         """Detect on the newest picture and hand the result to the tracker."""
@@ -165,18 +151,6 @@ class Worker:
                 self._link.flush(0.5)
                 os._exit(STUCK)
             time.sleep(0.1)
-
-
-def _scaled(detection: Detection, scale: float) -> Detection:
-    x, y, width, height = (value * scale for value in detection.bbox)
-    return Detection(
-        detection.label, detection.confidence, (x, y, width, height), detection.track_id
-    )
-
-
-def _reduced(image: Image, width: int, height: int) -> Image:
-    made = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return made.astype(image.dtype, copy=False)
 
 
 def _give_up(failure: threading.ExceptHookArgs) -> NoReturn:

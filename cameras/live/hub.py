@@ -32,6 +32,11 @@ class Status:
     reason: str = ""
     last_frame: int | None = None
 
+    @property
+    def news(self) -> tuple[str, int, str]:
+        """What a viewer must be told of when it changes."""
+        return self.state, self.since, self.reason
+
     def wire(self) -> dict[str, Any]:
         """The `sideline.v1` status message."""
         return {
@@ -120,10 +125,10 @@ class Feed:
     def _take(self, item: Frame | Status) -> None:
         now = time.monotonic()
         if isinstance(item, Status):
-            if item == self.status:
+            told, self.status = self.status, item
+            if told is not None and told.news == item.news:
                 self.heard_at = now
                 return
-            self.status = item
         else:
             # After a silence the clock may have been set back; before, an older frame is a stray.
             stray = self.frame is not None and item.timestamp <= self.frame.timestamp

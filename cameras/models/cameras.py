@@ -64,9 +64,7 @@ class Camera(models.Model):
     """A source of pictures of one organization."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organization = models.ForeignKey(
-        Organization, on_delete=models.CASCADE, related_name="cameras"
-    )
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="cameras")
     name = models.CharField(max_length=80)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     sealed_source = models.TextField(blank=True, default="", editable=False)

@@ -38,7 +38,10 @@ class TokenManager(AuthTokenManager):
     def alive(self) -> models.QuerySet[Token]:
         """Tokens that open something: not expired, not revoked, their user not suspended."""
         unexpired = models.Q(expiry=None) | models.Q(expiry__gt=timezone.now())
-        return self.filter(unexpired, revoked_at=None, user__is_active=True)
+        found: models.QuerySet[Token] = self.filter(
+            unexpired, revoked_at=None, user__is_active=True
+        )
+        return found
 
 
 class Token(AbstractAuthToken):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 

@@ -6,8 +6,8 @@ export const STALE_MS = 3000;
 
 /**
  * @typedef {"connecting" | "live" | "stale" | "offline" | "ended"} State
- * @typedef {{state: State, word: string, age: string, words: string, reason: string}} View
- *   `word`: one word; `words`: the state as a sentence without its reason; `age`: "0.2 s" while live.
+ * @typedef {{state: State, age: string, words: string, reason: string}} View
+ *   `words`: the state in words, without its reason; `age`: "0.2 s" while live, else empty.
  */
 
 /**
@@ -54,6 +54,9 @@ export class Freshness {
    * @param {{state: string, since: number, reason: string, last_frame: number | null}} status
    */
   status(status) {
+    // "Nothing arrives" without any picture says less than "offline since" or "switched off".
+    const known = this.#status.state === "offline" || this.#status.state === "ended";
+    if (known && status.state === "stale" && status.last_frame === null) return;
     this.#status = status;
     if (status.last_frame !== null) this.#pictureAt = Math.max(this.#pictureAt ?? 0, status.last_frame);
   }
@@ -77,13 +80,13 @@ export class Freshness {
     const age = this.age(now);
     if (age < STALE_MS) {
       const text = `${(age / 1000).toFixed(1)} s`;
-      return { state: "live", word: "Live", age: text, words: "Live", reason: "" };
+      return { state: "live", age: text, words: "Live", reason: "" };
     }
     if (this.#pictureAt === null || (this.#arrival === -Infinity && state !== "stale")) {
-      return { state: "connecting", word: "Connecting", age: "", words: this.#before(), reason };
+      return { state: "connecting", age: "", words: this.#before(), reason };
     }
     const last = timeIn(this.#pictureAt, this.#zone, { seconds: true, now: this.#today(now) });
-    return { state: "stale", word: "Stale", age: "", words: `Stale, last picture ${last}`, reason };
+    return { state: "stale", age: "", words: `Stale, last picture ${last}`, reason };
   }
 
   #before() {
@@ -97,9 +100,12 @@ export class Freshness {
    * @returns {View}
    */
   #dead(state, reason) {
-    if (state === "ended") return { state, word: "Off", age: "", words: "Switched off", reason };
+    if (state === "ended") {
+      const more = /switched off/i.test(reason) ? "" : reason;
+      return { state, age: "", words: "Switched off", reason: more };
+    }
     const since = timeIn(this.#status.since, this.#zone, { now: Date.now() });
-    return { state, word: "Offline", age: "", words: `Offline since ${since}`, reason };
+    return { state, age: "", words: `Offline since ${since}`, reason };
   }
 
   /** The server's time of day: when the picture was taken plus its age. */

@@ -99,7 +99,8 @@ export class Picture {
       context.strokeStyle = colour;
       context.strokeRect(box.x, box.y, box.width, box.height);
     }
-    for (const detection of detections) {
+    // They come best first; where labels overlap, the best stays on top.
+    for (const detection of [...detections].reverse()) {
       const box = placed(detection.bbox, place);
       if (box) this.#label(labelText(detection), box, place, { size, ratio, colour, style });
     }

@@ -80,11 +80,17 @@ export class CameraViewer extends EventTarget {
         error: true,
       });
     }
-    if (link.phase === "over") {
-      const words = link.code === 4401 ? "You are signed out. Sign in to go on watching." : `${link.words}.`;
-      toast(words, { about: link.code === 4401 ? "connection" : this.#element.dataset.camera, error: true });
-    }
+    if (link.phase === "over") this.#ended(link);
     this.#render();
+  }
+
+  /** @param {import("./stream.js").Link} link */
+  #ended({ code, words }) {
+    const { camera, name } = this.#element.dataset;
+    if (code !== 4401) return toast(`${name}: ${words}.`, { about: camera, error: true });
+    const page = document.querySelector("[data-signin]")?.getAttribute("data-signin") ?? "";
+    const href = `${page}?next=${encodeURIComponent(location.pathname)}`;
+    toast("You are signed out.", { about: "connection", error: true, link: { href, text: "Sign in" } });
   }
 
   #render() {
@@ -95,7 +101,6 @@ export class CameraViewer extends EventTarget {
     this.#element.dataset.state = view.state;
     this.#badge.show(view);
     if (this.#note && this.#note.textContent !== note) this.#note.textContent = note;
-    this.#element.toggleAttribute("data-signed-out", over && this.#link.code === 4401);
     this.#announce(view);
     this.dispatchEvent(new CustomEvent("view", { detail: view }));
   }

@@ -33,7 +33,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["prepare"]:
-            call_command("migrate", interactive=False, verbosity=0)
+            if installation.is_behind():  # the command itself takes half a second to find nothing
+                call_command("migrate", interactive=False, verbosity=0)
             installation.prepare()
         self._greet()
         self._serve()
@@ -67,7 +68,7 @@ class Command(BaseCommand):
         if child is not None:
             process.connect(child)
             reactor.callWhenRunning(_own, child)
-        reactor.addSystemEventTrigger("before", "shutdown", _end_in_time)
+        reactor.addSystemEventTrigger("before", "shutdown", _end_in_time)  # type: ignore[arg-type]
         try:
             server.run()
         finally:
@@ -80,7 +81,7 @@ class Command(BaseCommand):
 
 def _own(child: IngestChild) -> None:
     task = asyncio.ensure_future(child.run())
-    reactor.addSystemEventTrigger("after", "shutdown", task.cancel)
+    reactor.addSystemEventTrigger("after", "shutdown", task.cancel)  # type: ignore[arg-type]
 
 
 def _end_in_time() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ssl
+import subprocess
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,8 @@ import pytest
 
 from cameras.ingest import addresses
 from cameras.ingest.addresses import Opening, resolve
-from cameras.ingest.capture import open_capture
 from cameras.ingest.diagnosis import _authorization, explain
+from cameras.ingest.opening import open_capture
 from cameras.ingest.sources import Address, SourceError
 from tests.servers import free_port, http_camera, rtsp_server, silent_server
 
@@ -99,6 +101,25 @@ def test_a_virtual_host_sees_its_name_though_the_address_is_pinned(
         assert set(camera.hosts) == {f"cam.example:{port}"}
 
 
+def test_a_camera_behind_tls_is_pinned_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pem = tmp_path / "self-signed.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=cam.example",
+         "-keyout", pem, "-out", tmp_path / "certificate.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate.pem", pem)
+    with http_camera() as camera:
+        camera.socket = context.wrap_socket(camera.socket, server_side=True)
+        names(monkeypatch, {"cam.example": ["127.0.0.1"]})
+        port = camera.server_address[1]
+        opening = resolve("http", f"https://cam.example:{port}/cam", **OPEN)
+        assert opening.target == f"https://127.0.0.1:{port}/cam"
+        assert open_capture(opening).isOpened()
+        assert set(camera.hosts) == {f"cam.example:{port}"}
+
+
 def test_why_a_name_or_a_port_fails_is_explained(tmp_path: Path) -> None:
     assert explain("rtsp", "rtsp://nowhere.invalid/", **OPEN) == (
         "The name nowhere.invalid does not resolve."
@@ -127,7 +148,7 @@ def test_why_an_http_camera_fails_is_explained() -> None:
         assert "text/html, which is not video" in explain("http", base + "/html", **OPEN)
         assert "no stream at this path" in explain("http", base + "/nope", **OPEN)
         assert "playlist" in explain("http", base + "/playlist.m3u8", **OPEN)
-        assert "not as a camera does" in explain("rtsp", base.replace("http", "rtsp"), **OPEN)
+        assert "closed the connection" in explain("rtsp", base.replace("http", "rtsp"), **OPEN)
         camera.login = "admin:p@ss"
         assert "asks for a user name" in explain("http", camera.url, **OPEN)
         wrong = explain("http", camera.url.replace("//", "//admin:hunter2@"), **OPEN)

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cameras.ingest.capture import Capture, backoff
+from cameras.ingest.detector import Detector
+from cameras.ingest.pictures import Picture
+from cameras.ingest.push import Push
+from tests.servers import http_camera, plaza_jpegs, rtsp_server, wait_for
+
+
+@contextmanager
+def captured(
+    kind: str, source: str = "", media_root: Path = Path("."), rate: float = 100.0
+) -> Iterator[Capture]:
+    camera = Capture(kind, source, media_root=media_root, allow_loopback=True)
+    camera.rate = rate
+    camera.start()
+    try:
+        yield camera
+    finally:
+        assert camera.stop(10)
+
+
+def pictures(camera: Capture, count: int) -> list[Picture]:
+    made: list[Picture] = []
+    while len(made) < count:
+        picture = camera.slot.newest(made[-1].timestamp if made else 0, timeout=10)
+        assert picture is not None, camera.status()
+        made.append(picture)
+    return made
+
+
+def people(picture: Picture) -> int:
+    image = picture.pixels()
+    assert image is not None
+    return len(Detector(classes=["person"]).detect(image))
+
+
+def state(camera: Capture | Push) -> str:
+    return camera.status().state
+
+
+def test_rtsp_footage_has_people_in_it_and_comes_back_after_freeze_and_death() -> None:
+    with rtsp_server() as server, captured("rtsp", server.url) as camera:
+        taken = pictures(camera, 12)
+        assert people(taken[-1]) >= 3
+        assert (taken[-1].width, taken[-1].height) == (768, 432)
+        assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
+        status = camera.status()
+        assert (status.state, status.reason, status.attempt) == ("live", "", 0)
+
+        server.freeze()
+        frozen = time.monotonic()
+        wait_for(lambda: state(camera) == "stale", 4.5)
+        assert 2.5 < time.monotonic() - frozen < 3.6
+        status = camera.status()
+        assert status.since == status.last_frame
+        assert "No picture since" in status.reason
+
+        server.kill()
+        wait_for(lambda: camera.status().attempt > 0, 5)
+        server.start()
+        wait_for(lambda: state(camera) == "live", 12)
+        assert people(pictures(camera, 1)[0]) >= 3
+
+
+@pytest.mark.soak
+def test_a_frozen_rtsp_server_is_left_after_ten_seconds_and_found_again() -> None:
+    with rtsp_server() as server, captured("rtsp", server.url) as camera:
+        pictures(camera, 5)
+        server.freeze()
+        last = camera.status().last_frame
+        wait_for(lambda: camera.status().attempt > 0, 12)
+        assert camera.stuck() is None
+        wait_for(lambda: state(camera) == "offline", 3)
+        assert camera.status().last_frame == last, "nothing left in the decoder was shown"
+        server.thaw()
+        wait_for(lambda: state(camera) == "live", 20)
+
+
+def test_mjpeg_footage_has_people_in_it_and_recovers_from_its_end() -> None:
+    with http_camera() as server, captured("http", server.url) as camera:
+        assert people(pictures(camera, 10)[-1]) >= 3
+        wait_for(lambda: camera.status().fps > 8, 5)
+        server.ending = True
+        wait_for(lambda: state(camera) == "stale", 2)
+        assert camera.status().reason == "The camera ended the stream; connecting again."
+        server.ending = False
+        wait_for(lambda: state(camera) == "live", 6)
+
+
+def test_an_mjpeg_camera_that_freezes_goes_stale_and_live_again_on_the_same_connection() -> None:
+    with http_camera() as server, captured("http", server.url) as camera:
+        pictures(camera, 3)
+        asked = len(server.requests)
+        server.frozen = True
+        wait_for(lambda: state(camera) == "stale", 4)
+        assert camera.status().fps == 0
+        server.frozen = False
+        wait_for(lambda: state(camera) == "live", 2)
+        assert len(server.requests) == asked
+
+
+def test_a_camera_that_does_not_open_is_offline_with_a_reason() -> None:
+    with captured("rtsp", "rtsp://u:hunter2@nowhere.invalid/x") as camera:
+        assert state(camera) in ("connecting", "offline")
+        wait_for(lambda: state(camera) == "offline", 5)
+        status = camera.status()
+        assert status.reason == "The name nowhere.invalid does not resolve."
+        assert status.last_frame is None
+
+
+def test_a_slow_reader_gets_the_newest_picture() -> None:
+    with http_camera(fps=25) as server, captured("http", server.url) as camera:
+        first = pictures(camera, 1)[0]
+        wait_for(lambda: (camera.status().last_frame or 0) > first.timestamp + 1000)
+        newest = camera.slot.newest(first.timestamp)
+        assert newest is not None
+        assert time.time() * 1000 - newest.timestamp < 150
+
+
+def clip(path: Path, frames: int, fps: float) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (64, 48))
+    for number in range(frames):
+        writer.write(np.full((48, 64, 3), 20 * number % 255, np.uint8))
+    writer.release()
+
+
+def test_a_file_loops_at_its_own_pace_without_a_seam(tmp_path: Path) -> None:
+    clip(tmp_path / "short.mp4", 5, 20)
+    with captured("file", "short.mp4", tmp_path) as camera:
+        taken = pictures(camera, 40)  # eight passes
+    gaps = [b.timestamp - a.timestamp for a, b in pairwise(taken)]
+    assert sum(gaps) == pytest.approx(39 * 50, abs=60)  # no drift
+    assert max(gaps) < 110
+    assert sorted(gaps)[20] == pytest.approx(50, abs=5)
+
+
+def test_the_demo_camera_plays() -> None:
+    with captured("demo") as camera:
+        assert people(pictures(camera, 3)[-1]) >= 3
+
+
+def test_the_rate_chooses_pictures_but_every_frame_is_counted(tmp_path: Path) -> None:
+    clip(tmp_path / "fast.mp4", 60, 30)
+    with captured("file", "fast.mp4", tmp_path, rate=10) as camera:
+        taken = pictures(camera, 15)
+        assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1400, abs=150)
+        assert camera.status().fps > 25
+        camera.rate = 0
+        last = camera.slot.newest()
+        assert last is not None
+        wait_for(lambda: (camera.status().last_frame or 0) > last.timestamp + 300)
+        assert camera.slot.newest(last.timestamp + 40) is None
+
+
+def test_a_file_that_is_no_video_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("hello")
+    (tmp_path / "b.m3u8").write_text("#EXTM3U\n#EXTINF:5,\n/etc/hostname\n")
+    for name in ("a.mp4", "b.m3u8"):
+        with captured("file", name, tmp_path) as camera:
+            wait_for(lambda: state(camera) == "offline", 3)
+            assert camera.status().reason == "The file is not a video that can be read."
+
+
+def test_native_code_that_does_not_come_back_is_told() -> None:
+    camera = Capture("demo", "", media_root=Path("."), allow_loopback=True)
+    with camera._native("The camera does not open.", 60):
+        assert camera.stuck() is None
+    with camera._native("The camera does not open.", -1):
+        assert camera.stuck() == "The camera does not open."
+    assert camera.stuck() is None
+
+
+def test_backing_off_doubles_to_half_a_minute() -> None:
+    for attempt, seconds in enumerate((1, 2, 4, 8, 16, 30, 30, 30), start=1):
+        assert seconds * 0.8 <= backoff(attempt) <= seconds * 1.2
+    assert backoff(10_000) <= 36
+
+
+def test_a_pushed_camera_waits_goes_live_and_goes_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = Push()
+    assert (state(camera), camera.status().reason) == ("offline", "Waiting for the first frame.")
+    assert not camera.take(1000, b"not a JPEG")
+    assert camera.take(2000, plaza_jpegs()[0])
+    assert not camera.take(2000, plaza_jpegs()[0])
+    assert not camera.take(1000, plaza_jpegs()[0])
+    status = camera.status()
+    assert (status.state, status.width, status.last_frame) == ("live", 768, 2000)
+    picture = camera.slot.newest()
+    assert picture is not None
+    assert picture.jpeg == plaza_jpegs()[0]
+    assert people(picture) >= 3
+    now = time.monotonic()
+    monkeypatch.setattr("cameras.ingest.freshness.time.monotonic", lambda: now + 3.5)
+    assert (state(camera), camera.status().reason) == (
+        "stale",
+        "No frame pushed since 00:00:02 UTC.",
+    )
+    monkeypatch.setattr("cameras.ingest.freshness.time.monotonic", lambda: now + 11)
+    assert state(camera) == "offline"

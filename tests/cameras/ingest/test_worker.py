@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cameras.ingest.labels import DEFAULT_CLASSES
+from cameras.live.frames import PacketReader, jpeg_size, pack
+from tests.servers import ROOT, http_camera, plaza_jpegs
+
+Packet = tuple[dict[str, Any], bytes]
+
+MODULE = ("-m", "cameras.ingest.worker")
+STUCK = (  # an open that takes a minute, as native code can
+    "-c",
+    "import sys, time\n"
+    "from cameras.ingest import capture, worker\n"
+    "capture.open_capture = lambda opening: time.sleep(60)\n"
+    "capture.OPEN_LIMIT = 0.5\n"
+    "worker.main(int(sys.argv[1]))\n",
+)
+
+
+class Hand:
+    """A worker process and the supervisor's end of its link."""
+
+    def __init__(self, command: tuple[str, str] = MODULE, **config: Any) -> None:
+        self.link, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, *command, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                cwd=ROOT,
+                stderr=subprocess.PIPE,
+            )
+        self.reader = PacketReader()
+        self.waiting: list[Packet] = []
+        self.say(
+            {
+                "type": "config", "camera": "c", "kind": "demo", "source": "", "fps": 10,
+                "width": None, "quality": 80, "detect": False, "classes": list(DEFAULT_CLASSES),
+                "threshold": 0.4, "allow_loopback": True, "media_root": ".", "attempt": 0,
+            } | config
+        )  # fmt: skip
+
+    def say(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        self.link.sendall(pack(header, payload))
+
+    def packets(self, seconds: float) -> Iterator[Packet]:
+        """Everything that arrives for so long."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self.link.settimeout(left)
+            try:
+                data = self.link.recv(1 << 20)
+            except TimeoutError:
+                return
+            if not data:
+                return
+            yield from self.reader.feed(data)
+
+    def first(self, chosen: Callable[[dict[str, Any]], bool], seconds: float = 8.0) -> Packet:
+        for header, payload in self.packets(seconds):
+            if chosen(header):
+                return header, payload
+        raise AssertionError("no such packet came")
+
+
+@contextmanager
+def worker(**config: Any) -> Iterator[Hand]:
+    hand = Hand(**config)
+    try:
+        yield hand
+    finally:
+        hand.link.close()
+        hand.process.kill()
+        hand.process.wait(5)
+        if hand.process.stderr:
+            hand.process.stderr.close()
+
+
+def is_frame(header: dict[str, Any]) -> bool:
+    return header["type"] == "frame"
+
+
+def is_live(header: dict[str, Any]) -> bool:
+    return header["type"] == "state" and header["state"] == "live"
+
+
+def test_frames_flow_only_while_watched_and_a_still_comes_unasked() -> None:
+    with worker(width=384, quality=60) as hand:
+        header, still = hand.first(lambda h: h["type"] == "still")
+        assert jpeg_size(still) == (384, 216)
+        hand.first(is_live)
+        assert not any(is_frame(h) for h, _ in hand.packets(0.7))
+        hand.say({"type": "watched", "watched": True})
+        header, jpeg = hand.first(is_frame, 2)
+        assert (header["width"], header["height"], header["seq"]) == (384, 216, 1)
+        assert jpeg_size(jpeg) == (384, 216)
+        assert "detections" not in header
+        assert abs(time.time() * 1000 - header["timestamp"]) < 500
+        later, _ = hand.first(is_frame, 2)
+        assert later["timestamp"] > header["timestamp"]
+        hand.say({"type": "watched", "watched": False})
+        hand.first(lambda h: h["type"] == "state", 2)
+        assert not any(is_frame(h) for h, _ in hand.packets(0.7))
+
+
+def test_state_is_a_heartbeat_every_second() -> None:
+    with worker() as hand:
+        hand.first(is_live)
+        beats = [h for h, _ in hand.packets(3.3) if h["type"] == "state"]
+        assert 3 <= len(beats) <= 4
+        assert beats[-1]["fps"] == pytest.approx(10, abs=1)
+        assert (beats[-1]["width"], beats[-1]["height"]) == (768, 432)
+
+
+def test_watched_frames_carry_tracked_people_inside_the_delivered_picture() -> None:
+    with worker(detect=True, width=384) as hand:
+        hand.say({"type": "watched", "watched": True})
+        header, _ = hand.first(lambda h: is_frame(h) and len(h["detections"]) >= 4)
+        for found in header["detections"]:
+            assert found["class"] in DEFAULT_CLASSES
+            assert found["track_id"] >= 1
+            x, y, width, height = found["bbox"]
+            assert 0 <= x <= x + width <= 384.1
+            assert 0 <= y <= y + height <= 216.1
+
+
+def test_a_pushed_jpeg_is_published_byte_for_byte() -> None:
+    with worker(kind="push", detect=True) as hand:
+        header, _ = hand.first(lambda h: h["type"] == "state")
+        assert (header["state"], header["reason"]) == ("offline", "Waiting for the first frame.")
+        hand.say({"type": "watched", "watched": True})
+        hand.say({"type": "push", "timestamp": 1_000}, b"\xff\xd8\xff nonsense")
+        for number, jpeg in enumerate(plaza_jpegs()[:3]):
+            timestamp = int(time.time() * 1000) + number
+            hand.say({"type": "push", "timestamp": timestamp}, jpeg)
+            header, shown = hand.first(is_frame, 3)
+            assert header["timestamp"] == timestamp
+            assert shown == jpeg
+        hand.first(is_live)
+
+
+def test_a_supervisor_that_does_not_read_makes_nothing_queue() -> None:
+    with http_camera(fps=25) as camera, worker(kind="http", source=camera.url, fps=25) as hand:
+        hand.say({"type": "watched", "watched": True})
+        hand.first(is_frame)
+        time.sleep(3)  # the supervisor is busy: this is the condition itself
+        waited = time.time() * 1000
+        frames = [h for h, _ in hand.packets(0.5) if is_frame(h)]
+        assert len([h for h in frames if h["timestamp"] < waited - 200]) < 20  # kernel buffers
+        assert len([h for h in frames if h["timestamp"] >= waited]) >= 5
+
+
+def test_a_worker_that_follows_a_stuck_one_waits_before_it_opens() -> None:
+    with worker(attempt=2) as hand:
+        header, _ = hand.first(lambda h: h["type"] == "state")
+        assert (header["state"], header["attempt"]) == ("offline", 2)
+        assert "restarted" in header["reason"]
+        header, _ = hand.first(is_live)
+        assert (header["reason"], header["attempt"]) == ("", 0)
+
+
+def test_a_worker_stuck_in_native_code_says_so_and_asks_to_be_started_again() -> None:
+    with worker(command=STUCK) as hand:
+        states = [header for header, _ in hand.packets(5) if header["type"] == "state"]
+        assert states[-1]["reason"] == "The camera does not open."
+        assert hand.process.wait(1) == 75
+
+
+def test_the_worker_ends_when_its_link_closes() -> None:
+    for config in ({}, {"kind": "rtsp", "source": "rtsp://192.0.2.1/x"}, {"kind": "push"}):
+        with worker(**config) as hand:
+            hand.first(lambda h: h["type"] == "state")
+            hand.link.close()
+            assert hand.process.wait(3) == 0
+
+
+def test_ctrl_c_is_left_to_the_supervisor_and_sigterm_ends_it() -> None:
+    with worker() as hand:
+        hand.first(is_live)
+        hand.process.send_signal(signal.SIGINT)
+        hand.first(lambda h: h["type"] == "state")
+        assert hand.process.poll() is None
+        hand.process.send_signal(signal.SIGTERM)
+        assert hand.process.wait(3) == -signal.SIGTERM
+
+
+def test_going_stale_sends_the_state_and_the_last_picture() -> None:
+    with http_camera() as camera, worker(kind="http", source=camera.url) as hand:
+        hand.first(is_live)
+        camera.frozen = True
+        header, _ = hand.first(lambda h: h["type"] == "state" and h["state"] == "stale", 6)
+        still, jpeg = hand.first(lambda h: h["type"] == "still")
+        assert jpeg_size(jpeg) == (768, 432)
+        assert header["last_frame"] - 1100 < still["timestamp"] <= header["last_frame"]
+
+
+def test_no_password_reaches_the_states_or_standard_error(tmp_path: Path) -> None:
+    with http_camera() as camera:
+        camera.login = "admin:hunter3"
+        source = camera.url.replace("//", "//admin:hunter2@")
+        with worker(kind="http", source=source) as hand:
+            header, _ = hand.first(lambda h: h["type"] == "state" and h["state"] == "offline")
+            assert header["reason"] == "The camera refused this user name and password."
+            hand.process.terminate()
+            assert hand.process.stderr is not None
+            assert b"hunter" not in hand.process.stderr.read()

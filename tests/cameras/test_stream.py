@@ -1,0 +1,183 @@
+"""The WebSocket door against a real Daphne: who gets in, what they see, when they must leave."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.installation import Installation, until
+from tests.people import Cast, assemble
+from tests.sockets import frame, pixels, refusal, v1_message, watching
+
+
+@pytest.fixture(scope="module")
+def cast(house: Installation) -> Cast:
+    return assemble(house, "stream")
+
+
+def cookie(session: str) -> dict[str, str]:
+    return {"Cookie": f"sideline_session={session}"}
+
+
+def test_it_works(house: Installation, cast: Cast) -> None:
+    with watching(house, cast.plaza, headers=cast["viewer"].bearer) as socket:
+        seen = [frame(socket) for _ in range(8)]
+    assert all(set(one) <= {"frame", "timestamp", "camera_id", "detections"} for one in seen)
+    assert all(one["camera_id"] == cast.plaza for one in seen)
+    times = [one["timestamp"] for one in seen]
+    assert all(isinstance(at, int) for at in times)
+    assert times == sorted(set(times))
+    assert abs(times[-1] - time.time() * 1000) < 2000
+    assert pixels(seen[-1]["frame"]).shape == (432, 768, 3)
+
+
+def test_people_are_found_and_their_boxes_lie_inside_the_picture(
+    house: Installation, cast: Cast
+) -> None:
+    with watching(house, cast.plaza, headers=cast["viewer"].bearer) as socket:
+        found = until(
+            lambda: [one for one in frame(socket)["detections"] if one["class"] == "person"],
+            20,
+            "a person",
+        )
+    for one in found:
+        x, y, width, height = one["bbox"]
+        assert x >= 0
+        assert y >= 0
+        assert x + width <= 768.1
+        assert y + height <= 432.1
+        assert 0 < one["confidence"] <= 1
+
+
+def test_v1_viewer_gets_status_binary_frames_and_two_credits(
+    house: Installation, cast: Cast
+) -> None:
+    with watching(house, cast.plaza, headers=cast["viewer"].bearer, v1=True) as socket:
+        assert socket.subprotocol == "sideline.v1"
+        first = v1_message(socket)
+        assert first["type"] == "status"
+        frames: list[dict[str, object]] = []
+        until(lambda: (frames.append(v1_message(socket)), len(_pictures(frames)) == 2)[1])
+        quiet = []
+        with pytest.raises(TimeoutError):
+            while True:  # without an acknowledgement only statuses may still come
+                quiet.append(v1_message(socket, timeout=1.5))
+                assert "jpeg" not in quiet[-1]
+        newest = _pictures(frames)[-1]
+        socket.send(f'{{"ack": {newest["seq"]}}}')
+        after = until(lambda: _picture(v1_message(socket)), 5)
+        assert after["seq"] > newest["seq"] + 5, "frames of the pause must be gone, not queued"
+        assert after["age_ms"] < 1000
+        assert (after["width"], after["height"]) == (768, 432)
+
+
+def _picture(message: dict[str, object]) -> dict[str, object] | None:
+    return message if "jpeg" in message else None
+
+
+def _pictures(messages: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [one for one in messages if "jpeg" in one]
+
+
+def test_no_credential_is_refused_at_the_handshake(house: Installation, cast: Cast) -> None:
+    assert refusal(house, cast.plaza) == 403
+    assert refusal(house, cast.plaza, headers={"Authorization": "Bearer nonsense"}) == 403
+    assert refusal(house, cast.plaza, headers={"Authorization": "Basic YTpi"}) == 403
+    assert refusal(house, "sk_nonsense-nonsense-nonsense") == 403
+
+
+def test_cookie_needs_a_trusted_origin(house: Installation, cast: Cast) -> None:
+    headers = cookie(cast["viewer"].session)
+    assert refusal(house, cast.plaza, headers=headers, origin=house.url) == 200
+    assert refusal(house, cast.plaza, headers=headers) == 403
+    assert refusal(house, cast.plaza, headers=headers, origin="http://evil.example") == 403
+    other_port = "http://127.0.0.1:9"
+    assert refusal(house, cast.plaza, headers=headers, origin=other_port) == 403
+
+
+def test_a_bad_bearer_ends_the_matter_even_with_a_good_cookie(
+    house: Installation, cast: Cast
+) -> None:
+    headers = cookie(cast["viewer"].session) | {"Authorization": "Bearer nonsense"}
+    assert refusal(house, cast.plaza, headers=headers, origin=house.url) == 403
+
+
+def test_outsider_cannot_watch_and_learns_nothing(house: Installation, cast: Cast) -> None:
+    bearer = cast["outsider"].bearer
+    assert refusal(house, cast.plaza, headers=bearer) == 4404
+    assert refusal(house, str(uuid.uuid4()), headers=bearer) == 4404
+    assert refusal(house, "no-uuid", headers=bearer) == 4404
+
+
+def test_token_without_read_is_closed_4403(house: Installation, cast: Cast) -> None:
+    assert refusal(house, cast.plaza, headers=cast["chatter"].bearer) == 4403
+    assert refusal(house, cast.plaza, headers=cast["reader"].bearer) == 200
+
+
+def test_stream_key_is_enough_and_is_echoed(house: Installation, cast: Cast) -> None:
+    with watching(house, cast.key, origin="http://elsewhere.example") as socket:
+        assert frame(socket)["camera_id"] == cast.key
+
+
+def closes_within_two_seconds(house: Installation, act: str, expected: int, **how: object) -> None:
+    camera = str(how.pop("camera"))
+    with watching(house, camera, **how) as socket:  # type: ignore[arg-type]
+        frame(socket)
+        house.manage("shell", "-v0", "-c", f"from cameras.models import *; {act}")
+        done = time.monotonic()
+        with pytest.raises(ConnectionClosed) as closed:
+            while time.monotonic() < done + 5:
+                frame(socket)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == expected
+        assert time.monotonic() - done < 2
+
+
+def test_withdrawn_access_closes_open_streams_within_two_seconds(house: Installation) -> None:
+    cast = assemble(house, "withdrawn")
+    leave = "Membership.objects.filter(user__username='withdrawn-{}').delete()"
+    closes_within_two_seconds(
+        house, leave.format("viewer"), 4403, camera=cast.plaza, headers=cast["viewer"].bearer
+    )
+    revoke = "[t.revoke() for t in Token.objects.filter(user__username='withdrawn-operator')]"
+    closes_within_two_seconds(
+        house, revoke, 4401, camera=cast.plaza, headers=cast["operator"].bearer
+    )
+    suspend = "User.objects.filter(username='withdrawn-admin').update(is_active=False)"
+    closes_within_two_seconds(
+        house, suspend, 4401, camera=cast.plaza,
+        headers=cookie(cast["admin"].session), origin=house.url,
+    )  # fmt: skip
+    end_key = f"StreamKey.objects.get(pk='{cast.key_id}').revoke()"
+    closes_within_two_seconds(house, end_key, 4401, camera=cast.key)
+
+
+def test_permessage_deflate_is_not_negotiated(house: Installation, cast: Cast) -> None:
+    from websockets.sync.client import connect
+
+    url = f"ws://127.0.0.1:{house.port}/ws/stream/{cast.key}"
+    with connect(url, max_size=None, proxy=None, compression="deflate") as socket:
+        assert "Sec-WebSocket-Extensions" not in socket.response.headers  # type: ignore[union-attr]
+        frame(socket)
+
+
+def test_never_reading_viewer_costs_the_others_nothing_and_the_server_no_memory(
+    house: Installation, cast: Cast
+) -> None:
+    import psutil
+
+    server = psutil.Process(house.processes[0].pid)
+    with watching(house, cast.key) as stalled, watching(house, cast.key) as healthy:
+        frame(stalled)
+        before = server.memory_info().rss
+        ages = []
+        until(lambda: (ages.append(_age(frame(healthy))), len(ages) >= 60)[1], 15)
+        assert sorted(ages)[int(len(ages) * 0.95)] < 1000
+        assert server.memory_info().rss - before < 20 * 2**20
+
+
+def _age(one: dict[str, object]) -> float:
+    return time.time() * 1000 - float(str(one["timestamp"]))

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { finalWord, waitBefore, waitingWords } from "../../static/js/retry.js";
+
+test("five quick tries double their wait from one second", () => {
+  assert.deepEqual([1, 2, 3, 4, 5].map((n) => waitBefore(n)), [1000, 2000, 4000, 8000, 16_000]);
+});
+
+test("later tries come about every thirty seconds, for ever", () => {
+  assert.equal(waitBefore(6, 0.5), 30_000);
+  assert.equal(waitBefore(600, 0), 25_000);
+  assert.equal(waitBefore(600, 1), 35_000);
+});
+
+test("what would be answered the same is not retried", () => {
+  assert.equal(finalWord(4401), "Signed out");
+  assert.equal(finalWord(4403), "You may no longer watch this camera");
+  assert.equal(finalWord(4404), "This camera is gone");
+});
+
+test("a restart, a crash and a dead network are retried", () => {
+  for (const code of [1000, 1001, 1006, 1011, 4408, 4429]) assert.equal(finalWord(code), null);
+});
+
+test("the wait is said", () => {
+  assert.equal(waitingWords(2, 1500), "Reconnecting, try 2 of 5");
+  assert.equal(waitingWords(6, 23_400), "No connection. Next try in 24 s");
+  assert.equal(waitingWords(6, 0), "Reconnecting");
+});

@@ -1,0 +1,83 @@
+"""A cast for access tests: real rows in a running installation, one person per role."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from tests.installation import Installation
+
+_SCRIPT = """
+import json
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from cameras.models import *
+ours = Organization.objects.get(slug="demo-club")
+theirs, _ = Organization.objects.get_or_create(slug="{name}-theirs", defaults=dict(name="Theirs"))
+plaza = Camera.objects.get(organization=ours, kind="demo")
+push, _ = Camera.objects.get_or_create(organization=ours, name="{name} push", kind="push")
+cast = dict(plaza=str(plaza.pk), push=str(push.pk), ours=str(ours.pk), theirs=str(theirs.pk), people=dict())
+for name, organization, role, scopes in (
+    ("outsider", theirs, "admin", ["read", "publish", "chat", "admin"]),
+    ("viewer", ours, "viewer", ["read", "publish", "chat", "admin"]),
+    ("operator", ours, "operator", ["read", "publish", "chat", "admin"]),
+    ("admin", ours, "admin", ["read", "publish", "chat", "admin"]),
+    ("chatter", ours, "admin", ["chat"]),
+    ("reader", ours, "admin", ["read"]),
+):
+    user = User.objects.create_user("{name}-" + name, password="a-long-test-password")
+    Membership.objects.create(user=user, organization=organization, role=role)
+    token, text = Token.objects.create(user=user, organization=organization, scopes=scopes)
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    cast["people"][name] = dict(token=text, session=session.session_key, username=user.username)
+key = StreamKey(camera=plaza, name="test")
+cast["key"], cast["key_id"] = key.issue(), str(key.pk)
+pushkey = StreamKey(camera=push, name="test")
+cast["push_key"] = pushkey.issue()
+print("CAST" + json.dumps(cast))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person's credentials: a bearer token and a session cookie."""
+
+    username: str
+    token: str
+    session: str
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Cameras and people of the demo organization, and an outsider who runs another one.
+
+    `chatter` and `reader` are administrators whose token holds one scope only.
+    """
+
+    plaza: str
+    push: str
+    ours: str
+    theirs: str
+    key: str
+    key_id: str
+    push_key: str
+    people: dict[str, Person]
+
+    def __getitem__(self, name: str) -> Person:
+        return self.people[name]
+
+
+def assemble(installation: Installation, name: str) -> Cast:
+    """Make the rows; `name` keeps casts of different tests apart."""
+    printed = installation.manage("shell", "-v0", "-c", _SCRIPT.replace("{name}", name))
+    facts = json.loads(printed.partition("CAST")[2])
+    people = {who: Person(**person) for who, person in facts.pop("people").items()}
+    return Cast(people=people, **facts)

@@ -1,0 +1,218 @@
+"""The seed document's own client, unchanged, in Node and in a page of another origin."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser import Tab, chromium, new_page
+from tests.installation import Installation, installed, until
+from tests.people import Cast, assemble
+from tests.seed.programs import Site, another_site, node_client
+from tests.sockets import pixels
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with another_site() as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def club(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation that trusts the other site under the name localhost, and no other."""
+    folder = tmp_path_factory.mktemp("club")
+    with installed(folder, SIDELINE_TRUSTED_ORIGINS=site.origin("localhost")) as installation:
+        installation.serve()
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def cast(club: Installation) -> Cast:
+    return assemble(club, "seed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Tab]:
+    with new_page(browser) as opened:
+        yield opened
+
+
+def stream_key(club: Installation, camera: str) -> tuple[str, str]:
+    """A new stream key and its id, made over the API."""
+    with club.api() as api:
+        answer = api.post("/stream-keys", json={"camera": camera, "name": "A seed client"})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["key"], answer.json()["id"]
+
+
+def is_frame_data(frame: dict[str, Any], camera: str) -> bool:
+    """Assert that it is the seed's `FrameData`; true where somebody was found in it."""
+    assert set(frame) <= {"frame", "timestamp", "camera_id", "detections"}
+    assert frame["camera_id"] == camera
+    assert type(frame["timestamp"]) is int
+    height, width, _ = pixels(frame["frame"]).shape
+    assert (width, height) == (768, 432)
+    for found in frame.get("detections", []):
+        assert isinstance(found["class"], str)
+        assert found["class"]
+        assert 0 <= found["confidence"] <= 1
+        x, y, w, h = found["bbox"]
+        assert x >= 0
+        assert y >= 0
+        assert w > 0
+        assert h > 0
+        assert x + w <= width + 0.1
+        assert y + h <= height + 0.1
+    return any(found["class"] == "person" for found in frame.get("detections", []))
+
+
+def test_seed_client_watches_with_a_stream_key_and_nothing_else(
+    club: Installation, cast: Cast
+) -> None:
+    key, key_id = stream_key(club, cast.plaza)
+    with node_client(club, key) as client:
+        began = time.time() * 1000
+        until(
+            lambda: any(is_frame_data(frame, key) for frame in list(client.frames)),
+            20,
+            "a person in a frame",
+        )
+        until(lambda: len(client.of("sent")) >= 20, 20, "twenty frames sent back")
+        assert client.of("streaming")[0]["streaming"] is True
+        times = [frame["timestamp"] for frame in client.frames]
+        assert times == sorted(set(times))
+        assert times[0] > began - 10_000
+        assert abs(times[-1] - time.time() * 1000) < 3000
+        for sent in client.of("sent"):
+            assert sent["status"] == 202, sent
+            assert sent["body"] == {"accepted": True, "duplicate": True}
+            assert sent["camera_id"] == key
+
+        with club.api() as api:
+            assert api.delete(f"/stream-keys/{key_id}").status_code == 204
+        until(lambda: client.of("close"), 2, "the socket of a revoked key to close")
+        assert client.of("close")[0]["code"] == 4401
+        assert client.of("streaming")[-1]["streaming"] is False
+        assert not client.of("toast")
+        last = client.frames[-1]
+
+    with node_client(club, key) as latecomer:
+        until(lambda: latecomer.of("close"), 10, "the door to refuse a revoked key")
+        assert "403" in latecomer.of("error")[0]["message"]
+        assert not latecomer.frames
+    body = {"streamName": "webcam", "streamType": "frame", **last}
+    body["timestamp"] = int(time.time() * 1000)
+    body.pop("detections", None)
+    answer = httpx.post(f"{club.url}/api/v1/actions/actions/send", json=body)
+    assert answer.status_code == 401, answer.text
+
+
+def test_seed_client_forwards_frames_with_a_bearer_token_too(
+    club: Installation, cast: Cast
+) -> None:
+    with node_client(club, cast.key, cast["viewer"].token) as client:
+        until(lambda: len(client.of("sent")) >= 3, 15, "frames sent back")
+    for sent in client.of("sent"):
+        assert (sent["status"], sent["body"]) == (202, {"accepted": True, "duplicate": True})
+
+
+def seen(page: Page) -> dict[str, Any]:
+    made: dict[str, Any] = page.evaluate("window.seen")
+    return made
+
+
+def test_page_of_a_trusted_origin_draws_the_picture_with_boxes_and_sends_frames_back(
+    club: Installation, cast: Cast, site: Site, tab: Tab
+) -> None:
+    page = tab.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    page.goto(site.page(club, cast.key, token=cast["viewer"].token))
+    page.wait_for_function("window.seen.found > 0", timeout=20_000)
+    page.wait_for_function("window.look().green > 100", timeout=10_000)
+    page.wait_for_function("window.seen.sent.length >= 5", timeout=10_000)
+    looked = page.evaluate("window.look()")
+    assert (looked["width"], looked["height"]) == (768, 432)
+    assert looked["different"] > 10_000, "a blank canvas"
+    assert seen(page)["streaming"] is True
+    assert seen(page)["failed"] == 0
+    assert seen(page)["toasts"] == []
+    for status, body in seen(page)["sent"]:
+        assert (status, body) == (202, {"accepted": True, "duplicate": True})
+    assert tab.errors == []
+
+    page.goto(site.page(club, cast.key, token=cast["viewer"].token, boxes="no"))
+    page.wait_for_function("window.seen.found > 0", timeout=20_000)
+    page.wait_for_function("window.look().different > 10000", timeout=10_000)
+    assert page.evaluate("window.look().green") == 0, "boxes are drawn by the page alone"
+
+
+def test_page_of_a_trusted_origin_needs_nothing_but_a_stream_key(
+    club: Installation, cast: Cast, site: Site, tab: Tab
+) -> None:
+    tab.page.goto(site.page(club, cast.key, token=""))
+    tab.page.wait_for_function("window.seen.sent.length >= 3", timeout=20_000)
+    for status, body in seen(tab.page)["sent"]:
+        assert (status, body) == (202, {"accepted": True, "duplicate": True})
+
+
+def test_preflight_needs_no_credential_and_names_what_is_allowed(
+    club: Installation, site: Site
+) -> None:
+    headers = {
+        "Origin": site.origin("localhost"),
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,idempotency-key,last-event-id",
+    }
+    answer = httpx.options(f"{club.url}/api/v1/actions/actions/send", headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == site.origin("localhost")
+    allowed = answer.headers["access-control-allow-headers"]
+    for name in ("authorization", "content-type", "idempotency-key", "last-event-id"):
+        assert name in allowed
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_page_of_an_unknown_origin_may_not_send_frames(
+    club: Installation, cast: Cast, site: Site, tab: Tab
+) -> None:
+    """The stream key opens the socket from anywhere; the API is closed to the page by CORS."""
+    tab.page.goto(site.page(club, cast.key, host="127.0.0.1", token=cast["viewer"].token))
+    tab.page.wait_for_function("window.seen.failed >= 2", timeout=20_000)
+    assert seen(tab.page)["frames"] > 0
+    assert seen(tab.page)["sent"] == []
+    assert any("CORS" in error for error in tab.errors)
+
+
+def test_session_cookie_opens_no_socket_to_a_page_of_an_unknown_origin(
+    club: Installation, cast: Cast, site: Site, tab: Tab
+) -> None:
+    """Another port of the same host is the same site, so the browser does send the cookie."""
+    cookie = {"name": "sideline_session", "value": cast["viewer"].session, "url": club.url}
+    tab.context.add_cookies([cookie])  # type: ignore[list-item]
+    tab.page.goto(site.page(club, cast.plaza, host="127.0.0.1"))
+    tab.page.wait_for_function("window.seen.streaming === false", timeout=10_000)
+    assert seen(tab.page)["frames"] == 0
+    assert seen(tab.page)["toasts"] == ["Stream connection error"]
+    assert any("403" in error for error in tab.errors)
+
+    # The same cookie does open one from Sideline's own page.
+    tab.page.goto(f"{club.url}/")
+    first = """(camera) => new Promise((resolve, reject) => {
+        const ws = new WebSocket(`ws://${location.host}/ws/stream/${camera}`);
+        ws.onmessage = (event) => { ws.close(); resolve(JSON.parse(event.data).camera_id); };
+        ws.onerror = () => reject(new Error("refused"));
+    })"""
+    assert tab.page.evaluate(first, cast.plaza) == cast.plaza

@@ -1,0 +1,85 @@
+"""A real WebSocket client for tests."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.installation import Installation
+
+
+@contextlib.contextmanager
+def watching(
+    house: Installation,
+    camera: str,
+    *,
+    headers: dict[str, str] | None = None,
+    v1: bool = False,
+    origin: str | None = None,
+) -> Iterator[ClientConnection]:
+    """An open stream socket. Raises `InvalidStatus` where the handshake is refused."""
+    with connect(
+        f"ws://127.0.0.1:{house.port}/ws/stream/{camera}",
+        additional_headers=headers or {},
+        origin=origin,  # type: ignore[arg-type]
+        subprotocols=["sideline.v1"] if v1 else None,  # type: ignore[list-item]
+        max_size=None,
+        compression=None,
+        close_timeout=1,
+        proxy=None,
+    ) as socket:
+        yield socket
+
+
+def refusal(house: Installation, camera: str, **how: Any) -> int:
+    """HTTP status of a refused handshake, else the close code; fails if frames come instead."""
+    try:
+        with watching(house, camera, **how) as socket:
+            socket.recv(timeout=10)
+    except InvalidStatus as refused:
+        return refused.response.status_code
+    except ConnectionClosed as closed:
+        assert closed.rcvd is not None
+        return closed.rcvd.code
+    return 200
+
+
+def frame(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+    """The next frame in the seed's format."""
+    made: dict[str, Any] = json.loads(socket.recv(timeout=timeout))
+    return made
+
+
+def v1_message(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+    """The next `sideline.v1` message; a frame has its picture under `jpeg`, not acknowledged."""
+    message = socket.recv(timeout=timeout)
+    if isinstance(message, str):
+        status: dict[str, Any] = json.loads(message)
+        return status
+    (length,) = struct.unpack_from(">I", message)
+    header: dict[str, Any] = json.loads(message[4 : 4 + length])
+    return header | {"jpeg": message[4 + length :]}
+
+
+def pixels(encoded: str | bytes) -> np.ndarray[Any, Any]:
+    """The decoded picture, height × width × 3."""
+    data = base64.b64decode(encoded) if isinstance(encoded, str) else encoded
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return image
+
+
+def jpeg(width: int = 64, height: int = 48, shade: int = 90) -> bytes:
+    """A small grey JPEG."""
+    done, data = cv2.imencode(".jpg", np.full((height, width, 3), shade, np.uint8))
+    assert done
+    return bytes(data)
