@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
@@ -24,26 +23,6 @@ class WithZones:
     """For the list that a zone's field completes from."""
 
     zones = ZONES
-
-
-class SignIn(AuthenticationForm):
-    error_messages = {  # noqa: RUF012 - Django's attribute
-        "invalid_login": "The username or the password is not right. Both are case-sensitive.",
-        "inactive": "This account is switched off. Ask an administrator.",
-    }
-
-
-class ChangePassword(PasswordChangeForm):
-    error_messages = {  # noqa: RUF012
-        "password_mismatch": "The two new passwords differ.",
-        "password_incorrect": "That is not the present password.",
-    }
-
-
-class FirstPassword(SetPasswordForm):  # type: ignore[type-arg] # no generic at run time
-    error_messages = {  # noqa: RUF012
-        "password_mismatch": "The two passwords differ.",
-    }
 
 
 class SourceForm(forms.ModelForm[Camera]):

@@ -25,7 +25,7 @@ for name, organization, role, scopes in (
     ("chatter", ours, "admin", ["chat"]),
     ("reader", ours, "admin", ["read"]),
 ):
-    user = User.objects.create_user("{name}-" + name, password="a-long-test-password")
+    user = User.objects.create_user("{name}-" + name)
     Membership.objects.create(user=user, organization=organization, role=role)
     token, text = Token.objects.create(user=user, organization=organization, scopes=scopes)
     session = SessionStore()

@@ -21,6 +21,7 @@ from cameras.live import process
 from cameras.live.frames import Frame
 from cameras.live.hub import Viewer
 from cameras.models import Camera
+from cameras.models.cameras import SWITCHED_OFF
 
 SNAPSHOT_WAIT_S = 1.0
 FRESH_MS = 3000  # an older picture is not given out as the newest
@@ -41,6 +42,8 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         camera, _ = await database_sync_to_async(_enter)(request, pk)
     except Denied as denied:
         return denied.response
+    if not camera.enabled:
+        return problem(503, SWITCHED_OFF, state="ended")
     viewer = process.hub().join(str(camera.pk))
     try:
         async with asyncio.timeout(SNAPSHOT_WAIT_S):

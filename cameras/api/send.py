@@ -23,7 +23,7 @@ from cameras.api.problems import problem
 from cameras.live import process
 from cameras.live.frames import FrameError, jpeg_size
 from cameras.models import Kind, StreamKey
-from cameras.models.cameras import PushClock
+from cameras.models.cameras import SWITCHED_OFF, PushClock
 
 CLOCK_MS = 60_000
 REMEMBER_S = 1.5  # an echo's permission is remembered this long; withdrawal acts within 2 s
@@ -128,7 +128,7 @@ def _settle(request: HttpRequest, posted: Posted) -> tuple[str, bool, bool]:
     if not actor.may("publish", camera.organization_id):
         raise Denied(problem(403, "Publishing to this camera needs the operator's role."))
     if not camera.enabled:
-        raise Denied(problem(409, "This camera is switched off."))
+        raise Denied(problem(409, SWITCHED_OFF))
     return str(camera.pk), not PushClock.accept(camera.pk, posted.timestamp), False
 
 

@@ -16,12 +16,14 @@ from django.db import Error as DatabaseError
 
 from cameras.ingest import reports
 from cameras.ingest.uplink import LinkLost, SocketLink, Uplink
+from cameras.models.cameras import SWITCHED_OFF
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.5  # how often the table of cameras is read
 SILENCE_S = 5.0  # a worker that says nothing for this long is stuck
 START_S = 10.0  # ... or this long at its start, when it loads its libraries
+STUCK = "Its reader stopped answering and is being restarted."
 REPORT_S = 5.0  # how often an unchanged state is written, so that readers know it is current
 
 Config = dict[str, Any]
@@ -46,7 +48,7 @@ class Worker:
     async def _run(self) -> None:
         if self.config["unreadable"]:
             self.quiet_after = float("inf")
-            await self.report_lost(self.config["unreadable"])
+            await self.report("offline", self.config["unreadable"])
             await asyncio.Event().wait()  # until the camera is changed
         ours, theirs = socket.socketpair()
         with theirs:
@@ -96,11 +98,11 @@ class Worker:
             except LinkLost:
                 return
 
-    async def report_lost(self, reason: str) -> None:
-        """Say and store that the camera is offline because its reader failed."""
+    async def report(self, state: str, reason: str) -> None:
+        """Say and store what the worker cannot: that it failed, or that it was ended."""
         now = int(time.time() * 1000)
         header = {
-            "type": "state", "camera": self.camera_id, "state": "offline", "since": now,
+            "type": "state", "camera": self.camera_id, "state": state, "since": now,
             "reason": reason, "fps": 0.0, "width": 0, "height": 0, "last_frame": None,
         }  # fmt: skip
         await self._pass_on(header, b"")
@@ -137,12 +139,15 @@ class Supervisor:
             log.warning("the cameras could not be read: %s", error)
             configs = {key: worker.config for key, worker in self.workers.items()}
         for camera_id in set(self.workers) - set(configs):
-            await self.workers.pop(camera_id).stop()
+            worker = self.workers.pop(camera_id)
+            await worker.stop()
+            await worker.report("ended", SWITCHED_OFF)
         for camera_id, config in configs.items():
-            worker = self.workers.get(camera_id)
-            if worker is None:
+            if camera_id not in self.workers:
                 self._start(config, uplink, 0)
-            elif worker.config != config:
+                continue
+            worker = self.workers[camera_id]
+            if worker.config != config:
                 await worker.stop()
                 self._start(config, uplink, 0)
             elif worker.task.done():
@@ -150,7 +155,9 @@ class Supervisor:
                 self._start(config, uplink, worker.attempt + 1)
             elif time.monotonic() > worker.quiet_after:
                 log.warning("camera %s: its process is stuck; starting another", camera_id)
-                await worker.report_lost("Its reader stopped answering and is being restarted.")
+                await worker.report(
+                    "offline", STUCK
+                )
                 await worker.stop()
                 self._start(config, uplink, worker.attempt + 1)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cameras.access import Actor
 
 MASK = "•••"
+SWITCHED_OFF = "This camera is switched off."
 # Without a word from ingest for this long, what it last said is no longer so.
 SILENCE = timedelta(seconds=15)
 
@@ -151,7 +152,7 @@ class Camera(models.Model):
         """What is known now: the ingest's last word, or that it is silent, or switched off."""
         state = getattr(self, "state", None) or CameraState(camera=self)
         if not self.enabled:
-            state.state, state.reason = State.ENDED, "This camera is switched off."
+            state.state, state.reason = State.ENDED, SWITCHED_OFF
         elif timezone.now() - state.reported_at > SILENCE:
             state.state = State.OFFLINE
             state.reason = state.reason or "No process is reading this camera."

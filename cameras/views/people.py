@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -15,9 +16,28 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from cameras.forms import ChangePassword, FirstPassword, SignIn
 from cameras.models import SignInLink, User
 from cameras.models.credentials import digest
+
+
+class SignIn(AuthenticationForm):
+    error_messages = {  # noqa: RUF012 - Django's attribute
+        "invalid_login": "The username or the password is not right. Both are case-sensitive.",
+        "inactive": "This account is switched off. Ask an administrator.",
+    }
+
+
+class ChangePassword(PasswordChangeForm):
+    error_messages = {  # noqa: RUF012
+        "password_mismatch": "The two new passwords differ.",
+        "password_incorrect": "That is not the present password.",
+    }
+
+
+class FirstPassword(SetPasswordForm):  # type: ignore[type-arg] # no generic at run time
+    error_messages = {  # noqa: RUF012
+        "password_mismatch": "The two passwords differ.",
+    }
 
 
 class SignInPage(LoginView):

@@ -12,6 +12,7 @@ const viewer = new CameraViewer(stage);
 const rate = new Rate();
 /** @type {{width: number, height: number, age_ms: number} | null} */
 let newest = null;
+let live = false;
 
 /** @param {string} name @param {string} text */
 function fact(name, text) {
@@ -31,13 +32,14 @@ viewer.addEventListener("frame", (event) => {
   newest = header;
 });
 viewer.addEventListener("view", (event) => {
-  const { words, reason } = /** @type {CustomEvent} */ (event).detail;
+  const { state, words, reason } = /** @type {CustomEvent} */ (event).detail;
+  live = state === "live";
   fact("state", reason ? `${words}. ${reason}` : words);
 });
 setInterval(() => {
   fact("fps", newest ? rate.perSecond(performance.now()).toFixed(1) : "–");
   fact("size", newest ? `${newest.width} × ${newest.height}` : "–");
-  fact("delay", newest ? `${(newest.age_ms / 1000).toFixed(2)} s` : "–");
+  fact("delay", newest && live ? `${(newest.age_ms / 1000).toFixed(2)} s` : "–");
 }, FACTS_MS);
 
 shape(Number(stage.dataset.width), Number(stage.dataset.height));

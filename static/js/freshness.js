@@ -2,7 +2,8 @@
 
 import { timeIn } from "./clock.js";
 
-export const STALE_MS = 3000;
+/** A tick and a paint early, so that nothing older than three seconds is ever shown as live. */
+export const STALE_MS = 2700;
 
 /**
  * @typedef {"connecting" | "live" | "stale" | "offline" | "ended"} State

@@ -5,7 +5,7 @@ import { Picture } from "./picture.js";
 import { CameraStream } from "./stream.js";
 import { toast } from "./toast.js";
 
-const TICK_MS = 200;
+const TICK_MS = 100;
 const TROUBLE_TRY = 2; // a connection that is back at the first try is not worth a toast
 
 /**
@@ -86,8 +86,8 @@ export class CameraViewer extends EventTarget {
 
   /** @param {import("./stream.js").Link} link */
   #ended({ code, words }) {
-    const { camera, name } = this.#element.dataset;
-    if (code !== 4401) return toast(`${name}: ${words}.`, { about: camera, error: true });
+    const { name } = this.#element.dataset;
+    if (code !== 4401) return toast(`${name}: ${words}.`, { about: `closed ${code}`, error: true });
     const page = document.querySelector("[data-signin]")?.getAttribute("data-signin") ?? "";
     const href = `${page}?next=${encodeURIComponent(location.pathname)}`;
     toast("You are signed out.", { about: "connection", error: true, link: { href, text: "Sign in" } });

@@ -21,8 +21,9 @@ SEED = Path(__file__).resolve().parent
 class NodeClient:
     """The seed's client in a Node process. `events` grows while it runs."""
 
-    def __init__(self, house: Installation, camera: str, token: str) -> None:
-        what = {"host": "127.0.0.1", "port": house.port, "camera": camera, "token": token}
+    def __init__(self, house: Installation, camera: str, token: str | None) -> None:
+        what = {"host": "127.0.0.1", "port": house.port, "camera": camera}
+        what |= {"token": token} if token is not None else {}
         self.events: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
             ["node", str(SEED / "watch.mjs"), json.dumps(what)], stdout=subprocess.PIPE
@@ -55,8 +56,8 @@ class NodeClient:
 
 
 @contextlib.contextmanager
-def node_client(house: Installation, camera: str, token: str = "") -> Iterator[NodeClient]:
-    """A running client that is ended with the block."""
+def node_client(house: Installation, camera: str, token: str | None = None) -> Iterator[NodeClient]:
+    """A running client that is ended with the block. Without a token, its `token` is undefined."""
     client = NodeClient(house, camera, token)
     try:
         yield client

@@ -1,0 +1,32 @@
+"""Rows and clients that the tests of the pages share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.test import Client
+
+from cameras.models import Membership, Organization, User
+
+PASSWORD = "offside-trap-4-4-2"
+
+
+def person(name: str, organization: Organization | None = None, role: str = "") -> User:
+    user = User.objects.create_user(name, password=PASSWORD)
+    if organization:
+        Membership.objects.create(user=user, organization=organization, role=role)
+    return user
+
+
+def client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def fields(**changes: Any) -> dict[str, Any]:
+    made = {
+        "name": "Goal", "kind": "rtsp", "source": "rtsp://u:secret@192.0.2.7/a", "enabled": "on",
+        "detect": "on", "classes": ["person"], "threshold": "0.4", "fps": "10", "quality": "80",
+    }  # fmt: skip
+    return made | changes

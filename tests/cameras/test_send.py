@@ -1,0 +1,224 @@
+"""`actions/send`: the duplicate rule, and what a bad frame gets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.installation import Installation, until
+from tests.people import Cast, assemble
+from tests.sockets import frame, jpeg, pixels, watching
+
+
+@pytest.fixture(scope="module")
+def cast(house: Installation) -> Cast:
+    return assemble(house, "send")
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+def parcel(camera: str, **changes: Any) -> dict[str, Any]:
+    made = {
+        "streamName": "webcam",
+        "streamType": "frame",
+        "frame": base64.b64encode(jpeg()).decode(),
+        "timestamp": now(),
+        "camera_id": camera,
+    } | changes
+    return {key: value for key, value in made.items() if value is not ...}
+
+
+def post(house: Installation, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
+    content = body if isinstance(body, bytes | str) else json.dumps(body)
+    return httpx.post(
+        f"{house.url}/api/v1/actions/actions/send",
+        content=content,
+        headers={"Content-Type": "application/json"} | (headers or {}),
+        timeout=20,
+    )
+
+
+def test_it_works(house: Installation, cast: Cast) -> None:
+    """A pushed frame appears on the camera's stream, decoded as it was sent."""
+    operator = cast["operator"].bearer
+    stop = threading.Event()
+
+    def keep_pushing() -> None:
+        while not stop.wait(0.1):
+            answer = post(house, parcel(cast.push, frame=_shade(200)), operator)
+            assert answer.status_code == 202, answer.text
+
+    pusher = threading.Thread(target=keep_pushing)
+    pusher.start()
+    try:
+        with watching(house, cast.push, headers=cast["viewer"].bearer) as socket:
+            seen = frame(socket, timeout=15)
+    finally:
+        stop.set()
+        pusher.join()
+    assert pixels(seen["frame"]).shape == (48, 64, 3)
+    assert abs(int(pixels(seen["frame"]).mean()) - 200) < 6
+    assert until(lambda: house.state(cast.push) in ("live", "stale"), 5)
+
+
+def _shade(shade: int) -> str:
+    return base64.b64encode(jpeg(shade=shade)).decode()
+
+
+def test_echo_of_a_camera_that_the_server_reads_is_always_a_duplicate(
+    house: Installation, cast: Cast
+) -> None:
+    for headers in (cast["viewer"].bearer, cast["reader"].bearer):
+        for _ in range(2):
+            answer = post(house, parcel(cast.plaza), headers)
+            assert answer.status_code == 202
+            assert answer.json() == {"accepted": True, "duplicate": True}
+
+
+def test_stream_key_stands_for_its_camera(house: Installation, cast: Cast) -> None:
+    assert post(house, parcel(cast.key)).json() == {"accepted": True, "duplicate": True}
+    assert post(house, parcel(cast.key), cast["viewer"].bearer).status_code == 202
+    assert post(house, parcel(cast.key), cast["outsider"].bearer).status_code == 404
+    assert post(house, parcel(cast.key), {"Authorization": "Bearer nonsense"}).status_code == 401
+    assert post(house, parcel(cast.push_key)).status_code == 403, "a key may not publish"
+
+
+def test_push_camera_takes_a_newer_frame_once(house: Installation, cast: Cast) -> None:
+    operator, at = cast["operator"].bearer, now() + 1000
+    first = post(house, parcel(cast.push, timestamp=at), operator).json()
+    again = post(house, parcel(cast.push, timestamp=at), operator).json()
+    older = post(house, parcel(cast.push, timestamp=at - 500), operator).json()
+    assert [one["duplicate"] for one in (first, again, older)] == [False, True, True]
+    assert post(house, parcel(cast.push, timestamp=at), cast["viewer"].bearer).status_code == 202
+    newer = parcel(cast.push, timestamp=at + 500)
+    assert post(house, newer, cast["viewer"].bearer).status_code == 403
+    assert post(house, newer, cast["reader"].bearer).status_code == 403
+    assert post(house, newer, cast["chatter"].bearer).status_code == 403
+
+
+def test_of_many_at_once_exactly_one_is_accepted(house: Installation, cast: Cast) -> None:
+    operator, at = cast["operator"].bearer, now() + 5000
+    answers: list[bool] = []
+
+    def push() -> None:
+        answers.append(post(house, parcel(cast.push, timestamp=at), operator).json()["duplicate"])
+
+    threads = [threading.Thread(target=push) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [False] + [True] * 7
+
+
+def test_who_may_not_send(house: Installation, cast: Cast) -> None:
+    assert post(house, parcel(cast.plaza)).status_code == 401
+    assert post(house, parcel(cast.plaza), {"Authorization": "Bearer x"}).status_code == 401
+    assert post(house, parcel(cast.plaza), cast["outsider"].bearer).status_code == 404
+    assert post(house, parcel(cast.plaza), cast["chatter"].bearer).status_code == 403
+    cookie = {"Cookie": f"sideline_session={cast['viewer'].session}"}
+    forged = post(house, parcel(cast.plaza), cookie)
+    assert forged.status_code == 403
+    assert forged.headers["content-type"] == "application/problem+json"
+
+
+def test_permission_to_echo_ends_within_two_seconds(house: Installation) -> None:
+    cast = assemble(house, "echo")
+    viewer = cast["viewer"].bearer
+    assert post(house, parcel(cast.plaza), viewer).status_code == 202
+    revoke = "[t.revoke() for t in Token.objects.filter(user__username='echo-viewer')]"
+    house.manage("shell", "-v0", "-c", f"from cameras.models import *; {revoke}")
+    until(lambda: post(house, parcel(cast.plaza), viewer).status_code == 401, 2, "refusal")
+
+
+BAD = [
+    ("frame", {"frame": "no base64!"}),
+    ("frame", {"frame": "data:image/jpeg;base64," + _shade(1)}),
+    ("frame", {"frame": base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 64).decode()}),
+    ("frame", {"frame": base64.b64encode(jpeg()[:-40]).decode()}),
+    ("frame", {"frame": base64.b64encode(b"\xff\xd8\xff\xd9").decode()}),
+    ("frame", {"frame": ...}),
+    ("frame", {"frame": 7}),
+    ("timestamp", {"timestamp": ...}),
+    ("timestamp", {"timestamp": "soon"}),
+    ("timestamp", {"timestamp": True}),
+    ("timestamp", {"timestamp": now() + 3_600_000}),
+    ("timestamp", {"timestamp": 0}),
+    ("camera_id", {"camera_id": ...}),
+    ("streamType", {"streamType": "sound"}),
+    ("streamName", {"streamName": ...}),
+]
+
+
+@pytest.mark.parametrize(("field", "changes"), BAD)
+def test_bad_parcel_gets_a_sentence_that_names_the_field(
+    house: Installation, cast: Cast, field: str, changes: dict[str, Any]
+) -> None:
+    for camera in (cast.plaza, cast.push):
+        answer = post(house, parcel(camera) | _without(changes, camera), cast["operator"].bearer)
+        problem = answer.json()
+        assert answer.status_code == 400, problem
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert list(problem["errors"]) == [field]
+        assert problem["detail"].endswith(".")
+
+
+def _without(changes: dict[str, Any], camera: str) -> dict[str, Any]:
+    return {key: (None if value is ... else value) for key, value in changes.items()}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none_are_refused(house: Installation, cast: Cast, number: str) -> None:
+    body = json.dumps(parcel(cast.push, timestamp=12345)).replace("12345", number)
+    assert post(house, body, cast["operator"].bearer).status_code == 400
+
+
+def test_thirty_thousand_pixels_are_refused_from_the_header(
+    house: Installation, cast: Cast
+) -> None:
+    wide = bytearray(jpeg())
+    at = wide.index(b"\xff\xc0") + 5
+    wide[at : at + 4] = (100).to_bytes(2, "big") + (30_000).to_bytes(2, "big")
+    body = parcel(cast.push, frame=base64.b64encode(wide).decode())
+    answer = post(house, body, cast["operator"].bearer)
+    assert answer.status_code == 400
+    assert "30000" in answer.json()["detail"]
+
+
+def test_nine_megabytes_of_jpeg_are_refused(house: Installation, cast: Cast) -> None:
+    large = jpeg()[:-2] + b"\0" * (8 * 2**20 + 1) + b"\xff\xd9"
+    body = parcel(cast.push, frame=base64.b64encode(large).decode())
+    answer = post(house, body, cast["operator"].bearer)
+    assert answer.status_code == 400
+    assert "8 MiB" in answer.json()["detail"]
+
+
+def test_twenty_megabytes_are_refused_before_they_are_stored(
+    house: Installation, cast: Cast
+) -> None:
+    answer = post(house, b"x" * (20 * 2**20), cast["operator"].bearer)
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_garbage_is_a_problem_not_a_traceback(house: Installation, cast: Cast) -> None:
+    for body in (b"", b"[]", b"{", b"null", b"[" * 100_000, b"\xff\xfe"):
+        assert post(house, body, cast["operator"].bearer).status_code == 400
+    assert "Traceback" not in house.logged()
+
+
+def test_nothing_of_a_bad_frame_is_kept(house: Installation, cast: Cast) -> None:
+    count = "from cameras.models.cameras import *; print('ROWS', PushClock.objects.count(), "
+    count += "list(PushClock.objects.values_list('accepted_ms')), CameraStill.objects.count())"
+    before = house.manage("shell", "-v0", "-c", count)
+    bad = parcel(cast.push, frame="AAAA", timestamp=now() + 9000)
+    assert post(house, bad, cast["operator"].bearer).status_code == 400
+    assert house.manage("shell", "-v0", "-c", count) == before

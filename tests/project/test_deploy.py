@@ -1,0 +1,285 @@
+"""What `deploy/` ships: the nginx sample, started and used; the units, as systemd reads them."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from django.core.management import get_commands, load_command_class
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.installation import ROOT, Installation, free_port, installed, until
+from tests.people import Cast, assemble
+
+DEPLOY = ROOT / "deploy"
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # where Debian keeps nginx
+SUBPATH = "/sideline"
+KEEPER = {"username": "keeper", "password": "a-long-test-password"}  # as in tests.installation
+
+
+def sample(sideline: int, root: int, under_path: int) -> str:
+    """The shipped file without TLS, its two servers on ports of their own."""
+    text = (DEPLOY / "nginx.conf").read_text()
+    text = re.sub(r"\n *(listen \[::\]|ssl_certificate)[^;]*;", "", text)
+    assert text.count("listen 443 ssl http2;") == 2
+    for port in (root, under_path):
+        text = text.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port};", 1)
+    assert text.count("server 127.0.0.1:7103;") == 1
+    return text.replace("server 127.0.0.1:7103;", f"server 127.0.0.1:{sideline};")
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, site: str, port: int) -> Iterator[None]:
+    """A real nginx that keeps all its files in `folder`."""
+    binary = shutil.which("nginx", path=PATH)
+    assert binary, "nginx is missing"
+    temporary = "\n".join(
+        f"{name}_temp_path {folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "site.conf").write_text(site)
+    (folder / "nginx.conf").write_text(
+        f"""
+        daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
+        {"user root;" if os.geteuid() == 0 else ""}
+        events {{ worker_connections 256; }}
+        http {{ access_log off; {temporary} include {folder}/site.conf; }}
+        """
+    )
+    process = subprocess.Popen(
+        [binary, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(folder / "nginx.conf")]
+    )
+
+    def answers() -> bool:
+        assert process.poll() is None, (folder / "error.log").read_text()
+        with contextlib.suppress(httpx.HTTPError):
+            return bool(httpx.get(f"http://127.0.0.1:{port}/healthz").status_code)
+        return False
+
+    try:
+        until(answers, 10, "nginx")
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+class Site:
+    """Sideline, and the address at which nginx serves it."""
+
+    def __init__(self, house: Installation, origin: str, path: str) -> None:
+        self.house, self.origin, self.path = house, origin, path
+        self.url = origin + path
+        self.cast: Cast = assemble(house, "deploy")
+
+    def bearer(self) -> dict[str, str]:
+        return self.cast["viewer"].bearer
+
+    def cookie(self) -> dict[str, str]:
+        return {"Cookie": f"sideline_session={self.cast['viewer'].session}"}
+
+    def watch(self, headers: dict[str, str]) -> dict[str, object]:
+        """The first of three frames on a socket through nginx."""
+        address = f"{self.url.replace('http', 'ws', 1)}/ws/stream/{self.cast.plaza}"
+        with connect(address, additional_headers=headers, max_size=None, proxy=None) as socket:
+            frames = [json.loads(socket.recv(timeout=10)) for _ in range(3)]
+        times = [frame["timestamp"] for frame in frames]
+        assert times == sorted(set(times))
+        made: dict[str, object] = frames[0]
+        return made
+
+
+@contextlib.contextmanager
+def behind_nginx(folder: Path, path: str) -> Iterator[Site]:
+    """Sideline behind the shipped sample, at the root or under the subpath."""
+    ports = {"": free_port(), SUBPATH: free_port()}
+    origin = f"http://127.0.0.1:{ports[path]}"
+    data = folder / "data"
+    data.mkdir()
+    with installed(
+        data, SIDELINE_PUBLIC_URL=origin + path, SIDELINE_TRUSTED_PROXIES="127.0.0.1"
+    ) as house:
+        house.serve()
+        site = sample(house.port, ports[""], ports[SUBPATH])
+        with nginx(folder, site, ports[path]):
+            yield Site(house, origin, path)
+
+
+@pytest.fixture(scope="module", params=["", SUBPATH], ids=["root", "subpath"])
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    with behind_nginx(tmp_path_factory.mktemp("nginx"), request.param) as made:
+        yield made
+
+
+def test_pages_link_and_lead_to_addresses_under_the_public_url(site: Site) -> None:
+    with httpx.Client(follow_redirects=True) as client:
+        page = client.get(f"{site.url}/signin")
+        assert page.status_code == 200, page.text
+        local = re.findall(r'(?:href|src|action)="(/[^"]*)"', page.text)
+        assert any("/static/" in address for address in local)
+        for address in local:
+            assert address.startswith(f"{site.path}/"), address
+            if "/static/" in address:
+                assert client.get(site.origin + address).status_code == 200, address
+        wall = client.get(f"{site.url}/")
+        assert wall.url.path == f"{site.path}/signin"
+        form = {
+            "csrfmiddlewaretoken": re.findall(r'csrfmiddlewaretoken" value="(\w+)"', wall.text)[0],
+            "next": wall.url.params.get("next", ""),
+            **KEEPER,
+        }
+        signed_in = client.post(str(wall.url), data=form, headers={"Origin": site.origin})
+        assert signed_in.status_code == 200, signed_in.text
+        assert signed_in.url.path == f"{site.path}/"
+        assert "Plaza" in signed_in.text
+        local = re.findall(r'(?:href|src|action)="(/[^"]*)"', signed_in.text)
+        assert [address for address in local if not address.startswith(f"{site.path}/")] == []
+
+
+def test_a_cookie_of_the_subpath_is_not_sent_to_the_rest_of_the_host(site: Site) -> None:
+    page = httpx.get(f"{site.url}/signin")
+    assert f"Path={site.path}/" in page.headers["set-cookie"]
+
+
+def test_programs_log_in_and_take_a_snapshot(site: Site) -> None:
+    answer = httpx.post(
+        f"{site.url}/api/v1/auth/login",
+        json=KEEPER,
+    )
+    assert answer.status_code == 200, answer.text
+    headers = {"Authorization": f"Bearer {answer.json()['token']}"}
+    cameras = httpx.get(f"{site.url}/api/v1/cameras?limit=1", headers=headers).json()
+    if cameras["next"]:
+        assert cameras["next"].startswith(f"{site.url}/api/v1/cameras?")
+    picture = httpx.get(
+        f"{site.url}/api/v1/cameras/{site.cast.plaza}/snapshot.jpg", headers=headers
+    )
+    assert picture.status_code == 200, picture.text
+    assert picture.content.startswith(b"\xff\xd8")
+
+
+def test_socket_delivers_frames_to_a_bearer(site: Site) -> None:
+    assert site.watch(site.bearer())["camera_id"] == site.cast.plaza
+
+
+def test_socket_delivers_frames_to_a_session_of_the_public_origin(site: Site) -> None:
+    frame = site.watch(site.cookie() | {"Origin": site.origin})
+    assert frame["camera_id"] == site.cast.plaza
+    with pytest.raises(InvalidStatus, match="403"):
+        site.watch(site.cookie() | {"Origin": "http://elsewhere.example"})
+
+
+def test_mjpeg_arrives_unbuffered(site: Site) -> None:
+    began = time.monotonic()
+    address = f"{site.url}/api/v1/cameras/{site.cast.plaza}/stream.mjpeg"
+    with httpx.stream("GET", address, headers=site.bearer(), timeout=10) as answer:
+        assert answer.status_code == 200
+        data = b""
+        for chunk in answer.iter_raw():
+            data += chunk
+            if data.count(b"\xff\xd9") >= 3:
+                break
+            if b"\xff\xd9" in data:
+                assert time.monotonic() - began < 2, "the first part was held back"
+    assert data.startswith(b"--sideline\r\n")
+    assert time.monotonic() - began < 5
+
+
+def test_bodies_that_are_too_large_get_413(site: Site) -> None:
+    def post(path: str, size: int) -> int:
+        return httpx.post(
+            f"{site.url}{path}", content=b"x" * size, headers=site.bearer(), timeout=20
+        ).status_code
+
+    assert post("/api/v1/auth/login", 2 * 1024**2) == 413
+    assert post("/api/v1/actions/actions/send", 13 * 1024**2) == 413
+    assert post("/api/v1/actions/actions/send", 9 * 1024**2) == 400, "large enough for a frame"
+    assert post("/api/v1/actions/actions/send/", 9 * 1024**2) == 400
+
+
+def test_clients_address_is_believed_of_the_proxy_alone(site: Site) -> None:
+    def fail_to_sign_in(url: str, own_address: str, name: str) -> None:
+        transport = httpx.HTTPTransport(local_address=own_address)
+        with httpx.Client(transport=transport) as client:
+            answer = client.post(
+                f"{url}/api/v1/auth/login",
+                json={"username": name, "password": "wrong"},
+                headers={"X-Forwarded-For": "203.0.113.9"},
+            )
+            assert answer.status_code == 401, answer.text
+
+    fail_to_sign_in(site.url, "127.0.0.5", "through-nginx")
+    fail_to_sign_in(site.house.url, "127.0.0.7", "past-nginx")
+    script = (
+        "from axes.models import AccessAttempt as A\n"
+        "print(*(f'{a.username}={a.ip_address}' for a in A.objects.all()))"
+    )
+    printed = site.house.manage("shell", "-v0", "-c", script)
+    assert "through-nginx=127.0.0.5" in printed
+    assert "past-nginx=127.0.0.7" in printed
+
+
+UNITS = sorted(DEPLOY.glob("*.service"))
+
+
+def unit(path: Path) -> configparser.ConfigParser:
+    parsed = configparser.ConfigParser(interpolation=None, strict=False)
+    parsed.optionxform = str  # type: ignore[assignment, method-assign]
+    parsed.read_string(path.read_text())
+    return parsed
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_unit_starts_a_command_that_exists_as_a_user_without_privileges(path: Path) -> None:
+    service = unit(path)["Service"]
+    python, script, command, *options = service["ExecStart"].split()
+    folder = service["WorkingDirectory"]
+    assert python == f"{folder}/.venv/bin/python"
+    assert (ROOT / script).is_file()
+    parser = load_command_class(get_commands()[command], command).create_parser(script, command)
+    parser.parse_args(options)
+    assert service["User"] not in ("", "root")
+    assert service["StateDirectory"] == "sideline"
+    assert service["EnvironmentFile"] == "/etc/sideline.env"
+    assert service["NoNewPrivileges"] == "yes"
+    assert service["ProtectSystem"] == "strict"
+
+
+@pytest.mark.one_database
+def test_environment_sample_names_settings_that_are_read() -> None:
+    settings = (ROOT / "project" / "settings.py").read_text()
+    lines = (DEPLOY / "sideline.env").read_text().splitlines()
+    names = [found[1] for line in lines if (found := re.match(r"#?([A-Z_]+)=", line))]
+    assert "SIDELINE_DATA_DIR" in names
+    assert [name for name in names if f'"{name}"' not in settings] == []
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_systemd_finds_no_fault_with_the_unit(path: Path, tmp_path: Path) -> None:
+    """Where there is a systemd; elsewhere the test before this one has read the unit."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        return
+    text = path.read_text().replace("/opt/sideline/.venv/bin/python", sys.executable)
+    copy = tmp_path / path.name
+    copy.write_text(text.replace("/opt/sideline", str(ROOT)))
+    done = subprocess.run(
+        [analyze, "verify", str(copy)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

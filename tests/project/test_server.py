@@ -1,0 +1,127 @@
+"""The server's bounds: bodies, upgrades, exceptions after the first byte."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from project.doors import Guard
+from tests.installation import Installation, until
+
+
+def test_large_body_is_refused_on_any_path_before_a_view_runs(house: Installation) -> None:
+    for path in ("/nowhere", "/api/v1/auth/login", "/signin"):
+        answer = httpx.post(house.url + path, content=b"x" * (2 * 2**20), timeout=20)
+        assert answer.status_code == 413, path
+        assert answer.json()["status"] == 413
+
+
+def test_large_chunked_body_is_refused_by_what_arrives(house: Installation) -> None:
+    def endless() -> Any:
+        for _ in range(400):
+            yield b"x" * 65_536
+
+    answer = httpx.post(house.url + "/signin", content=endless(), timeout=30)
+    assert answer.status_code == 413
+
+
+def test_refused_bodies_leave_no_temporary_files(house: Installation) -> None:
+    spooled = Path(f"/proc/{house.processes[0].pid}/fd")
+
+    def deleted() -> int:
+        return sum("(deleted)" in _target(link) for link in spooled.iterdir())
+
+    before = deleted()
+    with socket.create_connection(("127.0.0.1", house.port)) as half:
+        half.sendall(b"POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000000\r\n\r\n")
+        assert b"413" in half.recv(200)
+        half.sendall(b"x" * 2**20)
+        assert deleted() <= before
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+def test_slow_large_uploads_are_bounded_in_number_and_places_come_back(
+    house: Installation,
+) -> None:
+    head = (
+        b"POST /api/v1/actions/actions/send HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Length: 11000000\r\n\r\n"
+    )
+    uploads = [socket.create_connection(("127.0.0.1", house.port)) for _ in range(17)]
+    try:
+        for upload in uploads:
+            upload.sendall(head + b" " * (2 * 2**20))
+        answered = until(lambda: [one for one in uploads if _readable(one)], 10, "a refusal")
+        assert b"503" in answered[0].recv(100)
+    finally:
+        for upload in uploads:
+            upload.close()
+
+    def accepted() -> bool:
+        content = b" " * (2 * 2**20)
+        url = f"{house.url}/api/v1/actions/actions/send"
+        return httpx.post(url, content=content, timeout=20).status_code == 401
+
+    assert until(accepted, 10, "a free place")
+
+
+def _readable(connection: socket.socket) -> bool:
+    connection.settimeout(0.01)
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK))
+    except TimeoutError:
+        return False
+    finally:
+        connection.settimeout(10)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_guard_ends_what_an_application_left_open(begun: bool) -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ValueError("on purpose")
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Guard(broken)({"type": "http", "path": "/"}, None, send)  # type: ignore[arg-type]
+    assert sent[0]["status"] == (200 if begun else 500)
+    assert sent[-1]["type"] == "http.response.body"
+    assert not sent[-1].get("more_body")
+
+
+async def test_guard_lets_cancellation_pass() -> None:
+    async def cancelled(scope: Any, receive: Any, send: Any) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await Guard(cancelled)({"type": "http"}, None, None)  # type: ignore[arg-type]
+
+
+def test_what_is_relied_upon_in_daphne_and_twisted_is_there(house: Installation) -> None:
+    """The names that `project/server.py` reaches for; an update must not lose them silently."""
+    from daphne import http_protocol, server, ws_protocol
+    from twisted.internet.abstract import FileDescriptor
+    from twisted.web.http import HTTPChannel
+
+    assert issubclass(server.HTTPFactory, http_protocol.HTTPFactory)
+    assert {"gotLength", "handleContentChunk", "requestReceived"} <= set(
+        dir(http_protocol.WebRequest)
+    )
+    assert {"dataBuffer", "offset", "_tempDataLen"} <= set(dir(FileDescriptor(object())))
+    assert hasattr(ws_protocol.WebSocketProtocol, "sendClose")
+    assert hasattr(HTTPChannel, "loseConnection")
