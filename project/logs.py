@@ -23,3 +23,14 @@ class RedactingFormatter(logging.Formatter):
         for pattern, replacement in _SECRETS:
             line = pattern.sub(replacement, line)
         return line
+
+
+class BriefConnectionLoss(logging.Filter):
+    """A peer that is away is one line, not a traceback at every try."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if error is not None and any(c.__name__ == "ConnectionError" for c in type(error).__mro__):
+            record.msg, record.args = f"{record.getMessage()} ({error})", ()
+            record.exc_info = record.exc_text = None
+        return True

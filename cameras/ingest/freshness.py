@@ -6,7 +6,6 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 State = Literal["connecting", "live", "stale", "offline"]
@@ -105,8 +104,8 @@ class Freshness:
             return ("offline" if self._lost else self._before), self._reason
         if age < STALE_AFTER and not self._lost:
             return "live", ""
-        seen = datetime.fromtimestamp(self._last / 1000, UTC)
-        reason = self._reason or f"{self._silence} since {seen:%H:%M:%S} UTC."
+        # Without the time: the viewer is told it in the camera's zone, which is not known here.
+        reason = self._reason or f"{self._silence} for a while."
         return ("stale" if age < OFFLINE_AFTER else "offline"), reason
 
     def _fps(self) -> float:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from cameras.ingest.detector import VEHICLES
 from cameras.live.frames import Detection
 
-SHOWN_MS = 1000  # a track is shown this long after it was last seen
+SHOWN_MS = 1000  # a track that the detector no longer sees is shown this long
+TRUSTED_MS = 3000  # and all of them this long after the detector last looked at all
 KEPT_MS = 2500  # and can be found again for this long
 AHEAD_MS = 600  # a box is not moved further than this from where it was seen
 MAX_TRACKS = 128
@@ -80,12 +81,17 @@ class Tracker:
             self._tracks = sorted(kept, key=lambda t: (t.seen, t.hits))[-MAX_TRACKS:]
 
     def at(self, timestamp_ms: int) -> list[Detection]:
-        """The boxes moved to a picture's time and clipped to it, by `track_id`."""
+        """The boxes moved to a picture's time and clipped to it, by `track_id`.
+
+        `confidence` is the last one that reached the threshold.
+        """
         with self._lock:
+            if self._updated is None or abs(timestamp_ms - self._updated) > TRUSTED_MS:
+                return []
             width, height = self._size
             made = []
             for track in sorted(self._tracks, key=lambda t: t.id):
-                if abs(timestamp_ms - track.seen) > SHOWN_MS:
+                if self._updated - track.seen > SHOWN_MS:
                     continue
                 x, y, w, h = (float(v) for v in track.box_at(timestamp_ms))
                 left, top = max(0.0, x), max(0.0, y)
@@ -115,7 +121,7 @@ class Tracker:
             if i not in taken and j not in used:
                 taken.add(i)
                 used.add(j)
-                _continue(tracks[i], detections[j], now)
+                _continue(tracks[i], detections[j], now, self._confident)
         return (
             [track for i, track in enumerate(tracks) if i not in taken],
             [detection for j, detection in enumerate(detections) if j not in used],
@@ -126,13 +132,14 @@ def _family(label: str) -> str:
     return "vehicle" if label in VEHICLES else label
 
 
-def _continue(track: _Track, detection: Detection, now: int) -> None:
+def _continue(track: _Track, detection: Detection, now: int, confident: float) -> None:
     old, new = np.array(track.detection.bbox), np.array(detection.bbox)
     moved = (new[:2] + new[2:] / 2 - old[:2] - old[2:] / 2) / max(now - track.seen, 1)
     weight = 1.0 if track.hits == 1 else SMOOTHING
     track.velocity = (1 - weight) * track.velocity + weight * moved
     # The first name stays: "car" does not turn into "truck" for a picture or two.
-    track.detection = replace(detection, label=track.detection.label)
+    sure = detection if detection.confidence >= confident else track.detection
+    track.detection = replace(detection, label=track.detection.label, confidence=sure.confidence)
     track.seen, track.hits = now, track.hits + 1
 
 

@@ -44,8 +44,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await self.close(closed.code)
             return
         await self.accept(self._subprotocol())
-        self.viewer = process.hub().join(str(admission.camera.pk))
-        self.task = asyncio.create_task(self._write(self.viewer, admission))
+        self.viewer = process.hub().join(str(admission.camera.pk), _stored(admission))
+        self.task = asyncio.create_task(self._write(self.viewer, str(admission.camera.pk)))
         process.watchman().post(self, admission.grant, self._leave)
 
     def _subprotocol(self) -> str | None:
@@ -74,11 +74,10 @@ class StreamConsumer(AsyncWebsocketConsumer):
         if self.viewer is not None:
             self.viewer.wake()
 
-    async def _write(self, viewer: Viewer, admission: Admission) -> None:
-        camera_id = str(admission.camera.pk)
+    async def _write(self, viewer: Viewer, camera_id: str) -> None:
         try:
             if self._subprotocol():
-                await self._write_v1(viewer, admission)
+                await self._write_v1(viewer)
             else:
                 await self._write_seed(viewer)
         except asyncio.CancelledError:
@@ -93,8 +92,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             frame = await viewer.next_frame()
             await self.send(text_data=seed_message(frame, self.name))
 
-    async def _write_v1(self, viewer: Viewer, admission: Admission) -> None:
-        await self._tell(_stored(admission))
+    async def _write_v1(self, viewer: Viewer) -> None:
         told = 0
         while True:
             await viewer.wait()

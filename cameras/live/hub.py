@@ -165,14 +165,18 @@ class Hub:
         """Cameras with a viewer now or a moment ago."""
         return frozenset(self._feeds)
 
-    def join(self, camera_id: str) -> Viewer:
-        """A slot for a new viewer, with the newest picture in it if there is one."""
+    def join(self, camera_id: str, known: Status | None = None) -> Viewer:
+        """A slot for a new viewer, with the newest picture in it if there is one.
+
+        `known` is what the database says of the camera, until ingest itself is heard.
+        """
         if self._tick is None:
             self._tick = asyncio.create_task(self._keep(), name="hub")
         feed = self._feeds.get(camera_id)
         if feed is None:
             feed = self._feeds[camera_id] = Feed(camera_id, self._source)
             self.changed.set()
+        feed.status = feed.status or known
         viewer = Viewer(feed)
         feed.viewers.add(viewer)
         return viewer

@@ -204,7 +204,7 @@ def test_a_pushed_camera_waits_goes_live_and_goes_stale(monkeypatch: pytest.Monk
     monkeypatch.setattr("cameras.ingest.freshness.time.monotonic", lambda: now + 3.5)
     assert (state(camera), camera.status().reason) == (
         "stale",
-        "No frame pushed since 00:00:02 UTC.",
+        "No frame pushed for a while.",
     )
     monkeypatch.setattr("cameras.ingest.freshness.time.monotonic", lambda: now + 11)
     assert state(camera) == "offline"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -61,8 +62,25 @@ def test_boxes_move_with_the_frame_between_detections() -> None:
 def test_a_track_not_seen_for_a_second_is_not_shown() -> None:
     tracker = Tracker()
     tracker.update([person(100)], 1000, SIZE)
+    tracker.update([], 1900, SIZE)
     assert ids(tracker, 1900) == [1]
+    tracker.update([], 2100, SIZE)
     assert ids(tracker, 2100) == []
+
+
+def test_boxes_outlast_a_slow_detector_but_not_a_dead_one() -> None:
+    tracker = Tracker()
+    tracker.update([person(100)], 1000, SIZE)
+    assert ids(tracker, 2500) == [1]
+    assert ids(tracker, 4100) == []
+
+
+def test_a_track_kept_alive_by_a_weak_detection_shows_its_last_sure_confidence() -> None:
+    tracker = Tracker(0.4)
+    tracker.update([person(100)], 1000, SIZE)
+    sure = tracker.at(1000)[0].confidence
+    tracker.update([replace(person(102), confidence=0.2)], 1200, SIZE)
+    assert tracker.at(1200)[0].confidence == sure
 
 
 def test_boxes_are_finite_and_inside_the_picture() -> None:

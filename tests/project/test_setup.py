@@ -1,0 +1,267 @@
+"""Starting and ending: bad settings, the first start, the second one, Ctrl-C, a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.installation import Installation, installed, until
+
+LONG = "a-key-of-more-than-32-characters-for-tests"
+NOBODY = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
+
+BAD = [
+    ("SIDELINE_HOST", "no such host"),
+    ("SIDELINE_HOST", "http://127.0.0.1"),
+    ("SIDELINE_PORT", "0"),
+    ("SIDELINE_PORT", "70000"),
+    ("SIDELINE_PORT", "7103/tcp"),
+    ("SIDELINE_DATA_DIR", "/dev/null/data"),
+    ("SIDELINE_SECRET_KEY", "short"),
+    ("SIDELINE_ALLOWED_HOSTS", "cameras.example.org,https://cameras.example.org"),
+    ("SIDELINE_TRUSTED_ORIGINS", "cameras.example.org"),
+    ("SIDELINE_TRUSTED_ORIGINS", "https://cameras.example.org/page"),
+    ("SIDELINE_TRUSTED_ORIGINS", "https://cameras.example.org:port"),
+    ("SIDELINE_ADMIN_USERNAME", ""),  # while the password is set
+    ("SIDELINE_ADMIN_PASSWORD", ""),  # while the name is set
+    ("SIDELINE_DEMO", "yes"),
+    ("SIDELINE_ALLOW_LOOPBACK_SOURCES", "true"),
+    ("SIDELINE_PUBLIC_URL", "cameras.example.org"),
+    ("SIDELINE_PUBLIC_URL", "ftp://cameras.example.org"),
+    ("SIDELINE_PUBLIC_URL", "https://keeper:hunter2@cameras.example.org"),
+    ("SIDELINE_PUBLIC_URL", "https://cameras.example.org/?page=1"),
+    ("SIDELINE_TRUSTED_PROXIES", "proxy.example.org"),
+    ("SIDELINE_TRUSTED_PROXIES", "10.0.0.1/99"),
+    ("SIDELINE_FIELD_KEY", "short"),
+    ("SIDELINE_FIELD_KEY", f",{LONG}"),
+    ("SIDELINE_FIELD_KEY", f"{LONG},short"),
+    ("DATABASE_URL", "sideline"),
+    ("DATABASE_URL", "mysql://keeper:hunter2@127.0.0.1/sideline"),
+    ("DATABASE_URL", "postgres://keeper:hunter2@127.0.0.1:port/sideline"),
+    ("REDIS_URL", "127.0.0.1:6379"),
+    ("REDIS_URL", "http://127.0.0.1:6379"),
+    ("REDIS_URL", "redis://keeper:hunter2@127.0.0.1:port/0"),
+]
+
+
+def test_all_settings_may_be_given_and_all_may_be_left_out(folder: Path) -> None:
+    given = Installation(
+        folder,
+        SIDELINE_HOST="127.0.0.1",
+        SIDELINE_SECRET_KEY=LONG,
+        SIDELINE_ALLOWED_HOSTS="cameras.example.org,.example.net,192.168.1.5",
+        SIDELINE_TRUSTED_ORIGINS="https://pages.example.org,http://localhost:3000",
+        SIDELINE_DEMO="0",
+        SIDELINE_PUBLIC_URL="https://cameras.example.org/sideline/",
+        SIDELINE_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8,::1",
+        SIDELINE_FIELD_KEY=f"{LONG}, {LONG[::-1]}",
+        REDIS_URL="redis://127.0.0.1:6379/0",
+    )
+    assert "no issues" in given.manage("check")
+    absent = Installation(folder)
+    for name in list(absent.environment):
+        if name.startswith("SIDELINE_") and name != "SIDELINE_DATA_DIR":
+            del absent.environment[name]
+    assert "no issues" in absent.manage("check")
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}={value}" for name, value in BAD])
+def test_bad_value_stops_the_start_with_one_sentence_that_names_it(
+    name: str, value: str, folder: Path
+) -> None:
+    installation = Installation(folder, **{name: value})
+    process = installation.spawn("check")
+    assert process.wait(20) != 0
+    lines = installation.logged().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith(f"{name}: ") or not value
+    assert name in lines[0]
+    assert lines[0].endswith(".")
+    assert "hunter2" not in lines[0], "a password was printed"
+
+
+def links(text: str) -> list[str]:
+    """The sign-in links in what was printed."""
+    return re.findall(r"http://127\.0\.0\.1:\d+/signin/[\w-]+", text)
+
+
+def open_link(client: httpx.Client, link: str) -> httpx.Response:
+    """Open the link as a person does: look at the page, press its button."""
+    page = client.get(link)
+    if page.status_code != 200:
+        return page
+    form = {"csrfmiddlewaretoken": re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page.text)[0]}
+    return client.post(link, data=form)
+
+
+def rows(installation: Installation) -> dict[str, int]:
+    """How many rows each table has. Sign-in links and what cameras report come and go."""
+    script = (
+        "import json; from django.apps import apps\n"
+        "print(json.dumps({m._meta.label: m.objects.count() for m in apps.get_models()}))"
+    )
+    found: dict[str, int] = json.loads(installation.manage("shell", "-v0", "-c", script))
+    for passing in ("SignInLink", "CameraState", "CameraStill", "PushClock"):
+        found.pop(f"cameras.{passing}", None)
+    return found
+
+
+def people_with_a_password(installation: Installation) -> list[str]:
+    script = (
+        "from cameras.models import User\n"
+        "print(*(u.username for u in User.objects.all() if u.has_usable_password()))"
+    )
+    return installation.manage("shell", "-v0", "-c", script).split()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
+    with installed(folder, **NOBODY) as installation:
+        installation.serve()
+        assert f"Sideline is at {installation.url}/\n" in installation.logged()
+        (first,) = links(installation.logged())
+        assert people_with_a_password(installation) == [], "a default password"
+
+        with httpx.Client(follow_redirects=True) as person, httpx.Client() as thief:
+            assert person.get(first).status_code == 200
+            signed_in = open_link(person, first)
+            assert signed_in.status_code == 200, signed_in.text
+            assert signed_in.url == f"{installation.url}/"
+            assert "Plaza" in signed_in.text
+            assert open_link(thief, first).status_code == 410, "a link works once"
+        installation.stop()
+
+        installation.serve()
+        _, second = links(installation.logged())
+        assert second != first
+        (other,) = links(installation.manage("signinlink"))
+        with httpx.Client(follow_redirects=True) as person:
+            assert open_link(person, second).status_code == 410, "a newer link replaces it"
+            assert open_link(person, other).status_code == 200
+            page = person.get(f"{installation.url}/account/password")
+            token = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page.text)[0]
+            form = {"csrfmiddlewaretoken": token}
+            form |= dict.fromkeys(("new_password1", "new_password2"), "wide-river-7-stones")
+            answer = person.post(f"{installation.url}/account/password", data=form)
+            assert answer.url == f"{installation.url}/", answer.text
+        installation.stop()
+
+        installation.serve()
+        assert len(links(installation.logged())) == 2, "no link once somebody has a password"
+        assert people_with_a_password(installation) == ["admin"]
+        installation.stop()
+        assert "Traceback" not in installation.logged()
+
+
+def test_second_start_is_quick_and_changes_nothing(folder: Path) -> None:
+    with installed(folder) as installation:
+        installation.serve()
+        installation.stop()
+        secrets = {name: (folder / name).read_bytes() for name in ("secret.key", "field.key")}
+        assert [mode(folder / name) for name in secrets] == [0o600, 0o600]
+        before = rows(installation)
+        assert before["cameras.Organization"] == before["cameras.Camera"] == 1
+
+        took = []
+        for _ in range(3):  # the machine may be busy: the quickest of three counts
+            began = time.monotonic()
+            installation.serve()
+            assert httpx.get(f"{installation.url}/signin").status_code == 200
+            took.append(time.monotonic() - began)
+            installation.stop()
+            if took[-1] <= 3:
+                break
+        assert min(took) <= 3, took
+        assert rows(installation) == before
+        assert {name: (folder / name).read_bytes() for name in secrets} == secrets
+        assert [mode(folder / name) for name in secrets] == [0o600, 0o600]
+
+
+def test_demo_is_left_out_where_it_is_not_wanted(folder: Path) -> None:
+    with installed(folder, SIDELINE_DEMO="0") as installation:
+        installation.serve()
+        assert rows(installation)["cameras.Camera"] == 0
+        assert people_with_a_password(installation) == ["keeper"]
+        assert links(installation.logged()) == []
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """The children, once ingest and the reader of the demo camera both run."""
+
+    def both() -> list[psutil.Process]:
+        found = process.children(recursive=True)
+        return found if len(found) >= 2 else []
+
+    return until(both, 20, "ingest and its reader")
+
+
+def living(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those still running; one that waits for its parent to notice has ended."""
+    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_ctrl_c_ends_within_three_seconds_and_leaves_no_child(folder: Path) -> None:
+    with installed(folder) as installation:
+        process = installation.serve()
+        children = family(psutil.Process(process.pid))
+        began = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(10)
+        assert time.monotonic() - began <= 3
+        assert living(children) == []
+        assert "Traceback" not in installation.logged()
+        assert "KeyboardInterrupt" not in installation.logged()
+
+
+def test_ctrl_c_with_viewers_ends_within_three_seconds_too(folder: Path) -> None:
+    with installed(folder) as installation:
+        process = installation.serve()
+        children = family(psutil.Process(process.pid))
+        with installation.api() as api:
+            camera = api.get("/cameras").json()["results"][0]["id"]
+            with api.stream("GET", f"/cameras/{camera}/stream.mjpeg") as watched:
+                next(watched.iter_raw())
+                began = time.monotonic()
+                os.killpg(process.pid, signal.SIGINT)
+                process.wait(10)
+                assert time.monotonic() - began <= 3
+        assert living(children) == []
+        assert "Traceback" not in installation.logged()
+
+
+def test_killed_server_leaves_no_child_behind(folder: Path) -> None:
+    with installed(folder) as installation:
+        process = installation.serve()
+        children = family(psutil.Process(process.pid))
+        process.kill()
+        process.wait(5)
+        until(lambda: not living(children), 6, "the end of ingest and its reader")
+
+
+def test_taken_port_is_said_in_one_sentence(folder: Path) -> None:
+    with installed(folder) as installation, socket.socket() as taken:
+        installation.manage("migrate", "-v0")
+        taken.bind(("127.0.0.1", installation.port))
+        taken.listen()
+        process = installation.spawn("serve", "--prepare")
+        until(lambda: process.poll() is not None, 20, "the end")
+        assert process.returncode not in (0, -signal.SIGKILL)
+        lines = installation.logged().splitlines()
+        complaints = [line for line in lines if not line.startswith("Sideline is at")]
+        assert len(complaints) == 1, lines
+        assert str(installation.port) in complaints[0]
+        assert psutil.Process().children() == [] or process.pid not in psutil.pids()
