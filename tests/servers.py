@@ -6,9 +6,12 @@ They can freeze, die and come back, ask for a password, redirect, and answer wit
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
+import ssl
 import subprocess
+import tempfile
 import threading
 import time
 from base64 import b64encode
@@ -22,6 +25,7 @@ import cv2
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAZA = ROOT / "cameras" / "data" / "plaza.mp4"
+HLS = "application/vnd.apple.mpegurl"
 RTSP_TOOL = Path(__file__).resolve().parent / "tools" / "gst_rtsp_loop.py"
 
 
@@ -129,17 +133,33 @@ def plaza_jpegs(count: int = 60) -> tuple[bytes, ...]:
     return tuple(made)
 
 
-class HTTPCamera(ThreadingHTTPServer):
-    """An MJPEG camera at `/cam`. Set the attributes at any time.
+@cache
+def segments(count: int = 6) -> tuple[bytes, ...]:
+    """The start of the clip as MPEG-TS, cut into pieces of two seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        ffmpeg("-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0",
+               f"{folder}/all.m3u8")  # fmt: skip
+        return tuple(Path(folder, f"all{number}.ts").read_bytes() for number in range(count))
 
-    `login` asks for it (401); `/redirect` leads to `location`; `/html` is a page; other paths
-    are 404. `ending` closes the stream, `frozen` keeps it open and silent.
+
+def ffmpeg(*arguments: str | Path, clip: Path = PLAZA) -> None:
+    """Make something of the clip."""
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", clip, *arguments], check=True)
+
+
+class HTTPCamera(ThreadingHTTPServer):
+    """An MJPEG camera at `/cam`, and the same scene as HLS and MPEG-TS. Change it at any time.
+
+    `login` asks for it (401); `/redirect` leads to `location`; `/html` is a page; `pages` holds
+    others; other paths are 404. `ending` closes the stream, `frozen` keeps it open and silent.
+    `/live.m3u8` is a sliding playlist of `/0.ts`, `/1.ts` …; `/live.ts` is MPEG-TS without end.
     """
 
     daemon_threads = True
+    request_queue_size = 32
 
-    def __init__(self, fps: float = 10.0) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, fps: float = 10.0, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), _Handler)
         plaza_jpegs()  # now, because opening a camera changes FFmpeg's options of this process
         self.fps = fps
         self.login = ""
@@ -148,11 +168,36 @@ class HTTPCamera(ThreadingHTTPServer):
         self.ending = False
         self.requests: list[str] = []  # paths asked for
         self.hosts: list[str] = []  # Host headers seen
+        self.headers: list[str] = []  # all of each request
+        self.pages: dict[str, tuple[str, bytes]] = {}  # path: type and body
+        self.began = time.monotonic()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.server_address[1])
+
+    @property
+    def base(self) -> str:
+        """The address without a path."""
+        return f"http://{self.server_address[0]!s}:{self.port}"
 
     @property
     def url(self) -> str:
         """The address of the stream."""
-        return f"http://127.0.0.1:{self.server_address[1]}/cam"
+        return self.base + "/cam"
+
+    def secure(self, folder: Path) -> None:
+        """Speak TLS from now on, with a certificate nobody signed."""
+        key, certificate = folder / "key.pem", folder / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=camera",
+             "-keyout", key, "-out", certificate],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Readers that hang up are no news."""
@@ -167,6 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
         self.server.hosts.append(self.headers.get("Host", ""))
+        self.server.headers.append(str(self.headers))
         login = self.server.login
         expected = "Basic " + b64encode(login.encode()).decode()
         if login and self.headers.get("Authorization") != expected:
@@ -175,15 +221,46 @@ class _Handler(BaseHTTPRequestHandler):
             self._brief(302, "text/html", ("Location", self.server.location))
         elif self.path == "/html":
             self._brief(200, "text/html")
-        elif self.path == "/playlist.m3u8":
-            self._brief(200, "application/vnd.apple.mpegurl", body=self._playlist())
+        elif self.path in self.server.pages:
+            self._page(*self.server.pages[self.path])
+        elif self.path == "/live.m3u8":
+            self._brief(200, HLS, body=self._playlist())
+        elif self.path == "/live.ts":
+            self._transport()
+        elif (name := self.path.strip("/").removesuffix(".ts")).isdigit():
+            self._brief(200, "video/mp2t", body=segments()[int(name) % len(segments())])
         elif self.path == "/cam":
             self._stream()
         else:
             self._brief(404, "text/html")
 
     def _playlist(self) -> bytes:
-        return b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n/segment.ts\n#EXT-X-ENDLIST\n"
+        """The newest four segments of a stream that has run for six seconds before we came."""
+        first = int((time.monotonic() - self.server.began) / 2)
+        lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2"]
+        lines += [f"#EXT-X-MEDIA-SEQUENCE:{first}"]
+        for number in range(first, first + 4):
+            lines += ["#EXT-X-DISCONTINUITY"] * (number % len(segments()) == 0)
+            lines += ["#EXTINF:2.0,", f"{number}.ts"]
+        return "\n".join((*lines, "")).encode()
+
+    def _page(self, kind: str, body: bytes) -> None:
+        """The body, or the part of it that is asked for."""
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked else 0
+        end = min(int(asked[2] or len(body) - 1) if asked else len(body), len(body) - 1)
+        span = ("Content-Range", f"bytes {start}-{end}/{len(body)}")
+        ranged = [("Accept-Ranges", "bytes"), *([span] if asked else [])]
+        self._brief(206 if asked else 200, kind, *ranged, body=body[start : end + 1])
+
+    def _transport(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp2t")
+        self.end_headers()
+        for piece in segments():
+            for start in range(0, len(piece), -(-len(piece) // 20)):
+                self.wfile.write(piece[start : start - (-len(piece) // 20)])
+                time.sleep(0.1)
 
     def _brief(
         self, status: int, kind: str, *headers: tuple[str, str], body: bytes = b"<p>hello</p>"
@@ -210,9 +287,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def http_camera(fps: float = 10.0) -> Iterator[HTTPCamera]:
-    """A running MJPEG camera."""
-    camera = HTTPCamera(fps)
+def http_camera(fps: float = 10.0, host: str = "127.0.0.1") -> Iterator[HTTPCamera]:
+    """A running HTTP camera."""
+    camera = HTTPCamera(fps, host)
     thread = threading.Thread(target=camera.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

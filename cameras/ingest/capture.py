@@ -16,9 +16,10 @@ from typing import Any
 
 import cv2
 
-from cameras.ingest.addresses import resolve
+from cameras.ingest.addresses import gate_for, resolve
 from cameras.ingest.diagnosis import explain
 from cameras.ingest.freshness import STALE_AFTER, Freshness, Status, now_ms
+from cameras.ingest.gate import Gate
 from cameras.ingest.opening import READ_TIMEOUT, open_capture
 from cameras.ingest.pictures import Picture, Slot
 from cameras.ingest.sources import SourceError
@@ -26,7 +27,8 @@ from cameras.ingest.sources import SourceError
 OPEN_LIMIT = 8.0  # seconds after which the open is called stuck
 FROZEN_LIMIT = 10.5  # after which a grab is called stuck
 STEADY = 10.0  # seconds of pictures after which a loss counts as the first again
-LATE = 0.5  # a file this far behind its pace gives up the lost time instead of bursting
+LATE = 0.5  # a recording this far behind its pace gives up the lost time instead of bursting
+LEAP = 2.0  # seconds between two frames of a recording that are taken for a cut in it
 LOOPING = ("file", "demo")
 
 
@@ -53,6 +55,7 @@ class Capture:
         self.slot = Slot()
         self._kind, self._source = kind, source
         self._where: dict[str, Any] = {"media_root": media_root, "allow_loopback": allow_loopback}
+        self._gate: Gate | None = None
         self._attempt = attempt
         self._freshness = (
             Freshness(attempt=attempt)
@@ -70,6 +73,9 @@ class Capture:
 
     def start(self) -> None:
         """Begin capturing."""
+        self._where["gate"] = self._gate = gate_for(
+            self._kind, allow_loopback=self._where["allow_loopback"]
+        )
         self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> bool:
@@ -90,6 +96,13 @@ class Capture:
         return limit[0]
 
     def _run(self) -> None:
+        try:
+            self._keep_going()
+        finally:
+            if self._gate is not None:
+                self._gate.close()
+
+    def _keep_going(self) -> None:
         while not self._stop.is_set():
             if self._attempt:
                 self._stop.wait(backoff(self._attempt))
@@ -101,6 +114,9 @@ class Capture:
                 steady = self._freshness.attempt == 0 and time.monotonic() - began > STEADY
                 self._attempt = 1 if steady else self._attempt + 1
                 self._freshness.lost(reason, self._attempt)
+            finally:
+                if self._gate is not None:
+                    self._gate.hang_up()
 
     def _session(self) -> None:
         """From open to loss. Raises `Lost` or `SourceError`; returns only when stopped."""
@@ -110,9 +126,13 @@ class Capture:
                 while not self._stop.is_set():
                     self._play(capture)
                     capture = self._reopened(capture)
+            if self._gate is not None and self._gate.recorded:
+                self._play(capture)
+                if not self._stop.is_set():
+                    raise Lost(self._why_ended("recording"))
             while not self._stop.is_set():
                 if not self._grab(capture):
-                    raise Lost(self._why_ended())
+                    raise Lost(self._why_ended("stream"))
         finally:
             with self._native("The camera's connection does not close.", 3.0):
                 capture.release()
@@ -131,10 +151,14 @@ class Capture:
         return self._open()
 
     def _play(self, capture: Any) -> None:
-        """One pass of a file at its own pace, counted from where the last pass ended."""
+        """One pass of a recording at its own pace, counted from where the last pass ended.
+
+        Each frame waits as long as the frame before it lasted by its own clock: the rate that HLS
+        announces is often wrong.
+        """
         fps = capture.get(cv2.CAP_PROP_FPS)
-        step = 1 / (fps if 1 <= fps <= 120 else 25.0)
-        frames = 0
+        usual = 1 / (fps if 1 <= fps <= 120 else 25.0)
+        position, frames = 0.0, 0
         if self._due < time.monotonic() - LATE:
             self._due = time.monotonic()
         while not self._stop.wait(max(0.0, self._due - time.monotonic())):
@@ -142,8 +166,10 @@ class Capture:
                 if not frames:
                     raise Lost(explain(self._kind, self._source, **self._where))
                 return
+            before, position = position, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            lasted = position - before
+            self._due += lasted if frames and 0 < lasted < LEAP else usual
             frames += 1
-            self._due += step
             if self._due < time.monotonic() - LATE:
                 self._due = time.monotonic()
 
@@ -170,13 +196,13 @@ class Capture:
                 self.slot.put(Picture(timestamp, image.shape[1], image.shape[0], image))
         return True
 
-    def _why_ended(self) -> str:
+    def _why_ended(self, what: str) -> str:
         age = self._freshness.age
         if age is None:
             return explain(self._kind, self._source, **self._where)
         if age >= STALE_AFTER - 0.5:
             return "The camera's stream has frozen; connecting again."
-        return "The camera ended the stream; connecting again."
+        return f"The camera ended the {what}; connecting again."
 
     @contextmanager
     def _native(self, sentence: str, seconds: float) -> Iterator[None]:

@@ -1,29 +1,43 @@
-"""Why a source did not open, as one plain sentence. OpenCV gives no reason, so we ask again.
+"""Why a source did not open, as one plain sentence. OpenCV gives no reason.
 
-A small dialogue with standard sockets; never longer than `timeout`, and never a password in it.
+The gate saw what came of every HTTP request; an RTSP server is asked again in a small dialogue,
+never longer than `timeout`. Never a password in it.
 """
 
 from __future__ import annotations
 
-import http.client
 import re
 import ssl
 import time
+from base64 import b64encode
 from hashlib import md5
 from pathlib import Path
 from urllib.request import parse_http_list, parse_keqv_list
 
-from cameras.ingest.addresses import AGENT, ask, basic, connect, follow, look_up
-from cameras.ingest.sources import Address, SourceError, device_index, file_path
+from cameras.ingest.addresses import AGENT
+from cameras.ingest.dialing import Closed, dial, look_up, permitted
+from cameras.ingest.gate import Answer, Gate
+from cameras.ingest.sources import (
+    Address,
+    SourceError,
+    check_host,
+    device_index,
+    file_path,
+)
 
 NOT_VIDEO = "The camera answers, but no video could be read from it."
-PLAYLISTS = ("mpegurl", "dash+xml")
 
 
 def explain(
-    kind: str, source: str, *, media_root: Path, allow_loopback: bool, timeout: float = 3.0
+    kind: str,
+    source: str,
+    *,
+    media_root: Path,
+    allow_loopback: bool,
+    gate: Gate | None = None,
+    timeout: float = 3.0,
 ) -> str:
-    """The most likely reason why opening failed. Never raises."""
+    """The most likely reason why opening (through `gate`) failed. Never raises."""
     deadline = time.monotonic() + timeout
     try:
         if kind == "device":
@@ -34,25 +48,34 @@ def explain(
         if kind == "demo":
             return "The demo clip cannot be read."
         address = Address.parse(kind, source)
-        ip = look_up(address, allow_loopback=allow_loopback)
         if kind == "http":
-            address, ip = follow(address, ip, allow_loopback=allow_loopback, deadline=deadline)
-            return _explain_http(address, ip, deadline)
+            return _explain_http(address, gate.answers() if gate else [])
+        check_host(address, allow_loopback=allow_loopback)
+        ip = look_up(address, permitted(allow_loopback=allow_loopback))[0]
         return _explain_rtsp(address, ip, deadline)
     except SourceError as error:
         return error.sentence
-    except TimeoutError:
-        return f"{address.host} did not answer in time."
-    except ConnectionRefusedError:
-        return f"{address.host} refused the connection on port {address.port}."
-    except ConnectionError:
-        return f"{address.host} closed the connection."
-    except ssl.SSLError:
-        return f"{address.host} does not speak TLS on port {address.port}."
-    except OSError:
-        return f"{address.host} cannot be reached."
-    except (http.client.HTTPException, ValueError):
-        return f"{address.host} answers on port {address.port}, but not as a camera does."
+    except (OSError, ValueError) as error:
+        return _failure(address, error)
+
+
+def _failure(address: Address, error: Exception) -> str:
+    """A sentence for a dialogue that broke off."""
+    host, port = address.host, address.port
+    match error:
+        case SourceError():
+            return error.sentence
+        case TimeoutError():
+            return f"{host} did not answer in time."
+        case ConnectionRefusedError():
+            return f"{host} refused the connection on port {port}."
+        case ConnectionError():
+            return f"{host} closed the connection."
+        case ssl.SSLError():
+            return f"{host} does not speak TLS on port {port}."
+        case OSError():
+            return f"{host} cannot be reached."
+    return f"{host} answers on port {port}, but not as a camera does."
 
 
 def _explain_device(index: int) -> str:
@@ -81,15 +104,24 @@ def _refusal(address: Address, status: int) -> str:
     return f"The camera answers with the error {status}."
 
 
-def _explain_http(address: Address, ip: str, deadline: float) -> str:
-    status, headers = ask(address, ip, _left(deadline))
-    if status != 200:
-        return _refusal(address, status)
-    kind = headers.get_content_type()
-    if any(name in kind for name in PLAYLISTS):
-        return "The address is a playlist (HLS or DASH); use the camera's RTSP or MJPEG address."
-    if kind.startswith(("text/", "application/json", "application/xml")):
-        return f"The address answers with {kind}, which is not video."
+def _explain_http(address: Address, answers: list[Answer]) -> str:
+    """From the last answer that was a failure, else from the last."""
+    failed = [answer for answer in answers if answer.error or answer.status >= 400]
+    if not answers:
+        return NOT_VIDEO
+    last = failed[-1] if failed else answers[-1]
+    if isinstance(last.error, Closed) and last.address.host != address.host:
+        return f"The camera leads on to {last.address.host}, an address that is closed."
+    if last.error:
+        return _failure(last.address, last.error)
+    if 300 <= last.status < 400:
+        return "The camera redirects too often."
+    if last.status not in (200, 206):
+        return _refusal(address, last.status)
+    if "dash+xml" in last.content_type:
+        return "The address is a DASH playlist; use the camera's HLS, RTSP or MJPEG address."
+    if last.content_type.startswith(("text/", "application/json", "application/xml")):
+        return f"The address answers with {last.content_type}, which is not video."
     return NOT_VIDEO
 
 
@@ -111,7 +143,7 @@ def _describe(
     address: Address, ip: str, deadline: float, headers: dict[str, str]
 ) -> tuple[int, dict[str, str]]:
     """One RTSP DESCRIBE: its status and its headers with lower-case names."""
-    with connect(address, ip, _left(deadline)) as link:
+    with dial(address, ip, _left(deadline)) as link:
         lines = [f"DESCRIBE {_target(address, ip)} RTSP/1.0", "CSeq: 1", f"User-Agent: {AGENT}"]
         lines += ["Accept: application/sdp", *(f"{k}: {v}" for k, v in headers.items())]
         link.sendall("\r\n".join((*lines, "", "")).encode())
@@ -140,7 +172,8 @@ def _authorization(address: Address, ip: str, challenge: str) -> str:
     """The answer to a Basic or (MD5) Digest challenge."""
     scheme, _, rest = challenge.partition(" ")
     if scheme.lower() != "digest":
-        return "Basic " + basic(address)
+        login = f"{address.user}:{address.password or ''}"
+        return "Basic " + b64encode(login.encode()).decode()
     asked = parse_keqv_list(parse_http_list(rest))
     realm, nonce, uri = asked.get("realm", ""), asked.get("nonce", ""), _target(address, ip)
 

@@ -52,3 +52,14 @@ def dial(address: Address, ip: str, timeout: float) -> socket.socket:
     except OSError:
         raw.close()
         raise
+
+
+def connect(address: Address, permitted: Permitted, timeout: float) -> socket.socket:
+    """Look up, check, and dial the first IP that answers. Raises `SourceError`, `OSError`."""
+    ips = look_up(address, permitted)
+    for ip in ips[:-1]:
+        try:
+            return dial(address, ip, timeout / len(ips))
+        except OSError:
+            continue
+    return dial(address, ips[-1], timeout / len(ips))

@@ -11,24 +11,22 @@ itself, unchecked. Certificates are not verified: see `dialing.dial`.
 
 from __future__ import annotations
 
-import http.client
-import io
 import os
 import secrets
 import socket
 import threading
 from base64 import b64encode
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
+from http.client import HTTPException
 
-from cameras.ingest.dialing import Permitted, dial, look_up
-from cameras.ingest.sources import DEFAULT_PORTS, Address
+from cameras.ingest import exchange
+from cameras.ingest.dialing import Permitted, connect
+from cameras.ingest.sources import Address
 from cameras.ingest.translation import Translation
 
 MAX_CONNECTIONS = 32  # more are hung up on; FFmpeg opens one for each quality of a playlist
-MAX_HEAD = 16 * 1024
 MAX_PLAYLIST = 1024 * 1024  # a longer one is cut off
 MAX_ANSWERS = 64  # the oldest is forgotten
 BUFFER = 256 * 1024  # bytes each kernel buffer may hold, so that a paced reader is felt afar
@@ -36,10 +34,7 @@ HEAD_S = 5.0  # for FFmpeg's request
 CONNECT_S = 4.0
 SILENCE_S = 10.0  # a camera that sends nothing for so long is hung up on
 
-_OURS = {  # headers that concern one connection, or that are written anew
-    "connection", "host", "keep-alive", "proxy-authenticate", "proxy-authorization",
-    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-}  # fmt: skip
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of the last request for an address; `status` is 0 where an `error` came first."""
@@ -53,8 +48,8 @@ class Answer:
 class Gate:
     """Listens on 127.0.0.1 for those who know its secret; owns its threads until `close`.
 
-    `recorded` tells whether what was read is a recording or a playlist, which come as fast as they
-    are taken, and not a live stream that sets its own pace.
+    `recorded` tells whether a recording or a playlist was read, which come as fast as they are
+    taken. One camera for each gate.
     """
 
     def __init__(self, permitted: Permitted) -> None:
@@ -63,7 +58,7 @@ class Gate:
         self.translation = Translation()
         self._permitted = permitted
         login = f"gate:{secrets.token_urlsafe(24)}"
-        self._authorization = "Basic " + b64encode(login.encode()).decode()
+        self._authorization = b"Basic " + b64encode(login.encode())
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.proxy = f"http://{login}@127.0.0.1:{self._listener.getsockname()[1]}"
         self._lock = threading.Lock()
@@ -107,98 +102,77 @@ class Gate:
                 client.close()
 
     def _serve(self, client: socket.socket) -> None:
-        """One request; what goes wrong on the camera's side is noted, on FFmpeg's it is over."""
-        upstream: list[socket.socket] = []
-        with self._lock:
-            self._sockets.add(client)
+        """One request. Where FFmpeg hangs up it is over; where the camera does, that is noted."""
+        links = [client]
         try:
-            client.settimeout(HEAD_S)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-            method, target, headers = _request(client)
-            given = headers.get("Proxy-Authorization", "")
-            if not secrets.compare_digest(given.encode(), self._authorization.encode()):
-                _reply(client, 407, [("Proxy-Authenticate", 'Basic realm="gate"')])
+            self._hold(client, HEAD_S)
+            method, target, headers = exchange.request(client)
+            given = headers.get("Proxy-Authorization", "").encode()
+            if not secrets.compare_digest(given, self._authorization):
+                exchange.reply(client, 407, [("Proxy-Authenticate", 'Basic realm="gate"')])
             elif method != "GET":
-                _reply(client, 405)
+                exchange.reply(client, 405)
             else:
                 client.settimeout(None)  # a paced reader takes its time; `hang_up` ends it
-                self._forward(client, self.translation.read(target), headers, upstream)
-        except (OSError, ValueError, http.client.HTTPException):
+                self._forward(links, self.translation.read(target), headers)
+        except (OSError, ValueError, HTTPException):
             pass
         finally:
-            for link in (client, *upstream):
-                with self._lock:
-                    self._sockets.discard(link)
+            with self._lock:
+                self._sockets.difference_update(links)
+            for link in links:
                 link.close()
             self._slots.release()
 
-    def _forward(
-        self, client: socket.socket, address: Address, headers: Message, opened: list[socket.socket]
-    ) -> None:
-        self._note(Answer(address, error=TimeoutError()))  # so it is until something comes
-        try:
-            response = self._ask(address, headers, opened)
-            passed = self._passed(address, response)
-            body = _beginning(response)
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            self._note(Answer(address, error=error))
-            return _reply(client, 502)
-        self._note(Answer(address, response.status, response.headers.get_content_type()))
-        status = 502 if response.status == 407 else response.status  # ours to ask, not theirs
-        if playlist := body.startswith(b"#EXTM3U"):
-            while len(body) < MAX_PLAYLIST and (part := response.read1(65536)):
-                body += part
-            body = self.translation.playlist(body[:MAX_PLAYLIST])
-            status = 200 if status == 206 else status
-            length = ("content-length", "content-range", "accept-ranges")
-            passed = [each for each in passed if each[0] not in length]
-        if status in (200, 206):
-            # Some cameras give their endless MJPEG a length.
-            multipart = response.headers.get_content_maintype() == "multipart"
-            known = response.length is not None and not multipart
-            self.recorded |= playlist or known or body[4:8] == b"ftyp"
-        _reply(client, status, passed)
-        while body:
-            client.sendall(body)
-            body = b"" if playlist else response.read1(65536)
-
-    def _ask(
-        self, address: Address, headers: Message, opened: list[socket.socket]
-    ) -> http.client.HTTPResponse:
-        link = self._dial(address)
-        opened.append(link)
+    def _hold(self, link: socket.socket, timeout: float) -> None:
+        """Make a connection one that `hang_up` ends, and its buffers small."""
+        link.settimeout(timeout)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            link.setsockopt(socket.SOL_SOCKET, option, BUFFER)
         with self._lock:
             self._sockets.add(link)
-        link.settimeout(SILENCE_S)
-        connection = http.client.HTTPConnection(address.host, address.port)
-        connection.sock = link
-        connection.putrequest("GET", address.path, skip_host=True, skip_accept_encoding=True)
-        connection.putheader("Host", _host(address))
-        for name, value in headers.items():
-            if name.lower() not in _OURS:
-                connection.putheader(name, value)
-        connection.putheader("Connection", "close")
-        connection.endheaders()
-        return connection.getresponse()
 
-    def _dial(self, address: Address) -> socket.socket:
-        ips = look_up(address, self._permitted)
-        for ip in ips:
-            try:
-                return dial(address, ip, CONNECT_S / len(ips))
-            except OSError as error:
-                failure = error
-        raise failure
+    def _forward(self, links: list[socket.socket], address: Address, headers: Message) -> None:
+        """Ask the camera and hand its answer on; adds the connection to `links`."""
+        client = links[0]
+        self._note(Answer(address, error=TimeoutError()))  # so it is until something comes
+        try:
+            links.append(connect(address, self._permitted, CONNECT_S))
+            self._hold(links[1], SILENCE_S)
+            response = exchange.ask(links[1], address, headers)
+            passed = [
+                (name, self.translation.location(address, value) if name == "location" else value)
+                for name, value in exchange.passed_on(response)
+            ]
+            body = exchange.beginning(response)
+        except (OSError, ValueError, HTTPException) as error:
+            self._note(Answer(address, error=error))
+            return exchange.reply(client, 502)
+        status = 502 if response.status == 407 else response.status  # ours to ask, not theirs
+        self._note(Answer(address, status, response.headers.get_content_type()))
+        if status in (200, 206):
+            if body.startswith(b"#EXTM3U"):
+                return self._hand_playlist(client, response, body, passed)
+            self.recorded |= exchange.is_recording(response, body)
+        exchange.reply(client, status, passed)
+        while body:
+            client.sendall(body)
+            body = response.read1(exchange.READ)
 
-    def _passed(
-        self, address: Address, response: http.client.HTTPResponse
-    ) -> list[tuple[str, str]]:
-        """The headers for FFmpeg."""
-        return [
-            (name, self.translation.location(address, value) if name == "location" else value)
-            for name, value in ((name.lower(), value) for name, value in response.getheaders())
-            if name not in _OURS
-        ]
+    def _hand_playlist(
+        self,
+        client: socket.socket,
+        response: exchange.Response,
+        body: bytes,
+        passed: exchange.Headers,
+    ) -> None:
+        """A playlist is read whole and rewritten, so its length and ranges do not hold."""
+        self.recorded = True
+        while len(body) < MAX_PLAYLIST and (part := response.read1(exchange.READ)):
+            body += part
+        old = ("content-length", "content-range", "accept-ranges")
+        exchange.reply(client, 200, [each for each in passed if each[0] not in old])
+        client.sendall(self.translation.playlist(body[:MAX_PLAYLIST]))
 
     def _note(self, answer: Answer) -> None:
         with self._lock:
@@ -206,36 +180,3 @@ class Gate:
             self._answers[answer.address] = answer
             if len(self._answers) > MAX_ANSWERS:
                 del self._answers[next(iter(self._answers))]
-
-
-def _host(address: Address) -> str:
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return host if address.port == DEFAULT_PORTS[address.scheme] else f"{host}:{address.port}"
-
-
-def _request(client: socket.socket) -> tuple[str, str, Message]:
-    """Method, target and headers. Raises `ValueError` or `OSError`."""
-    head = b""
-    while b"\r\n\r\n" not in head:
-        part = client.recv(4096)
-        if not part or len(head) > MAX_HEAD:
-            raise ValueError("no whole request")
-        head += part
-    line, _, rest = head.partition(b"\r\n")
-    method, target, _ = line.decode("latin-1").split(" ")
-    return method, target, http.client.parse_headers(io.BytesIO(rest))
-
-
-def _beginning(response: http.client.HTTPResponse) -> bytes:
-    """Enough of the body to know what it is."""
-    body = b""
-    while len(body) < 12 and (part := response.read1(65536)):
-        body += part
-    return body
-
-
-def _reply(client: socket.socket, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:
-    reason = http.client.responses.get(status, "Answer")
-    lines = [f"HTTP/1.1 {status} {reason}", "Connection: close"]
-    lines += [f"{name}: {' '.join(value.split())}" for name, value in headers]  # may be folded
-    client.sendall("\r\n".join((*lines, "", "")).encode("latin-1", "replace"))

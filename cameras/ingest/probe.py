@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cameras.ingest.sources import SourceError, check
 
@@ -77,18 +78,14 @@ def probe(
     """The same in this process; native code may exceed `timeout`."""
     deadline = time.monotonic() + timeout
     # Only the child pays for OpenCV; the web server imports this module too.
-    from cameras.ingest.addresses import resolve
+    from cameras.ingest.addresses import gate_for, resolve
     from cameras.ingest.diagnosis import explain
     from cameras.ingest.opening import open_capture
 
+    where: dict[str, Any] = {"media_root": media_root, "allow_loopback": allow_loopback}
+    where["gate"] = gate_for(kind, allow_loopback=allow_loopback)
     try:
-        opening = resolve(
-            kind,
-            source,
-            media_root=media_root,
-            allow_loopback=allow_loopback,
-            timeout=deadline - time.monotonic() - EXPLAIN_AT_LEAST / 2,
-        )
+        opening = resolve(kind, source, **where)
     except SourceError as error:
         return Probe(False, error.sentence)
     capture = open_capture(opening, max(0.5, deadline - time.monotonic() - EXPLAIN_AT_LEAST))
@@ -97,10 +94,7 @@ def probe(
         height, width = image.shape[:2]
         return Probe(True, f"Connected: {width}×{height}.", width, height)
     left = max(0.3, min(3.0, deadline - time.monotonic()))
-    sentence = explain(
-        kind, source, media_root=media_root, allow_loopback=allow_loopback, timeout=left
-    )
-    return Probe(False, sentence)
+    return Probe(False, explain(kind, source, **where, timeout=left))
 
 
 if __name__ == "__main__":

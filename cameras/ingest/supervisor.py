@@ -155,9 +155,7 @@ class Supervisor:
                 self._start(config, uplink, worker.attempt + 1)
             elif time.monotonic() > worker.quiet_after:
                 log.warning("camera %s: its process is stuck; starting another", camera_id)
-                await worker.report(
-                    "offline", STUCK
-                )
+                await worker.report("offline", STUCK)
                 await worker.stop()
                 self._start(config, uplink, worker.attempt + 1)
 

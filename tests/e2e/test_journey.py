@@ -1,0 +1,243 @@
+"""What a person sees, in a real Chromium: from the sign-in page to a camera that dies and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import Tab, chromium, new_page
+from tests.installation import Installation, until
+from tests.servers import http_camera, rtsp_server
+
+PASSWORD = "a-long-test-password"
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream") as found:
+        yield found
+
+
+@pytest.fixture
+def tab(browser: Browser, house: Installation) -> Iterator[Tab]:
+    with new_page(browser, viewport=WIDE) as opened:
+        sign_in(opened.page, house)
+        yield opened
+
+
+def sign_in(page: Page, house: Installation) -> None:
+    page.goto(house.url)
+    page.get_by_label("Username").fill("keeper")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(house.url + "/")
+
+
+def badge(page: Page) -> str:
+    return page.locator("[data-badge-text]").first.inner_text()
+
+
+def open_camera(page: Page, house: Installation, camera: str) -> None:
+    page.goto(f"{house.url}/cameras/{camera}")
+
+
+def says(page: Page, words: str, seconds: float) -> None:
+    """The badge says `words` within so many seconds."""
+    expect(page.locator("[data-badge-text]").first).to_contain_text(words, timeout=seconds * 1000)
+
+
+def accented(page: Page) -> int:
+    """How many pixels of the picture have the colour of boxes and labels."""
+    return int(
+        page.evaluate(
+            """() => {
+            const canvas = document.querySelector("canvas");
+            const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            let found = 0;
+            for (let i = 0; i < data.length; i += 4)
+                if (data[i] < 90 && data[i + 1] > 180 && data[i + 2] > 170) found++;
+            return found;
+        }"""
+        )
+    )
+
+
+def test_it_works(tab: Tab, house: Installation) -> None:
+    """Sign in, wall, camera, boxes that the toggle draws and removes, back by Escape."""
+    page = tab.page
+    tile = page.get_by_role("link", name="Plaza").first
+    expect(tile.locator("[data-badge-text]")).to_contain_text("Live", timeout=15_000)
+    expect(tile.locator("[data-count]")).to_contain_text("people", timeout=20_000)
+    tile.click()
+    expect(page.get_by_role("heading", name="Plaza")).to_be_visible()
+    says(page, "Live", 15)
+    expect(page.locator("[data-fact=size]")).to_have_text("768 × 432", timeout=10_000)
+    until(lambda: accented(page) > 300, 20, "boxes on the picture")
+    toggle = page.get_by_role("button", name="Detections")
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    toggle.click()
+    expect(toggle).to_have_attribute("aria-pressed", "false")
+    until(lambda: accented(page) < 100, 5, "a picture without boxes")
+    page.reload()
+    expect(toggle).to_have_attribute("aria-pressed", "false")
+    toggle.click()
+    until(lambda: accented(page) > 300, 20, "boxes again")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(house.url + "/")
+    assert tab.errors == []
+
+
+def test_snapshot_is_downloaded(tab: Tab, house: Installation) -> None:
+    page = tab.page
+    page.get_by_role("link", name="Plaza").first.click()
+    says(page, "Live", 15)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Snapshot").click()
+    path = download.value.path()
+    assert path.read_bytes()[:3] == b"\xff\xd8\xff"
+    assert download.value.suggested_filename.endswith(".jpg")
+
+
+def test_rtsp_camera_freezes_dies_and_comes_back(tab: Tab, house: Installation) -> None:
+    """Added in the form as a person would; stale within 3 s, offline with a reason, then live."""
+    page = tab.page
+    with rtsp_server() as server:
+        page.get_by_role("link", name="Add a camera").click()
+        page.get_by_label("Name").fill("Gate")
+        page.get_by_label("Kind").select_option("rtsp")
+        page.get_by_label("Source").fill(server.url)
+        page.get_by_role("button", name="Test connection").click()
+        expect(page.get_by_text("Connected: 768×432.")).to_be_visible(timeout=10_000)
+        page.get_by_role("button", name="Add camera").click()
+        page.goto(house.url)
+        page.get_by_role("link", name="Gate").click()
+        says(page, "Live", 20)
+        expect(page.locator("[data-count]")).to_contain_text("people", timeout=20_000)
+        server.freeze()
+        says(page, "tale", 4)
+        assert _dimmed(page), "a stale picture must not look live"
+        server.thaw()
+        says(page, "Live", 20)
+        until(lambda: not _dimmed(page), 2, "a picture at full strength")
+        server.kill()
+        says(page, "tale", 4)
+        says(page, "Offline since", 20)
+        expect(page.locator("[data-note]")).to_contain_text("refused", timeout=20_000)
+        assert _dimmed(page)
+        server.start()
+        says(page, "Live", 45)
+    camera = page.url.rsplit("/", 1)[-1]
+    with house.api() as api:
+        assert api.delete(f"/cameras/{camera}").status_code == 204
+    expect(page.get_by_text("gone")).to_be_visible(timeout=10_000)
+
+
+def _dimmed(page: Page) -> bool:
+    """The picture is drawn weaker than a live one."""
+    opacity, filtered = page.evaluate(
+        """() => {
+        const style = getComputedStyle(document.querySelector(".screen canvas"));
+        return [Number(style.opacity), style.filter];
+    }"""
+    )
+    return bool(opacity < 0.9 or filtered != "none")
+
+
+def test_mjpeg_camera_shows_people(tab: Tab, house: Installation) -> None:
+    page = tab.page
+    with http_camera() as server:
+        camera = house.add_camera(name="Yard", kind="http", source=server.url)
+        open_camera(page, house, camera)
+        says(page, "Live", 20)
+        expect(page.locator("[data-count]")).to_contain_text("people", timeout=20_000)
+    with house.api() as api:
+        api.delete(f"/cameras/{camera}")
+
+
+def test_browser_camera_is_published_and_seen_elsewhere(
+    tab: Tab, browser: Browser, house: Installation
+) -> None:
+    camera = house.add_camera(name="Bench phone", kind="push")
+    page = tab.page
+    open_camera(page, house, camera)
+    says(page, "Offline", 10)
+    page.get_by_role("button", name="Publish this camera").click()
+    says(page, "Live", 20)
+    with new_page(browser, viewport=NARROW) as other:
+        sign_in(other.page, house)
+        open_camera(other.page, house, camera)
+        says(other.page, "Live", 15)
+    page.get_by_role("button", name="Stop publishing").click()
+    says(page, "tale", 5)
+    with house.api() as api:
+        api.delete(f"/cameras/{camera}")
+
+
+def test_server_that_restarts_is_found_again(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The page says that it reconnects, and is live again by itself."""
+    from tests.installation import installed
+
+    with installed(tmp_path_factory.mktemp("restarts")) as alone, new_page(browser) as opened:
+        process = alone.serve()
+        page = opened.page
+        sign_in(page, alone)
+        says(page, "Live", 20)
+        process.terminate()
+        process.wait(8)
+        expect(page.get_by_text("Reconnecting").first).to_be_visible(timeout=6_000)
+        alone.serve()
+        says(page, "Live", 40)
+
+
+def test_leaving_the_page_closes_the_socket(tab: Tab, house: Installation) -> None:
+    page = tab.page
+    page.add_init_script(
+        """window.WebSocket = class extends WebSocket {
+            close(...why) { sessionStorage.left = this.readyState; super.close(...why); }
+        }"""
+    )
+    page.goto(page.get_by_role("link", name="Plaza").first.evaluate("link => link.href"))
+    says(page, "Live", 15)
+    page.goto(f"{house.url}/account/password")
+    assert page.evaluate("sessionStorage.left") == "1", "an open socket was closed on leaving"
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW])
+@pytest.mark.parametrize(
+    "path", ["/", "/cameras/new", "/account/password", "/organizations/demo-club"]
+)
+def test_pages_fit_and_every_control_has_a_name(
+    tab: Tab, house: Installation, viewport: dict[str, int], path: str
+) -> None:
+    page = tab.page
+    page.set_viewport_size(viewport)  # type: ignore[arg-type]
+    page.goto(house.url + path)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea")]
+            .filter((one) => one.checkVisibility() && one.ariaHidden !== "true")
+            .filter((one) => !(one.innerText?.trim() || one.getAttribute("aria-label")
+                || one.getAttribute("aria-labelledby") || one.labels?.length || one.title
+                || one.querySelector("img[alt]:not([alt=''])")))
+            .map((one) => one.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_every_control_of_the_camera_page_is_reached_by_tab(tab: Tab) -> None:
+    page = tab.page
+    page.get_by_role("link", name="Plaza").first.click()
+    says(page, "Live", 15)
+    reached = set()
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.textContent.trim()"))
+    assert {"Detections", "Snapshot", "Full screen"} <= reached
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
