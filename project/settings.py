@@ -233,6 +233,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "cameras.api.schema.add_streams",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKind": "cameras.models.cameras.Kind",
         "Role": "cameras.models.organizations.Role",

@@ -16,7 +16,8 @@ ours = Organization.objects.get(slug="demo-club")
 theirs, _ = Organization.objects.get_or_create(slug="{name}-theirs", defaults=dict(name="Theirs"))
 plaza = Camera.objects.get(organization=ours, kind="demo")
 push, _ = Camera.objects.get_or_create(organization=ours, name="{name} push", kind="push")
-cast = dict(plaza=str(plaza.pk), push=str(push.pk), ours=str(ours.pk), theirs=str(theirs.pk), people=dict())
+cast = dict(plaza=str(plaza.pk), push=str(push.pk), people=dict())
+cast |= dict(ours=str(ours.pk), theirs=str(theirs.pk))
 for name, organization, role, scopes in (
     ("outsider", theirs, "admin", ["read", "publish", "chat", "admin"]),
     ("viewer", ours, "viewer", ["read", "publish", "chat", "admin"]),

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import struct
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,8 +49,7 @@ def refusal(house: Installation, camera: str, **how: Any) -> int:
     except InvalidStatus as refused:
         return refused.response.status_code
     except ConnectionClosed as closed:
-        assert closed.rcvd is not None
-        return closed.rcvd.code
+        return closed.rcvd.code if closed.rcvd else 1006
     return 200
 
 
@@ -68,6 +68,17 @@ def v1_message(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
     (length,) = struct.unpack_from(">I", message)
     header: dict[str, Any] = json.loads(message[4 : 4 + length])
     return header | {"jpeg": message[4 + length :]}
+
+
+def ended(socket: ClientConnection, seconds: float) -> int:
+    """The code with which the server closes within so many seconds; frames go by meanwhile."""
+    deadline = time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            socket.recv(timeout=seconds)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else 1006
+    raise AssertionError(f"still open after {seconds} s")
 
 
 def pixels(encoded: str | bytes) -> np.ndarray[Any, Any]:

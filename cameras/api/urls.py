@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from cameras.api import auth, pictures, views
+from cameras.api import auth, pictures, schema, views  # noqa: F401 - schema registers itself
 from cameras.api.send import send
 
 _ID = r"(?P<pk>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"

@@ -21,14 +21,16 @@ from cameras.ingest.sources import Address, check_host, device_index, file_path
 DEMO_CLIP = Path(__file__).resolve().parent.parent / "data" / "plaza.mp4"
 AGENT = "Sideline"
 
+# fpsprobesize: else the open waits for 20 frames to guess a rate, though frames carry their times.
 _OPTIONS = {
     "rtsp": {
+        "fpsprobesize": "0",
         "rtsp_transport": "tcp",
-        "fpsprobesize": "0",  # else the open waits for 20 frames to guess a rate we do not use
         "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls",
         "format_whitelist": "rtsp,mpegts,asf",
     },
     "http": {
+        "fpsprobesize": "0",
         # No https, tls or httpproxy: see the gate.
         "protocol_whitelist": "http,tcp,crypto",
         "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe,mpegts,mov,hls,h264,hevc,flv,matroska,webm,"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -93,9 +92,7 @@ def test_pushed_frame_goes_through_ingest(apart: tuple[Installation, Cast]) -> N
         assert until(push, 15, "a pushed frame")
 
 
-def test_restart_of_redis_is_survived(
-    apart: tuple[Installation, Cast], redis: RedisServer
-) -> None:
+def test_restart_of_redis_is_survived(apart: tuple[Installation, Cast], redis: RedisServer) -> None:
     """Viewers see *stale*, then live again within 5 s of its return; nobody reconnects."""
     web, cast = apart
     with watching(web, cast.key, v1=True) as socket:

@@ -1,4 +1,4 @@
-"""What a person sees, in a real Chromium: from the sign-in page to a camera that dies and returns."""
+"""What a person sees, in a real Chromium: from signing in to a camera that dies and returns."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_rtsp_camera_freezes_dies_and_comes_back(tab: Tab, house: Installation) 
     camera = page.url.rsplit("/", 1)[-1]
     with house.api() as api:
         assert api.delete(f"/cameras/{camera}").status_code == 204
-    expect(page.get_by_text("gone")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("This camera is gone").first).to_be_visible(timeout=10_000)
 
 
 def _dimmed(page: Page) -> bool:
@@ -220,7 +220,8 @@ def test_pages_fit_and_every_control_has_a_name(
     page.goto(house.url + path)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
     nameless = page.evaluate(
-        """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea")]
+        """() => [...document.querySelectorAll("a, button, input, select, textarea")]
+            .filter((one) => one.type !== "hidden")
             .filter((one) => one.checkVisibility() && one.ariaHidden !== "true")
             .filter((one) => !(one.innerText?.trim() || one.getAttribute("aria-label")
                 || one.getAttribute("aria-labelledby") || one.labels?.length || one.title

@@ -18,10 +18,13 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from pytest_django import Settings
 
+from cameras.models import Camera, Kind, Organization
 from project.environment import BadSetting
 from tests.installation import ROOT, Installation, installed, until
 
+README = (ROOT / "README.md").read_text()
 LONG = "a-key-of-more-than-32-characters-for-tests"
 NOBODY = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
 
@@ -305,3 +308,26 @@ def test_taken_port_is_said_in_one_sentence_and_no_demo_is_made_unasked(folder: 
         assert str(installation.port) in complaints[0]
         assert rows(installation)["cameras.Camera"] == 0
         assert people_with_a_password(installation) == ["keeper"]
+
+
+@pytest.mark.one_database
+def test_readme_lists_every_setting_and_no_other() -> None:
+    read = re.findall(r"_env\.\w+\(\s*\"(\w+)\"", (ROOT / "project" / "settings.py").read_text())
+    table = [line for line in README.splitlines() if line.startswith("| `")]
+    told = re.findall(r"`([A-Z]+_[A-Z_]+)`", "\n".join(line.split("|")[1] for line in table))
+    assert sorted(set(read)) == sorted(told)
+
+
+@pytest.mark.django_db
+def test_field_key_is_rotated_as_the_readme_says(settings: Settings) -> None:
+    (snippet,) = re.findall(r'manage\.py shell -c "\n(.+?)"\n```', README, re.DOTALL)
+    source = "rtsp://viewer:secret@192.168.1.20/stream1"
+    club = Organization.objects.create(name="Club", slug="club")
+    settings.FIELD_KEYS = ["the-old-field-key"]
+    camera = Camera(organization=club, name="Gate", kind=Kind.RTSP)
+    camera.source = source
+    camera.save()
+    settings.FIELD_KEYS = ["the-new-field-key", "the-old-field-key"]
+    exec(snippet)
+    settings.FIELD_KEYS = ["the-new-field-key"]
+    assert Camera.objects.get(pk=camera.pk).source == source

@@ -34,7 +34,8 @@ class NodeClient:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.events.append(json.loads(line))
+            if line.endswith(b"\n"):  # the last one is cut off where the process was ended
+                self.events.append(json.loads(line))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The events of one kind so far."""

@@ -62,7 +62,7 @@ export class WebSocket extends EventTarget {
 
   #fail(message) {
     if (this.readyState === WebSocket.CLOSED) return;
-    this.#emit("error", { message });
+    if (this.#code === 1006) this.#emit("error", { message }); // after a goodbye it is no news
     this.socket.destroy();
   }
 

@@ -14,7 +14,7 @@ from cameras.ingest.capture import Capture, backoff
 from cameras.ingest.detector import Detector
 from cameras.ingest.pictures import Picture
 from cameras.ingest.push import Push
-from tests.servers import http_camera, plaza_jpegs, rtsp_server, wait_for
+from tests.servers import ffmpeg, http_camera, plaza_jpegs, rtsp_server, wait_for
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def test_rtsp_footage_has_people_in_it_and_comes_back_after_freeze_and_death() -
         assert 2.5 < time.monotonic() - frozen < 3.6
         status = camera.status()
         assert status.since == status.last_frame
-        assert "No picture since" in status.reason
+        assert "No picture for a while" in status.reason
 
         server.kill()
         wait_for(lambda: camera.status().attempt > 0, 5)
@@ -96,6 +96,40 @@ def test_mjpeg_footage_has_people_in_it_and_recovers_from_its_end() -> None:
         assert camera.status().reason == "The camera ended the stream; connecting again."
         server.ending = False
         wait_for(lambda: state(camera) == "live", 6)
+
+
+def test_live_hls_plays_with_people_in_it_at_its_own_pace() -> None:
+    with http_camera() as server, captured("http", server.base + "/live.m3u8") as camera:
+        taken = pictures(camera, 45)  # over two seams, to segments that did not exist at first
+        assert people(taken[-1]) >= 3
+        assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(4400, abs=500)
+        assert max(b.timestamp - a.timestamp for a, b in pairwise(taken)) < 700
+        assert camera.status().state == "live"
+        server.ending = True
+
+
+@pytest.mark.parametrize("faststart", [True, False])
+def test_mp4_over_http_plays_at_its_own_pace_and_its_end_is_an_end(
+    faststart: bool, tmp_path: Path
+) -> None:
+    made = tmp_path / "clip.mp4"
+    ffmpeg("-c", "copy", "-t", "2", *(["-movflags", "+faststart"] * faststart), made)
+    with http_camera() as server:
+        server.pages["/clip.mp4"] = ("video/mp4", made.read_bytes())
+        with captured("http", server.base + "/clip.mp4") as camera:
+            taken = pictures(camera, 20)
+            assert people(taken[-1]) >= 3
+            assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1900, abs=150)
+            wait_for(lambda: state(camera) == "stale", 1)
+            assert camera.status().reason == "The camera ended the recording; connecting again."
+            wait_for(lambda: state(camera) == "live", 4)
+
+
+def test_mpeg_ts_over_http_plays_as_it_comes() -> None:
+    with http_camera() as server, captured("http", server.base + "/live.ts") as camera:
+        taken = pictures(camera, 20)
+        assert people(taken[-1]) >= 3
+        wait_for(lambda: 8 < camera.status().fps < 12, 8)
 
 
 def test_an_mjpeg_camera_that_freezes_goes_stale_and_live_again_on_the_same_connection() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cameras.ingest.probe import Probe, test_connection
-from tests.servers import free_port, http_camera, silent_server
+from tests.servers import PLAZA, free_port, http_camera, silent_server
 
 
 def ask(kind: str, source: str, **options: Any) -> Probe:
@@ -15,7 +15,10 @@ def ask(kind: str, source: str, **options: Any) -> Probe:
 
 def test_a_camera_that_works_is_told_with_its_size() -> None:
     with http_camera() as camera:
-        assert ask("http", camera.url) == Probe(True, "Connected: 768×432.", 768, 432)
+        camera.pages["/clip.mp4"] = ("video/mp4", PLAZA.read_bytes())
+        for path in ("/cam", "/live.m3u8", "/clip.mp4", "/live.ts"):
+            outcome = ask("http", camera.base + path)
+            assert outcome == Probe(True, "Connected: 768×432.", 768, 432), path
     assert ask("demo", "").ok
 
 

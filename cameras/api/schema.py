@@ -1,0 +1,145 @@
+"""What drf-spectacular cannot see by itself: our credentials, and the views that are not DRF's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """`Authorization: Bearer <token>`."""
+
+    target_class = "cameras.access.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "From /auth/login."}
+
+
+class CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The session cookie, with `X-CSRFToken` where something changes."""
+
+    target_class = "cameras.access.CookieAuthentication"
+    name = "cookie"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": "sideline_session"}
+
+
+_SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
+_CAMERA = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+_PROBLEM = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "A plain sentence."},
+        "errors": {"type": "object", "description": "Sentences by field, for status 400."},
+    },
+}
+_FRAME_EXAMPLE = {
+    "streamName": "webcam",
+    "streamType": "frame",
+    "frame": "/9j/4AAQSkZJRgABAQ…",
+    "timestamp": 1767225600000,
+    "camera_id": "0c1de7c5-5f0a-4c33-9a3e-0d8f0b8f6f11",
+}
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": description,
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+
+
+_STREAMS: dict[str, Any] = {
+    "/api/v1/cameras/{id}/snapshot.jpg": {
+        "get": {
+            "operationId": "camera_snapshot",
+            "tags": ["cameras"],
+            "description": "The newest frame, with `Last-Modified`; never one older than 3 s.",
+            "security": _SECURITY,
+            "parameters": [_CAMERA],
+            "responses": {
+                "200": {"description": "A JPEG.", "content": {"image/jpeg": {}}},
+                "503": _problem("There is no fresh picture; `detail` says why."),
+            },
+        }
+    },
+    "/api/v1/cameras/{id}/stream.mjpeg": {
+        "get": {
+            "operationId": "camera_mjpeg",
+            "tags": ["cameras"],
+            "description": "Frames without end. A reader that is behind misses frames.",
+            "security": _SECURITY,
+            "parameters": [_CAMERA],
+            "responses": {"200": {"description": "", "content": {"multipart/x-mixed-replace": {}}}},
+        }
+    },
+    "/api/v1/actions/actions/send": {
+        "post": {
+            "operationId": "send_frame",
+            "tags": ["actions"],
+            "description": (
+                "Hand over a frame. Echoes of a camera that the server reads itself are "
+                "duplicates; a newer frame of a `push` camera is published once. A stream key "
+                "in `camera_id` is credential enough for duplicates."
+            ),
+            "security": [*_SECURITY, {}],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": list(_FRAME_EXAMPLE),
+                            "properties": {
+                                "streamName": {"type": "string"},
+                                "streamType": {"type": "string", "enum": ["frame"]},
+                                "frame": {"type": "string", "description": "Base64 JPEG, ≤8 MiB."},
+                                "timestamp": {"type": "integer", "description": "Unix ms."},
+                                "camera_id": {"type": "string", "description": "Or a stream key."},
+                            },
+                        },
+                        "example": _FRAME_EXAMPLE,
+                    }
+                },
+            },
+            "responses": {
+                "202": {
+                    "description": "Taken.",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {
+                                    "accepted": {"type": "boolean"},
+                                    "duplicate": {"type": "boolean"},
+                                },
+                            },
+                            "example": {"accepted": True, "duplicate": True},
+                        }
+                    },
+                },
+                "400": _problem("The frame is bad; `errors` names the field."),
+                "413": _problem("The body is over 12 MiB."),
+            },
+        }
+    },
+}
+
+
+def add_streams(result: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    """drf-spectacular's hook: add what is served by async views, and the shape of problems."""
+    result["paths"] = dict(sorted((result["paths"] | _STREAMS).items()))
+    result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+    return result

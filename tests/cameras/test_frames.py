@@ -1,0 +1,91 @@
+"""Bytes on the wire."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+
+import pytest
+
+from cameras.live.frames import (
+    Detection,
+    Frame,
+    FrameError,
+    PacketReader,
+    jpeg_size,
+    pack,
+    seed_message,
+    v1_message,
+)
+from tests.sockets import jpeg
+
+pytestmark = pytest.mark.one_database
+FRAME = Frame(b"\xff\xd8\xff\xd9", 1_700_000_000_123, 4, 640, 360, [{"class": "person"}])
+
+
+def test_seed_message_is_the_seeds() -> None:
+    message = json.loads(seed_message(FRAME, "cam"))
+    assert list(message) == ["frame", "timestamp", "camera_id", "detections"]
+    assert base64.b64decode(message["frame"]) == FRAME.jpeg
+    assert message["timestamp"] == 1_700_000_000_123
+
+
+def test_no_detections_key_where_detection_is_off() -> None:
+    quiet = Frame(b"x", 1, 1, 2, 2)
+    assert "detections" not in json.loads(seed_message(quiet, "cam"))
+    assert b"detections" not in v1_message(quiet, "cam", 0)
+
+
+def test_v1_message_is_header_and_picture() -> None:
+    message = v1_message(FRAME, "cam", 12)
+    (length,) = struct.unpack_from(">I", message)
+    header = json.loads(message[4 : 4 + length])
+    assert header == {
+        "timestamp": 1_700_000_000_123, "seq": 4, "width": 640, "height": 360,
+        "detections": [{"class": "person"}], "camera_id": "cam", "age_ms": 12,
+    }  # fmt: skip
+    assert message[4 + length :] == FRAME.jpeg
+
+
+def test_detection_speaks_the_seeds_words() -> None:
+    assert Detection("person", 0.87654, (1.04, 2, 3, 4), 9).wire() == {
+        "class": "person", "confidence": 0.877, "bbox": [1.0, 2, 3, 4], "track_id": 9,
+    }  # fmt: skip
+
+
+def test_packets_are_cut_wherever_the_stream_breaks() -> None:
+    stream = b"".join(pack({"type": "t", "n": n}, bytes([n]) * n) for n in range(5))
+    for step in (1, 3, 7, len(stream)):
+        reader, found = PacketReader(), []
+        for at in range(0, len(stream), step):
+            found += list(reader.feed(stream[at : at + step]))
+        assert [(header["n"], payload) for header, payload in found] == [
+            (n, bytes([n]) * n) for n in range(5)
+        ]
+
+
+def test_absurd_packet_is_refused() -> None:
+    with pytest.raises(FrameError):
+        list(PacketReader().feed(struct.pack(">II", 2**31, 0)))
+
+
+def test_nan_never_reaches_the_wire() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        pack({"timestamp": float("nan")})
+
+
+def test_size_is_read_without_decoding() -> None:
+    assert jpeg_size(jpeg(64, 48)) == (64, 48)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff\xd8\xff", b"GIF89a" + b"\0" * 50, jpeg()[:200], jpeg()[:-2], b"\xff\xd8\xff\xd9",
+     b"\xff\xd8\xff\xc0\x00\x04\xff\xd9", b"\xff\xd8\xff\xe0\x00\x00" * 40 + b"\xff\xd9"],
+)  # fmt: skip
+def test_what_is_no_jpeg_is_refused_with_a_sentence(data: bytes) -> None:
+    with pytest.raises(FrameError) as refused:
+        jpeg_size(data)
+    assert refused.value.field == "frame"
+    assert refused.value.sentence.endswith(".")

@@ -1,0 +1,43 @@
+"""The API's description: complete, with examples, and read without any outside asset."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+from tests.installation import Installation
+
+
+@pytest.fixture(scope="module")
+def schema(house: Installation) -> str:
+    return httpx.get(f"{house.url}/api/schema/").text
+
+
+def test_every_door_is_described(schema: str) -> None:
+    for path in (
+        "/api/v1/auth/login",
+        "/api/v1/auth/logout",
+        "/api/v1/organizations",
+        "/api/v1/cameras",
+        "/api/v1/cameras/{id}",
+        "/api/v1/cameras/{id}/snapshot.jpg",
+        "/api/v1/cameras/{id}/stream.mjpeg",
+        "/api/v1/stream-keys",
+        "/api/v1/actions/actions/send",
+    ):
+        assert re.search(rf"^  {re.escape(path)}:$", schema, re.MULTILINE), path
+    assert "example" in schema
+    assert "scheme: bearer" in schema
+
+
+def test_docs_page_needs_nothing_from_outside(house: Installation) -> None:
+    page = httpx.get(f"{house.url}/api/docs/")
+    assert page.status_code == 200
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert assets
+    for asset in assets:
+        assert asset.startswith("/"), asset
+        assert httpx.get(house.url + asset).status_code == 200, asset
+    assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page.text), "an inline script"
