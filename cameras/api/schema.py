@@ -140,6 +140,7 @@ _STREAMS: dict[str, Any] = {
 
 def add_streams(result: dict[str, Any], **facts: Any) -> dict[str, Any]:
     """drf-spectacular's hook: add what is served by async views, and the shape of problems."""
-    result["paths"] = dict(sorted((result["paths"] | _STREAMS).items()))
+    seen = {path.rstrip("/"): operations for path, operations in result["paths"].items()}
+    result["paths"] = dict(sorted((seen | _STREAMS).items()))
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
     return result
