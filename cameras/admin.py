@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from channels.db import database_sync_to_async
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
@@ -14,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from cameras.api.pictures import newest
 from cameras.forms import SourceForm
 from cameras.models import (
     Camera,
@@ -85,23 +87,28 @@ class CameraAdmin(admin.ModelAdmin[Camera]):
         return super().get_queryset(request).annotate(still_at=F("still__taken_at"))
 
     def get_urls(self) -> list[URLPattern]:
+        # Not under `admin_view`, which cannot wait for a frame; `thumbnail_view` asks itself.
         thumbnail = path(
-            "<uuid:pk>/thumbnail.jpg",
-            self.admin_site.admin_view(self.thumbnail_view),
-            name="cameras_camera_thumbnail",
+            "<uuid:pk>/thumbnail.jpg", self.thumbnail_view, name="cameras_camera_thumbnail"
         )
         return [thumbnail, *super().get_urls()]
 
-    def thumbnail_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """The last picture that was kept."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        jpeg = CameraStill.objects.filter(camera=pk).values_list("jpeg", flat=True).first()
+    async def thumbnail_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """The newest frame; of a camera that sends none, the last picture that was kept."""
+        kept = await database_sync_to_async(self._kept)(request, pk)
+        frame = await newest(str(pk))
+        jpeg = frame.jpeg if frame is not None else kept
         if jpeg is None:
             raise Http404
-        response = HttpResponse(bytes(jpeg), content_type="image/jpeg")
+        response = HttpResponse(jpeg, content_type="image/jpeg")
         response["Cache-Control"] = "private, no-cache"
         return response
+
+    def _kept(self, request: HttpRequest, pk: uuid.UUID) -> bytes | None:
+        if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
+            raise PermissionDenied
+        jpeg = CameraStill.objects.filter(camera=pk).values_list("jpeg", flat=True).first()
+        return None if jpeg is None else bytes(jpeg)
 
     @admin.display(description="picture")
     def thumbnail(self, camera: Any) -> SafeString | str:

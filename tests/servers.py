@@ -217,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
         expected = "Basic " + b64encode(login.encode()).decode()
         if login and self.headers.get("Authorization") != expected:
             self._brief(401, "text/html", ("WWW-Authenticate", 'Basic realm="camera"'))
-        elif self.path == "/redirect":
+        elif self.path.startswith("/redirect"):
             self._brief(302, "text/html", ("Location", self.server.location))
         elif self.path == "/html":
             self._brief(200, "text/html")

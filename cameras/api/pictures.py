@@ -44,24 +44,32 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         return denied.response
     if not camera.enabled:
         return problem(503, SWITCHED_OFF, state="ended")
-    viewer = process.hub().join(str(camera.pk))
-    try:
-        async with asyncio.timeout(SNAPSHOT_WAIT_S):
-            frame = await viewer.next_frame()
-            while _age_ms(frame.timestamp) > FRESH_MS:
-                frame = await viewer.next_frame()
-    except TimeoutError:
+    frame = await newest(str(camera.pk))
+    if frame is None:
         state = await database_sync_to_async(camera.current_state)()
         reason = state.reason or "No picture arrived within a second."
         return problem(503, reason, state=state.state)
-    finally:
-        viewer.leave()
     response = HttpResponse(frame.jpeg, content_type="image/jpeg")
     response["Last-Modified"] = http_date(frame.timestamp / 1000)
     response["Cache-Control"] = "private, no-cache"
     response["X-Timestamp"] = str(frame.timestamp)
     response["Content-Disposition"] = f'inline; filename="{camera.pk}-{frame.timestamp}.jpg"'
     return response
+
+
+async def newest(camera_id: str) -> Frame | None:
+    """A fresh frame, waited for at most a second; the wish for it makes ingest send one."""
+    viewer = process.hub().join(camera_id)
+    try:
+        async with asyncio.timeout(SNAPSHOT_WAIT_S):
+            frame = await viewer.next_frame()
+            while _age_ms(frame.timestamp) > FRESH_MS:
+                frame = await viewer.next_frame()
+            return frame
+    except TimeoutError:
+        return None
+    finally:
+        viewer.leave()
 
 
 @require_safe

@@ -1,0 +1,85 @@
+"""Snapshots, MJPEG and the admin's thumbnails."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+
+import httpx
+import pytest
+
+from tests.installation import Installation, until
+from tests.people import Cast, assemble
+from tests.sockets import pixels
+
+
+@pytest.fixture(scope="module")
+def cast(house: Installation) -> Cast:
+    return assemble(house, "pictures")
+
+
+def test_snapshot_is_the_newest_frame(house: Installation, cast: Cast) -> None:
+    url = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
+    answer = until(lambda: _good(url, cast), 15, "a snapshot")
+    assert pixels(answer.content).shape == (432, 768, 3)
+    taken = parsedate_to_datetime(answer.headers["Last-Modified"]).timestamp()
+    assert abs(time.time() - taken) < 4
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
+def _good(url: str, cast: Cast) -> httpx.Response | None:
+    answer = httpx.get(url, headers=cast["viewer"].bearer)
+    return answer if answer.status_code == 200 else None
+
+
+def test_camera_without_a_picture_answers_503_with_the_reason(
+    house: Installation, cast: Cast
+) -> None:
+    camera = house.add_camera(name="Dead", kind="rtsp", source="rtsp://127.0.0.1:9/x")
+    url = f"{house.url}/api/v1/cameras/{camera}/snapshot.jpg"
+    until(lambda: house.state(camera) == "offline", 15, "offline")
+    asked = time.monotonic()
+    answer = httpx.get(url, headers=cast["viewer"].bearer)
+    assert time.monotonic() - asked < 3
+    assert answer.status_code == 503
+    assert "refused" in answer.json()["detail"]
+    assert answer.json()["state"] == "offline"
+    with house.api() as api:
+        api.delete(f"/cameras/{camera}")
+
+
+def test_mjpeg_goes_on_and_ends_when_access_is_withdrawn(house: Installation) -> None:
+    cast = assemble(house, "mjpeg")
+    url = f"{house.url}/api/v1/cameras/{cast.plaza}/stream.mjpeg"
+    with httpx.stream("GET", url, headers=cast["viewer"].bearer, timeout=10) as answer:
+        assert answer.headers["content-type"] == "multipart/x-mixed-replace; boundary=sideline"
+        parts = 0
+        for chunk in answer.iter_raw():
+            parts += chunk.count(b"--sideline\r\nContent-Type: image/jpeg")
+            if parts == 5:
+                revoke = "Token.objects.filter(user__username='mjpeg-viewer').delete()"
+                house.manage("shell", "-v0", "-c", f"from cameras.models import *; {revoke}")
+                revoked = time.monotonic()
+                parts = 100
+        assert parts > 100
+        assert time.monotonic() - revoked < 2.5
+
+
+def test_thumbnail_is_for_staff_only(house: Installation, cast: Cast) -> None:
+    url = f"{house.url}/admin/cameras/camera/{cast.plaza}/thumbnail.jpg"
+    assert httpx.get(url).status_code == 403
+    session = {"sideline_session": cast["admin"].session}
+    assert httpx.get(url, cookies=session).status_code == 403
+    with httpx.Client(base_url=house.url, follow_redirects=True) as staff:
+        token = staff.get("/signin").cookies["sideline_csrf"]
+        staff.post(
+            "/signin",
+            data={
+                "username": "keeper",
+                "password": "a-long-test-password",
+                "csrfmiddlewaretoken": token,
+            },
+        )
+        seen = staff.get(f"/admin/cameras/camera/{cast.plaza}/thumbnail.jpg")
+        assert seen.status_code == 200
+        assert pixels(seen.content).shape == (432, 768, 3)

@@ -1,0 +1,52 @@
+"""The stand-in for the browser's WebSocket in Node, against a server that uses the protocol."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from tests.seed.programs import SEED
+
+SCRIPT = """
+import { WebSocket } from "./websocket.mjs";
+const said = [];
+const ws = new WebSocket(process.argv[1]);
+ws.onopen = () => ws.send("x".repeat(70000));
+ws.onmessage = ({ data }) => said.push(typeof data === "string" ? data : data.byteLength);
+ws.onclose = ({ code, reason, wasClean }) =>
+  console.log(JSON.stringify({ said, code, reason, wasClean }));
+"""
+
+
+@pytest.mark.one_database
+def test_node_client_understands_fragments_pings_long_frames_and_goodbyes() -> None:
+    heard: list[object] = []
+
+    def talk(connection: ServerConnection) -> None:
+        heard.append(len(connection.recv(timeout=5)))
+        heard.append(connection.ping().wait(5))
+        connection.send("short")
+        connection.send("z" * 1000)
+        connection.send(["a frag", "mented ", "täxt"])
+        connection.send(bytes(70_000))
+        connection.close(4401, "over")
+
+    with serve(talk, "127.0.0.1", 0, compression=None) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        address = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/any"
+        done = subprocess.run(
+            ["node", "--input-type=module", "-e", SCRIPT, address],
+            cwd=SEED, capture_output=True, text=True, timeout=20, check=True,
+        )  # fmt: skip
+        server.shutdown()
+        thread.join(5)
+    assert heard == [70_000, True]
+    assert json.loads(done.stdout) == {
+        "said": ["short", "z" * 1000, "a fragmented täxt", 70_000],
+        "code": 4401, "reason": "over", "wasClean": True,
+    }  # fmt: skip
