@@ -100,6 +100,10 @@ class UnderPublicPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         prefix = self._prefix
-        if prefix and (scope["path"] + "/").startswith(prefix + "/"):
-            scope["path"] = scope["path"][len(prefix) :] or "/"
+        if prefix:
+            path = scope["path"]
+            if (path + "/").startswith(prefix + "/"):
+                path = path[len(prefix) :] or "/"
+            # Django makes links of the whole path; the sockets' router wants the rest.
+            scope["path"] = prefix + path if scope["type"] == "http" else path
         await self._app(scope, receive, send)

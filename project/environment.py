@@ -93,7 +93,12 @@ class Environment:
 
     def redis_url(self, name: str) -> str:
         value = self.text(name)
-        if value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        try:
+            good = not value or urlsplit(value).scheme in ("redis", "rediss", "unix")
+            _ = urlsplit(value).port
+        except ValueError:
+            good = False
+        if not good:
             raise BadSetting(name, "expected redis://host:port/number.")
         return value
 
@@ -113,6 +118,13 @@ class Environment:
             out.write(made)
         return made
 
+    def keys(self, name: str, file: Path, *, shortest: int) -> list[str]:
+        """Several secrets, comma-separated, each long enough."""
+        keys = [key.strip() for key in self.secret(name, file, shortest=shortest).split(",")]
+        if min(map(len, keys)) < shortest:
+            raise BadSetting(name, f"each of its keys needs at least {shortest} random characters.")
+        return keys
+
     def _url(self, name: str, value: str) -> SplitResult:
         try:
             url = urlsplit(value)
@@ -120,7 +132,9 @@ class Environment:
         except ValueError:
             good = False
         if not good or url.query or url.fragment or "@" in url.netloc:
-            raise BadSetting(name, f"“{value}” is not an address like https://cameras.example.org.")
+            raise BadSetting(
+                name, "expected an address like https://cameras.example.org, no login."
+            )
         return url
 
 

@@ -37,7 +37,7 @@ if bool(ADMIN_USERNAME) != bool(ADMIN_PASSWORD):
 
 SECRET_KEY = _env.secret("SIDELINE_SECRET_KEY", DATA_DIR / "secret.key", shortest=32)
 # Comma-separated: the first seals, all open. So a key is rotated by putting a new one in front.
-FIELD_KEYS = _env.secret("SIDELINE_FIELD_KEY", DATA_DIR / "field.key", shortest=16).split(",")
+FIELD_KEYS = _env.keys("SIDELINE_FIELD_KEY", DATA_DIR / "field.key", shortest=16)
 
 DEBUG = False
 ALLOWED_HOSTS = _env.hosts("SIDELINE_ALLOWED_HOSTS") or own_hosts(LISTEN_HOST)

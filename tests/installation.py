@@ -144,7 +144,7 @@ class Installation:
 def _new_database(server: str) -> str:
     name = f"installation_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name}")
     return server.rpartition("/")[0] + "/" + name
 
 

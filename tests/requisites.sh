@@ -2,6 +2,7 @@
 # What the suite needs of the system: installed where one may, else named. Nothing is skipped.
 set -eu
 want=""
+PATH="$PATH:/usr/sbin" # where Debian keeps nginx
 need() { command -v "$1" >/dev/null 2>&1 || want="$want $2"; }
 need redis-server redis-server
 need chromium chromium

@@ -57,6 +57,7 @@ class Worker:
                 cwd=settings.BASE_DIR,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C is for the parent, which ends this one
             )
         self._link = await SocketLink.over(ours)
         try:

@@ -14,7 +14,7 @@ class SealBroken(Exception):
 
 
 def _box() -> MultiFernet:
-    digests = (hashlib.sha256(key.strip().encode()).digest() for key in settings.FIELD_KEYS)
+    digests = (hashlib.sha256(key.encode()).digest() for key in settings.FIELD_KEYS)
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from django.core.management import call_command
 from pytest_django import Settings
 
 from cameras.models import Camera, Kind, Organization
@@ -320,7 +321,7 @@ def test_readme_lists_every_setting_and_no_other() -> None:
 
 @pytest.mark.django_db
 def test_field_key_is_rotated_as_the_readme_says(settings: Settings) -> None:
-    (snippet,) = re.findall(r'manage\.py shell -c "\n(.+?)"\n```', README, re.DOTALL)
+    (command,) = re.findall(r"manage\.py (reseal\w+)", README)
     source = "rtsp://viewer:secret@192.168.1.20/stream1"
     club = Organization.objects.create(name="Club", slug="club")
     settings.FIELD_KEYS = ["the-old-field-key"]
@@ -328,6 +329,6 @@ def test_field_key_is_rotated_as_the_readme_says(settings: Settings) -> None:
     camera.source = source
     camera.save()
     settings.FIELD_KEYS = ["the-new-field-key", "the-old-field-key"]
-    exec(snippet)
+    call_command(command)
     settings.FIELD_KEYS = ["the-new-field-key"]
     assert Camera.objects.get(pk=camera.pk).source == source

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.bench.ingest import clip_720p, settle, window
@@ -10,8 +11,12 @@ def test_a_camera_costs_little_and_one_that_nobody_watches_almost_nothing() -> N
     with worker(detect=True) as busy, worker() as idle:
         settle(busy, watched=True, detect=True)
         settle(idle, watched=False, detect=False)
-        assert window(busy, 5).cores <= 0.6
-        assert window(idle, 3).cores <= 0.1
+        with ThreadPoolExecutor(2) as pool:
+            seen, unseen = pool.map(lambda hand: window(hand, 5), (busy, idle))
+    assert seen.cores <= 0.6
+    assert unseen.cores <= 0.1
+    assert seen.delays
+    assert not unseen.delays
 
 
 def test_a_picture_is_published_within_a_blink(tmp_path: Path) -> None:
@@ -20,7 +25,7 @@ def test_a_picture_is_published_within_a_blink(tmp_path: Path) -> None:
         settle(hand, watched=True, detect=False)
         worst = []
         for _ in range(3):  # others work on this machine too; the best window is what we can do
-            worst.append(window(hand, 2.5).percentile(0.95))
+            worst.append(window(hand, 2).percentile(0.95))
             if worst[-1] <= 30:
                 return
         raise AssertionError(f"95 % of the frames came within {min(worst):.0f} ms, not 30")
