@@ -40,4 +40,5 @@ def test_docs_page_needs_nothing_from_outside(house: Installation) -> None:
     for asset in assets:
         assert asset.startswith("/"), asset
         assert httpx.get(house.url + asset).status_code == 200, asset
+    assert "<style" not in page.text
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page.text), "an inline script"
