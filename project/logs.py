@@ -25,12 +25,15 @@ class RedactingFormatter(logging.Formatter):
         return line
 
 
-class BriefConnectionLoss(logging.Filter):
-    """A peer that is away is one line, not a traceback at every try."""
+class OthersFaults(logging.Filter):
+    """What a peer did, or failed to do, is one line: no traceback at every try or probe."""
+
+    KINDS = frozenset({"ConnectionError", "SuspiciousOperation"})
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        if error is not None and any(c.__name__ == "ConnectionError" for c in type(error).__mro__):
-            record.msg, record.args = f"{record.getMessage()} ({error})", ()
+        if error is not None and self.KINDS & {kind.__name__ for kind in type(error).__mro__}:
+            said = record.getMessage()
+            record.msg, record.args = said if str(error) in said else f"{said} ({error})", ()
             record.exc_info = record.exc_text = None
         return True

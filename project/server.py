@@ -19,6 +19,7 @@ BODY_LIMIT = 1024 * 1024
 FRAME_BODY_LIMIT = 12 * 1024 * 1024  # 8 MiB of JPEG, as base64 in JSON
 LARGE_BODIES_AT_ONCE = 16
 DISCARD_LIMIT = 64 * 1024 * 1024
+CLOSE_S = 5.0
 NOT_SENT_LOW_WATER = 16_384  # bytes the kernel may hold unsent before a socket counts as full
 _TCP_NOTSENT_LOWAT = 25
 
@@ -123,6 +124,9 @@ class Server(DaphneServer):  # type: ignore[misc]
         if hasattr(transport, "_tempDataLen"):  # plain TCP; under TLS the buffer is elsewhere
             _keep_kernel_buffer_short(transport.socket)
             extensions["sideline.pending"] = _asker(transport)
+        if isinstance(protocol, WebSocketProtocol):
+            # Autobahn's one second is too short for a viewer that must first read what is under way.
+            protocol.closeHandshakeTimeout = CLOSE_S
         return super().create_application(protocol, scope)
 
     def kill_all_applications(self) -> Any:

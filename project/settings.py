@@ -255,7 +255,7 @@ LOGGING = {
             "style": "{",
         }
     },
-    "filters": {"brief": {"()": "project.logs.BriefConnectionLoss"}},
+    "filters": {"brief": {"()": "project.logs.OthersFaults"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]}
     },
