@@ -75,7 +75,7 @@ def actor_for_token(raw: str) -> Actor:
 
 def actor_for_stream_key(text: str) -> Actor | None:
     """The holder of a living stream key: one camera, and nothing but watching it."""
-    return _actor_behind("key", digest(text)) if text.startswith(StreamKey.PREFIX) else None
+    return _actor_behind("key", digest(text)) if StreamKey.SPELLING.fullmatch(text) else None
 
 
 def actor_for_session(session_key: str | None) -> Actor | None:

@@ -129,17 +129,17 @@ class CameraAdmin(admin.ModelAdmin[Camera]):
         state = camera.current_state()
         return f"{state.fps:.1f}" if state.state == "live" else ""
 
-    @admin.action(description="Switch on")
+    @admin.action(description="Switch on", permissions=["change"])
     def enable(self, request: HttpRequest, cameras: CameraQuerySet) -> None:
         count = cameras.update(enabled=True)
         self.message_user(request, f"Switched on: {count}.")
 
-    @admin.action(description="Switch off")
+    @admin.action(description="Switch off", permissions=["change"])
     def disable(self, request: HttpRequest, cameras: CameraQuerySet) -> None:
         count = cameras.update(enabled=False)
         self.message_user(request, f"Switched off: {count}.")
 
-    @admin.action(description="Test connection (at most 5 s each)")
+    @admin.action(description="Test connection (at most 5 s each)", permissions=["change"])
     def test_connection(self, request: HttpRequest, cameras: CameraQuerySet) -> None:
         for camera in cameras:
             answer = tried(camera)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES
@@ -16,6 +16,11 @@ from cameras.models import Camera, Kind, Membership, Organization, Role, StreamK
 
 COMMON_FIRST = (*DEFAULT_CLASSES, *sorted({*COCO} - {*DEFAULT_CLASSES}))
 ZONES = tuple(sorted(zoneinfo.available_timezones()))
+NAME_TAKEN = next(
+    rule.violation_error_message
+    for rule in Camera._meta.constraints
+    if rule.name == "camera_name_once"
+)
 _ZONE_INPUT = forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
 
 
@@ -55,6 +60,15 @@ class SourceForm(forms.ModelForm[Camera]):
             self.instance.source = self.cleaned_data["source"]
         super()._post_clean()  # type: ignore[misc]
 
+    def add_error(self, field: str | None, error: Any) -> None:
+        """The model's constraint spans two fields and so names none: here it is the name's."""
+        parts = getattr(error, "error_dict", {})
+        general = parts.pop(NON_FIELD_ERRORS, [])
+        for one in general:
+            where = "name" if one.message == NAME_TAKEN else NON_FIELD_ERRORS
+            parts.setdefault(where, []).append(one)
+        super().add_error(field, error)
+
 
 class CameraForm(WithZones, SourceForm):
     """A camera of the pages. `organizations` are those that a new one may be put into."""
@@ -82,7 +96,8 @@ class CameraForm(WithZones, SourceForm):
         if self.instance._state.adding:
             self._offer(organizations)
         else:
-            del self.fields["organization"]  # a camera stays where its history is
+            self._offer([self.instance.organization])
+            self.fields["organization"].disabled = True  # a camera stays where its history is
 
     def _offer(self, organizations: Sequence[Organization]) -> None:
         field = self.fields["organization"]
@@ -91,18 +106,6 @@ class CameraForm(WithZones, SourceForm):
         if len(organizations) == 1:
             field.widget = field.hidden_widget()
             self.initial["organization"] = organizations[0].pk
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        where = cleaned.get("organization") or (
-            None if self.instance._state.adding else self.instance.organization
-        )
-        name = cleaned.get("name")
-        if where is not None and name:
-            others = Camera.objects.filter(organization=where, name=name)
-            if others.exclude(pk=self.instance.pk).exists():
-                self.add_error("name", f"{where} already has a camera called “{name}”.")
-        return cleaned
 
 
 class OrganizationForm(WithZones, forms.ModelForm[Organization]):

@@ -41,7 +41,7 @@ class Guard:
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("%s %s failed", scope["type"], scope.get("path", ""))
+            log.exception("%s %r failed", scope["type"], scope.get("path", ""))
             await self._end(scope["type"], begun, send)
 
     async def _end(self, kind: str, begun: bool, send: Send) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -56,7 +57,7 @@ class Environment:
     def directory(self, name: str, default: Path) -> Path:
         path = Path(self.text(name, str(default))).expanduser().absolute()
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise BadSetting(name, f"{path} cannot be made: {error.strerror}.") from None
         if not os.access(path, os.W_OK):
@@ -112,11 +113,23 @@ class Environment:
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return file.read_text().strip()
+            return self._kept_secret(name, file, shortest)
         with os.fdopen(handle, "w") as out:
             made = secrets.token_urlsafe(48)
             out.write(made)
         return made
+
+    def _kept_secret(self, name: str, file: Path, shortest: int) -> str:
+        """What the file holds; another process that starts right now may still be writing it."""
+        for _ in range(50):
+            try:
+                kept = file.read_text().strip()
+            except OSError as error:
+                raise BadSetting(name, f"{file} cannot be read: {error.strerror}.") from None
+            if len(kept) >= shortest:
+                return kept
+            time.sleep(0.02)
+        raise BadSetting(name, f"{file} holds less than {shortest} characters; delete it.")
 
     def keys(self, name: str, file: Path, *, shortest: int) -> list[str]:
         """Several secrets, comma-separated, each long enough."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+from collections.abc import Iterator
+
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from cameras.models import Camera, Kind, Membership, Organization, Role, User
+
+ADVISORY_LOCK = 7103  # any number that is ours
 
 
 def address(path: str = "") -> str:
@@ -26,15 +32,35 @@ def is_behind() -> bool:
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
-@transaction.atomic
 def prepare() -> None:
-    """The media folder, the administrator of the settings, and on first start the demo."""
+    """Tables, static files, the media folder, an administrator, and on first start the demo."""
     settings.MEDIA_DIR.mkdir(parents=True, exist_ok=True)
-    if _static_is_behind():
-        call_command("collectstatic", interactive=False, verbosity=0)
-    _administrator_of_the_settings()
-    if settings.DEMO and not Organization.objects.exists():
-        _demo()
+    with _alone():
+        if is_behind():  # the command itself takes half a second to find nothing
+            call_command("migrate", interactive=False, verbosity=0)
+        if _static_is_behind():
+            call_command("collectstatic", interactive=False, verbosity=0)
+        with transaction.atomic():
+            _administrator_of_the_settings()
+            people = owners()
+            if settings.DEMO and not Organization.objects.exists():
+                _demo(people)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Several processes may start at once, on one data folder or one PostgreSQL: one prepares."""
+    with (settings.DATA_DIR / "prepare.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if connection.vendor != "postgresql":
+            yield
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+            try:
+                yield
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
 
 
 def _static_is_behind() -> bool:
@@ -48,18 +74,17 @@ def _static_is_behind() -> bool:
 def _administrator_of_the_settings() -> None:
     if not settings.ADMIN_USERNAME:
         return
-    user, made = User.objects.get_or_create(
-        username=settings.ADMIN_USERNAME, defaults={"is_staff": True, "is_superuser": True}
-    )
-    if made or not user.has_usable_password():
+    user, made = User.objects.get_or_create(username=settings.ADMIN_USERNAME)
+    if made or not user.is_superuser or not user.has_usable_password():
+        user.is_staff = user.is_superuser = True
         user.set_password(settings.ADMIN_PASSWORD)
         user.save()
 
 
-def _demo() -> None:
+def _demo(people: list[User]) -> None:
     organization = Organization.objects.create(name="Demo club", slug="demo-club")
     Camera.objects.create(organization=organization, name="Plaza", kind=Kind.DEMO)
-    for user in owners():
+    for user in people:
         Membership.objects.create(user=user, organization=organization, role=Role.ADMIN)
 
 
@@ -68,8 +93,10 @@ def owners() -> list[User]:
     found = list(User.objects.filter(is_superuser=True, is_active=True).order_by("date_joined"))
     if found:
         return found
-    user = User(username="admin", is_staff=True, is_superuser=True)
-    user.set_unusable_password()
+    user, made = User.objects.get_or_create(username="admin")
+    if made:
+        user.set_unusable_password()
+    user.is_staff = user.is_superuser = user.is_active = True
     user.save()
     return [user]
 

@@ -4,7 +4,7 @@ import logging
 import re
 
 _SECRETS = (
-    (re.compile(r"(?P<keep>[a-z]+://[^\s/:@]+:)[^\s@/]+(?=@)"), r"\g<keep>•••"),
+    (re.compile(r"(?P<keep>[a-z]+://[^\s/:@]*:)[^\s@/]+(?=@)"), r"\g<keep>•••"),
     (
         re.compile(r"(?P<keep>(?:ticket|token|key|password|pwd|pass)=)[^\s&\"']+", re.I),
         r"\g<keep>•••",

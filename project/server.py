@@ -14,10 +14,12 @@ from typing import Any
 from daphne.http_protocol import WebRequest
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketProtocol
+from django.conf import settings
 
 BODY_LIMIT = 1024 * 1024
 FRAME_BODY_LIMIT = 12 * 1024 * 1024  # 8 MiB of JPEG, as base64 in JSON
 LARGE_BODIES_AT_ONCE = 16
+LARGE_BODY_S = 20.0  # a large body that takes longer gives its place to another
 DISCARD_LIMIT = 64 * 1024 * 1024
 CLOSE_S = 5.0
 NOT_SENT_LOW_WATER = 16_384  # bytes the kernel may hold unsent before a socket counts as full
@@ -73,21 +75,30 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
             return False
         BoundedRequest.large_bodies += 1
         self._counted = True
+        self._deadline = self.channel.callLater(
+            LARGE_BODY_S, self.channel.transport.abortConnection
+        )
         return True
 
     def _let_go(self) -> None:
         if getattr(self, "_counted", False):
             BoundedRequest.large_bodies -= 1
             self._counted = False
+            if self._deadline.active():
+                self._deadline.cancel()
 
     def _refuse(self, status: int, title: str, detail: str) -> None:
         """Answer now, then read on and discard, so that the client gets to see the answer."""
         self._refused = True
         problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         body = json.dumps(problem).encode()
-        retry = "Retry-After: 1\r\n" if status == 503 else ""
+        more = "Retry-After: 1\r\n" if status == 503 else ""
+        origin = self.requestHeaders.getRawHeaders(b"origin", [b""])[0].decode("latin-1")
+        if origin in settings.CORS_ALLOWED_ORIGINS:
+            more += f"Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n"
+            more += "Access-Control-Expose-Headers: Retry-After\r\n"
         self.channel.transport.write(
-            f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n{retry}"
+            f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n{more}"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
             + body
         )
@@ -97,6 +108,12 @@ class Server(DaphneServer):  # type: ignore[misc]
     """Adds `sideline.pending` to the extensions of a scope: bytes waiting in its socket."""
 
     failure = ""  # why it could not listen
+    on_listening: Callable[[], None] | None = None
+
+    def listen_success(self, port: Any) -> None:
+        super().listen_success(port)
+        if self.on_listening is not None:
+            self.on_listening()
 
     def listen_error(self, failure: Any) -> None:
         self.failure = failure.getErrorMessage()
@@ -125,7 +142,7 @@ class Server(DaphneServer):  # type: ignore[misc]
             _keep_kernel_buffer_short(transport.socket)
             extensions["sideline.pending"] = _asker(transport)
         if isinstance(protocol, WebSocketProtocol):
-            # Autobahn's one second is too short for a viewer that must first read what is under way.
+            # Autobahn's one second is too short for a viewer that is behind with reading.
             protocol.closeHandshakeTimeout = CLOSE_S
         return super().create_application(protocol, scope)
 

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from cameras.api.problems import problem
-from cameras.models import Camera, CameraState
+from cameras.models import Camera, CameraState, Kind
 
 _FOR_PROGRAMS = re.compile(r"^/(api/|chats/[^/]+/messages)")
 STALLED = timedelta(seconds=60)
@@ -28,7 +28,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when the database and the channel layer answer and some camera delivers; else 503.
 
-    With no camera switched on, no frame is awaited. No details: it needs no credential.
+    Only cameras that the server reads itself are awaited: a client must be let in to push.
+    No details: it needs no credential.
     """
     try:
         with connection.cursor() as cursor:
@@ -47,7 +48,7 @@ async def _ask_layer() -> None:
 
 
 def _frames_arrive() -> bool:
-    enabled = Camera.objects.filter(enabled=True)
+    enabled = Camera.objects.filter(enabled=True).exclude(kind=Kind.PUSH)
     fresh = CameraState.objects.filter(last_frame_at__gt=timezone.now() - STALLED)
     return not enabled.exists() or fresh.filter(camera__in=enabled).exists()
 

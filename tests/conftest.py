@@ -17,6 +17,16 @@ os.environ["SIDELINE_DATA_DIR"] = _data.name
 
 from tests.installation import Installation, installed  # noqa: E402
 
+HERE = Path(__file__).resolve().parent
+ONE_DATABASE = ("cameras/ingest", "e2e", "seed")  # whole folders that are about what is around it
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark those folders; single modules and tests mark themselves."""
+    for item in items:
+        if any(item.path.is_relative_to(HERE / folder) for folder in ONE_DATABASE):
+            item.add_marker(pytest.mark.one_database)
+
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:

@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
+import psutil
 import psycopg
 
-ROOT = Path(__file__).resolve().parent.parent
-T = TypeVar("T")
+from tests import ROOT
+from tests.waiting import free_port, until
 
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], T], seconds: float = 10.0, what: str = "the condition") -> T:
-    """The first true answer of `condition`, asked again until the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = condition()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {seconds} s")
-        time.sleep(0.05)
+KEEPER = {"username": "keeper", "password": "a-long-test-password"}
 
 
 class Installation:
@@ -51,8 +33,8 @@ class Installation:
             "SIDELINE_DATA_DIR": str(folder),
             "SIDELINE_PORT": str(self.port),
             "SIDELINE_ALLOW_LOOPBACK_SOURCES": "1",
-            "SIDELINE_ADMIN_USERNAME": "keeper",
-            "SIDELINE_ADMIN_PASSWORD": "a-long-test-password",
+            "SIDELINE_ADMIN_USERNAME": KEEPER["username"],
+            "SIDELINE_ADMIN_PASSWORD": KEEPER["password"],
             "PYTHONUNBUFFERED": "1",
             **environment,
         }
@@ -90,6 +72,14 @@ class Installation:
         until(self.answers, 30, "the server")
         return process
 
+    def children(self, what: str) -> list[psutil.Process]:
+        """Living processes under those it started whose command line names `what`."""
+        found = []
+        for process in self.processes:
+            with contextlib.suppress(psutil.Error):
+                found += psutil.Process(process.pid).children(recursive=True)
+        return [child for child in found if what in _command_line(child)]
+
     def answers(self) -> bool:
         """True once the server answers; fails at once where it has ended."""
         if self.processes and self.processes[-1].poll() is not None:
@@ -114,10 +104,7 @@ class Installation:
     def api(self) -> httpx.Client:
         """A client with the administrator's bearer token."""
         if not self.token:
-            answer = httpx.post(
-                f"{self.url}/api/v1/auth/login",
-                json={"username": "keeper", "password": "a-long-test-password"},
-            )
+            answer = httpx.post(f"{self.url}/api/v1/auth/login", json=KEEPER)
             assert answer.status_code == 200, answer.text
             self.token = answer.json()["token"]
         headers = {"Authorization": f"Bearer {self.token}"}
@@ -139,6 +126,20 @@ class Installation:
     def logged(self) -> str:
         """All that its processes printed."""
         return self.log.read_text()
+
+
+def _command_line(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""  # gone meanwhile
+
+
+def submit(client: httpx.Client, page: httpx.Response, fields: dict[str, str]) -> httpx.Response:
+    """Send the form of a page to its own address, with its CSRF token, as a browser does."""
+    token = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page.text)[0]
+    origin = f"{page.url.scheme}://{page.url.netloc.decode()}"
+    form = {"csrfmiddlewaretoken": token, **fields}
+    return client.post(page.url, data=form, headers={"Origin": origin})
 
 
 def _new_database(server: str) -> str:

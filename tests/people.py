@@ -25,6 +25,7 @@ for name, organization, role, scopes in (
     ("admin", ours, "admin", ["read", "publish", "chat", "admin"]),
     ("chatter", ours, "admin", ["chat"]),
     ("reader", ours, "admin", ["read"]),
+    ("publisher", ours, "operator", ["publish"]),
 ):
     user = User.objects.create_user("{name}-" + name)
     Membership.objects.create(user=user, organization=organization, role=role)
@@ -60,7 +61,7 @@ class Person:
 class Cast:
     """Cameras and people of the demo organization, and an outsider who runs another one.
 
-    `chatter` and `reader` are administrators whose token holds one scope only.
+    `chatter`, `reader` and `publisher` hold a token with that one scope.
     """
 
     plaza: str

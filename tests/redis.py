@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from tests.installation import free_port, until
+from tests.waiting import free_port, until
 
 
 class RedisServer:

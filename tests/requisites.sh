@@ -8,6 +8,8 @@ need redis-server redis-server
 need chromium chromium
 need ffmpeg ffmpeg
 need nginx nginx-light
+need openssl openssl
+need systemd-analyze systemd
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || want="$want postgresql"
 if ! /usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')" >/dev/null 2>&1; then
 	want="$want python3-gi gir1.2-gst-rtsp-server-1.0"

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,26 +23,13 @@ from pathlib import Path
 
 import cv2
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import ROOT
+from tests.waiting import free_port, until
+
 PLAZA = ROOT / "cameras" / "data" / "plaza.mp4"
 HLS = "application/vnd.apple.mpegurl"
+wait_for = until
 RTSP_TOOL = Path(__file__).resolve().parent / "tools" / "gst_rtsp_loop.py"
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(condition: Callable[[], object], timeout: float = 10.0, what: str = "") -> None:
-    """Return when the condition holds; fail the test after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what or condition}")
-        time.sleep(0.02)
 
 
 def answers(port: int) -> bool:
@@ -74,7 +61,7 @@ class RTSPServer:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_for(lambda: answers(self.port), 10, "the RTSP server listens")
+        until(lambda: answers(self.port), 10, "the RTSP server")
 
     def freeze(self) -> None:
         """Stop every process of the server; connections stay open and silent."""

@@ -70,6 +70,20 @@ def v1_message(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
     return header | {"jpeg": message[4 + length :]}
 
 
+def acknowledged(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+    """The next `sideline.v1` message; a frame is acknowledged at once."""
+    message = v1_message(socket, timeout)
+    if "seq" in message:
+        socket.send(json.dumps({"ack": message["seq"]}))
+    return message
+
+
+def age_ms(message: dict[str, Any]) -> float:
+    """Milliseconds since the picture in a message was taken; infinite without a picture."""
+    taken = message.get("timestamp")
+    return float("inf") if taken is None else time.time() * 1000 - float(taken)
+
+
 def ended(socket: ClientConnection, seconds: float) -> int:
     """The code with which the server closes within so many seconds; frames go by meanwhile."""
     deadline = time.monotonic() + seconds

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.installation import free_port
+from tests.waiting import free_port
 
 
 def _as_postgres(*command: str) -> list[str]:

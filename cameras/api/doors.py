@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
 
 from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
+from django.views.decorators.csrf import csrf_exempt
 
 from cameras.access import Actor, BadCredential, actor_for_token, actor_of, bearer_of
 from cameras.api.problems import problem
@@ -46,14 +51,39 @@ def actor_at_the_door(request: HttpRequest) -> Actor:
     return actor_of(request)
 
 
-def camera_for(actor: Actor, camera_id: uuid.UUID) -> Camera:
-    """The camera if the actor may watch it. 404 for outsiders, 403 without the scope."""
-    cameras = Camera.objects.select_related("organization", "state")
-    camera = cameras.filter(pk=camera_id).first()
+def known_camera(actor: Actor, camera_id: uuid.UUID) -> Camera:
+    """The camera, if it is of the actor's organizations or key; else 404."""
+    known = Camera.objects.known_to(actor).select_related("organization", "state")
+    camera = known.filter(pk=camera_id).first()
     if camera is None:
         raise Denied(problem(404, "There is no such camera."))
-    if actor.may_watch(camera):
-        return camera
-    if camera.organization_id in actor.roles:
+    return camera
+
+
+def must_watch(actor: Actor, camera: Camera) -> None:
+    """403 where role or scope do not let the actor see the camera."""
+    if not actor.may_watch(camera):
         raise Denied(problem(403, "This needs the scope “read”."))
-    raise Denied(problem(404, "There is no such camera."))
+
+
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+
+
+def methods(*allowed: str) -> Callable[[View], View]:
+    """Answer other methods with 405 as a problem, for async views.
+
+    They are exempt from the CSRF middleware, since `actor_at_the_door` asks where a cookie counts.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method in allowed:
+                return await view(request, *args, **kwargs)
+            response = problem(405, f"This address takes {' or '.join(allowed)}.")
+            response["Allow"] = ", ".join(allowed)
+            return response
+
+        return csrf_exempt(guarded)
+
+    return decorate

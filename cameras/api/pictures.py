@@ -12,14 +12,12 @@ from channels.db import database_sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
-from django.views.decorators.http import require_safe
 
 from cameras.access import Grant, grant_for
-from cameras.api.doors import Denied, actor_at_the_door, camera_for
+from cameras.api.doors import Denied, actor_at_the_door, known_camera, methods, must_watch
 from cameras.api.problems import problem
 from cameras.live import process
 from cameras.live.frames import Frame
-from cameras.live.hub import Viewer
 from cameras.models import Camera
 from cameras.models.cameras import SWITCHED_OFF
 
@@ -31,11 +29,12 @@ BEHIND_BYTES = 256 * 1024  # a reader further behind than this misses frames
 
 def _enter(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Grant]:
     actor = actor_at_the_door(request)
-    camera = camera_for(actor, camera_id)
+    camera = known_camera(actor, camera_id)
+    must_watch(actor, camera)
     return camera, grant_for(actor, camera)
 
 
-@require_safe
+@methods("GET", "HEAD")
 async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The newest frame as image/jpeg with Last-Modified, or 503 and the reason there is none."""
     try:
@@ -72,7 +71,7 @@ async def newest(camera_id: str) -> Frame | None:
         viewer.leave()
 
 
-@require_safe
+@methods("GET")
 async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """multipart/x-mixed-replace, newest wins, until the reader leaves or may no longer watch."""
     try:
@@ -80,9 +79,8 @@ async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     except Denied as denied:
         return denied.response
     scope: dict[str, Any] = getattr(request, "scope", {})
-    viewer = process.hub().join(str(camera.pk))
     response = StreamingHttpResponse(
-        _parts(viewer, grant, scope),
+        _parts(str(camera.pk), grant, scope),
         content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
     )
     response["Cache-Control"] = "no-store, no-transform"
@@ -92,10 +90,11 @@ async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 
 
 async def _parts(
-    viewer: Viewer, grant: Grant, scope: dict[str, Any]
+    camera_id: str, grant: Grant, scope: dict[str, Any]
 ) -> AsyncGenerator[bytes, None]:
     ended = asyncio.Event()
     pending = scope.get("extensions", {}).get("sideline.pending")
+    viewer = process.hub().join(camera_id)  # here, so that `finally` is sure to run
 
     def leave(code: int) -> None:
         ended.set()
@@ -105,7 +104,7 @@ async def _parts(
     try:
         while not ended.is_set():
             frame = viewer.take_frame()
-            if frame is None:
+            if frame is None or _age_ms(frame.timestamp) > FRESH_MS:
                 await viewer.wait()
                 continue
             yield _part(frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
+import re
 import time
 import uuid
 from dataclasses import dataclass
@@ -14,20 +14,28 @@ from typing import Any
 from channels.db import database_sync_to_async
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from cameras.access import Actor, actor_for_stream_key
-from cameras.api.doors import Denied, actor_at_the_door, camera_for
+from cameras.api.doors import (
+    Denied,
+    actor_at_the_door,
+    known_camera,
+    methods,
+    must_watch,
+)
 from cameras.api.problems import problem
 from cameras.live import process
 from cameras.live.frames import FrameError, jpeg_size
-from cameras.models import Kind, StreamKey
+from cameras.models import Camera, Kind, StreamKey
 from cameras.models.cameras import SWITCHED_OFF, PushClock
 
 CLOCK_MS = 60_000
 REMEMBER_S = 1.5  # an echo's permission is remembered this long; withdrawal acts within 2 s
 REMEMBER_MOST = 4096
+MOST_MS = 10**15
+MOST_BRACKETS = 64  # parsing nested junk would hold up everybody
+LARGE_BYTES = 256 * 1024
+_KEY_IN_BODY = re.compile(rb'"camera_id"\s*:\s*"(sk_[\w-]{20,80})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,8 @@ class Posted:
 
 def read(body: bytes) -> Posted:
     """Validate the seed's JSON. Raises `FrameError` naming the field."""
+    if body.count(b"{") + body.count(b"[") > MOST_BRACKETS:
+        raise FrameError("body", "The body must be one flat JSON object.")
     try:
         data = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
@@ -61,7 +71,7 @@ def _refuse_constant(name: str) -> None:
 
 def _timestamp(value: Any) -> int:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value):
+    if not number or not -MOST_MS < value < MOST_MS:  # false for NaN, too
         raise FrameError("timestamp", "“timestamp” must be a number of unix milliseconds.")
     if abs(value - time.time() * 1000) > CLOCK_MS:
         raise FrameError(
@@ -82,64 +92,80 @@ def _jpeg(text: str) -> bytes:
 _echoes: dict[tuple[str, str], float] = {}
 
 
-@csrf_exempt
-@require_POST
+@methods("POST")
 async def send(request: HttpRequest) -> HttpResponseBase:
     """202 `{accepted, duplicate}`; 400 for a bad frame; nothing is stored of either."""
     try:
+        if len(request.body) > LARGE_BYTES:  # reading it holds up everybody: not for strangers
+            await database_sync_to_async(_somebody)(request)
         posted = read(request.body)
     except FrameError as error:
         # Who may not enter learns nothing of what was wrong with the parcel.
         try:
-            await database_sync_to_async(_bearer_of_bad_news)(request)
+            await database_sync_to_async(_somebody)(request)
         except Denied as denied:
             return denied.response
         return problem(400, error.sentence, errors={error.field: [error.sentence]})
+    except Denied as denied:
+        return denied.response
     credential = request.META.get("HTTP_AUTHORIZATION", "")
     if _echoes.get((credential, posted.camera), 0) > time.monotonic():
         return _answer(duplicate=True)
     try:
-        camera_id, duplicate, echo = await database_sync_to_async(_settle)(request, posted)
+        camera, duplicate = await database_sync_to_async(_settle)(request, posted)
     except Denied as denied:
         return denied.response
-    if echo and (credential or posted.camera.startswith(StreamKey.PREFIX)):
+    if camera.kind != Kind.PUSH and (credential or posted.camera.startswith(StreamKey.PREFIX)):
         _remember((credential, posted.camera))
+    if duplicate or await _hand_over(camera, posted):
+        return _answer(duplicate=duplicate)
+    response = problem(503, "No process is reading cameras just now; send the frame again.")
+    response["Retry-After"] = "1"
+    return response
+
+
+async def _hand_over(camera: Camera, posted: Posted) -> bool:
     line = process.line()
-    if not duplicate:
-        if line is None:
-            return problem(503, "No process is reading cameras.")
-        await line.push(camera_id, posted.timestamp, posted.jpeg)
-    return _answer(duplicate=duplicate)
+    if line is not None and await line.push(str(camera.pk), posted.timestamp, posted.jpeg):
+        return True
+    await database_sync_to_async(PushClock.give_back)(camera.pk, posted.timestamp)
+    return False
 
 
-def _bearer_of_bad_news(request: HttpRequest) -> None:
+def _somebody(request: HttpRequest) -> None:
+    """Raises `Denied` unless a credential is presented, be it the stream key in the body."""
+    key = _KEY_IN_BODY.search(request.body)
+    if _sends_no_token(request) and key and actor_for_stream_key(key[1].decode()):
+        return
     actor_at_the_door(request)
 
 
-def _settle(request: HttpRequest, posted: Posted) -> tuple[str, bool, bool]:
-    """Camera id, whether the frame is a duplicate, and whether every later one will be."""
+def _settle(request: HttpRequest, posted: Posted) -> tuple[Camera, bool]:
+    """The camera, and whether the frame is a duplicate. A new one is claimed here, once."""
     actor, camera_id = _who(request, posted.camera)
-    camera = camera_for(actor, camera_id)
-    if camera.kind != Kind.PUSH:
-        return str(camera.pk), True, True
-    newest = PushClock.objects.filter(camera=camera).values_list("accepted_ms", flat=True).first()
-    if newest is not None and posted.timestamp <= newest:
-        return str(camera.pk), True, False
+    camera = known_camera(actor, camera_id)
+    if camera.kind != Kind.PUSH or PushClock.has(camera.pk, posted.timestamp):
+        must_watch(actor, camera)
+        return camera, True
     if not actor.may("publish", camera.organization_id):
-        raise Denied(problem(403, "Publishing to this camera needs the operator's role."))
+        raise Denied(problem(403, "Publishing needs the operator's role and scope “publish”."))
     if not camera.enabled:
         raise Denied(problem(409, SWITCHED_OFF))
-    return str(camera.pk), not PushClock.accept(camera.pk, posted.timestamp), False
+    return camera, not PushClock.accept(camera.pk, posted.timestamp)
 
 
 # What the seed's client sends where it has no token: a text template makes a word of nothing.
 _NO_TOKEN = ("", "Bearer", "Bearer undefined", "Bearer null")
 
 
+def _sends_no_token(request: HttpRequest) -> bool:
+    return request.META.get("HTTP_AUTHORIZATION", "").strip() in _NO_TOKEN
+
+
 def _who(request: HttpRequest, name: str) -> tuple[Actor, uuid.UUID]:
     """A stream key names its camera, and is credential enough where no other one is sent."""
     keyed = actor_for_stream_key(name)
-    if keyed is not None and request.META.get("HTTP_AUTHORIZATION", "").strip() in _NO_TOKEN:
+    if keyed is not None and _sends_no_token(request):
         return keyed, keyed.keyed_cameras[0]
     actor = actor_at_the_door(request)
     if keyed is not None:

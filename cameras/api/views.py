@@ -7,12 +7,13 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer, ValidationError
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from cameras.access import Actor, actor_of
@@ -43,6 +44,15 @@ class _WithActor(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.check_reach()
+
+
+def _uuid_in(request: Request, name: str) -> uuid.UUID | None:
+    """The id that the body names; None where it is missing or no id, which serializers tell."""
+    data: Any = request.data
+    try:
+        return uuid.UUID(str(data[name]))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class OrganizationList(_WithActor, generics.ListAPIView[Organization]):
@@ -82,12 +92,11 @@ class CameraList(_Cameras, generics.ListCreateAPIView[Camera]):
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         # Who may add is settled before what is wrong with it: an outsider learns nothing.
-        reachable = {str(pk) for pk in self.actor.roles}
-        asked = str(request.data.get("organization", "")) if isinstance(request.data, dict) else ""
-        if asked and asked not in reachable:
-            raise ValidationError({"organization": ["There is no such organization."]})
-        if asked:
-            self.require("admin", uuid.UUID(asked))
+        organization_id = _uuid_in(request, "organization")
+        if organization_id is not None:
+            if organization_id not in self.actor.roles:
+                raise Http404
+            self.require("admin", organization_id)
         return super().create(request, *args, **kwargs)
 
 
@@ -114,15 +123,12 @@ class StreamKeyList(_WithActor, generics.ListCreateAPIView[StreamKey]):
 
     @extend_schema(responses={201: IssuedStreamKeySerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        camera_id = _uuid_in(request, "camera")
+        if camera_id is not None:
+            camera = get_object_or_404(Camera.objects.known_to(self.actor), pk=camera_id)
+            self.require("publish", camera.organization_id)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        wanted = serializer.validated_data["camera"]
-        camera = Camera.objects.visible_to(self.actor).filter(pk=wanted.pk).first()
-        if camera is None:
-            raise ValidationError(
-                {"camera": [f'Invalid pk "{wanted.pk}" - object does not exist.']}
-            )
-        self.require("publish", camera.organization_id)
         key = StreamKey(created_by=self.actor.user, **serializer.validated_data)
         text = key.issue()
         return Response(StreamKeySerializer(key).data | {"key": text}, status=201)

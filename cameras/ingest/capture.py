@@ -18,14 +18,15 @@ import cv2
 
 from cameras.ingest.addresses import gate_for, resolve
 from cameras.ingest.diagnosis import explain
-from cameras.ingest.freshness import STALE_AFTER, Freshness, Status, now_ms
+from cameras.ingest.freshness import STALE_AFTER, Freshness, Health, now_ms
 from cameras.ingest.gate import Gate
 from cameras.ingest.opening import READ_TIMEOUT, open_capture
 from cameras.ingest.pictures import Picture, Slot
 from cameras.ingest.sources import SourceError
 
+# With the supervisor's look and the start of another process, this makes ten seconds at most.
 OPEN_LIMIT = 8.0  # seconds after which the open is called stuck
-FROZEN_LIMIT = 10.5  # after which a grab is called stuck
+FROZEN_LIMIT = 8.0  # after which a grab is called stuck: FFmpeg's own time-out did not end it
 STEADY = 10.0  # seconds of pictures after which a loss counts as the first again
 LATE = 0.5  # a recording this far behind its pace gives up the lost time instead of bursting
 LEAP = 2.0  # seconds between two frames of a recording that are taken for a cut in it
@@ -45,18 +46,26 @@ class Capture:
     """The pictures of one source. `rate` is how many a second get their pixels; set it freely.
 
     Every frame is grabbed and counted; only chosen ones are converted to pixels and put into
-    `slot`. `attempt` above 0 waits its back-off before the first open.
+    `slot`. `attempt` above 0 waits its back-off before the first open, less `waited` seconds that
+    are over already.
     """
 
     def __init__(
-        self, kind: str, source: str, *, media_root: Path, allow_loopback: bool, attempt: int = 0
+        self,
+        kind: str,
+        source: str,
+        *,
+        media_root: Path,
+        allow_loopback: bool,
+        attempt: int = 0,
+        waited: float = 0.0,
     ) -> None:
         self.rate = 1.0
         self.slot = Slot()
         self._kind, self._source = kind, source
         self._where: dict[str, Any] = {"media_root": media_root, "allow_loopback": allow_loopback}
         self._gate: Gate | None = None
-        self._attempt = attempt
+        self._attempt, self._waited = attempt, waited
         self._freshness = (
             Freshness(attempt=attempt)
             if not attempt
@@ -84,9 +93,9 @@ class Capture:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def status(self) -> Status:
+    def health(self) -> Health:
         """What is true now."""
-        return self._freshness.status()
+        return self._freshness.health()
 
     def stuck(self) -> str | None:
         """A sentence where native code does not come back; only ending the process helps."""
@@ -105,7 +114,8 @@ class Capture:
     def _keep_going(self) -> None:
         while not self._stop.is_set():
             if self._attempt:
-                self._stop.wait(backoff(self._attempt))
+                self._stop.wait(max(0.0, backoff(self._attempt) - self._waited))
+                self._waited = 0.0
             began = time.monotonic()
             try:
                 self._session()
@@ -179,7 +189,7 @@ class Capture:
         with self._native("The camera's stream has frozen.", FROZEN_LIMIT):
             if not capture.grab():
                 return False
-        if time.monotonic() - began > READ_TIMEOUT - 0.5:
+        if time.monotonic() - began > READ_TIMEOUT - 0.1:
             # When FFmpeg's read times out OpenCV hands out what was left in the decoder: old.
             raise Lost("The camera's stream has frozen; connecting again.")
         timestamp = max(now_ms(), self._last + 1)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import subprocess
-import sys
 
-from django.conf import settings
-
+from cameras.ingest.starting import start
 from cameras.ingest.uplink import LinkLost, SocketLink
 from cameras.live import groups
 
 log = logging.getLogger(__name__)
 
+COMMAND = ("manage.py", "ingest", "--link")
 RESTART_S = 1.0
 END_S = 1.5
 
@@ -33,23 +31,19 @@ class IngestChild:
         """For ever; ends the child when cancelled."""
         try:
             while True:
-                await self._once()
-                log.warning("the ingest process ended; starting it again")
+                try:
+                    await self._once()
+                    log.warning("the ingest process ended; starting it again")
+                except OSError as error:
+                    log.error("the ingest process could not be started, trying again: %s", error)
+                except Exception:
+                    log.exception("the ingest process was lost; starting it again")
                 await asyncio.sleep(RESTART_S)
         finally:
             self.end()
 
     async def _once(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "ingest", "--link", str(theirs.fileno())],
-                cwd=settings.BASE_DIR,
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C is for the parent, which ends this one
-            )
-        self._link = await SocketLink.over(ours)
+        self._process, self._link = await start(*COMMAND)
         try:
             async for header, payload in self._link.receive():
                 await groups.publish(header["camera"], header, payload)
@@ -62,14 +56,19 @@ class IngestChild:
 
     async def tell(self, watched: frozenset[str]) -> None:
         """Say which cameras are watched."""
-        if self._link is not None:
-            await self._link.send({"type": "watched", "cameras": sorted(watched)}, b"")
+        await self._say({"type": "watched", "cameras": sorted(watched)}, b"")
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> None:
-        """Hand over a pushed frame."""
-        if self._link is not None:
-            header = {"type": "push", "camera": camera_id, "timestamp": timestamp}
-            await self._link.send(header, jpeg)
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
+        """Hand over a pushed frame; False where no child runs, or it does not keep up."""
+        return await self._say({"type": "push", "camera": camera_id, "timestamp": timestamp}, jpeg)
+
+    async def _say(self, header: dict[str, object], payload: bytes) -> bool:
+        if self._link is None:
+            return False
+        try:
+            return await self._link.send(header, payload)
+        except LinkLost:
+            return False
 
     def end(self) -> None:
         """Hang up, which ends the child and its workers; kill it where that is not enough."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.request import parse_http_list, parse_keqv_list
 
 from cameras.ingest.addresses import AGENT
-from cameras.ingest.dialing import Closed, dial, look_up, permitted
+from cameras.ingest.dialing import ClosedAddress, dial, look_up, permitted
 from cameras.ingest.gate import Answer, Gate
 from cameras.ingest.sources import (
     Address,
@@ -110,7 +110,7 @@ def _explain_http(address: Address, answers: list[Answer]) -> str:
     if not answers:
         return NOT_VIDEO
     last = failed[-1] if failed else answers[-1]
-    if isinstance(last.error, Closed) and last.address.host != address.host:
+    if isinstance(last.error, ClosedAddress) and last.address.host != address.host:
         return f"The camera leads on to {last.address.host}, an address that is closed."
     if last.error:
         return _failure(last.address, last.error)

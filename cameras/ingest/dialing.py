@@ -13,7 +13,7 @@ from cameras.ingest.sources import Address, SourceError
 Permitted = Callable[[IP], bool]
 
 
-class Closed(SourceError):
+class ClosedAddress(SourceError):
     """An address where no camera may live."""
 
 
@@ -30,7 +30,7 @@ def look_up(address: Address, permitted: Permitted) -> list[str]:
         raise SourceError(f"The name {address.host} does not resolve.") from None
     ips = [str(entry[4][0]).partition("%")[0] for entry in found]
     if not all(permitted(ipaddress.ip_address(ip)) for ip in ips):
-        raise Closed(f"The name {address.host} leads to an address that is closed.")
+        raise ClosedAddress(f"The name {address.host} leads to an address that is closed.")
     return list(dict.fromkeys(ips))
 
 

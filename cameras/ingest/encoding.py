@@ -29,10 +29,12 @@ def deliver(
             size = (round(picture.width * scale), max(1, round(picture.height * scale)))
             encoded = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         jpeg = cv2.imencode(".jpg", encoded, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    found = None if objects is None else [_scaled(each, scale).wire() for each in objects]
-    return Frame(jpeg, picture.timestamp, 0, *size, found)
+    found = None if objects is None else [_scaled(each, picture, size).wire() for each in objects]
+    return Frame(jpeg, picture.timestamp, 0, *size, found, picture.arrived)
 
 
-def _scaled(detection: Detection, scale: float) -> Detection:
+def _scaled(detection: Detection, picture: Picture, size: tuple[int, int]) -> Detection:
+    """Each side by its own scale: the delivered size is rounded to whole pixels."""
+    across, down = size[0] / picture.width, size[1] / picture.height
     x, y, width, height = detection.bbox
-    return replace(detection, bbox=(x * scale, y * scale, width * scale, height * scale))
+    return replace(detection, bbox=(x * across, y * down, width * across, height * down))

@@ -21,7 +21,7 @@ def now_ms() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Health:
     """`since` and `last_frame` are unix ms; `fps` is measured; `reason` a sentence or empty.
 
     The size is 0 × 0 until the first frame.
@@ -42,7 +42,7 @@ class Status:
 
 
 class Freshness:
-    """Told of every frame and every loss; asked for the status. Thread-safe.
+    """Told of every frame and every loss; asked for the health. Thread-safe.
 
     Ages are taken from the monotonic clock, so a corrected wall clock makes nothing live or stale.
     `before` and `reason` hold until the first frame; `silence` begins the sentence after the last.
@@ -85,7 +85,7 @@ class Freshness:
         with self._lock:
             self._lost, self._reason, self.attempt = True, reason, attempt
 
-    def status(self) -> Status:
+    def health(self) -> Health:
         """What is true now."""
         with self._lock:
             state, reason = self._state()
@@ -93,7 +93,7 @@ class Freshness:
                 self._shown = state
                 self._since = self._last if state == "stale" and self._last else now_ms()
             fps = self._fps() if state == "live" else 0.0
-            return Status(state, self._since, reason, fps, *self._size, self._last, self.attempt)
+            return Health(state, self._since, reason, fps, *self._size, self._last, self.attempt)
 
     def _age(self) -> float | None:
         return time.monotonic() - self._arrivals[-1] if self._arrivals else None

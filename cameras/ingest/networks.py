@@ -15,7 +15,8 @@ _EMBEDDED = {  # IPv6 prefixes that carry an IPv4 address: where its 32 bits sta
     ipaddress.IPv6Network("2002::/16"): 80,
 }
 _METADATA = {  # cloud metadata services outside the link-local range
-    ipaddress.ip_address(text) for text in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")
+    ipaddress.ip_address(text)
+    for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")
 }
 
 

@@ -10,7 +10,7 @@ import cv2
 from cameras.ingest.addresses import Opening
 
 OPEN_TIMEOUT = 5.0  # seconds; FFmpeg's own
-READ_TIMEOUT = 9.0
+READ_TIMEOUT = 7.5  # a camera that shows less than a frame in this time is opened again
 OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 

@@ -16,6 +16,7 @@ Image = NDArray[np.uint8]
 class Picture:
     """A captured picture; `timestamp` is its capture time in unix ms.
 
+    `arrived` is when a picture that a device sent came to us, by our clock in unix ms.
     It holds BGR pixels [height, width, 3], or the JPEG a device sent.
     """
 
@@ -24,6 +25,7 @@ class Picture:
     height: int
     image: Image | None = None
     jpeg: bytes | None = None
+    arrived: int | None = None
 
     def pixels(self) -> Image | None:
         """The pixels, decoded from the JPEG where need be; None where it cannot be decoded."""

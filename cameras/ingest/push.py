@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cameras.ingest.freshness import Freshness, Status
+from cameras.ingest.freshness import Freshness, Health, now_ms
 from cameras.ingest.pictures import Picture, Slot
 from cameras.live.frames import FrameError, jpeg_size
 
@@ -29,12 +29,12 @@ class Push:
             return False
         self._last = timestamp
         self._freshness.frame(timestamp, width, height)
-        self.slot.put(Picture(timestamp, width, height, jpeg=jpeg))
+        self.slot.put(Picture(timestamp, width, height, jpeg=jpeg, arrived=now_ms()))
         return True
 
-    def status(self) -> Status:
+    def health(self) -> Health:
         """What is true now."""
-        return self._freshness.status()
+        return self._freshness.health()
 
     def stuck(self) -> str | None:
         """Never: there is no native code to be stuck in."""

@@ -32,7 +32,7 @@ _ADDRESS = re.compile(
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _SECRET = re.compile(
     r"(?P<key>(?:^|[?&;/_=])[^=&;?/\s]*"
-    r"(?:password|passwd|passphrase|pass|pwd|psw|token|key|secret|auth|sig|signature)"
+    r"(?:password|passwd|passphrase|pass|pwd|psw|pas|pw|pin|jwt|session|token|key|secret|auth|sig)"
     r"[^=&;?/\s]*=|(?:user|usr|login)[^=&;?/\s]*=[^:&;\s]*:)[^&;\s]*",
     re.IGNORECASE,
 )
@@ -135,6 +135,8 @@ def file_path(source: str, media_root: Path) -> Path:
     if not source or source.startswith(("/", "~")) or "\\" in source or not source.isprintable():
         raise SourceError("A file is named by its path inside the media folder.")
     root = media_root.resolve()
+    if any(len(part.encode()) > 255 for part in Path(source).parts):
+        raise SourceError("There is no such file in the media folder.")
     path = (root / source).resolve()
     if ".." in Path(source).parts or not path.is_relative_to(root):
         raise SourceError("The file must be inside the media folder.")

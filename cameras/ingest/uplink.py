@@ -31,8 +31,8 @@ class LinkLost(ConnectionError):
 class Uplink(Protocol):
     """What the supervisor needs of the web side."""
 
-    async def send(self, header: dict[str, Any], payload: bytes) -> None:
-        """Pass a worker's packet on; drops frames rather than wait."""
+    async def send(self, header: dict[str, Any], payload: bytes) -> bool:
+        """Pass a worker's packet on; drops frames rather than wait, and says False then."""
 
     def receive(self) -> AsyncGenerator[Packet, None]:
         """`watched` and `push` packets as they come; ends with `LinkLost`."""
@@ -49,12 +49,17 @@ class SocketLink:
         """A link over a connected socket, which it owns from now on."""
         return cls(*await asyncio.open_connection(sock=end))
 
-    async def send(self, header: dict[str, Any], payload: bytes) -> None:
-        """Write without waiting; a packet with a payload is dropped while the backlog is long."""
+    async def send(self, header: dict[str, Any], payload: bytes) -> bool:
+        """Write without waiting; a packet with a payload is dropped while the backlog is long.
+
+        Says whether it was taken. Raises `LinkLost` where the link is closed.
+        """
         if self._writer.is_closing():
             raise LinkLost("The link is closed.")
-        if not payload or self._writer.transport.get_write_buffer_size() < BACKLOG_BYTES:
-            self._writer.write(pack(header, payload))
+        if payload and self._writer.transport.get_write_buffer_size() >= BACKLOG_BYTES:
+            return False
+        self._writer.write(pack(header, payload))
+        return True
 
     async def receive(self) -> AsyncGenerator[Packet, None]:
         """Packets until the other side ends; then `LinkLost`."""
@@ -83,25 +88,40 @@ class RedisUplink:
         self._queue: asyncio.Queue[Packet] = asyncio.Queue(maxsize=64)
         self._down = False
 
-    async def send(self, header: dict[str, Any], payload: bytes) -> None:
+    async def send(self, header: dict[str, Any], payload: bytes) -> bool:
         """Publish; while Redis is away, frames and states are dropped."""
         try:
             await groups.publish(header["camera"], header, payload)
             self._down = False
+            return True
         except (redis.RedisError, OSError) as error:
             if not self._down:
                 log.warning("Redis is away, frames are dropped until it is back: %s", error)
             self._down = True
+            return False
 
     async def receive(self) -> AsyncGenerator[Packet, None]:
-        """For ever; a Redis that restarts is found again within a second."""
-        tasks = [asyncio.create_task(self._poll()), asyncio.create_task(self._pushes())]
+        """For ever; a Redis that restarts is found again within a second.
+
+        Raises what ended one of its own tasks, for that is a fault of ours.
+        """
+        tasks = {asyncio.create_task(self._poll()), asyncio.create_task(self._pushes())}
+        item = asyncio.create_task(self._queue.get())
         try:
             while True:
-                yield await self._queue.get()
+                await asyncio.wait({item, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:
+                    if task.done():
+                        task.result()
+                if item.done():
+                    packet = item.result()
+                    item = asyncio.create_task(self._queue.get())
+                    yield packet
         finally:
-            for task in tasks:
-                task.cancel()
+            for each in {item, *tasks}:
+                each.cancel()
+            await asyncio.gather(item, *tasks, return_exceptions=True)
+            await self._client.aclose()
 
     async def _poll(self) -> None:
         while True:
@@ -122,11 +142,21 @@ class RedisUplink:
                     await inbox.subscribe(demand.PUSHES)
                     async for message in inbox.listen():
                         if message["type"] == "message":
-                            for packet in PacketReader().feed(message["data"]):
-                                self._offer(packet)
-            except (redis.RedisError, OSError, FrameError):
+                            self._offer(message["data"])
+            except (redis.RedisError, OSError):
                 await asyncio.sleep(1)
 
-    def _offer(self, packet: Packet) -> None:
-        if not self._queue.full():
-            self._queue.put_nowait(packet)
+    def _offer(self, data: bytes) -> None:
+        """A pushed frame as it was published; dropped where it is none, or the queue is full."""
+        try:
+            for header, payload in PacketReader().feed(data):
+                if not (
+                    header.get("type") == "push"
+                    and isinstance(header.get("camera"), str)
+                    and isinstance(header.get("timestamp"), int)
+                ):
+                    raise FrameError("packet", "The packet is not a pushed frame.")
+                if not self._queue.full():
+                    self._queue.put_nowait((header, payload))
+        except ValueError as error:
+            log.warning("a bad packet was published to %s: %s", demand.PUSHES, error)

@@ -18,6 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is imported
+
 import cv2
 
 from cameras.ingest.capture import Capture
@@ -35,8 +37,8 @@ IDLE_RATE = 1.0  # pictures a second where nobody looks: for stills
 STILL_EVERY = 60.0
 BEAT = 1.0
 WEAK = 0.6  # of the threshold: detections that may continue a track but not start one
-STUCK = 75  # exit status (EX_TEMPFAIL): start me again with attempt + 1
-BROKEN = 70  # exit status (EX_SOFTWARE): a thread failed
+EX_STUCK = os.EX_TEMPFAIL  # exit status: start me again with attempt + 1
+EX_BROKEN = os.EX_SOFTWARE  # a thread failed
 
 
 class Worker:
@@ -63,6 +65,7 @@ class Worker:
                 media_root=Path(config["media_root"]),
                 allow_loopback=bool(config["allow_loopback"]),
                 attempt=int(config.get("attempt", 0)),
+                waited=float(config.get("waited", 0)),
             )
         )
         self._set_rate()
@@ -103,7 +106,7 @@ class Worker:
             if self._watched:
                 self._seq += 1
                 frame = replace(frame, seq=self._seq)
-                self._link.picture({"type": "frame"} | frame.header(), frame.jpeg)
+                self._link.picture({"type": "frame"} | frame.packet_header(), frame.jpeg)
             if still:
                 next_still = time.monotonic() + STILL_EVERY
                 self._send_still(frame)
@@ -136,27 +139,27 @@ class Worker:
         shown: State | None = None
         sent = 0.0
         while True:
-            status = self.camera.status()
-            if status.state != shown or time.monotonic() - sent >= BEAT:
-                lost = status.state != shown and status.state in ("stale", "offline")
-                shown, sent = status.state, time.monotonic()
-                self._link.state(status.packet())
+            health = self.camera.health()
+            if health.state != shown or time.monotonic() - sent >= BEAT:
+                lost = health.state != shown and health.state in ("stale", "offline")
+                shown, sent = health.state, time.monotonic()
+                self._link.state(health.packet())
                 if lost and self._latest is not None:
                     frame = self._frame(self._latest)
                     if frame is not None:
                         self._send_still(frame)
             stuck = self.camera.stuck()
             if stuck is not None:
-                self._link.state(status.packet() | {"reason": stuck})
+                self._link.state(health.packet() | {"reason": stuck})
                 self._link.flush(0.5)
-                os._exit(STUCK)
+                os._exit(EX_STUCK)
             time.sleep(0.1)
 
 
 def _give_up(failure: threading.ExceptHookArgs) -> NoReturn:
     traceback.print_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
     sys.stderr.flush()
-    os._exit(BROKEN)
+    os._exit(EX_BROKEN)
 
 
 def main(fd: int) -> NoReturn:

@@ -7,12 +7,12 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
 from cameras.access import (
@@ -61,10 +61,9 @@ def admit(scope: Mapping[str, Any], name: str) -> Admission:
         camera_id = actor.keyed_cameras[0] if actor.keyed_cameras else uuid.UUID(name)
     except ValueError:
         raise Closed(4404) from None
-    cameras = Camera.objects.select_related("organization", "state")
-    camera = cameras.filter(pk=camera_id).first()
-    member = camera is not None and (actor.keyed_cameras or camera.organization_id in actor.roles)
-    if camera is None or not member:
+    known = Camera.objects.known_to(actor).select_related("organization", "state")
+    camera = known.filter(pk=camera_id).first()
+    if camera is None:
         raise Closed(4404)
     if not actor.may_watch(camera):
         raise Closed(4403)
@@ -91,11 +90,8 @@ def _actor(scope: Mapping[str, Any], name: str) -> Actor:
 
 
 def _session_key(cookies: str) -> str | None:
-    try:
-        found = SimpleCookie(cookies).get(settings.SESSION_COOKIE_NAME)
-    except CookieError:
-        return None
-    return found.value if found else None
+    # Django's reading, not the library's, which stops at the first odd cookie of another program.
+    return parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
 
 
 def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:
@@ -105,7 +101,8 @@ def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:
     if not origin or origin in settings.TRUSTED_ORIGINS:
         return bool(origin)
     domain, _ = split_domain_port(host)
-    same = urlsplit(origin).netloc == host and urlsplit(origin).scheme in ("http", "https")
+    schemes = ("https",) if settings.SESSION_COOKIE_SECURE else ("http", "https")
+    same = urlsplit(origin).netloc == host and urlsplit(origin).scheme in schemes
     return same and validate_host(domain, settings.ALLOWED_HOSTS)
 
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 V1 = "sideline.v1"
 CREDITS = 2  # frames that a `sideline.v1` viewer may leave unacknowledged
+ACK_LENGTH = 64  # longer texts are no acknowledgement and are not looked at
+MOST_HEARD = 200  # messages a second; a viewer acknowledges at most 30 frames
 POLL_S = 0.02  # how often a full socket is asked again
 
 
@@ -28,10 +30,22 @@ class StreamConsumer(AsyncWebsocketConsumer):
 
     channel_layer_alias = ""  # frames come from the hub: no channel of its own in the layer
 
-    async def connect(self) -> None:
-        self.name: str = self.scope["url_route"]["kwargs"]["camera"]
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Channels skips `disconnect` when a handler raises; the slot is given up all the same."""
         self.viewer: Viewer | None = None
         self.task: asyncio.Task[None] | None = None
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            process.watchman().dismiss(self)
+            if self.viewer is not None:
+                self.viewer.leave()
+            if self.task is not None:
+                self.task.cancel()
+
+    async def connect(self) -> None:
+        self.name: str = self.scope["url_route"]["kwargs"]["camera"]
+        self.heard, self.counted_from = 0, 0.0
         self.unacknowledged: list[int] = []
         try:
             admission = await database_sync_to_async(admit)(self.scope, self.name)
@@ -56,17 +70,20 @@ class StreamConsumer(AsyncWebsocketConsumer):
             self.task.cancel()
         self.task = asyncio.create_task(self.close(code))
 
-    async def disconnect(self, code: int) -> None:
-        process.watchman().dismiss(self)
-        if self.viewer is not None:
-            self.viewer.leave()
-        if self.task is not None:
-            self.task.cancel()
-
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Acknowledgements give credit back; anything else a viewer says is ignored."""
+        now = time.monotonic()
+        if now - self.counted_from > 1:
+            self.counted_from, self.heard = now, 0
+        self.heard += 1
+        if self.heard > MOST_HEARD:
+            if self.heard == MOST_HEARD + 1:
+                await self.close(4429)
+            return
+        if not text_data or len(text_data) > ACK_LENGTH:
+            return
         try:
-            seq = json.loads(text_data or "")["ack"]
+            seq = json.loads(text_data)["ack"]
         except (ValueError, TypeError, KeyError):
             return
         while self.unacknowledged and seq in self.unacknowledged:
@@ -134,3 +151,12 @@ def _stored(admission: Admission) -> Status:
         state.reason,
         int(last.timestamp() * 1000) if last else None,
     )
+
+
+class NoSuchSocket(AsyncWebsocketConsumer):
+    """Refuses what is addressed to no consumer; without it the router raises."""
+
+    channel_layer_alias = ""
+
+    async def connect(self) -> None:
+        await self.close()

@@ -25,8 +25,8 @@ class Line(Protocol):
     async def tell(self, watched: frozenset[str]) -> None:
         """Say which cameras have viewers here."""
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> None:
-        """Hand over a frame that a client sent. Dropped where ingest does not keep up."""
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
+        """Hand over a frame that a client sent; False where nobody takes it now."""
 
 
 async def announce(hub: Hub, line: Line) -> None:
@@ -61,7 +61,10 @@ class RedisLine:
                 pipe.set(key(camera_id), 1, ex=LIFE_S)
             await pipe.execute()
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> None:
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
         """Publish to every ingest process; the one that has the camera takes it."""
         header = {"type": "push", "camera": camera_id, "timestamp": timestamp}
-        await self._client.publish(PUSHES, pack(header, jpeg))
+        try:
+            return bool(await self._client.publish(PUSHES, pack(header, jpeg)))
+        except (redis.RedisError, OSError):
+            return False

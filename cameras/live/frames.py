@@ -12,27 +12,23 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-MAX_JPEG_BYTES = 8 * 1024 * 1024
-MAX_PIXELS = 40_000_000
-MAX_SIDE = 16_384
+from cameras.live.jpeg import MAX_JPEG_BYTES, FrameError, jpeg_size
+
+__all__ = [
+    "Detection", "Frame", "FrameError", "PacketReader",
+    "dump", "jpeg_size", "pack", "seed_message", "v1_message",
+]  # fmt: skip
+
 MAX_HEADER_BYTES = 1024 * 1024
 
 _PACKET = struct.Struct(">II")
 _HEADER = struct.Struct(">I")
-
-
-class FrameError(ValueError):
-    """Bytes that are not what their door asks for. `field` names the part, the text says why."""
-
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.field = field
-        self.sentence = sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +41,38 @@ class Detection:
     track_id: int | None = None
 
     def wire(self) -> dict[str, Any]:
-        """The seed's `Detection`: `class`, `confidence` 0-1, `bbox`; `track_id` where known."""
+        """The seed's `Detection`: `class`, `confidence` 0-1, `bbox`; `track_id` where known.
+
+        A box inside the picture stays inside it: x + width never exceeds what it was here.
+        """
+        x, y, width, height = self.bbox
+        (left, across), (top, down) = _tenths(x, width), _tenths(y, height)
         made: dict[str, Any] = {
             "class": self.label,
             "confidence": round(self.confidence, 3),
-            "bbox": [round(value, 1) for value in self.bbox],
+            "bbox": [left, top, across, down],
         }
         if self.track_id is not None:
             made["track_id"] = self.track_id
         return made
 
 
+def _tenths(start: float, length: float) -> tuple[float, float]:
+    """A start and a length of one decimal, from both edges rounded down; their sum is no larger."""
+    first = math.floor(start * 10 + 1e-6)  # 383.99999999 is 384
+    last = math.floor((start + length) * 10 + 1e-6)
+    tenths = last - first
+    if first / 10 + tenths / 10 > last / 10:  # by an ulp
+        tenths -= 1
+    return first / 10, tenths / 10
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One picture of one camera. `timestamp` is capture time in unix ms, rising per camera.
 
-    `detections` holds wire dictionaries, or None where detection is off.
+    `detections` holds wire dictionaries, or None where detection is off. `arrived` is when our side
+    got a picture that a device sent, in unix ms of our clock; None where we captured it ourselves.
     """
 
     jpeg: bytes
@@ -69,9 +81,14 @@ class Frame:
     width: int
     height: int
     detections: list[dict[str, Any]] | None = None
+    arrived: int | None = None
+
+    def age_ms(self, now_ms: int) -> int:
+        """Its age by our clock, whatever the device's clock says; never below 0."""
+        return max(0, now_ms - (self.timestamp if self.arrived is None else self.arrived))
 
     def header(self) -> dict[str, Any]:
-        """Everything but the picture, as JSON-ready values."""
+        """What a viewer is told beside the picture, as JSON-ready values."""
         made: dict[str, Any] = {
             "timestamp": self.timestamp,
             "seq": self.seq,
@@ -82,9 +99,13 @@ class Frame:
             made["detections"] = self.detections
         return made
 
+    def packet_header(self) -> dict[str, Any]:
+        """What our own processes tell each other: `header()`, and the arrival where known."""
+        return self.header() | ({} if self.arrived is None else {"arrived": self.arrived})
+
     @classmethod
     def from_header(cls, header: dict[str, Any], jpeg: bytes) -> Frame:
-        """The inverse of `header()`."""
+        """The inverse of `packet_header()`."""
         return cls(
             jpeg=jpeg,
             timestamp=header["timestamp"],
@@ -92,6 +113,7 @@ class Frame:
             width=header["width"],
             height=header["height"],
             detections=header.get("detections"),
+            arrived=header.get("arrived"),
         )
 
 
@@ -109,7 +131,8 @@ def pack(header: dict[str, Any], payload: bytes = b"") -> bytes:
 class PacketReader:
     """Cuts packets out of a byte stream. Holds at most one unfinished packet.
 
-    Raises `FrameError` where a length is absurd: the peer is broken and the link must be closed.
+    Raises `FrameError` where a length is absurd or a header is no JSON object: the peer is broken
+    and the link must be closed.
     """
 
     def __init__(self) -> None:
@@ -125,10 +148,20 @@ class PacketReader:
             end = _PACKET.size + head + body
             if len(self._buffer) < end:
                 return
-            header = json.loads(self._buffer[_PACKET.size : _PACKET.size + head])
+            header = _loaded(self._buffer[_PACKET.size : _PACKET.size + head])
             payload = bytes(self._buffer[_PACKET.size + head : end])
             del self._buffer[:end]
             yield header, payload
+
+
+def _loaded(head: bytearray) -> dict[str, Any]:
+    try:
+        header = json.loads(head)
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise FrameError("packet", "The packet's header is not a JSON object.")
+    return header
 
 
 def seed_message(frame: Frame, camera_id: str) -> str:
@@ -147,45 +180,3 @@ def v1_message(frame: Frame, camera_id: str, age_ms: int) -> bytes:
     """A `sideline.v1` binary message: uint32 header length, JSON header, JPEG bytes."""
     head = dump(frame.header() | {"camera_id": camera_id, "age_ms": age_ms})
     return b"".join((_HEADER.pack(len(head)), head, frame.jpeg))
-
-
-def jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a JPEG, read from its header without decoding.
-
-    Raises `FrameError("frame", ...)` for what is not a whole JPEG or is larger than the limits.
-    """
-    if len(data) > MAX_JPEG_BYTES:
-        raise FrameError("frame", "The picture is larger than 8 MiB.")
-    if data[:3] != b"\xff\xd8\xff":
-        raise FrameError("frame", "The picture is not a JPEG.")
-    if data.rstrip(b"\x00")[-2:] != b"\xff\xd9":
-        raise FrameError("frame", "The JPEG is truncated: its end marker is missing.")
-    width, height = _start_of_frame(data)
-    if not width or not height:
-        raise FrameError("frame", "The JPEG has no size.")
-    if max(width, height) > MAX_SIDE:
-        raise FrameError("frame", f"The picture is {width}×{height}; a side may be 16,384 pixels.")
-    if width * height > MAX_PIXELS:
-        raise FrameError("frame", f"The picture is {width}×{height}; 40 megapixels are the limit.")
-    return width, height
-
-
-def _start_of_frame(data: bytes) -> tuple[int, int]:
-    at = 2
-    while at + 9 <= len(data):
-        if data[at] != 0xFF:
-            break
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte before a marker
-            at += 1
-            continue
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # markers without a length
-            at += 2
-            continue
-        if marker in (0xD9, 0xDA):  # end, or scan data before any frame header
-            break
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
-        at += 2 + struct.unpack_from(">H", data, at + 2)[0]
-    raise FrameError("frame", "The JPEG has no frame header.")

@@ -39,11 +39,12 @@ class Status:
 
     def wire(self) -> dict[str, Any]:
         """The `sideline.v1` status message."""
+        connecting = self.state == "connecting"  # not a word of the contract
         return {
             "type": "status",
-            "state": self.state,
+            "state": "offline" if connecting else self.state,
             "since": self.since,
-            "reason": self.reason,
+            "reason": self.reason or ("Connecting." if connecting else ""),
             "last_frame": self.last_frame,
         }
 

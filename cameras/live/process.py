@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from django.conf import settings
 
@@ -10,6 +11,8 @@ from cameras.live import groups
 from cameras.live.admission import Watchman
 from cameras.live.demand import Line, RedisLine, announce
 from cameras.live.hub import Hub
+
+log = logging.getLogger(__name__)
 
 _hub: Hub | None = None
 _watchman: Watchman | None = None
@@ -23,7 +26,7 @@ def hub() -> Hub:
     if _hub is None:
         _hub = Hub(groups.follow)
         if (way := line()) is not None:
-            _tasks.add(asyncio.create_task(announce(_hub, way), name="demand"))
+            _own(asyncio.create_task(announce(_hub, way), name="demand"))
     return _hub
 
 
@@ -32,8 +35,19 @@ def watchman() -> Watchman:
     global _watchman
     if _watchman is None:
         _watchman = Watchman()
-        _tasks.add(asyncio.create_task(_watchman.patrol(), name="watchman"))
+        _own(asyncio.create_task(_watchman.patrol(), name="watchman"))
     return _watchman
+
+
+def _own(task: asyncio.Task[None]) -> None:
+    """Keep a task that runs as long as the process; its end is a failure that must be seen."""
+    _tasks.add(task)
+    task.add_done_callback(_report)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        log.critical("the task %s ended", task.get_name(), exc_info=task.exception())
 
 
 def line() -> Line | None:

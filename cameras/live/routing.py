@@ -2,6 +2,9 @@
 
 from django.urls import re_path
 
-from cameras.live.consumers import StreamConsumer
+from cameras.live.consumers import NoSuchSocket, StreamConsumer
 
-websockets = [re_path(r"^ws/stream/(?P<camera>[^/]{1,200})/?$", StreamConsumer.as_asgi())]
+websockets = [
+    re_path(r"^ws/stream/(?P<camera>[^/]{1,200})/?$", StreamConsumer.as_asgi()),
+    re_path(r"", NoSuchSocket.as_asgi()),
+]

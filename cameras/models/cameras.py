@@ -47,12 +47,29 @@ def validate_classes(value: Any) -> None:
     """A list of class names that the detector knows."""
     if not isinstance(value, list):
         raise ValidationError("Classes must be a list.")
+    if len(value) > len(COCO):
+        raise ValidationError("Name each class once.")
     unknown = [str(name) for name in value if name not in COCO]
     if unknown:
         raise ValidationError(f"The detector does not know {', '.join(unknown)[:200]}.")
 
 
+def validate_line(value: str) -> None:
+    """One line of text that can be shown and logged."""
+    if not value.isprintable():
+        raise ValidationError("A name is one line of plain text.")
+
+
 class CameraQuerySet(models.QuerySet["Camera"]):
+    def known_to(self, actor: Actor) -> CameraQuerySet:
+        """Those whose existence is no secret to the actor: of its organizations, or of its key.
+
+        What is not among them is 404; what is, but lies beyond role or scope, is 403.
+        """
+        return self.filter(
+            models.Q(organization__in=actor.roles) | models.Q(pk__in=actor.keyed_cameras)
+        )
+
     def visible_to(self, actor: Actor) -> CameraQuerySet:
         """Those in organizations that the actor may read, and the one of a stream key."""
         return self.filter(
@@ -66,7 +83,7 @@ class Camera(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="cameras")
-    name = models.CharField(max_length=80)
+    name = models.CharField(max_length=80, validators=[validate_line])
     kind = models.CharField(max_length=10, choices=Kind.choices)
     sealed_source = models.TextField(blank=True, default="", editable=False)
     shown_source = models.CharField(max_length=2000, blank=True, default="", editable=False)
@@ -106,7 +123,11 @@ class Camera(models.Model):
     class Meta:
         ordering = ("name", "id")
         constraints = (
-            models.UniqueConstraint(fields=("organization", "name"), name="camera_name_once"),
+            models.UniqueConstraint(
+                fields=("organization", "name"),
+                name="camera_name_once",
+                violation_error_message="A camera of this name exists already.",
+            ),
         )
 
     def __str__(self) -> str:
@@ -132,7 +153,16 @@ class Camera(models.Model):
         return zoneinfo.ZoneInfo(self.time_zone or self.organization.time_zone)
 
     def clean(self) -> None:
-        """The one validation of a source, for the form, the API and the admin."""
+        """The one validation of a source, for the form, the API and the admin.
+
+        A source that was stored is not asked again: one that broke since, such as a deleted file,
+        must not keep anybody from renaming the camera or switching it off.
+        """
+        former = Camera.objects.filter(pk=self.pk).first()
+        if former and former.organization_id != self.organization_id:
+            raise ValidationError({"organization": "A camera keeps its organization."})
+        if former and (former.kind, former.sealed_source) == (self.kind, self.sealed_source):
+            return
         try:
             source = self.source
             if MASK in source:
@@ -150,11 +180,15 @@ class Camera(models.Model):
 
     def current_state(self) -> CameraState:
         """What is known now: the ingest's last word, or that it is silent, or switched off."""
-        state = getattr(self, "state", None) or CameraState(camera=self)
+        reported = getattr(self, "state", None)
+        state = reported or CameraState(
+            camera=self, since=self.created_at, reported_at=self.created_at
+        )
         if not self.enabled:
             state.state, state.reason = State.ENDED, SWITCHED_OFF
         elif timezone.now() - state.reported_at > SILENCE:
-            state.state = State.OFFLINE
+            if state.state != State.OFFLINE:
+                state.state, state.since = State.OFFLINE, state.last_frame_at or state.reported_at
             state.reason = state.reason or "No process is reading this camera."
         return state
 
@@ -189,7 +223,9 @@ class CameraState(models.Model):
 
     def sentence(self) -> str:
         """The state in a few words, with the time in the camera's zone."""
-        at = timezone.localtime(self.since, self.camera.zone).strftime("%H:%M")
+        since = timezone.localtime(self.since, self.camera.zone)
+        today = timezone.localdate(timezone=self.camera.zone)
+        at = since.strftime("%H:%M" if since.date() == today else "%-d %B, %H:%M")
         if self.state == State.OFFLINE:
             return f"Offline since {at}. {self.reason}".strip()
         if self.state == State.STALE:
@@ -222,11 +258,23 @@ class PushClock(models.Model):
         return str(self.accepted_ms)
 
     @classmethod
+    def has(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
+        """True where a frame of that time, or a newer one, was accepted."""
+        return cls.objects.filter(camera_id=camera_id, accepted_ms__gte=timestamp_ms).exists()
+
+    @classmethod
+    def give_back(cls, camera_id: uuid.UUID, timestamp_ms: int) -> None:
+        """The accepted frame found no taker: the same one may be sent again."""
+        newest = cls.objects.filter(camera_id=camera_id, accepted_ms=timestamp_ms)
+        newest.update(accepted_ms=timestamp_ms - 1)
+
+    @classmethod
     def accept(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
         """True for exactly one caller per rising timestamp: claimed by one UPDATE."""
-        rows = cls.objects.filter(camera_id=camera_id)
-        if rows.filter(accepted_ms__lt=timestamp_ms).update(accepted_ms=timestamp_ms):
+        older = cls.objects.filter(camera_id=camera_id, accepted_ms__lt=timestamp_ms)
+        if older.update(accepted_ms=timestamp_ms):
             return True
-        return cls.objects.get_or_create(
-            camera_id=camera_id, defaults={"accepted_ms": timestamp_ms}
-        )[1]
+        if cls.objects.filter(camera_id=camera_id).exists():
+            return False
+        cls.objects.bulk_create([cls(camera_id=camera_id)], ignore_conflicts=True)
+        return bool(older.update(accepted_ms=timestamp_ms))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -92,6 +93,7 @@ class StreamKey(models.Model):
     """An unguessable string that stands for one camera in a viewer's URL. It may only watch."""
 
     PREFIX = "sk_"
+    SPELLING = re.compile(r"sk_[A-Za-z0-9_-]{20,80}")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="stream_keys")

@@ -81,6 +81,10 @@ class Organization(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """An empty list passes as an empty value; a field's validators never see it."""
+        validate_metadata(self.metadata)
+
     def server_host(self, request_host: str) -> str:
         """The bare host that viewers connect to; the host of the request unless set."""
         return str(self.metadata.get("serverHostURL") or request_host)

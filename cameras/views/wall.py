@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from cameras.models import Camera, CameraState
-from cameras.models.cameras import CameraQuerySet
+from cameras.models.cameras import CameraQuerySet, State
 from cameras.views.frame import Shell, stream_path
 
 
@@ -33,6 +33,19 @@ class Seen:
         taken: datetime | None = getattr(camera, "still_at", None)
         at = _unix_ms(taken) if taken else None
         return cls(camera, state, stream_path(str(camera.pk)), _unix_ms(state.since), at)
+
+    @property
+    def connecting(self) -> bool:
+        """A page never begins as live; the socket has the word, moments later."""
+        return self.state.state in (State.LIVE, State.CONNECTING) or not self._says_more()
+
+    @property
+    def note(self) -> str:
+        """The reason, where it is more than the badge says."""
+        return self.state.reason if self._says_more() else ""
+
+    def _says_more(self) -> bool:
+        return self.state.reason.rstrip(".… ") != State.CONNECTING.label
 
 
 def _unix_ms(moment: datetime) -> int:

@@ -34,7 +34,7 @@ export class Freshness {
     this.#zone = zone;
     this.#pictureAt = known.pictureAt ?? null;
     const { state = "connecting", since = 0, reason = "" } = known;
-    this.#status = { state: state === "live" ? "connecting" : state, since, reason };
+    this.#status = worded({ state: state === "live" ? "connecting" : state, since, reason });
   }
 
   /**
@@ -58,8 +58,19 @@ export class Freshness {
     // "Nothing arrives" without any picture says less than "offline since" or "switched off".
     const known = this.#status.state === "offline" || this.#status.state === "ended";
     if (known && status.state === "stale" && status.last_frame === null) return;
-    this.#status = status;
+    this.#status = worded(status);
     if (status.last_frame !== null) this.#pictureAt = Math.max(this.#pictureAt ?? 0, status.last_frame);
+  }
+
+  /** Nobody looks: pictures are not taken in, so their age says nothing until the next one. */
+  rest() {
+    this.#arrival = -Infinity;
+  }
+
+  /** The connection was given up: what the server said last may not be so any more. */
+  forget() {
+    this.rest();
+    this.#status = { state: "connecting", since: 0, reason: "" };
   }
 
   /**
@@ -83,7 +94,8 @@ export class Freshness {
       const text = `${(age / 1000).toFixed(1)} s`;
       return { state: "live", age: text, words: "Live", reason: "" };
     }
-    if (this.#pictureAt === null || (this.#arrival === -Infinity && state !== "stale")) {
+    const waits = state === "connecting" || (this.#arrival === -Infinity && state !== "stale");
+    if (this.#pictureAt === null || waits) {
       return { state: "connecting", age: "", words: this.#before(), reason };
     }
     const last = timeIn(this.#pictureAt, this.#zone, { seconds: true, now: this.#today(now) });
@@ -114,4 +126,14 @@ export class Freshness {
     const age = this.age(now);
     return Number.isFinite(age) && this.#pictureAt !== null ? this.#pictureAt + age : undefined;
   }
+}
+
+/**
+ * On the wire, a camera that is being connected to is offline with "Connecting." as its reason.
+ * @param {{state: string, since: number, reason: string}} status
+ */
+function worded({ state, since, reason }) {
+  const plain = /^connecting\W*$/i.test(reason);
+  const connecting = state === "connecting" || (state === "offline" && plain);
+  return { state: connecting ? "connecting" : state, since, reason: plain ? "" : reason };
 }

@@ -3,7 +3,7 @@ import { toast } from "./toast.js";
 
 /**
  * A link to the newest picture, saved as a file; where there is none, the reason is said.
- * @param {HTMLAnchorElement} link with `data-filename`
+ * @param {HTMLAnchorElement} link with `data-camera` and `data-filename`
  */
 export function snapshotLink(link) {
   link.addEventListener("click", async (event) => {
@@ -17,7 +17,8 @@ export function snapshotLink(link) {
         return;
       }
       save(await answer.blob(), nameFor(link.dataset.filename ?? "snapshot", answer));
-    } catch {
+    } catch (error) {
+      console.error(`Camera ${link.dataset.camera}: the snapshot could not be fetched`, error);
       toast("No snapshot: the server cannot be reached.", { about: "snapshot", error: true });
     } finally {
       link.ariaBusy = "false";

@@ -7,7 +7,9 @@ const ASK_FROM_TRY = 2; // a refused handshake has no reason; from this try on, 
 
 /**
  * @typedef {{state: string, since: number, reason: string, last_frame: number | null}} Status
- * @typedef {{phase: "connecting" | "open" | "waiting" | "over", words: string, code?: number}} Link
+ * @typedef {{phase: "connecting" | "open" | "waiting" | "closed" | "over", words: string,
+ *            code?: number}} Link
+ *   `closed`: by this page, because nobody looks; `over`: for good
  *
  * What a stream tells its owner. `frame` may return a promise: its end is the acknowledgement.
  * @typedef {{frame: (frame: import("./frames.js").Frame) => unknown, status: (status: Status) => void,
@@ -90,7 +92,10 @@ export class CameraStream {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#listener.link({ phase: "open", words: "" });
     socket.onmessage = (event) => this.#receive(socket, event.data);
-    socket.onerror = () => console.error(`Camera ${this.#camera}: the stream connection failed`);
+    socket.onerror = () => {
+      if (socket !== this.#socket) return; // closed by this page before it was open
+      console.error(`Camera ${this.#camera}: the stream connection failed`);
+    };
     socket.onclose = (event) => this.#lost(socket, event.code);
     this.#socket = socket;
   }
@@ -163,5 +168,6 @@ export class CameraStream {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
+    if (!this.#over) this.#listener.link({ phase: "closed", words: "" });
   }
 }

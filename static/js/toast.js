@@ -11,7 +11,7 @@ export function toast(sentence, { about = sentence, error = false, link } = {}) 
   const list = document.getElementById("toasts");
   if (!list) return;
   const same = /** @type {HTMLElement[]} */ ([...list.children]).find((one) => one.dataset.about === about);
-  const item = same ?? document.createElement("li");
+  const item = same ?? document.createElement("div");
   item.dataset.about = about;
   item.className = error ? "toast toast-error" : "toast";
   if (item.dataset.sentence !== sentence) fill(item, sentence, link);

@@ -23,6 +23,8 @@ export class CameraViewer extends EventTarget {
   #link = { phase: "connecting", words: "" };
   #losses = 0;
   #spoken = "";
+  #started = false;
+  #ticking = 0;
 
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -45,35 +47,56 @@ export class CameraViewer extends EventTarget {
       status: (status) => this.#freshness.status(status),
       link: (link) => this.#linked(link),
     });
-    setInterval(() => this.#render(), TICK_MS);
-    document.addEventListener("visibilitychange", () => this.#render());
-    addEventListener("pageshow", () => this.#render());
+    document.addEventListener("visibilitychange", () => this.#seen());
+    addEventListener("pageshow", () => this.#seen());
   }
 
   start() {
+    if (this.#started) return;
+    this.#started = true;
+    this.#ticking = setInterval(() => this.#tell(), TICK_MS);
     this.#stream.start();
+    this.#tell();
   }
 
+  /** Until `start` nothing is received, drawn or said. */
   stop() {
+    if (!this.#started) return;
+    this.#started = false;
+    clearInterval(this.#ticking);
     this.#stream.stop();
+  }
+
+  get #watched() {
+    return this.#started && !document.hidden;
+  }
+
+  #seen() {
+    if (this.#watched) return this.#tell();
+    this.#freshness.rest();
+    this.#show(); // once, in silence: an age that stands still would be untrue
   }
 
   /** @param {import("./frames.js").Frame} frame */
   async #frame(frame) {
     const arrival = performance.now();
-    if (!(await this.picture.show(frame))) return;
-    this.#losses = 0;
+    if (!(await this.picture.show(frame)) || !this.#watched) return;
     this.#freshness.picture(arrival, frame.header);
     const words = countWords(frame.header.detections);
     if (this.#count && this.#count.textContent !== words) this.#count.textContent = words;
     this.#element.dataset.pictured = "";
     this.dispatchEvent(new CustomEvent("frame", { detail: { header: frame.header, arrival } }));
-    this.#render();
+    this.#tell();
   }
 
   /** @param {import("./stream.js").Link} link */
   #linked(link) {
     this.#link = link;
+    if (link.phase === "open") this.#losses = 0;
+    if (link.phase === "closed") {
+      this.#freshness.forget();
+      this.#show();
+    }
     if (link.phase === "waiting" && ++this.#losses === TROUBLE_TRY) {
       toast(`${this.#element.dataset.name}: the connection was lost. Trying again.`, {
         about: "connection",
@@ -81,7 +104,7 @@ export class CameraViewer extends EventTarget {
       });
     }
     if (link.phase === "over") this.#ended(link);
-    this.#render();
+    this.#tell();
   }
 
   /** @param {import("./stream.js").Link} link */
@@ -93,7 +116,12 @@ export class CameraViewer extends EventTarget {
     toast("You are signed out.", { about: "connection", error: true, link: { href, text: "Sign in" } });
   }
 
-  #render() {
+  #tell() {
+    if (this.#watched) this.#announce(this.#show());
+  }
+
+  /** @returns {import("./freshness.js").View} what is shown now */
+  #show() {
     const view = this.#freshness.view(performance.now());
     const over = this.#link.phase === "over";
     if (over) Object.assign(view, { state: "offline", words: this.#link.words, reason: "" });
@@ -101,14 +129,17 @@ export class CameraViewer extends EventTarget {
     this.#element.dataset.state = view.state;
     this.#badge.show(view);
     if (this.#note && this.#note.textContent !== note) this.#note.textContent = note;
-    this.#announce(view);
     this.dispatchEvent(new CustomEvent("view", { detail: view }));
+    return view;
   }
 
-  /** Say a change of state, once, to those who listen instead of looking. */
+  /**
+   * Say a change of state, once, to those who listen instead of looking. Coming back to a page or
+   * a tile is no change: "Connecting" is passed over, and the state before it is not said again.
+   */
   #announce({ state, words }) {
-    if (state === this.#spoken) return;
     const first = this.#spoken === "";
+    if (state === this.#spoken || (!first && state === "connecting")) return;
     this.#spoken = state;
     const region = document.getElementById("spoken");
     if (region && !first) region.textContent = `${this.#element.dataset.name}: ${words}`;

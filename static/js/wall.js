@@ -1,3 +1,4 @@
+import { watchRoster } from "./roster.js";
 import { CameraViewer } from "./viewer.js";
 
 /** Every tile shows its camera while it is in or near the window; what nobody sees is not sent. */
@@ -18,3 +19,6 @@ const near = new IntersectionObserver(
   { rootMargin: "50% 0px" },
 );
 for (const tile of viewers.keys()) near.observe(tile);
+
+const ids = [...viewers.keys()].map((tile) => /** @type {HTMLElement} */ (tile).dataset.camera ?? "");
+watchRoster(/** @type {HTMLElement} */ (document.querySelector("[data-roster]")), new Set(ids));

@@ -79,6 +79,32 @@ def test_size_is_read_without_decoding() -> None:
     assert jpeg_size(jpeg(64, 48)) == (64, 48)
 
 
+def _with(*segments: bytes) -> bytes:
+    """A small JPEG with more segments after its start."""
+    return jpeg()[:2] + b"".join(segments) + jpeg()[2:]
+
+
+def _frame_header(width: int, height: int) -> bytes:
+    size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    return b"\xff\xc0\x00\x11\x08" + size + b"\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _with(b"\xff\x00\x00\x20" + _frame_header(12_000, 12_000)),
+        _with(_frame_header(12_000, 12_000)),
+        _with(b"\xff\xd8"),
+        _with(b"\xff\xfe\x00\x00"),
+        jpeg()[:-2] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" * 400 + b"\xff\xd9",
+    ],
+    ids=["hidden header", "two headers", "second start", "empty segment", "a thousand scans"],
+)
+def test_picture_that_decoders_may_read_otherwise_is_refused(data: bytes) -> None:
+    with pytest.raises(FrameError):
+        jpeg_size(data)
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"\xff\xd8\xff", b"GIF89a" + b"\0" * 50, jpeg()[:200], jpeg()[:-2], b"\xff\xd8\xff\xd9",

@@ -9,6 +9,7 @@ import pytest
 from django.urls import get_resolver
 
 from tests.installation import Installation
+from tests.parcels import parcel
 from tests.people import Cast, assemble
 
 ASKERS = ("nobody", "outsider", "chatter", "reader", "viewer", "operator", "admin")
@@ -28,7 +29,7 @@ MATRIX: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
             "POST",
             "cameras",
             {"organization": "{ours}", "name": "Same name", "kind": "push"},
-            (401, 400, 403, 403, 403, 403, 201),
+            (401, 404, 403, 403, 403, 403, 201),
         ),
     ],
     "api-camera-detail": [
@@ -50,7 +51,7 @@ MATRIX: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
             "POST",
             "stream-keys",
             {"camera": "{plaza}", "name": "k"},
-            (401, 400, 403, 403, 403, 201, 201),
+            (401, 404, 403, 403, 403, 201, 201),
         ),
     ],
     "api-stream-key": [
@@ -105,8 +106,6 @@ def test_matrix(
 
 def _filled(body: Any, facts: dict[str, str]) -> Any:
     if body == "frame":
-        from tests.cameras.test_send import parcel
-
         return parcel(facts["plaza"])
     if isinstance(body, dict):
         return {k: v.format(**facts) if isinstance(v, str) else v for k, v in body.items()}
@@ -164,3 +163,25 @@ def test_unknown_api_path_is_a_problem(house: Installation) -> None:
     wrong_host = httpx.get(f"{house.url}/api/v1/cameras", headers={"Host": "evil.example"})
     assert wrong_host.status_code == 400
     assert wrong_host.headers["content-type"] == "application/problem+json"
+
+
+def test_forged_cursors_and_nested_bodies_are_problems(house: Installation, cast: Cast) -> None:
+    viewer = cast["viewer"].bearer
+    for path in ("cameras", "organizations", "stream-keys"):
+        url = f"{house.url}/api/v1/{path}?cursor=cD1hYmM%3D"
+        assert httpx.get(url, headers=cast["admin"].bearer).status_code == 404, path
+    nested = "[" * 100_000
+    headers = {"Content-Type": "application/json"}
+    for path in ("auth/login", "cameras"):
+        url = f"{house.url}/api/v1/{path}"
+        answer = httpx.post(url, content=nested, headers=headers | viewer)
+        assert answer.status_code == 400, path
+
+
+def test_address_of_a_camera_is_for_administrators(house: Installation, cast: Cast) -> None:
+    source = "rtsp://u:hunter2@127.0.0.1:9/admin/secret-in-path"
+    camera = house.add_camera(name="Addressed", kind="rtsp", source=source)
+    url = f"{house.url}/api/v1/cameras/{camera}"
+    assert httpx.get(url, headers=cast["viewer"].bearer).json()["source"] == ""
+    assert "secret-in-path" in httpx.get(url, headers=cast["admin"].bearer).json()["source"]
+    httpx.delete(url, headers=cast["admin"].bearer)

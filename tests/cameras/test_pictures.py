@@ -8,9 +8,10 @@ from email.utils import parsedate_to_datetime
 import httpx
 import pytest
 
-from tests.installation import Installation, until
+from tests.installation import KEEPER, Installation, submit
 from tests.people import Cast, assemble
 from tests.sockets import pixels
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +72,7 @@ def test_thumbnail_is_for_staff_only(house: Installation, cast: Cast) -> None:
     session = {"sideline_session": cast["admin"].session}
     assert httpx.get(url, cookies=session).status_code == 403
     with httpx.Client(base_url=house.url, follow_redirects=True) as staff:
-        token = staff.get("/signin").cookies["sideline_csrf"]
-        staff.post(
-            "/signin",
-            data={
-                "username": "keeper",
-                "password": "a-long-test-password",
-                "csrfmiddlewaretoken": token,
-            },
-        )
+        submit(staff, staff.get("/signin"), KEEPER)
         seen = staff.get(f"/admin/cameras/camera/{cast.plaza}/thumbnail.jpg")
         assert seen.status_code == 200
         assert pixels(seen.content).shape == (432, 768, 3)

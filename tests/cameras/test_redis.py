@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Iterator
 
 import httpx
+import psutil
 import pytest
-from websockets.sync.client import ClientConnection
 
-from tests.installation import Installation, installed, until
+from tests.installation import Installation, installed
+from tests.parcels import parcel, picture
 from tests.people import Cast, assemble
 from tests.redis import RedisServer
-from tests.sockets import frame, jpeg, pixels, v1_message, watching
+from tests.sockets import acknowledged, age_ms, frame, pixels, v1_message, watching
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,6 @@ def test_it_works(apart: tuple[Installation, Cast]) -> None:
 
 
 def test_serve_without_a_camera_reader_of_its_own(apart: tuple[Installation, Cast]) -> None:
-    import psutil
-
     web, _ = apart
     assert not psutil.Process(web.processes[0].pid).children()
 
@@ -70,16 +69,9 @@ def test_pushed_frame_goes_through_ingest(apart: tuple[Installation, Cast]) -> N
     with watching(web, cast.push, headers=cast["viewer"].bearer) as socket:
 
         def push() -> bool:
-            body = {
-                "streamName": "webcam",
-                "streamType": "frame",
-                "frame": base64.b64encode(jpeg(shade=150)).decode(),
-                "timestamp": int(time.time() * 1000),
-                "camera_id": cast.push,
-            }
             answer = httpx.post(
                 f"{web.url}/api/v1/actions/actions/send",
-                json=body,
+                json=parcel(cast.push, frame=picture(shade=150)),
                 headers=cast["operator"].bearer,
             )
             assert answer.status_code == 202, answer.text
@@ -96,21 +88,31 @@ def test_restart_of_redis_is_survived(apart: tuple[Installation, Cast], redis: R
     """Viewers see *stale*, then live again within 5 s of its return; nobody reconnects."""
     web, cast = apart
     with watching(web, cast.key, v1=True) as socket:
-        until(lambda: _live(socket), 20, "a frame")
+        until(lambda: age_ms(acknowledged(socket)) < 1000, 20, "a frame")
         redis.stop()
         until(lambda: v1_message(socket, 10).get("state") == "stale", 10, "the word “stale”")
         redis.start()
         back = time.monotonic()
-        until(lambda: _live(socket), 10, "frames again")
+        until(lambda: age_ms(acknowledged(socket)) < 1000, 10, "frames again")
         assert time.monotonic() - back < 5
     assert web.logged().count("Traceback") == 0
 
 
-def _live(socket: ClientConnection) -> bool:
-    message = v1_message(socket)
-    if "seq" in message:
-        socket.send(f'{{"ack": {message["seq"]}}}')
-    return "jpeg" in message and time.time() * 1000 - int(message["timestamp"]) < 1000
+def test_readyz_says_no_while_redis_is_away(
+    apart: tuple[Installation, Cast], redis: RedisServer
+) -> None:
+    web, _ = apart
+
+    def ready() -> tuple[int, str]:
+        answer = httpx.get(f"{web.url}/readyz", timeout=10)
+        return answer.status_code, answer.text
+
+    until(lambda: ready() == (200, "ready\n"), 10, "yes")
+    redis.stop()
+    until(lambda: ready() == (503, "not ready\n"), 10, "no")
+    assert httpx.get(f"{web.url}/healthz").status_code == 200
+    redis.start()
+    until(lambda: ready() == (200, "ready\n"), 10, "yes again")
 
 
 def test_ingest_without_redis_says_what_to_do(house: Installation) -> None:

@@ -32,6 +32,15 @@ def test_every_door_is_described(schema: str) -> None:
     assert "scheme: bearer" in schema
 
 
+@pytest.mark.parametrize("path", ["/api/v1/cameras", "/api/v1/actions/actions/send"])
+def test_what_is_posted_has_an_example(house: Installation, path: str) -> None:
+    described = httpx.get(f"{house.url}/api/schema/?format=json").json()
+    body = described["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    examples = [body[key] for key in ("example", "examples") if key in body]
+    assert examples
+    assert all(examples)
+
+
 def test_docs_page_needs_nothing_from_outside(house: Installation) -> None:
     page = httpx.get(f"{house.url}/api/docs/")
     assert page.status_code == 200

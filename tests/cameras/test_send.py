@@ -5,35 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import threading
-import time
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.installation import Installation, until
+from tests.installation import Installation
+from tests.parcels import now, parcel, picture
 from tests.people import Cast, assemble
 from tests.sockets import frame, jpeg, pixels, watching
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
 def cast(house: Installation) -> Cast:
     return assemble(house, "send")
-
-
-def now() -> int:
-    return int(time.time() * 1000)
-
-
-def parcel(camera: str, **changes: Any) -> dict[str, Any]:
-    made = {
-        "streamName": "webcam",
-        "streamType": "frame",
-        "frame": base64.b64encode(jpeg()).decode(),
-        "timestamp": now(),
-        "camera_id": camera,
-    } | changes
-    return {key: value for key, value in made.items() if value is not ...}
 
 
 def post(house: Installation, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -53,7 +39,7 @@ def test_it_works(house: Installation, cast: Cast) -> None:
 
     def keep_pushing() -> None:
         while not stop.wait(0.1):
-            answer = post(house, parcel(cast.push, frame=_shade(200)), operator)
+            answer = post(house, parcel(cast.push, frame=picture(200)), operator)
             assert answer.status_code == 202, answer.text
 
     pusher = threading.Thread(target=keep_pushing)
@@ -67,10 +53,6 @@ def test_it_works(house: Installation, cast: Cast) -> None:
     assert pixels(seen["frame"]).shape == (48, 64, 3)
     assert abs(int(pixels(seen["frame"]).mean()) - 200) < 6
     assert until(lambda: house.state(cast.push) in ("live", "stale"), 5)
-
-
-def _shade(shade: int) -> str:
-    return base64.b64encode(jpeg(shade=shade)).decode()
 
 
 def test_echo_of_a_camera_that_the_server_reads_is_always_a_duplicate(
@@ -102,6 +84,9 @@ def test_push_camera_takes_a_newer_frame_once(house: Installation, cast: Cast) -
     assert post(house, newer, cast["viewer"].bearer).status_code == 403
     assert post(house, newer, cast["reader"].bearer).status_code == 403
     assert post(house, newer, cast["chatter"].bearer).status_code == 403
+    publisher = cast["publisher"].bearer
+    assert post(house, newer, publisher).json()["duplicate"] is False
+    assert post(house, newer, publisher).status_code == 403, "duplicates need the scope “read”"
 
 
 def test_of_many_at_once_exactly_one_is_accepted(house: Installation, cast: Cast) -> None:
@@ -141,7 +126,7 @@ def test_permission_to_echo_ends_within_two_seconds(house: Installation) -> None
 
 BAD = [
     ("frame", {"frame": "no base64!"}),
-    ("frame", {"frame": "data:image/jpeg;base64," + _shade(1)}),
+    ("frame", {"frame": "data:image/jpeg;base64," + picture(1)}),
     ("frame", {"frame": base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 64).decode()}),
     ("frame", {"frame": base64.b64encode(jpeg()[:-40]).decode()}),
     ("frame", {"frame": base64.b64encode(b"\xff\xd8\xff\xd9").decode()}),
@@ -222,3 +207,39 @@ def test_nothing_of_a_bad_frame_is_kept(house: Installation, cast: Cast) -> None
     bad = parcel(cast.push, frame="AAAA", timestamp=now() + 9000)
     assert post(house, bad, cast["operator"].bearer).status_code == 400
     assert house.manage("shell", "-v0", "-c", count) == before
+
+
+def test_other_methods_are_a_problem(house: Installation, cast: Cast) -> None:
+    for path in (
+        "actions/actions/send",
+        f"cameras/{cast.plaza}/snapshot.jpg/",
+        f"cameras/{cast.plaza}/stream.mjpeg/",
+    ):
+        answer = httpx.delete(f"{house.url}/api/v1/{path}", headers=cast["admin"].bearer)
+        assert answer.status_code == 405
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["allow"]
+
+
+def test_stranger_does_not_make_the_server_read_a_large_body(
+    house: Installation, cast: Cast
+) -> None:
+    junk = b'{"a":[' + b"1," * 2_000_000
+    assert post(house, junk).status_code == 401
+    assert post(house, junk, cast["viewer"].bearer).status_code == 400
+    large = parcel(cast.key, frame=base64.b64encode(_heavy()).decode())
+    assert post(house, large).json() == {"accepted": True, "duplicate": True}
+
+
+def _heavy() -> bytes:
+    return jpeg()[:-2] + b"\0" * 400_000 + b"\xff\xd9"
+
+
+def test_numbers_and_names_beyond_all_bounds_are_refused_not_failed(
+    house: Installation, cast: Cast
+) -> None:
+    body = json.dumps(parcel(cast.push, timestamp=12345)).replace("12345", "9" * 400)
+    assert post(house, body, cast["operator"].bearer).status_code == 400
+    odd = json.dumps(parcel("sk_X")).replace("sk_X", "sk_\\ud800" + "a" * 30)
+    assert post(house, odd, cast["operator"].bearer).status_code == 404
+    assert "Traceback" not in house.logged()

@@ -81,3 +81,37 @@ test("a page never begins as live", () => {
   assert.equal(camera.view(0).state, "connecting");
   assert.equal(camera.view(0).words, "Connecting, last picture 12:04:31");
 });
+
+test("being connected to reads the same from the page and from the socket", () => {
+  const page = new Freshness(ZONE, { state: "connecting", since: NOON });
+  const socket = new Freshness(ZONE, { state: "offline", since: NOON, reason: "The camera is gone." });
+  socket.status(status("offline", NOON, "Connecting."));
+  for (const camera of [page, socket]) {
+    assert.deepEqual(camera.view(0), { state: "connecting", age: "", words: "Connecting", reason: "" });
+  }
+});
+
+test("a lost camera that connects again is still offline", () => {
+  const reason = "The camera ended the stream; connecting again.";
+  const camera = new Freshness(ZONE, { state: "offline", since: NOON, reason });
+  assert.equal(camera.view(0).state, "offline");
+});
+
+test("after a rest it waits for a picture instead of calling the old one stale", () => {
+  const camera = new Freshness(ZONE);
+  camera.picture(1000, frame(NOON));
+  camera.rest();
+  assert.equal(camera.view(60_000).words, "Connecting, last picture 12:04:31");
+  camera.picture(60_000, frame(NOON + 59_000));
+  assert.equal(camera.view(60_000).state, "live");
+});
+
+test("what the server says during a rest holds, and is forgotten with the connection", () => {
+  const camera = new Freshness(ZONE);
+  camera.picture(1000, frame(NOON));
+  camera.rest();
+  camera.status(status("stale", NOON, "No picture for a while.", NOON));
+  assert.equal(camera.view(9000).state, "stale");
+  camera.forget();
+  assert.equal(camera.view(9000).state, "connecting");
+});

@@ -167,3 +167,10 @@ test("leaving the page closes, and coming back out of the cache connects", () =>
   events.dispatchEvent(shown);
   assert.notEqual(newest(), first);
 });
+
+test("a stream that nobody watches is told from one that was lost", () => {
+  const { stream, links } = streaming();
+  newest().open();
+  stream.stop();
+  assert.equal(links.at(-1).phase, "closed");
+});

@@ -20,13 +20,15 @@ from django.core.management import get_commands, load_command_class
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.installation import ROOT, Installation, free_port, installed, until
+from tests import ROOT
+from tests.installation import KEEPER, Installation, installed, submit
 from tests.people import Cast, assemble
+from tests.waiting import free_port, until
 
+pytestmark = pytest.mark.one_database
 DEPLOY = ROOT / "deploy"
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # where Debian keeps nginx
 SUBPATH = "/sideline"
-KEEPER = {"username": "keeper", "password": "a-long-test-password"}  # as in tests.installation
 
 
 def sample(sideline: int, root: int, under_path: int) -> str:
@@ -137,12 +139,7 @@ def test_pages_link_and_lead_to_addresses_under_the_public_url(site: Site) -> No
                 assert client.get(site.origin + address).status_code == 200, address
         wall = client.get(f"{site.url}/")
         assert wall.url.path == f"{site.path}/signin"
-        form = {
-            "csrfmiddlewaretoken": re.findall(r'csrfmiddlewaretoken" value="(\w+)"', wall.text)[0],
-            "next": wall.url.params.get("next", ""),
-            **KEEPER,
-        }
-        signed_in = client.post(str(wall.url), data=form, headers={"Origin": site.origin})
+        signed_in = submit(client, wall, {"next": wall.url.params.get("next", ""), **KEEPER})
         assert signed_in.status_code == 200, signed_in.text
         assert signed_in.url.path == f"{site.path}/"
         assert "Plaza" in signed_in.text
@@ -243,7 +240,6 @@ def unit(path: Path) -> configparser.ConfigParser:
     return parsed
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
 def test_unit_starts_a_command_that_exists_as_a_user_without_privileges(path: Path) -> None:
     service = unit(path)["Service"]
@@ -260,7 +256,6 @@ def test_unit_starts_a_command_that_exists_as_a_user_without_privileges(path: Pa
     assert service["ProtectSystem"] == "strict"
 
 
-@pytest.mark.one_database
 def test_environment_sample_names_settings_that_are_read() -> None:
     settings = (ROOT / "project" / "settings.py").read_text()
     lines = (DEPLOY / "sideline.env").read_text().splitlines()
@@ -269,13 +264,10 @@ def test_environment_sample_names_settings_that_are_read() -> None:
     assert [name for name in names if f'"{name}"' not in settings] == []
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
 def test_systemd_finds_no_fault_with_the_unit(path: Path, tmp_path: Path) -> None:
-    """Where there is a systemd; elsewhere the test before this one has read the unit."""
     analyze = shutil.which("systemd-analyze")
-    if analyze is None:
-        return
+    assert analyze, "systemd-analyze is missing"
     text = path.read_text().replace("/opt/sideline/.venv/bin/python", sys.executable)
     copy = tmp_path / path.name
     copy.write_text(text.replace("/opt/sideline", str(ROOT)))

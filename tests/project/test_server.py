@@ -11,7 +11,10 @@ import httpx
 import pytest
 
 from project.doors import Guard
-from tests.installation import Installation, until
+from tests.installation import Installation
+from tests.waiting import until
+
+pytestmark = pytest.mark.one_database
 
 
 def test_large_body_is_refused_on_any_path_before_a_view_runs(house: Installation) -> None:

@@ -23,7 +23,9 @@ from pytest_django import Settings
 
 from cameras.models import Camera, Kind, Organization
 from project.environment import BadSetting
-from tests.installation import ROOT, Installation, installed, until
+from tests import ROOT
+from tests.installation import Installation, installed, submit
+from tests.waiting import until
 
 README = (ROOT / "README.md").read_text()
 LONG = "a-key-of-more-than-32-characters-for-tests"
@@ -140,10 +142,7 @@ def links(text: str) -> list[str]:
 def open_link(client: httpx.Client, link: str) -> httpx.Response:
     """Open the link as a person does: look at the page, press its button."""
     page = client.get(link)
-    if page.status_code != 200:
-        return page
-    form = {"csrfmiddlewaretoken": re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page.text)[0]}
-    return client.post(link, data=form)
+    return submit(client, page, {}) if page.status_code == 200 else page
 
 
 def rows(installation: Installation) -> dict[str, int]:
@@ -194,10 +193,8 @@ def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
             assert open_link(person, second).status_code == 410, "a newer link replaces it"
             assert open_link(person, other).status_code == 200
             page = person.get(f"{installation.url}/account/password")
-            token = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page.text)[0]
-            form = {"csrfmiddlewaretoken": token}
-            form |= dict.fromkeys(("new_password1", "new_password2"), "wide-river-7-stones")
-            answer = person.post(f"{installation.url}/account/password", data=form)
+            form = dict.fromkeys(("new_password1", "new_password2"), "wide-river-7-stones")
+            answer = submit(person, page, form)
             assert answer.url == f"{installation.url}/", answer.text
         installation.stop()
 
@@ -263,6 +260,7 @@ def interrupt(installation: Installation, process: subprocess.Popen[bytes]) -> N
     assert "Traceback" not in installation.logged(), installation.logged()
 
 
+@pytest.mark.one_database
 def test_ctrl_c_with_viewers_ends_within_three_seconds_and_leaves_no_child(folder: Path) -> None:
     with installed(folder) as installation:
         process = installation.serve()
@@ -274,6 +272,7 @@ def test_ctrl_c_with_viewers_ends_within_three_seconds_and_leaves_no_child(folde
                 interrupt(installation, process)
 
 
+@pytest.mark.one_database
 def test_ctrl_c_is_quiet_at_any_moment_of_the_start(folder: Path) -> None:
     """Whoever is still importing has no handler yet: the megabytes say how far it has come."""
     with installed(folder) as installation:
@@ -285,6 +284,7 @@ def test_ctrl_c_is_quiet_at_any_moment_of_the_start(folder: Path) -> None:
             interrupt(installation, process)
 
 
+@pytest.mark.one_database
 def test_killed_server_leaves_no_child_behind(folder: Path) -> None:
     with installed(folder) as installation:
         process = installation.serve()

@@ -11,10 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import Tab, chromium, new_page
-from tests.installation import Installation, installed, until
+from tests.installation import Installation, installed
 from tests.people import Cast, assemble
 from tests.seed.programs import Site, another_site, node_client
 from tests.sockets import pixels
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

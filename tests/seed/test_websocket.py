@@ -6,7 +6,6 @@ import json
 import subprocess
 import threading
 
-import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from tests.seed.programs import SEED
@@ -22,7 +21,6 @@ ws.onclose = ({ code, reason, wasClean }) =>
 """
 
 
-@pytest.mark.one_database
 def test_node_client_understands_fragments_pings_long_frames_and_goodbyes() -> None:
     heard: list[object] = []
 

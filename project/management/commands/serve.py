@@ -9,14 +9,14 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from django.urls import reverse
 from twisted.internet import reactor
 
 from cameras.ingest.child import IngestChild
 from cameras.live import process
-from cameras.models import SignInLink, User
+from cameras.models import SignInLink
 from project import installation
 
 END_S = 2.5
@@ -32,12 +32,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["prepare"]:
-            if installation.is_behind():  # the command itself takes half a second to find nothing
-                call_command("migrate", interactive=False, verbosity=0)
-            installation.prepare()
-        self._greet()
-        self._serve()
+        try:
+            if options["prepare"]:
+                installation.prepare()
+            self._serve()
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer: {error}") from None
 
     def _greet(self) -> None:
         home = installation.address()
@@ -46,8 +46,6 @@ class Command(BaseCommand):
         if owner is not None:
             link = reverse("signin-link", args=[SignInLink.issue(owner)])
             self.stdout.write(f"Sign in once as {owner}: {installation.address(link)}")
-        elif not User.objects.exists():
-            self.stdout.write("Nobody can sign in yet; run “manage.py signinlink”.")
         self.stdout.flush()
 
     def _serve(self) -> None:
@@ -57,13 +55,12 @@ class Command(BaseCommand):
         server = Server(
             application,
             endpoints=[f"tcp:port={settings.LISTEN_PORT}:interface={host}"],
-            websocket_max_message_size=12 * 1024 * 1024,
-            websocket_max_frame_size=12 * 1024 * 1024,
             websocket_timeout=-1,
             ping_interval=20,
             ping_timeout=20,
             server_name="",
         )
+        server.on_listening = self._greet  # a link is not issued where the port is taken
         child = None if settings.REDIS_URL else IngestChild()
         if child is not None:
             process.connect(child)

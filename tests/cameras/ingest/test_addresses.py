@@ -1,3 +1,5 @@
+"""From a source to what is opened: pinned, checked, and explained where it fails."""
+
 from __future__ import annotations
 
 from hashlib import md5
@@ -113,6 +115,24 @@ def test_why_an_rtsp_camera_fails_is_explained() -> None:
         right = server.url.replace("//", "//admin:p%40ss@")
         assert "no stream at this path" in explain("rtsp", right + "x", **OPEN)
         assert open_capture(resolve("rtsp", right, **OPEN)).isOpened()
+
+
+def test_why_an_rtsps_camera_fails_is_explained(tmp_path: Path) -> None:
+    port = free_port()
+    refused = f"rtsps://127.0.0.1:{port}/x"
+    assert explain("rtsp", refused, **OPEN) == f"127.0.0.1 refused the connection on port {port}."
+    with silent_server() as port:
+        sentence = explain("rtsp", f"rtsps://127.0.0.1:{port}/", **OPEN, timeout=0.3)
+        assert sentence == "127.0.0.1 did not answer in time."
+    with http_camera() as plain:
+        source = f"rtsps://admin:hunter2@127.0.0.1:{plain.port}/x"
+        sentence = f"127.0.0.1 does not speak TLS on port {plain.port}."
+        assert explain("rtsp", source, **OPEN) == sentence
+    with http_camera() as sealed:
+        sealed.secure(tmp_path)
+        sentence = explain("rtsp", f"rtsps://127.0.0.1:{sealed.port}/x", **OPEN)
+        # Through TLS with a certificate nobody signed, to a server that knows no DESCRIBE.
+        assert sentence == "127.0.0.1 closed the connection."
 
 
 def test_a_digest_challenge_is_answered_with_the_hash_that_rfc_2617_asks_for() -> None:

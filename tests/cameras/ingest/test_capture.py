@@ -1,3 +1,5 @@
+"""Pictures from real cameras, their ends, and their returns."""
+
 from __future__ import annotations
 
 import time
@@ -34,7 +36,7 @@ def pictures(camera: Capture, count: int) -> list[Picture]:
     made: list[Picture] = []
     while len(made) < count:
         picture = camera.slot.newest(made[-1].timestamp if made else 0, timeout=10)
-        assert picture is not None, camera.status()
+        assert picture is not None, camera.health()
         made.append(picture)
     return made
 
@@ -46,7 +48,7 @@ def people(picture: Picture) -> int:
 
 
 def state(camera: Capture | Push) -> str:
-    return camera.status().state
+    return camera.health().state
 
 
 def test_rtsp_footage_has_people_in_it_and_comes_back_after_freeze_and_death() -> None:
@@ -55,19 +57,19 @@ def test_rtsp_footage_has_people_in_it_and_comes_back_after_freeze_and_death() -
         assert people(taken[-1]) >= 3
         assert (taken[-1].width, taken[-1].height) == (768, 432)
         assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
-        status = camera.status()
-        assert (status.state, status.reason, status.attempt) == ("live", "", 0)
+        health = camera.health()
+        assert (health.state, health.reason, health.attempt) == ("live", "", 0)
 
         server.freeze()
         frozen = time.monotonic()
         wait_for(lambda: state(camera) == "stale", 4.5)
         assert 2.5 < time.monotonic() - frozen < 3.6
-        status = camera.status()
-        assert status.since == status.last_frame
-        assert "No picture for a while" in status.reason
+        health = camera.health()
+        assert health.since == health.last_frame
+        assert "No picture for a while" in health.reason
 
         server.kill()
-        wait_for(lambda: camera.status().attempt > 0, 5)
+        wait_for(lambda: camera.health().attempt > 0, 5)
         server.start()
         wait_for(lambda: state(camera) == "live", 12)
         assert people(pictures(camera, 1)[0]) >= 3
@@ -78,11 +80,11 @@ def test_a_frozen_rtsp_server_is_left_after_ten_seconds_and_found_again() -> Non
     with rtsp_server() as server, captured("rtsp", server.url) as camera:
         pictures(camera, 5)
         server.freeze()
-        last = camera.status().last_frame
-        wait_for(lambda: camera.status().attempt > 0, 12)
+        last = camera.health().last_frame
+        wait_for(lambda: camera.health().attempt > 0, 12)
         assert camera.stuck() is None
         wait_for(lambda: state(camera) == "offline", 3)
-        assert camera.status().last_frame == last, "nothing left in the decoder was shown"
+        assert camera.health().last_frame == last, "nothing left in the decoder was shown"
         server.thaw()
         wait_for(lambda: state(camera) == "live", 20)
 
@@ -90,10 +92,10 @@ def test_a_frozen_rtsp_server_is_left_after_ten_seconds_and_found_again() -> Non
 def test_mjpeg_footage_has_people_in_it_and_recovers_from_its_end() -> None:
     with http_camera() as server, captured("http", server.url) as camera:
         assert people(pictures(camera, 10)[-1]) >= 3
-        wait_for(lambda: camera.status().fps > 8, 5)
+        wait_for(lambda: camera.health().fps > 8, 5)
         server.ending = True
         wait_for(lambda: state(camera) == "stale", 2)
-        assert camera.status().reason == "The camera ended the stream; connecting again."
+        assert camera.health().reason == "The camera ended the stream; connecting again."
         server.ending = False
         wait_for(lambda: state(camera) == "live", 6)
 
@@ -104,7 +106,7 @@ def test_live_hls_plays_with_people_in_it_at_its_own_pace() -> None:
         assert people(taken[-1]) >= 3
         assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(4400, abs=500)
         assert max(b.timestamp - a.timestamp for a, b in pairwise(taken)) < 700
-        assert camera.status().state == "live"
+        assert camera.health().state == "live"
         server.ending = True
 
 
@@ -118,13 +120,13 @@ def test_mp4_over_http_plays_at_its_own_pace_and_its_end_is_an_end(tmp_path: Pat
             assert people(taken[-1]) >= 3
             assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1900, abs=150)
             wait_for(lambda: state(camera) == "stale", 1)
-            assert camera.status().reason == "The camera ended the recording; connecting again."
+            assert camera.health().reason == "The camera ended the recording; connecting again."
 
 
 def test_mpeg_ts_over_http_plays_as_it_comes() -> None:
     with http_camera() as server, captured("http", server.base + "/live.ts") as camera:
         assert people(pictures(camera, 5)[-1]) >= 3
-        wait_for(lambda: 8 < camera.status().fps < 12, 8)
+        wait_for(lambda: 8 < camera.health().fps < 12, 8)
 
 
 def test_an_mjpeg_camera_that_freezes_goes_stale_and_live_again_on_the_same_connection() -> None:
@@ -133,7 +135,7 @@ def test_an_mjpeg_camera_that_freezes_goes_stale_and_live_again_on_the_same_conn
         asked = len(server.requests)
         server.frozen = True
         wait_for(lambda: state(camera) == "stale", 4)
-        assert camera.status().fps == 0
+        assert camera.health().fps == 0
         server.frozen = False
         wait_for(lambda: state(camera) == "live", 2)
         assert len(server.requests) == asked
@@ -143,15 +145,23 @@ def test_a_camera_that_does_not_open_is_offline_with_a_reason() -> None:
     with captured("rtsp", "rtsp://u:hunter2@nowhere.invalid/x") as camera:
         assert state(camera) in ("connecting", "offline")
         wait_for(lambda: state(camera) == "offline", 5)
-        status = camera.status()
-        assert status.reason == "The name nowhere.invalid does not resolve."
-        assert status.last_frame is None
+        health = camera.health()
+        assert health.reason == "The name nowhere.invalid does not resolve."
+        assert health.last_frame is None
+
+
+def test_an_rtsps_camera_that_does_not_speak_tls_is_offline_with_a_reason() -> None:
+    with http_camera() as plain:
+        with captured("rtsp", f"rtsps://u:hunter2@127.0.0.1:{plain.port}/x") as camera:
+            wait_for(lambda: state(camera) == "offline", 10)
+            reason = camera.health().reason
+        assert reason == f"127.0.0.1 does not speak TLS on port {plain.port}."
 
 
 def test_a_slow_reader_gets_the_newest_picture() -> None:
     with http_camera(fps=25) as server, captured("http", server.url) as camera:
         first = pictures(camera, 1)[0]
-        wait_for(lambda: (camera.status().last_frame or 0) > first.timestamp + 1000)
+        wait_for(lambda: (camera.health().last_frame or 0) > first.timestamp + 1000)
         newest = camera.slot.newest(first.timestamp)
         assert newest is not None
         assert time.time() * 1000 - newest.timestamp < 150
@@ -184,11 +194,11 @@ def test_the_rate_chooses_pictures_but_every_frame_is_counted(tmp_path: Path) ->
     with captured("file", "fast.mp4", tmp_path, rate=10) as camera:
         taken = pictures(camera, 15)
         assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1400, abs=150)
-        assert camera.status().fps > 25
+        assert camera.health().fps > 25
         camera.rate = 0
         last = camera.slot.newest()
         assert last is not None
-        wait_for(lambda: (camera.status().last_frame or 0) > last.timestamp + 300)
+        wait_for(lambda: (camera.health().last_frame or 0) > last.timestamp + 300)
         assert camera.slot.newest(last.timestamp + 40) is None
 
 
@@ -198,7 +208,7 @@ def test_a_file_that_is_no_video_says_so(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.m3u8"):
         with captured("file", name, tmp_path) as camera:
             wait_for(lambda: state(camera) == "offline", 3)
-            assert camera.status().reason == "The file is not a video that can be read."
+            assert camera.health().reason == "The file is not a video that can be read."
 
 
 def test_native_code_that_does_not_come_back_is_told() -> None:
@@ -218,20 +228,20 @@ def test_backing_off_doubles_to_half_a_minute() -> None:
 
 def test_a_pushed_camera_waits_goes_live_and_goes_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     camera = Push()
-    assert (state(camera), camera.status().reason) == ("offline", "Waiting for the first frame.")
+    assert (state(camera), camera.health().reason) == ("offline", "Waiting for the first frame.")
     assert not camera.take(1000, b"not a JPEG")
     assert camera.take(2000, plaza_jpegs()[0])
     assert not camera.take(2000, plaza_jpegs()[0])
     assert not camera.take(1000, plaza_jpegs()[0])
-    status = camera.status()
-    assert (status.state, status.width, status.last_frame) == ("live", 768, 2000)
+    health = camera.health()
+    assert (health.state, health.width, health.last_frame) == ("live", 768, 2000)
     picture = camera.slot.newest()
     assert picture is not None
     assert picture.jpeg == plaza_jpegs()[0]
     assert people(picture) >= 3
     now = time.monotonic()
     monkeypatch.setattr("cameras.ingest.freshness.time.monotonic", lambda: now + 3.5)
-    assert (state(camera), camera.status().reason) == (
+    assert (state(camera), camera.health().reason) == (
         "stale",
         "No frame pushed for a while.",
     )

@@ -1,3 +1,5 @@
+"""What the shipped weights see in the clip."""
+
 from __future__ import annotations
 
 import math

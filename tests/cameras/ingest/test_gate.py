@@ -1,3 +1,5 @@
+"""The HTTP gate: where FFmpeg may be led to, and where not."""
+
 from __future__ import annotations
 
 import socket

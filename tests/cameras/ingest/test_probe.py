@@ -1,3 +1,5 @@
+"""“Test connection”: a sentence in time."""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,5 @@
+"""What a source string may be, and what is shown of it."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Who is who between pictures."""
+
 from __future__ import annotations
 
 import math

@@ -42,7 +42,7 @@ def test_a_camera_cannot_be_put_into_an_organization_of_others(
     [
         ({"source": "ftp://192.0.2.7/a"}, "rtsp://"),
         ({"source": ""}, "not a complete address"),
-        ({"name": "Gate"}, "Club already has a camera called “Gate”."),
+        ({"name": "Gate"}, "A camera of this name exists already."),
         ({"fps": "31"}, "less than or equal to 30"),
         ({"time_zone": "Mars/Base"}, "is not a time zone"),
         ({"classes": ["unicorn"]}, "unicorn"),
@@ -56,6 +56,25 @@ def test_a_wrong_field_is_named_in_words(
     assert answer.status_code == 200
     assert sentence in answer.content.decode()
     assert not Camera.objects.filter(name="Goal").exists()
+
+
+def test_a_taken_name_is_said_at_the_name(club: Organization, camera: Camera, admin: User) -> None:
+    client = client_of(admin)
+    client.post(reverse("camera-add"), fields(organization=club.pk))
+    goal = Camera.objects.get(name="Goal")
+    added = client.post(reverse("camera-add"), fields(organization=club.pk))
+    renamed = client.post(reverse("camera-edit", args=[goal.pk]), fields(name="Gate"))
+    for answer in (added, renamed):
+        assert answer.context["form"].errors == {"name": ["A camera of this name exists already."]}
+
+
+def test_a_camera_is_not_moved_by_its_form(camera: Camera, admin: User, outsider: User) -> None:
+    foreign = Organization.objects.get(slug="other")
+    page = reverse("camera-edit", args=[camera.pk])
+    client_of(admin).post(page, fields(kind="push", name="Moved", organization=foreign.pk))
+    former = camera.organization_id
+    camera.refresh_from_db()
+    assert (camera.name, camera.organization_id) == ("Moved", former)
 
 
 def test_a_stored_password_is_not_shown_and_is_kept(club: Organization, admin: User) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.urls import reverse
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from cameras.models import (
     Camera,
+    CameraState,
     CameraStill,
     Membership,
     Organization,
@@ -96,3 +98,56 @@ def test_a_revoked_stream_key_opens_nothing(camera: Camera, operator: User) -> N
     client_of(operator).post(reverse("streamkey-revoke", args=[camera.pk, key.pk]))
     key.refresh_from_db()
     assert not key.is_alive
+
+
+def test_the_end_of_a_stream_key_is_a_day_in_the_cameras_zone(
+    camera: Camera, operator: User
+) -> None:
+    key = StreamKey(camera=camera, name="TV", expires_at=datetime(2199, 6, 1, 22, 30, tzinfo=UTC))
+    key.issue()
+    page = client_of(operator).get(reverse("camera", args=[camera.pk])).content.decode()
+    assert 'title="2 Jun 2199, 00:30, Europe/Berlin">2 Jun 2199<' in page
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("connecting", ""), ("offline", "Connecting."), ("live", "")]
+)
+def test_a_camera_not_yet_live_is_connecting(
+    camera: Camera, viewer: User, state: str, reason: str
+) -> None:
+    CameraState.objects.create(camera=camera, state=state, reason=reason)
+    for address in (reverse("wall"), reverse("camera", args=[camera.pk])):
+        page = client_of(viewer).get(address).content.decode()
+        assert "data-badge-text>Connecting<" in page
+        assert "data-note><" in page
+        assert "Offline" not in page
+
+
+def test_a_camera_that_fails_says_why(camera: Camera, viewer: User) -> None:
+    why = "The camera ended the stream; connecting again."
+    CameraState.objects.create(camera=camera, state="offline", reason=why)
+    page = client_of(viewer).get(reverse("wall")).content.decode()
+    assert "data-badge-text>Offline<" in page
+    assert f"data-note>{why}<" in page
+
+
+def test_a_camera_without_a_picture_says_so(camera: Camera, viewer: User) -> None:
+    client = client_of(viewer)
+    for address in (reverse("wall"), reverse("camera", args=[camera.pk])):
+        assert "No picture yet" in client.get(address).content.decode()
+    CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8still", taken_at=timezone.now())
+    for address in (reverse("wall"), reverse("camera", args=[camera.pk])):
+        assert "No picture yet" not in client.get(address).content.decode()
+
+
+def test_the_wall_knows_which_list_it_shows(camera: Camera, viewer: User) -> None:
+    client, line = client_of(viewer), f'data-roster="{reverse("api-cameras")}"'
+    page = client.get(reverse("wall")).content.decode()
+    assert f'{line} data-organization=""' in page
+    assert '<p class="wall-name" aria-hidden="true">Club</p>' in page
+    second = Organization.objects.create(name="Second", slug="second")
+    Membership.objects.create(user=viewer, organization=second, role=Role.VIEWER)
+    client.post(reverse("organization-choose"), {"organization": "second"})
+    page = client.get(reverse("wall")).content.decode()
+    assert f'{line} data-organization="{second.pk}"' in page
+    assert "wall-name" not in page

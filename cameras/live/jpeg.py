@@ -1,0 +1,67 @@
+"""What a JPEG says of itself, read without decoding it. Django-free, OpenCV-free."""
+
+from __future__ import annotations
+
+import struct
+
+MAX_JPEG_BYTES = 8 * 1024 * 1024
+MAX_PIXELS = 40_000_000
+MAX_SIDE = 16_384
+MAX_SCANS = 64  # a progressive picture has about ten; each costs a pass over all pixels
+
+
+class FrameError(ValueError):
+    """Bytes that are not what their door asks for. `field` names the part, the text says why."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+        self.sentence = sentence
+
+
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a JPEG, read from its header without decoding.
+
+    Raises `FrameError("frame", ...)` for what is not a whole JPEG or is larger than the limits.
+    """
+    if len(data) > MAX_JPEG_BYTES:
+        raise FrameError("frame", "The picture is larger than 8 MiB.")
+    if data[:3] != b"\xff\xd8\xff":
+        raise FrameError("frame", "The picture is not a JPEG.")
+    if data.rstrip(b"\x00")[-2:] != b"\xff\xd9":
+        raise FrameError("frame", "The JPEG is truncated: its end marker is missing.")
+    if data.count(b"\xff\xda") > MAX_SCANS:
+        raise FrameError("frame", "The JPEG has more scans than any camera writes.")
+    width, height = _start_of_frame(data)
+    if not width or not height:
+        raise FrameError("frame", "The JPEG has no size.")
+    if max(width, height) > MAX_SIDE:
+        raise FrameError("frame", f"The picture is {width}×{height}; a side may be 16,384 pixels.")
+    if width * height > MAX_PIXELS:
+        raise FrameError("frame", f"The picture is {width}×{height}; 40 megapixels are the limit.")
+    return width, height
+
+
+def _start_of_frame(data: bytes) -> tuple[int, int]:
+    """The one frame header's size. Stricter than decoders, so that none can read it otherwise."""
+    at, size = 2, None
+    while at + 4 <= len(data):
+        marker = data[at + 1]
+        if data[at] == 0xFF and marker == 0xFF:  # fill byte before a marker
+            at += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        lone = marker < 0xC0 or 0xD0 <= marker <= 0xD9  # no segment: none belongs before a scan
+        if data[at] != 0xFF or lone or length < 2:
+            break
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if size is not None or length < 8 or at + 9 > len(data):
+                raise FrameError("frame", "The JPEG has more than one frame header.")
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            size = width, height
+        if marker == 0xDA:
+            if size is None:
+                break
+            return size
+        at += 2 + length
+    raise FrameError("frame", "The JPEG has no frame header, or no picture after it.")

@@ -1,0 +1,152 @@
+"""Between processes: what cannot start is tried again, what is no packet does no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cameras.ingest import child, starting, uplink
+from cameras.ingest.child import IngestChild
+from cameras.ingest.starting import start
+from cameras.ingest.uplink import BACKLOG_BYTES, LinkLost, RedisUplink, SocketLink
+from cameras.live import demand
+from cameras.live.frames import FrameError, PacketReader, pack
+from tests.redis import RedisServer
+
+pytestmark = pytest.mark.one_database
+
+ECHO = (  # says one state, then waits for its end
+    "import socket, sys\n"
+    "from cameras.live.frames import pack\n"
+    "link = socket.socket(fileno=int(sys.argv[1]))\n"
+    "link.sendall(pack({'type': 'state', 'camera': 'c'}))\n"
+    "link.recv(1)\n"
+)
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def until(condition: Any, seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_machine_without_a_process_left_leaks_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    before = descriptors()
+    monkeypatch.setattr(starting.subprocess, "Popen", refuse)
+    for _ in range(3):
+        with pytest.raises(OSError, match="temporarily"):
+            await start("-c", "pass")
+    assert descriptors() == before
+
+
+async def test_ingest_that_cannot_start_is_started_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real, refused, heard = subprocess.Popen, [], []
+
+    def sometimes(*args: Any, **kwargs: Any) -> Any:
+        if len(refused) < 2:
+            refused.append(1)
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return real(*args, **kwargs)
+
+    async def publish(camera_id: str, header: dict[str, Any], payload: bytes) -> None:
+        heard.append(camera_id)
+
+    monkeypatch.setattr(starting.subprocess, "Popen", sometimes)
+    monkeypatch.setattr(child, "RESTART_S", 0.05)
+    monkeypatch.setattr(child, "COMMAND", ("-c", ECHO))
+    monkeypatch.setattr(child.groups, "publish", publish)
+    line = IngestChild()
+    assert not await line.push("c", 1, b"jpeg"), "nobody is there to take it"
+    owner = asyncio.create_task(line.run())
+    try:
+        await until(lambda: heard)
+        assert await line.push("c", 1, b"jpeg")
+    finally:
+        owner.cancel()
+        await asyncio.gather(owner, return_exceptions=True)
+    assert not await line.push("c", 2, b"jpeg")
+    assert caplog.text.count("could not be started") == 2
+
+
+async def test_a_link_says_what_it_did_not_take() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        link = await SocketLink.over(ours)
+        assert await link.send({"n": 1}, b"jpeg")
+        await link.send({"n": 2}, bytes(2 * BACKLOG_BYTES))
+        assert not await link.send({"n": 3}, b"jpeg")
+        assert await link.send({"n": 4}, b""), "words always go"
+        link.close()
+        with pytest.raises(LinkLost):
+            await link.send({"n": 5}, b"jpeg")
+
+
+@pytest.mark.parametrize("head", [b"{", b"\xff\xfe", b"[1]", b"null", b"[" * 100_000])
+def test_a_header_that_is_no_json_object_is_refused(head: bytes) -> None:
+    with pytest.raises(FrameError, match="not a JSON object"):
+        list(PacketReader().feed(struct.pack(">II", len(head), 0) + head))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+async def test_bad_packets_are_passed_over(
+    server: RedisServer, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = server.url
+    link = RedisUplink(lambda: ["c"])
+    packets = link.receive()
+    good = {"type": "push", "camera": "c", "timestamp": 5}
+    publisher = uplink.redis.Redis.from_url(server.url)
+    try:
+        assert (await anext(packets))[0]["type"] == "watched"
+
+        async def subscribed() -> bool:
+            return bool((await publisher.pubsub_numsub(demand.PUSHES))[0][1])
+
+        async with asyncio.timeout(10):
+            while not await subscribed():
+                await asyncio.sleep(0.01)
+        bad = [{"type": "push"}, {"camera": "c"}, good | {"timestamp": "now"}, good | {"camera": 1}]
+        junk = [b"junk and more junk", struct.pack(">II", 1, 0) + b"{", *map(pack, bad)]
+        for data in (*junk, pack(good, b"jpeg")):
+            await publisher.publish(demand.PUSHES, data)
+        async with asyncio.timeout(10):
+            while (packet := await anext(packets))[0]["type"] != "push":
+                pass
+        assert packet == (good, b"jpeg")
+        assert caplog.text.count("a bad packet was published") == len(junk)
+    finally:
+        await packets.aclose()
+        await publisher.aclose()
+
+
+async def test_a_listener_that_fails_is_heard_of(server: RedisServer, settings: Any) -> None:
+    def broken() -> list[str]:
+        raise RuntimeError("a fault of ours")
+
+    settings.REDIS_URL = server.url
+    packets = RedisUplink(broken).receive()
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await anext(packets)

@@ -1,0 +1,106 @@
+"""What a camera's row says and accepts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from cameras.models import Camera, CameraState, Kind, Organization
+from cameras.models.cameras import PushClock
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def club() -> Organization:
+    return Organization.objects.create(name="Club", slug="club", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def camera(club: Organization) -> Camera:
+    return Camera.objects.create(organization=club, name="Gate", kind=Kind.DEMO)
+
+
+def ago(**how_long: float) -> Any:
+    return timezone.now() - timedelta(**how_long)
+
+
+def test_live_camera_that_nobody_reports_on_is_offline_since_its_last_picture(
+    camera: Camera,
+) -> None:
+    seen = ago(minutes=1)
+    CameraState.objects.create(
+        camera=camera, state="live", since=ago(hours=9), last_frame_at=seen, reported_at=seen
+    )
+    state = Camera.objects.get(pk=camera.pk).current_state()
+    assert (state.state, state.since) == ("offline", seen)
+    assert state.reason == "No process is reading this camera."
+
+
+def test_camera_that_no_process_ever_read_is_not_connecting_for_ever(camera: Camera) -> None:
+    assert camera.current_state().state == "connecting"
+    Camera.objects.filter(pk=camera.pk).update(created_at=ago(minutes=5))
+    state = Camera.objects.get(pk=camera.pk).current_state()
+    assert state.state == "offline"
+
+
+def test_older_states_name_the_day(camera: Camera) -> None:
+    old = CameraState(camera=camera, state="offline", since=ago(days=3), reason="Gone.")
+    assert old.since.strftime("%B") in old.sentence()
+    assert "," not in CameraState(camera=camera, state="offline", since=ago(seconds=0)).sentence()
+
+
+def test_camera_with_a_source_that_broke_can_be_renamed_and_switched_off(
+    club: Organization, settings: Any, tmp_path: Path
+) -> None:
+    settings.MEDIA_DIR = tmp_path
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"x")
+    camera = Camera(organization=club, name="Clip", kind=Kind.FILE)
+    camera.source = "clip.mp4"
+    camera.full_clean()
+    camera.save()
+    clip.unlink()
+    camera.enabled = False
+    camera.full_clean()
+    camera.source = "other.mp4"
+    with pytest.raises(ValidationError, match="source"):
+        camera.full_clean()
+
+
+def test_camera_keeps_its_organization(camera: Camera) -> None:
+    camera.organization = Organization.objects.create(name="Other", slug="other")
+    with pytest.raises(ValidationError, match="keeps its organization"):
+        camera.full_clean()
+
+
+def test_second_camera_of_a_name_is_refused_in_plain_words(camera: Camera) -> None:
+    twin = Camera(organization=camera.organization, name=camera.name, kind=Kind.DEMO)
+    with pytest.raises(ValidationError, match="A camera of this name exists already"):
+        twin.full_clean()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [[], "x", {"serverHostURL": "http://a.example"}, {"serverHostURL": "a.example:80"},
+     {"serverHostURL": "a b"}, {"serverHostURL": 7}, {"serverHostURL": "a/b"}],
+)  # fmt: skip
+def test_server_host_must_be_a_bare_host(club: Organization, metadata: Any) -> None:
+    club.metadata = metadata
+    with pytest.raises(ValidationError):
+        club.full_clean()
+    club.metadata = {"serverHostURL": "cameras.example.org"}
+    club.full_clean()
+
+
+def test_clock_takes_only_rising_times_and_takes_one_back(camera: Camera) -> None:
+    answers = [PushClock.accept(camera.pk, at) for at in (5, 5, 4, 6)]
+    assert answers == [True, False, False, True]
+    PushClock.give_back(camera.pk, 6)
+    assert PushClock.accept(camera.pk, 6)
+    assert not PushClock.has(camera.pk, 7)

@@ -1,0 +1,176 @@
+"""Hours in minutes: many viewers, a slow one, many deaths; the server stays as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.installation import Installation, installed
+from tests.people import Cast, assemble
+from tests.sockets import acknowledged, age_ms, v1_message, watching
+from tests.waiting import until
+
+pytestmark = [pytest.mark.soak, pytest.mark.one_database]
+
+MEGABYTE = 2**20
+KILLS = 20
+
+
+@pytest.fixture(scope="module")
+def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
+    """An installation of its own with three cameras, seen live."""
+    with installed(tmp_path_factory.mktemp("soak")) as house:
+        house.serve()
+        cast = assemble(house, "soak")
+        for name in ("North", "South"):
+            house.add_camera(name=name, kind="demo", detect=False, width=320)
+        visit(house, cast.key)
+        yield house, cast
+
+
+def visit(house: Installation, camera: str, **how: object) -> None:
+    """Come, see one picture, go."""
+    with watching(house, camera, v1=True, **how) as viewer:  # type: ignore[arg-type]
+        until(lambda: "jpeg" in acknowledged(viewer), 15, "a picture")
+
+
+def vanish(house: Installation, camera: str) -> None:
+    """Come, see the first bytes, and be gone without a goodbye."""
+    with socket.create_connection(("127.0.0.1", house.port), 10) as raw:
+        raw.sendall(
+            f"GET /ws/stream/{camera} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        assert raw.recv(12) == b"HTTP/1.1 101"
+
+
+def cost(server: psutil.Process) -> tuple[float, int]:
+    """Megabytes in memory, and open file descriptors."""
+    return server.memory_info().rss / MEGABYTE, server.num_fds()
+
+
+def settled(server: psutil.Process, fds: int) -> tuple[float, int]:
+    """The cost once no more descriptors are open than before, a few for the database aside."""
+    until(lambda: server.num_fds() <= fds + 4, 20, f"the end of connections, {fds} before")
+    return cost(server)
+
+
+def test_two_hundred_viewers_come_and_go(club: tuple[Installation, Cast]) -> None:
+    """Half of them say goodbye. The first forty only warm the server up."""
+    house, cast = club
+    server = psutil.Process(house.processes[0].pid)
+    for number in range(200):
+        if number == 40:
+            warm = cost(server)
+        if number % 2:
+            vanish(house, cast.key)
+        else:
+            visit(house, cast.key)
+    megabytes, fds = settled(server, warm[1])
+    print(f"200 viewers: {warm[0]:.0f} → {megabytes:.0f} MB, {warm[1]} → {fds} descriptors")
+    assert megabytes - warm[0] < 16
+    assert "Traceback" not in house.logged()
+
+
+def test_a_slow_and_a_fast_viewer_for_a_minute(club: tuple[Installation, Cast]) -> None:
+    """The fast one misses nothing; what the slow one gets is new each time."""
+    house, cast = club
+    server = psutil.Process(house.processes[0].pid)
+    slow_ages: list[float] = []
+    over = threading.Event()
+
+    def look_now_and_then() -> None:
+        with watching(house, cast.key, v1=True) as viewer:
+            unread: list[int] = []
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    message = v1_message(viewer, 0.2)
+                    if "jpeg" in message:
+                        slow_ages.append(age_ms(message))
+                        unread.append(message["seq"])
+                    continue  # read all there is, then think for a second
+                over.wait(1)
+                for seq in unread:
+                    viewer.send(f'{{"ack": {seq}}}')
+                unread.clear()
+
+    slow = threading.Thread(target=look_now_and_then)
+    slow.start()
+    try:
+        with watching(house, cast.key, v1=True) as fast:
+            numbers, ages, costs = [], [], []
+            began = time.monotonic()
+            while time.monotonic() - began < 60:
+                message = acknowledged(fast)
+                if "jpeg" in message:
+                    numbers.append(message["seq"])
+                    ages.append(age_ms(message))
+                if len(costs) < (time.monotonic() - began) // 10:
+                    costs.append(cost(server))
+    finally:
+        over.set()
+        slow.join()
+    print(f"a minute: {len(numbers)} and {len(slow_ages)} pictures, (MB, descriptors): {costs}")
+    assert len(numbers) == numbers[-1] - numbers[0] + 1, "the fast viewer missed a picture"
+    assert len(numbers) > 550
+    assert sorted(ages)[int(len(ages) * 0.95)] < 1000
+    assert 60 <= len(slow_ages) < 120, "two credits a second or so"
+    assert sorted(slow_ages)[int(len(slow_ages) * 0.95)] < 1000
+    assert max(megabytes for megabytes, _ in costs) - costs[0][0] < 8
+    assert max(fds for _, fds in costs) - costs[0][1] <= 4
+
+
+def test_twenty_killed_workers_come_back_and_cost_nothing(club: tuple[Installation, Cast]) -> None:
+    house, _ = club
+    server = psutil.Process(house.processes[0].pid)
+    (ingest,) = house.children("manage.py ingest")
+    before, ingest_fds = cost(server), ingest.num_fds()
+    chance = random.Random(7)
+    took = []
+    for _ in range(KILLS):
+        readers = house.children("cameras.ingest.worker")
+        assert len(readers) == 3
+        victim = chance.choice(readers)
+        killed, known = time.monotonic(), {reader.pid for reader in readers}
+        killed_at = time.time() * 1000
+        victim.kill()
+
+        def again(known: set[int] = known, killed_at: float = killed_at) -> bool:
+            pids = {reader.pid for reader in house.children("cameras.ingest.worker")}
+            return len(pids) == 3 and pids != known and all_deliver(house, killed_at)
+
+        until(again, 12, "the killed worker's camera")
+        took.append(time.monotonic() - killed)
+    print(
+        f"{KILLS} kills: {sorted(took)[KILLS // 2]:.1f} s in the middle, {max(took):.1f} s at most"
+    )
+    assert max(took) <= 10
+    megabytes, fds = settled(server, before[1])
+    until(lambda: ingest.num_fds() <= ingest_fds + 4, 20, "the links of dead workers closed")
+    print(f"web: {before[0]:.0f} → {megabytes:.0f} MB, {before[1]} → {fds} descriptors")
+    assert megabytes - before[0] < 16
+    assert "Traceback" not in house.logged()
+
+
+def all_deliver(house: Installation, since: float) -> bool:
+    """Every camera that is read shows a picture taken after this moment, unix ms."""
+    with house.api() as api:
+        bearer = {"Authorization": api.headers["Authorization"]}
+        cameras = [one for one in api.get("/cameras").json()["results"] if one["kind"] == "demo"]
+    return all(shows(house, camera["id"], bearer, since) for camera in cameras)
+
+
+def shows(house: Installation, camera: str, bearer: dict[str, str], since: float) -> bool:
+    """A picture taken after this moment comes, and no second goes by in silence before."""
+    with watching(house, camera, headers=bearer, v1=True) as viewer:
+        with contextlib.suppress(TimeoutError):
+            return until(lambda: acknowledged(viewer, 1).get("timestamp", 0) > since, 5)
+    return False

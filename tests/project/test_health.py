@@ -1,0 +1,65 @@
+"""`/healthz` and `/readyz`: who is asked, and what they answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from cameras.models import Camera, CameraState, Kind, Organization
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _static_folder(settings: Settings, tmp_path: Path) -> None:
+    settings.STATIC_ROOT = tmp_path  # else whitenoise warns
+
+
+def asked(path: str) -> tuple[int, str]:
+    answer = Client().get(path)
+    return answer.status_code, answer.content.decode()
+
+
+@pytest.fixture
+def gate() -> Camera:
+    club = Organization.objects.create(name="Club", slug="club")
+    return Camera.objects.create(organization=club, name="Gate", kind=Kind.DEMO)
+
+
+def delivered(camera: Camera, seconds_ago: float) -> None:
+    at = timezone.now() - timedelta(seconds=seconds_ago)
+    CameraState.objects.update_or_create(camera=camera, defaults={"last_frame_at": at})
+
+
+def test_ready_without_a_camera_and_with_one_that_delivers(gate: Camera) -> None:
+    delivered(gate, 1)
+    assert asked("/readyz") == (200, "ready\n")
+    gate.delete()
+    assert asked("/readyz") == (200, "ready\n")
+
+
+def test_not_ready_while_no_camera_delivers(gate: Camera) -> None:
+    assert asked("/readyz") == (503, "not ready\n")
+    delivered(gate, 120)
+    assert asked("/readyz") == (503, "not ready\n")
+    assert asked("/healthz") == (200, "ok\n")
+
+
+def test_cameras_that_nobody_reads_are_not_awaited(gate: Camera) -> None:
+    Camera.objects.filter(pk=gate.pk).update(enabled=False)
+    Camera.objects.create(organization=gate.organization, name="Phone", kind=Kind.PUSH)
+    assert asked("/readyz") == (200, "ready\n")
+
+
+def test_not_ready_without_its_tables(gate: Camera) -> None:
+    delivered(gate, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE cameras_camera RENAME TO cameras_lost")  # undone by rollback
+    assert asked("/readyz") == (503, "not ready\n")
+    assert asked("/healthz") == (200, "ok\n")
