@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-# Before Django's settings are read: the suite never touches the developer's own data.
-_data = tempfile.TemporaryDirectory(prefix="sideline-suite-")
-for _name in [name for name in os.environ if name.startswith("SIDELINE_")]:
-    del os.environ[_name]
-os.environ["SIDELINE_DATA_DIR"] = _data.name
-
-from tests.installation import Installation, installed  # noqa: E402
+from tests.installation import Installation, installed
 
 HERE = Path(__file__).resolve().parent
 ONE_DATABASE = ("cameras/ingest", "e2e", "seed")  # whole folders that are about what is around it

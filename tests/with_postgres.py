@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,5 +51,6 @@ def cluster() -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else the server would outlive us
     with cluster() as url:
         sys.exit(subprocess.call(sys.argv[1:], env=os.environ | {"DATABASE_URL": url}))

@@ -62,7 +62,7 @@ async def newest(camera_id: str) -> Frame | None:
     try:
         async with asyncio.timeout(SNAPSHOT_WAIT_S):
             frame = await viewer.next_frame()
-            while _age_ms(frame.timestamp) > FRESH_MS:
+            while _age_ms(frame) > FRESH_MS:
                 frame = await viewer.next_frame()
             return frame
     except TimeoutError:
@@ -104,7 +104,7 @@ async def _parts(
     try:
         while not ended.is_set():
             frame = viewer.take_frame()
-            if frame is None or _age_ms(frame.timestamp) > FRESH_MS:
+            if frame is None or _age_ms(frame) > FRESH_MS:
                 await viewer.wait()
                 continue
             yield _part(frame)
@@ -124,5 +124,5 @@ def _part(frame: Frame) -> bytes:
     return head.encode() + frame.jpeg + b"\r\n"
 
 
-def _age_ms(timestamp: int) -> int:
-    return int(time.time() * 1000) - timestamp
+def _age_ms(frame: Frame) -> int:
+    return frame.age_ms(int(time.time() * 1000))

@@ -12,6 +12,15 @@ from cameras.ingest.labels import COCO
 from cameras.models import Camera, CameraState, Organization, StreamKey
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "With one membership",
+            request_only=True,
+            value={"username": "coach", "password": "correct horse battery"},
+        )
+    ]
+)
 class LoginSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)

@@ -37,6 +37,7 @@ IDLE_RATE = 1.0  # pictures a second where nobody looks: for stills
 STILL_EVERY = 60.0
 BEAT = 1.0
 WEAK = 0.6  # of the threshold: detections that may continue a track but not start one
+SWITCH = 0.0005  # seconds the detector's Python may make a picture's way out wait; 0.005 is usual
 EX_STUCK = os.EX_TEMPFAIL  # exit status: start me again with attempt + 1
 EX_BROKEN = os.EX_SOFTWARE  # a thread failed
 
@@ -168,6 +169,7 @@ def main(fd: int) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.excepthook = _give_up
     cv2.setNumThreads(1)
+    sys.setswitchinterval(SWITCH)
     link = Link(socket.socket(fileno=fd))
     worker: Worker | None = None
     for header, payload in link.packets():

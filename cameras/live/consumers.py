@@ -126,7 +126,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
 
     async def _send_v1(self, frame: Frame) -> None:
         self.unacknowledged.append(frame.seq)
-        age_ms = max(0, int(time.time() * 1000) - frame.timestamp)
+        age_ms = frame.age_ms(int(time.time() * 1000))
         await self.send(bytes_data=v1_message(frame, self.name, age_ms))
 
     async def _tell(self, status: Status) -> None:

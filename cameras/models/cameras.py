@@ -276,5 +276,5 @@ class PushClock(models.Model):
             return True
         if cls.objects.filter(camera_id=camera_id).exists():
             return False
-        cls.objects.bulk_create([cls(camera_id=camera_id)], ignore_conflicts=True)
+        PushClock.objects.bulk_create([PushClock(camera_id=camera_id)], ignore_conflicts=True)
         return bool(older.update(accepted_ms=timestamp_ms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from email.utils import parsedate_to_datetime
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from tests.installation import KEEPER, Installation, submit
+from tests.parcels import parcel
 from tests.people import Cast, assemble
 from tests.sockets import pixels
 from tests.waiting import until
@@ -76,3 +78,24 @@ def test_thumbnail_is_for_staff_only(house: Installation, cast: Cast) -> None:
         seen = staff.get(f"/admin/cameras/camera/{cast.plaza}/thumbnail.jpg")
         assert seen.status_code == 200
         assert pixels(seen.content).shape == (432, 768, 3)
+
+
+def test_picture_of_a_device_whose_clock_is_slow_is_fresh(house: Installation, cast: Cast) -> None:
+    """Its age counts from its arrival; the device's own time stays in `X-Timestamp`."""
+    url = f"{house.url}/api/v1/cameras/{cast.push}/snapshot.jpg"
+    stop = threading.Event()
+
+    def push() -> None:
+        while not stop.wait(0.1):
+            late = parcel(cast.push, timestamp=int(time.time() * 1000) - 20_000)
+            send = f"{house.url}/api/v1/actions/actions/send"
+            httpx.post(send, json=late, headers=cast["operator"].bearer)
+
+    pusher = threading.Thread(target=push, daemon=True)
+    pusher.start()
+    try:
+        answer = until(lambda: _good(url, cast), 15, "a snapshot")
+    finally:
+        stop.set()
+        pusher.join()
+    assert time.time() * 1000 - int(answer.headers["X-Timestamp"]) > 15_000
