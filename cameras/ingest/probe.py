@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cameras.ingest.isolation import bare_environment
 from cameras.ingest.sources import SourceError, check
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -60,6 +61,7 @@ def test_connection(
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=timeout,
+            env=bare_environment(),
             cwd=ROOT,
             check=True,
         )

@@ -8,6 +8,7 @@ import subprocess
 import time
 from typing import Any
 
+from cameras.ingest.isolation import bare_environment
 from cameras.ingest.recorder import Recorder
 from cameras.ingest.starting import start
 from cameras.ingest.uplink import LinkLost, SocketLink, Uplink
@@ -69,7 +70,7 @@ class Reader:
             await self.report("offline", self.config["unreadable"])
             await asyncio.Event().wait()  # until the camera is changed
         try:
-            self._process, self._link = await start(*COMMAND)
+            self._process, self._link = await start(*COMMAND, environment=bare_environment())
         except OSError as error:
             log.warning("camera %s: its process could not be started: %s", self.camera_id, error)
             return

@@ -11,8 +11,12 @@ from django.conf import settings
 from cameras.ingest.uplink import SocketLink
 
 
-async def start(*command: str) -> tuple[subprocess.Popen[bytes], SocketLink]:
+async def start(
+    *command: str, environment: dict[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], SocketLink]:
     """Run Python with these arguments and, after them, its end of the link.
+
+    `environment` replaces ours, which is inherited otherwise.
 
     Raises `OSError` where the machine has no process or descriptor left; nothing stays open then.
     """
@@ -24,6 +28,7 @@ async def start(*command: str) -> tuple[subprocess.Popen[bytes], SocketLink]:
                 [sys.executable, *command, str(theirs.fileno())],
                 cwd=settings.BASE_DIR,
                 pass_fds=(theirs.fileno(),),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # Ctrl-C is for the parent, which ends this one
             )

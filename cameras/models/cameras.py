@@ -14,14 +14,13 @@ from django.db import models
 from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES
-from cameras.ingest.sources import SourceError, check, redact
+from cameras.ingest.sources import MASK, SourceError, check, redact
 from cameras.models.organizations import Organization, validate_time_zone
 from cameras.models.sealed import SealBroken, seal, unseal
 
 if TYPE_CHECKING:
     from cameras.access import Actor
 
-MASK = "•••"
 SWITCHED_OFF = "This camera is switched off."
 # Without a word from ingest for this long, what it last said is no longer so.
 SILENCE = timedelta(seconds=15)

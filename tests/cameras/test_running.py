@@ -219,3 +219,9 @@ def test_password_in_a_source_is_never_given_back(house: Installation, cast: Cas
             assert secret.encode() not in raw
         api.delete(f"/cameras/{camera}")
     assert secret not in house.logged()
+
+
+def test_process_that_decodes_strangers_bytes_holds_no_secret(house: Installation) -> None:
+    for worker in workers(house).values():
+        told = worker.environ()
+        assert not [name for name in told if name.startswith("SIDELINE") or "URL" in name]
