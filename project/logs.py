@@ -28,7 +28,7 @@ class RedactingFormatter(logging.Formatter):
 class OthersFaults(logging.Filter):
     """What a peer did, or failed to do, is one line: no traceback at every try or probe."""
 
-    KINDS = frozenset({"ConnectionError", "SuspiciousOperation"})
+    KINDS = frozenset({"ConnectionError", "SuspiciousOperation", "PermissionDenied"})
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None

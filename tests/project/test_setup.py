@@ -27,6 +27,9 @@ from tests import ROOT
 from tests.installation import Installation, installed, submit
 from tests.waiting import until
 
+pytestmark = (
+    pytest.mark.one_database
+)  # starts and ends processes; `house` starts on PostgreSQL, too
 README = (ROOT / "README.md").read_text()
 LONG = "a-key-of-more-than-32-characters-for-tests"
 NOBODY = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
@@ -75,7 +78,6 @@ def settings_of(folder: Path, monkeypatch: pytest.MonkeyPatch, **values: str) ->
     return runpy.run_path(str(ROOT / "project" / "settings.py"))
 
 
-@pytest.mark.one_database
 def test_all_settings_may_be_given_and_all_may_be_left_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +110,6 @@ def test_all_settings_may_be_given_and_all_may_be_left_out(
     assert absent["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}={value}" for name, value in BAD])
 def test_bad_value_is_refused_with_one_sentence_that_names_it(
     name: str, value: str, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -123,7 +124,6 @@ def test_bad_value_is_refused_with_one_sentence_that_names_it(
     assert "hunter2" not in sentence, "a password was printed"
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("command", [("check",), ("serve", "--prepare")], ids=" ".join)
 def test_bad_value_stops_the_start_without_a_traceback(
     command: tuple[str, ...], folder: Path
@@ -260,7 +260,6 @@ def interrupt(installation: Installation, process: subprocess.Popen[bytes]) -> N
     assert "Traceback" not in installation.logged(), installation.logged()
 
 
-@pytest.mark.one_database
 def test_ctrl_c_with_viewers_ends_within_three_seconds_and_leaves_no_child(folder: Path) -> None:
     with installed(folder) as installation:
         process = installation.serve()
@@ -272,7 +271,6 @@ def test_ctrl_c_with_viewers_ends_within_three_seconds_and_leaves_no_child(folde
                 interrupt(installation, process)
 
 
-@pytest.mark.one_database
 def test_ctrl_c_is_quiet_at_any_moment_of_the_start(folder: Path) -> None:
     """Whoever is still importing has no handler yet: the megabytes say how far it has come."""
     with installed(folder) as installation:
@@ -284,7 +282,6 @@ def test_ctrl_c_is_quiet_at_any_moment_of_the_start(folder: Path) -> None:
             interrupt(installation, process)
 
 
-@pytest.mark.one_database
 def test_killed_server_leaves_no_child_behind(folder: Path) -> None:
     with installed(folder) as installation:
         process = installation.serve()
@@ -311,7 +308,6 @@ def test_taken_port_is_said_in_one_sentence_and_no_demo_is_made_unasked(folder: 
         assert people_with_a_password(installation) == ["keeper"]
 
 
-@pytest.mark.one_database
 def test_readme_lists_every_setting_and_no_other() -> None:
     read = re.findall(r"_env\.\w+\(\s*\"(\w+)\"", (ROOT / "project" / "settings.py").read_text())
     table = [line for line in README.splitlines() if line.startswith("| `")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -186,11 +187,11 @@ async def test_a_worker_that_cannot_start_is_started_later(
 ) -> None:
     real, refused = reader.start, []
 
-    async def sometimes(*command: str) -> Any:
+    async def sometimes(*command: str, **how: Any) -> Any:
         if len(refused) < 2:
             refused.append(1)
             raise BlockingIOError(11, "Resource temporarily unavailable")
-        return await real(*command)
+        return await real(*command, **how)
 
     monkeypatch.setattr(reader, "start", sometimes)
     monkeypatch.setattr(capture, "backoff", lambda attempt: 0.0)
@@ -207,6 +208,7 @@ async def test_a_capture_stuck_in_native_code_is_replaced_within_ten_seconds_of_
     monkeypatch.setenv("HUNG", str(tmp_path / "hung"))
     monkeypatch.setenv("LIMIT", str(limit))
     monkeypatch.setattr(reader, "COMMAND", ("-c", HANGS_ONCE))
+    monkeypatch.setattr(reader, "bare_environment", lambda: dict(os.environ))
     async with supervised(monkeypatch) as (keeper, heard):
         await until((tmp_path / "hung").exists)
         first = keeper.workers["c"]

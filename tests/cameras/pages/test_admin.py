@@ -27,9 +27,7 @@ def staff(club: Organization) -> Client:
     return client_of(User.objects.create_superuser("root", password=PASSWORD))
 
 
-def test_the_admin_masks_sources_and_keeps_thumbnails_to_staff(
-    club: Organization, staff: Client, viewer: User
-) -> None:
+def test_the_admin_masks_sources_and_shows_thumbnails(club: Organization, staff: Client) -> None:
     camera = Camera(organization=club, name="Goal", kind=Kind.RTSP)
     camera.source = "rtsp://u:secret@192.0.2.7/a"
     camera.save()
@@ -41,7 +39,6 @@ def test_the_admin_masks_sources_and_keeps_thumbnails_to_staff(
     assert "secret@" not in listing + change
     thumbnail = reverse("admin:cameras_camera_thumbnail", args=[camera.pk])
     assert thumbnail in listing
-    assert client_of(viewer).get(thumbnail).status_code == 403
 
 
 def test_admin_lists_do_not_query_per_row(
