@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -20,6 +24,18 @@ from tests import ROOT
 from tests.waiting import free_port, until
 
 KEEPER = {"username": "keeper", "password": "a-long-test-password"}
+
+
+@cache
+def _static_files() -> Path:
+    """Collected once for all installations of a run: it takes seconds and is always the same."""
+    folder = Path(tempfile.mkdtemp(prefix="sideline-static-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"],
+        cwd=ROOT, env=os.environ | {"SIDELINE_DATA_DIR": str(folder)}, check=True,
+    )  # fmt: skip
+    return folder / "static"
 
 
 class Installation:
@@ -40,6 +56,8 @@ class Installation:
         }
         if os.environ.get("DATABASE_URL"):
             self.environment["DATABASE_URL"] = _new_database(os.environ["DATABASE_URL"])
+        if not (folder / "static").exists():
+            (folder / "static").symlink_to(_static_files(), target_is_directory=True)
         self.url = f"http://127.0.0.1:{self.port}"
         self.processes: list[subprocess.Popen[bytes]] = []
         self.log = folder / "log.txt"

@@ -171,7 +171,9 @@ def mode(path: Path) -> int:
 
 def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
     with installed(folder, **NOBODY) as installation:
+        (folder / "static").unlink()  # a first start collects the static files itself
         installation.serve()
+        assert (folder / "static" / "staticfiles.json").exists()
         assert f"Sideline is at {installation.url}/\n" in installation.logged()
         (first,) = links(installation.logged())
         assert people_with_a_password(installation) == [], "a default password"
