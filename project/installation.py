@@ -83,7 +83,10 @@ def _administrator_of_the_settings() -> None:
 
 def _demo(people: list[User]) -> None:
     organization = Organization.objects.create(name="Demo club", slug="demo-club")
-    Camera.objects.create(organization=organization, name="Plaza", kind=Kind.DEMO)
+    # People only: in this clip the weights take a stone for a dog.
+    Camera.objects.create(
+        organization=organization, name="Plaza", kind=Kind.DEMO, classes=["person"]
+    )
     for user in people:
         Membership.objects.create(user=user, organization=organization, role=Role.ADMIN)
 
