@@ -1,7 +1,7 @@
 """Who asks: a credential becomes an `Actor`, for REST, pages, async views and sockets alike.
 
 What an actor may see is asked of querysets (`visible_to`), never of this module. A credential that
-keeps a connection open is a `Grant`; `standing()` re-examines many of them in a few queries.
+keeps a connection open is a `Grant`; `standing()` re-examines many, each credential once.
 """
 
 from __future__ import annotations

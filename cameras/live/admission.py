@@ -107,7 +107,7 @@ def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:
 
 
 class Watchman:
-    """Re-examines every open connection each second, however many, in a few queries.
+    """Re-examines every open connection each second; a credential once, however many hang on it.
 
     Bound: one entry per connection, removed by `dismiss`.
     """
