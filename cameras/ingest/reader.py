@@ -8,6 +8,7 @@ import subprocess
 import time
 from typing import Any
 
+from cameras.ingest.ending import end
 from cameras.ingest.isolation import bare_environment
 from cameras.ingest.recorder import Recorder
 from cameras.ingest.starting import start
@@ -48,6 +49,7 @@ class Reader:
         self._reported_at = 0.0
         self.quiet_after = time.monotonic() + START_S
         self.watched = False
+        self.fence = 0  # of the lease, which its supervisor knows
         self.task = asyncio.create_task(self._run(), name=f"reader {self.camera_id}")
 
     @property
@@ -80,7 +82,8 @@ class Reader:
             await self._link.send({"type": "watched", "watched": self.watched}, b"")
             async for header, payload in self._link.receive():
                 self.quiet_after = time.monotonic() + SILENCE_S
-                await self._pass_on(header | {"camera": self.camera_id}, payload)
+                ours = {"camera": self.camera_id, "fence": self.fence}
+                await self._pass_on(header | ours, payload)
         except LinkLost:
             await asyncio.to_thread(self._wait, 0.5)  # it may be about to end with its reason
         finally:
@@ -98,7 +101,7 @@ class Reader:
     async def _pass_on(self, header: dict[str, Any], payload: bytes) -> None:
         """To the viewers first; the database may take its time."""
         if header["type"] == "still":
-            self._recorder.still(self.camera_id, header["timestamp"], payload)
+            self._recorder.still(self.camera_id, header["fence"], header["timestamp"], payload)
             return
         await self._uplink.send(header, payload)
         if header["type"] == "state":
@@ -120,12 +123,11 @@ class Reader:
         """Say and store what the worker cannot: that it failed, or that it was ended."""
         now = int(time.time() * 1000)
         header = {
-            "type": "state", "camera": self.camera_id, "state": state, "since": now,
-            "reason": reason, "fps": 0.0, "width": 0, "height": 0, "last_frame": None,
+            "type": "state", "camera": self.camera_id, "fence": self.fence, "state": state,
+            "since": now, "reason": reason, "fps": 0.0, "width": 0, "height": 0, "last_frame": None,
         }  # fmt: skip
         await self._pass_on(header, b"")
 
     async def stop(self) -> None:
         """End the process at once; it keeps nothing that must be saved."""
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        await end(self.task)

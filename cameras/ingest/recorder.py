@@ -14,7 +14,7 @@ from cameras.ingest import reports
 
 log = logging.getLogger(__name__)
 
-Write = tuple[Callable[..., None], tuple[Any, ...]]
+Write = tuple[int, Callable[..., None], tuple[Any, ...]]  # the fence, what to call, with what
 
 
 class Recorder:
@@ -23,17 +23,20 @@ class Recorder:
     Bound: of each camera one state and one still wait; the newest wins. Cameras take turns.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refused: Callable[[str, int], None]) -> None:
+        """`refused` hears of a camera and a fence whose write came too late."""
+        self._refused = refused
         self._waiting: dict[tuple[str, str], Write] = {}  # by camera and slot
         self._changed = asyncio.Event()
 
     def state(self, header: dict[str, Any]) -> None:
         """Store a state packet when there is time."""
-        self._put((header["camera"], "state"), reports.store_state, header)
+        self._put((header["camera"], "state"), header["fence"], reports.store_state, header)
 
-    def still(self, camera_id: str, timestamp: int, jpeg: bytes) -> None:
+    def still(self, camera_id: str, fence: int, timestamp: int, jpeg: bytes) -> None:
         """Store a camera's last picture when there is time."""
-        self._put((camera_id, "still"), reports.store_still, camera_id, timestamp, jpeg)
+        facts = (camera_id, fence, timestamp, jpeg)
+        self._put((camera_id, "still"), fence, reports.store_still, *facts)
 
     async def run(self) -> None:
         """Write for ever; what the database refuses is logged and given up."""
@@ -42,12 +45,17 @@ class Recorder:
             self._changed.clear()
             while self._waiting:
                 place = next(iter(self._waiting))
-                write, facts = self._waiting.pop(place)
+                fence, write, facts = self._waiting.pop(place)
                 try:
                     await database_sync_to_async(write)(*facts)
+                except reports.Outranked:
+                    log.info("camera %s: a late %s of lease %d was refused", *place, fence)
+                    self._refused(place[0], fence)
                 except DatabaseError as error:
                     log.warning("camera %s: its %s could not be stored: %s", *place, error)
 
-    def _put(self, place: tuple[str, str], write: Callable[..., None], *facts: Any) -> None:
-        self._waiting[place] = (write, facts)  # keeps its place in the queue
+    def _put(
+        self, place: tuple[str, str], fence: int, write: Callable[..., None], *facts: Any
+    ) -> None:
+        self._waiting[place] = (fence, write, facts)  # keeps its place in the queue
         self._changed.set()

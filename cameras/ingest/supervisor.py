@@ -1,4 +1,4 @@
-"""Which cameras are mine: one reader each, started, fed, watched and replaced here."""
+"""The cameras that are mine: one reader each, started, fed, watched and replaced here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
 from cameras.ingest import reports
+from cameras.ingest.ending import end
+from cameras.ingest.leases import Leases
 from cameras.ingest.reader import SILENCE_S, Config, Reader
 from cameras.ingest.recorder import Recorder
 from cameras.ingest.uplink import LinkLost, Uplink
@@ -25,12 +27,14 @@ NO_ANSWER = "Its reader stopped answering and is being restarted."
 
 
 class Supervisor:
-    """Keeps the set of workers equal to the table of enabled cameras."""
+    """Keeps the set of workers equal to the enabled cameras of which the leases are ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, leases: Leases) -> None:
         self.workers: dict[str, Reader] = {}
+        self._leases = leases
+        self._configs: dict[str, Config] = {}  # as they were read last
         self._watched: frozenset[str] = frozenset()
-        self._recorder = Recorder()
+        self._recorder = Recorder(leases.doubt)
 
     async def run(self, uplink: Uplink) -> None:
         """Until the uplink is lost or the task is cancelled; then all readers are ended.
@@ -40,6 +44,8 @@ class Supervisor:
         tasks = [
             asyncio.create_task(self._listen(uplink), name="uplink"),
             asyncio.create_task(self._recorder.run(), name="recorder"),
+            asyncio.create_task(self._leases.run(), name="leases"),
+            asyncio.create_task(self._follow_leases(uplink), name="followed leases"),
         ]
         try:
             while not any(task.done() for task in tasks):
@@ -49,31 +55,55 @@ class Supervisor:
                 if task.done():
                     task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             await asyncio.gather(*(reader.stop() for reader in self.workers.values()))
+            await self._leases.close()
 
     async def _look(self, uplink: Uplink) -> None:
         began = time.monotonic()
+        configs: dict[str, Config] | None = None
         try:
             configs = await database_sync_to_async(reports.configurations)()
         except DatabaseError as error:
             log.warning("the cameras could not be read: %s", error)
-            configs = {key: reader.config for key, reader in self.workers.items()}
         if time.monotonic() - began > SLOW_S:
             for reader in self.workers.values():
                 reader.excuse()
-        for camera_id in set(self.workers) - set(configs):
-            reader = self.workers.pop(camera_id)
-            await reader.stop()
-            await reader.report("ended", SWITCHED_OFF)
-        for camera_id, config in configs.items():
+        if configs is not None:
+            await self._adopt(configs)
+        for camera_id, config in self._configs.items():
             current = self.workers.get(camera_id)
             if current is None:
                 self._start(config, uplink)
             else:
                 await self._keep(current, config, uplink)
+
+    async def _adopt(self, configs: dict[str, Config]) -> None:
+        """Go by these from now on; whoever is no longer among them is switched off."""
+        self._configs = configs
+        for camera_id in set(self.workers) - set(configs):
+            if reader := self.workers.pop(camera_id, None):
+                await reader.stop()
+                await reader.report("ended", SWITCHED_OFF)
+                await self._leases.release(camera_id)
+        self._leases.want(configs.keys())
+
+    async def _follow_leases(self, uplink: Uplink) -> None:
+        """At once, whatever the database does: who lost a camera must not read on."""
+        while True:
+            await self._leases.changed.wait()
+            self._leases.changed.clear()
+            await asyncio.gather(*(self._give_up(camera_id) for camera_id in self._leases.leaving))
+            for camera_id, reader in self.workers.items():
+                reader.fence = self._leases.fence(camera_id) or reader.fence
+            for camera_id in self._configs.keys() - self.workers.keys():
+                self._start(self._configs[camera_id], uplink)
+
+    async def _give_up(self, camera_id: str) -> None:
+        """Without a word to viewers: another process reads it, or will in a moment."""
+        if reader := self.workers.pop(camera_id, None):
+            await reader.stop()
+        await self._leases.release(camera_id)
 
     async def _keep(self, reader: Reader, config: Config, uplink: Uplink) -> None:
         """Let it be, or put another in its place."""
@@ -96,7 +126,12 @@ class Supervisor:
             self._start(config, uplink, reader.attempt + 1, SILENCE_S)
 
     def _start(self, config: Config, uplink: Uplink, attempt: int = 0, waited: float = 0.0) -> None:
+        """Nothing where the camera is not ours, or was started by the other task meanwhile."""
+        fence, former = self._leases.fence(config["camera"]), self.workers.get(config["camera"])
+        if fence is None or (former is not None and not former.task.done()):
+            return
         reader = Reader(config, uplink, self._recorder, attempt, waited)
+        reader.fence = fence
         reader.watched = reader.camera_id in self._watched
         self.workers[reader.camera_id] = reader
 

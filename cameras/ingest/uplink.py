@@ -86,18 +86,13 @@ class RedisUplink:
         self._cameras = cameras
         self._client = redis.Redis.from_url(settings.REDIS_URL)
         self._queue: asyncio.Queue[Packet] = asyncio.Queue(maxsize=64)
-        self._down = False
 
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
-        """Publish; while Redis is away, frames and states are dropped."""
+        """Publish; while Redis is away, frames and states are dropped; the leases log it."""
         try:
             await groups.publish(header["camera"], header, payload)
-            self._down = False
             return True
-        except (redis.RedisError, OSError) as error:
-            if not self._down:
-                log.warning("Redis is away, frames are dropped until it is back: %s", error)
-            self._down = True
+        except (redis.RedisError, OSError):
             return False
 
     async def receive(self) -> AsyncGenerator[Packet, None]:

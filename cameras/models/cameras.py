@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import IntegrityError, models
 from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES
@@ -216,9 +216,31 @@ class CameraState(models.Model):
     height = models.PositiveIntegerField(default=0)
     last_frame_at = models.DateTimeField(null=True, blank=True)
     reported_at = models.DateTimeField(default=timezone.now)
+    # The newest lease's, see cameras/ingest/leases.py: reports of a lower one are refused.
+    fence = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     def __str__(self) -> str:
         return self.sentence()
+
+    @staticmethod
+    def claim_fence(camera_id: uuid.UUID | str) -> int | None:
+        """A number above all that were claimed before, for exactly one caller: by one UPDATE.
+
+        None where there is no such camera.
+        """
+        states = CameraState.objects.filter(camera_id=camera_id)
+        while True:  # every failure is somebody else's success
+            newest: int | None = states.values_list("fence", flat=True).first()
+            if newest is None:
+                if not Camera.objects.filter(pk=camera_id).exists():
+                    return None
+                first = CameraState(camera_id=camera_id)
+                try:
+                    CameraState.objects.bulk_create([first], ignore_conflicts=True)
+                except IntegrityError:  # deleted just now
+                    return None
+            elif states.filter(fence=newest).update(fence=newest + 1):
+                return newest + 1
 
     def sentence(self) -> str:
         """The state in a few words, with the time in the camera's zone."""

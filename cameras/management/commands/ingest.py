@@ -1,4 +1,4 @@
-"""`manage.py ingest`: read all cameras. With Redis on any host; else started by `serve`."""
+"""`manage.py ingest`: read the cameras, or with Redis a share of them; else started by `serve`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from cameras.ingest.leases import EmbeddedLeases
+from cameras.ingest.sharing import RedisLeases
 from cameras.ingest.supervisor import Supervisor
 from cameras.ingest.uplink import RedisUplink, SocketLink, Uplink
 
@@ -41,8 +43,8 @@ async def _ingest(link: int | None) -> None:
         loop.add_signal_handler(signal.SIGINT, lambda: None)
     else:
         loop.add_signal_handler(signal.SIGINT, task.cancel)
-    supervisor = Supervisor()
     uplink: Uplink
+    supervisor = Supervisor(RedisLeases() if link is None else EmbeddedLeases())
     if link is None:
         uplink = RedisUplink(lambda: list(supervisor.workers))
     else:

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from cameras.ingest import capture, reader, reports, supervisor
+from cameras.ingest.ending import end
 from cameras.ingest.labels import DEFAULT_CLASSES
+from cameras.ingest.leases import EmbeddedLeases
 from cameras.ingest.recorder import Recorder
 from cameras.ingest.supervisor import Supervisor
 
@@ -74,11 +76,12 @@ async def supervised(
 ) -> AsyncGenerator[tuple[Supervisor, Heard], None]:
     """A supervisor of one demo camera, whose database is what the test says."""
     monkeypatch.setattr(reports, "configurations", lambda: {"c": configuration()})
+    monkeypatch.setattr(reports, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
     for name in ("store_state", "store_still"):
         monkeypatch.setattr(reports, name, lambda *facts: None)
     for name, write in writes.items():
         monkeypatch.setattr(reports, name, write)
-    keeper, heard = Supervisor(), Heard()
+    keeper, heard = Supervisor(EmbeddedLeases()), Heard()
     task = asyncio.create_task(keeper.run(heard))
     try:
         yield keeper, heard
@@ -148,20 +151,20 @@ async def test_the_newest_state_and_still_wait_for_the_database(
         assert released.wait(10)
         written.append((header["camera"], header["n"]))
 
-    def still(camera_id: str, timestamp: int, jpeg: bytes) -> None:
+    def still(camera_id: str, fence: int, timestamp: int, jpeg: bytes) -> None:
         written.append((camera_id, timestamp))
 
     monkeypatch.setattr(reports, "store_state", state)
     monkeypatch.setattr(reports, "store_still", still)
-    recorder = Recorder()
+    recorder = Recorder(lambda camera_id, fence: None)
     task = asyncio.create_task(recorder.run())
-    recorder.state({"camera": "a", "n": 0})
+    recorder.state({"camera": "a", "fence": 1, "n": 0})
     await asyncio.sleep(0)  # it is being written
     await asyncio.sleep(0)
     for n in range(1, 100):
-        recorder.state({"camera": "a", "n": n})
-        recorder.still("a", 1000 + n, b"")
-        recorder.state({"camera": "b", "n": n})
+        recorder.state({"camera": "a", "fence": 1, "n": n})
+        recorder.still("a", 1, 1000 + n, b"")
+        recorder.state({"camera": "b", "fence": 1, "n": n})
     released.set()
     await until(lambda: len(written) == 4)
     task.cancel()
@@ -176,10 +179,29 @@ async def test_a_fault_in_writing_ends_the_supervisor_loudly(
         raise RuntimeError("a fault of ours")
 
     monkeypatch.setattr(reports, "configurations", lambda: {"c": configuration()})
+    monkeypatch.setattr(reports, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
     monkeypatch.setattr(reports, "store_state", broken)
     async with asyncio.timeout(15):
         with pytest.raises(RuntimeError, match="a fault of ours"):
-            await Supervisor().run(Heard())
+            await Supervisor(EmbeddedLeases()).run(Heard())
+
+
+async def test_a_task_ends_though_a_library_lost_its_cancellation() -> None:
+    lost = []
+
+    async def deaf() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            lost.append(1)
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await end(task)
+    assert lost
+    assert task.cancelled()
 
 
 async def test_a_worker_that_cannot_start_is_started_later(
