@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
 
-.PHONY: run test soak check lock requisites node-tests
+.PHONY: run test soak bench check lock requisites node-tests
 .DEFAULT_GOAL := run
 
 run: .venv/.installed
@@ -32,6 +32,14 @@ test: .venv/.developing requisites node-tests
 soak: .venv/.developing requisites
 	$(BIN)/python -m pytest -q -m soak --timeout 1800
 
+.venv/.benching: .venv/.developing requirements-bench.txt
+	@$(PIP) -r requirements-bench.txt
+	@touch $@
+
+# For example: make bench BENCH="--scenarios 100,saturated --rounds 3"
+bench: .venv/.benching requisites
+	$(BIN)/python -m tests.bench $(BENCH)
+
 node-tests: requisites
 	node --test tests/js/
 
@@ -49,3 +57,4 @@ lock: .venv/.developing
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --no-annotate pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --no-annotate --group dev -c requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --no-annotate --group bench -c requirements.txt -c requirements-dev.txt -o requirements-bench.txt

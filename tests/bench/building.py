@@ -1,0 +1,35 @@
+"""What the benchmark builds for itself: two C programs and node's `ws`, under `.venv/bench`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests import ROOT
+
+HERE = Path(__file__).resolve().parent
+BUILD = ROOT / ".venv" / "bench"
+
+
+def program(name: str) -> Path:
+    """The program of `NAME.c`, compiled where the source is newer."""
+    source, made = HERE / f"{name}.c", BUILD / name
+    if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", made, source], check=True)
+    return made
+
+
+def node_modules() -> Path:
+    """The folder in which node finds what `servers/package-lock.json` names."""
+    lock = HERE / "servers" / "package-lock.json"
+    stamp = BUILD / "node_modules" / ".package-lock.json"
+    if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(HERE / "servers" / name, BUILD)
+        quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(["npm", "ci", *quiet], cwd=BUILD, check=True)
+        stamp.touch()
+    return BUILD
