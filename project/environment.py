@@ -41,18 +41,30 @@ class Environment:
         return value == "1"
 
     def port(self, name: str, default: int) -> int:
-        value = self.text(name, str(default))
+        return self._port(name, self.text(name, str(default)))
+
+    def _port(self, name: str, value: str) -> int:
         if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 65535:
             raise BadSetting(name, f"expected a port from 1 to 65535, not “{value}”.")
         return int(value)
 
     def listen_address(self, name: str, default: str) -> str:
-        value = self.text(name, default)
+        return self._address(name, self.text(name, default))
+
+    def _address(self, name: str, value: str) -> str:
         try:
             socket.getaddrinfo(value, None)
         except (OSError, UnicodeError):
             raise BadSetting(name, f"“{value}” is not an address of this machine.") from None
         return value
+
+    def endpoint(self, name: str) -> tuple[str, int] | None:
+        """`address:port`, or a port of this machine for itself; None where it is not set."""
+        value = self.text(name)
+        if not value:
+            return None
+        host, _, port = value.rpartition(":")
+        return self._address(name, host.strip("[]") or "127.0.0.1"), self._port(name, port)
 
     def directory(self, name: str, default: Path) -> Path:
         path = Path(self.text(name, str(default))).expanduser().absolute()

@@ -1,13 +1,13 @@
 """Daphne's server with bounds: on request bodies, on what waits in a socket, on shutting down.
 
-Daphne has no hooks for these, so its classes are subclassed; `tests/project/test_server.py` pins
-what is relied upon.
+A scope's extensions have `sideline.waiting`, which says how many bytes wait in its connection, and
+for a WebSocket over plain TCP `sideline.wire`, its writable end (wire.py). Daphne has no hooks for
+these, so its classes are subclassed; `tests/project/test_server.py` pins what is relied upon.
 """
 
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -15,21 +15,19 @@ from daphne.http_protocol import WebRequest
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
+from twisted.internet import reactor as installed_reactor
+
+from project.sockets import ListenedSocket
+from project.wire import SocketWire, Wire, tcp_of
 
 BODY_LIMIT = 1024 * 1024
 FRAME_BODY_LIMIT = 12 * 1024 * 1024  # 8 MiB of JPEG, as base64 in JSON
 LARGE_BODIES_AT_ONCE = 16
 LARGE_BODY_S = 20.0  # a large body that takes longer gives its place to another
 DISCARD_LIMIT = 64 * 1024 * 1024
-CLOSE_S = 5.0
-NOT_SENT_LOW_WATER = 16_384  # bytes the kernel may hold unsent before a socket counts as full
-_TCP_NOTSENT_LOWAT = 25
+reactor: Any = installed_reactor
 
-
-def pending_in(transport: Any) -> int:
-    """Bytes given to a Twisted TCP transport that the kernel has not taken."""
-    waiting = len(transport.dataBuffer) - transport.offset
-    return int(waiting + transport._tempDataLen)
+LISTEN_S = 0.25  # how often it is looked whether a viewer has said something, or has gone
 
 
 class BoundedRequest(WebRequest):  # type: ignore[misc]
@@ -105,7 +103,7 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
 
 
 class Server(DaphneServer):  # type: ignore[misc]
-    """Adds `sideline.pending` to the extensions of a scope: bytes waiting in its socket."""
+    """Daphne, with a wire in each scope."""
 
     failure = ""  # why it could not listen
     on_listening: Callable[[], None] | None = None
@@ -128,23 +126,39 @@ class Server(DaphneServer):  # type: ignore[misc]
                 protocol.requestFactory = BoundedRequest
                 return protocol
 
-        original = daphne_server.HTTPFactory
-        daphne_server.HTTPFactory = Factory
+        class SocketFactory(daphne_server.WebSocketFactory):  # type: ignore[misc]
+            protocol = ListenedSocket
+
+        originals = daphne_server.HTTPFactory, daphne_server.WebSocketFactory
+        daphne_server.HTTPFactory, daphne_server.WebSocketFactory = Factory, SocketFactory
+        reactor.callLater(LISTEN_S, self._listen_to_all)
         try:
             super().run()
         finally:
-            daphne_server.HTTPFactory = original
+            daphne_server.HTTPFactory, daphne_server.WebSocketFactory = originals
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         transport = protocol.transport or protocol.channel.transport
         extensions = scope.setdefault("extensions", {})
-        if hasattr(transport, "_tempDataLen"):  # plain TCP; under TLS the buffer is elsewhere
-            _keep_kernel_buffer_short(transport.socket)
-            extensions["sideline.pending"] = _asker(transport)
+        tcp = tcp_of(transport)
+        if tcp is not None:
+            extensions["sideline.waiting"] = Wire(tcp).waiting
         if isinstance(protocol, WebSocketProtocol):
-            # Autobahn's one second is too short for a viewer that is behind with reading.
-            protocol.closeHandshakeTimeout = CLOSE_S
+            if "/ws/publish/" in scope["path"]:
+                protocol.most = FRAME_BODY_LIMIT
+            if tcp is transport:
+                extensions["sideline.wire"] = protocol.wire = SocketWire(tcp, protocol)
         return super().create_application(protocol, scope)
+
+    def _listen_to_all(self) -> None:
+        """Hear those who are not read as they speak, and who were not asked a moment ago."""
+        reactor.callLater(LISTEN_S, self._listen_to_all)
+        for protocol in list(self.connections):
+            wire = getattr(protocol, "wire", None)
+            if wire is not None and not wire.at_once:
+                if not wire.heard:
+                    wire.read_now()
+                wire.heard = False
 
     def kill_all_applications(self) -> Any:
         """Tell sockets that this is a restart (1001), then cancel; skip what is done already."""
@@ -154,14 +168,3 @@ class Server(DaphneServer):  # type: ignore[misc]
             elif isinstance(protocol, WebSocketProtocol):
                 protocol.sendClose(code=1001)
         return super().kill_all_applications()
-
-
-def _asker(transport: Any) -> Callable[[], int]:
-    return lambda: pending_in(transport) if transport.connected else 0
-
-
-def _keep_kernel_buffer_short(connection: socket.socket) -> None:
-    try:
-        connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER)
-    except OSError:
-        return  # not Linux: frames may be a little older, nothing else

@@ -21,6 +21,7 @@ DATA_DIR = _env.directory("SIDELINE_DATA_DIR", BASE_DIR / "var")
 MEDIA_DIR = DATA_DIR / "media"
 LISTEN_HOST = _env.listen_address("SIDELINE_HOST", "127.0.0.1")
 LISTEN_PORT = _env.port("SIDELINE_PORT", 7103)
+METRICS = _env.endpoint("SIDELINE_METRICS")  # no credential is asked for there
 PUBLIC_URL = _env.public_url("SIDELINE_PUBLIC_URL")
 TRUSTED_ORIGINS = _env.origins("SIDELINE_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = _env.networks("SIDELINE_TRUSTED_PROXIES")
@@ -132,7 +133,7 @@ if REDIS_URL:
     _layer_url = urlunsplit(_parts._replace(query=_query))
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "BACKEND": "cameras.live.layer.FrameLayer",
             "CONFIG": {"hosts": [{"address": _layer_url, "max_connections": 1000}]},
         }
     }

@@ -26,10 +26,11 @@ def watching(
     headers: dict[str, str] | None = None,
     v1: bool = False,
     origin: str | None = None,
+    query: str = "",
 ) -> Iterator[ClientConnection]:
     """An open stream socket. Raises `InvalidStatus` where the handshake is refused."""
     with connect(
-        f"ws://127.0.0.1:{house.port}/ws/stream/{camera}",
+        f"ws://127.0.0.1:{house.port}/ws/stream/{camera}{query}",
         additional_headers=headers or {},
         origin=origin,  # type: ignore[arg-type]
         subprotocols=["sideline.v1"] if v1 else None,  # type: ignore[list-item]
@@ -68,6 +69,18 @@ def v1_message(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
     (length,) = struct.unpack_from(">I", message)
     header: dict[str, Any] = json.loads(message[4 : 4 + length])
     return header | {"jpeg": message[4 + length :]}
+
+
+def heard(socket: ClientConnection, seconds: float) -> list[dict[str, Any]]:
+    """The `sideline.v1` messages that come within so many seconds, not acknowledged."""
+    found: list[dict[str, Any]] = []
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            found.append(v1_message(socket, timeout=left))
+        except TimeoutError:
+            break
+    return found
 
 
 def acknowledged(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.views.decorators.csrf import csrf_exempt
 
-from cameras.access import Actor, BadCredential, actor_for_token, actor_of, bearer_of
+from cameras.access import BadCredential, actor_for_token, actor_of, bearer_of
+from cameras.actors import Actor
 from cameras.api.problems import problem
 from cameras.models import Camera, User
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -13,18 +13,20 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
-from cameras.access import Grant, grant_for
 from cameras.api.doors import Denied, actor_at_the_door, known_camera, methods, must_watch
 from cameras.api.problems import problem
+from cameras.grants import Grant, grant_for
 from cameras.live import process
 from cameras.live.frames import Frame
+from cameras.live.variants import Variant
+from cameras.live.viewers import PartsViewer, Viewer
 from cameras.models import Camera
 from cameras.models.cameras import SWITCHED_OFF
 
 SNAPSHOT_WAIT_S = 1.0
 FRESH_MS = 3000  # an older picture is not given out as the newest
 BOUNDARY = "sideline"
-BEHIND_BYTES = 256 * 1024  # a reader further behind than this misses frames
+ASK_S = 0.02  # how often it is asked whether a reader has taken what it was sent
 
 
 def _enter(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Grant]:
@@ -58,7 +60,7 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 
 async def newest(camera_id: str) -> Frame | None:
     """A fresh frame, waited for at most a second; the wish for it makes ingest send one."""
-    viewer = process.hub().join(camera_id)
+    viewer = process.hub().join(camera_id, lambda feed: Viewer(feed, Variant()))
     try:
         async with asyncio.timeout(SNAPSHOT_WAIT_S):
             frame = await viewer.next_frame()
@@ -79,8 +81,9 @@ async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     except Denied as denied:
         return denied.response
     scope: dict[str, Any] = getattr(request, "scope", {})
+    waiting = scope.get("extensions", {}).get("sideline.waiting")
     response = StreamingHttpResponse(
-        _parts(str(camera.pk), grant, scope),
+        _parts(str(camera.pk), grant, Variant.asked(request.GET.dict()), waiting),
         content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
     )
     response["Cache-Control"] = "no-store, no-transform"
@@ -90,11 +93,12 @@ async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 
 
 async def _parts(
-    camera_id: str, grant: Grant, scope: dict[str, Any]
+    camera_id: str, grant: Grant, variant: Variant, waiting: Callable[[], int] | None
 ) -> AsyncGenerator[bytes, None]:
     ended = asyncio.Event()
-    pending = scope.get("extensions", {}).get("sideline.pending")
-    viewer = process.hub().join(camera_id)  # here, so that `finally` is sure to run
+    viewer = process.hub().join(  # here, so that `finally` is sure to run
+        camera_id, lambda feed: PartsViewer(feed, variant), variant.width
+    )
 
     def leave(code: int) -> None:
         ended.set()
@@ -103,14 +107,15 @@ async def _parts(
     process.watchman().post(viewer, grant, leave)
     try:
         while not ended.is_set():
+            if waiting is not None and waiting():
+                await asyncio.sleep(ASK_S)
+                continue
             frame = viewer.take_frame()
             if frame is None or _age_ms(frame) > FRESH_MS:
                 await viewer.wait()
                 continue
             yield _part(frame)
             await asyncio.sleep(0)  # Daphne writes nothing until it gets the loop
-            while pending is not None and pending() > BEHIND_BYTES and not ended.is_set():
-                await asyncio.sleep(0.05)
     finally:
         process.watchman().dismiss(viewer)
         viewer.leave()

@@ -51,6 +51,21 @@ _FRAME_EXAMPLE = {
     "timestamp": 1767225600000,
     "camera_id": "0c1de7c5-5f0a-4c33-9a3e-0d8f0b8f6f11",
 }
+_PUBLISHING = """\
+Devices that send many frames do better with the WebSocket `/ws/publish/{id}` (scope `publish`).
+It takes the same JSON as text messages, of which only `frame` and `timestamp` count; or, with the
+subprotocol `sideline.v1`, binary messages: uint32 big-endian header length, JSON header with
+`timestamp`, JPEG bytes.
+
+Answers are JSON texts. Each acknowledges all messages up to the one that it names by its `seq` or,
+without one, by its timestamp: `{"ack": 7}`, with `"duplicate": true` where the frame was not newer
+than the last accepted one, and `"dropped": n` where so many were passed over for a newer one; or
+`{"type": "problem", "status": 400, "field": "frame", "detail": "…", "ack": 7}`, also with status
+409 (switched off) and 503 (send it again).
+
+A message may have 12 MiB; 60 messages or MiB a second are too much and closed 4429. Close codes
+1009, 4401, 4403, 4404 and 4429 are final.
+"""
 
 
 def _problem(description: str) -> dict[str, Any]:
@@ -92,7 +107,7 @@ _STREAMS: dict[str, Any] = {
             "description": (
                 "Hand over a frame. Echoes of a camera that the server reads itself are "
                 "duplicates; a newer frame of a `push` camera is published once. A stream key "
-                "in `camera_id` is credential enough for duplicates."
+                "in `camera_id` is credential enough for duplicates.\n\n" + _PUBLISHING
             ),
             "security": [*_SECURITY, {}],
             "requestBody": {

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from channels.db import database_sync_to_async
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from cameras.access import Actor, actor_for_stream_key
+from cameras.access import actor_for_stream_key
+from cameras.actors import Actor
 from cameras.api.doors import (
     Denied,
     actor_at_the_door,
@@ -24,69 +21,35 @@ from cameras.api.doors import (
     must_watch,
 )
 from cameras.api.problems import problem
-from cameras.live import process
-from cameras.live.frames import FrameError, jpeg_size
+from cameras.live.intake import hand_over
+from cameras.live.jpeg import FrameError
+from cameras.live.parcels import Envelope, Parcel, facts_of
 from cameras.models import Camera, Kind, StreamKey
 from cameras.models.cameras import SWITCHED_OFF, PushClock
 
-CLOCK_MS = 60_000
 REMEMBER_S = 1.5  # an echo's permission is remembered this long; withdrawal acts within 2 s
 REMEMBER_MOST = 4096
-MOST_MS = 10**15
-MOST_BRACKETS = 64  # parsing nested junk would hold up everybody
 LARGE_BYTES = 256 * 1024
 _KEY_IN_BODY = re.compile(rb'"camera_id"\s*:\s*"(sk_[\w-]{20,80})"')
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A valid request: the camera as the client named it, unix ms, JPEG bytes."""
+    """A valid request: the camera as the client named it, and the frame."""
 
     camera: str
-    timestamp: int
-    jpeg: bytes
+    parcel: Parcel
 
 
 def read(body: bytes) -> Posted:
     """Validate the seed's JSON. Raises `FrameError` naming the field."""
-    if body.count(b"{") + body.count(b"[") > MOST_BRACKETS:
-        raise FrameError("body", "The body must be one flat JSON object.")
-    try:
-        data = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise FrameError("body", "The body is not valid JSON.") from None
-    if not isinstance(data, dict):
-        raise FrameError("body", "The body must be a JSON object.")
+    facts = facts_of(body)
     for name in ("streamName", "streamType", "frame", "camera_id"):
-        if not isinstance(data.get(name), str) or not data[name]:
+        if not isinstance(facts.get(name), str) or not facts[name]:
             raise FrameError(name, f"“{name}” is missing or is not a text.")
-    if data["streamType"] != "frame":
+    if facts["streamType"] != "frame":
         raise FrameError("streamType", "“streamType” must be “frame”.")
-    return Posted(data["camera_id"], _timestamp(data.get("timestamp")), _jpeg(data["frame"]))
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _timestamp(value: Any) -> int:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not -MOST_MS < value < MOST_MS:  # false for NaN, too
-        raise FrameError("timestamp", "“timestamp” must be a number of unix milliseconds.")
-    if abs(value - time.time() * 1000) > CLOCK_MS:
-        raise FrameError(
-            "timestamp", "“timestamp” is over 60 s away from the server's clock; set the device's."
-        )
-    return int(value)
-
-
-def _jpeg(text: str) -> bytes:
-    try:
-        jpeg = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise FrameError("frame", "The frame is not base64 without a data-URL prefix.") from None
-    jpeg_size(jpeg)
-    return jpeg
+    return Posted(facts["camera_id"], Envelope(facts).parcel())
 
 
 _echoes: dict[tuple[str, str], float] = {}
@@ -117,19 +80,11 @@ async def send(request: HttpRequest) -> HttpResponseBase:
         return denied.response
     if camera.kind != Kind.PUSH and (credential or posted.camera.startswith(StreamKey.PREFIX)):
         _remember((credential, posted.camera))
-    if duplicate or await _hand_over(camera, posted):
+    if duplicate or await hand_over(camera.pk, posted.parcel):
         return _answer(duplicate=duplicate)
     response = problem(503, "No process is reading cameras just now; send the frame again.")
     response["Retry-After"] = "1"
     return response
-
-
-async def _hand_over(camera: Camera, posted: Posted) -> bool:
-    line = process.line()
-    if line is not None and await line.push(str(camera.pk), posted.timestamp, posted.jpeg):
-        return True
-    await database_sync_to_async(PushClock.give_back)(camera.pk, posted.timestamp)
-    return False
 
 
 def _somebody(request: HttpRequest) -> None:
@@ -144,14 +99,14 @@ def _settle(request: HttpRequest, posted: Posted) -> tuple[Camera, bool]:
     """The camera, and whether the frame is a duplicate. A new one is claimed here, once."""
     actor, camera_id = _who(request, posted.camera)
     camera = known_camera(actor, camera_id)
-    if camera.kind != Kind.PUSH or PushClock.has(camera.pk, posted.timestamp):
+    if camera.kind != Kind.PUSH or PushClock.has(camera.pk, posted.parcel.timestamp):
         must_watch(actor, camera)
         return camera, True
     if not actor.may("publish", camera.organization_id):
         raise Denied(problem(403, "Publishing needs the operator's role and scope “publish”."))
     if not camera.enabled:
         raise Denied(problem(409, SWITCHED_OFF))
-    return camera, not PushClock.accept(camera.pk, posted.timestamp)
+    return camera, not PushClock.accept(camera.pk, posted.parcel.timestamp)
 
 
 # What the seed's client sends where it has no token: a text template makes a word of nothing.

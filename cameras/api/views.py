@@ -16,7 +16,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from cameras.access import Actor, actor_of
+from cameras.access import actor_of
+from cameras.actors import Actor
 from cameras.api.serializers import (
     CameraSerializer,
     IssuedStreamKeySerializer,

@@ -23,6 +23,7 @@ from cameras.ingest.gate import Gate
 from cameras.ingest.opening import READ_TIMEOUT, open_capture
 from cameras.ingest.pictures import Picture, Slot
 from cameras.ingest.sources import SourceError
+from cameras.live.variants import Pace
 
 # With the supervisor's look and the start of another process, this makes ten seconds at most.
 OPEN_LIMIT = 8.0  # seconds after which the open is called stuck
@@ -43,7 +44,7 @@ def backoff(attempt: int) -> float:
 
 
 class Capture:
-    """The pictures of one source. `rate` is how many a second get their pixels; set it freely.
+    """The pictures of one source.
 
     Every frame is grabbed and counted; only chosen ones are converted to pixels and put into
     `slot`. `attempt` above 0 waits its back-off before the first open, less `waited` seconds that
@@ -60,7 +61,6 @@ class Capture:
         attempt: int = 0,
         waited: float = 0.0,
     ) -> None:
-        self.rate = 1.0
         self.slot = Slot()
         self._kind, self._source = kind, source
         self._where: dict[str, Any] = {"media_root": media_root, "allow_loopback": allow_loopback}
@@ -75,10 +75,19 @@ class Capture:
         )
         self._stop = threading.Event()
         self._limit: tuple[str, float] | None = None  # a native call and when it counts as stuck
-        self._credit = 1.0
+        self._pace = Pace(1.0)
         self._last = 0
         self._due = 0.0  # when the next frame of a file is to be shown, monotonic seconds
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    @property
+    def rate(self) -> float:
+        """How many frames a second get their pixels."""
+        return self._pace.fps
+
+    @rate.setter
+    def rate(self, fps: float) -> None:
+        self._pace.fps = fps
 
     def start(self) -> None:
         """Begin capturing."""
@@ -193,14 +202,11 @@ class Capture:
             # When FFmpeg's read times out OpenCV hands out what was left in the decoder: old.
             raise Lost("The camera's stream has frozen; connecting again.")
         timestamp = max(now_ms(), self._last + 1)
-        elapsed, self._last = timestamp - self._last, timestamp
+        self._last = timestamp
         width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         self._freshness.frame(timestamp, width, height)
-        # Half a frame of credit suffices, so that jitter does not halve an equal rate.
-        self._credit = min(1.5, self._credit + elapsed / 1000 * self.rate)
-        if self._credit >= 0.5 and self.rate:
-            self._credit -= 1
+        if self._pace.takes(timestamp):
             whole, image = capture.retrieve()
             if whole and image is not None:
                 self.slot.put(Picture(timestamp, image.shape[1], image.shape[0], image))

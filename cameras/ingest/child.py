@@ -7,8 +7,10 @@ import logging
 import subprocess
 
 from cameras.ingest.starting import start
+from cameras.ingest.totals import Totals
 from cameras.ingest.uplink import LinkLost, SocketLink
 from cameras.live import groups
+from cameras.live.demand import Wishes, wishes_packet
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ class IngestChild:
     """
 
     def __init__(self) -> None:
+        self.totals = Totals()
         self._process: subprocess.Popen[bytes] | None = None
         self._link: SocketLink | None = None
 
@@ -46,6 +49,8 @@ class IngestChild:
         self._process, self._link = await start(*COMMAND)
         try:
             async for header, payload in self._link.receive():
+                if header["type"] == "state":
+                    self.totals.note(header)
                 await groups.publish(header["camera"], header, payload)
         except LinkLost:
             pass
@@ -54,9 +59,9 @@ class IngestChild:
             self._link = None
             await asyncio.to_thread(self._reap)
 
-    async def tell(self, watched: frozenset[str]) -> None:
-        """Say which cameras are watched."""
-        await self._say({"type": "watched", "cameras": sorted(watched)}, b"")
+    async def tell(self, wishes: Wishes) -> None:
+        """Say what is watched, and how."""
+        await self._say(wishes_packet(wishes), b"")
 
     async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
         """Hand over a pushed frame; False where no child runs, or it does not keep up."""

@@ -1,13 +1,83 @@
-"""From a captured picture to the frame that is delivered: reduced, encoded once, with objects."""
+"""From a captured picture to the frames that are delivered: reduced, encoded once, with objects."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import cv2
 
 from cameras.ingest.pictures import Picture
 from cameras.live.frames import Detection, Frame
+from cameras.live.variants import NATIVE, Pace
+
+
+class Renditions:
+    """What viewers want made of a camera's pictures: some widths, each at most so often.
+
+    A picture is encoded once for each size in which it is due, however many widths come to the
+    same size. Thread-safe.
+    """
+
+    def __init__(self, fps: float, width: int | None, quality: int) -> None:
+        """`fps`, `width` and `quality` (1-100) are the camera's own bounds."""
+        self._fps, self._width, self._quality = fps, width, quality
+        self._paces: dict[int, Pace | None] = {}
+        self._lock = threading.Lock()
+        self.encodes = 0
+
+    def wish(self, rates: Iterable[tuple[int, int]]) -> None:
+        """From now on make these: width, and frames a second at most.
+
+        `NATIVE` is every picture that comes: a camera is captured at its own rate, and a device
+        pushes at what rate it likes.
+        """
+        with self._lock:
+            wanted = dict(rates)
+            for width in self._paces.keys() - wanted.keys():
+                del self._paces[width]
+            for width, fps in wanted.items():
+                pace = self._paces.get(width)
+                if fps == NATIVE:
+                    self._paces[width] = None
+                elif pace is None or pace.fps != fps:
+                    self._paces[width] = Pace(fps)
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second that are to be captured for them; 0 where nobody looks."""
+        with self._lock:
+            rates = [self._fps if pace is None else pace.fps for pace in self._paces.values()]
+        return min(self._fps, max(rates, default=0.0))
+
+    def due(self, timestamp: int) -> list[int]:
+        """The widths in which the picture of that unix ms is wanted."""
+        with self._lock:
+            return [
+                width
+                for width, pace in self._paces.items()
+                if pace is None or pace.takes(timestamp)
+            ]
+
+    def of(
+        self, picture: Picture, widths: list[int], objects: list[Detection] | None
+    ) -> Iterator[tuple[int, Frame]]:
+        """The picture in these widths, numbered 0; nothing where it cannot be decoded."""
+        made: dict[int, Frame] = {}
+        for width in widths:
+            most = min(width or picture.width, self._width or picture.width, picture.width)
+            if most not in made:
+                frame = deliver(picture, most, self._quality, objects)
+                if frame is None:
+                    return
+                self.encodes += frame.jpeg is not picture.jpeg
+                made[most] = frame
+            yield width, made[most]
+
+    def still(self, picture: Picture, objects: list[Detection] | None) -> Frame | None:
+        """The picture as the camera's settings have it; None where it cannot be decoded."""
+        return next((frame for _, frame in self.of(picture, [NATIVE], objects)), None)
 
 
 def deliver(

@@ -24,7 +24,7 @@ def now_ms() -> int:
 class Health:
     """`since` and `last_frame` are unix ms; `fps` is measured; `reason` a sentence or empty.
 
-    The size is 0 × 0 until the first frame.
+    The size is 0 × 0 until the first frame. `captured` counts frames.
     """
 
     state: State
@@ -35,6 +35,7 @@ class Health:
     height: int
     last_frame: int | None
     attempt: int
+    captured: int = 0
 
     def packet(self) -> dict[str, Any]:
         """The header of a state packet."""
@@ -62,6 +63,7 @@ class Freshness:
         self._lost = False
         self._arrivals: deque[float] = deque(maxlen=256)  # newest kept
         self._last: int | None = None
+        self._captured = 0
         self._size = (0, 0)
         self._shown: State = before
         self._since = now_ms()
@@ -76,6 +78,7 @@ class Freshness:
         """A frame arrived just now."""
         with self._lock:
             self._arrivals.append(time.monotonic())
+            self._captured += 1
             self._last, self._size = timestamp, (width, height)
             self._lost, self._reason = False, ""
             self.attempt = 0
@@ -93,7 +96,10 @@ class Freshness:
                 self._shown = state
                 self._since = self._last if state == "stale" and self._last else now_ms()
             fps = self._fps() if state == "live" else 0.0
-            return Health(state, self._since, reason, fps, *self._size, self._last, self.attempt)
+            return Health(
+                state, self._since, reason, fps, *self._size,
+                self._last, self.attempt, self._captured,
+            )  # fmt: skip
 
     def _age(self) -> float | None:
         return time.monotonic() - self._arrivals[-1] if self._arrivals else None

@@ -1,7 +1,7 @@
 """A worker's end of its link: packets up without ever making capture wait, packets down.
 
-Three bounded buffers: one frame (newest wins), one still (newest wins), eight states (oldest
-dropped). States go first.
+Bounded buffers: one frame of each width and one still (newest wins), eight states (oldest dropped).
+States go first, then what has waited longest.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cameras.live.frames import FrameError, PacketReader, pack
+from cameras.live.variants import NATIVE
 
 SEND_BUFFER = 256 * 1024  # bytes the kernel may hold, so that a slow reader is noticed early
 
@@ -25,7 +26,7 @@ class Link:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._socket = link
         self._states: deque[dict[str, Any]] = deque(maxlen=8)
-        self._pictures: dict[str, tuple[dict[str, Any], bytes]] = {}
+        self._pictures: dict[tuple[str, int], tuple[dict[str, Any], bytes]] = {}
         self._busy = False
         self._changed = threading.Condition()
         threading.Thread(target=self._write, name="link", daemon=True).start()
@@ -37,9 +38,9 @@ class Link:
             self._changed.notify_all()
 
     def picture(self, header: dict[str, Any], jpeg: bytes) -> None:
-        """Offer a frame or a still (`type` says which); it replaces one that still waits."""
+        """Offer a frame of a `variant` or a still; it replaces one that still waits."""
         with self._changed:
-            self._pictures[header["type"]] = (header, jpeg)
+            self._pictures[header["type"], header.get("variant", NATIVE)] = (header, jpeg)
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
@@ -69,8 +70,7 @@ class Link:
             self._busy = True
             if self._states:
                 return pack(self._states.popleft())
-            kind = "frame" if "frame" in self._pictures else "still"
-            return pack(*self._pictures.pop(kind))
+            return pack(*self._pictures.pop(next(iter(self._pictures))))
 
     def _write(self) -> None:
         while True:

@@ -12,7 +12,9 @@ from cameras.ingest.ending import end
 from cameras.ingest.isolation import bare_environment
 from cameras.ingest.recorder import Recorder
 from cameras.ingest.starting import start
+from cameras.ingest.totals import Totals
 from cameras.ingest.uplink import LinkLost, SocketLink, Uplink
+from cameras.live.variants import Wish
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +38,20 @@ class Reader:
         config: Config,
         uplink: Uplink,
         recorder: Recorder,
+        totals: Totals,
         attempt: int = 0,
         waited: float = 0.0,
     ) -> None:
         self.config = config
         self.camera_id: str = config["camera"]
         self.attempt, self._waited = attempt, waited
-        self._uplink, self._recorder = uplink, recorder
+        self._uplink, self._recorder, self._totals = uplink, recorder, totals
         self._link: SocketLink | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._reported: tuple[Any, ...] = ()
         self._reported_at = 0.0
         self.quiet_after = time.monotonic() + START_S
-        self.watched = False
+        self.wishes: list[Wish] = []
         self.fence = 0  # of the lease, which its supervisor knows
         self.task = asyncio.create_task(self._run(), name=f"reader {self.camera_id}")
 
@@ -79,11 +82,13 @@ class Reader:
         try:
             terms = {"type": "config", "attempt": self.attempt, "waited": self._waited}
             await self._link.send(self.config | terms, b"")
-            await self._link.send({"type": "watched", "watched": self.watched}, b"")
+            await self._link.send(self._wishes_packet(), b"")
             async for header, payload in self._link.receive():
                 self.quiet_after = time.monotonic() + SILENCE_S
-                ours = {"camera": self.camera_id, "fence": self.fence}
-                await self._pass_on(header | ours, payload)
+                header |= {"camera": self.camera_id, "fence": self.fence}
+                if header["type"] == "state":
+                    header["viewers"] = sum(wish.viewers for wish in self.wishes)
+                await self._pass_on(header, payload)
         except LinkLost:
             await asyncio.to_thread(self._wait, 0.5)  # it may be about to end with its reason
         finally:
@@ -105,11 +110,23 @@ class Reader:
             return
         await self._uplink.send(header, payload)
         if header["type"] == "state":
+            self._totals.note(header)
             self.attempt = header.get("attempt", self.attempt)
             facts = (header["state"], header["since"], header["reason"], header["width"])
             if facts != self._reported or time.monotonic() - self._reported_at > REPORT_S:
                 self._reported, self._reported_at = facts, time.monotonic()
                 self._recorder.state(header)
+
+    async def wish(self, wishes: list[Wish]) -> None:
+        """Have these widths made, as often as that. The worker hears of it where it is news."""
+        former = self._wishes_packet()
+        self.wishes = wishes
+        if self._wishes_packet() != former:
+            await self.say(self._wishes_packet())
+
+    def _wishes_packet(self) -> dict[str, Any]:
+        rates = sorted((wish.width, wish.fps) for wish in self.wishes)
+        return {"type": "wishes", "rates": rates}
 
     async def say(self, header: dict[str, Any], payload: bytes = b"") -> None:
         """A packet down; lost where the worker is just being replaced."""

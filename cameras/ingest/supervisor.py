@@ -15,7 +15,10 @@ from cameras.ingest.ending import end
 from cameras.ingest.leases import Leases
 from cameras.ingest.reader import SILENCE_S, Config, Reader
 from cameras.ingest.recorder import Recorder
+from cameras.ingest.totals import Totals
 from cameras.ingest.uplink import LinkLost, Uplink
+from cameras.live.demand import read_wishes
+from cameras.live.variants import Wish
 from cameras.models.cameras import SWITCHED_OFF
 
 log = logging.getLogger(__name__)
@@ -31,9 +34,10 @@ class Supervisor:
 
     def __init__(self, leases: Leases) -> None:
         self.workers: dict[str, Reader] = {}
+        self.totals = Totals()
         self._leases = leases
         self._configs: dict[str, Config] = {}  # as they were read last
-        self._watched: frozenset[str] = frozenset()
+        self._wishes: dict[str, list[Wish]] = {}
         self._recorder = Recorder(leases.doubt)
 
     async def run(self, uplink: Uplink) -> None:
@@ -130,24 +134,22 @@ class Supervisor:
         fence, former = self._leases.fence(config["camera"]), self.workers.get(config["camera"])
         if fence is None or (former is not None and not former.task.done()):
             return
-        reader = Reader(config, uplink, self._recorder, attempt, waited)
+        reader = Reader(config, uplink, self._recorder, self.totals, attempt, waited)
         reader.fence = fence
-        reader.watched = reader.camera_id in self._watched
+        reader.wishes = self._wishes.get(reader.camera_id, [])
         self.workers[reader.camera_id] = reader
 
     async def _listen(self, uplink: Uplink) -> None:
         try:
             async for header, payload in uplink.receive():
-                if header["type"] == "watched":
-                    await self._set_watched(frozenset(header["cameras"]))
+                if header["type"] == "wishes":
+                    await self._set_wishes(read_wishes(header))
                 elif reader := self.workers.get(header["camera"]):
                     await reader.say(header, payload)
         except LinkLost:
             return
 
-    async def _set_watched(self, watched: frozenset[str]) -> None:
-        self._watched = watched
+    async def _set_wishes(self, wishes: dict[str, list[Wish]]) -> None:
+        self._wishes = wishes
         for reader in self.workers.values():
-            if reader.watched != (reader.camera_id in watched):
-                reader.watched = not reader.watched
-                await reader.say({"type": "watched", "watched": reader.watched})
+            await reader.wish(wishes.get(reader.camera_id, []))

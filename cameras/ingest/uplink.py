@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator, Callable
+import time
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 import redis.asyncio as redis
 from django.conf import settings
 
+from cameras.ingest.ending import end
 from cameras.live import demand, groups
 from cameras.live.frames import FrameError, PacketReader, pack
 
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 Packet = tuple[dict[str, Any], bytes]
 BACKLOG_BYTES = 2 * 1024 * 1024  # above this a frame is dropped; states are small and always go
 CHUNK = 1 << 18
+INBOX_PACKETS = 64
+RECKON_S = 0.5  # how often it is looked whether a web process has fallen silent
+RETRY_S = 1.0
 
 
 class LinkLost(ConnectionError):
@@ -35,7 +40,7 @@ class Uplink(Protocol):
         """Pass a worker's packet on; drops frames rather than wait, and says False then."""
 
     def receive(self) -> AsyncGenerator[Packet, None]:
-        """`watched` and `push` packets as they come; ends with `LinkLost`."""
+        """`wishes` and `push` packets as they come; ends with `LinkLost`."""
 
 
 class SocketLink:
@@ -80,12 +85,15 @@ class SocketLink:
 
 
 class RedisUplink:
-    """Frames to the channel layer's groups; wishes from expiring keys; pushed frames by pub/sub."""
+    """Frames to the channel layer's groups; wishes and pushed frames by pub/sub.
 
-    def __init__(self, cameras: Callable[[], list[str]]) -> None:
-        self._cameras = cameras
-        self._client = redis.Redis.from_url(settings.REDIS_URL)
-        self._queue: asyncio.Queue[Packet] = asyncio.Queue(maxsize=64)
+    Bound: `INBOX_PACKETS` wait to be received; what comes while they do is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._client = redis.Redis.from_url(settings.REDIS_URL, protocol=2)
+        self._ledger = demand.Ledger()
+        self._queue: asyncio.Queue[Packet] = asyncio.Queue(maxsize=INBOX_PACKETS)
 
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
         """Publish; while Redis is away, frames and states are dropped; the leases log it."""
@@ -98,60 +106,59 @@ class RedisUplink:
     async def receive(self) -> AsyncGenerator[Packet, None]:
         """For ever; a Redis that restarts is found again within a second.
 
-        Raises what ended one of its own tasks, for that is a fault of ours.
+        Raises what ended its own task, for that is a fault of ours.
         """
-        tasks = {asyncio.create_task(self._poll()), asyncio.create_task(self._pushes())}
-        item = asyncio.create_task(self._queue.get())
+        inbox = asyncio.create_task(self._listen(), name="inbox")
+        item: asyncio.Task[Packet] | None = None
         try:
             while True:
-                await asyncio.wait({item, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-                for task in tasks:
-                    if task.done():
-                        task.result()
+                yield self._wishes()
+                item = item or asyncio.create_task(self._queue.get())
+                await asyncio.wait(
+                    {item, inbox}, timeout=RECKON_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if inbox.done():
+                    inbox.result()
                 if item.done():
-                    packet = item.result()
-                    item = asyncio.create_task(self._queue.get())
-                    yield packet
+                    packet, item = item.result(), None
+                    if packet[0]["type"] != "wishes":  # those are in the ledger
+                        yield packet
         finally:
-            for each in {item, *tasks}:
-                each.cancel()
-            await asyncio.gather(item, *tasks, return_exceptions=True)
+            await end(inbox, *([item] if item else []))
             await self._client.aclose()
 
-    async def _poll(self) -> None:
-        while True:
-            try:
-                cameras = self._cameras()
-                keys = [demand.key(camera_id) for camera_id in cameras]
-                found = await self._client.mget(keys) if keys else []
-                wanted = [pk for pk, value in zip(cameras, found, strict=True) if value]
-                await self._queue.put(({"type": "watched", "cameras": wanted}, b""))
-            except (redis.RedisError, OSError):
-                await asyncio.sleep(1)
-            await asyncio.sleep(0.25)
+    def _wishes(self) -> Packet:
+        return demand.wishes_packet(self._ledger.total(time.monotonic())), b""
 
-    async def _pushes(self) -> None:
+    async def _listen(self) -> None:
         while True:
             try:
                 async with self._client.pubsub() as inbox:
-                    await inbox.subscribe(demand.PUSHES)
+                    await inbox.subscribe(demand.INBOX)
                     async for message in inbox.listen():
                         if message["type"] == "message":
-                            self._offer(message["data"])
+                            self._take(message["data"])
             except (redis.RedisError, OSError):
-                await asyncio.sleep(1)
+                await asyncio.sleep(RETRY_S)
 
-    def _offer(self, data: bytes) -> None:
-        """A pushed frame as it was published; dropped where it is none, or the queue is full."""
+    def _take(self, data: bytes) -> None:
+        """A packet as it was published; dropped where it is none, or too many wait."""
         try:
             for header, payload in PacketReader().feed(data):
-                if not (
-                    header.get("type") == "push"
-                    and isinstance(header.get("camera"), str)
-                    and isinstance(header.get("timestamp"), int)
-                ):
-                    raise FrameError("packet", "The packet is not a pushed frame.")
+                if header.get("type") == "wishes":
+                    wishes = demand.read_wishes(header)
+                    self._ledger.note(str(header.get("teller")), wishes, time.monotonic())
+                elif not _is_push(header):
+                    raise FrameError("packet", "The packet is neither a wish nor a pushed frame.")
                 if not self._queue.full():
                     self._queue.put_nowait((header, payload))
-        except ValueError as error:
-            log.warning("a bad packet was published to %s: %s", demand.PUSHES, error)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            log.warning("a bad packet was published to %s: %s", demand.INBOX, error)
+
+
+def _is_push(header: dict[str, Any]) -> bool:
+    return (
+        header.get("type") == "push"
+        and isinstance(header.get("camera"), str)
+        and isinstance(header.get("timestamp"), int)
+    )

@@ -24,13 +24,14 @@ import cv2
 
 from cameras.ingest.capture import Capture
 from cameras.ingest.detector import Detector
-from cameras.ingest.encoding import deliver
+from cameras.ingest.encoding import Renditions
 from cameras.ingest.freshness import State
 from cameras.ingest.link import Link
 from cameras.ingest.pictures import Picture
 from cameras.ingest.push import Push
 from cameras.ingest.tracker import Tracker
-from cameras.live.frames import Frame
+from cameras.live.frames import Detection, Frame
+from cameras.live.variants import NATIVE
 
 DETECTIONS_PER_SECOND = 5.0
 IDLE_RATE = 1.0  # pictures a second where nobody looks: for stills
@@ -48,14 +49,15 @@ class Worker:
     def __init__(self, link: Link, config: dict[str, Any]) -> None:
         self._link = link
         self._fps = float(config["fps"])
-        self._width: int | None = config.get("width") or None
-        self._quality = int(config.get("quality", 80))
+        self._renditions = Renditions(
+            self._fps, config.get("width") or None, int(config.get("quality", 80))
+        )
         self._detect = bool(config.get("detect"))
         self._threshold = float(config.get("threshold", 0.4))
         self._classes = list(config.get("classes") or ())
         self._tracker = Tracker(self._threshold)
-        self._watched = False
         self._seq = 0
+        self._published = 0
         self._latest: Picture | None = None
         self.camera: Capture | Push = (
             Push()
@@ -80,44 +82,49 @@ class Worker:
 
     def receive(self, header: dict[str, Any], payload: bytes) -> None:
         """A packet from the supervisor. Unknown types are ignored."""
-        if header["type"] == "watched":
-            self._watched = bool(header["watched"])
+        if header["type"] == "wishes":
+            self._renditions.wish([(int(width), int(fps)) for width, fps in header["rates"]])
             self._set_rate()
         elif header["type"] == "push" and isinstance(self.camera, Push):
             self.camera.take(int(header["timestamp"]), payload)
 
     def _set_rate(self) -> None:
-        detecting = DETECTIONS_PER_SECOND if self._detect else IDLE_RATE
-        self.camera.rate = self._fps if self._watched else min(self._fps, detecting)
+        unwatched = min(self._fps, DETECTIONS_PER_SECOND if self._detect else IDLE_RATE)
+        self.camera.rate = max(unwatched, self._renditions.rate)
 
     def _publish(self) -> None:
-        """Each new picture: encoded once, sent while watched, kept as a still now and then."""
+        """Each new picture: sent in the widths that are due, kept as a still now and then."""
         seen, next_still = 0, 0.0
         while True:
             picture = self.camera.slot.newest(seen, timeout=1.0)
             if picture is None:
                 continue
             seen, self._latest = picture.timestamp, picture
-            still = time.monotonic() >= next_still
-            if not (self._watched or still):
-                continue
-            frame = self._frame(picture)
-            if frame is None:
-                continue
-            if self._watched:
+            widths = self._renditions.due(picture.timestamp)
+            keep = time.monotonic() >= next_still
+            if keep and NATIVE not in widths:
+                self._send_still(self._renditions.still(picture, None))
+            elif widths:
                 self._seq += 1
-                frame = replace(frame, seq=self._seq)
-                self._link.picture({"type": "frame"} | frame.packet_header(), frame.jpeg)
-            if still:
+                for width, frame in self._renditions.of(picture, widths, self._objects(picture)):
+                    self._send(frame, width)
+                    if keep and width == NATIVE:
+                        self._send_still(frame)
+            if keep:
                 next_still = time.monotonic() + STILL_EVERY
-                self._send_still(frame)
 
-    def _send_still(self, frame: Frame) -> None:
-        self._link.picture({"type": "still", "timestamp": frame.timestamp}, frame.jpeg)
+    def _send(self, frame: Frame, width: int) -> None:
+        variant = {} if width == NATIVE else {"variant": width}
+        header = replace(frame, seq=self._seq).packet_header()
+        self._link.picture({"type": "frame"} | header | variant, frame.jpeg)
+        self._published += 1
 
-    def _frame(self, picture: Picture) -> Frame | None:
-        found = self._tracker.at(picture.timestamp) if self._detect else None
-        return deliver(picture, self._width, self._quality, found)
+    def _send_still(self, frame: Frame | None) -> None:
+        if frame is not None:
+            self._link.picture({"type": "still", "timestamp": frame.timestamp}, frame.jpeg)
+
+    def _objects(self, picture: Picture) -> list[Detection] | None:
+        return self._tracker.at(picture.timestamp) if self._detect else None
 
     def _follow(self) -> None:
         """Detect on the newest picture and hand the result to the tracker."""
@@ -144,17 +151,18 @@ class Worker:
             if health.state != shown or time.monotonic() - sent >= BEAT:
                 lost = health.state != shown and health.state in ("stale", "offline")
                 shown, sent = health.state, time.monotonic()
-                self._link.state(health.packet())
+                self._link.state(health.packet() | self._counts())
                 if lost and self._latest is not None:
-                    frame = self._frame(self._latest)
-                    if frame is not None:
-                        self._send_still(frame)
+                    self._send_still(self._renditions.still(self._latest, None))
             stuck = self.camera.stuck()
             if stuck is not None:
                 self._link.state(health.packet() | {"reason": stuck})
                 self._link.flush(0.5)
                 os._exit(EX_STUCK)
             time.sleep(0.1)
+
+    def _counts(self) -> dict[str, int]:
+        return {"published": self._published, "encodes": self._renditions.encodes}
 
 
 def _give_up(failure: threading.ExceptHookArgs) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Who may open a stream, and who must leave it."""
+"""Who may open a socket about a camera, and who must leave it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
 from cameras.access import (
-    Actor,
     BadCredential,
-    Grant,
     actor_for_session,
     actor_for_stream_key,
     actor_for_token,
     bearer_of,
-    grant_for,
-    standing,
 )
-from cameras.models import Camera, CameraState
+from cameras.actors import Actor
+from cameras.grants import Grant, grant_for, standing
+from cameras.models import Camera, CameraState, Kind
 
 log = logging.getLogger(__name__)
 
 PATROL_S = 1.0
+NOT_PUSH = "This camera is not of kind push."
 
 
 class Refused(Exception):
@@ -40,22 +39,25 @@ class Refused(Exception):
 class Closed(Exception):
     """A valid credential that does not reach this camera: accepted, then closed with `code`."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, reason: str = "") -> None:
         super().__init__(code)
-        self.code = code
+        self.code, self.reason = code, reason
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A viewer who may watch, by `grant`, and how the camera is doing."""
+    """Somebody who may watch or publish, by `grant`, and how the camera is doing."""
 
     camera: Camera
     grant: Grant
     state: CameraState
 
 
-def admit(scope: Mapping[str, Any], name: str) -> Admission:
-    """Let a socket's scope watch the camera that its URL names. Raises `Refused`, `Closed`."""
+def admit(scope: Mapping[str, Any], name: str, *, publish: bool = False) -> Admission:
+    """Let a socket's scope watch the camera that its URL names, or send its pictures.
+
+    Raises `Refused`, `Closed`.
+    """
     actor = _actor(scope, name)
     try:
         camera_id = actor.keyed_cameras[0] if actor.keyed_cameras else uuid.UUID(name)
@@ -65,9 +67,11 @@ def admit(scope: Mapping[str, Any], name: str) -> Admission:
     camera = known.filter(pk=camera_id).first()
     if camera is None:
         raise Closed(4404)
-    if not actor.may_watch(camera):
+    if not (actor.may_publish(camera) if publish else actor.may_watch(camera)):
         raise Closed(4403)
-    return Admission(camera, grant_for(actor, camera), camera.current_state())
+    if publish and camera.kind != Kind.PUSH:
+        raise Closed(4403, NOT_PUSH)
+    return Admission(camera, grant_for(actor, camera, publish=publish), camera.current_state())
 
 
 def _actor(scope: Mapping[str, Any], name: str) -> Actor:

@@ -1,70 +1,109 @@
-"""What the web side says to ingest: whom it watches, and which frames were pushed to it."""
+"""What the web side says to ingest: what it wants of whom, and which frames were pushed to it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import redis.asyncio as redis
 from django.conf import settings
 
 from cameras.live.frames import pack
 from cameras.live.hub import Hub
+from cameras.live.variants import Wish, combined
 
 log = logging.getLogger(__name__)
 
-REPEAT_S = 1.0
-LIFE_S = 4  # a wish ends by itself when the process that had it dies
-PUSHES = "sideline:pushes"
+REPEAT_S = 2.0
+SOON_S = 0.02  # wishes that change together are told together
+LIFE_S = 7.0  # what a process wished is void when it has said nothing for so long
+INBOX = "sideline:ingest:inbox"  # wishes and pushed frames, to every ingest process
+
+Wishes = Mapping[str, Iterable[Wish]]  # by camera
 
 
 class Line(Protocol):
     """A way to ingest."""
 
-    async def tell(self, watched: frozenset[str]) -> None:
-        """Say which cameras have viewers here."""
+    async def tell(self, wishes: Wishes) -> None:
+        """Say what is watched here, and how."""
 
     async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
         """Hand over a frame that a client sent; False where nobody takes it now."""
 
 
 async def announce(hub: Hub, line: Line) -> None:
-    """Tell ingest which cameras are watched: at once on a change, else every second, for ever."""
+    """Tell ingest what is wished: at once on a change, else every two seconds, for ever."""
     while True:
         hub.changed.clear()
         try:
-            await line.tell(hub.watched)
+            await line.tell(hub.wishes())
         except (redis.RedisError, OSError) as error:
             log.warning("demand could not be told (%s), retrying", error)
+        await asyncio.sleep(SOON_S)
         try:
             await asyncio.wait_for(hub.changed.wait(), REPEAT_S)
         except TimeoutError:
             continue
 
 
-def key(camera_id: str) -> str:
-    """The Redis key that exists while any web process watches the camera."""
-    return f"sideline:watched:{camera_id}"
+def wishes_packet(wishes: Wishes, teller: str = "") -> dict[str, Any]:
+    """The header of a packet that says them; `teller` is the process that wishes."""
+    cameras = {
+        camera_id: [(wish.width, wish.fps, wish.viewers) for wish in each]
+        for camera_id, each in wishes.items()
+    }
+    return {"type": "wishes", "teller": teller, "cameras": cameras}
+
+
+def read_wishes(header: Mapping[str, Any]) -> dict[str, list[Wish]]:
+    """The inverse of `wishes_packet`. Raises `ValueError` or `TypeError` for nonsense."""
+    return {
+        camera_id: [Wish(int(width), int(fps), int(viewers)) for width, fps, viewers in each]
+        for camera_id, each in header["cameras"].items()
+    }
+
+
+class Ledger:
+    """What all web processes wish, by what each said last. Bound: those heard in `LIFE_S`."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[float, dict[str, list[Wish]]]] = {}
+
+    def note(self, teller: str, wishes: dict[str, list[Wish]], now: float) -> None:
+        """A process has spoken, at monotonic seconds."""
+        self._said[teller] = now, wishes
+
+    def total(self, now: float) -> dict[str, list[Wish]]:
+        """By camera one wish for each width; what silent processes wished is forgotten."""
+        for teller, (said_at, _) in list(self._said.items()):
+            if now - said_at > LIFE_S:
+                del self._said[teller]
+        every: dict[str, list[Wish]] = {}
+        for _, wishes in self._said.values():
+            for camera_id, each in wishes.items():
+                every.setdefault(camera_id, []).extend(each)
+        return {camera_id: [*combined(each).values()] for camera_id, each in every.items()}
 
 
 class RedisLine:
-    """Wishes as expiring keys, so that any number of web and ingest processes agree."""
+    """Published to every ingest process: each takes what concerns its cameras."""
 
     def __init__(self) -> None:
-        self._client = redis.Redis.from_url(settings.REDIS_URL)
+        self._client = redis.Redis.from_url(settings.REDIS_URL, protocol=2)
+        self._name = uuid.uuid4().hex
 
-    async def tell(self, watched: frozenset[str]) -> None:
-        """Renew the wishes; those no longer renewed expire."""
-        async with self._client.pipeline(transaction=False) as pipe:
-            for camera_id in watched:
-                pipe.set(key(camera_id), 1, ex=LIFE_S)
-            await pipe.execute()
+    async def tell(self, wishes: Wishes) -> None:
+        """What is no longer repeated ends by itself."""
+        await self._client.publish(INBOX, pack(wishes_packet(wishes, self._name)))
 
     async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
-        """Publish to every ingest process; the one that has the camera takes it."""
+        """The process that has the camera takes it; False where no process listens."""
         header = {"type": "push", "camera": camera_id, "timestamp": timestamp}
         try:
-            return bool(await self._client.publish(PUSHES, pack(header, jpeg)))
+            return bool(await self._client.publish(INBOX, pack(header, jpeg)))
         except (redis.RedisError, OSError):
             return False

@@ -1,16 +1,11 @@
-"""Frames as bytes: what leaves ingest, what crosses processes, what a viewer reads.
+"""Frames as they leave ingest and cross processes. Django-free.
 
-Django-free. Three formats live here:
-
-- a *packet*: two big-endian uint32 (header length, payload length), a UTF-8 JSON header, the
-  payload; spoken between ingest processes and the web server;
-- the seed's JSON message: `{frame, timestamp, camera_id, detections?}`;
-- the `sideline.v1` message: uint32 header length, JSON header, JPEG bytes.
+One format lives here, the *packet*: two big-endian uint32 (header length, payload length), a UTF-8
+JSON header, the payload. What viewers read is in messages.py.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import struct
@@ -22,13 +17,12 @@ from cameras.live.jpeg import MAX_JPEG_BYTES, FrameError, jpeg_size
 
 __all__ = [
     "Detection", "Frame", "FrameError", "PacketReader",
-    "dump", "jpeg_size", "pack", "seed_message", "v1_message",
+    "dump", "jpeg_size", "pack",
 ]  # fmt: skip
 
 MAX_HEADER_BYTES = 1024 * 1024
 
 _PACKET = struct.Struct(">II")
-_HEADER = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +156,3 @@ def _loaded(head: bytearray) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise FrameError("packet", "The packet's header is not a JSON object.")
     return header
-
-
-def seed_message(frame: Frame, camera_id: str) -> str:
-    """The seed's `FrameData` as JSON text. `camera_id` is the string of the viewer's URL."""
-    data: dict[str, Any] = {
-        "frame": base64.b64encode(frame.jpeg).decode("ascii"),
-        "timestamp": frame.timestamp,
-        "camera_id": camera_id,
-    }
-    if frame.detections is not None:
-        data["detections"] = frame.detections
-    return json.dumps(data, separators=(",", ":"))
-
-
-def v1_message(frame: Frame, camera_id: str, age_ms: int) -> bytes:
-    """A `sideline.v1` binary message: uint32 header length, JSON header, JPEG bytes."""
-    head = dump(frame.header() | {"camera_id": camera_id, "age_ms": age_ms})
-    return b"".join((_HEADER.pack(len(head)), head, frame.jpeg))

@@ -19,7 +19,7 @@ from cameras.models.organizations import Organization, validate_time_zone
 from cameras.models.sealed import SealBroken, seal, unseal
 
 if TYPE_CHECKING:
-    from cameras.access import Actor
+    from cameras.actors import Actor
 
 SWITCHED_OFF = "This camera is switched off."
 # Without a word from ingest for this long, what it last said is no longer so.

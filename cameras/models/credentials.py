@@ -18,7 +18,7 @@ from cameras.models.cameras import Camera
 from cameras.models.organizations import ROLE_SCOPES, Organization, Role, User
 
 if TYPE_CHECKING:
-    from cameras.access import Actor
+    from cameras.actors import Actor
 
 SCOPES = ("read", "publish", "chat", "admin")
 LINK_LIFE = timedelta(hours=24)

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from cameras.access import actor_of
 from cameras.forms import StreamKeyForm
 from cameras.models import Camera, CameraStill, Kind, StreamKey, User
-from cameras.views.frame import stream_address
+from cameras.views.frame import publish_path, stream_address
 from cameras.views.wall import Seen, shown
 
 
@@ -44,6 +44,7 @@ def _page(request: HttpRequest, camera: Camera, **extra: Any) -> HttpResponse:
         "can_edit": actor.may("admin", camera.organization_id),
         "can_key": operates,
         "can_publish": operates and camera.kind == Kind.PUSH,
+        "publish_path": publish_path(camera.pk),
         "keys": list(camera.stream_keys.alive()) if operates else [],
         "key_form": StreamKeyForm(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,8 @@ from django.shortcuts import redirect
 from django.urls import get_script_prefix
 from django.views.decorators.http import require_POST
 
-from cameras.access import Actor, actor_of
+from cameras.access import actor_of
+from cameras.actors import Actor
 from cameras.models import Organization, User
 
 CHOSEN = "organization"  # the session's key for the slug of the chosen organization
@@ -99,6 +101,11 @@ def public_address(request: HttpRequest, path: str) -> str:
 def stream_path(name: str) -> str:
     """Where the pictures of a camera id or a stream key come from, subpath included."""
     return f"{get_script_prefix()}ws/stream/{name}"
+
+
+def publish_path(camera_id: uuid.UUID) -> str:
+    """Where the pictures of a push camera are sent to, subpath included."""
+    return f"{get_script_prefix()}ws/publish/{camera_id}"
 
 
 def stream_address(request: HttpRequest, organization: Organization, name: str) -> str:

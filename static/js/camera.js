@@ -36,6 +36,10 @@ viewer.addEventListener("view", (event) => {
   live = state === "live";
   fact("state", reason ? `${words}. ${reason}` : words);
 });
+viewer.addEventListener("status", (event) => {
+  const { viewers } = /** @type {CustomEvent} */ (event).detail;
+  if (viewers !== undefined) fact("viewers", String(viewers));
+});
 setInterval(() => {
   fact("fps", newest ? rate.perSecond(performance.now()).toFixed(1) : "–");
   fact("size", newest ? `${newest.width} × ${newest.height}` : "–");

@@ -9,7 +9,7 @@ const REFUSALS = {
 
 /**
  * The button that publishes this browser's camera, and the line that says how it goes.
- * @param {HTMLButtonElement} button with `data-send` and `data-camera`
+ * @param {HTMLButtonElement} button with `data-socket`, `data-detail` and `data-camera`
  * @param {HTMLElement} line
  */
 export function publishButton(button, line) {
@@ -20,7 +20,8 @@ export function publishButton(button, line) {
     return;
   }
   const label = /** @type {HTMLElement} */ (button.querySelector("[data-label]"));
-  const publisher = new Publisher({ address: button.dataset.send ?? "", camera: button.dataset.camera ?? "" });
+  const { socket = "", detail = "", camera = "" } = button.dataset;
+  const publisher = new Publisher({ path: socket, detail, camera });
   const rate = new Rate();
   const show = (/** @type {string} */ words) => {
     if (line.textContent !== words) line.textContent = words;

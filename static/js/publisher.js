@@ -1,4 +1,4 @@
-import { csrfToken } from "./csrf.js";
+import { Uplink } from "./uplink.js";
 
 const INTERVAL_MS = 100;
 const WIDEST = 1280;
@@ -12,37 +12,22 @@ const RETRY_MS = 2000;
 
 /**
  * What an answer to a frame means.
- * @param {number} status
- * @param {{detail?: string, errors?: Record<string, unknown>} | null} body
- * @param {number} retryAfter seconds; 0 where the answer named none
+ * @param {import("./uplink.js").Answer} answer
  * @returns {Outcome}
  */
-export function outcomeOf(status, body, retryAfter = 0) {
-  if (status >= 200 && status < 300) return { ok: true, sentence: "", end: false, waitMs: 0 };
-  const detail = body?.detail ?? `The server answered ${status}.`;
-  const waitMs = Math.max(RETRY_MS, retryAfter * 1000);
-  if (status === 400 && (body?.errors?.timestamp || /timestamp/i.test(detail))) {
+export function outcomeOf({ type, status, field, detail }) {
+  if (type !== "problem") return { ok: true, sentence: "", end: false, waitMs: 0 };
+  if (field === "timestamp") {
     const sentence = "This device’s clock is more than a minute off. Set it, then publish again.";
-    return { ok: false, sentence, end: true, waitMs };
+    return { ok: false, sentence, end: true, waitMs: RETRY_MS };
   }
-  const end = [400, 401, 403, 404, 409, 413].includes(status);
-  const sentence = status === 401 ? "You are signed out. Sign in to publish." : detail;
-  return { ok: false, sentence, end, waitMs };
+  const sentence = detail ?? `The server answered ${status}.`;
+  return { ok: false, sentence, end: status === 400 || status === 409, waitMs: RETRY_MS };
 }
 
-/** Base64 of a blob, in parts, since arguments are limited. @param {Blob} blob */
-export async function base64(blob) {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 0x8000) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  }
-  return btoa(text);
-}
-
-/** Sends this browser's camera, the newest picture each time, one request in flight. */
+/** Sends this browser's camera, the newest picture each time. */
 export class Publisher extends EventTarget {
-  #address;
+  #uplink;
   #camera;
   #video = document.createElement("video");
   #canvas = document.createElement("canvas");
@@ -50,13 +35,17 @@ export class Publisher extends EventTarget {
   #media = null;
   #last = 0;
   #run = 0;
+  #waitUntil = 0;
   sent = 0;
 
-  /** @param {{address: string, camera: string}} where */
-  constructor({ address, camera }) {
+  /** @param {{path: string, detail: string, camera: string}} where socket path, API path, id */
+  constructor(where) {
     super();
-    this.#address = address;
-    this.#camera = camera;
+    this.#camera = where.camera;
+    this.#uplink = new Uplink(where, {
+      answer: (answer) => this.#answered(outcomeOf(answer)),
+      over: (sentence) => this.stop(sentence),
+    });
     this.#video.muted = true;
     this.#video.playsInline = true;
   }
@@ -76,57 +65,59 @@ export class Publisher extends EventTarget {
     const media = await navigator.mediaDevices.getUserMedia(wish);
     if (run !== this.#run) return media.getTracks().forEach((track) => track.stop());
     this.#media = media;
-    this.sent = 0;
+    this.sent = this.#waitUntil = 0;
     media.getVideoTracks()[0].addEventListener("ended", () => this.stop("The camera was unplugged or taken away."));
     this.#video.srcObject = media;
     await this.#video.play();
+    this.#uplink.start();
     this.#loop(run);
   }
 
   /** @param {string} [sentence] why, where it was not the person's wish */
   stop(sentence = "") {
     this.#run += 1;
+    this.#uplink.stop();
     this.#media?.getTracks().forEach((track) => track.stop());
     this.#media = null;
     this.#video.srcObject = null;
     this.dispatchEvent(new CustomEvent("stopped", { detail: sentence }));
   }
 
+  /** @param {Outcome} outcome */
+  #answered(outcome) {
+    if (outcome.end) return this.stop(outcome.sentence);
+    this.sent += outcome.ok ? 1 : 0;
+    this.#waitUntil = performance.now() + outcome.waitMs;
+    this.#say(outcome.ok, outcome.sentence);
+  }
+
+  /** @param {boolean} ok @param {string} sentence */
+  #say(ok, sentence) {
+    this.dispatchEvent(new CustomEvent("sent", { detail: { ok, sentence } }));
+  }
+
   /** @param {number} run */
   async #loop(run) {
     while (run === this.#run) {
       const began = performance.now();
-      const outcome = await this.#send();
-      if (run !== this.#run) return;
-      if (outcome.end) return this.stop(outcome.sentence);
-      this.sent += outcome.ok ? 1 : 0;
-      this.dispatchEvent(new CustomEvent("sent", { detail: outcome }));
-      const pause = outcome.ok ? INTERVAL_MS - (performance.now() - began) : outcome.waitMs;
+      if (this.#uplink.words) this.#say(false, this.#uplink.words);
+      else if (began >= this.#waitUntil && this.#uplink.ready) await this.#send(run);
+      const pause = INTERVAL_MS - (performance.now() - began);
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, pause)));
     }
   }
 
-  /** @returns {Promise<Outcome>} */
-  async #send() {
+  /** @param {number} run */
+  async #send(run) {
     try {
-      const { frame, timestamp } = await this.#grab();
-      const answer = await fetch(this.#address, {
-        method: "POST",
-        credentials: "same-origin",
-        headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
-        body: JSON.stringify({
-          streamName: "webcam", streamType: "frame", frame, timestamp, camera_id: this.#camera,
-        }),
-      });
-      const body = answer.ok ? null : await answer.json().catch(() => null);
-      return outcomeOf(answer.status, body, Number(answer.headers.get("Retry-After")) || 0);
+      const { jpeg, timestamp } = await this.#grab();
+      if (run === this.#run) this.#uplink.send(timestamp, jpeg);
     } catch (error) {
-      console.error(`Camera ${this.#camera}: a frame could not be sent`, error);
-      const sentence = "The server cannot be reached. Trying again.";
-      return { ok: false, sentence, end: false, waitMs: RETRY_MS };
+      console.error(`Camera ${this.#camera}: a picture could not be made`, error);
     }
   }
 
+  /** @returns {Promise<{jpeg: Blob, timestamp: number}>} */
   async #grab() {
     const { videoWidth, videoHeight } = this.#video;
     const scale = Math.min(1, WIDEST / videoWidth);
@@ -137,8 +128,8 @@ export class Publisher extends EventTarget {
     const timestamp = this.#last;
     context.drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
     /** @type {Blob | null} */
-    const blob = await new Promise((resolve) => this.#canvas.toBlob(resolve, "image/jpeg", QUALITY));
-    if (!blob) throw new Error("The browser made no JPEG.");
-    return { frame: await base64(blob), timestamp };
+    const jpeg = await new Promise((resolve) => this.#canvas.toBlob(resolve, "image/jpeg", QUALITY));
+    if (!jpeg) throw new Error("The browser made no JPEG.");
+    return { jpeg, timestamp };
   }
 }

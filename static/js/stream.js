@@ -6,7 +6,8 @@ const HIDDEN_MS = 20_000; // a hidden page keeps its connection this long
 const ASK_FROM_TRY = 2; // a refused handshake has no reason; from this try on, the API is asked
 
 /**
- * @typedef {{state: string, since: number, reason: string, last_frame: number | null}} Status
+ * @typedef {{state: string, since: number, reason: string, last_frame: number | null,
+ *            viewers?: number}} Status
  * @typedef {{phase: "connecting" | "open" | "waiting" | "closed" | "over", words: string,
  *            code?: number}} Link
  *   `closed`: by this page, because nobody looks; `over`: for good
@@ -46,6 +47,21 @@ export class CameraStream {
     addEventListener("pageshow", (event) => event.persisted && this.#resume());
     addEventListener("online", () => this.#hurry());
     document.addEventListener("visibilitychange", () => this.#visibility());
+  }
+
+  /**
+   * Which variant of the pictures to ask for from now on; an open connection is replaced.
+   * @param {string} query such as `?width=320&fps=5`, or empty
+   */
+  ask(query) {
+    const url = new URL(this.#url);
+    if (url.search === query) return;
+    url.search = query;
+    this.#url = url.href;
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#connect();
+    socket.close(1000);
   }
 
   /** Connect, and stay connected. */
@@ -91,7 +107,9 @@ export class CameraStream {
     const socket = new WebSocket(this.#url, V1);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#listener.link({ phase: "open", words: "" });
-    socket.onmessage = (event) => this.#receive(socket, event.data);
+    socket.onmessage = (event) => {
+      if (socket === this.#socket) this.#receive(socket, event.data);
+    };
     socket.onerror = () => {
       if (socket !== this.#socket) return; // closed by this page before it was open
       console.error(`Camera ${this.#camera}: the stream connection failed`);

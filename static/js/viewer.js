@@ -44,11 +44,19 @@ export class CameraViewer extends EventTarget {
     const where = { path: data.stream ?? "", detail: data.detail ?? "", camera: data.camera ?? "" };
     this.#stream = new CameraStream(where, {
       frame: (frame) => this.#frame(frame),
-      status: (status) => this.#freshness.status(status),
+      status: (status) => this.#told(status),
       link: (link) => this.#linked(link),
     });
     document.addEventListener("visibilitychange", () => this.#seen());
     addEventListener("pageshow", () => this.#seen());
+  }
+
+  /**
+   * Which variant of the pictures is enough.
+   * @param {string} query such as `?width=320&fps=5`, or empty
+   */
+  ask(query) {
+    this.#stream.ask(query);
   }
 
   start() {
@@ -87,6 +95,12 @@ export class CameraViewer extends EventTarget {
     this.#element.dataset.pictured = "";
     this.dispatchEvent(new CustomEvent("frame", { detail: { header: frame.header, arrival } }));
     this.#tell();
+  }
+
+  /** @param {import("./stream.js").Status} status */
+  #told(status) {
+    this.#freshness.status(status);
+    this.dispatchEvent(new CustomEvent("status", { detail: status }));
   }
 
   /** @param {import("./stream.js").Link} link */

@@ -1,4 +1,5 @@
 import { watchRoster } from "./roster.js";
+import { tileQuery } from "./variant.js";
 import { CameraViewer } from "./viewer.js";
 
 /** Every tile shows its camera while it is in or near the window; what nobody sees is not sent. */
@@ -18,7 +19,16 @@ const near = new IntersectionObserver(
   },
   { rootMargin: "50% 0px" },
 );
-for (const tile of viewers.keys()) near.observe(tile);
+const sizes = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) {
+    const pixels = contentRect.width * (devicePixelRatio || 1);
+    if (pixels) viewers.get(target)?.ask(tileQuery(pixels, viewers.size));
+  }
+});
+for (const tile of viewers.keys()) {
+  sizes.observe(tile); // before it is started, so that it starts with the right one
+  near.observe(tile);
+}
 
 const ids = [...viewers.keys()].map((tile) => /** @type {HTMLElement} */ (tile).dataset.camera ?? "");
 watchRoster(/** @type {HTMLElement} */ (document.querySelector("[data-roster]")), new Set(ids));

@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import struct
 
 import pytest
 
 from cameras.live.frames import (
     Detection,
-    Frame,
     FrameError,
     PacketReader,
     jpeg_size,
     pack,
-    seed_message,
-    v1_message,
 )
 from tests.sockets import jpeg
 
 pytestmark = pytest.mark.one_database
-FRAME = Frame(b"\xff\xd8\xff\xd9", 1_700_000_000_123, 4, 640, 360, [{"class": "person"}])
-
-
-def test_seed_message_is_the_seeds() -> None:
-    message = json.loads(seed_message(FRAME, "cam"))
-    assert list(message) == ["frame", "timestamp", "camera_id", "detections"]
-    assert base64.b64decode(message["frame"]) == FRAME.jpeg
-    assert message["timestamp"] == 1_700_000_000_123
-
-
-def test_no_detections_key_where_detection_is_off() -> None:
-    quiet = Frame(b"x", 1, 1, 2, 2)
-    assert "detections" not in json.loads(seed_message(quiet, "cam"))
-    assert b"detections" not in v1_message(quiet, "cam", 0)
-
-
-def test_v1_message_is_header_and_picture() -> None:
-    message = v1_message(FRAME, "cam", 12)
-    (length,) = struct.unpack_from(">I", message)
-    header = json.loads(message[4 : 4 + length])
-    assert header == {
-        "timestamp": 1_700_000_000_123, "seq": 4, "width": 640, "height": 360,
-        "detections": [{"class": "person"}], "camera_id": "cam", "age_ms": 12,
-    }  # fmt: skip
-    assert message[4 + length :] == FRAME.jpeg
 
 
 def test_detection_speaks_the_seeds_words() -> None:

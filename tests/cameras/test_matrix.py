@@ -1,4 +1,7 @@
-"""The access matrix: every door of the API, every kind of asker. A door without a row fails."""
+"""The access matrix: every door of the API and every socket, every kind of asker.
+
+A door without a row fails.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ import httpx
 import pytest
 from django.urls import get_resolver
 
+from cameras.live import routing
 from tests.installation import Installation
 from tests.parcels import parcel
 from tests.people import Cast, assemble
+from tests.publishers import outcome
+from tests.sockets import refusal
 
 ASKERS = ("nobody", "outsider", "chatter", "reader", "viewer", "operator", "admin")
 
@@ -61,6 +67,13 @@ MATRIX: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
     "api-send": [("POST", "actions/actions/send", "frame", (401, 404, 403, 202, 202, 202, 202))],
 }
 
+# socket: (camera, HTTP status of a refused handshake, close code, or 200, per asker as above)
+SOCKETS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "stream": ("plaza", (403, 4404, 4403, 200, 200, 200, 200)),
+    "publish": ("push", (403, 4404, 4403, 4403, 4403, 200, 200)),
+}
+TRY_SOCKET = {"stream": refusal, "publish": outcome}
+
 
 @pytest.fixture(scope="module")
 def cast(house: Installation) -> Cast:
@@ -71,6 +84,7 @@ def test_every_door_of_the_api_has_a_row() -> None:
     names = {name for name in get_resolver().reverse_dict if isinstance(name, str)}
     doors = {name for name in names if name.startswith("api-")}
     assert doors - {"api-schema", "api-docs"} == set(MATRIX)
+    assert set(routing.doors) == set(SOCKETS)
 
 
 ROWS = [
@@ -102,6 +116,22 @@ def test_matrix(
     assert status == expected, problem
     if status >= 400 and method != "HEAD":
         assert problem["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("door", "asker", "expected"),
+    [
+        (door, asker, expected)
+        for door, (_, row) in SOCKETS.items()
+        for asker, expected in zip(ASKERS, row, strict=True)
+    ],
+)
+def test_matrix_of_sockets(
+    house: Installation, cast: Cast, door: str, asker: str, expected: int
+) -> None:
+    headers = {} if asker == "nobody" else cast[asker].bearer
+    camera = {"plaza": cast.plaza, "push": cast.push}[SOCKETS[door][0]]
+    assert TRY_SOCKET[door](house, camera, headers=headers) == expected
 
 
 def _filled(body: Any, facts: dict[str, str]) -> Any:

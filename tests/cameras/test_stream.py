@@ -9,15 +9,26 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from tests.installation import Installation
 from tests.people import Cast, assemble
-from tests.sockets import age_ms, ended, frame, pixels, refusal, v1_message, watching
+from tests.sockets import (
+    acknowledged,
+    age_ms,
+    ended,
+    frame,
+    heard,
+    pixels,
+    refusal,
+    v1_message,
+    watching,
+)
 from tests.waiting import until
 
 
@@ -69,7 +80,7 @@ def test_v1_viewer_gets_status_binary_frames_and_two_credits(
         assert first["type"] == "status"
         frames: list[dict[str, object]] = []
         until(lambda: (frames.append(v1_message(socket)), len(_pictures(frames)) == 2)[1])
-        assert not any("jpeg" in one for one in _for(socket, 1.5)), "a third frame came"
+        assert not any("jpeg" in one for one in heard(socket, 1.5)), "a third frame came"
         newest = _pictures(frames)[-1]
         socket.send(f'{{"ack": {newest["seq"]}}}')
         after = until(lambda: _picture(v1_message(socket)), 5)
@@ -78,24 +89,84 @@ def test_v1_viewer_gets_status_binary_frames_and_two_credits(
         assert (after["width"], after["height"]) == (768, 432)
 
 
-def _for(socket: ClientConnection, seconds: float) -> list[dict[str, object]]:
-    """What comes within so many seconds."""
-    found: list[dict[str, object]] = []
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        try:
-            found.append(v1_message(socket, timeout=left))
-        except TimeoutError:
-            break
-    return found
-
-
 def _picture(message: dict[str, object]) -> dict[str, object] | None:
     return message if "jpeg" in message else None
 
 
 def _pictures(messages: list[dict[str, object]]) -> list[dict[str, object]]:
     return [one for one in messages if "jpeg" in one]
+
+
+@pytest.mark.parametrize("v1", [True, False])
+def test_lighter_variant_is_narrower_and_calmer(house: Installation, cast: Cast, v1: bool) -> None:
+    with (
+        watching(house, cast.key, v1=v1, query="?width=320&fps=5") as light,
+        watching(house, cast.key, v1=True) as native,
+    ):
+        until(lambda: "jpeg" in acknowledged(native), 10)
+        seen, began = [], time.monotonic()
+        while len(seen) < 16:
+            message = acknowledged(light) if v1 else frame(light)
+            seen += [message] if "timestamp" in message else []
+        took = time.monotonic() - began
+        whole = until(lambda: _picture(acknowledged(native)), 10)
+    assert pixels(whole["jpeg"]).shape == (432, 768, 3)  # type: ignore[arg-type]
+    for one in seen:
+        assert pixels(one["jpeg"] if v1 else one["frame"]).shape == (180, 320, 3)
+        for found in one.get("detections", []):
+            x, y, width, height = found["bbox"]
+            assert x + width <= 320.1
+            assert y + height <= 180.1
+    assert 2.4 < took < 5, "fifteen pauses of a fifth of a second"
+
+
+def test_who_watches_is_counted_for_all(house: Installation, cast: Cast) -> None:
+    with watching(house, cast.key, v1=True) as first:
+
+        def told() -> int | None:
+            viewers = acknowledged(first).get("viewers")
+            return int(viewers) if viewers is not None else None
+
+        until(lambda: told() == 1, 10, "nobody else")
+        with watching(house, cast.key, v1=True, query="?width=320"), watching(house, cast.key):
+            until(lambda: told() == 3, 10, "two more")
+        until(lambda: told() == 1, 10, "as before")
+
+
+def test_slow_reader_gets_new_pictures_only(house: Installation, cast: Cast) -> None:
+    """At half the stream's speed, without a word of acknowledgement."""
+    with stalled(house, cast.key) as raw:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += raw.recv(1)
+        began, read, buffer, ages, times = time.monotonic(), 0, b"", [], []
+        while time.monotonic() - began < 8:
+            allowed = int(350_000 * (time.monotonic() - began)) - read
+            if allowed < 2000:
+                time.sleep(0.005)
+                continue
+            data = raw.recv(min(allowed, 16_384))
+            read, buffer = read + len(data), buffer + data
+            while (whole := _text(buffer)) is not None:
+                message, buffer = whole
+                ages.append(age_ms(message))
+                times.append(message["timestamp"])
+    assert len(times) > 20
+    assert times == sorted(set(times))
+    assert sorted(ages[3:])[int(len(ages[3:]) * 0.9)] < 1000
+
+
+def _text(buffer: bytes) -> tuple[dict[str, Any], bytes] | None:
+    """The first whole text message of a server's bytes, and what follows it."""
+    if len(buffer) < 10:
+        return None
+    assert buffer[0] == 0x81
+    assert buffer[1] in (126, 127)
+    size = 2 if buffer[1] == 126 else 8
+    end = 2 + size + int.from_bytes(buffer[2 : 2 + size], "big")
+    if len(buffer) < end:
+        return None
+    return json.loads(buffer[2 + size : end]), buffer[end:]
 
 
 def test_no_credential_is_refused_at_the_handshake(house: Installation, cast: Cast) -> None:

@@ -1,32 +1,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { base64, outcomeOf } from "../../static/js/publisher.js";
+import { outcomeOf } from "../../static/js/publisher.js";
 
-test("an accepted frame is a success", () => {
-  assert.deepEqual(outcomeOf(202, null), { ok: true, sentence: "", end: false, waitMs: 0 });
+const problem = (status, detail, field) => ({ type: /** @type {const} */ ("problem"), status, detail, field });
+
+test("an acknowledged frame is a success, a duplicate too", () => {
+  const success = { ok: true, sentence: "", end: false, waitMs: 0 };
+  assert.deepEqual(outcomeOf({ ack: 1 }), success);
+  assert.deepEqual(outcomeOf({ ack: 1, duplicate: true, dropped: 2 }), success);
 });
 
 test("a clock that is off is said and ends the publishing", () => {
-  const body = { detail: "“timestamp” is over 60 s away from the server's clock.", errors: { timestamp: ["…"] } };
-  const { end, sentence } = outcomeOf(400, body);
+  const off = problem(400, "“timestamp” is over 60 s away from the server's clock.", "timestamp");
+  const { end, sentence } = outcomeOf(off);
   assert.equal(end, true);
-  assert.match(sentence, /clock/);
+  assert.match(sentence, /clock is more than a minute off/);
 });
 
-test("a withdrawn right ends the publishing with the server's reason", () => {
-  const outcome = outcomeOf(403, { detail: "Publishing to this camera needs the operator's role." });
-  assert.equal(outcome.end, true);
-  assert.equal(outcome.sentence, "Publishing to this camera needs the operator's role.");
+test("what would be answered the same ends the publishing with the server's reason", () => {
+  for (const status of [400, 409]) {
+    const outcome = outcomeOf(problem(status, "This camera is switched off."));
+    assert.equal(outcome.end, true);
+    assert.equal(outcome.sentence, "This camera is switched off.");
+  }
 });
 
-test("a busy server is tried again, as late as it asks", () => {
-  assert.equal(outcomeOf(503, null).end, false);
-  assert.equal(outcomeOf(503, null).waitMs, 2000);
-  assert.equal(outcomeOf(429, null, 7).waitMs, 7000);
-});
-
-test("large pictures become base64", async () => {
-  const bytes = new Uint8Array(100_000).map((_, index) => index % 251);
-  assert.equal(await base64(new Blob([bytes])), Buffer.from(bytes).toString("base64"));
+test("a busy server is tried again after a while", () => {
+  const outcome = outcomeOf(problem(503, "No process is reading cameras just now."));
+  assert.deepEqual([outcome.ok, outcome.end, outcome.waitMs], [false, false, 2000]);
+  assert.equal(outcome.sentence, "No process is reading cameras just now.");
 });

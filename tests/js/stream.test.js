@@ -32,8 +32,9 @@ class Socket {
     this.readyState = 3;
     this.onclose({ code });
   }
-  say(data) {
-    return this.onmessage({ data });
+  async say(data) {
+    this.onmessage({ data });
+    for (let turn = 0; turn < 10; turn += 1) await null; // what is done with it, as far as it goes
   }
 }
 
@@ -173,4 +174,40 @@ test("a stream that nobody watches is told from one that was lost", () => {
   newest().open();
   stream.stop();
   assert.equal(links.at(-1).phase, "closed");
+});
+
+test("another variant replaces the connection, without a word to the person", () => {
+  const { stream, links } = streaming();
+  newest().open();
+  const former = newest();
+  stream.ask("?width=320&fps=5");
+  assert.equal(newest().url, "wss://club.example/sideline/ws/stream/1?width=320&fps=5");
+  assert.equal(former.closed, 1000);
+  assert.deepEqual(
+    links.map(({ phase, words }) => phase + words),
+    ["connecting", "open", "connecting"],
+  );
+  stream.ask("?width=320&fps=5");
+  assert.equal(Socket.made.length, 2, "the same one is no other");
+});
+
+test("pictures of the former connection are not shown after it was replaced", async () => {
+  let seen = 0;
+  const { stream } = streaming({ frame: () => (seen += 1) });
+  newest().open();
+  const former = newest();
+  stream.ask("?fps=1");
+  await former.say(message(1));
+  assert.equal(seen, 0);
+});
+
+test("a variant asked for before the start is the first one", () => {
+  const stream = new CameraStream(
+    { path: "/ws/stream/1", detail: "/1", camera: "1" },
+    { frame: () => {}, status: () => {}, link: () => {} },
+  );
+  stream.ask("?width=640&fps=10");
+  assert.equal(Socket.made.length, 0);
+  stream.start();
+  assert.match(newest().url, /\?width=640&fps=10$/);
 });

@@ -11,7 +11,10 @@ import httpx
 import pytest
 
 from project.doors import Guard
-from tests.installation import Installation
+from tests.installation import Installation, installed
+from tests.people import assemble
+from tests.publishers import publishing
+from tests.sockets import ended, watching
 from tests.waiting import until
 
 pytestmark = pytest.mark.one_database
@@ -89,6 +92,19 @@ def _readable(connection: socket.socket) -> bool:
         connection.settimeout(10)
 
 
+def test_open_sockets_are_told_of_a_restart(tmp_path: Path) -> None:
+    with installed(tmp_path) as alone:
+        process = alone.serve()
+        cast = assemble(alone, "restart")
+        with (
+            watching(alone, cast.key, v1=True) as viewer,
+            publishing(alone, cast.push, headers=cast["operator"].bearer) as device,
+        ):
+            process.terminate()
+            assert ended(viewer, 5) == ended(device, 5) == 1001
+        assert process.wait(8) == 0
+
+
 @pytest.mark.parametrize("begun", [False, True])
 async def test_guard_ends_what_an_application_left_open(begun: bool) -> None:
     async def broken(scope: Any, receive: Any, send: Any) -> None:
@@ -127,4 +143,7 @@ def test_what_is_relied_upon_in_daphne_and_twisted_is_there(house: Installation)
     )
     assert {"dataBuffer", "offset", "_tempDataLen"} <= set(dir(FileDescriptor(object())))
     assert hasattr(ws_protocol.WebSocketProtocol, "sendClose")
+    assert {"handle_reply", "onPing", "onMessageFrameBegin", "sendCloseFrame"} <= set(
+        dir(ws_protocol.WebSocketProtocol)
+    )
     assert hasattr(HTTPChannel, "loseConnection")

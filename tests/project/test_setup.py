@@ -40,6 +40,10 @@ BAD = [
     ("SIDELINE_PORT", "0"),
     ("SIDELINE_PORT", "70000"),
     ("SIDELINE_PORT", "7103/tcp"),
+    ("SIDELINE_METRICS", "0"),
+    ("SIDELINE_METRICS", "127.0.0.1"),
+    ("SIDELINE_METRICS", "127.0.0.1:"),
+    ("SIDELINE_METRICS", "no such host:9103"),
     ("SIDELINE_DATA_DIR", "/dev/null/data"),
     ("SIDELINE_SECRET_KEY", "short"),
     ("SIDELINE_ALLOWED_HOSTS", "cameras.example.org,https://cameras.example.org"),
@@ -86,6 +90,7 @@ def test_all_settings_may_be_given_and_all_may_be_left_out(
         monkeypatch,
         SIDELINE_HOST="127.0.0.1",
         SIDELINE_PORT="8080",
+        SIDELINE_METRICS="[::1]:9103",
         SIDELINE_SECRET_KEY=LONG,
         SIDELINE_ALLOWED_HOSTS="cameras.example.org,.example.net,192.168.1.5",
         SIDELINE_TRUSTED_ORIGINS="https://pages.example.org,http://localhost:3000",
@@ -100,6 +105,7 @@ def test_all_settings_may_be_given_and_all_may_be_left_out(
         REDIS_URL="redis://127.0.0.1:6379/0",
     )
     assert given["LISTEN_PORT"] == 8080
+    assert given["METRICS"] == ("::1", 9103)
     assert {"cameras.example.org", "watch.example.org"} <= set(given["ALLOWED_HOSTS"])
     assert "https://watch.example.org" in given["CSRF_TRUSTED_ORIGINS"]
     assert given["STATIC_URL"] == "/sideline/static/"
@@ -107,6 +113,7 @@ def test_all_settings_may_be_given_and_all_may_be_left_out(
     assert given["DATABASES"]["default"]["PORT"] == 5433
     absent = settings_of(folder, monkeypatch)
     assert (absent["LISTEN_HOST"], absent["LISTEN_PORT"]) == ("127.0.0.1", 7103)
+    assert absent["METRICS"] is None
     assert absent["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
 

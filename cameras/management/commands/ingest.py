@@ -11,10 +11,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from cameras.ingest.ending import end
 from cameras.ingest.leases import EmbeddedLeases
+from cameras.ingest.metrics import IngestCollector
 from cameras.ingest.sharing import RedisLeases
 from cameras.ingest.supervisor import Supervisor
 from cameras.ingest.uplink import RedisUplink, SocketLink, Uplink
+from cameras.metrics import expose
 
 
 class Command(BaseCommand):
@@ -45,8 +48,15 @@ async def _ingest(link: int | None) -> None:
         loop.add_signal_handler(signal.SIGINT, task.cancel)
     uplink: Uplink
     supervisor = Supervisor(RedisLeases() if link is None else EmbeddedLeases())
+    metrics: list[asyncio.Task[None]] = []
     if link is None:
-        uplink = RedisUplink(lambda: list(supervisor.workers))
+        uplink = RedisUplink()
+        if settings.METRICS is not None:  # without Redis, `serve` has the figures
+            exposed = expose(settings.METRICS, IngestCollector(supervisor.totals))
+            metrics.append(asyncio.create_task(exposed, name="metrics"))
     else:
         uplink = await SocketLink.over(socket.socket(fileno=link))
-    await supervisor.run(uplink)
+    try:
+        await supervisor.run(uplink)
+    finally:
+        await end(*metrics)

@@ -4,8 +4,11 @@
 from project.server import Server  # isort:skip
 
 import asyncio
+import gc
 import os
+import resource
 import threading
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +18,10 @@ from django.urls import reverse
 from twisted.internet import reactor
 
 from cameras.ingest.child import IngestChild
+from cameras.ingest.metrics import IngestCollector
 from cameras.live import process
+from cameras.live.metrics import HubCollector
+from cameras.metrics import expose
 from cameras.models import SignInLink
 from project import installation
 
@@ -64,8 +70,13 @@ class Command(BaseCommand):
         child = None if settings.REDIS_URL else IngestChild()
         if child is not None:
             process.connect(child)
-            reactor.callWhenRunning(_own, child)
+            reactor.callWhenRunning(_own, child.run)
+        if settings.METRICS is not None:
+            reactor.callWhenRunning(_own, _expose, settings.METRICS, child)
         reactor.addSystemEventTrigger("before", "shutdown", _end_in_time)  # type: ignore[arg-type]
+        _allow_many_connections()
+        gc.collect()
+        gc.freeze()  # what is there now stays: the collector need not look at it again
         try:
             server.run()
         finally:
@@ -76,9 +87,22 @@ class Command(BaseCommand):
             os._exit(1)
 
 
-def _own(child: IngestChild) -> None:
-    task = asyncio.ensure_future(child.run())
+def _allow_many_connections() -> None:
+    """As many as the system lets us have: a viewer is a file, and 1024 are soon used up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _own(job: Callable[..., Coroutine[Any, Any, None]], *of: object) -> None:
+    task = asyncio.ensure_future(job(*of))
     reactor.addSystemEventTrigger("after", "shutdown", task.cancel)  # type: ignore[arg-type]
+
+
+async def _expose(address: tuple[str, int], child: IngestChild | None) -> None:
+    """The child's figures are told here, too: it has no address of its own."""
+    watched = HubCollector(process.hub())
+    read = [IngestCollector(child.totals)] if child is not None else []
+    await expose(address, watched, *read)
 
 
 def _end_in_time() -> None:

@@ -9,10 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from cameras.ingest.encoding import deliver
+from cameras.ingest.encoding import Renditions, deliver
 from cameras.ingest.pictures import Picture
 from cameras.ingest.push import Push
-from cameras.live.frames import Detection, Frame, v1_message
+from cameras.live.frames import Detection, Frame
+from cameras.live.messages import PreparedFrame
 from tests.servers import plaza_jpegs
 
 pytestmark = pytest.mark.one_database
@@ -54,7 +55,7 @@ def test_a_device_whose_clock_is_behind_is_not_old() -> None:
     passed = Frame.from_header(frame.packet_header(), frame.jpeg)
     assert passed == frame
     assert 0 <= passed.age_ms(int(time.time() * 1000)) < 5_000
-    assert b"arrived" not in v1_message(passed, "c", 0)
+    assert b"arrived" not in PreparedFrame(passed).v1("c").payload
     assert "arrived" not in passed.header()
 
 
@@ -63,3 +64,63 @@ def test_a_captured_frame_is_as_old_as_its_timestamp_and_never_from_the_future()
     assert "arrived" not in json.dumps(frame.packet_header())
     assert frame.age_ms(1500) == 500
     assert frame.age_ms(500) == 0
+
+
+def picture(width: int = 768, height: int = 432, at: int = 1000) -> Picture:
+    return Picture(at, width, height, np.full((height, width, 3), 90, np.uint8))
+
+
+def test_each_wished_width_is_made_and_no_other() -> None:
+    renditions = Renditions(30, None, 80)
+    assert renditions.due(0) == []
+    renditions.wish([(0, 0), (320, 5)])
+    made = dict(renditions.of(picture(), renditions.due(0), None))
+    assert {width: (frame.width, frame.height) for width, frame in made.items()} == {
+        0: (768, 432), 320: (320, 180),
+    }  # fmt: skip
+    assert renditions.encodes == 2
+
+
+def test_widths_that_come_to_the_same_size_are_encoded_once() -> None:
+    renditions = Renditions(30, 500, 80)
+    renditions.wish([(0, 0), (320, 0), (640, 0)])
+    made = dict(renditions.of(picture(), renditions.due(0), None))
+    assert made[640] is made[0]
+    assert (made[0].width, made[320].width) == (500, 320)
+    assert renditions.encodes == 2
+    small = Renditions(30, None, 80)
+    small.wish([(0, 0), (320, 0), (640, 0)])
+    assert len(dict(small.of(picture(200, 100), small.due(0), None))) == 3
+    assert small.encodes == 1
+
+
+def test_pushed_jpeg_is_not_encoded_again_for_who_wants_it_as_it_is() -> None:
+    jpeg = plaza_jpegs()[0]
+    pushed = Picture(1, 768, 432, jpeg=jpeg)
+    renditions = Renditions(30, None, 80)
+    renditions.wish([(0, 0), (320, 0)])
+    made = dict(renditions.of(pushed, [0, 320], None))
+    assert made[0].jpeg is jpeg
+    assert made[320].width == 320
+    assert renditions.encodes == 1
+
+
+def test_boxes_are_in_the_pixels_of_each_width() -> None:
+    renditions = Renditions(30, None, 80)
+    found = [Detection("person", 0.9, (384, 216, 192, 108))]
+    made = dict(renditions.of(picture(), [0, 320], found))
+    assert (made[0].detections or [])[0]["bbox"] == [384, 216, 192, 108]
+    assert (made[320].detections or [])[0]["bbox"] == [160, 90, 80, 45]
+
+
+def test_rates_are_bounded_by_the_camera_and_kept_evenly() -> None:
+    renditions = Renditions(10, None, 80)
+    renditions.wish([(0, 0), (320, 5), (640, 1)])
+    assert renditions.rate == 10
+    due = [renditions.due(at) for at in range(0, 10_000, 40)]  # a source of 25 frames a second
+    for width, fps in ((0, 25), (320, 5), (640, 1)):  # the camera is captured at its own rate
+        assert abs(sum(width in widths for widths in due) - 10 * fps) <= 1, width
+    renditions.wish([(320, 1)])
+    assert renditions.rate == 1
+    renditions.wish([])
+    assert renditions.rate == 0

@@ -18,6 +18,7 @@ from cameras.ingest.starting import start
 from cameras.ingest.uplink import BACKLOG_BYTES, LinkLost, RedisUplink, SocketLink
 from cameras.live import demand
 from cameras.live.frames import FrameError, PacketReader, pack
+from cameras.live.variants import Wish
 from tests.redis import RedisServer
 
 pytestmark = pytest.mark.one_database
@@ -111,30 +112,43 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield running
 
 
+async def subscribed(publisher: Any) -> None:
+    async with asyncio.timeout(10):
+        while not (await publisher.pubsub_numsub(demand.INBOX))[0][1]:
+            await asyncio.sleep(0.01)
+
+
+async def all_of(first: Any, packets: Any) -> None:
+    """Receive for ever."""
+    await first
+    async for _ in packets:
+        pass
+
+
 async def test_bad_packets_are_passed_over(
     server: RedisServer, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = server.url
-    link = RedisUplink(lambda: ["c"])
-    packets = link.receive()
+    packets = RedisUplink().receive()
     good = {"type": "push", "camera": "c", "timestamp": 5}
     publisher = uplink.redis.Redis.from_url(server.url)
     try:
-        assert (await anext(packets))[0]["type"] == "watched"
-
-        async def subscribed() -> bool:
-            return bool((await publisher.pubsub_numsub(demand.PUSHES))[0][1])
-
-        async with asyncio.timeout(10):
-            while not await subscribed():
-                await asyncio.sleep(0.01)
-        bad = [{"type": "push"}, {"camera": "c"}, good | {"timestamp": "now"}, good | {"camera": 1}]
+        assert (await anext(packets))[0]["type"] == "wishes"
+        waiting = asyncio.create_task(anext(packets))
+        await subscribed(publisher)
+        wish = {"type": "wishes", "teller": "t"}
+        bad = [
+            {"type": "push"}, {"camera": "c"}, good | {"timestamp": "now"}, good | {"camera": 1},
+            wish, wish | {"cameras": 1}, wish | {"cameras": {"c": [1]}},
+            wish | {"cameras": {"c": [["wide", 0, 1]]}},
+        ]  # fmt: skip
         junk = [b"junk and more junk", struct.pack(">II", 1, 0) + b"{", *map(pack, bad)]
         for data in (*junk, pack(good, b"jpeg")):
-            await publisher.publish(demand.PUSHES, data)
+            await publisher.publish(demand.INBOX, data)
         async with asyncio.timeout(10):
-            while (packet := await anext(packets))[0]["type"] != "push":
-                pass
+            packet = await waiting
+            while packet[0]["type"] != "push":
+                packet = await anext(packets)
         assert packet == (good, b"jpeg")
         assert caplog.text.count("a bad packet was published") == len(junk)
     finally:
@@ -142,11 +156,45 @@ async def test_bad_packets_are_passed_over(
         await publisher.aclose()
 
 
-async def test_a_listener_that_fails_is_heard_of(server: RedisServer, settings: Any) -> None:
-    def broken() -> list[str]:
+async def test_wishes_of_all_web_processes_are_added_up(server: RedisServer, settings: Any) -> None:
+    settings.REDIS_URL = server.url
+    packets = RedisUplink().receive()
+    publisher = uplink.redis.Redis.from_url(server.url)
+    try:
+        assert demand.read_wishes((await anext(packets))[0]) == {}
+        waiting = asyncio.create_task(anext(packets))
+        await subscribed(publisher)
+        one, other = demand.RedisLine(), demand.RedisLine()
+        await one.tell({"c": [Wish(320, 5, 3)], "d": [Wish(0, 0, 1)]})
+        await other.tell({"c": [Wish(320, 10, 1), Wish(0, 1, 1)]})
+        expected = {"c": [Wish(320, 10, 4), Wish(0, 1, 1)], "d": [Wish(0, 0, 1)]}
+        async with asyncio.timeout(10):
+            packet = await waiting
+            while demand.read_wishes(packet[0]) != expected:
+                packet = await anext(packets)
+        for line in (one, other):
+            await line._client.aclose()
+    finally:
+        await packets.aclose()
+        await publisher.aclose()
+
+
+async def test_a_listener_that_fails_is_heard_of(
+    server: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(link: RedisUplink, data: bytes) -> None:
         raise RuntimeError("a fault of ours")
 
     settings.REDIS_URL = server.url
-    packets = RedisUplink(broken).receive()
-    with pytest.raises(RuntimeError, match="a fault of ours"):
+    monkeypatch.setattr(RedisUplink, "_take", broken)
+    packets = RedisUplink().receive()
+    publisher = uplink.redis.Redis.from_url(server.url)
+    try:
         await anext(packets)
+        waiting = asyncio.create_task(anext(packets))
+        await subscribed(publisher)
+        await publisher.publish(demand.INBOX, b"anything")
+        with pytest.raises(RuntimeError, match="a fault of ours"):
+            await all_of(waiting, packets)
+    finally:
+        await publisher.aclose()

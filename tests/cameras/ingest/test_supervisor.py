@@ -55,7 +55,7 @@ class Heard:
         return True
 
     async def receive(self) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
-        yield {"type": "watched", "cameras": ["c"]}, b""
+        yield {"type": "wishes", "cameras": {"c": [(0, 0, 1)]}}, b""
         await asyncio.Event().wait()
 
     def times(self, kind: str = "frame") -> list[float]:

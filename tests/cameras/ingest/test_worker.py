@@ -44,7 +44,7 @@ def test_frames_flow_only_while_watched_and_a_still_comes_unasked() -> None:
         assert jpeg_size(still) == (384, 216)
         hand.first(is_live)
         assert not any(is_frame(h) for h, _ in hand.packets(0.7))
-        hand.say({"type": "watched", "watched": True})
+        hand.say({"type": "wishes", "rates": [(0, 0)]})
         header, jpeg = hand.first(is_frame, 2)
         assert (header["width"], header["height"], header["seq"]) == (384, 216, 1)
         assert jpeg_size(jpeg) == (384, 216)
@@ -52,7 +52,7 @@ def test_frames_flow_only_while_watched_and_a_still_comes_unasked() -> None:
         assert abs(time.time() * 1000 - header["timestamp"]) < 500
         later, _ = hand.first(is_frame, 2)
         assert later["timestamp"] > header["timestamp"]
-        hand.say({"type": "watched", "watched": False})
+        hand.say({"type": "wishes", "rates": []})
         hand.first(lambda h: h["type"] == "state", 2)
         assert not any(is_frame(h) for h, _ in hand.packets(0.7))
 
@@ -68,7 +68,7 @@ def test_state_is_a_heartbeat_every_second() -> None:
 
 def test_watched_frames_carry_tracked_people_inside_the_delivered_picture() -> None:
     with worker(detect=True, width=384) as hand:
-        hand.say({"type": "watched", "watched": True})
+        hand.say({"type": "wishes", "rates": [(0, 0)]})
         header, _ = hand.first(lambda h: is_frame(h) and len(h["detections"]) >= 4)
         for found in header["detections"]:
             assert found["class"] in DEFAULT_CLASSES
@@ -82,7 +82,7 @@ def test_a_pushed_jpeg_is_published_byte_for_byte() -> None:
     with worker(kind="push", detect=True) as hand:
         header, _ = hand.first(lambda h: h["type"] == "state")
         assert (header["state"], header["reason"]) == ("offline", "Waiting for the first frame.")
-        hand.say({"type": "watched", "watched": True})
+        hand.say({"type": "wishes", "rates": [(0, 0)]})
         hand.say({"type": "push", "timestamp": 1_000}, b"\xff\xd8\xff nonsense")
         for number, jpeg in enumerate(plaza_jpegs()[:3]):
             timestamp = int(time.time() * 1000) + number
@@ -95,7 +95,7 @@ def test_a_pushed_jpeg_is_published_byte_for_byte() -> None:
 
 def test_a_supervisor_that_does_not_read_makes_nothing_queue() -> None:
     with http_camera(fps=25) as camera, worker(kind="http", source=camera.url, fps=25) as hand:
-        hand.say({"type": "watched", "watched": True})
+        hand.say({"type": "wishes", "rates": [(0, 0)]})
         hand.first(is_frame)
         wait_for(lambda: settled(hand), 10, "the kernel's buffers are full")
         waited = time.time() * 1000

@@ -1,0 +1,90 @@
+"""What the socket doors share: who gets in, in which format, and who must leave again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from cameras.live import process
+from cameras.live.admission import Admission, Closed, Refused, admit
+
+log = logging.getLogger(__name__)
+
+V1 = "sideline.v1"
+ASK_S = 0.02  # how often a connection is asked whether it has taken what it was given
+
+
+class CameraSocket(AsyncWebsocketConsumer):
+    """A connection about one camera, re-examined every second. May own one task."""
+
+    channel_layer_alias = ""  # frames come from the hub: no channel of its own in the layer
+    publish = False  # whether it is there to send pictures, or to watch
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Channels skips `disconnect` when a handler raises; all is given up all the same."""
+        self.task: asyncio.Task[None] | None = None
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            process.watchman().dismiss(self)
+            self._end()
+
+    async def connect(self) -> None:
+        name: str = self.scope["url_route"]["kwargs"]["camera"]
+        try:
+            admission = await database_sync_to_async(admit)(self.scope, name, publish=self.publish)
+        except Refused as refusal:
+            log.info("socket refused: %s", refusal)
+            await self.close()
+            return
+        except Closed as closed:
+            await self.accept(self._subprotocol())
+            await self.close(closed.code, closed.reason)
+            return
+        await self.accept(self._subprotocol())
+        self._begin(admission, name)
+        process.watchman().post(self, admission.grant, self._leave)
+
+    def _subprotocol(self) -> str | None:
+        return V1 if V1 in self.scope["subprotocols"] else None
+
+    @property
+    def _wire(self) -> Any:
+        """The connection's writable end; None but on our own server."""
+        return self.scope.get("extensions", {}).get("sideline.wire")
+
+    async def _room(self) -> None:
+        """Until the peer has read what it was sent, where there is no wire to wait for it.
+
+        Other servers let `send` wait; Daphne, under TLS, is asked.
+        """
+        waiting = self.scope.get("extensions", {}).get("sideline.waiting")
+        while waiting is not None and waiting():
+            await asyncio.sleep(ASK_S)
+
+    def _begin(self, admission: Admission, name: str) -> None:
+        """The connection is open; `name` is the camera as the URL calls it."""
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        """It is over: hear and say nothing more."""
+        if self.task is not None:
+            self.task.cancel()
+
+    def _leave(self, code: int, reason: str = "") -> None:
+        """Close it."""
+        self._end()
+        self.task = asyncio.create_task(self.close(code, reason))
+
+
+class NoSuchSocket(AsyncWebsocketConsumer):
+    """Refuses what is addressed to no consumer; without it the router raises."""
+
+    channel_layer_alias = ""
+
+    async def connect(self) -> None:
+        await self.close()

@@ -1,0 +1,244 @@
+"""The same consumer where it has no wire: under TLS inside Daphne, and on uvicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from websockets.sync.client import ClientConnection, connect
+
+from tests import ROOT
+from tests.installation import Installation, installed
+from tests.people import Cast, assemble
+from tests.redis import RedisServer
+from tests.sockets import acknowledged, age_ms, frame, heard, v1_message
+from tests.waiting import free_port, until
+
+pytestmark = pytest.mark.one_database
+SERVERS = ["uvicorn", "tls", "impatient"]
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A server that is not `serve`, on its own port; `context` is for TLS."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    context: ssl.SSLContext | None
+    key: str
+
+    def watching(self, query: str = "", **how: Any) -> contextlib.AbstractContextManager[Any]:
+        """A viewer of the demo camera, by its stream key."""
+        scheme = "wss" if self.context else "ws"
+        url = f"{scheme}://127.0.0.1:{self.port}/ws/stream/{self.key}{query}"
+        return connect(url, ssl=self.context, max_size=None, compression=None, proxy=None,
+                       close_timeout=1, **how)  # fmt: skip
+
+    @contextlib.contextmanager
+    def stalled(self) -> Iterator[None]:
+        """A viewer who opens the stream and then never reads."""
+        with socket.socket() as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            plain.settimeout(10)
+            plain.connect(("127.0.0.1", self.port))
+            context, host = self.context, "127.0.0.1"
+            with context.wrap_socket(plain, server_hostname=host) if context else plain as made:
+                made.sendall(
+                    f"GET /ws/stream/{self.key} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
+                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+                )
+                assert made.recv(12) == b"HTTP/1.1 101"
+                yield
+
+
+@pytest.fixture(scope="module")
+def apart(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Installation, Cast]]:
+    """An ingest process on Redis, which any web process can show."""
+    with (
+        RedisServer(tmp_path_factory.mktemp("redis")) as redis,
+        installed(tmp_path_factory.mktemp("others"), REDIS_URL=redis.url) as house,
+    ):
+        house.serve()
+        house.spawn("ingest")
+        yield house, assemble(house, "others")
+
+
+@pytest.fixture(scope="module")
+def start(
+    apart: tuple[Installation, Cast], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Other]]:
+    """Servers by name, each started when it is first asked for."""
+    house, cast = apart
+    folder = tmp_path_factory.mktemp("servers")
+    pem = certificate(folder)
+    trusting = ssl.create_default_context(cafile=str(pem))
+    running: dict[str, Other] = {}
+
+    def started(name: str) -> Other:
+        if name not in running:
+            port, log = free_port(), folder / f"{name}.txt"
+            words = [sys.executable, "-m", "tests.serving", name, str(port), str(pem)]
+            environment = house.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"}
+            with log.open("wb") as out:
+                process = subprocess.Popen(
+                    words[:-1] if name == "uvicorn" else words,
+                    cwd=ROOT, env=environment, stdout=out, stderr=out,
+                )  # fmt: skip
+            context = trusting if name == "tls" else None
+            running[name] = Other(name, port, process, context, cast.key)
+            until(lambda: listens(port) or process.poll(), 30, name)
+            assert process.poll() is None, log.read_text()
+        return running[name]
+
+    try:
+        yield started
+    finally:
+        for other in running.values():
+            other.process.terminate()
+            other.process.wait(10)
+    for name in running:
+        assert "Traceback" not in (folder / f"{name}.txt").read_text()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def certificate(folder: Path) -> Path:
+    """A key and a certificate for 127.0.0.1 that vouches for itself, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "own.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_both_formats_are_spoken(start: Callable[[str], Other], name: str) -> None:
+    server = start(name)
+    with server.watching() as viewer:
+        seen = [frame(viewer, 20) for _ in range(6)]
+    times = [one["timestamp"] for one in seen]
+    assert times == sorted(set(times))
+    assert age_ms(seen[-1]) < 1500
+    with server.watching(subprotocols=["sideline.v1"]) as viewer:
+        assert v1_message(viewer)["type"] == "status"
+        pictures = until(lambda: pictures_of(viewer, 8), 20, "pictures")
+    assert pictures == sorted(set(pictures))
+
+
+def pictures_of(viewer: ClientConnection, count: int) -> list[int]:
+    found: list[int] = []
+    while len(found) < count:
+        message = acknowledged(viewer, 20)
+        found += [message["seq"]] if "seq" in message else []
+    return found
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_two_frames_are_on_credit_and_the_next_is_the_newest(
+    start: Callable[[str], Other], name: str
+) -> None:
+    with start(name).watching(subprotocols=["sideline.v1"]) as viewer:
+        held: list[dict[str, Any]] = []
+        until(lambda: held.append(v1_message(viewer)) or len(pictures(held)) == 2, 20)
+        assert not pictures(heard(viewer, 1.5)), "a third frame came"
+        viewer.send(json.dumps({"ack": pictures(held)[-1]["seq"]}))
+        told: list[dict[str, Any]] = []
+        until(lambda: told.append(v1_message(viewer)) or pictures(told), 10)
+        assert any(one.get("type") == "dropped" and one["frames"] >= 10 for one in told)
+        assert pictures(told)[0]["age_ms"] < 1000
+
+
+def pictures(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in messages if "jpeg" in one]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_viewers_who_never_read_cost_no_memory(start: Callable[[str], Other], name: str) -> None:
+    """Of all that ten of them leave unread, no server of ours keeps more than a part."""
+    server = start(name)
+    process = psutil.Process(server.process.pid)
+    with contextlib.ExitStack() as many, server.watching() as healthy:
+        for _ in range(10):
+            many.enter_context(server.stalled())
+        for _ in range(5):
+            frame(healthy, 20)
+        before, unread, ages = process.memory_info().rss, 0, []
+        for _ in range(40):
+            text = healthy.recv(timeout=10)
+            ages.append(age_ms(json.loads(text)))
+            unread += 10 * len(text)
+        assert sorted(ages)[int(len(ages) * 0.9)] < 1000
+        assert unread > 24 * 2**20, "too little to tell a queue from noise"
+        assert process.memory_info().rss - before < unread / 3
+
+
+def test_dead_peer_is_closed_when_it_answers_no_ping(start: Callable[[str], Other]) -> None:
+    """With pings each second instead of each twentieth, and so for the time-out."""
+    server = start("impatient")
+    process = psutil.Process(server.process.pid)
+    with server.watching() as living:
+        frame(living, 20)
+        with contextlib.ExitStack() as dead:
+            for _ in range(3):
+                dead.enter_context(server.stalled())
+            until(lambda: len(to(process, server.port)) >= 4, 10, "four connections")
+            until(lambda: len(to(process, server.port)) == 1, 12, "the dead ones closed")
+            assert len(to(process, server.port)) == 1
+        began = time.monotonic()
+        while time.monotonic() - began < 3:  # who answers stays
+            newest = frame(living)
+        assert age_ms(newest) < 1500
+
+
+def to(process: psutil.Process, port: int) -> list[Any]:
+    """Its connections with viewers that are up."""
+    return [
+        each
+        for each in process.net_connections("tcp")
+        if each.laddr.port == port and each.raddr and each.status == psutil.CONN_ESTABLISHED
+    ]

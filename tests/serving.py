@@ -1,0 +1,31 @@
+"""Our application on other servers than `serve`: `python -m tests.serving NAME PORT [PEM]`.
+
+`uvicorn` has nothing of `project/server.py`; `tls` is our server under TLS; `impatient` is our
+server with pings every second.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from project.server import Server  # isort:skip  # Daphne's reactor first
+
+import uvicorn
+
+from project.asgi import application
+
+
+def main(name: str, port: int, pem: str = "") -> None:
+    if name == "uvicorn":
+        uvicorn.run(application, port=port, lifespan="off", ws="websockets-sansio",
+                    ws_per_message_deflate=False, log_level="warning")  # fmt: skip
+        return
+    endpoint = f"tcp:port={port}:interface=127.0.0.1"
+    if name == "tls":
+        endpoint = f"ssl:port={port}:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
+    pings = 1 if name == "impatient" else 20
+    Server(application, endpoints=[endpoint], ping_interval=pings, ping_timeout=pings).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
