@@ -32,16 +32,24 @@ def standing(grants: Iterable[Grant]) -> dict[Grant, int]:
     4401: the credential itself is gone; 4403: it no longer reaches the camera; 4404: no camera.
     """
     asked = set(grants)
-    found = Camera.objects.filter(pk__in={grant.camera_id for grant in asked})
-    cameras = {camera.pk: camera for camera in found.only("pk", "organization_id")}
     actors = actors_behind((grant.kind, grant.proof) for grant in asked)
+    cameras = _cameras_of(asked)
     fallen: dict[Grant, int] = {}
     for grant in asked:
         actor, camera = actors.get((grant.kind, grant.proof)), cameras.get(grant.camera_id)
         if actor is None:
             fallen[grant] = 4401
+        elif grant.camera_id in actor.keyed_cameras and not grant.publish:
+            continue  # a key goes with its camera
         elif camera is None:
             fallen[grant] = 4404
         elif not (actor.may_publish(camera) if grant.publish else actor.may_watch(camera)):
             fallen[grant] = 4403
     return fallen
+
+
+def _cameras_of(grants: Iterable[Grant]) -> dict[uuid.UUID, Camera]:
+    """The cameras that there are, of those that people watch."""
+    wanted = {grant.camera_id for grant in grants if grant.kind != "key"}
+    found = Camera.objects.filter(pk__in=wanted).only("pk", "organization_id")
+    return {camera.pk: camera for camera in found} if wanted else {}

@@ -28,6 +28,7 @@ DISCARD_LIMIT = 64 * 1024 * 1024
 reactor: Any = installed_reactor
 
 LISTEN_S = 0.25  # how often it is looked whether a viewer has said something, or has gone
+NOBODY_S = 1.0  # ... while there is none who must be asked
 
 
 class BoundedRequest(WebRequest):  # type: ignore[misc]
@@ -152,13 +153,13 @@ class Server(DaphneServer):  # type: ignore[misc]
 
     def _listen_to_all(self) -> None:
         """Hear those who are not read as they speak, and who were not asked a moment ago."""
-        reactor.callLater(LISTEN_S, self._listen_to_all)
-        for protocol in list(self.connections):
-            wire = getattr(protocol, "wire", None)
-            if wire is not None and not wire.at_once:
-                if not wire.heard:
-                    wire.read_now()
-                wire.heard = False
+        wires = [getattr(protocol, "wire", None) for protocol in self.connections]
+        quiet = [wire for wire in wires if wire is not None and not wire.at_once]
+        reactor.callLater(LISTEN_S if quiet else NOBODY_S, self._listen_to_all)
+        for wire in quiet:
+            if not wire.heard:
+                wire.read_now()
+            wire.heard = False
 
     def kill_all_applications(self) -> Any:
         """Tell sockets that this is a restart (1001), then cancel; skip what is done already."""

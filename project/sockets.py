@@ -37,6 +37,17 @@ class ListenedSocket(WebSocketProtocol):  # type: ignore[misc]
         if data:
             super().dataReceived(data)
 
+    def sendData(self, *what: Any, **how: Any) -> None:
+        """Whatever Autobahn itself sends."""
+        if self.wire is not None:
+            self.wire.disturbed()
+        super().sendData(*what, **how)
+
+    def connectionLost(self, reason: Any) -> None:
+        if self.wire is not None:
+            self.wire.disturbed()
+        super().connectionLost(reason)
+
     def onMessageFrameBegin(self, length: int) -> None:
         """A message that is too long is refused, and thrown away as it comes."""
         super().onMessageFrameBegin(length)

@@ -32,6 +32,8 @@ def tcp_of(transport: Any) -> Connection | None:
 class Wire:
     """One TCP connection of Twisted's, plain or under TLS."""
 
+    __slots__ = ("_transport",)
+
     def __init__(self, transport: Any) -> None:
         self._transport = transport
         _keep_kernel_buffer_short(transport.socket)
@@ -52,9 +54,14 @@ class SocketWire(Wire):
     would cost several times what its frame does.
     """
 
+    # Slots, and `_clear`: a thousand viewers do not fit into a processor's cache, and what is
+    # looked at for each of them is what a frame costs.
+    __slots__ = ("_call", "_clear", "_open", "_protocol", "_send", "at_once", "heard")
+
     def __init__(self, transport: Any, protocol: Any) -> None:
         super().__init__(transport)
         self._send = transport.socket.send
+        self._clear = False  # known to be ready
         self._call: Callable[[], None] | None = None
         self._protocol = protocol
         self._open = protocol.STATE_OPEN
@@ -64,25 +71,32 @@ class SocketWire(Wire):
     @property
     def ready(self) -> bool:
         """Whether nothing of before waits, and the socket is open."""
-        transport = self._transport
-        return (
-            not transport.dataBuffer
-            and not transport._tempDataLen
-            and self._protocol.state == self._open
-        )
+        if not self._clear:
+            transport = self._transport
+            self._clear = (
+                not transport.dataBuffer
+                and not transport._tempDataLen
+                and self._protocol.state == self._open
+            )
+        return self._clear
+
+    def disturbed(self) -> None:
+        """Somebody else has given the transport something, or the connection is lost."""
+        self._clear = False
 
     def write(self, data: bytes) -> bool:
         """Take a whole message: the socket what it will, the transport the rest.
 
         False, and nothing is taken, where it is not ready.
         """
-        if not self.ready:
+        if not self._clear and not self.ready:
             return False
         try:
             sent = self._send(data)
         except OSError:  # full; or broken, which the transport meets itself
             sent = 0
         if sent < len(data):
+            self._clear = False
             self._transport.write(data[sent:])
         return True
 

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SILENCE_S = 3.0  # without a word from ingest for this long, the picture is stale
 LINGER_S = 5.0  # a feed outlives its last viewer, so that a reload or a next snapshot is instant
 RETRY_S = 1.0
+COLLECT_S = 0.015  # after a frame; by then most have acknowledged it, and the next is not due
 
 Source = Callable[[str, int], AsyncGenerator[Frame | Status, None]]
 AnyViewer = TypeVar("AnyViewer", bound=Viewer)
@@ -41,6 +42,8 @@ class Feed:
         self.prepared: PreparedFrame | None = None
         self.status: Status | None = None
         self.heard_at = self.left_at = time.monotonic()
+        self._on_credit = 0  # viewers who acknowledge
+        self._collecting: asyncio.TimerHandle | None = None
         self._changed = changed
         self._fps = NATIVE  # what its last viewer wanted
         self.task = asyncio.create_task(self._fill(source), name=f"feed {camera_id} {width}")
@@ -55,12 +58,14 @@ class Feed:
     def enter(self, viewer: Viewer) -> None:
         """Give a slot."""
         self.viewers.add(viewer)
+        self._on_credit += viewer.on_credit
         self._changed.set()
 
     def leave(self, viewer: Viewer) -> None:
         """Give up a slot."""
         if viewer in self.viewers:
             self.viewers.remove(viewer)
+            self._on_credit -= viewer.on_credit
             self.tally.retire(viewer.kind, viewer.delivered, viewer.missed)
             self._fps, self.left_at = viewer.fps, time.monotonic()
             self._changed.set()
@@ -99,6 +104,14 @@ class Feed:
         prepared.going_out = False
         self.tally.received += 1
         self.tally.aged(prepared.age_ms(), gone_out)
+        if self._on_credit and self._collecting is None:
+            self._collecting = asyncio.get_running_loop().call_later(COLLECT_S, self._collect)
+
+    def _collect(self) -> None:
+        """Apart from the next frame's round, so that this does not hold up the last in it."""
+        self._collecting = None
+        for viewer in tuple(self.viewers):
+            viewer.collect()
 
     def note_silence(self) -> None:
         """Say that the picture is stale when ingest has fallen silent."""

@@ -51,7 +51,12 @@ class Viewer:
     `delivered` and `missed` count frames.
     """
 
+    # Slots: what is looked at for each of many viewers is what a frame costs.
+    __slots__ = (
+        "_feed", "_news", "_pace", "_prepared", "_status", "delivered", "fps", "missed",
+    )  # fmt: skip
     kind = "snapshot"
+    on_credit = False  # whether it acknowledges frames
 
     def __init__(self, feed: Feed, variant: Variant) -> None:
         self.fps = variant.fps
@@ -117,6 +122,9 @@ class Viewer:
             self._feed.tally.aged(prepared.age_ms())
         return prepared
 
+    def collect(self) -> None:
+        """A moment after a frame went to all: get ready for the next."""
+
     def leave(self) -> None:
         """Give up the slot."""
         self._feed.leave(self)
@@ -125,11 +133,14 @@ class Viewer:
 class PartsViewer(Viewer):
     """Takes a picture whenever the one before was sent: an MJPEG stream."""
 
+    __slots__ = ()
     kind = "mjpeg"
 
 
 class SocketViewer(Viewer):
     """A viewer on a WebSocket. `name` is the camera as its URL calls it."""
+
+    __slots__ = ("_wire", "name")
 
     def __init__(self, feed: Feed, variant: Variant, name: str) -> None:
         super().__init__(feed, variant)
@@ -171,6 +182,7 @@ class SocketViewer(Viewer):
 class SeedViewer(SocketViewer):
     """Gets the seed's JSON; knows no status."""
 
+    __slots__ = ()
     kind = "seed"
 
     def next(self) -> Message | None:
@@ -189,7 +201,9 @@ class SeedViewer(SocketViewer):
 class V1Viewer(SocketViewer):
     """Speaks `sideline.v1`: status first, then what was missed, then the newest frame on credit."""
 
+    __slots__ = ("_asking", "_told", "_unacknowledged")
     kind = "v1"
+    on_credit = True
 
     def __init__(self, feed: Feed, variant: Variant, name: str) -> None:
         super().__init__(feed, variant, name)
@@ -220,15 +234,22 @@ class V1Viewer(SocketViewer):
         return True
 
     def _has_credit(self) -> bool:
+        """Without credit, what the viewer says is handed on as it comes from now on."""
+        self.collect()
+        has = len(self._unacknowledged) < CREDITS
+        if not has and self._wire is not None:
+            self._wire.read_at_once(True)
+        return has
+
+    def collect(self) -> None:
         """On a wire, acknowledgements are read when they are needed: that is many at once."""
-        unacknowledged = self._unacknowledged
         wire = self._wire
-        if len(unacknowledged) >= CREDITS and wire is not None:
+        if wire is not None and len(self._unacknowledged) >= CREDITS:
             self._asking = True
             wire.read_now()
             self._asking = False
-            wire.read_at_once(len(unacknowledged) >= CREDITS)
-        return len(unacknowledged) < CREDITS
+            if len(self._unacknowledged) < CREDITS:
+                wire.read_at_once(False)
 
     def hear(self, message: str | bytes) -> bool:
         """An acknowledgement gives credit back, for all frames up to that one."""
