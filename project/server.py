@@ -144,6 +144,7 @@ class Server(DaphneServer):  # type: ignore[misc]
         tcp = tcp_of(transport)
         if tcp is not None:
             extensions["sideline.waiting"] = Wire(tcp).waiting
+            tcp.setTcpKeepAlive(True)  # else who vanished while nothing was sent stays for ever
         if isinstance(protocol, WebSocketProtocol):
             if "/ws/publish/" in scope["path"]:
                 protocol.most = FRAME_BODY_LIMIT

@@ -126,6 +126,8 @@ else:
     raise BadSetting("DATABASE_URL", "only sqlite and postgres are supported.")
 DATABASES: dict[str, Any] = {"default": _database}
 
+# A group's member is forgotten after a day, by the wall clock; a feed joins once, and stays.
+_FOR_EVER = {"expiry": 10**10, "group_expiry": 10**10}
 if REDIS_URL:
     _parts = urlsplit(REDIS_URL)
     # RESP3 makes redis-py build a text of every frame; pub/sub on RESP2 costs a third of it.
@@ -141,7 +143,9 @@ if REDIS_URL:
         "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     }
 else:
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": _FOR_EVER}
+    }
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # --- static files -----------------------------------------------------------------------------

@@ -32,6 +32,9 @@ class ListenedSocket(WebSocketProtocol):  # type: ignore[misc]
     failedByMe = False
 
     def dataReceived(self, data: bytes) -> None:
+        if self.state == self.STATE_CONNECTING and len(self.data) + len(data) > MESSAGE_LIMIT:
+            self.transport.abortConnection()  # more than any handshake, before it is answered
+            return
         if self.hear is not None and not self.data and self.current_frame is None:
             data = short_texts(data, self.hear)
         if data:
@@ -42,6 +45,12 @@ class ListenedSocket(WebSocketProtocol):  # type: ignore[misc]
         if self.wire is not None:
             self.wire.disturbed()
         super().sendData(*what, **how)
+
+    def dropConnection(self, abort: bool = False) -> None:
+        """Autobahn's, but what the peer does not read holds the end up for `CLOSE_S` at most."""
+        super().dropConnection(abort)
+        if not abort:
+            self.factory.reactor.callLater(CLOSE_S, self.transport.abortConnection)
 
     def connectionLost(self, reason: Any) -> None:
         if self.wire is not None:

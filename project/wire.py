@@ -73,12 +73,12 @@ class SocketWire(Wire):
         """Whether nothing of before waits, and the socket is open."""
         if not self._clear:
             transport = self._transport
-            self._clear = (
-                not transport.dataBuffer
-                and not transport._tempDataLen
-                and self._protocol.state == self._open
-            )
+            self._clear = not transport.dataBuffer and not transport._tempDataLen and self._is_open
         return self._clear
+
+    @property
+    def _is_open(self) -> bool:
+        return bool(self._protocol.state == self._open)
 
     def disturbed(self) -> None:
         """Somebody else has given the transport something, or the connection is lost."""
@@ -101,8 +101,11 @@ class SocketWire(Wire):
         return True
 
     def call_when_ready(self, call: Callable[[], None]) -> None:
-        """Call once, when nothing waits any more. Not at all where the connection ends first."""
-        if self._call is not None or not self._transport.connected:
+        """Call once, when nothing waits any more. Not at all where the connection ends first.
+
+        A socket that is closing must have no producer: Twisted would ask it for ever, not close.
+        """
+        if self._call is not None or not self._transport.connected or not self._is_open:
             return
         transport = self._transport
         transport.unregisterProducer()  # HTTP's, of before the upgrade
@@ -116,7 +119,8 @@ class SocketWire(Wire):
         if call is None:  # just registered
             return
         self._transport.unregisterProducer()  # else a connection that is to close would not
-        call()
+        if self._is_open:
+            call()
 
     def stopProducing(self) -> None:
         """Twisted's word for: the connection is lost."""

@@ -206,7 +206,7 @@ class Capture:
         width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         self._freshness.frame(timestamp, width, height)
-        if self._pace.takes(timestamp):
+        if self._pace.takes(int(time.monotonic() * 1000)):
             whole, image = capture.retrieve()
             if whole and image is not None:
                 self.slot.put(Picture(timestamp, image.shape[1], image.shape[0], image))

@@ -51,13 +51,11 @@ class Renditions:
             rates = [self._fps if pace is None else pace.fps for pace in self._paces.values()]
         return min(self._fps, max(rates, default=0.0))
 
-    def due(self, timestamp: int) -> list[int]:
-        """The widths in which the picture of that unix ms is wanted."""
+    def due(self, now_ms: int) -> list[int]:
+        """The widths in which the picture that comes at that monotonic ms is wanted."""
         with self._lock:
             return [
-                width
-                for width, pace in self._paces.items()
-                if pace is None or pace.takes(timestamp)
+                width for width, pace in self._paces.items() if pace is None or pace.takes(now_ms)
             ]
 
     def of(

@@ -100,11 +100,11 @@ class Worker:
             if picture is None:
                 continue
             seen, self._latest = picture.timestamp, picture
-            widths = self._renditions.due(picture.timestamp)
+            widths = self._renditions.due(int(time.monotonic() * 1000))
             keep = time.monotonic() >= next_still
             if keep and NATIVE not in widths:
                 self._send_still(self._renditions.still(picture, None))
-            elif widths:
+            if widths:
                 self._seq += 1
                 for width, frame in self._renditions.of(picture, widths, self._objects(picture)):
                     self._send(frame, width)

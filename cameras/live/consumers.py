@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl
 
 from cameras.live import process
 from cameras.live.admission import Admission
+from cameras.live.dialects import SeedViewer, V1Viewer
 from cameras.live.sockets import CameraSocket
 from cameras.live.status import Status
 from cameras.live.variants import Variant
-from cameras.live.viewers import SeedViewer, SocketViewer, V1Viewer
+from cameras.live.viewers import SocketViewer
 
 log = logging.getLogger(__name__)
 

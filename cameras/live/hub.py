@@ -41,7 +41,7 @@ class Feed:
         self.viewers: set[Viewer] = set()
         self.prepared: PreparedFrame | None = None
         self.status: Status | None = None
-        self.heard_at = self.left_at = time.monotonic()
+        self.heard_at = self.left_at = self._framed_at = time.monotonic()
         self._on_credit = 0  # viewers who acknowledge
         self._collecting: asyncio.TimerHandle | None = None
         self._changed = changed
@@ -90,8 +90,9 @@ class Feed:
             # After a silence the clock may have been set back; before, an older frame is a stray.
             newest = self.prepared
             stray = newest is not None and item.timestamp <= newest.frame.timestamp
-            if stray and now - self.heard_at < SILENCE_S:
+            if stray and now - self._framed_at < SILENCE_S:
                 return
+            self._framed_at = now
             self._hand_out(item)
         self.heard_at = now
 

@@ -52,11 +52,12 @@ class PreparedFrame:
     true while the frame is handed to all viewers for the first time.
     """
 
-    __slots__ = ("_base64", "_seed", "_v1", "frame", "going_out")
+    __slots__ = ("_base64", "_made_at", "_seed", "_v1", "frame", "going_out")
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.going_out = True
+        self._made_at = time.monotonic()
         self._base64: bytes | None = None
         self._seed: dict[str, Message] = {}
         self._v1: dict[str, tuple[int, Message]] = {}
@@ -64,6 +65,10 @@ class PreparedFrame:
     def age_ms(self) -> int:
         """By our clock, now."""
         return self.frame.age_ms(time.time_ns() // 1_000_000)
+
+    def kept_s(self) -> float:
+        """Seconds since it came here."""
+        return time.monotonic() - self._made_at
 
     def seed(self, name: str) -> Message:
         """The seed's `FrameData`; `name` is the string of the viewer's URL."""

@@ -50,7 +50,14 @@ class CameraSocket(AsyncWebsocketConsumer):
         process.watchman().post(self, admission.grant, self._leave)
 
     def _subprotocol(self) -> str | None:
-        return V1 if V1 in self.scope["subprotocols"] else None
+        """As it was offered, to the letter: Daphne's list is unquoted, Autobahn's is not."""
+        offered = [
+            each.strip()
+            for name, value in self.scope["headers"]
+            if name.lower() == b"sec-websocket-protocol"
+            for each in value.split(b",")
+        ]
+        return V1 if V1.encode() in offered else None
 
     @property
     def _wire(self) -> Any:

@@ -60,8 +60,8 @@ def combined(wishes: Iterable[Wish]) -> dict[int, Wish]:
 class Pace:
     """Picks frames from a stream so that at most `fps` a second are taken, evenly.
 
-    It goes by the frames' own times. Half a frame of credit suffices, so that jitter does not
-    halve an equal rate; a rate of 0 takes nothing.
+    It goes by a monotonic clock: the wall clock may be set back. Half a frame of credit suffices,
+    so that jitter does not halve an equal rate; a rate of 0 takes nothing.
     """
 
     def __init__(self, fps: float) -> None:
@@ -69,12 +69,11 @@ class Pace:
         self._credit = 1.0
         self._last: int | None = None
 
-    def takes(self, timestamp: int) -> bool:
-        """Whether the frame of that unix ms is one of them; to be asked once for every frame."""
+    def takes(self, now_ms: int) -> bool:
+        """Whether the frame that comes at that monotonic ms is one of them; ask once for each."""
         if self._last is not None:
-            elapsed = max(0, timestamp - self._last)
-            self._credit = min(1.5, self._credit + elapsed / 1000 * self.fps)
-        self._last = timestamp
+            self._credit = min(1.5, self._credit + (now_ms - self._last) / 1000 * self.fps)
+        self._last = now_ms
         if self._credit < 0.5 or not self.fps:
             return False
         self._credit -= 1

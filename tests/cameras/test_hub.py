@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from cameras.live import hub as hub_module
+from cameras.live import messages as messages_module
+from cameras.live import viewers as viewers_module
+from cameras.live.dialects import SeedViewer, V1Viewer
 from cameras.live.frames import Frame
 from cameras.live.hub import Hub
 from cameras.live.status import Status
 from cameras.live.variants import Variant, Wish
-from cameras.live.viewers import SeedViewer, V1Viewer, Viewer
+from cameras.live.viewers import Viewer
 
 pytestmark = pytest.mark.one_database
 NATIVE = Variant()
@@ -91,6 +94,36 @@ async def test_old_frame_never_follows_a_newer_one(hub: Hub, camera: Camera) -> 
     await camera.say(picture(5), picture(4), picture(5))
     assert (await viewer.next_frame()).timestamp == 5
     assert viewer.take_frame() is None
+
+
+async def test_frames_by_a_slower_clock_are_shown_after_a_moment_though_states_go_on(
+    hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another host reads the camera now, or the clock was set back."""
+    monkeypatch.setattr(hub_module, "SILENCE_S", 0.2)
+    viewer = look(hub)
+    await camera.say(picture(60_000))
+    assert (await viewer.next_frame()).timestamp == 60_000
+    for at in range(30_000, 40_000):
+        await camera.say(Status("live", 1, last_frame=at), picture(at))
+        if (frame := viewer.take_frame()) is not None:
+            break
+        await asyncio.sleep(0.01)
+    assert frame is not None
+    assert frame.timestamp < 60_000
+
+
+async def test_seed_viewer_who_joins_is_not_shown_an_old_picture(
+    hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look(hub)
+    await camera.say(picture(1))
+    fresh, old = Paper(), Paper()
+    seed_on(hub, fresh)
+    now = time.monotonic()
+    monkeypatch.setattr(messages_module.time, "monotonic", lambda: now + 10)
+    seed_on(hub, old)
+    assert (fresh.frames(), old.frames()) == ([1], [])
 
 
 async def test_newcomer_sees_the_newest_picture_at_once(hub: Hub, camera: Camera) -> None:
@@ -179,9 +212,12 @@ async def test_wish_is_for_the_fastest_of_its_viewers(hub: Hub, camera: Camera) 
     assert quick.fps == 10
 
 
-async def test_viewer_is_sent_no_more_frames_than_it_asked_for(hub: Hub, camera: Camera) -> None:
+async def test_viewer_is_sent_no_more_frames_than_it_asked_for(
+    hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
     viewer = look(hub, Variant(0, 5))
-    taken = 0
+    taken, at = 0, 0
+    monkeypatch.setattr(viewers_module.time, "monotonic", lambda: 100 + at / 1000)
     for at in range(0, 4000, 100):
         await camera.say(picture(1 + at))
         taken += viewer.take_frame() is not None
@@ -288,6 +324,17 @@ async def test_acknowledgements_are_read_when_credit_is_needed(hub: Hub, camera:
     assert paper.frames() == list(range(1, 10))
     assert not paper.at_once
     assert viewer.missed == 0
+
+
+async def test_frame_that_waits_goes_out_when_credit_is_collected(hub: Hub, camera: Camera) -> None:
+    paper = Paper()
+    v1_on(hub, paper)
+    await camera.say(*map(picture, range(1, 4)))
+    assert paper.frames() == [1, 2]
+    paper.said = [b'{"ack": 2}']
+    async with asyncio.timeout(5):
+        while paper.frames() != [1, 2, 3]:
+            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("word", [b"{}", b"[]", b"null", b'{"ack": "1"}', b"\xff", b"x" * 99, "{"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Iterator
 
@@ -65,6 +67,33 @@ def accented(page: Page) -> int:
         }"""
         )
     )
+
+
+def widths(page: Page, seconds: float) -> set[int]:
+    """Of the pictures that come to the page's sockets within so many seconds."""
+    found: set[int] = set()
+
+    def note(payload: str | bytes) -> None:
+        if isinstance(payload, bytes):
+            length = int.from_bytes(payload[:4], "big")
+            found.add(json.loads(payload[4 : 4 + length])["width"])
+
+    page.on("websocket", lambda socket: socket.on("framereceived", note))
+    page.reload()
+    page.wait_for_timeout(seconds * 1000)
+    return found
+
+
+def test_wall_gets_small_pictures_and_the_camera_page_its_own(
+    tab: Tab, house: Installation
+) -> None:
+    page = tab.page
+    expect(page.locator(".tile[data-pictured]").first).to_be_visible(timeout=15_000)
+    assert widths(page, 3) <= {320, 640}
+    page.get_by_role("link", name="Plaza").first.click()
+    says(page, "Live", 15)
+    assert 768 in widths(page, 3)
+    expect(page.locator("[data-fact=viewers]")).to_have_text(re.compile("^[1-9]"), timeout=10_000)
 
 
 def test_it_works(tab: Tab, house: Installation) -> None:

@@ -1,0 +1,36 @@
+"""Frames through the channel layer of one process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from cameras.live import groups
+from cameras.live.frames import Frame
+
+pytestmark = pytest.mark.one_database
+
+
+@pytest.mark.parametrize("later", [0, 90_000, 10_000_000])
+async def test_feed_is_heard_for_ever_whatever_the_wall_clock_does(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, later: int
+) -> None:
+    """The layer forgets members of a group after a day, unless told otherwise."""
+    monkeypatch.setattr(groups, "get_channel_layer", lambda: layer)
+    from channels.layers import InMemoryChannelLayer
+
+    layer = InMemoryChannelLayer(**settings.CHANNEL_LAYERS["default"]["CONFIG"])
+    followed = groups.follow("c", 0)
+    coming = asyncio.ensure_future(anext(followed))
+    await asyncio.sleep(0.05)
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + later)
+    header = {"type": "frame", "timestamp": 1, "seq": 1, "width": 2, "height": 2}
+    await groups.publish("c", header, b"x")
+    async with asyncio.timeout(5):
+        frame = await coming
+    assert isinstance(frame, Frame)
+    await followed.aclose()
