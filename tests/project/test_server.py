@@ -131,6 +131,24 @@ async def test_guard_lets_cancellation_pass() -> None:
         await Guard(cancelled)({"type": "http"}, None, None)  # type: ignore[arg-type]
 
 
+def test_more_than_a_handshake_before_it_is_answered_ends_the_connection() -> None:
+    """Autobahn would keep it all, and search it again with every read."""
+    from project.sockets import MESSAGE_LIMIT, ListenedSocket
+
+    class Transport:
+        aborted = False
+
+        def abortConnection(self) -> None:
+            self.aborted = True
+
+    asked = ListenedSocket()
+    asked.transport, asked.state = Transport(), asked.STATE_CONNECTING
+    asked.data = b"x" * MESSAGE_LIMIT
+    asked.dataReceived(b"x")
+    assert asked.transport.aborted
+    assert len(asked.data) == MESSAGE_LIMIT
+
+
 def test_what_is_relied_upon_in_daphne_and_twisted_is_there(house: Installation) -> None:
     """The names that `project/server.py` reaches for; an update must not lose them silently."""
     from daphne import http_protocol, server, ws_protocol
