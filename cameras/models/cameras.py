@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import IntegrityError, models
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES
@@ -176,6 +176,12 @@ class Camera(models.Model):
             raise ValidationError({"source": error.sentence}) from None
         except SealBroken as error:
             raise ValidationError({"source": str(error)}) from None
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Reports that come just now wait for the end of it, and find no camera."""
+        with transaction.atomic():
+            Camera.objects.select_for_update().filter(pk=self.pk).first()
+            return super().delete(*args, **kwargs)
 
     def current_state(self) -> CameraState:
         """What is known now: the ingest's last word, or that it is silent, or switched off."""
