@@ -8,7 +8,6 @@ import struct
 import time
 
 import pytest
-from websockets.exceptions import ProtocolError
 from websockets.frames import Frame as WebSocketFrame
 from websockets.streams import StreamReader
 
@@ -37,7 +36,6 @@ def test_framing_is_read_by_another_implementation(length: int) -> None:
     assert done.value.value.fin
     assert done.value.value.data == message.payload
     assert len(message.payload) == length
-    assert ProtocolError  # the parser's own refusal would have ended the test
 
 
 def test_seed_message_is_the_seeds() -> None:
