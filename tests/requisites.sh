@@ -9,6 +9,7 @@ need chromium chromium
 need ffmpeg ffmpeg
 need nginx nginx-light
 need openssl openssl
+need cc "gcc libc6-dev"
 need systemd-analyze systemd
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || want="$want postgresql"
 if ! /usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')" >/dev/null 2>&1; then
