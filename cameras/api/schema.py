@@ -6,6 +6,8 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
+from cameras.live.variants import RATES, WIDTHS
+
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """`Authorization: Bearer <token>`."""
@@ -34,6 +36,15 @@ _CAMERA = {
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
 }
+_VARIANT = [
+    {
+        "name": name,
+        "in": "query",
+        "schema": {"type": "integer", "enum": list(values)},
+        "description": "Lighter pictures: the heaviest of these that is no heavier than asked for.",
+    }
+    for name, values in (("width", WIDTHS), ("fps", RATES))
+]
 _PROBLEM = {
     "type": "object",
     "properties": {
@@ -94,9 +105,12 @@ _STREAMS: dict[str, Any] = {
         "get": {
             "operationId": "camera_mjpeg",
             "tags": ["cameras"],
-            "description": "Frames without end. A reader that is behind misses frames.",
+            "description": (
+                "Frames without end. A reader that is behind misses frames. The socket "
+                "`/ws/stream/{id}` takes the same parameters."
+            ),
             "security": _SECURITY,
-            "parameters": [_CAMERA],
+            "parameters": [_CAMERA, *_VARIANT],
             "responses": {"200": {"description": "", "content": {"multipart/x-mixed-replace": {}}}},
         }
     },

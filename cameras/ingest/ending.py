@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
+log = logging.getLogger(__name__)
+
 AGAIN_S = 0.1
+
+
+def report(task: asyncio.Task[Any]) -> None:
+    """As a done callback: a fault that ended the task goes into the log."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        log.critical("the task %s ended", task.get_name(), exc_info=fault)
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:

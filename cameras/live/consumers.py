@@ -61,8 +61,6 @@ class StreamConsumer(CameraSocket):
                         await self.send(text_data=message.payload.decode())
                     else:
                         await self.send(bytes_data=message.payload)
-        except asyncio.CancelledError:
-            raise
         except OSError:
             return  # it has gone, which servers say here, and then to `disconnect`
         except Exception:

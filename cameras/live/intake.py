@@ -14,7 +14,7 @@ from django.db import transaction
 from cameras.live import process
 from cameras.live.parcels import Parcel
 from cameras.models import Camera, Kind
-from cameras.models.cameras import PushClock
+from cameras.models.clocks import PushClock
 
 log = logging.getLogger(__name__)
 

@@ -71,8 +71,6 @@ class PublishConsumer(CameraSocket):
                     await self._room()
                     if (message := publisher.take_answer()) is not None:
                         await self.send(text_data=message.payload.decode())
-        except asyncio.CancelledError:
-            raise
         except Exception:
             log.exception("what a publisher sent could not be taken")
             await self.close(1011)

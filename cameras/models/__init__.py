@@ -1,4 +1,5 @@
 from cameras.models.cameras import Camera, CameraState, CameraStill, Kind
+from cameras.models.clocks import PushClock
 from cameras.models.credentials import SignInLink, StreamKey, Token
 from cameras.models.organizations import Membership, Organization, Role, User
 
@@ -9,6 +10,7 @@ __all__ = [
     "Kind",
     "Membership",
     "Organization",
+    "PushClock",
     "Role",
     "SignInLink",
     "StreamKey",

@@ -1,6 +1,8 @@
 /** When to connect again, and when not to. */
 
 export const QUICK_TRIES = 5;
+/** A refused handshake has no reason; from this try on, the API is asked. */
+export const ASK_FROM_TRY = 2;
 const FIRST_MS = 1000;
 const SLOW_MS = 30_000;
 
@@ -29,6 +31,25 @@ export function waitBefore(tryNumber, random = Math.random()) {
  */
 export function finalWord(code) {
   return FINAL[code] ?? null;
+}
+
+/**
+ * Why a handshake is refused, which looks like a dead network: the API tells them apart.
+ * @param {string} detail the camera's address in the API
+ * @returns {Promise<number | undefined>} the close code it would have been; undefined: no word
+ */
+export async function refusalCode(detail) {
+  return fetch(detail, { headers: { Accept: "application/json" } }).then(
+    (answer) => ({ 401: 4401, 403: 4403, 404: 4404 })[answer.status],
+    () => undefined,
+  );
+}
+
+/** The address of a socket of this site. @param {string} path */
+export function socketAddress(path) {
+  const url = new URL(path, location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
 }
 
 /**

@@ -1,9 +1,15 @@
 import { parseFrame } from "./frames.js";
-import { finalWord, waitBefore, waitingWords } from "./retry.js";
+import {
+  ASK_FROM_TRY,
+  finalWord,
+  refusalCode,
+  socketAddress,
+  waitBefore,
+  waitingWords,
+} from "./retry.js";
 
 const V1 = "sideline.v1";
 const HIDDEN_MS = 20_000; // a hidden page keeps its connection this long
-const ASK_FROM_TRY = 2; // a refused handshake has no reason; from this try on, the API is asked
 
 /**
  * @typedef {{state: string, since: number, reason: string, last_frame: number | null,
@@ -37,9 +43,7 @@ export class CameraStream {
    * @param {Listener} listener
    */
   constructor(where, listener) {
-    const url = new URL(where.path, location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    this.#url = url.href;
+    this.#url = socketAddress(where.path);
     this.#detail = where.detail;
     this.#camera = where.camera;
     this.#listener = listener;
@@ -163,12 +167,8 @@ export class CameraStream {
     if (this.#tries >= ASK_FROM_TRY) this.#askWhy();
   }
 
-  /** A handshake that is refused looks like a dead network; the API tells them apart. */
   async #askWhy() {
-    const code = await fetch(this.#detail, { headers: { Accept: "application/json" } }).then(
-      (answer) => ({ 401: 4401, 403: 4403, 404: 4404 })[answer.status],
-      () => undefined,
-    );
+    const code = await refusalCode(this.#detail);
     if (code && !this.#socket) this.#end(code);
   }
 

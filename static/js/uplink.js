@@ -1,9 +1,8 @@
-import { waitBefore, waitingWords } from "./retry.js";
+import { ASK_FROM_TRY, refusalCode, socketAddress, waitBefore, waitingWords } from "./retry.js";
 
 const V1 = "sideline.v1";
 const CREDITS = 2; // frames that may be on their way without an answer
 const SILENCE_MS = 10_000; // a server that answers nothing for so long is not there
-const ASK_FROM_TRY = 2; // a refused handshake has no reason; from this try on, the API is asked
 
 /** Close codes after which another try would be answered the same. */
 const FINAL = {
@@ -48,9 +47,7 @@ export class Uplink {
    * @param {Listener} listener
    */
   constructor(where, listener) {
-    const url = new URL(where.path, location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    this.#url = url.href;
+    this.#url = socketAddress(where.path);
     this.#detail = where.detail;
     this.#listener = listener;
     addEventListener("online", () => this.#timer && this.#connect());
@@ -139,12 +136,8 @@ export class Uplink {
     if (this.#tries >= ASK_FROM_TRY) this.#askWhy();
   }
 
-  /** A handshake that is refused looks like a dead network; the API tells them apart. */
   async #askWhy() {
-    const code = await fetch(this.#detail, { headers: { Accept: "application/json" } }).then(
-      (answer) => ({ 401: 4401, 403: 4403, 404: 4404 })[answer.status],
-      () => undefined,
-    );
+    const code = await refusalCode(this.#detail);
     if (code && this.#timer) this.#end(FINAL[code]);
   }
 

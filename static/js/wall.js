@@ -21,8 +21,8 @@ const near = new IntersectionObserver(
 );
 const sizes = new ResizeObserver((entries) => {
   for (const { target, contentRect } of entries) {
-    const pixels = contentRect.width * (devicePixelRatio || 1);
-    if (pixels) viewers.get(target)?.ask(tileQuery(pixels, viewers.size));
+    const { width } = contentRect;
+    if (width) viewers.get(target)?.ask(tileQuery(width, viewers.size));
   }
 });
 for (const tile of viewers.keys()) {

@@ -10,8 +10,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from cameras.models import Camera, CameraState, Kind, Organization
-from cameras.models.cameras import PushClock
+from cameras.models import Camera, CameraState, Kind, Organization, PushClock
 
 pytestmark = pytest.mark.django_db
 

@@ -282,7 +282,7 @@ def test_bad_message_is_answered_stored_nowhere_and_ends_nothing(
             assert said["field"] == field, (message[:80], said)
             assert said["detail"].endswith(".")
         clocks = f"PushClock.objects.filter(camera='{camera}').count()"
-        script = f"from cameras.models.cameras import *; print('ROWS', {clocks})"
+        script = f"from cameras.models import *; print('ROWS', {clocks})"
         assert "ROWS 0" in house.manage("shell", "-v0", "-c", script)
         assert "ack" in asked(device, v1_parcel() if v1 else seed_parcel(camera))
     assert "Traceback" not in house.logged()

@@ -201,7 +201,7 @@ def test_garbage_is_a_problem_not_a_traceback(house: Installation, cast: Cast) -
 
 
 def test_nothing_of_a_bad_frame_is_kept(house: Installation, cast: Cast) -> None:
-    count = "from cameras.models.cameras import *; print('ROWS', PushClock.objects.count(), "
+    count = "from cameras.models import *; print('ROWS', PushClock.objects.count(), "
     count += "list(PushClock.objects.values_list('accepted_ms')), CameraStill.objects.count())"
     before = house.manage("shell", "-v0", "-c", count)
     bad = parcel(cast.push, frame="AAAA", timestamp=now() + 9000)

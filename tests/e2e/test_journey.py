@@ -88,6 +88,7 @@ def test_wall_gets_small_pictures_and_the_camera_page_its_own(
     tab: Tab, house: Installation
 ) -> None:
     page = tab.page
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     expect(page.locator(".tile[data-pictured]").first).to_be_visible(timeout=15_000)
     seen = widths(page, 3)
     assert seen

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cameras.ingest.ending import end
+from cameras.ingest.ending import end, report
 from cameras.ingest.leases import EmbeddedLeases
 from cameras.ingest.metrics import IngestCollector
 from cameras.ingest.sharing import RedisLeases
@@ -54,6 +54,7 @@ async def _ingest(link: int | None) -> None:
         if settings.METRICS is not None:  # without Redis, `serve` has the figures
             exposed = expose(settings.METRICS, IngestCollector(supervisor.totals))
             metrics.append(asyncio.create_task(exposed, name="metrics"))
+            metrics[0].add_done_callback(report)
     else:
         uplink = await SocketLink.over(socket.socket(fileno=link))
     try:

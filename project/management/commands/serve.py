@@ -18,6 +18,7 @@ from django.urls import reverse
 from twisted.internet import reactor
 
 from cameras.ingest.child import IngestChild
+from cameras.ingest.ending import report
 from cameras.ingest.metrics import IngestCollector
 from cameras.live import process
 from cameras.live.metrics import HubCollector
@@ -95,6 +96,7 @@ def _allow_many_connections() -> None:
 
 def _own(job: Callable[..., Coroutine[Any, Any, None]], *of: object) -> None:
     task = asyncio.ensure_future(job(*of))
+    task.add_done_callback(report)
     reactor.addSystemEventTrigger("after", "shutdown", task.cancel)  # type: ignore[arg-type]
 
 
