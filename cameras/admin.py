@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
 from channels.db import database_sync_to_async
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from cameras.api.pictures import newest
 from cameras.forms import SourceForm
 from cameras.models import (
+    AuditEntry,
     Camera,
     CameraStill,
     Membership,
@@ -29,7 +30,22 @@ from cameras.models import (
 from cameras.models.cameras import CameraQuerySet
 from cameras.views.camera_edit import tried
 
-admin.site.register(User, UserAdmin)
+M = TypeVar("M", bound=Model)
+
+
+class CountsWhatGoes(admin.ModelAdmin[M]):
+    """Before a deletion, what goes along is counted, not listed: names in it may be private."""
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        _, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return [str(one) for one in objs], counts, lacking, protected
+
+
+@admin.register(User)
+class PersonAdmin(CountsWhatGoes[User], UserAdmin[User]):
+    """People, as Django shows them."""
 
 
 class MembershipInline(admin.TabularInline[Membership, Organization]):
@@ -39,7 +55,7 @@ class MembershipInline(admin.TabularInline[Membership, Organization]):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(admin.ModelAdmin[Organization]):
+class OrganizationAdmin(CountsWhatGoes[Organization]):
     list_display = ("name", "slug", "time_zone", "members", "cameras")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012 - Django's attribute
@@ -181,3 +197,24 @@ class StreamKeyAdmin(ReadOnly):
     list_select_related = ("camera", "created_by")
     search_fields = ("name", "camera__name")
     fields = list_display
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
+    """Read, and nothing else: what is written down stays."""
+
+    list_display = ("at", "who", "action", "subject", "organization", "address")
+    list_filter = ("action", "organization")
+    list_select_related = ("organization",)
+    search_fields = ("who", "subject", "address")
+    date_hierarchy = "at"
+    fields = list_display
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -66,6 +66,21 @@ class Environment:
         host, _, port = value.rpartition(":")
         return self._address(name, host.strip("[]") or "127.0.0.1"), self._port(name, port)
 
+    def host_ports(self, name: str) -> frozenset[str]:
+        """Each `host:port`, in lower case."""
+        for value in self.names(name):
+            host, _, port = value.rpartition(":")
+            self._port(name, port)
+            if not is_host(host):
+                raise BadSetting(name, f"expected host:port, not “{value}”.")
+        return frozenset(value.lower() for value in self.names(name))
+
+    def number(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 1_000_000:
+            raise BadSetting(name, f"expected a number from 1 to 1000000, not “{value}”.")
+        return int(value)
+
     def directory(self, name: str, default: Path) -> Path:
         path = Path(self.text(name, str(default))).expanduser().absolute()
         try:

@@ -1,8 +1,9 @@
 """Daphne's server with bounds: on request bodies, on what waits in a socket, on shutting down.
 
 A scope's extensions have `sideline.waiting`, which says how many bytes wait in its connection, and
-for a WebSocket over plain TCP `sideline.wire`, its writable end (wire.py). Daphne has no hooks for
-these, so its classes are subclassed; `tests/project/test_server.py` pins what is relied upon.
+over plain TCP its writable end (wire.py): `sideline.wire` of a WebSocket, `sideline.response` of a
+request. Daphne has no hooks for these, so its classes are subclassed;
+`tests/project/test_server.py` pins what is relied upon.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.conf import settings
 from twisted.internet import reactor as installed_reactor
 
 from project.sockets import ListenedSocket
-from project.wire import SocketWire, Wire, tcp_of
+from project.wire import ResponseWire, SocketWire, Wire, tcp_of
 
 BODY_LIMIT = 1024 * 1024
 FRAME_BODY_LIMIT = 12 * 1024 * 1024  # 8 MiB of JPEG, as base64 in JSON
@@ -150,6 +151,9 @@ class Server(DaphneServer):  # type: ignore[misc]
                 protocol.most = FRAME_BODY_LIMIT
             if tcp is transport:
                 extensions["sideline.wire"] = protocol.wire = SocketWire(tcp, protocol)
+        elif tcp is not None and tcp is transport:
+            tcp.setTcpNoDelay(True)  # an event is to go when it is written
+            extensions["sideline.response"] = ResponseWire(tcp, protocol)
         return super().create_application(protocol, scope)
 
     def _listen_to_all(self) -> None:

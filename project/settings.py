@@ -28,6 +28,10 @@ TRUSTED_PROXIES = _env.networks("SIDELINE_TRUSTED_PROXIES")
 REDIS_URL = _env.redis_url("REDIS_URL")
 DEMO = _env.flag("SIDELINE_DEMO", default=True)
 ALLOW_LOOPBACK_SOURCES = _env.flag("SIDELINE_ALLOW_LOOPBACK_SOURCES", default=False)
+# Model servers at addresses of this machine or its network's own services, as host:port.
+MODEL_SERVERS = _env.host_ports("SIDELINE_MODEL_SERVERS")
+ANSWERS_AT_ONCE = _env.number("SIDELINE_ANSWERS_AT_ONCE", 2000)  # in each process
+ANSWER_SILENCE_S = _env.number("SIDELINE_ANSWER_SILENCE", 60)  # then its process counts as dead
 ADMIN_USERNAME = _env.text("SIDELINE_ADMIN_USERNAME")
 ADMIN_PASSWORD = _env.text("SIDELINE_ADMIN_PASSWORD")
 if bool(ADMIN_USERNAME) != bool(ADMIN_PASSWORD):
@@ -66,6 +70,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "csp",
     "cameras",
+    "chats",
     "project",
 ]
 MIDDLEWARE = [
@@ -242,10 +247,13 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cameras.api.schema.add_streams",
+        "chats.api.schema.add_streams",
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKind": "cameras.models.cameras.Kind",
         "Role": "cameras.models.organizations.Role",
+        "MessageRole": "chats.models.messages.Role",
+        "MessageStatus": "chats.models.messages.Status",
     },
 }
 
@@ -267,6 +275,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "cameras": {"level": "INFO"},
+        "chats": {"level": "INFO"},
+        "httpx": {"level": "WARNING"},
         "project": {"level": "INFO"},
         "daphne": {"level": "WARNING"},
         "django.server": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},

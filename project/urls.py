@@ -1,9 +1,11 @@
 """Every path of the product."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from chats.api.streams import messages
+from chats.api.urls import CHAT
 from project import views
 
 urlpatterns = [
@@ -12,8 +14,12 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/v1/", include("cameras.api.urls")),
+    path("api/v1/actions/", include("chats.api.urls")),
+    # The seed's client writes its base URL in two ways.
+    re_path(rf"^chats/{CHAT}/messages/?$", messages, name="api-messages-at-root"),
     path("admin/", admin.site.urls),
     path("", include("cameras.urls")),
+    path("", include("chats.urls")),
 ]
 
 handler400 = "project.views.bad_request"

@@ -46,6 +46,43 @@ class Wire:
         return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
 
 
+class ResponseWire(Wire):
+    """The wire of a response that has begun in the ordinary way, and goes on without end.
+
+    Bound: none of its own; who writes asks first how far the peer is behind.
+    """
+
+    __slots__ = ("_request",)
+
+    def __init__(self, transport: Any, request: Any) -> None:
+        super().__init__(transport)
+        self._request = request
+
+    def behind(self, most: int) -> bool:
+        """Whether more than `most` bytes wait."""
+        transport = self._transport
+        return bool(transport.dataBuffer or transport._tempDataLen) and self.waiting() > most
+
+    def write(self, data: bytes, framed: bytes) -> None:
+        """Send it; `framed` is the same as one chunk of HTTP/1.1, for peers that speak it."""
+        transport = self._transport
+        if not transport.connected or transport.disconnecting or self._request.finished:
+            return
+        if self._request.chunked:
+            data = framed
+        if not transport.dataBuffer and not transport._tempDataLen:
+            try:
+                data = data[transport.socket.send(data) :]
+            except OSError:  # full; or broken, which the transport meets itself
+                pass
+        if data:
+            transport.write(data)
+
+    def abort(self) -> None:
+        """Let go of the peer, with what it has not read."""
+        self._transport.abortConnection()
+
+
 class SocketWire(Wire):
     """A WebSocket's wire. Bound: one message, of which the socket took a part.
 

@@ -29,7 +29,7 @@ class CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "apiKey", "in": "cookie", "name": "sideline_session"}
 
 
-_SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
+SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
 _CAMERA = {
     "name": "id",
     "in": "path",
@@ -79,7 +79,7 @@ A message may have 12 MiB; 60 messages or MiB a second are too much and closed 4
 """
 
 
-def _problem(description: str) -> dict[str, Any]:
+def problem_response(description: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": description,
@@ -93,11 +93,11 @@ _STREAMS: dict[str, Any] = {
             "operationId": "camera_snapshot",
             "tags": ["cameras"],
             "description": "The newest frame, with `Last-Modified`; never one older than 3 s.",
-            "security": _SECURITY,
+            "security": SECURITY,
             "parameters": [_CAMERA],
             "responses": {
                 "200": {"description": "A JPEG.", "content": {"image/jpeg": {}}},
-                "503": _problem("There is no fresh picture; `detail` says why."),
+                "503": problem_response("There is no fresh picture; `detail` says why."),
             },
         }
     },
@@ -109,7 +109,7 @@ _STREAMS: dict[str, Any] = {
                 "Frames without end. A reader that is behind misses frames. The socket "
                 "`/ws/stream/{id}` takes the same parameters."
             ),
-            "security": _SECURITY,
+            "security": SECURITY,
             "parameters": [_CAMERA, *_VARIANT],
             "responses": {"200": {"description": "", "content": {"multipart/x-mixed-replace": {}}}},
         }
@@ -123,7 +123,7 @@ _STREAMS: dict[str, Any] = {
                 "duplicates; a newer frame of a `push` camera is published once. A stream key "
                 "in `camera_id` is credential enough for duplicates.\n\n" + _PUBLISHING
             ),
-            "security": [*_SECURITY, {}],
+            "security": [*SECURITY, {}],
             "requestBody": {
                 "required": True,
                 "content": {
@@ -159,8 +159,8 @@ _STREAMS: dict[str, Any] = {
                         }
                     },
                 },
-                "400": _problem("The frame is bad; `errors` names the field."),
-                "413": _problem("The body is over 12 MiB."),
+                "400": problem_response("The frame is bad; `errors` names the field."),
+                "413": problem_response("The body is over 12 MiB."),
             },
         }
     },

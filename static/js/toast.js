@@ -1,36 +1,53 @@
 const STAY_MS = 6000;
+const STAY_WITH_ACTION_MS = 20_000;
 const MOST = 3;
 
 /**
  * A sentence that stays for a while at the edge of the page. The same `about` replaces its own
- * earlier sentence, so a thing that fails again and again says so once. With a link it stays.
+ * earlier sentence, so a thing that fails again and again says so once. With a link it stays; with
+ * an action (a button, which ends it) it stays for longer.
  * @param {string} sentence
- * @param {{about?: string, error?: boolean, link?: {href: string, text: string}}} [options]
+ * @param {{about?: string, error?: boolean, link?: {href: string, text: string},
+ *          action?: {text: string, run: () => unknown}}} [options]
  */
-export function toast(sentence, { about = sentence, error = false, link } = {}) {
+export function toast(sentence, { about = sentence, error = false, link, action } = {}) {
   const list = document.getElementById("toasts");
   if (!list) return;
   const same = /** @type {HTMLElement[]} */ ([...list.children]).find((one) => one.dataset.about === about);
   const item = same ?? document.createElement("div");
   item.dataset.about = about;
   item.className = error ? "toast toast-error" : "toast";
-  if (item.dataset.sentence !== sentence) fill(item, sentence, link);
+  if (item.dataset.sentence !== sentence) fill(item, sentence, link, action);
   if (!same) list.append(item);
   while (list.children.length > MOST) list.firstElementChild?.remove();
   clearTimeout(Number(item.dataset.timer));
-  if (!link) item.dataset.timer = String(setTimeout(() => item.remove(), STAY_MS));
+  const stay = action ? STAY_WITH_ACTION_MS : STAY_MS;
+  if (!link) item.dataset.timer = String(setTimeout(() => item.remove(), stay));
 }
 
 /**
  * @param {HTMLElement} item
  * @param {string} sentence
  * @param {{href: string, text: string} | undefined} link
+ * @param {{text: string, run: () => unknown} | undefined} action
  */
-function fill(item, sentence, link) {
+function fill(item, sentence, link, action) {
   item.dataset.sentence = sentence;
   item.textContent = sentence;
+  if (action) item.append(" ", actionButton(item, action));
   if (!link) return;
   const anchor = document.createElement("a");
   Object.assign(anchor, { href: link.href, textContent: link.text });
   item.append(" ", anchor);
+}
+
+/** @param {HTMLElement} item @param {{text: string, run: () => unknown}} action */
+function actionButton(item, { text, run }) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", textContent: text });
+  button.addEventListener("click", () => {
+    item.remove();
+    run();
+  });
+  return button;
 }

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from django.urls import reverse
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 
 from cameras.ingest.child import IngestChild
 from cameras.ingest.ending import report
@@ -24,6 +25,7 @@ from cameras.live import process
 from cameras.live.metrics import HubCollector
 from cameras.metrics import expose
 from cameras.models import SignInLink
+from chats import process as chats
 from project import installation
 
 END_S = 2.5
@@ -72,6 +74,8 @@ class Command(BaseCommand):
         if child is not None:
             process.connect(child)
             reactor.callWhenRunning(_own, child.run)
+        reactor.callWhenRunning(_own, chats.run)
+        reactor.addSystemEventTrigger("before", "shutdown", _end_answers)  # type: ignore[arg-type]
         if settings.METRICS is not None:
             reactor.callWhenRunning(_own, _expose, settings.METRICS, child)
         reactor.addSystemEventTrigger("before", "shutdown", _end_in_time)  # type: ignore[arg-type]
@@ -105,6 +109,11 @@ async def _expose(address: tuple[str, int], child: IngestChild | None) -> None:
     watched = HubCollector(process.hub())
     read = [IngestCollector(child.totals)] if child is not None else []
     await expose(address, watched, *read)
+
+
+def _end_answers() -> Deferred[None]:
+    """What is being answered is stored as interrupted before the loop ends."""
+    return Deferred.fromFuture(asyncio.ensure_future(chats.close()))
 
 
 def _end_in_time() -> None:

@@ -1,0 +1,101 @@
+"""The assistants of all organizations; what they used; and the self-test of streams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST
+
+from cameras.models import Organization
+from chats.admin.soundings import Soundings
+from chats.forms import AssistantForm
+from chats.models import Assistant
+from chats.usage import usage_of
+from chats.views.assistant import tried
+
+ON_A_PAGE = 10  # organizations with their charts
+
+
+@admin.register(Assistant)
+class AssistantAdmin(admin.ModelAdmin[Assistant]):
+    """The form of the organization's own page, and the installation's pages about chat."""
+
+    form = AssistantForm
+    list_display = (
+        "organization", "answers_by", "has_key", "daily_tokens", "daily_tokens_each",
+        "retention_days",
+    )  # fmt: skip
+    list_select_related = ("organization",)
+    search_fields = ("organization__name", "base_url", "model")
+    fieldsets = (
+        (None, {"fields": ("organization",)}),
+        ("Model", {"fields": AssistantForm.connecting}),
+        ("Answers", {"fields": ("system_prompt", "temperature", "max_tokens", "context_tokens")}),
+        ("Limits", {"fields": ("daily_tokens", "daily_tokens_each", "retention_days")}),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """To who may only look, Django would show the model's attribute `key`: in clear."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        first, _, *rest = self.fieldsets
+        return (first, ("Model", {"fields": ("base_url", "has_key", "model")}), *rest)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("organization",) if obj else ()
+
+    def get_urls(self) -> list[URLPattern]:
+        inside = self.admin_site.admin_view
+        return [
+            # Not under `admin_view`, which cannot wait for a model; it asks itself.
+            path("test", require_POST(self.test_view), name="chats_assistant_test"),
+            path("usage", inside(self.usage_view), name="chats_usage"),
+            *Soundings(self).urls(),
+            *super().get_urls(),
+        ]
+
+    async def test_view(self, request: HttpRequest) -> JsonResponse:
+        """See `chats.views.assistant.test`; `?of=` names the stored settings, if there are any."""
+        return JsonResponse(await tried(await sync_to_async(self._filled)(request)))
+
+    def _filled(self, request: HttpRequest) -> AssistantForm:
+        stored = request.GET.get("of", "")
+        may = self.has_change_permission if stored else self.has_add_permission
+        if not (self.admin_site.has_permission(request) and may(request)):
+            raise PermissionDenied
+        number = int(stored) if stored.isascii() and stored.isdigit() else 0
+        of = get_object_or_404(Assistant, pk=number) if stored else Assistant()
+        return AssistantForm(request.POST, instance=of)
+
+    def usage_view(self, request: HttpRequest) -> HttpResponse:
+        """Tokens and answers of each organization, day by day."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        page = Paginator(Organization.objects.all(), ON_A_PAGE).get_page(request.GET.get("p"))
+        found = usage_of(page.object_list)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Usage",
+            "opts": self.opts,
+            "page": page,
+            "organizations": [(one, found[one.pk]) for one in page.object_list],
+        }
+        return TemplateResponse(request, "admin/chats/usage.html", context)
+
+    @admin.display(description="answers come from")
+    def answers_by(self, assistant: Assistant) -> str:
+        if assistant.is_embedded:
+            return "the built-in model"
+        return f"{assistant.model} at {assistant.base_url}"
+
+    @admin.display(description="key", boolean=True)
+    def has_key(self, assistant: Assistant) -> bool:
+        return bool(assistant.sealed_key)

@@ -1,0 +1,114 @@
+"""The self-test of streams: a page, and the three doors that its script knocks at."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from cameras.api.problems import problem
+from cameras.views.frame import public_address
+from chats.probe import NotReached, Probe, bounded_quiet, listen, ticket
+from chats.selftest import Heard, heard_of, judge
+
+
+class Soundings:
+    """Views of an admin's, for staff who may see the assistants."""
+
+    def __init__(self, of: ModelAdmin[Any]) -> None:
+        self._admin = of
+
+    def urls(self) -> list[URLPattern]:
+        inside = self._admin.admin_site.admin_view
+        return [
+            path("selftest", inside(self.page), name="chats_selftest"),
+            path("selftest/begin", inside(require_POST(self.begin)), name="chats_selftest_begin"),
+            path("selftest/judge", inside(require_POST(self.judge)), name="chats_selftest_judge"),
+            path("selftest/here", require_POST(self.here), name="chats_selftest_here"),
+        ]
+
+    def page(self, request: HttpRequest) -> HttpResponse:
+        """Says where the browser listens; its script does the rest."""
+        self._must_see(request)
+        public = public_address(request, reverse("admin:chats_selftest"))
+        here = request.build_absolute_uri("/")
+        context = {
+            **self._admin.admin_site.each_context(request),
+            "title": "Stream self-test",
+            "opts": self._admin.opts,
+            "quiet": f"{bounded_quiet(request.GET.get('quiet', '')):g}",
+            "here": here,
+            "public": public,
+            "is_elsewhere": urlsplit(public)[:2] != urlsplit(here)[:2],
+            "from_server": settings.PUBLIC_URL is not None,
+        }
+        return TemplateResponse(request, "admin/chats/selftest.html", context)
+
+    def begin(self, request: HttpRequest) -> JsonResponse:
+        """Tickets for the two streams: `{chat, bare, limit}`, paths and seconds."""
+        self._must_see(request)
+        probes = _probes(request)
+        paths = {name: _path(probe) for name, probe in probes.items()}
+        return JsonResponse({**paths, "limit": probes["chat"].limit_s})
+
+    def judge(self, request: HttpRequest) -> JsonResponse:
+        """What a browser heard, judged: `{chat, bare}` in, `Judgement` out."""
+        self._must_see(request)
+        try:
+            told = json.loads(request.body)
+            chat, bare = heard_of(told["chat"]), heard_of(told["bare"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return problem(400, f"That is not what two streams look like: {error}")
+        return _judged(chat, bare)
+
+    async def here(self, request: HttpRequest) -> JsonResponse:
+        """The same, listened to by this server at its public address."""
+        await sync_to_async(self._must_be_inside)(request)
+        if settings.PUBLIC_URL is None:
+            return problem(404, "SIDELINE_PUBLIC_URL is not set.")
+        listening = (
+            listen(public_address(request, _path(probe)), probe.limit_s)
+            for probe in _probes(request).values()
+        )
+        chat, bare = await asyncio.gather(*listening, return_exceptions=True)
+        for failed in (chat, bare):
+            if isinstance(failed, NotReached):
+                return JsonResponse({"state": "note", "sentence": str(failed), "findings": []})
+            if isinstance(failed, BaseException):
+                raise failed
+        assert isinstance(chat, Heard)
+        assert isinstance(bare, Heard)
+        return _judged(chat, bare)
+
+    def _must_see(self, request: HttpRequest) -> None:
+        if not self._admin.has_view_permission(request):
+            raise PermissionDenied
+
+    def _must_be_inside(self, request: HttpRequest) -> None:
+        if not self._admin.admin_site.has_permission(request):
+            raise PermissionDenied
+        self._must_see(request)
+
+
+def _probes(request: HttpRequest) -> dict[str, Probe]:
+    quiet = bounded_quiet(request.POST.get("quiet", ""))
+    return {name: Probe(name == "bare", quiet) for name in ("chat", "bare")}
+
+
+def _path(probe: Probe) -> str:
+    return reverse("selftest-stream", args=(ticket(probe),))
+
+
+def _judged(chat: Heard, bare: Heard) -> JsonResponse:
+    return JsonResponse(asdict(judge(chat, bare)))

@@ -1,0 +1,162 @@
+"""The doors that stream, for the OpenAPI description: drf-spectacular does not see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cameras.api.schema import SECURITY, problem_response
+
+_STREAM = """\
+The answer is a stream of server-sent events. Each is one `data:` line of JSON with an `id`:
+`start`, `chunk` (append its `text`), `sources`, `error`, `stopped`, `reset` (forget the text so
+far; a replay follows) and, always last, `done` with `status` complete, stopped or failed. Lines
+that begin with `:` are pings. A stream that ends without `done` is to be resumed from
+`messages/{message}/events` with the last id as `Last-Event-ID`; going away does not stop an answer.
+"""
+_EVENTS = {
+    "200": {
+        "description": "Events.",
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": 'id: 1\ndata: {"type":"chunk","text":"Based on"}\n\n',
+            }
+        },
+    }
+}
+_REFUSALS = {
+    "400": problem_response("The prompt is missing or is not a text."),
+    "401": problem_response("No valid credential."),
+    "403": problem_response("The scope “chat” is missing."),
+    "404": problem_response("There is no such chat or message."),
+}
+_BUSY = {
+    "409": problem_response("The chat is being answered; `message_id` names the answer."),
+    "413": problem_response("The prompt is too long."),
+    "429": problem_response("The day's tokens are used up; see `Retry-After`."),
+    "503": problem_response("Too many answers are being made; see `Retry-After`."),
+}
+
+
+def _id(name: str) -> dict[str, Any]:
+    schema = {"type": "string", "format": "uuid"}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "maxLength": 200},
+    "description": "The same key again gives the same answer's stream, never a second answer.",
+}
+_PROMPT = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["prompt"],
+                "properties": {"prompt": {"type": "string", "maxLength": 32000}},
+            },
+            "example": {"prompt": "What plays worked well last game?"},
+        }
+    },
+}
+
+
+def _streaming(name: str, words: str, *, prompt: bool, message: bool = True) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "tags": ["actions"],
+        "description": f"{words}\n\n{_STREAM}",
+        "security": SECURITY,
+        "parameters": [_id("id"), *([_id("message")] if message else []), _KEY],
+        **({"requestBody": _PROMPT} if prompt else {}),
+        "responses": _EVENTS | _REFUSALS | _BUSY,
+    }
+
+
+_MESSAGE = "/api/v1/actions/chats/{id}/messages/{message}"
+_STREAMS: dict[str, Any] = {
+    "/api/v1/actions/chats/{id}/messages": {
+        "get": {
+            "operationId": "messages_list",
+            "tags": ["actions"],
+            "description": "The messages of the branch in front, oldest first, by cursor.",
+            "security": SECURITY,
+            "parameters": [
+                _id("id"),
+                {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+                {"name": "limit", "in": "query", "schema": {"type": "integer"}},
+            ],
+            "responses": {
+                "200": {
+                    "description": "A page.",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {
+                                    "next": {"type": "string", "nullable": True},
+                                    "previous": {"type": "string", "nullable": True},
+                                    "results": {
+                                        "type": "array",
+                                        "items": {"$ref": "#/components/schemas/Message"},
+                                    },
+                                },
+                            }
+                        }
+                    },
+                },
+                **{status: _REFUSALS[status] for status in ("401", "403", "404")},
+            },
+        },
+        "post": _streaming("send_prompt", "Send a prompt.", prompt=True, message=False),
+    },
+    f"{_MESSAGE}/edit": {
+        "post": _streaming("edit_prompt", "Ask in other words, on a branch.", prompt=True)
+    },
+    f"{_MESSAGE}/again": {
+        "post": _streaming("answer_again", "Another answer to the same prompt.", prompt=False)
+    },
+    f"{_MESSAGE}/continue": {
+        "post": _streaming("continue_answer", "Carry an answer on that ended early.", prompt=False)
+    },
+    f"{_MESSAGE}/events": {
+        "get": {
+            "operationId": "message_events",
+            "tags": ["actions"],
+            "description": f"Follow an answer from any event on.\n\n{_STREAM}",
+            "security": SECURITY,
+            "parameters": [
+                _id("id"),
+                _id("message"),
+                {"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer"}},
+                {"name": "after", "in": "query", "schema": {"type": "integer"}},
+            ],
+            "responses": _EVENTS | _REFUSALS,
+        }
+    },
+    f"{_MESSAGE}/stop": {
+        "post": {
+            "operationId": "stop_answer",
+            "tags": ["actions"],
+            "description": "End an answer where it is; what was shown is kept.",
+            "security": SECURITY,
+            "parameters": [_id("id"), _id("message")],
+            "responses": {
+                "200": {"description": "It had ended."},
+                "202": {"description": "It is being ended."},
+                **{status: _REFUSALS[status] for status in ("401", "403", "404")},
+            },
+        }
+    },
+}
+
+
+def add_streams(result: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    """drf-spectacular's hook."""
+    for path, operations in _STREAMS.items():
+        result["paths"].setdefault(path, {}).update(operations)
+    result["paths"] = dict(sorted(result["paths"].items()))
+    return result

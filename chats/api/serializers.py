@@ -1,0 +1,100 @@
+"""Chats and messages as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from cameras.models import Organization
+from chats.models import Chat, Message
+from chats.models.chats import TITLE_MOST
+
+
+class FaultSerializer(serializers.Serializer[Any]):
+    """Why an answer is not whole."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    retryable = serializers.BooleanField()
+
+
+class MessageSerializer(serializers.ModelSerializer[Message]):
+    """A message. `siblings` are the other wordings or answers at its place, itself among them."""
+
+    content = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    siblings = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Message
+        fields = (
+            "id", "role", "content", "status", "error", "model", "tokens_in", "tokens_out",
+            "tokens_estimated", "first_token_ms", "duration_ms", "cut_off", "rating",
+            "rating_reason", "parent", "siblings", "created_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_content(self, message: Message) -> str:
+        return message.text()
+
+    @extend_schema_field(FaultSerializer(allow_null=True))
+    def get_error(self, message: Message) -> dict[str, object] | None:
+        if not message.error_code:
+            return None
+        return {
+            "code": message.error_code,
+            "message": message.error_message,
+            "retryable": message.retryable,
+        }
+
+    def get_siblings(self, message: Message) -> list[str]:
+        return [str(sibling.pk) for sibling in message.siblings]
+
+
+class ChatSerializer(serializers.ModelSerializer[Chat]):
+    """A chat in a list. `organization` may be left out by whoever has just one."""
+
+    organization = serializers.PrimaryKeyRelatedField(
+        queryset=Organization.objects.all(), required=False
+    )
+    title = serializers.CharField(max_length=TITLE_MOST, required=False, allow_blank=True)
+    pinned = serializers.BooleanField(required=False)
+    archived = serializers.BooleanField(required=False)
+
+    class Meta:
+        model = Chat
+        fields = ("id", "organization", "title", "pinned", "archived", "created_at", "touched_at")
+        read_only_fields = ("created_at", "touched_at")
+
+    def to_representation(self, chat: Chat) -> dict[str, Any]:
+        return {
+            "id": str(chat.pk),
+            "organization": str(chat.organization_id),
+            "title": chat.title,
+            "pinned": chat.pinned_at is not None,
+            "archived": chat.archived_at is not None,
+            "created_at": self.fields["created_at"].to_representation(chat.created_at),
+            "touched_at": self.fields["touched_at"].to_representation(chat.touched_at),
+        }
+
+
+class ChatDetailSerializer(ChatSerializer):
+    """A chat with the messages of the branch in front, oldest first."""
+
+    messages = MessageSerializer(many=True, read_only=True)
+
+    class Meta(ChatSerializer.Meta):
+        fields = (*ChatSerializer.Meta.fields, "messages")  # type: ignore[assignment]
+
+    def to_representation(self, chat: Chat) -> dict[str, Any]:
+        branch = MessageSerializer(chat.branch(), many=True).data
+        return super().to_representation(chat) | {"messages": branch}
+
+
+class RatingSerializer(serializers.Serializer[Any]):
+    """1, -1, or null to take it back; with a reason, if there is one."""
+
+    rating = serializers.ChoiceField(choices=[1, -1], allow_null=True)
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")

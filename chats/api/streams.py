@@ -1,0 +1,112 @@
+"""The doors that answer with a stream of events, and the one that ends it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from cameras.api.doors import methods
+from cameras.api.problems import problem
+from chats import asking, process
+from chats.api.doors import answer_in, body_of, enter, with_problems
+from chats.api.views import MessageList
+from chats.asking import Asked, checked_key, checked_prompt
+from chats.following import narrate
+from chats.models import Generation
+
+SEQ_MOST = 2**53
+
+
+@csrf_exempt
+async def messages(request: ASGIRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """GET: the history. POST: a prompt, answered with a stream."""
+    if request.method == "POST":
+        return await send(request, pk)
+    listed: HttpResponseBase = await sync_to_async(MessageList.as_view())(request, pk=pk)
+    return listed
+
+
+@methods("POST")
+@with_problems
+async def send(request: ASGIRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """Answer `{"prompt": …}` at the end of the chat."""
+    chat, user = await enter(request, pk)
+    prompt = checked_prompt(body_of(request).get("prompt"))
+    return await _answer(request, lambda key: asking.ask(chat, user, prompt, key))
+
+
+@methods("POST")
+@with_problems
+async def edit(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
+    """Answer another wording of a prompt: `{"prompt": …}`."""
+    chat, user = await enter(request, pk)
+    prompt = checked_prompt(body_of(request).get("prompt"))
+    return await _answer(request, lambda key: asking.edit(chat, user, message, prompt, key))
+
+
+@methods("POST")
+@with_problems
+async def again(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
+    """Another answer to the same prompt."""
+    chat, user = await enter(request, pk)
+    return await _answer(request, lambda key: asking.again(chat, user, message, key))
+
+
+@methods("POST")
+@with_problems
+async def resume(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
+    """The same answer, carried on."""
+    chat, user = await enter(request, pk)
+    return await _answer(request, lambda key: asking.resume(chat, user, message, key))
+
+
+@methods("GET")
+@with_problems
+async def events(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
+    """An answer's events from behind `Last-Event-ID` (or `?after=`) on, up to `done`."""
+    chat, _ = await enter(request, pk)
+    told = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
+    if not (told.isascii() and told.isdigit() and int(told) <= SEQ_MOST):
+        return problem(400, "“Last-Event-ID” must be a number that an event had.")
+    answer = await database_sync_to_async(answer_in)(chat, message)
+    return _stream(request, answer.generation.pk, int(told))
+
+
+@methods("POST")
+@with_problems
+async def stop(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
+    """End an answer where it is. 202 while it is being ended, 200 where it had ended."""
+    chat, _ = await enter(request, pk)
+    answer = await database_sync_to_async(answer_in)(chat, message)
+    running = Generation.objects.running().filter(pk=answer.generation.pk)
+    if not await running.aupdate(stop_requested_at=timezone.now()):
+        return JsonResponse({"status": answer.status})
+    await process.desk().news.ask_to_stop(answer.generation.pk)
+    return JsonResponse({"status": "stopping"}, status=202)
+
+
+async def _answer(
+    request: ASGIRequest, ask: Callable[[str | None], Asked]
+) -> StreamingHttpResponse:
+    key = checked_key(request.headers.get("Idempotency-Key"))
+    asked = await process.desk().take(partial(ask, key), process.prepare)
+    return _stream(request, asked.generation_id, 0)
+
+
+def _stream(request: ASGIRequest, generation_id: uuid.UUID, after: int) -> StreamingHttpResponse:
+    extensions = request.scope.get("extensions", {})
+    body = narrate(process.desk(), generation_id, after, extensions)
+    response = StreamingHttpResponse(body, content_type="text/event-stream; charset=utf-8")
+    response["Cache-Control"] = "no-cache, no-transform"
+    response["X-Accel-Buffering"] = "no"
+    response["Content-Encoding"] = "identity"
+    return response

@@ -1,0 +1,204 @@
+"""Chats and their messages over REST. The doors that stream are in `chats/api/streams.py`."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cameras.access import actor_of
+from cameras.actors import Actor
+from cameras.api.pages import ByCursor
+from cameras.models import Organization, User
+from chats.api.serializers import (
+    ChatDetailSerializer,
+    ChatSerializer,
+    MessageSerializer,
+    RatingSerializer,
+)
+from chats.export import as_json, as_markdown
+from chats.models import Chat, Message, Role
+
+
+class NewestFirst(ByCursor):
+    ordering = ("-touched_at", "pk")
+
+
+class _WithActor(APIView):
+    @property
+    def actor(self) -> Actor:
+        return actor_of(self.request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.actor.roles and not self.actor.organization_ids("chat"):
+            raise PermissionDenied("This needs the scope “chat”.")
+
+    def chat(self) -> Chat:
+        """The chat of the address: 404 for everybody but its owner."""
+        known = Chat.objects.known_to(self.actor).select_related("organization")
+        chat = get_object_or_404(known, pk=self.kwargs["pk"])
+        if not self.actor.may("chat", chat.organization_id):
+            raise PermissionDenied("This needs the scope “chat”.")
+        return chat
+
+    def message(self, chat: Chat) -> Message:
+        found: Message = get_object_or_404(chat.messages, pk=self.kwargs["message"])
+        return found
+
+
+class ChatList(_WithActor, generics.ListCreateAPIView[Chat]):
+    """One's own chats. `?q=` looks for words in titles and messages."""
+
+    serializer_class = ChatSerializer
+    pagination_class = NewestFirst
+
+    def get_queryset(self) -> QuerySet[Chat]:
+        chats = Chat.objects.visible_to(self.actor)
+        archived = self.request.query_params.get("archived") in ("1", "true")
+        return chats.filter(archived_at__isnull=not archived).matching(
+            self.request.query_params.get("q", "")
+        )
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("q", str, description="Words to look for in titles and messages."),
+            OpenApiParameter("archived", bool, description="The archived ones instead."),
+        ]
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        organization = self._organization(request)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        assert isinstance(self.actor.user, User)
+        title = serializer.validated_data.get("title", "")
+        chat = Chat.objects.create(
+            organization=organization, owner=self.actor.user, title=title,
+            titled_by_hand=bool(title),
+        )  # fmt: skip
+        return Response(ChatDetailSerializer(chat).data, status=201)
+
+    def _organization(self, request: Request) -> Organization:
+        """The one that the body names, or the only one. An outsider learns nothing."""
+        mine = self.actor.organization_ids("chat")
+        data: Any = request.data
+        named = data.get("organization") if isinstance(data, dict) else None
+        if named is None:
+            if len(mine) != 1:
+                raise ValidationError({"organization": ["Name one of your organizations."]})
+            return Organization.objects.get(pk=mine[0])
+        try:
+            named = uuid.UUID(str(named))
+        except ValueError:
+            raise ValidationError({"organization": ["That is not an id."]}) from None
+        if named not in self.actor.roles:
+            raise Http404
+        if named not in mine:
+            raise PermissionDenied("This needs the scope “chat”.")
+        return Organization.objects.get(pk=named)
+
+
+class ChatDetail(_WithActor, generics.RetrieveUpdateDestroyAPIView[Chat]):
+    """One chat with its messages. DELETE can be undone for a few minutes, by `restore`."""
+
+    serializer_class = ChatDetailSerializer
+    http_method_names = ("get", "patch", "delete", "head", "options")
+
+    def get_object(self) -> Chat:
+        return self.chat()
+
+    def get_serializer_class(self) -> Any:
+        return ChatSerializer if self.request.method == "PATCH" else ChatDetailSerializer
+
+    def perform_update(self, serializer: Any) -> None:
+        chat, wanted = self.get_object(), serializer.validated_data
+        if "title" in wanted:
+            chat.rename(wanted["title"])
+        if "pinned" in wanted:
+            chat.pin(wanted["pinned"])
+        if "archived" in wanted:
+            chat.archive(wanted["archived"])
+        serializer.instance = chat
+
+    def perform_destroy(self, chat: Chat) -> None:
+        chat.set_aside()
+
+
+class ChatRestore(_WithActor):
+    """Bring a deleted chat back."""
+
+    @extend_schema(request=None, responses=ChatSerializer)
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        chat = get_object_or_404(Chat.objects.deleted_by(self.actor), pk=pk)
+        chat.bring_back()
+        return Response(ChatSerializer(chat).data)
+
+
+class ChatExport(_WithActor):
+    """The branch in front as a file: `?as=markdown` (by default) or `json`."""
+
+    @extend_schema(
+        parameters=[OpenApiParameter("as", str, enum=["markdown", "json"])],
+        responses={(200, "text/markdown"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
+        chat = self.chat()
+        wanted = request.query_params.get("as", "markdown")
+        if wanted not in ("markdown", "json"):
+            raise ValidationError({"as": ["Choose “markdown” or “json”."]})
+        return as_markdown(chat) if wanted == "markdown" else as_json(chat)
+
+
+class MessageList(_WithActor, generics.ListAPIView[Message]):
+    """The messages of the branch in front, oldest first."""
+
+    serializer_class = MessageSerializer
+    pagination_class = ByCursor
+
+    def get_queryset(self) -> QuerySet[Message]:
+        branch = self.chat().branch()
+        self._siblings = {message.pk: message.siblings for message in branch}
+        return Message.objects.filter(pk__in=self._siblings).select_related("generation")
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        for message in page or ():
+            message.siblings = self._siblings[message.pk]
+        return page
+
+
+class MessageRating(_WithActor):
+    """Thumbs up or down for an answer."""
+
+    @extend_schema(request=RatingSerializer, responses={204: None})
+    def put(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
+        chat = self.chat()
+        rated = get_object_or_404(chat.messages.filter(role=Role.ASSISTANT), pk=message)
+        serializer = RatingSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        rated.rate(serializer.validated_data["rating"], serializer.validated_data["reason"])
+        return Response(status=204)
+
+
+class MessageSelect(_WithActor):
+    """Put the branch through a message in front."""
+
+    @extend_schema(request=None, responses=ChatDetailSerializer)
+    def post(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
+        chat = self.chat()
+        chat.put_in_front(self.message(chat))
+        return Response(ChatDetailSerializer(chat).data)

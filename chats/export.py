@@ -1,0 +1,50 @@
+"""A chat as a file to keep: Markdown for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponse
+from django.utils.text import slugify
+
+from chats.models import Chat, Message, Role, Status
+
+
+def as_markdown(chat: Chat) -> HttpResponse:
+    """Headings for who spoke and when, in the organization's zone; the words as they are."""
+    zone = ZoneInfo(chat.organization.time_zone)
+    parts = [f"# {chat}"]
+    for message in chat.branch():
+        who = "You" if message.role == Role.USER else f"Assistant ({message.model})"
+        when = message.created_at.astimezone(zone)
+        parts.append(f"## {who}, {when:%Y-%m-%d %H:%M %Z}")
+        parts.append(message.text() or "(nothing)")
+        if note := _note(message):
+            parts.append(f"*{note}*")
+    return _file("\n\n".join(parts) + "\n", chat, "md", "text/markdown; charset=utf-8")
+
+
+def _note(message: Message) -> str:
+    if message.status == Status.STOPPED:
+        return "Stopped."
+    if message.status == Status.RUNNING:
+        return "Still being answered."
+    return message.error_message
+
+
+def as_json(chat: Chat) -> HttpResponse:
+    """As the API shows it."""
+    from chats.api.serializers import ChatDetailSerializer
+
+    text = json.dumps(ChatDetailSerializer(chat).data, ensure_ascii=False, indent=2)
+    return _file(text, chat, "json", "application/json")
+
+
+def _file(text: str, chat: Chat, ending: str, kind: str) -> HttpResponse:
+    response = HttpResponse(text, content_type=kind)
+    name = slugify(chat.title) or "chat"
+    response["Content-Disposition"] = f'attachment; filename="{name}.{ending}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-store"
+    return response

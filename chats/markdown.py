@@ -1,0 +1,203 @@
+"""Markdown of a message as HTML, in the structure that static/js/chat/ builds in the page.
+
+Both read the same grammar with the same bounds: CommonMark, tables and strikethrough; HTML is text,
+no picture is ever loaded, and what is not a permitted link stays as it was written. What comes out
+passes nh3, which knows nothing of Markdown and lets through only what is listed here.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING
+
+import nh3
+from django.utils.safestring import SafeString
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import escape as escaping
+
+if TYPE_CHECKING:
+    from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
+
+MOST = 256 * 1024  # UTF-16 units, which is what the page counts; longer texts are shown as they are
+NESTING = 20  # levels of blocks and of inline markup, each
+_PERMITTED = re.compile(r"(?:https?://|mailto:|/(?![/\\]))[!-\[\]-~]*", re.IGNORECASE)
+_OUTSIDE = re.compile(r"https?:", re.IGNORECASE)
+_LABEL = re.compile(r"[ \t]*([\w+#.-]{1,32})", re.ASCII)
+_ALIGNMENT = re.compile(r"text-align:(left|center|right)")
+_UNSEEN = str.maketrans({"\0": "\ufffd", "\ufeff": None})
+_EDGES = (  # what JavaScript or Python calls space
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
+    "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+_REL = "noopener noreferrer nofollow"
+
+_BLOCKS = {"paragraph": "p", "blockquote": "blockquote", "list_item": "li"} | {
+    name: name for name in ("thead", "tbody", "tr", "th", "td")
+}
+_HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6", "h6": "h6"}
+_INLINES = {"em": "em", "strong": "strong", "s": "s"}
+_LISTS = {"bullet_list": "ul", "ordered_list": "ol"}
+
+_cleaner = nh3.Cleaner(
+    tags={"a", "blockquote", "br", "button", "code", "div", "em", "figcaption", "figure", "hr"}
+    | {"h3", "h4", "h5", "h6", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
+    | {"table", "thead", "tbody", "tr", "th", "td"},
+    clean_content_tags={"script", "style"},
+    attributes={"a": {"href"}, "button": {"data-copy-code"}, "ol": {"start"}},
+    tag_attribute_values={"a": {"target": {"_blank"}}, "button": {"type": {"button"}}},
+    allowed_classes={
+        "div": {"table"},
+        "figure": {"code"},
+        "ol": {"tight"},
+        "ul": {"tight"},
+        "th": {"align-left", "align-center", "align-right"},
+        "td": {"align-left", "align-center", "align-right"},
+    },
+    url_schemes={"http", "https", "mailto"},
+    link_rel=_REL,
+)
+
+
+def permitted(href: str) -> bool:
+    """Whether a link, normalised by the parser, leads to the web, mail or a page of this site."""
+    if _PERMITTED.fullmatch(href) is None:
+        return False
+    return href in _cleaner.clean(f'<a href="{escape(href)}">').replace("&amp;", "&")
+
+
+def _escape(state: StateInline, silent: bool) -> bool:
+    """The parser's own rule takes a space along, and two of them then end no line any more."""
+    return not state.src.startswith(" ", state.pos + 1) and escaping(state, silent)
+
+
+class _Markdown(MarkdownIt):
+    """Finds the blocks of a text; their lines are read by `_structure`."""
+
+    def __init__(self) -> None:
+        super().__init__("commonmark", {"html": False, "maxNesting": NESTING})
+        self.enable(["table", "strikethrough"])
+        self.core.ruler.disable(["inline", "text_join"])
+        self.inline.ruler.at("escape", _escape)
+
+    def validateLink(self, url: str) -> bool:
+        return permitted(url)
+
+
+_markdown = _Markdown()
+
+
+def render(text: str) -> SafeString:
+    """The HTML of a message. Not for the event loop: 1 ms for each KB, at worst 25 ms."""
+    source = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+    if len(source.encode("utf-16-le")) > 2 * MOST:
+        code = escape(source.replace("\r\n", "\n").replace("\r", "\n").translate(_UNSEEN), False)
+        return SafeString(f'<pre class="plain"><code>{code}</code></pre>')
+    return SafeString(_cleaner.clean(_structure(source.translate(_UNSEEN))))
+
+
+def _structure(source: str) -> str:
+    """The HTML before it is cleaned."""
+    env: dict[str, object] = {}
+    tokens = _markdown.parse(source, env)
+    lists = _list_openings(tokens)
+    parts: list[str] = []
+    for index, token in enumerate(tokens):
+        kind = token.type.removesuffix("_open").removesuffix("_close")
+        if token.type == "inline":
+            children: list[Token] = []
+            _markdown.inline.parse(token.content.strip(_EDGES), _markdown, env, children)
+            parts.append(_inlines(children))
+        elif kind in _LISTS:
+            parts.append(lists[index] if token.nesting == 1 else f"</{_LISTS[kind]}>")
+        elif kind in ("fence", "code_block"):
+            parts.append(_figure(token.content, token.info))
+        elif kind == "table":
+            parts.append('<div class="table"><table>' if token.nesting == 1 else "</table></div>")
+        elif kind == "hr":
+            parts.append("<hr>")
+        else:
+            tag = _HEADINGS[token.tag] if kind == "heading" else _BLOCKS[kind]
+            parts.append(f"<{tag}{_alignment(token)}>" if token.nesting == 1 else f"</{tag}>")
+    return "".join(parts)
+
+
+def _list_openings(tokens: list[Token]) -> dict[int, str]:
+    """Opening tags of lists by their place; which class they have follows from what is in them."""
+    openings: dict[int, str] = {}
+    parents: list[int] = []
+    loose: set[int] = set()
+    for index, token in enumerate(tokens):
+        if token.nesting == 1:
+            if token.type == "paragraph_open" and not token.hidden and len(parents) > 1:
+                loose.add(parents[-2])  # the list, if the paragraph is directly in an item
+            parents.append(index)
+        elif token.nesting == -1:
+            opened = parents.pop()
+            tag = _LISTS.get(tokens[opened].type.removesuffix("_open"))
+            if tag is not None:
+                start = tokens[opened].attrGet("start")
+                tight = "" if opened in loose else ' class="tight"'
+                number = "" if start is None else f' start="{start}"'
+                openings[opened] = f"<{tag}{tight}{number}>"
+    return openings
+
+
+def _alignment(token: Token) -> str:
+    side = _ALIGNMENT.fullmatch(str(token.attrGet("style") or ""))
+    return f' class="align-{side[1]}"' if side else ""
+
+
+def _figure(code: str, info: str) -> str:
+    label = _LABEL.match(info)
+    return (
+        f'<figure class="code"><figcaption><span>{label[1] if label else "Code"}</span>'
+        '<button type="button" data-copy-code="">Copy</button></figcaption>'
+        f"<pre><code>{escape(code, False)}</code></pre></figure>"
+    )
+
+
+def _inlines(tokens: list[Token]) -> str:
+    parts: list[str] = []
+    links: list[bool] = []  # of the open ones, whether they lead somewhere
+    for token in tokens:
+        if token.type == "link_open":
+            opening = "" if links else _anchor(str(token.attrGet("href") or ""))
+            links.append(bool(opening))
+            parts.append(opening)
+        elif token.type == "link_close":
+            parts.append("</a>" if links.pop() else "")
+        elif token.type == "image":
+            opening = "" if links else _anchor(str(token.attrGet("src") or ""))
+            said = escape(_spoken(token.children or []) or "Image", False)
+            parts.append(f"{opening}{said}</a>" if opening else said)
+        elif token.type == "code_inline":
+            parts.append(f"<code>{escape(token.content, False)}</code>")
+        elif token.type == "hardbreak":
+            parts.append("<br>")
+        elif token.type == "softbreak":
+            parts.append("\n")
+        elif token.nesting:
+            tag = _INLINES[token.type.removesuffix("_open").removesuffix("_close")]
+            parts.append(f"<{tag}>" if token.nesting == 1 else f"</{tag}>")
+        else:
+            parts.append(escape(token.content, False))
+    return "".join(parts)
+
+
+def _anchor(href: str) -> str:
+    if not permitted(href):
+        return ""
+    target = ' target="_blank"' if _OUTSIDE.match(href) else ""
+    return f'<a href="{escape(href)}"{target} rel="{_REL}">'
+
+
+def _spoken(tokens: list[Token]) -> str:
+    """The words of a picture's description."""
+    return "".join(
+        _spoken(token.children or [])
+        if token.type == "image"
+        else (" " if token.type in ("softbreak", "hardbreak") else token.content)
+        for token in tokens
+    )

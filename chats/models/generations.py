@@ -1,0 +1,125 @@
+"""An answer in the making: which process makes it, and the log of what was shown of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from cameras.models import Organization
+from chats import streams
+from chats.models.chats import Chat
+from chats.models.messages import Message, Status
+
+Event = dict[str, Any]
+
+# Numbers that a killed process had shown and not stored are never given to other events: what is
+# added to its log begins so far behind the last that is there.
+GAP = 1_000_000
+
+
+class GenerationQuerySet(models.QuerySet["Generation"]):
+    def running(self) -> GenerationQuerySet:
+        return self.filter(status=Status.RUNNING)
+
+    def silent(self) -> GenerationQuerySet:
+        """Running by the log, but their process has not been heard of for too long."""
+        silence = timedelta(seconds=settings.ANSWER_SILENCE_S)
+        return self.running().filter(heartbeat_at__lt=timezone.now() - silence)
+
+
+class Generation(models.Model):
+    """One run of a model for one assistant message."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="generation")
+    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="generations")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.RUNNING)
+    idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - unique when given
+    process = models.CharField(max_length=200)
+    heartbeat_at = models.DateTimeField(default=timezone.now)
+    stop_requested_at = models.DateTimeField(null=True)
+    day = models.DateField()  # whose allowance it was reserved from
+    reserved = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = GenerationQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("chat",), condition=models.Q(status="running"), name="one_answer_at_a_time"
+            ),
+            models.UniqueConstraint(
+                fields=("user", "idempotency_key"),
+                condition=models.Q(idempotency_key__isnull=False),
+                name="one_answer_for_each_key",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("heartbeat_at",),
+                condition=models.Q(status="running"),
+                name="generations_running",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message_id} ({self.get_status_display()})"
+
+    def stored(self, after: int = 0) -> list[tuple[int, Event]]:
+        """The log from behind `after`: numbers and events, in order.
+
+        Of a log that was pruned the message is what remains, told anew.
+        """
+        rows = self.events.filter(last__gt=after)
+        found = [(seq, event) for row in rows for seq, event in row.numbered() if seq > after]
+        if not found and after == 0 and self.status != Status.RUNNING:
+            return list(enumerate(_retold(self.message), 1))
+        return found
+
+    def holds(self, seq: int) -> bool:
+        """Whether an event of that number was stored; 0 stands for the beginning."""
+        return seq == 0 or self.events.filter(first__lte=seq, last__gte=seq).exists()
+
+    def text(self) -> str:
+        """The words that are stored."""
+        return "".join(event["text"] for _, event in self.stored() if event["type"] == "chunk")
+
+
+class GenerationEvent(models.Model):
+    """A stretch of a generation's log: the events `first` to `last`, written together."""
+
+    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="events")
+    first = models.PositiveIntegerField()
+    last = models.PositiveIntegerField()
+    events = models.JSONField()
+
+    class Meta:
+        ordering = ("first",)
+        constraints = (
+            models.UniqueConstraint(fields=("generation", "first"), name="each_event_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"
+
+    def numbered(self) -> Iterator[tuple[int, Event]]:
+        """Each event with its number."""
+        yield from enumerate(self.events, self.first)
+
+
+def _retold(message: Message) -> list[Event]:
+    told = [streams.start(message.pk, message.parent_id, message.model)]
+    told += [streams.chunk(piece) for piece in streams.pieces(message.content)]
+    return told + streams.ending(
+        message.status, message.error_code, message.error_message, retryable=message.retryable
+    )

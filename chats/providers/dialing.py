@@ -1,0 +1,139 @@
+"""Where a language model may live: base URLs checked, names looked up once, checked IPs dialed.
+
+The rule is the cameras' (`cameras.ingest.networks`): private networks are fine, loopback,
+link-local and metadata addresses are not. Who runs the server may list `host:port` pairs as open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ipaddress
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from cameras.ingest.networks import forbidden, literal
+from chats.providers.base import Rejected, Unreachable
+
+CONNECT_S = 5.0
+LOOK_UP_S = 5.0
+_LOOK_UPS = ThreadPoolExecutor(4, "look-up")  # of their own: a resolver can take half a minute
+MOST_IPS = 4  # of a name, tried in order within CONNECT_S together
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def place(url: httpx.URL) -> str:
+    """`host:port` as it is listed; the port is always there."""
+    host = url.raw_host.decode()
+    return f"[{host}]:{_port(url)}" if ":" in host else f"{host}:{_port(url)}"
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port or _PORTS[url.scheme]
+
+
+def check_base_url(text: str, listed: frozenset[str] = frozenset()) -> str:
+    """A base URL without its last slash. Raises `ValueError` with a sentence.
+
+    Nothing is looked up: a name is checked each time it is dialed.
+    """
+    text = text.strip()
+    if not text.isprintable() or any(c in text for c in " \\"):
+        raise ValueError("The base URL holds characters that no address has.")
+    try:
+        url = httpx.URL(text)
+        host = url.raw_host.decode()
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("The base URL is not an address.") from None
+    if url.scheme not in _PORTS or not host:
+        raise ValueError("The base URL starts with https:// or http:// and names a host.")
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        raise ValueError("The base URL holds no user name or password; the key has its own field.")
+    if "?" in text or "#" in text:
+        raise ValueError("The base URL ends with its path: no “?” and no “#”.")
+    if "%" in host or (url.port is not None and not 0 < url.port < 65536):
+        raise ValueError("The base URL is not an address.")
+    ip = literal(host)
+    if ip is not None and forbidden(ip, allow_loopback=False) and place(url) not in listed:
+        raise ValueError(closed(place(url)))
+    return str(url).rstrip("/")
+
+
+def closed(where: str) -> str:
+    """The sentence for an address that is refused."""
+    return f"{where} is closed to this server: who runs the server can list it as a model's host."
+
+
+def _find(url: httpx.URL) -> list[str]:
+    found = socket.getaddrinfo(url.raw_host.decode(), _port(url), type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)  # 20 ms, so one for all
+
+
+class CheckedTransport(httpx.AsyncBaseTransport):
+    """Dials the IP that was checked; TLS and the Host header keep the name.
+
+    `listed` holds `host:port` pairs that may lead anywhere. Knows no proxy, and keeps no
+    connection: between two questions of a chat an endpoint closes it anyway, and a request on one
+    that is just being closed fails.
+
+    Raises `Unreachable`, `Rejected` and what httpx raises.
+    """
+
+    def __init__(self, listed: frozenset[str] = frozenset()) -> None:
+        self._listed = listed
+        self._inner = httpx.AsyncHTTPTransport(
+            verify=_trust(),
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        ips = await self._look_up(request.url)
+        patience = request.extensions.get("timeout", {})
+        extensions = dict(request.extensions, timeout=patience | {"connect": CONNECT_S / len(ips)})
+        if request.url.scheme == "https":
+            extensions["sni_hostname"] = request.url.raw_host.decode()
+        for ip in ips:
+            try:
+                return await self._inner.handle_async_request(
+                    httpx.Request(
+                        request.method,
+                        request.url.copy_with(host=ip),
+                        headers=request.headers,
+                        stream=request.stream,
+                        extensions=extensions,
+                    )
+                )
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if ip == ips[-1]:
+                    raise
+        raise AssertionError("a look-up without an IP is an error of its own")
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _look_up(self, url: httpx.URL) -> list[str]:
+        host = url.raw_host.decode()
+        try:
+            async with asyncio.timeout(LOOK_UP_S):
+                ips = await asyncio.get_running_loop().run_in_executor(_LOOK_UPS, _find, url)
+        except TimeoutError:
+            raise Unreachable(f"The name {host} was not found in time. Try again.") from None
+        except (OSError, UnicodeError):
+            raise Unreachable(
+                f"The name {host} does not resolve. Check the base URL in the settings."
+            ) from None
+        if place(url) not in self._listed and any(
+            forbidden(ipaddress.ip_address(ip), allow_loopback=False) for ip in ips
+        ):
+            raise Rejected(closed(place(url)))
+        return ips[:MOST_IPS]

@@ -1,0 +1,31 @@
+"""The log's rows from the serving loop: a few threads of their own, apart from those of requests.
+
+The thread that requests share may be busy for long, and ends with the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.db import close_old_connections
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_threads = ThreadPoolExecutor(4, thread_name_prefix="chats")
+
+
+async def in_rows(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """The answer of a synchronous function that asks the database."""
+
+    def asked() -> R:
+        close_old_connections()
+        try:
+            return ask(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, asked)

@@ -1,0 +1,66 @@
+"""Events as bytes of `text/event-stream`. Django-free."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+PING = b": ping\n\n"
+CHUNK_MOST = 1000  # bytes of text in one event: the seed's client has no buffer for lines
+_OTHER_ENDS = "\x85\u2028\u2029"  # JSON lets these stand; Python's splitlines breaks at them
+BURST = 8 * 1024  # bytes of events that a reader is given at once
+
+
+def event_bytes(seq: int, event: dict[str, Any]) -> bytes:
+    """One event; nothing in a text ends the line, whatever a client takes for a line's end."""
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    if not text.isascii():
+        for end in _OTHER_ENDS:
+            text = text.replace(end, f"\\u{ord(end):04x}")
+    return f"id: {seq}\ndata: {text}\n\n".encode()
+
+
+def pieces(text: str, most: int = CHUNK_MOST) -> Iterator[str]:
+    """The text in pieces of at most so many bytes; none is empty."""
+    while text:
+        if len(text) * 4 <= most or len(text.encode()) <= most:
+            yield text
+            return
+        piece = text.encode()[:most].decode(errors="ignore")
+        yield piece
+        text = text[len(piece) :]
+
+
+def as_chunk(data: bytes) -> bytes:
+    """One chunk of HTTP/1.1's chunked coding."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def start(message_id: object, user_message_id: object, model: str) -> dict[str, Any]:
+    return {
+        "type": "start",
+        "message_id": str(message_id),
+        "user_message_id": str(user_message_id),
+        "model": model,
+    }
+
+
+def chunk(text: str) -> dict[str, Any]:
+    return {"type": "chunk", "text": text}
+
+
+def error(code: str, message: str, *, retryable: bool) -> dict[str, Any]:
+    return {"type": "error", "code": code, "message": message, "retryable": retryable}
+
+
+def ending(status: str, code: str, message: str, *, retryable: bool) -> list[dict[str, Any]]:
+    """What readers are told last of an answer that is complete, stopped, failed or interrupted."""
+    if status == "complete":
+        return [{"type": "done", "status": "complete"}]
+    if status == "stopped":
+        return [{"type": "stopped"}, {"type": "done", "status": "stopped"}]
+    return [error(code, message, retryable=retryable), {"type": "done", "status": "failed"}]
+
+
+RESET: dict[str, Any] = {"type": "reset"}

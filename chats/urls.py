@@ -1,0 +1,20 @@
+"""The chat's pages. The API has its own, in `chats.api.urls`."""
+
+from django.urls import path
+
+from chats.views import assistant, chats, selftest
+
+urlpatterns = [
+    path("chats", chats.chats, name="chats"),
+    path("chats/new", chats.new, name="chat-new"),
+    path("chats/delete-all", chats.delete_all, name="chats-delete-all"),
+    path("chats/<uuid:pk>", chats.chat, name="chat"),
+    path("organizations/<slug:slug>/assistant", assistant.assistant, name="assistant"),
+    path("organizations/<slug:slug>/assistant/test", assistant.test, name="assistant-test"),
+    # Among the paths of real streams, so that a proxy treats it as it treats those.
+    path(
+        "api/v1/actions/chats/selftest/messages/<str:ticket>/events",
+        selftest.stream,
+        name="selftest-stream",
+    ),
+]

@@ -1,0 +1,26 @@
+"""The stream of the self-test: in all that a proxy sees of it, like one of the chat's."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from cameras.api.doors import methods
+from chats import probe
+
+
+@methods("GET")
+async def stream(request: HttpRequest, ticket: str) -> HttpResponseBase:
+    """Tell it to who has a ticket; a ticket opens once."""
+    found = await probe.claim(ticket)
+    if found is None:
+        raise Http404
+    response = StreamingHttpResponse(
+        probe.tell(found), content_type="text/event-stream; charset=utf-8"
+    )
+    response["Cache-Control"] = "no-cache"
+    if not found.bare:
+        response["Cache-Control"] = "no-cache, no-transform"
+        response["X-Accel-Buffering"] = "no"
+        response["Content-Encoding"] = "identity"
+    return response

@@ -1,0 +1,42 @@
+"""The pages' club and people, and chats in it."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from cameras.models import Organization, User
+from chats.models import Chat, Generation, GenerationEvent, Message, Role
+from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
+    _plain_static_names,
+    _quick_passwords,
+    admin,
+    club,
+    operator,
+    outsider,
+    viewer,
+)
+from tests.cameras.pages.rows import PASSWORD, client_of
+
+
+@pytest.fixture
+def staff() -> Client:
+    return client_of(User.objects.create_superuser("root", password=PASSWORD))
+
+
+def chat_of(owner: User, organization: Organization, title: str = "Set pieces") -> Chat:
+    """A chat with a prompt and its answer, and the answer's log."""
+    chat = Chat.objects.create(owner=owner, organization=organization, title=title)
+    asked = Message.objects.create(chat=chat, role=Role.USER, content="How were the *corners*?")
+    told = Message.objects.create(
+        chat=chat, parent=asked, role=Role.ASSISTANT, content="**Short** ones <b>won</b>."
+    )
+    generation = Generation.objects.create(
+        message=told, chat=chat, user=owner, organization=organization, status="complete",
+        process="p", day="2026-03-01",
+    )  # fmt: skip
+    GenerationEvent.objects.create(
+        generation=generation, first=1, last=1, events=[{"type": "chunk", "text": "**Short**"}]
+    )
+    chat.put_in_front(told)
+    return chat

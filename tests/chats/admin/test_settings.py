@@ -1,0 +1,351 @@
+"""The assistant's settings: one form, for the organization's page and for the admin."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from cameras.models import Organization, User
+from chats.forms import MOVED
+from chats.models import Assistant
+from chats.process import KEY_LOST
+from chats.views import assistant as views
+from tests.cameras.pages.rows import client_of, person
+from tests.endpoint import Model, Script, endpoint
+from tests.installation import Installation
+from tests.people import assemble
+
+KEY = "sk-stored-0123456789"
+ELSEWHERE = "https://models.example.org/v1"
+
+
+@pytest.fixture
+def model(settings: Any) -> Iterator[Model]:
+    with endpoint() as running:
+        settings.MODEL_SERVERS = running.listed
+        yield running
+
+
+@pytest.fixture
+def stored(club: Organization) -> Assistant:
+    """Settings with an address and its key."""
+    made = Assistant(organization=club, base_url=ELSEWHERE, model="large")
+    made.key = KEY
+    made.save()
+    return made
+
+
+def fields(**changes: Any) -> dict[str, Any]:
+    made = {
+        "base_url": "", "key": "", "model": "", "system_prompt": "Be brief.", "temperature": "0.5",
+        "max_tokens": "256", "context_tokens": "4096", "daily_tokens": "", "retention_days": "",
+    }  # fmt: skip
+    return made | changes
+
+
+PAGE = "assistant"
+TEST = "assistant-test"
+
+
+def page_of(user: User) -> str:
+    return client_of(user).get(reverse(PAGE, args=["club"])).content.decode()
+
+
+def save(user: User, **changes: Any) -> Any:
+    return client_of(user).post(reverse(PAGE, args=["club"]), fields(**changes))
+
+
+def tried(client: Client, address: str, **changes: Any) -> tuple[bool, str]:
+    answer = client.post(address, fields(**changes))
+    assert answer.status_code == 200, answer.content
+    told = answer.json()
+    return told["ok"], told["sentence"]
+
+
+def tried_by(user: User, **changes: Any) -> tuple[bool, str]:
+    return tried(client_of(user), reverse(TEST, args=["club"]), **changes)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", [PAGE, TEST])
+def test_the_settings_are_for_the_organizations_administrators(
+    name: str, club: Organization, admin: User, operator: User, viewer: User, outsider: User
+) -> None:
+    address = reverse(name, args=["club"])
+    for user, status in ((viewer, 403), (operator, 403), (outsider, 404)):
+        assert client_of(user).post(address, fields(daily_tokens="1")).status_code == status
+        if name == PAGE:
+            assert client_of(user).get(address).status_code == status
+    assert Client().post(address, fields()).status_code == 302
+    assert not Assistant.objects.exists()
+    assert client_of(admin).post(address, fields(daily_tokens="1")).status_code in (200, 302)
+
+
+@pytest.mark.django_db
+def test_a_request_without_the_pages_token_is_refused(admin: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
+    for name in (PAGE, TEST):
+        assert client.post(reverse(name, args=["club"]), fields()).status_code == 403
+
+
+@pytest.mark.django_db
+def test_settings_are_saved(club: Organization, admin: User) -> None:
+    answer = save(admin, base_url=ELSEWHERE + "/", model="large", key=KEY, retention_days="30")
+    assert answer.status_code == 302
+    saved = Assistant.objects.get(organization=club)
+    assert (saved.base_url, saved.model, saved.key) == (ELSEWHERE, "large", KEY)
+    assert (saved.temperature, saved.max_tokens, saved.retention_days) == (0.5, 256, 30)
+    assert saved.daily_tokens is None
+    assert KEY not in saved.sealed_key
+
+
+@pytest.mark.django_db
+def test_the_key_is_never_given_back(admin: User, staff: Client, stored: Assistant) -> None:
+    of_admin = reverse("admin:chats_assistant_change", args=[stored.pk])
+    pages = (
+        page_of(admin),
+        save(admin, base_url=ELSEWHERE, key="sk-typed", model="").content.decode(),
+        staff.get(of_admin).content.decode(),
+        staff.get(reverse("admin:chats_assistant_changelist")).content.decode(),
+    )
+    for page in pages:
+        assert KEY not in page
+        assert stored.sealed_key not in page
+        assert "sk-typed" not in page
+    for page in pages[:3]:
+        assert "A key is stored." in page
+        assert 'type="password"' in page
+
+
+@pytest.mark.django_db
+def test_an_empty_key_keeps_the_stored_one(admin: User, stored: Assistant) -> None:
+    assert save(admin, base_url=ELSEWHERE + "/beta", model="small").status_code == 302
+    stored.refresh_from_db()
+    assert (stored.key, stored.model, stored.base_url) == (KEY, "small", ELSEWHERE + "/beta")
+
+
+@pytest.mark.django_db
+def test_a_stored_key_is_replaced_or_removed(admin: User, stored: Assistant) -> None:
+    save(admin, base_url=ELSEWHERE, model="large", key="sk-new")
+    stored.refresh_from_db()
+    assert stored.key == "sk-new"
+    save(admin, base_url=ELSEWHERE, model="large", remove_key="on")
+    stored.refresh_from_db()
+    assert stored.sealed_key == ""
+    assert "A key is stored." not in page_of(admin)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://models.example.com/v1",
+        "http://models.example.org/v1",
+        "https://models.example.org:8443/v1",
+        "https://models.example.org.evil.example/v1",
+    ],
+)
+def test_a_stored_key_does_not_go_to_another_host(
+    other: str, admin: User, stored: Assistant
+) -> None:
+    page = save(admin, base_url=other, model="large").content.decode()
+    assert "stored key is for another address" in page
+    assert tried_by(admin, base_url=other, model="large") == (False, MOVED)
+    stored.refresh_from_db()
+    assert stored.base_url == ELSEWHERE
+    assert save(admin, base_url=other, model="large", key="sk-other").status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_key_does_not_outlive_its_address(admin: User, stored: Assistant) -> None:
+    """Else it could be led elsewhere in two steps."""
+    assert save(admin).status_code == 302
+    stored.refresh_from_db()
+    assert stored.sealed_key == ""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"base_url": "ftp://x"}, "starts with https:// or http://"),
+        ({"base_url": "http://u:p@models.example.org"}, "holds no user name or password"),
+        ({"base_url": "http://127.0.0.1:9/v1", "model": "m"}, "is closed to this server"),
+        ({"base_url": "http://169.254.169.254/", "model": "m"}, "is closed to this server"),
+        ({"base_url": ELSEWHERE}, "Name the model that the endpoint is to use."),
+        ({"key": "sk-1"}, "Enter the base URL that the key is for."),
+        ({"base_url": ELSEWHERE, "model": "m", "key": "schlüssel"}, "characters that no key has"),
+        ({"temperature": "3"}, "less than or equal to 2.0"),
+        ({"max_tokens": "1"}, "greater than or equal to 16"),
+        ({"context_tokens": "9999999"}, "less than or equal to 1000000"),
+        ({"daily_tokens": "-1"}, "greater than or equal to 0"),
+        ({"retention_days": "0"}, "greater than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(
+    changes: dict[str, str], sentence: str, admin: User
+) -> None:
+    answer = save(admin, **changes)
+    assert answer.status_code == 200
+    assert sentence in answer.content.decode()
+    assert not Assistant.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_admin_has_the_same_form(club: Organization, staff: Client, stored: Assistant) -> None:
+    address = reverse("admin:chats_assistant_change", args=[stored.pk])
+    moved = staff.post(address, fields(base_url="https://models.example.com/v1", model="large"))
+    assert "stored key is for another address" in moved.content.decode()
+    assert staff.post(address, fields(base_url=ELSEWHERE, model="small")).status_code == 302
+    stored.refresh_from_db()
+    assert (stored.model, stored.key) == ("small", KEY)
+    other = Organization.objects.create(name="Other", slug="other")
+    added = staff.post(
+        reverse("admin:chats_assistant_add"),
+        fields(organization=str(other.pk), base_url=ELSEWHERE, model="m", key="sk-2"),
+    )
+    assert added.status_code == 302
+    assert Assistant.objects.get(organization=other).key == "sk-2"
+
+
+@pytest.mark.django_db
+def test_the_model_is_tried_with_what_is_not_saved_yet(admin: User, model: Model) -> None:
+    ok, sentence = tried_by(admin, base_url=model.url, model="fresh", key=model.key)
+    assert ok, sentence
+    assert sentence.startswith("“fresh” answers: its first word came after ")
+    asked = model.requests[-1]
+    assert asked.body["model"] == "fresh"
+    assert asked.headers["authorization"] == f"Bearer {model.key}"
+    assert not Assistant.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_stored_key_is_used_for_its_own_host_only(
+    club: Organization, admin: User, model: Model
+) -> None:
+    made = Assistant(organization=club, base_url=model.url, model="m")
+    made.key = KEY
+    made.save()
+    assert tried_by(admin, base_url=model.url, model="m")[0]
+    assert model.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    count = len(model.requests)
+    made.base_url = ELSEWHERE
+    made.save()
+    assert tried_by(admin, base_url=model.url, model="m") == (False, MOVED)
+    assert len(model.requests) == count
+    assert tried_by(admin, base_url=model.url, model="m", remove_key="on")[0]
+    assert "authorization" not in model.requests[-1].headers
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (Script(status=401), "does not accept the key"),
+        (Script(status=404), "knows no such model or address"),
+        (Script(status=429, headers={"Retry-After": "30"}), "Try again in 30 seconds"),
+        (Script(status=500), "failed with an error of its own"),
+        (Script(raw=b"<p>hello</p>"), "model"),
+    ],
+)
+def test_refusals_are_told_in_a_sentence(
+    script: Script, words: str, admin: User, model: Model
+) -> None:
+    model.script = script
+    ok, sentence = tried_by(admin, base_url=model.url, model="m", key=model.key)
+    assert not ok
+    assert words in sentence
+    assert model.key not in sentence
+
+
+@pytest.mark.django_db
+def test_a_silent_model_is_not_waited_for(
+    admin: User, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "TEST_S", 0.3)
+    model.script = Script(silent=True)
+    began = time.monotonic()
+    ok, sentence = tried_by(admin, base_url=model.url, model="m")
+    assert (ok, sentence) == (False, "The model did not answer within 0 seconds.")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.django_db
+def test_what_is_wrong_elsewhere_does_not_matter_to_the_test(admin: User, model: Model) -> None:
+    assert tried_by(admin, base_url=model.url, model="m", temperature="hot")[0]
+    assert tried_by(admin, base_url="ftp://x", model="m")[0] is False
+
+
+@pytest.mark.django_db
+def test_a_key_that_cannot_be_read_any_more_is_told(
+    admin: User, stored: Assistant, model: Model
+) -> None:
+    Assistant.objects.update(sealed_key="sealed-with-a-lost-key", base_url=model.url)
+    assert tried_by(admin, base_url=model.url, model="m") == (False, KEY_LOST)
+    assert "A key is stored." in page_of(admin)
+
+
+@pytest.mark.django_db
+def test_the_admins_test_is_for_staff_and_uses_the_stored_key(
+    club: Organization, staff: Client, admin: User, model: Model
+) -> None:
+    made = Assistant(organization=club, base_url=model.url, model="m")
+    made.key = KEY
+    made.save()
+    address = reverse("admin:chats_assistant_test")
+    assert client_of(admin).post(address, fields()).status_code == 403
+    assert staff.get(address).status_code == 405
+    of_club = f"{address}?of={made.pk}"
+    assert tried(staff, of_club, base_url=model.url, model="m")[0]
+    assert model.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert tried(staff, address, base_url=model.url, model="m")[0]
+    assert "authorization" not in model.requests[-1].headers
+    assert staff.post(f"{address}?of=999999", fields()).status_code == 404
+
+
+@pytest.mark.django_db
+def test_who_may_only_look_does_not_see_the_key(stored: Assistant) -> None:
+    helper = person("helper")
+    helper.is_staff = True
+    helper.save()
+    helper.user_permissions.add(Permission.objects.get(codename="view_assistant"))
+    address = reverse("admin:chats_assistant_change", args=[stored.pk])
+    page = client_of(helper).get(address)
+    assert page.status_code == 200
+    assert ELSEWHERE in page.content.decode()
+    assert KEY not in page.content.decode()
+    assert "data-test" not in page.content.decode()
+    assert client_of(helper).post(address, fields(key="sk-theirs")).status_code == 403
+    test = f"{reverse('admin:chats_assistant_test')}?of={stored.pk}"
+    assert client_of(helper).post(test, fields(base_url=ELSEWHERE)).status_code == 403
+
+
+def test_the_built_in_model_is_tried_on_the_serving_loop(house: Installation) -> None:
+    admin = assemble(house, "tried")["admin"]
+    cookies = {"sideline_session": admin.session, "sideline_csrf": "a" * 32}
+    headers = {"X-CSRFToken": "a" * 32, "Origin": house.url}
+    address = f"{house.url}/organizations/demo-club/assistant/test"
+
+    def ask() -> dict[str, Any]:
+        answer = httpx.post(address, data=fields(), cookies=cookies, headers=headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    told = [ask()]
+    threads = [threading.Thread(target=lambda: told.append(ask())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [one["ok"] for one in told] == [True] * 4, told
+    assert "SmolLM2" in told[0]["sentence"]

@@ -1,0 +1,135 @@
+"""What was used, day by day: numbers, bars, and the pages that show them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from cameras.models import Organization, User
+from chats import usage
+from chats.models import Allowance, Assistant
+from chats.models import allowances as clock
+from chats.usage import Chart, Day, round_up, short, usage_of
+from tests.cameras.pages.rows import client_of
+
+
+def used(club: Organization, ago: int, tokens_in: int, tokens_out: int, answers: int = 1) -> None:
+    day = Allowance.today(club) - timedelta(days=ago)
+    Allowance.objects.create(
+        organization=club, day=day, tokens_in=tokens_in, tokens_out=tokens_out, answers=answers
+    )
+
+
+@pytest.mark.django_db
+def test_days_are_complete_and_end_with_today(club: Organization) -> None:
+    used(club, 0, 100, 20, 2)
+    used(club, 29, 7, 3)
+    used(club, 30, 999, 999)
+    found = usage_of([club])[club.pk]
+    assert len(found.days) == 30
+    assert found.today.day == Allowance.today(club)
+    assert [day.tokens for day in found.days if day.tokens] == [10, 120]
+    total = found.total
+    assert (total.tokens_in, total.tokens_out, total.answers) == (107, 23, 3)
+
+
+@pytest.mark.django_db
+def test_persons_rows_are_not_counted_twice(club: Organization, viewer: User) -> None:
+    day = Allowance.reserve(club, viewer, 500, together=None, each=None)
+    Allowance.settle(club.pk, viewer.pk, day, reserved=500, tokens_in=40, tokens_out=60)
+    assert usage_of([club])[club.pk].today == Day(day, 40, 60, 1)
+
+
+@pytest.mark.django_db
+def test_what_is_left_counts_what_is_set_aside(club: Organization, viewer: User) -> None:
+    assert usage_of([club])[club.pk].left is None
+    Assistant.objects.create(organization=club, daily_tokens=1000, daily_tokens_each=400)
+    used(club, 0, 100, 20)
+    Allowance.reserve(club, viewer, 300, together=1000, each=400)
+    found = usage_of([club])[club.pk]
+    assert (found.reserved, found.left, found.limit, found.each) == (300, 580, 1000, 400)
+    Assistant.objects.update(daily_tokens=10)
+    assert usage_of([club])[club.pk].left == 0
+
+
+@pytest.mark.django_db
+def test_each_organization_has_its_own_today(
+    club: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = Organization.objects.create(name="Far", slug="far", time_zone="Pacific/Kiritimati")
+
+    class Late(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2026, 3, 1, 12, 30, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(clock, "datetime", Late)
+    found = usage_of([club, far])
+    assert str(found[club.pk].today.day) == "2026-03-01"
+    assert str(found[far.pk].today.day) == "2026-03-02"
+
+
+@pytest.mark.django_db
+def test_many_organizations_cost_two_queries(django_assert_num_queries: Any) -> None:
+    many = [Organization.objects.create(name=f"O{n}", slug=f"o{n}") for n in range(6)]
+    for one in many:
+        used(one, 1, 5, 5)
+    with django_assert_num_queries(2):
+        assert len(usage_of(many)) == 6
+    with django_assert_num_queries(0):
+        assert usage_of([]) == {}
+
+
+def test_bars_stand_on_each_other_inside_the_chart() -> None:
+    today = datetime(2026, 3, 1).date()
+    chart = Chart((Day(today, 30, 10, 3), Day(today, 0, 0, 0), Day(today, 60, 40, 7)))
+    for bar in chart.bars:
+        assert bar.in_y + bar.in_height == pytest.approx(usage.HEIGHT)
+        assert bar.out_y + bar.out_height == pytest.approx(bar.in_y)
+        assert 0 <= bar.out_y <= usage.HEIGHT
+        assert 0 <= bar.x <= chart.width - chart.bar
+    tallest = list(chart.bars)[2]
+    assert tallest.out_y == 0
+    assert chart.marks == ("100", "50", "0")
+
+
+@pytest.mark.parametrize(
+    ("number", "top"), [(0, 2), (2, 2), (3, 4), (11, 20), (61, 80), (99, 100), (100_001, 200_000)]
+)
+def test_scales_end_at_round_numbers(number: int, top: int) -> None:
+    assert round_up(number) == top
+
+
+def test_marks_are_short() -> None:
+    marks = (2, 1500, 20_000, 4_000_000, 1_000_000_000)
+    assert [short(mark) for mark in marks] == ["2", "1.5k", "20k", "4M", "1G"]
+
+
+@pytest.mark.django_db
+def test_the_chart_has_no_style_of_its_own_and_a_table(club: Organization, admin: User) -> None:
+    used(club, 3, 12_345, 678, 9)
+    page = client_of(admin).get(reverse("assistant", args=["club"])).content.decode()
+    chart = page[page.index('<div class="usage">') :]
+    assert "style=" not in chart
+    assert 'role="img"' in chart
+    assert "12,345 in, 678 out" in chart
+    assert "<td>12,345</td><td>678</td><td>9</td>" in chart
+
+
+@pytest.mark.django_db
+def test_the_admin_shows_all_organizations_and_pages_them(
+    club: Organization, staff: Client, viewer: User, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(11):
+        used(Organization.objects.create(name=f"Club {number}", slug=f"c{number}"), 1, 5, 5)
+    with django_assert_max_num_queries(10):
+        first = staff.get(reverse("admin:chats_usage")).content.decode()
+    assert "Page 1 of 2" in first
+    assert "Club 0" in first
+    assert "Nothing was asked in these 30 days." in first
+    assert "Club 9" in staff.get(reverse("admin:chats_usage"), {"p": 2}).content.decode()
+    assert client_of(viewer).get(reverse("admin:chats_usage")).status_code == 302

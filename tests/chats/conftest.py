@@ -1,0 +1,38 @@
+"""A club that talks to a scripted model, for the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chats.talking import Talker, talking
+from tests.endpoint import Model, Script, endpoint
+from tests.installation import Installation
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Iterator[Model]:
+    with endpoint() as running:
+        yield running
+
+
+@pytest.fixture
+def model(scripted: Model) -> Model:
+    """The club's model, with nothing left of other tests."""
+    scripted.script = Script()
+    scripted.requests.clear()
+    scripted.gate.clear()
+    return scripted
+
+
+@pytest.fixture(scope="session")
+def club(scripted: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with talking(tmp_path_factory.mktemp("club"), scripted) as house:
+        yield house
+
+
+@pytest.fixture
+def keeper(club: Installation, model: Model) -> Iterator[Talker]:
+    with Talker(club) as talker:
+        yield talker

@@ -1,0 +1,145 @@
+"""What the server makes of a message's Markdown; tests/js/chat-markdown.test.js reads the same."""
+
+from __future__ import annotations
+
+import json
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from chats import markdown
+from chats.markdown import MOST, render
+
+pytestmark = pytest.mark.one_database
+
+CORPUS = json.loads(Path(__file__).with_name("markdown_corpus.json").read_text())
+TAGS = set(
+    "a blockquote br button code div em figcaption figure h3 h4 h5 h6 hr li ol p pre s span strong"
+    " table tbody td th thead tr ul".split()
+)
+ATTRIBUTES = {("a", "href"), ("a", "target"), ("a", "rel"), ("ol", "start")}
+ATTRIBUTES |= {("button", "type"), ("button", "data-copy-code")}
+ATTRIBUTES |= {(tag, "class") for tag in ("div", "figure", "ul", "ol", "th", "td", "pre")}
+
+
+@pytest.mark.parametrize("sample", CORPUS, ids=lambda sample: str(sample["name"]))
+def test_sample_renders_as_written_down(sample: dict[str, str]) -> None:
+    assert render(sample["text"]) == sample["html"]
+
+
+class Seen(HTMLParser):
+    """The tags and attributes of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[tuple[str, str]] = set()
+        self.links: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {(tag, name) for name, _ in attrs}
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+
+@pytest.mark.parametrize("sample", CORPUS, ids=lambda sample: str(sample["name"]))
+def test_nothing_in_a_sample_loads_or_runs(sample: dict[str, str]) -> None:
+    seen = Seen(render(sample["text"]))
+    assert seen.tags <= TAGS
+    assert seen.attributes <= ATTRIBUTES
+    for link in seen.links:
+        outside = link.lower().startswith(("http://", "https://", "mailto:"))
+        assert outside or (link.startswith("/") and not link.startswith(("//", "/\\")))
+
+
+class Recording:
+    """Cleans, and remembers what."""
+
+    def __init__(self) -> None:
+        self.cleaner = markdown._cleaner
+        self.pairs: list[tuple[str, str]] = []
+
+    def clean(self, html: str) -> str:
+        cleaned = self.cleaner.clean(html)
+        if html.count("<") > 1:  # else an address is asked about, not a message rendered
+            self.pairs.append((html, cleaned))
+        return cleaned
+
+
+def test_cleaner_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = Recording()
+    monkeypatch.setattr(markdown, "_cleaner", recording)
+    for sample in CORPUS:
+        render(sample["text"])
+    assert len(recording.pairs) > 50
+    for html, cleaned in recording.pairs:
+        assert html.replace("\u00a0", "&nbsp;").replace("&#x27;", "'") == cleaned
+
+
+def test_text_too_long_is_shown_as_it_is() -> None:
+    text = "*a* <b>\r\n" * (MOST // 8)
+    shown = "*a* &lt;b&gt;\n" * (MOST // 8)
+    assert render(text) == f'<pre class="plain"><code>{shown}</code></pre>'
+
+
+def test_length_is_counted_as_the_page_counts() -> None:
+    assert render("\U0001f3c0" * (MOST // 2)).startswith("<p>")
+    assert render("\U0001f3c0" * (MOST // 2 + 1)).startswith("<pre")
+
+
+def test_half_a_surrogate_pair_is_no_error() -> None:
+    assert render("a \ud83d b") == "<p>a ? b</p>"
+
+
+HOSTILE = {
+    "brackets": "[",
+    "pictures": "![",
+    "links": "[a](b ",
+    "links with titles": '[a](b "',
+    "pictures in links": "[![a](",
+    "references": "[a][",
+    "definitions": "[a]: <b\n",
+    "quotes": "> ",
+    "lists": "- ",
+    "numbers": "1. ",
+    "quotes in lists": "- > ",
+    "stars": "*a ",
+    "stars and lines": "a**b_c ",
+    "tildes": "~~a ",
+    "backticks": "`a``",
+    "tags": "<a ",
+    "addresses": "<a:b ",
+    "comments": "<!--",
+    "entities": "&#x",
+    "backslashes": "\\",
+    "table rows": "|a|\n|-|\n",
+    "fences": "```\n",
+    "line ends": "\n",
+    "spaces": " ",
+}
+
+
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_takes_time_in_proportion(piece: str) -> None:
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        began = time.process_time()
+        render(text)
+        return time.process_time() - began
+
+    short = min(seconds(8 * 1024) for _ in range(2))
+    assert (
+        seconds(64 * 1024) < 20 * short + 0.2
+    )  # eight times the text; 64 times would be quadratic
+
+
+def test_deep_nesting_ends() -> None:
+    deep = [">" * 5_000 + " a", "- " * 5_000 + "b", "[" * 5_000 + "x" + "](/y)" * 5_000]
+    deep += ["![" * 5_000 + "x" + "](/y)" * 5_000, "*" * 5_000 + "x" + "*" * 5_000]
+    deep += ["\n".join(" " * depth + "- a" for depth in range(600))]
+    for text in deep:
+        assert len(render(text)) < 40 * len(text)

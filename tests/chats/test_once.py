@@ -1,0 +1,130 @@
+"""One answer for each key, one at a time in each chat, and no more tokens than there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from tests.chats.talking import Talker, talking
+from tests.endpoint import Model, Script
+from tests.installation import Installation
+from tests.waiting import until
+
+
+def test_fifty_identical_prompts_with_one_key_are_one_answer(keeper: Talker, model: Model) -> None:
+    model.script = Script(pieces=("just ", "once"), pause=0.2)
+    chat = keeper.chat()
+    with ThreadPoolExecutor(50) as crowd:
+        told = list(
+            crowd.map(lambda _: keeper.say(chat, "Go", **{"Idempotency-Key": "k1"}), range(50))
+        )
+    assert len({events[0].body["message_id"] for events in told}) == 1
+    assert len({str([(e.seq, e.body) for e in events]) for events in told}) == 1
+    assert len(model.requests) == 1
+    assert len(keeper.read(chat)["messages"]) == 2
+
+
+def test_key_of_an_answer_that_ended_gives_that_answer(keeper: Talker, model: Model) -> None:
+    chat = keeper.chat()
+    first = keeper.say(chat, "Go", **{"Idempotency-Key": "k2"})
+    again = keeper.say(chat, "Something else", **{"Idempotency-Key": "k2"})
+    assert [(e.seq, e.body) for e in first] == [(e.seq, e.body) for e in again]
+    elsewhere = keeper.say(keeper.chat(), "Go", **{"Idempotency-Key": "k2"})
+    assert elsewhere[0].body == first[0].body
+    assert len(model.requests) == 1
+
+
+@pytest.mark.parametrize("key", ["x" * 201, "a\tb"])
+def test_key_that_cannot_be_one_is_a_problem(keeper: Talker, model: Model, key: str) -> None:
+    answer = keeper.api.post(
+        f"/{keeper.chat()}/messages", json={"prompt": "x"}, headers={"Idempotency-Key": key}
+    )
+    assert answer.status_code == 400
+    assert not model.requests
+
+
+def test_two_prompts_at_once_are_one_answer_and_one_conflict(keeper: Talker, model: Model) -> None:
+    model.script = Script(gate_at=0)
+    chat = keeper.chat()
+
+    def post(prompt: str) -> tuple[int, str]:
+        address = f"/{chat}/messages"
+        with keeper.api.stream("POST", address, json={"prompt": prompt}) as answer:
+            if answer.status_code == 200:
+                model.gate.set() if len(model.requests) > 1 else None
+                return 200, "".join(answer.iter_text())
+            answer.read()
+            message = answer.json()["message_id"]
+            model.gate.set()
+            return answer.status_code, message
+
+    with ThreadPoolExecutor(2) as both:
+        answers = dict(both.map(post, ("one", "two")))
+    assert set(answers) == {200, 409}
+    assert answers[409] in answers[200], "the conflict names the running answer"
+    assert len(keeper.read(chat)["messages"]) == 2
+
+
+def test_two_chats_are_answered_at_once(keeper: Talker, model: Model) -> None:
+    model.script = Script(gate_at=0)
+    with keeper.sending(keeper.chat()) as one, keeper.sending(keeper.chat()) as two:
+        one.start()
+        two.start()
+        until(lambda: model.running == 2)
+        model.gate.set()
+        assert list(one)[-1].body == list(two)[-1].body == {"type": "done", "status": "complete"}
+
+
+@contextmanager
+def budgeted(
+    tmp_path_factory: pytest.TempPathFactory, model: Model, **settings: int
+) -> Iterator[tuple[Installation, Talker]]:
+    folder = tmp_path_factory.mktemp("budget")
+    with talking(folder, model, settings) as house, Talker(house) as talker:
+        yield house, talker
+
+
+_SPENT = """
+from chats.models import *
+print([(a.user_id is None, a.reserved, a.tokens_in, a.tokens_out, a.answers) for a in
+       Allowance.objects.all()])
+"""
+
+
+@pytest.mark.parametrize("whose", ["daily_tokens", "daily_tokens_each"])
+def test_hundred_prompts_at_once_do_not_exceed_the_budget(
+    tmp_path_factory: pytest.TempPathFactory, model: Model, whose: str
+) -> None:
+    """Each may cost under 700 tokens, so 10,000 are enough for a dozen, and each uses 30."""
+    model.script = Script(pieces=("a",), usage=(20, 10), gate_at=0)
+    with budgeted(tmp_path_factory, model, **{whose: 10_000, "max_tokens": 512}) as (house, talker):
+        chats = [talker.chat() for _ in range(100)]
+        codes: list[int] = []
+
+        def post(chat: str) -> int:
+            address = f"/{chat}/messages"
+            with talker.api.stream("POST", address, json={"prompt": "Go"}) as answer:
+                codes.append(answer.status_code)
+                if len(codes) == 100:
+                    model.gate.set()
+                text = answer.read().decode()
+            if answer.status_code == 429:
+                assert 0 < int(answer.headers["Retry-After"]) <= 86_401
+                assert "used up" in text
+            return answer.status_code
+
+        with ThreadPoolExecutor(100) as crowd:
+            counted = Counter(crowd.map(post, chats))
+        assert counted.keys() == {200, 429}
+        assert 12 <= counted[200] <= 20
+        for _, reserved, tokens_in, tokens_out, answers in eval(
+            house.manage("shell", "-v0", "-c", _SPENT)
+        ):
+            assert reserved == 0
+            assert (tokens_in, tokens_out) == (20 * counted[200], 10 * counted[200])
+            assert answers == counted[200]
+        assert talker.say(talker.chat())[-1].body["status"] == "complete", "the rest is settled"

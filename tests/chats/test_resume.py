@@ -1,0 +1,131 @@
+"""Whoever comes back finds every word: cut anywhere, in any number of tabs, at any later time."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.chats.talking import Event, Talker, joined
+from tests.endpoint import Model, Script
+from tests.installation import Installation
+from tests.waiting import until
+
+WORDS = tuple(f"wörd{n} — “quoted”\n" for n in range(40))
+
+
+def recorded(keeper: Talker, model: Model) -> tuple[str, str, list[Event]]:
+    model.script = Script(pieces=WORDS, pause=0.01)
+    chat = keeper.chat()
+    events = keeper.say(chat)
+    return chat, str(events[0].body["message_id"]), events
+
+
+def test_cut_at_every_boundary_and_resumed(keeper: Talker, model: Model) -> None:
+    chat, message, events = recorded(keeper, model)
+    assert len(events) > 8
+    for cut in range(len(events) + 1):
+        rest = keeper.follow(chat, message, after=cut)
+        assert [(e.seq, e.body) for e in events[:cut] + rest] == [(e.seq, e.body) for e in events]
+        assert joined(events[:cut] + rest) == "".join(WORDS)
+
+
+def test_cut_at_every_boundary_while_it_is_made(keeper: Talker, model: Model) -> None:
+    """Each cut reads one event more and goes on behind it, in the same answer."""
+    model.script = Script(pieces=WORDS, pause=0.03)
+    chat = keeper.chat()
+    with keeper.sending(chat) as stream:
+        message, seen = stream.start(), 1
+    text = ""
+    while True:
+        with keeper.following(chat, message, after=seen) as stream:
+            event = next(iter(stream))
+        assert event.seq == seen + 1
+        seen = event.seq
+        text += event.body.get("text", "")
+        if event.type == "done":
+            break
+    assert text == "".join(WORDS)
+
+
+def test_three_tabs_are_identical(keeper: Talker, model: Model) -> None:
+    model.script = Script(pieces=WORDS, pause=0.02)
+    chat = keeper.chat()
+    tabs: list[list[Event]] = [[], []]
+    with keeper.sending(chat) as stream:
+        message = stream.start()
+        threads = [
+            threading.Thread(target=lambda tab=tab: tab.extend(keeper.follow(chat, message)))
+            for tab in tabs
+        ]
+        for thread in threads:
+            thread.start()
+        first = list(stream)
+        for thread in threads:
+            thread.join(20)
+    for tab in tabs:
+        assert [(e.seq, e.body) for e in tab[1:]] == [(e.seq, e.body) for e in first]
+    assert joined(first) == "".join(WORDS) == keeper.last(chat)["content"]
+
+
+def test_after_is_the_same_as_the_header(keeper: Talker, model: Model) -> None:
+    chat, message, events = recorded(keeper, model)
+    with keeper.api.stream("GET", f"/{chat}/messages/{message}/events?after=3") as answer:
+        text = "".join(answer.iter_text())
+    assert text.count("id: ") == len(events) - 3
+    assert "id: 3\n" not in text
+
+
+def test_number_beyond_the_log_starts_over(keeper: Talker, model: Model) -> None:
+    chat, message, events = recorded(keeper, model)
+    again = keeper.follow(chat, message, after=events[-1].seq + 5)
+    assert again[0].body == {"type": "reset"}
+    assert [(e.seq, e.body) for e in again[1:]] == [(e.seq, e.body) for e in events]
+
+
+def test_number_beyond_what_was_said_so_far_starts_over(keeper: Talker, model: Model) -> None:
+    model.script = Script(pieces=("one ", "two"), gate_at=1)
+    chat = keeper.chat()
+    with keeper.sending(chat) as stream:
+        message = stream.start()
+        assert next(iter(stream)).type == "chunk"
+        with keeper.following(chat, message, after=500) as late:
+            assert next(iter(late)).type == "reset"
+            model.gate.set()
+            assert joined(late) == "one two"
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "1e3", "９", "99999999999999999999"])
+def test_number_that_no_event_has_is_a_problem(keeper: Talker, model: Model, number: str) -> None:
+    chat = keeper.chat()
+    keeper.say(chat)
+    message = keeper.last(chat)["id"]
+    answer = keeper.api.get(f"/{chat}/messages/{message}/events", params={"after": number})
+    assert answer.status_code == 400
+
+
+def test_history_of_a_running_answer_holds_its_words(keeper: Talker, model: Model) -> None:
+    model.script = Script(pieces=("one ", "two"), gate_at=1)
+    chat = keeper.chat()
+    with keeper.sending(chat) as stream:
+        stream.start()
+        until(lambda: keeper.last(chat)["content"] == "one ", 2, "the first word in the rows")
+        assert keeper.last(chat)["status"] == "running"
+        model.gate.set()
+        assert list(stream)[-1].type == "done"
+
+
+def test_log_that_was_pruned_is_told_anew(club: Installation, keeper: Talker, model: Model) -> None:
+    chat, message, _ = recorded(keeper, model)
+    club.manage(
+        "shell", "-v0", "-c",
+        "from datetime import timedelta; from django.utils import timezone\n"
+        "from chats.models import Generation\n"
+        f"Generation.objects.filter(message='{message}').update("
+        "finished_at=timezone.now() - timedelta(days=2))",
+    )  # fmt: skip
+    assert "logs" in club.manage("prune")
+    assert joined(keeper.follow(chat, message)) == "".join(WORDS)
+    late = keeper.follow(chat, message, after=7)
+    assert late[0].type == "reset"
+    assert joined(late) == "".join(WORDS)

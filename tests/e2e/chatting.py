@@ -1,0 +1,127 @@
+"""A person in front of the chat pages, in a real Chromium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser import Tab, new_page
+from tests.endpoint import Model
+from tests.installation import KEEPER, Installation
+
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 390, "height": 844}
+A_CHAT = re.compile(r"/chats/[0-9a-f-]{36}$")
+
+
+class Person:
+    """Signed in, with one tab."""
+
+    def __init__(self, tab: Tab, house: Installation, model: Model, at: str = "") -> None:
+        self.tab = tab
+        self.url = at or house.url
+        self.page = tab.page
+        self.house = house
+        self.model = model
+
+    def sign_in(self) -> None:
+        self.page.goto(self.url)
+        self.page.get_by_label("Username").fill(KEEPER["username"])
+        self.page.get_by_label("Password").fill(KEEPER["password"])
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.page).to_have_url(self.url + "/")
+
+    @property
+    def field(self) -> Locator:
+        """Where prompts are written."""
+        return self.page.get_by_role("textbox", name="Message", exact=True)
+
+    @property
+    def answers(self) -> Locator:
+        return self.page.get_by_role("article", name="Assistant")
+
+    @property
+    def prompts(self) -> Locator:
+        return self.page.get_by_role("article", name="You")
+
+    @property
+    def words(self) -> Locator:
+        """Of the last answer."""
+        return self.answers.last.locator("[data-words]")
+
+    @property
+    def stop(self) -> Locator:
+        return self.page.get_by_role("button", name="Stop", exact=True)
+
+    def ask(self, prompt: str) -> None:
+        """At the end of the open chat."""
+        self.field.fill(prompt)
+        self.field.press("Enter")
+
+    def ask_anew(self, prompt: str) -> None:
+        """In a new chat."""
+        self.page.goto(f"{self.url}/chats/new")
+        self.ask(prompt)
+
+    def is_over(self) -> None:
+        """Wait until the last answer has ended, and all that is told of it is there."""
+        expect(self.answers.last.locator(".cost")).to_be_visible(timeout=15_000)
+        expect(self.page.get_by_role("button", name="Send", exact=True)).to_be_visible()
+
+    def act(self, name: str) -> None:
+        """Press a button of the last answer."""
+        self.answers.last.get_by_role("button", name=name, exact=True).first.click()
+
+    def row(self, title: str) -> Locator:
+        """A chat in the list."""
+        return self.page.locator(".chat-row", has_text=title)
+
+    def choose(self, where: Locator, item: str) -> None:
+        """Something in a chat's menu."""
+        where.locator("[data-menu]").click()
+        self.page.locator("#chat-menu").get_by_text(item, exact=True).click()
+
+
+@contextmanager
+def person(
+    browser: Browser,
+    house: Installation,
+    model: Model,
+    viewport: dict[str, int] = WIDE,
+    at: str = "",
+) -> Iterator[Person]:
+    """Somebody at the wall; `at` is another address of the house."""
+    with new_page(browser, viewport=viewport) as tab:
+        somebody = Person(tab, house, model, at)
+        somebody.sign_in()
+        yield somebody
+
+
+@contextmanager
+def another_tab(one: Person) -> Iterator[Person]:
+    """The same person's second tab."""
+    page = one.tab.context.new_page()
+    tab = Tab(page, one.tab.context)
+    page.on("console", lambda message: tab.note(message))
+    page.on("pageerror", lambda error: tab.errors.append(str(error)))
+    try:
+        yield Person(tab, one.house, one.model)
+    finally:
+        page.close()
+
+
+def position(page: Page) -> int:
+    """Where the messages are scrolled to, in pixels."""
+    return int(page.locator("[data-scroller]").evaluate("one => one.scrollTop"))
+
+
+def left_below(page: Page) -> int:
+    """Pixels of the messages below what is in view."""
+    return int(
+        page.locator("[data-scroller]").evaluate(
+            "one => one.scrollHeight - one.clientHeight - one.scrollTop"
+        )
+    )

@@ -1,0 +1,142 @@
+"""The seed document's own chat client, unchanged, in Node and in a page of another origin."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser import chromium, new_page
+from tests.chats.talking import Talker, talking
+from tests.endpoint import Model, Script, endpoint
+from tests.installation import Installation
+from tests.seed.programs import SEED, Site, another_site
+
+PIECES = ("Based on", " your session data,", " the most effective", " plays were …")
+FIFTY_KB = "".join(f"Line {n}: “quoted”, \\escaped\\, wörds and 日本語.\n" for n in range(1100))
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with another_site() as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[Model]:
+    with endpoint() as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def club(
+    scripted: Model, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("seedchat")
+    with talking(folder, scripted, SIDELINE_TRUSTED_ORIGINS=site.origin("localhost")) as house:
+        yield house
+
+
+@pytest.fixture
+def model(scripted: Model) -> Model:
+    scripted.script = Script(pieces=PIECES, pause=0.03)
+    return scripted
+
+
+@pytest.fixture
+def keeper(club: Installation, model: Model) -> Iterator[Talker]:
+    with Talker(club) as talker:
+        yield talker
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+BASES = ["", "/api/v1/actions"]
+
+
+def asked(club: Installation, keeper: Talker, base: str, chat: str, **more: str) -> dict[str, str]:
+    return {
+        "base": club.url + base,
+        "read": f"{club.url}/api/v1/actions/chats",
+        "chat": chat,
+        "token": str(keeper.api.headers["Authorization"]).removeprefix("Bearer "),
+        "prompt": "What plays worked well last game?",
+        **more,
+    }
+
+
+def in_node(what: dict[str, str]) -> dict[str, Any]:
+    done = subprocess.run(
+        ["node", str(SEED / "ask.mjs"), json.dumps(what)],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_seed_client_in_node(club: Installation, keeper: Talker, base: str) -> None:
+    chat = keeper.chat()
+    found = in_node(asked(club, keeper, base, chat))
+    assert found["final"] == "".join(PIECES)
+    assert found["error"] is None
+    assert found["toasts"] == []
+    assert found["chat"]["messages"] == [
+        {"role": "user", "content": "What plays worked well last game?"},
+        {"role": "assistant", "content": "".join(PIECES)},
+    ]
+    assert keeper.last(chat)["content"] == "".join(PIECES)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_seed_client_in_a_page_of_another_origin(
+    club: Installation, keeper: Talker, site: Site, browser: Browser, base: str
+) -> None:
+    address = f"{site.origin()}/chat.html?{urlencode(asked(club, keeper, base, keeper.chat()))}"
+    with new_page(browser) as tab:
+        tab.page.goto(address)
+        tab.page.wait_for_function("window.over", timeout=15_000)
+        kept = tab.page.evaluate("window.kept")
+        assert kept["final"] == "".join(PIECES)
+        assert kept["toasts"] == []
+        assert tab.page.evaluate("window.fault") is None
+        assert tab.errors == []
+
+
+def test_seed_parser_on_fifty_kilobytes(
+    club: Installation, keeper: Talker, model: Model, site: Site, browser: Browser
+) -> None:
+    """It has no buffer for lines: an event cut in two would be ignored, and its words lost."""
+    assert len(FIFTY_KB.encode()) > 50_000
+    for script in (Script(pieces=(FIFTY_KB,)), Script(pieces=tuple(FIFTY_KB[n:n + 40] for n in range(0, len(FIFTY_KB), 40)), pause=0.001)):  # fmt: skip  # noqa: E501
+        model.script = script
+        assert in_node(asked(club, keeper, "", keeper.chat()))["final"] == FIFTY_KB
+        where = urlencode(asked(club, keeper, "", keeper.chat()))
+        with new_page(browser) as tab:
+            tab.page.goto(f"{site.origin()}/chat.html?{where}")
+            tab.page.wait_for_function("window.over", timeout=30_000)
+            assert tab.page.evaluate("window.kept.final") == FIFTY_KB
+
+
+def test_seed_client_is_told_the_status(club: Installation, keeper: Talker) -> None:
+    found = in_node(asked(club, keeper, "", keeper.chat(), prompt=""))
+    assert found["error"] == "Stream error: 400"
+    what = asked(club, keeper, "", keeper.chat())
+    found = in_node(what | {"token": "undefined", "reader": what["token"]})
+    assert found["error"] == "Stream error: 401"
+
+
+def test_seed_client_sees_that_an_answer_was_empty(
+    club: Installation, keeper: Talker, model: Model
+) -> None:
+    model.script = Script(pieces=())
+    assert in_node(asked(club, keeper, "", keeper.chat()))["toasts"] == ["Response was empty"]

@@ -1,0 +1,88 @@
+"""A wire between a browser and a server that can be cut, and mended."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+class Wire:
+    """Carries bytes of a free port of 127.0.0.1 to `port`, in a thread of its own."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._loop = asyncio.new_event_loop()
+        self._open: set[asyncio.StreamWriter] = set()
+        self._is_cut = False
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        """Reset every connection, and each new one."""
+        self._is_cut = True
+        self._loop.call_soon_threadsafe(self._reset)
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    def _reset(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.transport.abort()
+            return
+        there, thither = await asyncio.open_connection("127.0.0.1", self._port)
+        pair = {writer, thither}
+        self._open |= pair
+        ways = [_copy(reader, thither), _copy(there, writer)]
+        try:
+            await asyncio.gather(*ways)
+        finally:
+            self._open -= pair
+            for one in pair:
+                one.close()
+
+    async def _serve(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _end(self, server: asyncio.Server) -> None:
+        server.close()
+        self._reset()
+        mine = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @contextmanager
+    def strung(self) -> Iterator[Wire]:
+        """For the time of the block."""
+        thread = threading.Thread(target=self._loop.run_forever, name="wire")
+        thread.start()
+        server = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(10)
+        try:
+            yield self
+        finally:
+            asyncio.run_coroutine_threadsafe(self._end(server), self._loop).result(10)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join()
+            self._loop.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    with suppress(OSError):
+        if writer.can_write_eof():
+            writer.write_eof()
