@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.utils.text import slugify
+from rest_framework.utils.encoders import JSONEncoder
 
 from chats.models import Chat, Message, Role, Status
 
@@ -37,7 +38,8 @@ def as_json(chat: Chat) -> HttpResponse:
     """As the API shows it."""
     from chats.api.serializers import ChatDetailSerializer
 
-    text = json.dumps(ChatDetailSerializer(chat).data, ensure_ascii=False, indent=2)
+    facts = ChatDetailSerializer(chat).data
+    text = json.dumps(facts, cls=JSONEncoder, ensure_ascii=False, indent=2)
     return _file(text, chat, "json", "application/json")
 
 

@@ -11,7 +11,9 @@ _SCRIPT = """
 import json
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.utils import timezone
 from cameras.models import *
+from chats.models import *
 ours = Organization.objects.get(slug="demo-club")
 theirs, _ = Organization.objects.get_or_create(slug="{name}-theirs", defaults=dict(name="Theirs"))
 plaza = Camera.objects.get(organization=ours, kind="demo")
@@ -40,6 +42,22 @@ key = StreamKey(camera=plaza, name="test")
 cast["key"], cast["key_id"] = key.issue(), str(key.pk)
 pushkey = StreamKey(camera=push, name="test")
 cast["push_key"] = pushkey.issue()
+# Answers need no model here: this one is refused at once.
+Assistant.objects.update_or_create(
+    organization=ours, defaults=dict(base_url="http://127.0.0.1:9/v1", model="none")
+)
+viewer = User.objects.get(username="{name}-viewer")
+cast["chats"] = dict()
+for doing in ("read", "send", "edit", "again", "continue", "other"):
+    chat = Chat.objects.create(organization=ours, owner=viewer, title="{name} " + doing)
+    question = Message.objects.create(chat=chat, role="user", content="secret question")
+    answer = Message.objects.create(
+        chat=chat, parent=question, role="assistant", status="stopped", content="secret answer"
+    )
+    Generation.objects.create(message=answer, chat=chat, user=viewer, organization=ours,
+        status="stopped", process="", day=timezone.now().date(), finished_at=timezone.now())
+    Chat.objects.filter(pk=chat.pk).update(leaf=answer)
+    cast["chats"][doing] = [str(chat.pk), str(question.pk), str(answer.pk)]
 print("CAST" + json.dumps(cast))
 """
 
@@ -61,7 +79,8 @@ class Person:
 class Cast:
     """Cameras and people of the demo organization, and an outsider who runs another one.
 
-    `chatter`, `reader` and `publisher` hold a token with that one scope.
+    `chatter`, `reader` and `publisher` hold a token with that one scope. `chats` are the viewer's:
+    by what is done in them, the ids of chat, prompt and answer.
     """
 
     plaza: str
@@ -71,6 +90,7 @@ class Cast:
     key: str
     key_id: str
     push_key: str
+    chats: dict[str, list[str]]
     people: dict[str, Person]
 
     def __getitem__(self, name: str) -> Person:

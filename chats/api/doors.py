@@ -24,6 +24,8 @@ BUSY_S = 5
 
 def _enter(request: HttpRequest, chat_id: uuid.UUID) -> tuple[Chat, User]:
     actor = actor_at_the_door(request)
+    if actor.roles and not actor.organization_ids("chat"):
+        raise Denied(problem(403, "This needs the scope “chat”."))
     chats = Chat.objects.known_to(actor).select_related("organization")
     chat = chats.filter(pk=chat_id).first()
     if chat is None or actor.user is None:

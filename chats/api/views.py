@@ -31,6 +31,9 @@ from chats.export import as_json, as_markdown
 from chats.models import Chat, Message, Role
 
 
+_YES = ("1", "true")
+
+
 class NewestFirst(ByCursor):
     ordering = ("-touched_at", "pk")
 
@@ -66,15 +69,17 @@ class ChatList(_WithActor, generics.ListCreateAPIView[Chat]):
 
     def get_queryset(self) -> QuerySet[Chat]:
         chats = Chat.objects.visible_to(self.actor)
-        archived = self.request.query_params.get("archived") in ("1", "true")
-        return chats.filter(archived_at__isnull=not archived).matching(
-            self.request.query_params.get("q", "")
-        )
+        asked = self.request.query_params
+        chats = chats.filter(archived_at__isnull=asked.get("archived") not in _YES)
+        if "pinned" in asked:
+            chats = chats.filter(pinned_at__isnull=asked["pinned"] not in _YES)
+        return chats.matching(asked.get("q", ""))
 
     @extend_schema(
         parameters=[
             OpenApiParameter("q", str, description="Words to look for in titles and messages."),
             OpenApiParameter("archived", bool, description="The archived ones instead."),
+            OpenApiParameter("pinned", bool, description="Only those that are pinned, or not."),
         ]
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

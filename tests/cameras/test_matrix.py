@@ -12,6 +12,7 @@ import pytest
 from django.urls import get_resolver
 
 from cameras.live import routing
+from tests.chats.doors import CHAT_DOORS
 from tests.installation import Installation
 from tests.parcels import parcel
 from tests.people import Cast, assemble
@@ -65,6 +66,7 @@ MATRIX: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
         ("DELETE", "stream-keys/{key_id}", None, (401, 404, 403, 403, 403, 204, 204)),
     ],
     "api-send": [("POST", "actions/actions/send", "frame", (401, 404, 403, 202, 202, 202, 202))],
+    **CHAT_DOORS,
 }
 
 # socket: (camera, HTTP status of a refused handshake, close code, or 200, per asker as above)
@@ -110,6 +112,8 @@ def test_matrix(
     if door == "api-logout" and asker != "nobody":
         headers = assemble(house, f"logout-{asker}")[asker].bearer
     facts = {"ours": cast.ours, "plaza": cast.plaza, "push": cast.push, "key_id": cast.key_id}
+    for doing, (chat, prompt, answer) in cast.chats.items():
+        facts |= {f"{doing}_chat": chat, f"{doing}_prompt": prompt, f"{doing}_answer": answer}
     if "{doomed}" in path:
         facts["doomed"] = house.add_camera(name=f"Doomed by {asker}", kind="push")
     status, problem = _ask(house, method, path.format(**facts), _filled(body, facts), headers)
@@ -145,7 +149,7 @@ def _filled(body: Any, facts: dict[str, str]) -> Any:
 def _ask(
     house: Installation, method: str, path: str, body: Any, headers: dict[str, str]
 ) -> tuple[int, Any]:
-    url = f"{house.url}/api/v1/{path}"
+    url = f"{house.url}{path}" if path.startswith("/") else f"{house.url}/api/v1/{path}"
     with httpx.stream(method, url, json=body, headers=headers, timeout=20) as answer:
         if answer.status_code < 400 or method == "HEAD":
             return answer.status_code, None

@@ -26,6 +26,18 @@ def test_every_door_is_described(schema: str) -> None:
         "/api/v1/cameras/{id}/stream.mjpeg",
         "/api/v1/stream-keys",
         "/api/v1/actions/actions/send",
+        "/api/v1/actions/chats",
+        "/api/v1/actions/chats/{id}",
+        "/api/v1/actions/chats/{id}/messages",
+        "/api/v1/actions/chats/{id}/messages/{message}/again",
+        "/api/v1/actions/chats/{id}/messages/{message}/continue",
+        "/api/v1/actions/chats/{id}/messages/{message}/edit",
+        "/api/v1/actions/chats/{id}/messages/{message}/events",
+        "/api/v1/actions/chats/{id}/messages/{message}/rating",
+        "/api/v1/actions/chats/{id}/messages/{message}/select",
+        "/api/v1/actions/chats/{id}/messages/{message}/stop",
+        "/api/v1/actions/chats/{id}/export",
+        "/api/v1/actions/chats/{id}/restore",
     ):
         assert re.search(rf"^  {re.escape(path)}:$", schema, re.MULTILINE), path
     assert "example" in schema

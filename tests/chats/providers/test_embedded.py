@@ -83,7 +83,11 @@ async def busy_for(server: psutil.Process) -> float:
 
 
 async def best(measure: Callable[[], Awaitable[float]], bound: float, what: str) -> None:
-    """The best of some tries is within the bound."""
+    """The best of some tries is within the bound, which is for two cores that are free.
+
+    The model has low priority: where others want the cores too, it gets more time.
+    """
+    bound *= max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     tries: list[float] = []
     while len(tries) < TRIES and (not tries or min(tries) > bound):
         tries.append(await measure())
@@ -209,7 +213,8 @@ async def test_nobody_else_may_ask_it(model: Embedded, monkeypatch: pytest.Monke
             answer = await stranger.post(url, json=body, headers=headers)
             assert answer.status_code == 401
         assert "<html" not in (await stranger.get(url.partition("/v1")[0])).text
-    assert server.nice() == NICENESS
+    priorities = [os.getpriority(os.PRIO_PROCESS, thread.id) for thread in server.threads()]
+    assert set(priorities) == {NICENESS}
 
 
 async def test_its_process_knows_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,212 @@
+"""The list of chats, branches, export, retention: what is done with chats beside talking."""
+
+from __future__ import annotations
+
+import uuid
+
+import httpx
+import pytest
+
+from tests.chats.talking import Talker, joined
+from tests.endpoint import Model, Script
+from tests.installation import Installation
+
+
+def titles(keeper: Talker, **query: str) -> list[str]:
+    answer = keeper.api.get("", params=query)
+    assert answer.status_code == 200, answer.text
+    return [chat["title"] for chat in answer.json()["results"]]
+
+
+def test_title_is_the_beginning_of_the_first_prompt(keeper: Talker) -> None:
+    chat = keeper.chat()
+    keeper.say(chat, "What   plays\nworked well last game, and which ones did not work at all?")
+    title = keeper.read(chat)["title"]
+    assert title == "What plays worked well last game, and which ones did not…"
+    keeper.say(chat, "And now?")
+    assert keeper.read(chat)["title"] == title
+
+
+def test_renamed_pinned_archived(keeper: Talker) -> None:
+    mark = uuid.uuid4().hex
+    first, second = keeper.chat(), keeper.chat()
+    for chat, title in ((first, f"{mark} first"), (second, f"{mark} second")):
+        answer = keeper.api.patch(f"/{chat}", json={"title": title})
+        assert (answer.status_code, answer.json()["title"]) == (200, title)
+    assert titles(keeper, q=mark) == [f"{mark} second", f"{mark} first"]
+    keeper.api.patch(f"/{first}", json={"pinned": True})
+    assert titles(keeper, q=mark, pinned="1") == [f"{mark} first"]
+    assert titles(keeper, q=mark, pinned="0") == [f"{mark} second"]
+    keeper.api.patch(f"/{first}", json={"archived": True})
+    assert titles(keeper, q=mark) == [f"{mark} second"]
+    assert titles(keeper, q=mark, archived="1") == [f"{mark} first"]
+    assert keeper.api.patch(f"/{first}", json={"title": "x" * 61}).status_code == 400
+
+
+def test_search_finds_words_in_titles_prompts_and_answers(keeper: Talker, model: Model) -> None:
+    mark = uuid.uuid4().hex
+    model.script = Script(pieces=(f"The answer {mark}-a.",))
+    chat = keeper.chat()
+    keeper.say(chat, f"My question {mark}-q %_\\")
+    for words in (f"{mark}-a", f"{mark}-q QUESTION", f"{mark} %_\\", f"answer {mark}"):
+        assert len(titles(keeper, q=words)) == 1, words
+    assert titles(keeper, q=f"{mark} nothing") == []
+    assert titles(keeper, q="(a+)+$" * 300) == []
+
+
+def test_deleted_and_brought_back(keeper: Talker) -> None:
+    chat = keeper.chat()
+    keeper.say(chat)
+    assert keeper.api.delete(f"/{chat}").status_code == 204
+    assert keeper.api.get(f"/{chat}").status_code == 404
+    assert keeper.api.post(f"/{chat}/messages", json={"prompt": "x"}).status_code == 404
+    assert keeper.api.post(f"/{chat}/restore").status_code == 200
+    assert len(keeper.read(chat)["messages"]) == 2
+
+
+def test_answered_again_beside_the_first(keeper: Talker, model: Model) -> None:
+    chat = keeper.chat()
+    model.script = Script(pieces=("First.",))
+    first = keeper.say(chat, "Hm?")[0].body["message_id"]
+    model.script = Script(pieces=("Second.",))
+    answer = keeper.api.post(f"/{chat}/messages/{first}/again")
+    assert answer.status_code == 200
+    last = keeper.last(chat)
+    assert last["content"] == "Second."
+    assert last["siblings"] == [first, last["id"]]
+    shown = keeper.api.post(f"/{chat}/messages/{first}/select").json()
+    assert shown["messages"][-1]["content"] == "First."
+    assert keeper.last(chat)["id"] == first
+    assert [m["content"] for m in model.requests[-1].body["messages"][1:]] == ["Hm?"]
+
+
+def test_edited_prompt_is_a_branch(keeper: Talker, model: Model) -> None:
+    chat = keeper.chat()
+    keeper.say(chat, "One")
+    asked = keeper.read(chat)["messages"][0]["id"]
+    keeper.say(chat, "Two")
+    answer = keeper.api.post(f"/{chat}/messages/{asked}/edit", json={"prompt": "Uno"})
+    assert answer.status_code == 200
+    branch = keeper.read(chat)["messages"]
+    assert [m["content"] for m in branch][::2] == ["Uno"]
+    assert len(branch[0]["siblings"]) == 2
+    keeper.api.post(f"/{chat}/messages/{asked}/select")
+    assert [m["content"] for m in keeper.read(chat)["messages"]][::2] == ["One", "Two"]
+
+
+def test_carried_on_from_where_it_stopped(keeper: Talker, model: Model) -> None:
+    model.script = Script(pieces=("One, ", "two"), gate_at=1)
+    chat = keeper.chat()
+    with keeper.sending(chat) as stream:
+        message = stream.start()
+        assert next(iter(stream)).type == "chunk"
+        keeper.stop(chat, message)
+        assert list(stream)[-1].body["status"] == "stopped"
+    model.script = Script(pieces=("two, ", "three."))
+    with keeper.api.stream("POST", f"/{chat}/messages/{message}/continue") as answer:
+        assert answer.status_code == 200
+        answer.read()
+    last = keeper.last(chat)
+    assert last["content"] == "One, two, three."
+    assert joined(keeper.follow(chat, last["id"])) == "One, two, three."
+    sent = [m["content"] for m in model.requests[-1].body["messages"]]
+    assert "One, " in sent[-2]
+    assert keeper.api.post(f"/{chat}/messages/{last['id']}/continue").status_code == 404
+
+
+def test_rating_with_a_reason(keeper: Talker) -> None:
+    chat = keeper.chat()
+    message = keeper.say(chat)[0].body["message_id"]
+    address = f"/{chat}/messages/{message}/rating"
+    assert keeper.api.put(address, json={"rating": -1, "reason": "Wrong."}).status_code == 204
+    assert (keeper.last(chat)["rating"], keeper.last(chat)["rating_reason"]) == (-1, "Wrong.")
+    assert keeper.api.put(address, json={"rating": None}).status_code == 204
+    assert (keeper.last(chat)["rating"], keeper.last(chat)["rating_reason"]) == (None, "")
+    assert keeper.api.put(address, json={"rating": 5}).status_code == 400
+    asked = keeper.read(chat)["messages"][0]["id"]
+    assert keeper.api.put(f"/{chat}/messages/{asked}/rating", json={"rating": 1}).status_code == 404
+
+
+def test_export(keeper: Talker, model: Model) -> None:
+    model.script = Script(pieces=("**Well**, _this_.",))
+    chat = keeper.chat()
+    keeper.say(chat, "How is “this”?")
+    markdown = keeper.api.get(f"/{chat}/export")
+    assert markdown.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert markdown.headers["content-disposition"] == 'attachment; filename="how-is-this.md"'
+    assert markdown.text.startswith("# How is “this”?")
+    assert "## You, " in markdown.text
+    assert "**Well**, _this_." in markdown.text
+    as_json = keeper.api.get(f"/{chat}/export", params={"as": "json"})
+    assert as_json.json()["messages"] == keeper.read(chat)["messages"]
+    assert keeper.api.get(f"/{chat}/export", params={"as": "pdf"}).status_code == 400
+
+
+def test_history_by_cursor(keeper: Talker) -> None:
+    chat = keeper.chat()
+    for n in range(3):
+        keeper.say(chat, f"Question {n}")
+    page = keeper.api.get(f"/{chat}/messages", params={"limit": 4}).json()
+    rest = httpx.get(page["next"], headers=keeper.api.headers).json()
+    said = [m["content"] for m in page["results"] + rest["results"]]
+    assert said[::2] == ["Question 0", "Question 1", "Question 2"]
+
+
+def test_retention_counts_from_the_last_prompt(club: Installation, keeper: Talker) -> None:
+    old, new = keeper.chat(), keeper.chat()
+    keeper.say(old, "old words")
+    keeper.say(new, "new words")
+    club.manage(
+        "shell", "-v0", "-c",
+        "from datetime import timedelta; from django.utils import timezone\n"
+        "from chats.models import *\n"
+        "Assistant.objects.update(retention_days=30)\n"
+        f"Chat.objects.filter(pk='{old}').update(touched_at=timezone.now() - timedelta(days=31))",
+    )  # fmt: skip
+    try:
+        club.manage("prune")
+        assert keeper.api.get(f"/{old}").status_code == 404
+        assert keeper.api.get(f"/{new}").status_code == 200
+    finally:
+        club.manage(
+            "shell", "-v0", "-c",
+            "from chats.models import *; Assistant.objects.update(retention_days=None)",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["prune", "erase"])
+def test_erased_chats_leave_no_word(club: Installation, keeper: Talker, how: str) -> None:
+    mark = uuid.uuid4().hex
+    chat = keeper.chat()
+    keeper.say(chat, mark)
+    look = (
+        "from chats.models import *\n"
+        f"print('LEFT', Message.objects.filter(content__contains='{mark}').count()"
+        f" + Chat.objects.filter(pk='{chat}').count()"
+        f" + GenerationEvent.objects.filter(generation__chat='{chat}').count())"
+    )
+    assert "LEFT 0" not in club.manage("shell", "-v0", "-c", look)
+    if how == "prune":
+        keeper.api.delete(f"/{chat}")
+        late = "from datetime import timedelta; from django.utils import timezone\n"
+        late += "from chats.models import *; long_ago = timezone.now() - timedelta(hours=1)\n"
+        late += f"Chat.objects.filter(pk='{chat}').update(deleted_at=long_ago)"
+        club.manage("shell", "-v0", "-c", late)
+        club.manage("prune")
+    else:
+        script = f"from chats.models import *; Chat.objects.filter(pk='{chat}').erase()"
+        club.manage("shell", "-v0", "-c", script)
+    assert "LEFT 0" in club.manage("shell", "-v0", "-c", look)
+
+
+def test_chat_erased_while_it_is_answered_ends_its_stream(
+    club: Installation, keeper: Talker, model: Model
+) -> None:
+    model.script = Script(pieces=tuple(f"{n} " for n in range(3000)), pause=0.01)
+    chat = keeper.chat()
+    with keeper.sending(chat) as stream:
+        stream.start()
+        script = f"from chats.models import *; Chat.objects.filter(pk='{chat}').erase()"
+        club.manage("shell", "-v0", "-c", script)
+        assert "done" not in [event.type for event in stream]
+    assert "Traceback" not in club.logged()
