@@ -11,6 +11,7 @@ import functools
 import ipaddress
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -20,6 +21,7 @@ from chats.providers.base import Rejected, Unreachable
 
 CONNECT_S = 5.0
 LOOK_UP_S = 5.0
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx makes one for http too, in 20 ms
 _LOOK_UPS = ThreadPoolExecutor(4, "look-up")  # of their own: a resolver can take half a minute
 MOST_IPS = 4  # of a name, tried in order within CONNECT_S together
 
@@ -78,23 +80,35 @@ def _trust() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)  # 20 ms, so one for all
 
 
+class _Stream(httpx.AsyncByteStream):
+    """A body that closes its pool with it."""
+
+    def __init__(self, body: httpx.AsyncByteStream, pool: httpx.AsyncHTTPTransport) -> None:
+        self._body, self._pool = body, pool
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._body.__aiter__()
+
+    async def aclose(self) -> None:
+        try:
+            await self._body.aclose()
+        finally:
+            await self._pool.aclose()
+
+
 class CheckedTransport(httpx.AsyncBaseTransport):
     """Dials the IP that was checked; TLS and the Host header keep the name.
 
     `listed` holds `host:port` pairs that may lead anywhere. Knows no proxy, and keeps no
     connection: between two questions of a chat an endpoint closes it anyway, and a request on one
-    that is just being closed fails.
+    that is just being closed fails. Each request has a pool of its own, closed with its response:
+    in a shared one httpcore forgets a connection whose request is cancelled right after dialing.
 
     Raises `Unreachable`, `Rejected` and what httpx raises.
     """
 
     def __init__(self, listed: frozenset[str] = frozenset()) -> None:
         self._listed = listed
-        self._inner = httpx.AsyncHTTPTransport(
-            verify=_trust(),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         ips = await self._look_up(request.url)
@@ -102,24 +116,31 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         extensions = dict(request.extensions, timeout=patience | {"connect": CONNECT_S / len(ips)})
         if request.url.scheme == "https":
             extensions["sni_hostname"] = request.url.raw_host.decode()
-        for ip in ips:
-            try:
-                return await self._inner.handle_async_request(
-                    httpx.Request(
-                        request.method,
-                        request.url.copy_with(host=ip),
-                        headers=request.headers,
-                        stream=request.stream,
-                        extensions=extensions,
+        inner = httpx.AsyncHTTPTransport(
+            verify=_trust() if request.url.scheme == "https" else _NO_TLS, trust_env=False
+        )
+        try:
+            for ip in ips:
+                try:
+                    response = await inner.handle_async_request(
+                        httpx.Request(
+                            request.method,
+                            request.url.copy_with(host=ip),
+                            headers=request.headers,
+                            stream=request.stream,
+                            extensions=extensions,
+                        )
                     )
-                )
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                if ip == ips[-1]:
-                    raise
-        raise AssertionError("a look-up without an IP is an error of its own")
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+                    break
+                except (httpx.ConnectError, httpx.ConnectTimeout):
+                    if ip == ips[-1]:
+                        raise
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            response.stream = _Stream(response.stream, inner)
+        except BaseException:
+            await inner.aclose()
+            raise
+        return response
 
     async def _look_up(self, url: httpx.URL) -> list[str]:
         host = url.raw_host.decode()

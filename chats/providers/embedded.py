@@ -11,8 +11,6 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 
-import httpx
-
 from chats.providers.base import Busy, Conversation, Finish, ProviderError, Unreachable
 from chats.providers.child import COMMAND, Child
 from chats.providers.llama import NAME
@@ -24,6 +22,7 @@ WHO = "The built-in model"
 MOST = 32  # answers that run or wait for one of the four slots; more are told to come later
 QUEUE_S = 300.0  # that an answer waits for its first byte behind others
 STARTS, WITHIN_S = 5, 60.0  # a child that keeps dying is left alone for a while
+DYING_S = 1.0  # between its last connection and its end
 IDLE_S = 600.0  # without a question, after which the child ends: it holds 380 MB
 # llama.cpp looks whether its client is still there once a second, and whenever it writes. With
 # this it writes while it reads the prompt too: a stop before the first token is noticed in 0.1 s.
@@ -64,7 +63,7 @@ class Embedded:
                 async for piece in pieces:
                     yield piece
         except Unreachable:
-            if child.alive:
+            if not await self._died(child):
                 raise
             log.warning("the embedded model's process died while it answered")
             raise Unreachable(f"{WHO} stopped in mid-answer. Try again.") from None
@@ -109,6 +108,14 @@ class Embedded:
             raise
         return endpoint, child
 
+    @staticmethod
+    async def _died(child: Child) -> bool:
+        """Whether it is dead, or dies in a moment: its connections break first."""
+        until = time.monotonic() + DYING_S
+        while child.alive and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        return not child.alive
+
     def _leave(self) -> None:
         self._using -= 1
         if not self._using and not self._ended:
@@ -146,11 +153,6 @@ class Embedded:
             child.key,
             NAME,
             listed=frozenset({where}),
-            transport=httpx.AsyncHTTPTransport(
-                verify=False,
-                trust_env=False,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            ),
             prefills=True,
             extra=_EXTRA,
             first_byte_s=QUEUE_S,

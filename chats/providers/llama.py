@@ -12,6 +12,10 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xllamacpp import Server
 
 NAME = "SmolLM2-135M-Instruct"
 SLOTS = 4  # answers at once; the next one waits for a slot
@@ -43,8 +47,8 @@ def threads() -> int:
     return max(1, min(4, (os.cpu_count() or 1) // 2))
 
 
-def serve(key: str) -> str:
-    """Load the model and serve it; its URL. The server lives as long as the process."""
+def serve(key: str) -> Server:
+    """Load the model and serve it, until the server that is returned is let go."""
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # read as the library loads; see `threads`
     import xllamacpp
 
@@ -60,20 +64,29 @@ def serve(key: str) -> str:
     params.fit_params = params.warmup = False  # 0.2 s, of which the first question gains nothing
     params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
     params.verbosity = _ERRORS
-    global _server  # its destructor would end it
-    _server = xllamacpp.Server(params)
-    return str(_server.listening_address)
+    return xllamacpp.Server(params)
+
+
+def step_back() -> None:
+    """Low priority for every thread. Not before the model is loaded: somebody waits for that."""
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        os.nice(NICENESS)
+        return
+    for task in tasks.iterdir():  # on Linux, threads have priorities of their own
+        os.setpriority(os.PRIO_PROCESS, int(task.name), NICENESS)
 
 
 def main() -> None:
     """Serve until stdin closes."""
-    os.nice(NICENESS)
     report = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nobody reads stdout later: what llama.cpp wrote there would block it one day
     key = sys.stdin.readline().strip()
     if not key:
         raise SystemExit("The first line of stdin is to be the API key.")
-    port = int(serve(key).rpartition(":")[2])
+    server = serve(key)
+    step_back()
+    port = int(server.listening_address.rpartition(":")[2])
     print(json.dumps({"port": port}), file=report, flush=True)
     while sys.stdin.readline():
         pass

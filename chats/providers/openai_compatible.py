@@ -39,7 +39,6 @@ class OpenAICompatible:
         model: str,
         *,
         listed: frozenset[str] = frozenset(),
-        transport: httpx.AsyncBaseTransport | None = None,
         prefills: bool = False,
         extra: Mapping[str, Any] | None = None,
         first_byte_s: float = FIRST_BYTE_S,
@@ -55,7 +54,7 @@ class OpenAICompatible:
         self._who = who or f"The model at {httpx.URL(self._url).host}"
         self._dialect = Dialect()
         self._client = httpx.AsyncClient(
-            transport=transport or CheckedTransport(listed),
+            transport=CheckedTransport(listed),
             trust_env=False,
             follow_redirects=False,
             # Waiting for an answer is timed here, by what is waited for.
