@@ -12,7 +12,7 @@ from chats.models.messages import Message, Role
 from chats.providers.base import Conversation, Turn
 
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
-EMBEDDED_CONTEXT = 2048
+EMBEDDED_CONTEXT = 4096
 EMBEDDED_ANSWER = 512
 PER_TURN = 8  # tokens of its frame
 

@@ -69,7 +69,7 @@ def store(stretches: Collection[Stretch]) -> dict[uuid.UUID, bool]:
         mine.update(heartbeat_at=timezone.now())  # and so locks them against a reaper
         rows = {pk: asked is not None for pk, asked in mine.values_list("pk", "stop_requested_at")}
         GenerationEvent.objects.bulk_create(
-            _row(stretch.generation_id, stretch.first, stretch.events)
+            GenerationEvent.stretch(stretch.generation_id, stretch.first, stretch.events)
             for stretch in stretches
             if stretch.generation_id in rows and stretch.events
         )
@@ -131,14 +131,8 @@ def _interrupt(generation: Generation) -> bool:
         settle(generation, ending)
         last = generation.events.last()
         first = (last.last if last else 0) + GAP
-        _row(generation.pk, first, ending.events()).save()
+        GenerationEvent.stretch(generation.pk, first, ending.events()).save()
     return True
-
-
-def _row(generation_id: uuid.UUID, first: int, events: list[dict[str, Any]]) -> GenerationEvent:
-    return GenerationEvent(
-        generation_id=generation_id, first=first, last=first + len(events) - 1, events=events
-    )
 
 
 def _asked_about(generation: Generation) -> int:

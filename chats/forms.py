@@ -47,6 +47,7 @@ class AssistantForm(forms.ModelForm[Assistant]):
         )  # fmt: skip
         labels = {  # noqa: RUF012
             "base_url": "Base URL",
+            "model": "Name of the model",
             "system_prompt": "How it is told to behave",
             "context_tokens": "Tokens of context",
             "daily_tokens": "Tokens a day, together",
@@ -101,9 +102,6 @@ class AssistantForm(forms.ModelForm[Assistant]):
         elif url and self.key_is_stored and not key and not remove and origin(url) != self._for:
             self.add_error("key", MOVED)
         return cleaned
-
-    def _get_validation_exclusions(self) -> set[str]:
-        return {*super()._get_validation_exclusions(), "base_url"}  # type: ignore[misc]
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]

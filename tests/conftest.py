@@ -10,7 +10,7 @@ import pytest
 from tests.installation import Installation, installed
 
 HERE = Path(__file__).resolve().parent
-ONE_DATABASE = ("cameras/ingest", "e2e", "seed")  # whole folders that are about what is around it
+ONE_DATABASE = ("cameras/ingest", "chats/providers", "e2e", "seed")  # whole folders that are about what is around it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

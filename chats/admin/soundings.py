@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +14,8 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
@@ -21,6 +24,11 @@ from cameras.api.problems import problem
 from cameras.views.frame import public_address
 from chats.probe import NotReached, Probe, bounded_quiet, listen, ticket
 from chats.selftest import Heard, heard_of, judge
+
+log = logging.getLogger(__name__)
+
+ALIVE_S = 0.3  # between signs of life
+FAILED = "The test could not be run; the server’s log says more."
 
 
 class Soundings:
@@ -72,24 +80,17 @@ class Soundings:
             return problem(400, f"That is not what two streams look like: {error}")
         return _judged(chat, bare)
 
-    async def here(self, request: HttpRequest) -> JsonResponse:
-        """The same, listened to by this server at its public address."""
+    async def here(self, request: HttpRequest) -> HttpResponseBase:
+        """The same, listened to by this server at its public address.
+
+        Spaces go ahead of the JSON: what a proxy does to a long silence is to be found, not met.
+        """
         await sync_to_async(self._must_be_inside)(request)
         if settings.PUBLIC_URL is None:
             return problem(404, "SIDELINE_PUBLIC_URL is not set.")
-        listening = (
-            listen(public_address(request, _path(probe)), probe.limit_s)
-            for probe in _probes(request).values()
-        )
-        chat, bare = await asyncio.gather(*listening, return_exceptions=True)
-        for failed in (chat, bare):
-            if isinstance(failed, NotReached):
-                return JsonResponse({"state": "note", "sentence": str(failed), "findings": []})
-            if isinstance(failed, BaseException):
-                raise failed
-        assert isinstance(chat, Heard)
-        assert isinstance(bare, Heard)
-        return _judged(chat, bare)
+        probes = _probes(request).values()
+        streams = [(public_address(request, _path(probe)), probe.limit_s) for probe in probes]
+        return StreamingHttpResponse(_told(streams), content_type="application/json")
 
     def _must_see(self, request: HttpRequest) -> None:
         if not self._admin.has_view_permission(request):
@@ -108,6 +109,28 @@ def _probes(request: HttpRequest) -> dict[str, Probe]:
 
 def _path(probe: Probe) -> str:
     return reverse("selftest-stream", args=(ticket(probe),))
+
+
+async def _told(streams: list[tuple[str, float]]) -> AsyncIterator[bytes]:
+    """The judgement of both, as JSON. Never raises."""
+    both = asyncio.gather(*(listen(*stream) for stream in streams), return_exceptions=True)
+    try:
+        while not both.done():
+            yield b" "
+            await asyncio.wait({both}, timeout=ALIVE_S)
+        heard: list[Heard] = []
+        for one in await both:
+            if isinstance(one, BaseException):
+                raise one
+            heard.append(one)
+        yield _judged(*heard).content
+    except NotReached as error:
+        yield json.dumps({"state": "note", "sentence": str(error), "findings": []}).encode()
+    except Exception:
+        log.exception("the public address could not be listened to")
+        yield json.dumps({"state": "wrong", "sentence": FAILED, "findings": []}).encode()
+    finally:
+        both.cancel()
 
 
 def _judged(chat: Heard, bare: Heard) -> JsonResponse:

@@ -30,7 +30,6 @@ from chats.api.serializers import (
 from chats.export import as_json, as_markdown
 from chats.models import Chat, Message, Role
 
-
 _YES = ("1", "true")
 
 

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('system_prompt', models.TextField(blank=True, default='You are the assistant of Sideline, software for people with cameras. Answer briefly and plainly, in the language of the question. You cannot see the cameras or their records: when a question needs counts, times or events from them, say so instead of guessing.', max_length=8000)),
                 ('temperature', models.FloatField(default=0.3, validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(2.0)])),
                 ('max_tokens', models.PositiveIntegerField(default=1024, validators=[django.core.validators.MinValueValidator(16), django.core.validators.MaxValueValidator(32768)], verbose_name='most tokens in an answer')),
-                ('context_tokens', models.PositiveIntegerField(default=8192, help_text='Older messages are left out beyond it. The built-in model takes 2048.', validators=[django.core.validators.MinValueValidator(512), django.core.validators.MaxValueValidator(1000000)], verbose_name='tokens of a conversation that the model takes')),
+                ('context_tokens', models.PositiveIntegerField(default=8192, help_text='Older messages are left out beyond it. The built-in model takes 4096.', validators=[django.core.validators.MinValueValidator(512), django.core.validators.MaxValueValidator(1000000)], verbose_name='tokens of a conversation that the model takes')),
                 ('daily_tokens', models.PositiveBigIntegerField(blank=True, help_text='For all together. Empty: no limit.', null=True, verbose_name='tokens a day')),
                 ('daily_tokens_each', models.PositiveBigIntegerField(blank=True, help_text='Empty: no limit.', null=True, verbose_name='tokens a day for each person')),
                 ('retention_days', models.PositiveIntegerField(blank=True, help_text='Counted from the last message. Empty: until they are deleted.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='days that chats are kept')),
@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('first', models.PositiveIntegerField()),
                 ('last', models.PositiveIntegerField()),
-                ('events', models.JSONField()),
+                ('events', models.TextField()),
                 ('generation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='chats.generation')),
             ],
             options={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -23,7 +24,7 @@ def validate_base_url(value: str) -> None:
     from chats.providers.dialing import check_base_url
 
     try:
-        check_base_url(value)
+        check_base_url(value, settings.MODEL_SERVERS)
     except ValueError as error:
         raise ValidationError(str(error)) from None
 
@@ -54,7 +55,7 @@ class Assistant(models.Model):
     context_tokens = models.PositiveIntegerField(
         "tokens of a conversation that the model takes", default=8192,
         validators=[MinValueValidator(512), MaxValueValidator(1_000_000)],
-        help_text="Older messages are left out beyond it. The built-in model takes 2048.",
+        help_text="Older messages are left out beyond it. The built-in model takes 4096.",
     )  # fmt: skip
     daily_tokens = models.PositiveBigIntegerField(
         "tokens a day", null=True, blank=True, help_text="For all together. Empty: no limit."

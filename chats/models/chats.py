@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from cameras.actors import Actor
@@ -61,9 +61,28 @@ class ChatQuerySet(models.QuerySet["Chat"]):
 
         What was used stays counted by day, without a word of what was said.
         """
-        count = self.count()
-        self.delete()
-        return count
+        with transaction.atomic():
+            ids = list(self.values_list("pk", flat=True))
+            _let_go(ids)
+            Chat.objects.filter(pk__in=ids).delete()
+        return len(ids)
+
+
+def _let_go(chat_ids: list[uuid.UUID]) -> None:
+    """Take what is being answered from its process, and give back what was set aside for it.
+
+    The process that writes events holds their generation's row; from here on it writes no more.
+    """
+    from chats.models.allowances import Allowance
+    from chats.models.generations import Generation
+
+    running = Generation.objects.running().filter(chat__in=chat_ids)
+    for generation in running.select_for_update():
+        Allowance.settle(
+            generation.organization_id, generation.user_id, generation.day,
+            reserved=generation.reserved, tokens_in=0, tokens_out=0,
+        )  # fmt: skip
+    running.update(status="stopped")
 
 
 class Chat(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -101,7 +102,7 @@ class GenerationEvent(models.Model):
     generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="events")
     first = models.PositiveIntegerField()
     last = models.PositiveIntegerField()
-    events = models.JSONField()
+    events = models.TextField()  # a list as JSON; PostgreSQL's own JSON would put it in other order
 
     class Meta:
         ordering = ("first",)
@@ -114,7 +115,15 @@ class GenerationEvent(models.Model):
 
     def numbered(self) -> Iterator[tuple[int, Event]]:
         """Each event with its number."""
-        yield from enumerate(self.events, self.first)
+        yield from enumerate(json.loads(self.events), self.first)
+
+    @classmethod
+    def stretch(cls, generation_id: uuid.UUID, first: int, events: list[Event]) -> GenerationEvent:
+        """A row of these events, not saved."""
+        text = json.dumps(events, ensure_ascii=False, separators=(",", ":"))
+        return cls(
+            generation_id=generation_id, first=first, last=first + len(events) - 1, events=text
+        )
 
 
 def _retold(message: Message) -> list[Event]:

@@ -17,7 +17,6 @@ from cameras.views.frame import Shell
 from chats.assistant import model_of
 from chats.models import Assistant, Chat, Role
 from chats.models.chats import TITLE_MOST
-from chats.models.messages import PROMPT_MOST
 from chats.views.listing import listing
 from chats.views.seen import Seen, conversation
 
@@ -32,7 +31,6 @@ def _page(request: HttpRequest, template: str, **extra: Any) -> HttpResponse:
         "in_front": shell.current if shell.current and shell.current.pk in mine else None,
         "blank_user": Seen(Role.USER),
         "blank_assistant": Seen(Role.ASSISTANT),
-        "prompt_most": PROMPT_MOST,
         "title_most": TITLE_MOST,
     }
     return render(request, template, context | extra)

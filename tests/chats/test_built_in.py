@@ -1,0 +1,53 @@
+"""Out of the box: a new installation answers with the model that comes with it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.chats.talking import Talker, joined
+from tests.installation import installed
+from tests.waiting import until
+
+pytestmark = pytest.mark.one_database
+
+
+def test_new_installation_answers_and_ends_with_its_model(folder: Path) -> None:
+    with installed(folder) as house:
+        house.serve()
+        assert not house.children("llama"), "nothing runs before the first question"
+        with Talker(house) as talker:
+            chat = talker.chat()
+            events = talker.say(chat, "Say hello in one short sentence.")
+            assert events[0].body["model"] == "SmolLM2-135M-Instruct"
+            assert events[-1].body == {"type": "done", "status": "complete"}
+            assert len(joined(events)) > 3
+            last = talker.last(chat)
+            assert last["tokens_out"] > 0
+            assert last["tokens_in"] > 10
+            assert last["tokens_estimated"] is False
+            model = house.children("llama")[0]
+            assert model.nice() > 0, "cameras go first"
+
+            with talker.sending(chat, "Tell me a very long story about a goalkeeper.") as stream:
+                message = stream.start()
+                next(iter(stream))
+                asked = time.monotonic()
+                talker.stop(chat, message)
+                assert list(stream)[-1].body["status"] == "stopped"
+                assert time.monotonic() - asked < 1
+            until(lambda: idle(model), 3, "the model to be idle")
+        house.processes[0].terminate()
+        assert house.processes[0].wait(5) == 0
+        until(lambda: not model.is_running(), 3, "the model's process to end")
+        assert "Traceback" not in house.logged()
+
+
+def idle(process: psutil.Process) -> bool:
+    """Whether it uses less than a tenth of a core, over a fifth of a second."""
+    before = sum(process.cpu_times()[:2])
+    time.sleep(0.2)
+    return sum(process.cpu_times()[:2]) - before < 0.02
