@@ -10,7 +10,8 @@ import pytest
 from tests.installation import Installation, installed
 
 HERE = Path(__file__).resolve().parent
-ONE_DATABASE = ("cameras/ingest", "chats/providers", "e2e", "seed")  # whole folders that are about what is around it
+# Whole folders that are about what is around the database.
+ONE_DATABASE = ("cameras/ingest", "chats/providers", "e2e", "seed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,8 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from cameras.access import actor_of
 from cameras.views.frame import Shell
-from chats.assistant import model_of
-from chats.models import Assistant, Chat, Role
+from chats.models import Chat, Role
 from chats.models.chats import TITLE_MOST
 from chats.views.listing import listing
 from chats.views.seen import Seen, conversation
@@ -61,10 +60,7 @@ def chat(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     found = get_object_or_404(mine, pk=pk)
     whole = request.GET.get("all") == "1"
     seen, hidden = conversation(found, whole=whole)
-    model = model_of(Assistant.of(found.organization))
-    return _page(
-        request, "chats/chat.html", chat=found, conversation=seen, hidden=hidden, model=model
-    )
+    return _page(request, "chats/chat.html", chat=found, conversation=seen, hidden=hidden)
 
 
 @login_required

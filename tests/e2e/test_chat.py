@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Request, Route, expect
@@ -71,6 +72,7 @@ def test_it_works(keeper: Person, model: Model) -> None:
     expect(page).to_have_url(re.compile("/chats/new$"))
     expect(keeper.field).to_be_focused()
     page.keyboard.type("What plays worked well?")
+    expect(page.locator("form[data-mode=send]")).to_be_visible()  # the scripts have come
     page.keyboard.press("Enter")
     expect(keeper.prompts).to_have_text(re.compile("What plays worked well?"), timeout=1000)
     expect(keeper.answers.locator(".pulse-dot")).to_be_visible()
@@ -207,6 +209,45 @@ def test_a_cut_connection_is_taken_up_again(
         somebody.is_over()
         expect(somebody.words).to_have_text("Before and after.")
         assert len(model.requests) == 1
+
+
+def test_a_prompt_that_cannot_be_sent_can_be_taken_back(
+    browser: Browser, club: Installation, model: Model
+) -> None:
+    with Wire(club.port).strung() as wire, person(browser, club, model, at=wire.url) as somebody:
+        somebody.page.goto(f"{wire.url}/chats/new")
+        wire.cut()
+        somebody.ask("Nobody hears")
+        expect(somebody.prompts).to_have_count(1)
+        expect(somebody.page.get_by_text("Reconnecting, try 1 of 5")).to_be_visible()
+        somebody.stop.click()
+        expect(somebody.field).to_have_value("Nobody hears")
+        expect(somebody.prompts).to_have_count(0)
+        wire.mend()
+        somebody.field.press("Enter")
+        somebody.is_over()
+        assert len(model.requests) == 1
+
+
+def test_a_killed_server_costs_no_word_that_was_shown(browser: Browser, folder: Path) -> None:
+    with endpoint() as model, talking(folder, model) as house:
+        model.script = Script(pieces=("Kept", " words", " lost"), gate_at=2)
+        with person(browser, house, model) as somebody:
+            page = somebody.page
+            somebody.ask_anew("Are you safe?")
+            expect(somebody.words).to_have_text("Kept words")
+            page.wait_for_timeout(500)  # what is shown is stored within 200 ms
+            house.processes[-1].kill()
+            expect(page.get_by_text(re.compile("^Reconnecting"))).to_be_visible()
+            house.serve()
+            expect(page.locator(".fault-failed")).to_contain_text(
+                "server was stopped", timeout=30_000
+            )
+            expect(somebody.words).to_have_text("Kept words")
+            model.script = Script(pieces=(" and more.",))
+            somebody.act("Continue")
+            expect(somebody.words).to_have_text("Kept words and more.")
+            somebody.is_over()
 
 
 def test_a_question_whose_answer_was_lost_is_not_asked_twice(keeper: Person, model: Model) -> None:
@@ -458,12 +499,14 @@ def test_the_organization_of_a_new_chat_is_asked_for_where_none_is_in_front(
             page = somebody.page
             page.goto(f"{house.url}/chats/new")
             somebody.ask("Whose?")
+            expect(page.get_by_label("For")).to_be_focused()
+            expect(somebody.field).to_have_value("Whose?")
             expect(somebody.prompts).to_have_count(0)
             page.get_by_label("For").select_option("Club")
             somebody.field.press("Enter")
             somebody.is_over()
-            with house.api() as api:
-                assert api.get("/actions/chats").status_code in (200, 400)
+            page.goto(f"{house.url}/chats")
+            expect(somebody.row("Whose?")).to_contain_text("Club")
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
@@ -484,10 +527,9 @@ def test_pages_fit_and_every_control_has_a_name_and_is_reached(
         for _ in range(60):
             page.keyboard.press("Tab")
             reached.add(page.evaluate(FOCUSED))
-        assert {"Message", "Options of this chat", "Copy the answer", "Edit this message"} <= {
-            name for name, _ in reached
-        }
-        assert all(ring for _, ring in reached), reached
+        for name in ("Message", "Options of this chat", "Copy the answer", "Edit this message"):
+            assert f"true {name}" in reached
+        assert not [one for one in reached if one.startswith("false")]
         if viewport == NARROW:
             expect(page.locator("[data-list]")).to_be_hidden()
             page.get_by_role("link", name="All chats").click()
@@ -507,7 +549,7 @@ FOCUSED = """() => {
         return style.outlineStyle !== "none" || style.boxShadow !== "none";
     };
     const shown = on === document.body || ring(on) || ring(on.closest(".composer-box") ?? on);
-    return [on.getAttribute("aria-label") || on.textContent.trim().slice(0, 40), shown];
+    return `${shown} ${on.getAttribute("aria-label") || on.textContent.trim().slice(0, 40)}`;
 }"""
 
 

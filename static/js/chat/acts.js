@@ -1,5 +1,6 @@
 import { toast } from "../toast.js";
 import { ask, tell } from "./api.js";
+import { sourceOf, wordsOf } from "./thread.js";
 
 const SAID_MS = 2000;
 
@@ -36,7 +37,7 @@ export class Acts {
    * @param {string} [changed] what was made of them before
    */
   edit(message, changed) {
-    const words = /** @type {HTMLElement} */ (message.querySelector("[data-words]"));
+    const words = wordsOf(message);
     const foot = /** @type {HTMLElement} */ (message.querySelector("[data-foot]"));
     if (words.hidden || this.#refuse()) return;
     const form = this.#thread.blank("edit");
@@ -99,15 +100,12 @@ export class Acts {
 
   /** @param {HTMLElement} button @param {HTMLElement} message */
   async #copy(button, message) {
-    const source = /** @type {HTMLTemplateElement | null} */ (message.querySelector("[data-source]"));
-    const words = /** @type {HTMLElement} */ (message.querySelector("[data-words]"));
-    const text = source?.content.textContent ?? words.textContent ?? "";
-    const done = await navigator.clipboard?.writeText(text).then(
+    const done = await navigator.clipboard?.writeText(sourceOf(message)).then(
       () => true,
       () => false,
     );
     if (!done) {
-      getSelection()?.selectAllChildren(words);
+      getSelection()?.selectAllChildren(wordsOf(message));
       return toast("The answer is selected: press Ctrl C or ⌘ C.", { about: "copy" });
     }
     button.setAttribute("aria-pressed", "true");

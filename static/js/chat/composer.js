@@ -46,6 +46,11 @@ export class Composer {
     this.#enable();
   }
 
+  /** A new chat has an id now. @param {string} chat */
+  set chat(chat) {
+    this.#drafts.move(chat);
+  }
+
   /** The prompt is the server's now. */
   accepted() {
     this.#drafts.settled(this.#field.value);

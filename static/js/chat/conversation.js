@@ -8,7 +8,7 @@ import { Head } from "./head.js";
 import { Question } from "./question.js";
 import { refusalOf, sayRefusal } from "./refusals.js";
 import { Follower } from "./scroll.js";
-import { Thread, wordsOf } from "./thread.js";
+import { Thread, sourceOf, wordsOf } from "./thread.js";
 import { Turn } from "./turn.js";
 
 const AGAIN_MS = 2000; // before what the server shows is asked for once more
@@ -30,6 +30,7 @@ export class Conversation {
   /** @type {Turn | null} */
   #turn = null;
   #refreshing = 0;
+  #takeBack = () => {}; // a question that was not taken
   #stopping = false; // asked for before the server has named the answer
   /** Called when the chat was asked something or has changed. @type {() => void} */
   onnews = () => {};
@@ -56,7 +57,7 @@ export class Conversation {
     });
     this.#form = /** @type {HTMLFormElement} */ (find("[data-composer]"));
     this.#composer = new Composer(this.#form, { chat: this.chat || "new" });
-    this.#form.addEventListener("send", (event) => this.#ask("send", /** @type {CustomEvent} */ (event).detail));
+    this.#form.addEventListener("send", (event) => this.#send(/** @type {CustomEvent} */ (event).detail));
     this.#form.addEventListener("stop", () => this.#stop());
     this.#form.addEventListener("edit-last", () => {
       const last = this.#thread.lastPrompt;
@@ -90,6 +91,7 @@ export class Conversation {
       this.#follower.grown();
       this.#attach();
     } catch (error) {
+      if (error instanceof Refusal && error.status === 404) this.gone = true;
       if (error instanceof Refusal || outdated()) return;
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       if (!outdated()) await this.refresh();
@@ -110,6 +112,13 @@ export class Conversation {
     return `${this.#api}/${this.chat}/messages/${message}`;
   }
 
+  /** @param {{prompt: string, key: string}} what */
+  #send(what) {
+    if (this.#form.checkValidity()) return this.#ask("send", what);
+    this.#composer.refused();
+    this.#form.reportValidity(); // such as: for which organization
+  }
+
   /**
    * Ask, and follow the answer.
    * @param {import("./question.js").What["kind"]} kind
@@ -119,11 +128,17 @@ export class Conversation {
     if (this.#turn) return;
     sayRefusal(this.#refusal, "");
     const onward = kind === "continue";
-    const said = onward && message ? (wordsOf(message).textContent ?? "") : "";
+    const said = onward && message ? sourceOf(message) : "";
     const question = new Question(this.#where(), { kind, message: message?.dataset.message, prompt, key });
     const begun = this.#thread.begin({ prompt, place: message, keepWords: onward });
     const turn = this.#follow(begun.answer, { send: () => question.send() }, said.length);
     this.#follower.toEnd();
+    this.#takeBack = () => {
+      this.#turn = null;
+      begun.undo();
+      if (kind === "send") this.#composer.refused();
+      else if (message && prompt) this.#acts.edit(message, prompt);
+    };
     turn.onstart = ({ message_id, user_message_id }) => {
       Object.assign(begun.answer.dataset, { message: message_id, status: "running" });
       if (begun.user) begun.user.dataset.message = user_message_id;
@@ -135,10 +150,7 @@ export class Conversation {
     };
     turn.onstate = (state) => {
       if (state.phase !== "over" || turn.begun) return this.#told(state);
-      this.#turn = null;
-      begun.undo();
-      if (kind === "send") this.#composer.refused();
-      else if (message && prompt) this.#acts.edit(message, prompt);
+      this.#takeBack();
       sayRefusal(this.#refusal, refusalOf(state, question.response), state.code);
       if (state.code === 409) this.refresh(); // which attaches to what runs
     };
@@ -154,6 +166,7 @@ export class Conversation {
   #isNow(chat) {
     if (this.chat === chat) return;
     this.#root.dataset.chat = chat;
+    this.#composer.chat = chat;
     this.#form.querySelector(".composer-organization")?.remove();
     history.replaceState(null, "", `${this.#pages}/${chat}`);
   }
@@ -199,8 +212,13 @@ export class Conversation {
   }
 
   async #stop() {
-    const message = this.#turn?.element.dataset.message;
-    this.#stopping = this.#turn !== null && !message;
+    const turn = this.#turn;
+    const message = turn?.element.dataset.message;
+    if (turn?.lost && !turn.begun) {
+      turn.close(); // it may have arrived: the same prompt sent again is the same question
+      return this.#takeBack();
+    }
+    this.#stopping = turn !== null && !message;
     if (!message) return;
     try {
       await ask(`${this.#address(message)}/stop`, "POST");

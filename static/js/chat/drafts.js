@@ -46,6 +46,17 @@ export class Drafts {
     return key;
   }
 
+  /** They are those of another chat from now on: a new one has its id. @param {string} chat */
+  move(chat) {
+    const draft = this.#read("draft");
+    const sent = this.#sent;
+    this.#store("draft", null);
+    this.#store("sent", null);
+    this.#name = `chat:${chat}`;
+    this.#store("draft", draft);
+    this.#store("sent", sent);
+  }
+
   /** What was sent has arrived. @param {string} draft what is written since */
   settled(draft) {
     this.#sent = null;

@@ -18,7 +18,7 @@ export class ChatMenu {
   /**
    * @param {HTMLElement} menu a popover
    * @param {string} api the address of the API's chats
-   * @param {(id: string, what: "changed" | "gone" | "back", chat: any) => unknown} changed
+   * @param {(id: string, what: "changed" | "gone") => unknown} changed
    */
   constructor(menu, api, changed) {
     this.#menu = menu;
@@ -83,7 +83,8 @@ export class ChatMenu {
     const { row: id = "", title = "", pinned, archived } = row.dataset;
     if (what === "rename") {
       const name = /** @type {HTMLElement} */ (row.querySelector("[data-name]"));
-      renameIn(name, title, (wanted) => this.#patch(id, { title: wanted }, "It was not renamed."));
+      const most = Number(this.#menu.dataset.most);
+      renameIn(name, title, most, (wanted) => this.#patch(id, { title: wanted }, "It was not renamed."));
     } else if (what === "pin") await this.#patch(id, { pinned: !pinned }, "It was not pinned.");
     else if (what === "archive") await this.#patch(id, { archived: !archived }, "It was not archived.");
     else if (what === "delete") await this.#delete(id, title);
@@ -92,10 +93,13 @@ export class ChatMenu {
   /** @param {string} id @param {object} change @param {string} lead */
   async #patch(id, change, lead) {
     try {
-      await this.#changed(id, "changed", await ask(`${this.#api}/${id}`, "PATCH", change));
+      await ask(`${this.#api}/${id}`, "PATCH", change);
     } catch (error) {
       toast(tell(error, lead), { error: true });
+      return false;
     }
+    await this.#changed(id, "changed");
+    return true;
   }
 
   /** @param {string} id @param {string} title */
@@ -109,15 +113,16 @@ export class ChatMenu {
       about: `deleted ${id}`,
       action: { text: "Undo", run: () => this.#undo(id) },
     });
-    await this.#changed(id, "gone", null);
+    await this.#changed(id, "gone");
   }
 
   /** @param {string} id */
   async #undo(id) {
     try {
-      await this.#changed(id, "back", await ask(`${this.#api}/${id}/restore`, "POST"));
+      await ask(`${this.#api}/${id}/restore`, "POST");
     } catch (error) {
-      toast(tell(error, "It could not be brought back."), { error: true });
+      return toast(tell(error, "It could not be brought back."), { error: true });
     }
+    await this.#changed(id, "changed");
   }
 }

@@ -12,27 +12,23 @@ const list = new ChatList(
   /** @type {HTMLElement} */ (document.querySelector("[data-list]")),
   () => conversation.chat,
 );
-const tabs = new Tabs(({ chat, what }) => {
-  list.refresh();
-  if (chat !== conversation.chat) return;
-  if (what === "gone") location.assign(pages);
-  else conversation.refresh();
-});
+/** @param {import("./tabs.js").News} news */
+async function heard({ chat, what }) {
+  if (chat === conversation.chat) {
+    conversation.gone = what === "gone"; // it stays in sight, for it can be brought back
+    if (what === "changed") await conversation.refresh();
+  }
+  await list.refresh();
+}
 
+const tabs = new Tabs(heard);
 conversation.onnews = () => {
   tabs.tell({ chat: conversation.chat, what: "changed" });
   list.refresh();
 };
-
-new ChatMenu(menu, api, async (id, what, chat) => {
-  tabs.tell({ chat: id, what: what === "gone" ? "gone" : "changed" });
-  if (id === conversation.chat && what === "gone") {
-    conversation.gone = true; // on this page, where the toast can bring it back
-  } else if (id === conversation.chat) {
-    conversation.gone = false;
-    await conversation.refresh();
-  }
-  await list.refresh();
+new ChatMenu(menu, api, async (chat, what) => {
+  tabs.tell({ chat, what });
+  await heard({ chat, what });
 });
 
 // What was asked elsewhere meanwhile, on another device perhaps.

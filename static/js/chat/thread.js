@@ -119,6 +119,12 @@ export function wordsOf(message) {
   return /** @type {HTMLElement} */ (message.querySelector("[data-words]"));
 }
 
+/** What the model wrote, as it wrote it. @param {Element} message */
+export function sourceOf(message) {
+  const source = /** @type {HTMLTemplateElement | null} */ (message.querySelector("[data-source]"));
+  return source?.content.textContent ?? wordsOf(message).textContent ?? "";
+}
+
 /**
  * @param {HTMLElement} known in the page
  * @param {HTMLElement} now the same as the server shows it

@@ -52,6 +52,11 @@ export class Turn {
     return this.#begun;
   }
 
+  /** Whether there is no connection to the server now. */
+  get lost() {
+    return Boolean(this.#stream.words);
+  }
+
   /** Follow the answer to its end. */
   async follow() {
     this.element.setAttribute("aria-busy", "true");
@@ -83,7 +88,7 @@ export class Turn {
 
   /** @param {import("./answer.js").State} state */
   #heard(state) {
-    if (state.phase === "over") this.#paint(true);
+    if (state.phase === "over") this.#paint(true, Boolean(state.status));
     this.#say(state.words);
     this.onstate(state);
   }
@@ -95,10 +100,10 @@ export class Turn {
     this.#grown();
   }
 
-  /** @param {boolean} final */
-  #paint(final) {
+  /** @param {boolean} final @param {boolean} [whole] whether it is all that there is */
+  #paint(final, whole = false) {
     const { text } = this.#stream;
-    if (text.length < this.#shown && !(final && this.#begun && text)) return;
+    if (text.length < this.#shown && !(whole && text)) return;
     if (text && !this.#shown) this.#say("");
     this.#shown = text.length;
     this.#markdown.show(text, { final });

@@ -146,9 +146,7 @@ def test_a_running_answer_is_shown_as_far_as_it_is_stored(chat: Chat, owner: Use
         message=answer, chat=chat, user=owner, organization=chat.organization,
         process="elsewhere", day="2026-01-01",
     )  # fmt: skip
-    GenerationEvent.objects.create(
-        generation=generation, first=1, last=2, events=[chunk("So "), chunk("*far*")]
-    )
+    GenerationEvent.stretch(generation.pk, 1, [chunk("So "), chunk("*far*")]).save()
     article = re.findall(r"<article.*?</article>", page_of(chat, owner), re.DOTALL)[3]
     assert 'data-status="running"' in article
     assert 'data-length="8"' in article
