@@ -36,9 +36,10 @@ soak: .venv/.developing requisites
 	@$(PIP) -r requirements-bench.txt
 	@touch $@
 
-# For example: make bench BENCH="--scenarios 100,saturated --rounds 3"
+# For example: make bench BENCH="--scenarios 100,saturated --rounds 3" ANSWERS="--scenarios 200"
 bench: .venv/.benching requisites
 	$(BIN)/python -m tests.bench $(BENCH)
+	$(BIN)/python -m tests.bench.answers $(ANSWERS)
 
 node-tests: requisites
 	node --test tests/js/

@@ -41,6 +41,10 @@ class Ending:
         """What readers are told last."""
         return streams.ending(self.status, self.code, self.sentence, retryable=self.retryable)
 
+    def lines(self) -> list[str]:
+        """The same as JSON."""
+        return [streams.event_json(event) for event in self.events()]
+
 
 def interrupted(text: str) -> Ending:
     return Ending(
@@ -50,11 +54,11 @@ def interrupted(text: str) -> Ending:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Events to be stored, from number `first` on; with `ending` they are the last."""
+    """Events to be stored, as JSON, from number `first` on; with `ending` they are the last."""
 
     generation_id: uuid.UUID
     first: int
-    events: list[dict[str, Any]]
+    events: list[str]
     ending: Ending | None = None
 
 
@@ -68,8 +72,8 @@ def store(stretches: Collection[Stretch]) -> dict[uuid.UUID, bool]:
         mine = Generation.objects.running().filter(process=identity())
         mine.update(heartbeat_at=timezone.now())  # and so locks them against a reaper
         rows = {pk: asked is not None for pk, asked in mine.values_list("pk", "stop_requested_at")}
-        GenerationEvent.objects.bulk_create(
-            GenerationEvent.stretch(stretch.generation_id, stretch.first, stretch.events)
+        GenerationEvent.objects.write(
+            (stretch.generation_id, stretch.first, stretch.events)
             for stretch in stretches
             if stretch.generation_id in rows and stretch.events
         )
@@ -131,7 +135,7 @@ def _interrupt(generation: Generation) -> bool:
         settle(generation, ending)
         last = generation.events.last()
         first = (last.last if last else 0) + GAP
-        GenerationEvent.stretch(generation.pk, first, ending.events()).save()
+        GenerationEvent.objects.write([(generation.pk, first, ending.lines())])
     return True
 
 

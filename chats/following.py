@@ -12,9 +12,9 @@ from chats.desk import Desk
 from chats.models import Generation, Status
 from chats.models.generations import Event
 from chats.readers import QueueReader, Reader, WireReader
-from chats.rows import in_rows
+from chats.rows import in_rows, let_thread_go
 from chats.runs import Run
-from chats.streams import BURST, PING, as_chunk, event_bytes
+from chats.streams import BURST, PING, as_chunk, event_bytes, event_json
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ async def narrate(
     far behind or the log cannot be read: who reads it comes again.
     """
     yield PING
+    let_thread_go()
     wire = extensions.get("sideline.response")
     reader: Reader = (
         WireReader(wire) if wire is not None else QueueReader(extensions.get("sideline.waiting"))
@@ -113,7 +114,7 @@ class Follower:
             await self._desk.news.growth(self._id)
             return after
         self._patience = PATIENCE
-        numbered = [(seq, event_bytes(seq, event)) for seq, event in events]
+        numbered = [(seq, event_bytes(seq, event_json(event))) for seq, event in events]
         while numbered and not self._reader.dropped:
             after = await self._burst(numbered)
             numbered = [(seq, data) for seq, data in numbered if seq > after]
@@ -135,7 +136,7 @@ class Follower:
 
     def _start_over(self) -> int:
         """The reader knows more than there is: it is to forget it."""
-        data = event_bytes(0, streams.RESET)
+        data = event_bytes(0, event_json(streams.RESET))
         self._reader.take(data, as_chunk(data))
         return 0
 

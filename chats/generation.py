@@ -12,7 +12,7 @@ from chats.asking import Asked
 from chats.endings import INTERRUPTED, Ending
 from chats.models import Status
 from chats.providers.base import Conversation, Finish, Provider, ProviderError
-from chats.runs import Run
+from chats.runs import TEXT_MOST, Run
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +64,11 @@ class Answering:
                 self._first = time.monotonic()
             run.hear(piece)
             heard(run)
-            if run.is_full:
+            if run.size >= TEXT_MOST:
                 self._finish = Finish("length")
                 return
-            await run.room.wait()
+            if not run.room.is_set():
+                await run.room.wait()
 
     def ending(self, *, cancelled: bool, closing: bool) -> Ending:
         """How it ended. Cancelled means stopped, or interrupted where the process is closing."""

@@ -15,7 +15,7 @@ from django.core import signing
 from django.core.cache import cache
 
 from chats.selftest import HEADERS, Arrival, Heard
-from chats.streams import PING, event_bytes
+from chats.streams import PING, event_bytes, event_json
 
 EVENTS = 10
 GAP_S = 0.15
@@ -75,9 +75,9 @@ async def tell(probe: Probe) -> AsyncIterator[bytes]:
     yield PING
     for number in range(1, EVENTS + 1):
         await asyncio.sleep(GAP_S)
-        yield event_bytes(number, _event("tick", began))
+        yield event_bytes(number, event_json(_event("tick", began)))
     await asyncio.sleep(probe.quiet_s)
-    yield event_bytes(EVENTS + 1, _event("end", began))
+    yield event_bytes(EVENTS + 1, event_json(_event("end", began)))
 
 
 def _event(kind: str, began: float) -> dict[str, Any]:

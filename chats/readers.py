@@ -14,6 +14,7 @@ from chats.streams import PING
 
 BEHIND_MOST = 256 * 1024  # bytes; who is further behind is dropped, and resumes
 STUCK_S = 60.0  # ... and so is who reads nothing of what waits
+SILENT_S = 14.0  # then it is pinged, within a second
 ASK_S = 0.1
 
 
@@ -21,8 +22,8 @@ class Reader:
     """One response. `over` is set when the run ended, or the reader was dropped."""
 
     def __init__(self) -> None:
-        self.told_at = self._moved_at = time.monotonic()
-        self.taken = self._sent = 0  # bytes
+        self._told_at = self._moved_at = time.monotonic()
+        self.taken = self._told = self._sent = 0  # bytes
         self.over = asyncio.Event()
         self.dropped = False
 
@@ -33,6 +34,12 @@ class Reader:
     def waiting(self) -> int:
         """Bytes that were taken and not sent."""
         raise NotImplementedError
+
+    def is_silent(self, now: float) -> bool:
+        """Whether it has been told nothing for `SILENT_S`."""
+        if self.taken != self._told:
+            self._told, self._told_at = self.taken, now
+        return now - self._told_at > SILENT_S
 
     def is_stuck(self, now: float) -> bool:
         """Whether something waits, and nothing of it has moved for `STUCK_S`."""
@@ -73,7 +80,6 @@ class WireReader(Reader):
     def take(self, data: bytes, framed: bytes) -> None:
         if self.dropped:
             return
-        self.told_at = time.monotonic()
         if self._wire.behind(BEHIND_MOST):
             self.drop()
         else:
@@ -105,7 +111,6 @@ class QueueReader(Reader):
     def take(self, data: bytes, framed: bytes) -> None:
         if self.dropped:
             return
-        self.told_at = time.monotonic()
         if self.waiting() > BEHIND_MOST:
             self.drop()
             return

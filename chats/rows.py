@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from asgiref.sync import SyncToAsync
 from django.db import close_old_connections
 
 P = ParamSpec("P")
@@ -29,3 +30,16 @@ async def in_rows(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
             close_old_connections()
 
     return await asyncio.get_running_loop().run_in_executor(_threads, asked)
+
+
+def let_thread_go() -> None:
+    """End the thread that this request's synchronous parts ran in, with its connection.
+
+    A stream would keep it, idle, for as long as it lasts; what comes later gets a new one. asgiref
+    has no word for this: `tests/chats/test_limits.py` counts threads.
+    """
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    threads = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None
+    if threads is not None:
+        threads.submit(close_old_connections)
+        threads.shutdown(wait=False)

@@ -10,11 +10,11 @@ import uuid
 from collections import deque
 from typing import Any, Protocol
 
-from chats.streams import BURST, as_chunk, chunk, event_bytes, pieces
+from chats.streams import BURST, as_chunk, chunk_json, event_bytes, event_json, pieces
 
 TAIL = 256  # events kept at hand beyond what is not stored; older ones are read from the log
-UNSTORED_MOST = 256 * 1024  # bytes; when the database is that far behind, the model is not read
-TEXT_MOST = 256 * 1024  # bytes of an answer
+UNSTORED_MOST = 256 * 1024  # characters; with more that is not stored, the model is not read
+TEXT_MOST = 256 * 1024  # characters of an answer
 
 
 class Reader(Protocol):
@@ -36,33 +36,29 @@ class Run:
         self.readers: set[Reader] = set()
         self.seq = 0
         self.stored = 0
-        self.unstored: list[dict[str, Any]] = []
+        self.unstored: list[str] = []  # events as JSON
         self.tail: deque[tuple[int, bytes]] = deque()
         self.shown: list[str] = []  # the text that was shown
-        self.size = 0  # bytes of text heard
+        self.size = 0  # characters of text heard
         self.done = False  # the last event was said
         self.room = asyncio.Event()
         self.room.set()
         self.drained = asyncio.Event()
         self.drained.set()
         self._heard: list[str] = []
-        self._sizes: list[int] = []  # bytes of each unstored event
-        self._unstored_bytes = 0
+        self._unstored_size = 0
 
     @property
     def waits(self) -> bool:
         """Whether there is text that was not shown."""
         return bool(self._heard)
 
-    @property
-    def is_full(self) -> bool:
-        return self.size >= TEXT_MOST
-
     def hear(self, text: str) -> None:
         """Text from the model; shown with the next tick."""
-        self.size += len(text.encode())
+        self.size += len(text)
+        if not self._heard:
+            self.drained.clear()
         self._heard.append(text)
-        self.drained.clear()
 
     def forget(self) -> None:
         """What was not shown is not kept."""
@@ -75,41 +71,48 @@ class Run:
         for piece in pieces(text):
             self.shown.append(piece)
             said += len(piece)
-            budget -= self.say(chunk(piece))
+            budget -= self._tell(chunk_json(piece))
             if budget <= 0:
                 break
         self._heard = [text[said:]] if said < len(text) else []
         if not self._heard:
             self.drained.set()
 
-    def say(self, event: dict[str, Any]) -> int:
-        """Number an event, tell it to all readers and keep it for the log; its bytes."""
-        self.seq += 1
+    def say(self, event: dict[str, Any]) -> None:
+        """Number an event, tell it to all readers and keep it for the log."""
         self.done = event["type"] == "done"
-        data = event_bytes(self.seq, event)
-        self.unstored.append(event)
-        self._sizes.append(len(data))
-        self._unstored_bytes += len(data)
-        if self._unstored_bytes > UNSTORED_MOST:
+        self._tell(event_json(event))
+
+    def _tell(self, line: str) -> int:
+        self.seq += 1
+        data = event_bytes(self.seq, line)
+        self.unstored.append(line)
+        self._unstored_size += len(line)
+        if self._unstored_size > UNSTORED_MOST:
             self.room.clear()
         self.tail.append((self.seq, data))
-        framed = as_chunk(data) if self.readers else b""
-        for reader in tuple(self.readers):
-            reader.take(data, framed)
+        if self.readers:
+            framed = as_chunk(data)
+            for reader in tuple(self.readers):
+                reader.take(data, framed)
         return len(data)
 
-    def stretch(self) -> tuple[int, list[dict[str, Any]]]:
+    def stretch(self) -> tuple[int, list[str]]:
         """What is to be stored next: the number of the first event, and the events."""
-        return self.stored + 1, list(self.unstored)
+        return self.stored + 1, self.unstored[:]
 
-    def keep(self, count: int) -> None:
-        """The first so many of `unstored` are stored."""
-        del self.unstored[:count]
-        self.stored += count
-        self._unstored_bytes -= sum(self._sizes[:count])
-        del self._sizes[:count]
-        while len(self.tail) > TAIL and self.tail[0][0] <= self.stored:
-            self.tail.popleft()
+    def keep(self, lines: list[str]) -> None:
+        """These, the first of `unstored`, are stored."""
+        if len(lines) == len(self.unstored):
+            self.unstored.clear()
+            self._unstored_size = 0
+        else:
+            del self.unstored[: len(lines)]
+            self._unstored_size -= sum(map(len, lines))
+        self.stored += len(lines)
+        tail = self.tail
+        while len(tail) > TAIL and tail[0][0] <= self.stored:
+            tail.popleft()
         self.room.set()
 
     def has(self, after: int) -> bool:

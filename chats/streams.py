@@ -9,16 +9,30 @@ from typing import Any
 PING = b": ping\n\n"
 CHUNK_MOST = 1000  # bytes of text in one event: the seed's client has no buffer for lines
 _OTHER_ENDS = "\x85\u2028\u2029"  # JSON lets these stand; Python's splitlines breaks at them
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 BURST = 8 * 1024  # bytes of events that a reader is given at once
 
 
-def event_bytes(seq: int, event: dict[str, Any]) -> bytes:
-    """One event; nothing in a text ends the line, whatever a client takes for a line's end."""
-    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+def event_json(event: dict[str, Any]) -> str:
+    """The event on one line: nothing in it ends that, whatever a client takes for a line's end."""
+    return _on_one_line(_encode(event))
+
+
+def chunk_json(text: str) -> str:
+    """The same for a chunk of text, of which there are very many."""
+    return f'{{"type":"chunk","text":{_on_one_line(_encode(text))}}}'
+
+
+def event_bytes(seq: int, line: str) -> bytes:
+    """One event of the stream; `line` is its JSON."""
+    return f"id: {seq}\ndata: {line}\n\n".encode()
+
+
+def _on_one_line(text: str) -> str:
     if not text.isascii():
         for end in _OTHER_ENDS:
             text = text.replace(end, f"\\u{ord(end):04x}")
-    return f"id: {seq}\ndata: {text}\n\n".encode()
+    return text
 
 
 def pieces(text: str, most: int = CHUNK_MOST) -> Iterator[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
 
 from cameras.models import Organization
@@ -22,6 +22,10 @@ Event = dict[str, Any]
 # Numbers that a killed process had shown and not stored are never given to other events: what is
 # added to its log begins so far behind the last that is there.
 GAP = 1_000_000
+_INSERT = """
+    INSERT INTO chats_generationevent (generation_id, "first", "last", events)
+    VALUES (%s, %s, %s, %s)
+"""
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
@@ -96,6 +100,21 @@ class Generation(models.Model):
         return "".join(event["text"] for _, event in self.stored() if event["type"] == "chunk")
 
 
+class GenerationEventQuerySet(models.QuerySet["GenerationEvent"]):
+    def write(self, stretches: Iterable[tuple[uuid.UUID, int, list[str]]]) -> None:
+        """Insert a row for each generation, number of its first event, and events as JSON.
+
+        With many answers at once `bulk_create` would be a seventh of all that they cost.
+        """
+        native = connection.features.has_native_uuid_field
+        rows = [
+            (pk if native else pk.hex, first, first + len(lines) - 1, f"[{','.join(lines)}]")
+            for pk, first, lines in stretches
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany(_INSERT, rows)
+
+
 class GenerationEvent(models.Model):
     """A stretch of a generation's log: the events `first` to `last`, written together."""
 
@@ -103,6 +122,8 @@ class GenerationEvent(models.Model):
     first = models.PositiveIntegerField()
     last = models.PositiveIntegerField()
     events = models.TextField()  # a list as JSON; PostgreSQL's own JSON would put it in other order
+
+    objects = GenerationEventQuerySet.as_manager()
 
     class Meta:
         ordering = ("first",)
@@ -116,14 +137,6 @@ class GenerationEvent(models.Model):
     def numbered(self) -> Iterator[tuple[int, Event]]:
         """Each event with its number."""
         yield from enumerate(json.loads(self.events), self.first)
-
-    @classmethod
-    def stretch(cls, generation_id: uuid.UUID, first: int, events: list[Event]) -> GenerationEvent:
-        """A row of these events, not saved."""
-        text = json.dumps(events, ensure_ascii=False, separators=(",", ":"))
-        return cls(
-            generation_id=generation_id, first=first, last=first + len(events) - 1, events=text
-        )
 
 
 def _retold(message: Message) -> list[Event]:

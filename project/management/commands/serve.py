@@ -81,6 +81,7 @@ class Command(BaseCommand):
         reactor.addSystemEventTrigger("before", "shutdown", _end_in_time)  # type: ignore[arg-type]
         _allow_many_connections()
         gc.collect()
+        gc.set_threshold(20_000, 20, 20)  # streams make much and keep little of it
         gc.freeze()  # what is there now stays: the collector need not look at it again
         try:
             server.run()
