@@ -60,6 +60,10 @@ BAD = [
     ("SIDELINE_PUBLIC_URL", "https://cameras.example.org/?page=1"),
     ("SIDELINE_TRUSTED_PROXIES", "proxy.example.org"),
     ("SIDELINE_TRUSTED_PROXIES", "10.0.0.1/99"),
+    ("SIDELINE_MODEL_SERVERS", "127.0.0.1"),
+    ("SIDELINE_MODEL_SERVERS", "http://127.0.0.1:11434"),
+    ("SIDELINE_ANSWERS_AT_ONCE", "0"),
+    ("SIDELINE_ANSWER_SILENCE", "a minute"),
     ("SIDELINE_FIELD_KEY", "short"),
     ("SIDELINE_FIELD_KEY", f",{LONG}"),
     ("SIDELINE_FIELD_KEY", f"{LONG},short"),
@@ -101,11 +105,15 @@ def test_all_settings_may_be_given_and_all_may_be_left_out(
         SIDELINE_PUBLIC_URL="https://watch.example.org/sideline/",
         SIDELINE_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8,::1",
         SIDELINE_FIELD_KEY=f"{LONG}, {LONG[::-1]}",
+        SIDELINE_MODEL_SERVERS="127.0.0.1:11434, Models.example.org:443",
+        SIDELINE_ANSWERS_AT_ONCE="10",
+        SIDELINE_ANSWER_SILENCE="5",
         DATABASE_URL="postgres://keeper:hunter2@127.0.0.1:5433/sideline",
         REDIS_URL="redis://127.0.0.1:6379/0",
     )
     assert given["LISTEN_PORT"] == 8080
     assert given["METRICS"] == ("::1", 9103)
+    assert given["MODEL_SERVERS"] == {"127.0.0.1:11434", "models.example.org:443"}
     assert {"cameras.example.org", "watch.example.org"} <= set(given["ALLOWED_HOSTS"])
     assert "https://watch.example.org" in given["CSRF_TRUSTED_ORIGINS"]
     assert given["STATIC_URL"] == "/sideline/static/"

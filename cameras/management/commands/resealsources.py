@@ -1,29 +1,44 @@
-"""`manage.py resealsources`: encrypt stored sources anew, after a change of SIDELINE_FIELD_KEY."""
+"""`manage.py resealsources`: encrypt stored secrets anew, after a change of SIDELINE_FIELD_KEY."""
 
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Model
 
-from cameras.models import Camera
 from cameras.models.sealed import SealBroken, reseal
+
+PREFIX = "sealed_"  # how fields with sealed text are called: a camera's source, a model's key
 
 
 class Command(BaseCommand):
-    help = "Encrypt all camera sources with the first key of SIDELINE_FIELD_KEY."
+    help = "Encrypt all stored secrets (cameras' addresses, models' keys) with the first field key."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        broken = []
-        cameras = Camera.objects.exclude(sealed_source="")
-        for camera in cameras:
-            try:
-                sealed = reseal(camera.sealed_source)
-            except SealBroken:
-                broken.append(camera.name)
-                continue
-            Camera.objects.filter(pk=camera.pk).update(sealed_source=sealed)
+        done, broken = 0, []
+        for model in apps.get_models():
+            for field in model._meta.get_fields():
+                if field.name.startswith(PREFIX):
+                    sealed, failed = _reseal(model, field.name)
+                    done += sealed
+                    broken += failed
         if broken:
             raise CommandError(
-                f"No key of SIDELINE_FIELD_KEY opens the source of {', '.join(broken)}. "
+                f"No key of SIDELINE_FIELD_KEY opens what is stored of {', '.join(broken)}. "
                 "The others are done."
             )
-        self.stdout.write(f"Encrypted with the first key: {len(cameras)} of {len(cameras)}.")
+        self.stdout.write(f"Encrypted with the first key: {done}.")
+
+
+def _reseal(model: type[Model], field: str) -> tuple[int, list[str]]:
+    """How many were sealed anew, and the names of those that no key opens."""
+    rows = model._default_manager.exclude(**{field: ""})
+    done, broken = 0, []
+    for row in rows:
+        try:
+            sealed = reseal(getattr(row, field))
+        except SealBroken:
+            broken.append(str(row))
+            continue
+        done += rows.filter(pk=row.pk).update(**{field: sealed})
+    return done, broken

@@ -7,6 +7,7 @@ from django.test import Client
 
 from cameras.models import Organization, User
 from chats.models import Chat, Generation, GenerationEvent, Message, Role
+from chats.streams import chunk_json
 from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     _plain_static_names,
     _quick_passwords,
@@ -35,8 +36,6 @@ def chat_of(owner: User, organization: Organization, title: str = "Set pieces") 
         message=told, chat=chat, user=owner, organization=organization, status="complete",
         process="p", day="2026-03-01",
     )  # fmt: skip
-    GenerationEvent.objects.create(
-        generation=generation, first=1, last=1, events=[{"type": "chunk", "text": "**Short**"}]
-    )
+    GenerationEvent.objects.write([(generation.pk, 1, [chunk_json("**Short**")])])
     chat.put_in_front(told)
     return chat

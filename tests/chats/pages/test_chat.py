@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from cameras.models import Membership, Organization, User
 from chats.models import Chat, Generation, GenerationEvent, Message, Role, Status
-from chats.streams import chunk
+from chats.streams import chunk_json
 from chats.views.seen import SHOWN
 from tests.cameras.pages.rows import client_of
 from tests.chats.pages.rows import body, chat_of, say
@@ -146,7 +146,8 @@ def test_a_running_answer_is_shown_as_far_as_it_is_stored(chat: Chat, owner: Use
         message=answer, chat=chat, user=owner, organization=chat.organization,
         process="elsewhere", day="2026-01-01",
     )  # fmt: skip
-    GenerationEvent.stretch(generation.pk, 1, [chunk("So "), chunk("*far*")]).save()
+    lines = [chunk_json("So "), chunk_json("*far*")]
+    GenerationEvent.objects.write([(generation.pk, 1, lines)])
     article = re.findall(r"<article.*?</article>", page_of(chat, owner), re.DOTALL)[3]
     assert 'data-status="running"' in article
     assert 'data-length="8"' in article
