@@ -86,7 +86,9 @@ def store(stretches: Collection[Stretch]) -> dict[uuid.UUID, bool]:
 def settle(generation: Generation, ending: Ending) -> None:
     """Make the rows final: message, generation, allowance. Inside a transaction."""
     tokens_in, tokens_out, estimated = ending.tokens_in, ending.tokens_out, False
-    if tokens_in is None or tokens_out is None:
+    if ending.status == Status.FAILED and not ending.text:
+        tokens_in = tokens_out = 0  # refused, or not even reached: it cost nothing
+    elif tokens_in is None or tokens_out is None:
         estimated = True
         tokens_out = tokens_about(ending.text)
         tokens_in = _asked_about(generation)

@@ -1,7 +1,8 @@
 """Our application on other servers than `serve`: `python -m tests.serving NAME PORT [PEM]`.
 
 `uvicorn` has nothing of `project/server.py`; `tls` is our server under TLS; `impatient` is our
-server with pings every second.
+server with pings every second; `faulty` is our server and guard, and each response raises in the
+middle.
 """
 
 from __future__ import annotations
@@ -13,6 +14,15 @@ from project.server import Server  # isort:skip  # Daphne's reactor first
 import uvicorn
 
 from project.asgi import application
+from project.doors import Guard, Receive, Scope, Send
+
+
+async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+    """What a streaming generator is that raises after the response has begun."""
+    headers = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
+    raise RuntimeError("provoked")
 
 
 def main(name: str, port: int, pem: str = "") -> None:
@@ -23,8 +33,9 @@ def main(name: str, port: int, pem: str = "") -> None:
     endpoint = f"tcp:port={port}:interface=127.0.0.1"
     if name == "tls":
         endpoint = f"ssl:port={port}:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
+    serving = Guard(faulty) if name == "faulty" else application
     pings = 1 if name == "impatient" else 20
-    Server(application, endpoints=[endpoint], ping_interval=pings, ping_timeout=pings).run()
+    Server(serving, endpoints=[endpoint], ping_interval=pings, ping_timeout=pings).run()
 
 
 if __name__ == "__main__":
