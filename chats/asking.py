@@ -11,20 +11,22 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from cameras.models import User
-from chats.assistant import cost_at_most, model_of
+from chats.assistant import cost_of, model_of
 from chats.identity import identity
 from chats.models import Allowance, Assistant, Chat, Generation, Message, Role, Status
 from chats.models.messages import PROMPT_MOST
 
 KEY_MOST = 200
+KEY_FIELD = "Idempotency-Key"
 
 
 class BadPrompt(Exception):
-    """The prompt cannot be taken; `status` is 400 or 413, the text says why."""
+    """The request cannot be taken; `status` is 400, 409 or 413, the text says why."""
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, sentence: str, field: str = "prompt") -> None:
         super().__init__(sentence)
         self.status = status
+        self.field = field
 
 
 class AlreadyAnswering(Exception):
@@ -68,7 +70,7 @@ def checked_key(value: str | None) -> str | None:
     if value is None or not value.strip():
         return None
     if len(value) > KEY_MOST or not value.isprintable():
-        raise BadPrompt(400, f"“Idempotency-Key” takes {KEY_MOST} printable characters at most.")
+        raise BadPrompt(400, f"“{KEY_FIELD}” takes {KEY_MOST} printable characters.", KEY_FIELD)
     return value.strip()
 
 
@@ -113,21 +115,28 @@ def _begin(
     """
     try:
         with transaction.atomic():
-            Chat.objects.select_for_update().get(pk=chat.pk)
-            return _same(user, key) or _rows(chat, user, key, prompt, beginning)
+            there = Chat.objects.select_for_update().filter(pk=chat.pk, deleted_at=None)
+            if not there:
+                raise NoSuchMessage("There is no such chat.")
+            return _same(chat, user, key) or _rows(chat, user, key, prompt, beginning)
     except IntegrityError:  # somebody was quicker, with the key in another chat
-        found = _same(user, key)
+        found = _same(chat, user, key)
         if found is None:
             raise
         return found
 
 
-def _same(user: User, key: str | None) -> Asked | None:
+def _same(chat: Chat, user: User, key: str | None) -> Asked | None:
+    """What the key was used for. Raises `BadPrompt` where that is not to be seen from here."""
     if key is None:
         return None
     found = Generation.objects.filter(user=user, idempotency_key=key)
-    generation = found.select_related("message").first()
-    return None if generation is None else _asked(generation, is_new=False)
+    generation = found.select_related("message", "chat").first()
+    if generation is None:
+        return None
+    if generation.organization_id != chat.organization_id or generation.chat.deleted_at:
+        raise BadPrompt(409, "This Idempotency-Key was used before; make another.", KEY_FIELD)
+    return _asked(generation, is_new=False)
 
 
 def _rows(
@@ -143,11 +152,12 @@ def _rows(
         chat=chat, parent=question, role=Role.ASSISTANT, status=Status.RUNNING,
         model=model_of(assistant),
     )  # fmt: skip
-    cost = cost_at_most(assistant, answer) + len(beginning.encode()) // 2
-    day = Allowance.reserve(chat.organization, user, cost, **assistant.budgets())
+    cost = cost_of(assistant, answer, beginning)
+    day = Allowance.reserve(chat.organization, user, cost.most, **assistant.budgets())
     generation = Generation.objects.create(
         message=answer, chat=chat, user=user, organization=chat.organization,
-        idempotency_key=key, process=identity(), day=day, reserved=cost,
+        idempotency_key=key, process=identity(), day=day, reserved=cost.most,
+        tokens_asked=cost.asked, tokens_begun=cost.begun,
     )  # fmt: skip
     chat.leaf = answer
     chat.touched_at = timezone.now()

@@ -5,31 +5,22 @@ The history is the server's: of the client there is the prompt and nothing else.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from chats.models.assistants import Assistant
 from chats.models.messages import Message, Role
 from chats.providers.base import Conversation, Turn
+from chats.tokens import tokens_about, tokens_at_most
 
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
 EMBEDDED_CONTEXT = 4096
 EMBEDDED_ANSWER = 512
-PER_TURN = 8  # tokens of its frame
 
 
 def model_of(assistant: Assistant) -> str:
     """The model's name, as messages record it."""
     return EMBEDDED_MODEL if assistant.is_embedded else assistant.model
-
-
-def tokens_at_most(text: str) -> int:
-    """More than the tokens of a text in any living language: they have two bytes and more each."""
-    return len(text.encode()) // 2 + PER_TURN
-
-
-def tokens_about(text: str) -> int:
-    """An estimate, for providers that do not count: four bytes a token."""
-    return (len(text.encode()) + 3) // 4
 
 
 def answer_most(assistant: Assistant) -> int:
@@ -64,18 +55,34 @@ def conversation_for(assistant: Assistant, answer: Message, beginning: str = "")
     )
 
 
-def cost_at_most(assistant: Assistant, answer: Message) -> int:
-    """Tokens that the answer may cost, in and out."""
-    asked = conversation_for(assistant, answer)
-    return sum(tokens_at_most(turn.content) for turn in asked.turns) + asked.max_tokens
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Tokens: `most` that an answer may cost, in and out; about what is `asked`, and what it has
+    `begun` with."""
+
+    most: int
+    asked: int
+    begun: int
+
+
+def cost_of(assistant: Assistant, answer: Message, beginning: str) -> Cost:
+    """What answering may cost."""
+    conversation = conversation_for(assistant, answer, beginning)
+    texts = [turn.content for turn in conversation.turns] + [beginning] * bool(beginning)
+    return Cost(
+        most=sum(map(tokens_at_most, texts)) + conversation.max_tokens,
+        asked=sum(map(tokens_about, texts)),
+        begun=tokens_about(beginning),
+    )
 
 
 def _before(answer: Message) -> list[Message]:
-    """The messages above, newest first."""
-    by_id = {message.pk: message for message in Message.objects.filter(chat=answer.chat_id)}
+    """The messages above, newest first. Of other branches no word is read."""
+    parents = dict(Message.objects.filter(chat=answer.chat_id).values_list("pk", "parent_id"))
     path = []
-    at = by_id.get(answer.parent_id) if answer.parent_id else None
+    at = answer.parent_id
     while at is not None:
         path.append(at)
-        at = by_id.get(at.parent_id) if at.parent_id else None
-    return path
+        at = parents.get(at)
+    found = Message.objects.in_bulk(path)
+    return [found[pk] for pk in path]

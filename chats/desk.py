@@ -7,7 +7,6 @@ processes. Bounds: `settings.ANSWERS_AT_ONCE` answers; what each holds is `Run`'
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import logging
 import time
@@ -19,25 +18,22 @@ from django.conf import settings
 
 from cameras.ingest.ending import report
 from chats.asking import Asked
-from chats.endings import Ending, Stretch, reap, store
+from chats.bookkeeping import Bookkeeper
 from chats.generation import Answering
 from chats.news import News
 from chats.providers.base import Conversation, Provider
 from chats.readers import Reader
 from chats.rows import in_rows
 from chats.runs import Run
+from chats.storing import reap
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.040
 SLOWEST_S = 0.120
 BUSY = 30  # a tick's work may be one part in so many of the time
-STORE_S = 0.170  # with the writing itself under 200 ms
-RETRY_S = 1.0
-HEARTBEAT_S = 10.0
 REAP_S = 15.0
 CLOSE_S = 1.5
-
 
 Prepare = Callable[[Asked], Awaitable[tuple[Provider, Conversation]]]
 
@@ -57,17 +53,15 @@ class Desk:
         self._listening: dict[uuid.UUID, asyncio.Task[None]] = {}
         self._taking: set[asyncio.Task[Asked]] = set()
         self._chores: list[asyncio.Task[None]] = []
-        self._endings: dict[uuid.UUID, tuple[Ending, asyncio.Future[bool]]] = {}
         self._ticking: asyncio.TimerHandle | None = None
         self._ticked = 0.0
         self._work_s = 0.0
-        self._store_now = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._books = Bookkeeper(self.runs, self.news, self.stop)
         self.closing = False
 
     def open(self) -> None:
         """Begin the chores."""
-        for chore in (self._storing, self._reaping, self._pinging, self.news.listen):
+        for chore in (self._books.keep, self._reaping, self._pinging, self.news.listen):
             task = asyncio.create_task(chore(), name=f"chats {chore.__name__}")
             task.add_done_callback(report)
             self._chores.append(task)
@@ -78,14 +72,14 @@ class Desk:
 
         Raises `Overloaded`, and what `ask` raises.
         """
-        if self.closing or len(self.runs) >= settings.ANSWERS_AT_ONCE:
+        if self.closing or len(self.runs) + len(self._taking) >= settings.ANSWERS_AT_ONCE:
             raise Overloaded
         # A context of its own: in that of a request the database ends with the request.
         task = asyncio.get_running_loop().create_task(
             self._take(ask, prepare), name="prompt", context=contextvars.Context()
         )
         self._taking.add(task)
-        task.add_done_callback(self._taking.discard)
+        task.add_done_callback(self._taken)
         return await asyncio.shield(task)
 
     async def _take(self, ask: Callable[[], Asked], prepare: Prepare) -> Asked:
@@ -94,17 +88,26 @@ class Desk:
             answering = Answering(asked, partial(prepare, asked))
             run = answering.run
             self.runs[run.generation_id] = run
-            task = asyncio.create_task(self._make(answering), name=f"answer {run.message_id}")
-            self._tasks[run.generation_id] = task
-            task.add_done_callback(report)
-            self._changed.set()
+            listening = asyncio.create_task(answering.listen(self.heard))
+            self._listening[run.generation_id] = listening
+            making = asyncio.create_task(
+                self._make(answering, listening), name=f"answer {run.message_id}"
+            )
+            self._tasks[run.generation_id] = making
+            making.add_done_callback(report)
+            self._books.changed()
         return asked
+
+    def _taken(self, task: asyncio.Task[Asked]) -> None:
+        self._taking.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked was told, unless they have gone
 
     def heard(self, run: Run) -> None:
         """The run has heard something: the first is told at once, the rest on the tick."""
         if not run.shown:
             run.show()
-            self._changed.set()
+            self._books.changed()
         if self._ticking is None and run.waits:
             pause = min(max(TICK_S, BUSY * self._work_s), SLOWEST_S)
             due = max(self._ticked + pause, time.monotonic())
@@ -120,6 +123,8 @@ class Desk:
     async def close(self) -> None:
         """End all answers as interrupted, with their text stored."""
         self.closing = True
+        if self._taking:
+            await asyncio.wait(tuple(self._taking), timeout=CLOSE_S / 2)
         for listening in tuple(self._listening.values()):
             listening.cancel()
         if self._tasks:
@@ -127,32 +132,21 @@ class Desk:
         for task in (*self._tasks.values(), *self._chores):
             task.cancel()
 
-    async def _make(self, answering: Answering) -> None:
+    async def _make(self, answering: Answering, listening: asyncio.Task[None]) -> None:
         run = answering.run
-        listening = asyncio.create_task(answering.listen(self.heard))
-        self._listening[run.generation_id] = listening
         try:
             await asyncio.wait({listening})
             if listening.cancelled():
                 run.forget()
             ending = answering.ending(cancelled=listening.cancelled(), closing=self.closing)
-            if run.generation_id in self.runs:
-                await self._finish(run, ending)
+            if run.generation_id in self.runs and await self._books.finish(run, ending):
+                for event in ending.events():
+                    run.say(event)
         finally:
             listening.cancel()
             del self._listening[run.generation_id], self._tasks[run.generation_id]
             self.runs.pop(run.generation_id, None)
             run.end()
-
-    async def _finish(self, run: Run, ending: Ending) -> None:
-        """Store the end, then say it: who reads `done` finds it in the rows."""
-        told = asyncio.get_running_loop().create_future()
-        self._endings[run.generation_id] = ending, told
-        self._changed.set()
-        self._store_now.set()
-        if await told:
-            for event in ending.events():
-                run.say(event)
 
     def _tick(self, due: float) -> None:
         """Show what was heard since. Its work, and how late it came, set the pace of the next."""
@@ -160,61 +154,18 @@ class Desk:
         rest = None
         for run in tuple(self.runs.values()):
             if run.waits:
-                run.show()
+                try:
+                    run.show()
+                except Exception:  # the others are told all the same
+                    log.exception("answer %s could not be told", run.message_id)
+                    self.stop(run.generation_id)
                 if run.waits:
                     rest = run
         self._ticked = time.monotonic()
         self._work_s = (self._work_s + self._ticked - due) / 2
-        self._changed.set()
+        self._books.changed()
         if rest is not None:
             self.heard(rest)
-
-    async def _storing(self) -> None:
-        """For ever: write what was said since, at most every `STORE_S`; ends at once."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_S):
-                    await self._changed.wait()
-                async with asyncio.timeout(STORE_S):
-                    await self._store_now.wait()
-            self._changed.clear()
-            self._store_now.clear()
-            if not self.runs:
-                continue
-            try:
-                await self._store()
-            except Exception:
-                log.exception("answers could not be stored; trying again")
-                self._changed.set()
-                await asyncio.sleep(RETRY_S)
-
-    async def _store(self) -> None:
-        runs = tuple(self.runs.values())
-        batch = []
-        for run in runs:
-            first, events = run.stretch()
-            ending = self._endings.get(run.generation_id)
-            if events or ending:
-                last = ending[0].lines() if ending else []
-                batch.append(Stretch(run.generation_id, first, events + last, ending and ending[0]))
-        alive = await in_rows(store, batch)
-        for stretch in batch:
-            self._stored(stretch, alive)
-        for run in runs:
-            if alive.get(run.generation_id, True):  # its stop was requested, or it is not ours
-                self.stop(run.generation_id)
-        await self.news.tell({stretch.generation_id for stretch in batch})
-
-    def _stored(self, stretch: Stretch, alive: dict[uuid.UUID, bool]) -> None:
-        run, known = self.runs[stretch.generation_id], stretch.generation_id in alive
-        if known:
-            run.keep(stretch.events[: len(run.unstored)])
-        else:  # reaped, or deleted with its chat: the log has the last word
-            del self.runs[stretch.generation_id]
-        if stretch.ending is not None or not known:
-            _, told = self._endings.pop(stretch.generation_id, (None, None))
-            if told is not None and not told.done():
-                told.set_result(known)
 
     async def _reaping(self) -> None:
         while True:
@@ -229,7 +180,7 @@ class Desk:
             await asyncio.sleep(1.0)
             now = time.monotonic()
             for reader in tuple(self.readers):
-                if reader.is_stuck(now):
-                    reader.drop()
-                elif reader.is_silent(now):
-                    reader.ping()
+                try:
+                    reader.look_after(now)
+                except Exception:
+                    log.exception("a reader could not be looked after")

@@ -9,8 +9,8 @@ from contextlib import aclosing
 
 from chats import streams
 from chats.asking import Asked
-from chats.endings import INTERRUPTED, Ending
 from chats.models import Status
+from chats.models.endings import INTERRUPTED, Ending
 from chats.providers.base import Conversation, Finish, Provider, ProviderError
 from chats.runs import TEXT_MOST, Run
 

@@ -38,15 +38,19 @@ def identity() -> str:
     return f"{_here()}/{os.getpid()}/{_started(os.getpid())}"
 
 
+def is_alive(process: str) -> bool:
+    """True where `process` is of this machine and runs."""
+    pid, start = _of_here(process)
+    return bool(start) and _started(pid) == start
+
+
 def is_dead(process: str) -> bool:
     """True where `process` was of this machine and is no more; of others nothing is known."""
-    here, _, rest = _here(), None, process
-    if not rest.startswith(here + "/"):
-        return False
-    pid, _, start = rest[len(here) + 1 :].partition("/")
-    return not pid.isdigit() or _started(int(pid)) != start
+    pid, start = _of_here(process)
+    return bool(start) and _started(pid) != start
 
 
-def is_of_this_boot(process: str) -> bool:
-    """Whether the machine has not been started since, as far as its name tells."""
-    return process.partition("/")[0] == _here().partition("/")[0]
+def _of_here(process: str) -> tuple[int, str]:
+    """Its pid and start; an empty start where it is not of this machine."""
+    here, pid, start = [*process.rsplit("/", 2), "", ""][:3]
+    return (int(pid), start) if here == _here() and pid.isdigit() else (0, "")

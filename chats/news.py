@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 GROUP = "chats"
 LOOK_S = 1.0  # a log is looked at that often even if nobody says that it has grown
 RETRY_S = 1.0
+SEND_S = 1.0
 
 
 class News:
@@ -88,6 +89,7 @@ class News:
         if not settings.REDIS_URL:
             return
         try:
-            await get_channel_layer().group_send(GROUP, message)
+            async with asyncio.timeout(SEND_S):  # a Redis that hangs must not hold up the log
+                await get_channel_layer().group_send(GROUP, message)
         except Exception as error:
             log.warning("other processes could not be told of answers: %s", error)

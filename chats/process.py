@@ -13,7 +13,7 @@ from chats.asking import Asked
 from chats.assistant import conversation_for
 from chats.desk import Desk
 from chats.models import Assistant, Message
-from chats.providers.base import Conversation, Provider, Refused
+from chats.providers.base import Conversation, Provider, Refused, Rejected
 from chats.providers.embedded import Embedded
 from chats.providers.openai_compatible import OpenAICompatible
 from chats.retention import prune
@@ -58,7 +58,10 @@ def provider_of(assistant: Assistant) -> Provider:
         key = assistant.key
     except SealBroken:
         raise Refused(KEY_LOST) from None
-    endpoint: Provider = _endpoint(assistant.base_url, key, assistant.model)
+    try:
+        endpoint: Provider = _endpoint(assistant.base_url, key, assistant.model)
+    except ValueError as error:  # as when SIDELINE_MODEL_SERVERS no longer lists it
+        raise Rejected(str(error)) from None
     return endpoint
 
 

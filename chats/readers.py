@@ -35,6 +35,13 @@ class Reader:
         """Bytes that were taken and not sent."""
         raise NotImplementedError
 
+    def look_after(self, now: float) -> None:
+        """Ping it, or let it go; to be called every second."""
+        if self.is_stuck(now):
+            self.drop()
+        elif self.is_silent(now):
+            self.ping()
+
     def is_silent(self, now: float) -> bool:
         """Whether it has been told nothing for `SILENT_S`."""
         if self.taken != self._told:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from asgiref.sync import SyncToAsync
@@ -17,19 +18,28 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _threads = ThreadPoolExecutor(4, thread_name_prefix="chats")
+_log_thread = ThreadPoolExecutor(1, thread_name_prefix="log")  # whoever reads may not hold it up
 
 
 async def in_rows(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """The answer of a synchronous function that asks the database."""
+    return await _in(_threads, partial(ask, *args, **kwargs))
 
+
+async def in_log(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """The same, for those that write the log."""
+    return await _in(_log_thread, partial(ask, *args, **kwargs))
+
+
+async def _in(threads: Executor, ask: Callable[[], R]) -> R:
     def asked() -> R:
         close_old_connections()
         try:
-            return ask(*args, **kwargs)
+            return ask()
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(_threads, asked)
+    return await asyncio.get_running_loop().run_in_executor(threads, asked)
 
 
 def let_thread_go() -> None:

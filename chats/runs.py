@@ -17,7 +17,7 @@ UNSTORED_MOST = 256 * 1024  # characters; with more that is not stored, the mode
 TEXT_MOST = 256 * 1024  # characters of an answer
 
 
-class Reader(Protocol):
+class Listener(Protocol):
     """Somebody who is told an answer as it is made."""
 
     def take(self, data: bytes, framed: bytes) -> None:
@@ -33,7 +33,7 @@ class Run:
     def __init__(self, generation_id: uuid.UUID, message_id: uuid.UUID) -> None:
         self.generation_id = generation_id
         self.message_id = message_id
-        self.readers: set[Reader] = set()
+        self.readers: set[Listener] = set()
         self.seq = 0
         self.stored = 0
         self.unstored: list[str] = []  # events as JSON

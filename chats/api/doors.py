@@ -74,7 +74,7 @@ def with_problems(view: View) -> View:
         except Denied as denied:
             return denied.response
         except BadPrompt as bad:
-            return problem(bad.status, str(bad), errors={"prompt": [str(bad)]})
+            return problem(bad.status, str(bad), errors={bad.field: [str(bad)]})
         except NoSuchMessage as missing:
             return problem(404, str(missing))
         except AlreadyAnswering as running:

@@ -75,7 +75,7 @@ async def events(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> Htt
     """An answer's events from behind `Last-Event-ID` (or `?after=`) on, up to `done`."""
     chat, _ = await enter(request, pk)
     told = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
-    if not (told.isascii() and told.isdigit() and int(told) <= SEQ_MOST):
+    if not (len(told) < 17 and told.isascii() and told.isdigit() and int(told) <= SEQ_MOST):
         return problem(400, "“Last-Event-ID” must be a number that an event had.")
     answer = await database_sync_to_async(answer_in)(chat, message)
     return _stream(request, answer.generation.pk, int(told))

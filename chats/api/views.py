@@ -21,13 +21,13 @@ from cameras.access import actor_of
 from cameras.actors import Actor
 from cameras.api.pages import ByCursor
 from cameras.models import Organization, User
+from chats.api.export import as_json, as_markdown
 from chats.api.serializers import (
     ChatDetailSerializer,
     ChatSerializer,
     MessageSerializer,
     RatingSerializer,
 )
-from chats.export import as_json, as_markdown
 from chats.models import Chat, Message, Role
 
 _YES = ("1", "true")

@@ -92,6 +92,8 @@ class Migration(migrations.Migration):
                 ('stop_requested_at', models.DateTimeField(null=True)),
                 ('day', models.DateField()),
                 ('reserved', models.PositiveIntegerField(default=0)),
+                ('tokens_asked', models.PositiveIntegerField(default=0)),
+                ('tokens_begun', models.PositiveIntegerField(default=0)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('chat', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='generations', to='chats.chat')),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -99,17 +100,18 @@ class Allowance(models.Model):
 
     @classmethod
     def settle(
-        cls, organization_id: object, user_id: object, day: date,
+        cls, organization_id: uuid.UUID, user_id: uuid.UUID, day: date,
         *, reserved: int, tokens_in: int, tokens_out: int,
     ) -> None:  # fmt: skip
         """Give the rest of what was set aside back, and count what was used."""
         rows = cls.objects.filter(organization=organization_id, day=day)
-        rows.filter(models.Q(user=user_id) | models.Q(user=None)).update(
-            reserved=Greatest(F("reserved") - reserved, 0),
-            tokens_in=F("tokens_in") + tokens_in,
-            tokens_out=F("tokens_out") + tokens_out,
-            answers=F("answers") + 1,
-        )
+        for row in (rows.filter(user=None), rows.filter(user=user_id)):  # in `reserve`'s order
+            row.update(
+                reserved=Greatest(F("reserved") - reserved, 0),
+                tokens_in=F("tokens_in") + tokens_in,
+                tokens_out=F("tokens_out") + tokens_out,
+                answers=F("answers") + 1,
+            )
 
 
 def _rest(day: date, organization: Organization) -> int:

@@ -47,7 +47,7 @@ class ChatQuerySet(models.QuerySet["Chat"]):
         from chats.models.messages import Message
 
         found = self
-        for word in words[:200].split()[:8]:
+        for word in words[:200].replace("\0", " ").split()[:8]:
             said = Message.objects.filter(chat=models.OuterRef("pk"), content__icontains=word)
             found = found.filter(models.Q(title__icontains=word) | models.Exists(said))
         return found
@@ -61,28 +61,24 @@ class ChatQuerySet(models.QuerySet["Chat"]):
 
         What was used stays counted by day, without a word of what was said.
         """
-        with transaction.atomic():
-            ids = list(self.values_list("pk", flat=True))
+        with transaction.atomic():  # locks in the order of prompts: chats, generations, allowances
+            ids = list(self.order_by("pk").select_for_update().values_list("pk", flat=True))
             _let_go(ids)
             Chat.objects.filter(pk__in=ids).delete()
         return len(ids)
 
 
 def _let_go(chat_ids: list[uuid.UUID]) -> None:
-    """Take what is being answered from its process, and give back what was set aside for it.
+    """Take what is being answered from its process, and count what it has cost so far.
 
     The process that writes events holds their generation's row; from here on it writes no more.
     """
-    from chats.models.allowances import Allowance
+    from chats.models.endings import interrupted, settle
     from chats.models.generations import Generation
 
-    running = Generation.objects.running().filter(chat__in=chat_ids)
+    running = Generation.objects.running().filter(chat__in=chat_ids).order_by("pk")
     for generation in running.select_for_update():
-        Allowance.settle(
-            generation.organization_id, generation.user_id, generation.day,
-            reserved=generation.reserved, tokens_in=0, tokens_out=0,
-        )  # fmt: skip
-    running.update(status="stopped")
+        settle(generation, interrupted(generation.text()))
 
 
 class Chat(models.Model):
@@ -159,10 +155,12 @@ class Chat(models.Model):
         self.save(update_fields=["deleted_at"])
 
     def _end_of(self, message: Message) -> Message:
-        children = {each.parent_id: each for each in self.messages.order_by("created_at", "pk")}
-        while message.pk in children:
-            message = children[message.pk]
-        return message
+        links = self.messages.order_by("created_at", "pk").values_list("parent_id", "pk")
+        replies, end = dict(links), message.pk  # of several the newest
+        while end in replies:
+            end = replies[end]
+        found: Message = self.messages.get(pk=end)
+        return found
 
     def name_after(self, prompt: str) -> str:
         """The title for a first prompt: its beginning, cut between words."""

@@ -25,7 +25,9 @@ GAP = 1_000_000
 _INSERT = """
     INSERT INTO chats_generationevent (generation_id, "first", "last", events)
     VALUES (%s, %s, %s, %s)
-"""
+    ON CONFLICT (generation_id, "first")
+    DO UPDATE SET "last" = excluded."last", events = excluded.events
+"""  # again: after a commit whose answer got lost, with what was said since
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
@@ -53,6 +55,10 @@ class Generation(models.Model):
     stop_requested_at = models.DateTimeField(null=True)
     day = models.DateField()  # whose allowance it was reserved from
     reserved = models.PositiveIntegerField(default=0)
+    # For providers that do not count, and answers that do not come to their end: tokens of what was
+    # asked, and of the words that the answer began with.
+    tokens_asked = models.PositiveIntegerField(default=0)
+    tokens_begun = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 

@@ -24,6 +24,21 @@ LOST_S = 0.2
 WORDS = tuple(f"{n} " for n in range(2000))
 
 
+@contextlib.contextmanager
+def beside(house: Installation) -> Iterator[Talker]:
+    """A second web process on the same database, and the keeper talking to it."""
+    second = Installation(house.folder)
+    second.environment = house.environment | {"SIDELINE_PORT": str(second.port)}
+    second.token = house.token
+    try:
+        second.spawn("serve")
+        until(second.answers, 30)
+        with Talker(second) as there:
+            yield there
+    finally:
+        second.stop()
+
+
 @pytest.fixture
 def mortal(folder: Path, model: Model) -> Iterator[Installation]:
     with talking(folder, model) as house:
@@ -38,6 +53,8 @@ def killed_while_answering(house: Installation, model: Model, after_s: float) ->
         seen: list[Event] = []
         at: dict[int, float] = {}
         with talker.sending(chat, "Count") as stream:
+            seen.append(next(iter(stream)))
+            at[seen[0].seq] = time.monotonic()
             killer = threading.Timer(after_s, house.processes[0].kill)
             killer.start()
             with contextlib.suppress(httpx.HTTPError):
@@ -115,28 +132,20 @@ def test_process_elsewhere_is_missed_by_its_heartbeat(
         ) as house,
         Talker(house) as talker,
     ):  # fmt: skip
-        second = Installation(house.folder)
-        second.environment = house.environment | {"SIDELINE_PORT": str(second.port)}
-        second.token = house.token
-        try:
-            second.spawn("serve")
-            until(second.answers, 30)
-            with Talker(second) as there:
-                chat = talker.chat()
-                with talker.sending(chat) as stream:
-                    message = stream.start()
-                    house.manage(
-                        "shell", "-v0", "-c",
-                        "from chats.models import Generation\n"
-                        "Generation.objects.update(process='another/1/1/1')",
-                    )  # fmt: skip
-                    house.processes[0].kill()
-                events = there.follow(chat, message)
-                assert events[-1].body == {"type": "done", "status": "failed"}
-                assert events[-2].body["code"] == "interrupted"
-                assert there.last(chat)["content"] == joined(events)
-        finally:
-            second.stop()
+        with beside(house) as there:
+            chat = talker.chat()
+            with talker.sending(chat) as stream:
+                message = stream.start()
+                house.manage(
+                    "shell", "-v0", "-c",
+                    "from chats.models import Generation\n"
+                    "Generation.objects.update(process='another/1/1/1')",
+                )  # fmt: skip
+                house.processes[0].kill()
+            events = there.follow(chat, message)
+            assert events[-1].body == {"type": "done", "status": "failed"}
+            assert events[-2].body["code"] == "interrupted"
+            assert there.last(chat)["content"] == joined(events)
 
 
 def test_reader_and_stop_in_another_process(
@@ -148,27 +157,19 @@ def test_reader_and_stop_in_another_process(
         talking(tmp_path_factory.mktemp("two"), model, REDIS_URL=redis.url) as house,
         Talker(house) as here,
     ):
-        second = Installation(house.folder)
-        second.environment = house.environment | {"SIDELINE_PORT": str(second.port)}
-        second.token = house.token
-        try:
-            second.spawn("serve")
-            until(second.answers, 30)
-            with Talker(second) as there:
-                chat = here.chat()
-                with here.sending(chat) as stream:
-                    message = stream.start()
-                    with there.following(chat, message) as other:
-                        elsewhere = []
-                        for event in other:
-                            elsewhere.append(event)
-                            if len(elsewhere) == 30:
-                                asked = time.monotonic()
-                                assert there.stop(chat, message).status_code == 202
-                        assert time.monotonic() - asked < 2
-                    first = list(stream)
-                assert [(e.seq, e.body) for e in elsewhere[1:]] == [(e.seq, e.body) for e in first]
-                assert first[-1].body["status"] == "stopped"
-                until(lambda: model.running == 0, 1)
-        finally:
-            second.stop()
+        with beside(house) as there:
+            chat = here.chat()
+            with here.sending(chat) as stream:
+                message = stream.start()
+                with there.following(chat, message) as other:
+                    elsewhere = []
+                    for event in other:
+                        elsewhere.append(event)
+                        if len(elsewhere) == 30:
+                            asked = time.monotonic()
+                            assert there.stop(chat, message).status_code == 202
+                    assert time.monotonic() - asked < 2
+                first = list(stream)
+            assert [(e.seq, e.body) for e in elsewhere[1:]] == [(e.seq, e.body) for e in first]
+            assert first[-1].body["status"] == "stopped"
+            until(lambda: model.running == 0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -157,3 +158,32 @@ def test_reader_is_stuck_when_nothing_moves_for_a_minute() -> None:
     assert tap.is_stuck(now + 123)
     tap.left = 0
     assert not tap.is_stuck(now + 200)
+
+
+def test_stream_keeps_no_thread(watched: Installation, model: Model) -> None:
+    model.script = Script(gate_at=0)
+    with Talker(watched) as talker, contextlib.ExitStack() as streams:
+        streams.enter_context(talker.sending(talker.chat())).start()
+        few = process(watched).num_threads()
+        for _ in range(20):
+            streams.enter_context(talker.sending(talker.chat())).start()
+        until(lambda: process(watched).num_threads() < few + 10, 5, "the threads to be let go")
+        model.gate.set()
+
+
+def test_stopped_answer_is_charged_for_all_that_was_asked(
+    watched: Installation, model: Model
+) -> None:
+    with Talker(watched) as talker:
+        chat = talker.chat()
+        talker.say(chat, "word " * 2000)
+        model.script = Script(pieces=tuple(f"{n} " for n in range(2000)), pause=0.01)
+        with talker.sending(chat, "And?") as stream:
+            message = stream.start()
+            next(iter(stream))
+            talker.stop(chat, message)
+            assert list(stream)[-1].body["status"] == "stopped"
+        last = talker.last(chat)
+        assert last["tokens_estimated"] is True
+        assert last["tokens_in"] > 2000
+        assert last["tokens_out"] > 0

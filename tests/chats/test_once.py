@@ -34,6 +34,12 @@ def test_key_of_an_answer_that_ended_gives_that_answer(keeper: Talker, model: Mo
     again = keeper.say(chat, "Something else", **{"Idempotency-Key": "k2"})
     assert [(e.seq, e.body) for e in first] == [(e.seq, e.body) for e in again]
     elsewhere = keeper.say(keeper.chat(), "Go", **{"Idempotency-Key": "k2"})
+    keeper.api.delete(f"/{chat}")
+    late = keeper.api.post(
+        f"/{keeper.chat()}/messages", json={"prompt": "Go"}, headers={"Idempotency-Key": "k2"}
+    )
+    assert late.status_code == 409, "the chat of that answer is deleted"
+    assert "Idempotency-Key" in late.json()["errors"]
     assert elsewhere[0].body == first[0].body
     assert len(model.requests) == 1
 
@@ -55,7 +61,6 @@ def test_two_prompts_at_once_are_one_answer_and_one_conflict(keeper: Talker, mod
         address = f"/{chat}/messages"
         with keeper.api.stream("POST", address, json={"prompt": prompt}) as answer:
             if answer.status_code == 200:
-                model.gate.set() if len(model.requests) > 1 else None
                 return 200, "".join(answer.iter_text())
             answer.read()
             message = answer.json()["message_id"]

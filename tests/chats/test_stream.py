@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 
 import httpx
@@ -48,6 +49,17 @@ def test_headers_and_first_ping(keeper: Talker, model: Model) -> None:
         assert next(lines) == ": ping"
         model.gate.set()
         assert list(parsed(lines))[-1].type == "done"
+
+
+def test_silence_is_filled_with_pings(keeper: Talker, model: Model) -> None:
+    model.script = Script(gate_at=0)
+    with keeper.sending(keeper.chat()) as stream:
+        lines = stream.response.iter_lines()
+        assert next(lines) == ": ping"
+        began = time.monotonic()
+        until(lambda: next(lines) == ": ping", 20)
+        assert 13 < time.monotonic() - began < 17
+        model.gate.set()
 
 
 def test_both_base_urls_are_one_door(club: Installation, keeper: Talker, model: Model) -> None:

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.utils.text import slugify
 from rest_framework.utils.encoders import JSONEncoder
 
+from chats.api.serializers import ChatDetailSerializer
 from chats.models import Chat, Message, Role, Status
 
 
@@ -36,8 +37,6 @@ def _note(message: Message) -> str:
 
 def as_json(chat: Chat) -> HttpResponse:
     """As the API shows it."""
-    from chats.api.serializers import ChatDetailSerializer
-
     facts = ChatDetailSerializer(chat).data
     text = json.dumps(facts, cls=JSONEncoder, ensure_ascii=False, indent=2)
     return _file(text, chat, "json", "application/json")
