@@ -11,6 +11,7 @@ import contextvars
 import logging
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -52,6 +53,7 @@ class Desk:
         self._tasks: dict[uuid.UUID, asyncio.Task[None]] = {}
         self._listening: dict[uuid.UUID, asyncio.Task[None]] = {}
         self._taking: set[asyncio.Task[Asked]] = set()
+        self._places: Counter[uuid.UUID] = Counter()  # by person
         self._chores: list[asyncio.Task[None]] = []
         self._ticking: asyncio.TimerHandle | None = None
         self._ticked = 0.0
@@ -66,37 +68,54 @@ class Desk:
             task.add_done_callback(report)
             self._chores.append(task)
 
-    async def take(self, ask: Callable[[], Asked], prepare: Prepare) -> Asked:
+    async def take(self, ask: Callable[[], Asked], prepare: Prepare, who: uuid.UUID) -> Asked:
         """Let `ask` write its rows, and begin the answer where it is new; whatever becomes of the
-        request meanwhile. `prepare` is told what was asked.
+        request meanwhile. `prepare` is told what was asked, `who` may have half of all places.
 
         Raises `Overloaded`, and what `ask` raises.
         """
-        if self.closing or len(self.runs) + len(self._taking) >= settings.ANSWERS_AT_ONCE:
+        most = settings.ANSWERS_AT_ONCE
+        if self.closing or self._places.total() >= most or 2 * self._places[who] > most:
             raise Overloaded
         # A context of its own: in that of a request the database ends with the request.
         task = asyncio.get_running_loop().create_task(
-            self._take(ask, prepare), name="prompt", context=contextvars.Context()
+            self._take(ask, prepare, who), name="prompt", context=contextvars.Context()
         )
+        self._places[who] += 1
         self._taking.add(task)
         task.add_done_callback(self._taken)
         return await asyncio.shield(task)
 
-    async def _take(self, ask: Callable[[], Asked], prepare: Prepare) -> Asked:
-        asked = await in_rows(ask)
-        if asked.is_new:
-            answering = Answering(asked, partial(prepare, asked))
-            run = answering.run
-            self.runs[run.generation_id] = run
-            listening = asyncio.create_task(answering.listen(self.heard))
-            self._listening[run.generation_id] = listening
-            making = asyncio.create_task(
-                self._make(answering, listening), name=f"answer {run.message_id}"
-            )
-            self._tasks[run.generation_id] = making
-            making.add_done_callback(report)
-            self._books.changed()
+    async def _take(self, ask: Callable[[], Asked], prepare: Prepare, who: uuid.UUID) -> Asked:
+        making = None
+        try:
+            asked = await in_rows(ask)
+            making = self._begin(asked, prepare) if asked.is_new else None
+        finally:
+            if making is None:
+                self._leave(who)
+            else:
+                making.add_done_callback(lambda _: self._leave(who))
         return asked
+
+    def _begin(self, asked: Asked, prepare: Prepare) -> asyncio.Task[None]:
+        answering = Answering(asked, partial(prepare, asked))
+        run = answering.run
+        self.runs[run.generation_id] = run
+        listening = asyncio.create_task(answering.listen(self.heard))
+        self._listening[run.generation_id] = listening
+        making = asyncio.create_task(
+            self._make(answering, listening), name=f"answer {run.message_id}"
+        )
+        self._tasks[run.generation_id] = making
+        making.add_done_callback(report)
+        self._books.changed()
+        return making
+
+    def _leave(self, who: uuid.UUID) -> None:
+        self._places[who] -= 1
+        if not self._places[who]:
+            del self._places[who]
 
     def _taken(self, task: asyncio.Task[Asked]) -> None:
         self._taking.discard(task)

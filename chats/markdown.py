@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-MOST = 256 * 1024  # UTF-16 units, which is what the page counts; longer texts are shown as they are
+MOST = 64 * 1024  # UTF-16 units, which is what the page counts; longer texts are shown as they are
 NESTING = 20  # levels of blocks and of inline markup, each
 _PERMITTED = re.compile(r"(?:https?://|mailto:|/(?![/\\]))[!-\[\]-~]*", re.IGNORECASE)
 _OUTSIDE = re.compile(r"https?:", re.IGNORECASE)

@@ -39,7 +39,7 @@ class Reader:
         """Ping it, or let it go; to be called every second."""
         if self.is_stuck(now):
             self.drop()
-        elif self.is_silent(now):
+        elif self.is_silent(now) and not self.waiting():
             self.ping()
 
     def is_silent(self, now: float) -> bool:
@@ -52,7 +52,7 @@ class Reader:
         """Whether something waits, and nothing of it has moved for `STUCK_S`."""
         waiting = self.waiting()
         sent = self.taken - waiting
-        if not waiting or sent != self._sent:
+        if not waiting or sent > self._sent:
             self._sent, self._moved_at = sent, now
         return now - self._moved_at > STUCK_S
 
@@ -90,8 +90,7 @@ class WireReader(Reader):
         if self._wire.behind(BEHIND_MOST):
             self.drop()
         else:
-            self.taken += len(data)
-            self._wire.write(data, framed)
+            self.taken += self._wire.write(data, framed)
 
     def drop(self) -> None:
         super().drop()

@@ -63,13 +63,17 @@ class ResponseWire(Wire):
         transport = self._transport
         return bool(transport.dataBuffer or transport._tempDataLen) and self.waiting() > most
 
-    def write(self, data: bytes, framed: bytes) -> None:
-        """Send it; `framed` is the same as one chunk of HTTP/1.1, for peers that speak it."""
+    def write(self, data: bytes, framed: bytes) -> int:
+        """Send it; `framed` is the same as one chunk of HTTP/1.1, for peers that speak it.
+
+        Returns how many bytes that makes on the wire.
+        """
         transport = self._transport
         if not transport.connected or transport.disconnecting or self._request.finished:
-            return
+            return 0
         if self._request.chunked:
             data = framed
+        size = len(data)
         if not transport.dataBuffer and not transport._tempDataLen:
             try:
                 data = data[transport.socket.send(data) :]
@@ -77,6 +81,7 @@ class ResponseWire(Wire):
                 pass
         if data:
             transport.write(data)
+        return size
 
     def abort(self) -> None:
         """Let go of the peer, with what it has not read."""

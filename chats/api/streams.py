@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from cameras.api.doors import methods
 from cameras.api.problems import problem
+from cameras.models import User
 from chats import asking, process
 from chats.api.doors import answer_in, body_of, enter, with_problems
 from chats.api.views import MessageList
@@ -41,7 +42,7 @@ async def send(request: ASGIRequest, pk: uuid.UUID) -> HttpResponseBase:
     """Answer `{"prompt": …}` at the end of the chat."""
     chat, user = await enter(request, pk)
     prompt = checked_prompt(body_of(request).get("prompt"))
-    return await _answer(request, lambda key: asking.ask(chat, user, prompt, key))
+    return await _answer(request, user, lambda key: asking.ask(chat, user, prompt, key))
 
 
 @methods("POST")
@@ -50,7 +51,7 @@ async def edit(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpR
     """Answer another wording of a prompt: `{"prompt": …}`."""
     chat, user = await enter(request, pk)
     prompt = checked_prompt(body_of(request).get("prompt"))
-    return await _answer(request, lambda key: asking.edit(chat, user, message, prompt, key))
+    return await _answer(request, user, lambda key: asking.edit(chat, user, message, prompt, key))
 
 
 @methods("POST")
@@ -58,7 +59,7 @@ async def edit(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpR
 async def again(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
     """Another answer to the same prompt."""
     chat, user = await enter(request, pk)
-    return await _answer(request, lambda key: asking.again(chat, user, message, key))
+    return await _answer(request, user, lambda key: asking.again(chat, user, message, key))
 
 
 @methods("POST")
@@ -66,7 +67,7 @@ async def again(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> Http
 async def resume(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
     """The same answer, carried on."""
     chat, user = await enter(request, pk)
-    return await _answer(request, lambda key: asking.resume(chat, user, message, key))
+    return await _answer(request, user, lambda key: asking.resume(chat, user, message, key))
 
 
 @methods("GET")
@@ -95,10 +96,10 @@ async def stop(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpR
 
 
 async def _answer(
-    request: ASGIRequest, ask: Callable[[str | None], Asked]
+    request: ASGIRequest, user: User, ask: Callable[[str | None], Asked]
 ) -> StreamingHttpResponse:
     key = checked_key(request.headers.get("Idempotency-Key"))
-    asked = await process.desk().take(partial(ask, key), process.prepare)
+    asked = await process.desk().take(partial(ask, key), process.prepare, user.pk)
     return _stream(request, asked.generation_id, 0)
 
 

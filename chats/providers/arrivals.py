@@ -6,7 +6,7 @@ import asyncio
 
 import httpx
 
-BOUND = 256 * 1024  # bytes
+BOUND = 32 * 1024  # bytes: what is parsed without a pause for others
 
 
 class Arrivals:

@@ -21,6 +21,7 @@ class Events:
     def __init__(self) -> None:
         self._tail = bytearray()  # a line whose end has not come
         self._data: list[bytes] = []
+        self._size = 0
         self._first = True
 
     def feed(self, chunk: bytes) -> list[bytes]:
@@ -46,11 +47,12 @@ class Events:
         if self._first:
             line, self._first = line.removeprefix(_BOM), False
         if not line:
-            data, self._data = b"\n".join(self._data), []
+            data, self._data, self._size = b"\n".join(self._data), [], 0
             return data or None
         field, _, value = line.partition(b":")
         if field in (b"data", b"error"):  # older llama.cpp names the field after what it holds
             self._data.append(value.removeprefix(b" "))
-            if sum(map(len, self._data)) > LONGEST:
+            self._size += len(value) + 1
+            if self._size > LONGEST:
                 raise Nonsense("The model's server sent an event without an end.")
         return None

@@ -20,6 +20,7 @@ from chats.providers.refusals import error_in, refusal, retry_after
 FIRST_BYTE_S = 60.0
 PIECE_S = 60.0  # between two pieces of an answer; a ping is a piece
 SILENCE_S = 600.0  # of pings alone
+BODY_MOST = 32 * 1024 * 1024  # bytes of a whole answer, with what is around its words
 COUNT_S = 5.0  # that a finished answer waits for its count of tokens
 ERROR_BYTES = 64 * 1024  # read of an error's body
 _LESSONS = 3  # see `Dialect`
@@ -95,7 +96,7 @@ class OpenAICompatible:
     async def _pieces(self, arrivals: Arrivals) -> AsyncGenerator[str | Finish, None]:
         answer = Answer(self._who, self._key)
         patience = self._first_byte_s
-        spoke = time.monotonic()
+        spoke, received = time.monotonic(), 0
         while not answer.done:
             try:
                 async with asyncio.timeout(COUNT_S if answer.finished else patience):
@@ -111,6 +112,10 @@ class OpenAICompatible:
             if not chunk:
                 break
             patience = self._piece_s
+            received += len(chunk)
+            if received > BODY_MOST:
+                raise Nonsense(f"{self._who} sends without end. Try another model.")
+            await asyncio.sleep(0)  # an endpoint that floods us must not hold up everybody
             if text := answer.feed(chunk):
                 spoke = time.monotonic()
                 yield text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -25,6 +26,8 @@ from chats.providers.openai_compatible import OpenAICompatible
 from chats.usage import usage_of
 
 TEST_S = 20.0
+
+log = logging.getLogger(__name__)
 
 
 def _administered(request: HttpRequest, slug: str) -> Organization:
@@ -86,3 +89,6 @@ async def tried(form: AssistantForm) -> dict[str, Any]:
         return {"ok": False, "sentence": error.sentence}
     except TimeoutError:
         return {"ok": False, "sentence": f"The model did not answer within {TEST_S:.0f} seconds."}
+    except Exception:  # whatever an endpoint makes of it, the page says something
+        log.exception("a model could not be tested")
+        return {"ok": False, "sentence": "The test failed in Sideline; it has been logged."}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -156,6 +157,8 @@ def test_reader_is_stuck_when_nothing_moves_for_a_minute() -> None:
     assert not tap.is_stuck(now + 62)
     assert not tap.is_stuck(now + 121)
     assert tap.is_stuck(now + 123)
+    tap.left = 4100  # what is said meanwhile does not count for it
+    assert tap.is_stuck(now + 124)
     tap.left = 0
     assert not tap.is_stuck(now + 200)
 
@@ -187,3 +190,19 @@ def test_stopped_answer_is_charged_for_all_that_was_asked(
         assert last["tokens_estimated"] is True
         assert last["tokens_in"] > 2000
         assert last["tokens_out"] > 0
+
+
+def test_endpoint_that_floods_does_not_hold_up_the_server(
+    watched: Installation, model: Model
+) -> None:
+    """Lines of which none is an answer: empty data fields, which once cost the square of them."""
+    model.script = Script(raw=b"data:\n" * 160_000 + b": x\n" * 200_000)
+    with Talker(watched) as talker, talker.sending(talker.chat()) as stream:
+        stream.start()
+        slowest = 0.0
+        for _ in range(20):
+            began = time.monotonic()
+            assert httpx.get(f"{watched.url}/healthz", timeout=10).status_code == 200
+            slowest = max(slowest, time.monotonic() - began)
+        assert slowest < 1
+        assert list(stream)[-1].body["status"] == "failed"

@@ -6,7 +6,7 @@ import markdownit from "../../vendor/markdown-it.min.js";
  */
 
 /** Longer texts, in UTF-16 units, are shown as they are. */
-export const MOST = 256 * 1024;
+export const MOST = 64 * 1024;
 const NESTING = 20; // levels of blocks and of inline markup, each
 const PERMITTED = /^(?:https?:\/\/|mailto:|\/(?![/\\]))[!-[\]-~]*$/i; // printable ASCII, no backslash
 const EDGES = /^[\s\x1c-\x1f\x85]+|[\s\x1c-\x1f\x85]+$/g; // what JavaScript or Python calls space

@@ -1,7 +1,8 @@
 """What a delivered token costs: `python -m tests.bench.answers`, part of `make bench`.
 
 Every server gets one core, the readers the other. Tokens are made inside each server by the same
-metronome, so what differs is how they get to the readers; ours also stores them. Medians over
+metronome, so what differs is how they get to the readers; ours also stores them. What it costs to
+read tokens from a model's endpoint is not in it. Medians over
 alternating rounds; the first scenario is for the comparison, the second for the load.
 """
 
@@ -173,7 +174,8 @@ def main() -> None:
     with Arena() as arena:
         for scenario in asked.scenarios.split(","):
             streams = SCENARIOS[scenario]
-            runs: dict[str, list[Heard]] = {name: [] for name in asked.only.split(",")}
+            names = dict.fromkeys(["ours", *asked.only.split(",")])
+            runs: dict[str, list[Heard]] = {name: [] for name in names}
             for _ in range(asked.rounds):
                 for name, heard in runs.items():
                     with CONTESTANTS[name][1](arena, streams) as (pid, port, requests):
