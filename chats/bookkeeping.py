@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 STORE_S = 0.170  # with the writing itself under 200 ms
 RETRY_S = 1.0
-HEARTBEAT_S = 4.0
+HEARTBEAT_S = 4.0  # not with every batch: each row would be written anew
 
 
 class Bookkeeper:
@@ -32,6 +33,7 @@ class Bookkeeper:
     ) -> None:
         self._runs, self._news, self._stop = runs, news, stop
         self._endings: dict[uuid.UUID, tuple[Ending, asyncio.Future[bool]]] = {}
+        self._beaten_at = 0.0
         self._changed = asyncio.Event()
         self._now = asyncio.Event()
 
@@ -78,7 +80,10 @@ class Bookkeeper:
             if lines or ending:
                 last = ending[0].lines() if ending else []
                 batch.append(Stretch(run.generation_id, first, lines + last, ending and ending[0]))
-        alive = await in_log(store, batch)
+        beat = time.monotonic() - self._beaten_at > HEARTBEAT_S
+        alive = await in_log(store, batch, beat=beat)
+        if beat:
+            self._beaten_at = time.monotonic()
         for stretch in batch:
             self._stored(stretch, alive)
         for run in runs:

@@ -9,7 +9,6 @@ import logging
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -20,8 +19,6 @@ from chats.models.endings import Ending, interrupted, settle
 from chats.models.generations import GAP
 
 log = logging.getLogger(__name__)
-
-HEARTBEAT = timedelta(seconds=5)  # how old one may get before it is renewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +31,20 @@ class Stretch:
     ending: Ending | None = None
 
 
-def store(stretches: Collection[Stretch]) -> dict[uuid.UUID, bool]:
-    """Write them in one transaction, and say that this process lives.
+def store(stretches: Collection[Stretch], *, beat: bool) -> dict[uuid.UUID, bool]:
+    """Write them in one transaction; with `beat` say that this process lives.
 
     Returns this process's running answers, each with whether its stop was requested. Of others
     (reaped meanwhile, or deleted) nothing is written.
     """
     with transaction.atomic():
         mine = Generation.objects.running().filter(process=identity())
-        # Locked against a reaper; written only now and then, which is much for a row.
-        seen = list(
-            mine.order_by("pk")
-            .select_for_update()
-            .values_list("pk", "stop_requested_at", "heartbeat_at")
-        )
-        now = timezone.now()
-        if any(now - beat > HEARTBEAT for _, _, beat in seen):
-            mine.update(heartbeat_at=now)
-        rows = {pk: asked is not None for pk, asked, _ in seen}
+        locked = mine.order_by("pk").select_for_update()  # against a reaper
+        rows = {
+            pk: asked is not None for pk, asked in locked.values_list("pk", "stop_requested_at")
+        }
+        if beat:
+            mine.update(heartbeat_at=timezone.now())
         GenerationEvent.objects.write(
             (stretch.generation_id, stretch.first, stretch.events)
             for stretch in stretches

@@ -6,7 +6,7 @@ import asyncio
 
 import httpx
 
-BOUND = 32 * 1024  # bytes: what is parsed without a pause for others
+BOUND = 256 * 1024  # bytes
 
 
 class Arrivals:

@@ -21,6 +21,7 @@ FIRST_BYTE_S = 60.0
 PIECE_S = 60.0  # between two pieces of an answer; a ping is a piece
 SILENCE_S = 600.0  # of pings alone
 BODY_MOST = 32 * 1024 * 1024  # bytes of a whole answer, with what is around its words
+SLICE = 16 * 1024  # bytes parsed at a time
 COUNT_S = 5.0  # that a finished answer waits for its count of tokens
 ERROR_BYTES = 64 * 1024  # read of an error's body
 _LESSONS = 3  # see `Dialect`
@@ -115,8 +116,7 @@ class OpenAICompatible:
             received += len(chunk)
             if received > BODY_MOST:
                 raise Nonsense(f"{self._who} sends without end. Try another model.")
-            await asyncio.sleep(0)  # an endpoint that floods us must not hold up everybody
-            if text := answer.feed(chunk):
+            if text := await self._fed(answer, chunk):
                 spoke = time.monotonic()
                 yield text
             elif time.monotonic() - spoke > SILENCE_S:
@@ -126,6 +126,16 @@ class OpenAICompatible:
         if answer.failure is not None:
             raise answer.failure
         yield answer.finish
+
+    async def _fed(self, answer: Answer, chunk: bytes) -> str:
+        """The text in a chunk. One that floods us must not hold up everybody: with pauses."""
+        texts = [answer.feed(chunk[:SLICE])]
+        for at in range(SLICE, len(chunk), SLICE):
+            await asyncio.sleep(0)
+            texts.append(answer.feed(chunk[at : at + SLICE]))
+        if not any(texts):
+            await asyncio.sleep(0)
+        return "".join(texts)
 
     async def _open(self, conversation: Conversation) -> httpx.Response:
         """A response of status 200, to be closed by the caller."""

@@ -153,11 +153,17 @@ async def test_a_server_that_does_not_stream_is_understood(model: Model) -> None
 
 
 async def test_pieces_that_came_together_are_one(model: Model) -> None:
-    model.script = Script(pieces=tuple("abcdefghij" * 100))
+    events = [{"choices": [{"delta": {"content": letter}}]} for letter in "abcdefghij" * 100]
+    end = 'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    model.script = Script(raw=("".join(map(as_event, events)) + end).encode())
     pieces = [piece async for piece in client(model).answer(HELLO)]
     assert "".join(str(piece) for piece in pieces[:-1]) == "abcdefghij" * 100
     print(f"{len(pieces)} pieces of 1000 tokens")
-    assert len(pieces) < 200
+    assert len(pieces) < 20
+
+
+def as_event(event: dict[str, Any]) -> str:
+    return f"data: {json.dumps(event)}\n\n"
 
 
 def test_any_cut_of_the_bytes_gives_the_same_events() -> None:
