@@ -28,3 +28,4 @@ async function test() {
 // What was tested is not what stands there any more.
 form.addEventListener("input", () => say("", ""));
 button.addEventListener("click", test);
+button.disabled = false; // until now a click would have been lost

@@ -136,3 +136,4 @@ button.addEventListener("click", async () => {
   await Promise.all([fromTheBrowser(), fromTheServer()]);
   button.disabled = false;
 });
+button.disabled = false; // until now a click would have been lost
