@@ -59,6 +59,25 @@ def validate_line(value: str) -> None:
         raise ValidationError("A name is one line of plain text.")
 
 
+MASKS_MOST, CORNERS_MOST = 16, 32
+
+
+def validate_masks(value: Any) -> None:
+    """A list of polygons; a polygon is a list of `[x, y]`, each from 0 to 1 of the picture."""
+    if not isinstance(value, list) or len(value) > MASKS_MOST:
+        raise ValidationError(f"Masks are a list of at most {MASKS_MOST} areas.")
+    for polygon in value:
+        if not isinstance(polygon, list) or not 3 <= len(polygon) <= CORNERS_MOST:
+            raise ValidationError(f"An area has from 3 to {CORNERS_MOST} corners.")
+        if not all(map(_is_corner, polygon)):
+            raise ValidationError("A corner is two numbers from 0 to 1.")
+
+
+def _is_corner(value: Any) -> bool:
+    numbers = isinstance(value, list) and len(value) == 2
+    return numbers and all(type(one) in (int, float) and 0 <= one <= 1 for one in value)
+
+
 class CameraQuerySet(models.QuerySet["Camera"]):
     def known_to(self, actor: Actor) -> CameraQuerySet:
         """Those whose existence is no secret to the actor: of its organizations, or of its key.
@@ -109,6 +128,7 @@ class Camera(models.Model):
         default=0.4,
         validators=[MinValueValidator(0.05), MaxValueValidator(0.95)],
     )
+    masks = models.JSONField("privacy masks", default=list, blank=True, validators=[validate_masks])
     time_zone = models.CharField(
         max_length=64,
         blank=True,

@@ -1,0 +1,144 @@
+"""What lets somebody in for a short time, or without an account: tickets, share links."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.core import signing
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from cameras.models.cameras import Camera
+from cameras.models.credentials import digest
+from cameras.models.organizations import User
+
+if TYPE_CHECKING:
+    from cameras.actors import Actor
+
+TICKET_LIFE = timedelta(seconds=30)
+_SALT = "sideline.share"
+
+
+class Ticket(models.Model):
+    """One socket to one camera within `TICKET_LIFE`, by the credential that asked for it.
+
+    It may do what that credential may, while that credential may.
+    """
+
+    class Purpose(models.TextChoices):
+        WATCH = "watch", "Watch"
+        PUBLISH = "publish", "Publish"
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="tickets")
+    purpose = models.CharField(max_length=7, choices=Purpose.choices)
+    parent_kind = models.CharField(max_length=10)
+    parent_proof = models.CharField(max_length=128)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"Ticket to {self.purpose} {self.camera}"
+
+    @classmethod
+    def issue(cls, camera: Camera, purpose: str, grant: tuple[str, str]) -> tuple[str, datetime]:
+        """The text of a new ticket and when it ends."""
+        text, until = secrets.token_urlsafe(32), timezone.now() + TICKET_LIFE
+        cls.objects.create(
+            digest=digest(text),
+            camera=camera,
+            purpose=purpose,
+            parent_kind=grant[0],
+            parent_proof=grant[1],
+            expires_at=until,
+        )
+        return text, until
+
+    @classmethod
+    def claim(cls, text: str) -> Ticket | None:
+        """The ticket, for exactly one caller; None where it is used, late or unknown."""
+        now, proof = timezone.now(), digest(text)
+        fresh = cls.objects.filter(digest=proof, used_at=None, expires_at__gt=now)
+        return cls.objects.get(pk=proof) if fresh.update(used_at=now) else None
+
+
+class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
+    def visible_to(self, actor: Actor) -> ShareLinkQuerySet:
+        """Links are a matter of operators, as stream keys are."""
+        return self.filter(camera__organization__in=actor.organization_ids("publish"))
+
+    def alive(self) -> ShareLinkQuerySet:
+        """Those that still show something to who has opened them."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+
+def _in_a_week() -> datetime:
+    return timezone.now() + timedelta(days=7)
+
+
+class ShareLink(models.Model):
+    """A signed address under which anybody may watch one camera, so often and so long."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="share_links")
+    name = models.CharField(max_length=100)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(default=_in_a_week)
+    uses_most = models.PositiveIntegerField(
+        "may be opened", default=20, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
+    )
+    uses = models.PositiveIntegerField("was opened", default=0, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ShareLinkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.name} for {self.camera}"
+
+    @property
+    def text(self) -> str:
+        """What stands in the address. Signed and not kept, so it can be shown again."""
+        return signing.Signer(salt=_SALT).sign(self.pk.hex)
+
+    @classmethod
+    def behind(cls, text: str) -> ShareLink | None:
+        """The living link that signed text stands for; forged text costs no look-up."""
+        try:
+            pk = uuid.UUID(hex=signing.Signer(salt=_SALT).unsign(text))
+        except (signing.BadSignature, ValueError):
+            return None
+        return cls.objects.alive().select_related("camera__organization").filter(pk=pk).first()
+
+    def open(self) -> str | None:
+        """Count one use and return the visit's text; None where all uses are used."""
+        left = ShareLink.objects.alive().filter(pk=self.pk, uses__lt=models.F("uses_most"))
+        if not left.update(uses=models.F("uses") + 1):
+            return None
+        text = Visit.PREFIX + secrets.token_urlsafe(32)
+        Visit.objects.create(digest=digest(text), link=self)
+        return text
+
+    def revoke(self) -> None:
+        """Who watches by the link is closed within two seconds."""
+        ShareLink.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
+
+
+class Visit(models.Model):
+    """One use of a share link; its text stands for the camera in a viewer's URL."""
+
+    PREFIX = "sv_"
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    link = models.ForeignKey(ShareLink, on_delete=models.CASCADE, related_name="visits")
+    began_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"Visit by {self.link}"
