@@ -40,10 +40,19 @@ def answers(port: int) -> bool:
 
 
 class RTSPServer:
-    """Serves a clip as an endless RTSP stream. `login` is `user:password`, or empty."""
+    """Serves a clip as an endless RTSP stream. `login` is `user:password`, or empty.
 
-    def __init__(self, clip: Path = PLAZA, port: int | None = None, login: str = "") -> None:
-        self.clip, self.login = clip, login
+    `method` is how it asks for the login: basic or digest.
+    """
+
+    def __init__(
+        self,
+        clip: Path = PLAZA,
+        port: int | None = None,
+        login: str = "",
+        method: str = "basic",
+    ) -> None:
+        self.clip, self.login, self.method = clip, login, method
         self.port = port or free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -54,7 +63,7 @@ class RTSPServer:
 
     def start(self) -> None:
         """Start (again, on the same port) and wait until it accepts connections."""
-        login = [self.login] if self.login else []
+        login = [self.login, self.method] if self.login else []
         self.process = subprocess.Popen(
             ["/usr/bin/python3", str(RTSP_TOOL), str(self.clip), str(self.port), "/cam", *login],
             stdout=subprocess.DEVNULL,
@@ -97,9 +106,9 @@ class RTSPServer:
 
 
 @contextmanager
-def rtsp_server(clip: Path = PLAZA, login: str = "") -> Iterator[RTSPServer]:
+def rtsp_server(clip: Path = PLAZA, login: str = "", method: str = "basic") -> Iterator[RTSPServer]:
     """A running RTSP server, killed at the end."""
-    server = RTSPServer(clip, login=login)
+    server = RTSPServer(clip, login=login, method=method)
     try:
         server.start()
         yield server

@@ -1,12 +1,12 @@
 """From a checked source to what OpenCV opens.
 
-An RTSP name is looked up here, once, and the URL handed to FFmpeg carries the checked IP, so a
-second look-up cannot lead elsewhere (DNS rebinding). HTTP goes through the gate, which looks up
-and checks whatever FFmpeg is led to. The lists below close every other protocol to it (`file`,
-`concat`, `data`, `subfile`, `tcp` by name); `crypto` is for encrypted HLS, and wraps http only.
+FFmpeg's network goes through a port of this process: the gate for HTTP, the relay for RTSP. There,
+at the moment it connects, names are looked up and checked and the checked IP is dialed: no second
+look-up can lead elsewhere (DNS rebinding), nor can a redirect. The lists below close every other
+protocol to it (`file`, `concat`, `data`, `subfile`, `tcp` by name, and for RTSP `udp` and `rtp`);
+`crypto` is for encrypted HLS, and wraps http only.
 
-What remains: an RTSP server may redirect FFmpeg to another RTSP address, which nothing can turn
-off: FFmpeg connects there, but it reads nothing back but video.
+Options are these and the gate's own address: no word of a source is ever among them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cameras.ingest.dialing import look_up, permitted
+from cameras.ingest.dialing import permitted
+from cameras.ingest.egress import Egress
 from cameras.ingest.gate import Gate
+from cameras.ingest.relay import Relay
 from cameras.ingest.sources import Address, check_host, device_index, file_path
 
 DEMO_CLIP = Path(__file__).resolve().parent.parent / "data" / "plaza.mp4"
@@ -26,7 +28,7 @@ _OPTIONS = {
     "rtsp": {
         "fpsprobesize": "0",
         "rtsp_transport": "tcp",
-        "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls",
+        "protocol_whitelist": "tcp",  # that the demuxer opens; with rtsp it would follow redirects
         "format_whitelist": "rtsp,mpegts,asf",
     },
     "http": {
@@ -58,13 +60,25 @@ class Opening:
         return "|".join(f"{name};{value}" for name, value in self.options.items())
 
 
-def gate_for(kind: str, *, allow_loopback: bool) -> Gate | None:
-    """The gate that a source of this kind needs; whoever asks for it closes it."""
-    return Gate(permitted(allow_loopback=allow_loopback)) if kind == "http" else None
+def gate_for(
+    kind: str, *, allow_loopback: bool, listed: frozenset[str] = frozenset()
+) -> Egress | None:
+    """The way out that a source of this kind needs; whoever asks for it closes it.
+
+    `listed` and `allow_loopback` are as in `networks.Rule`.
+    """
+    may = permitted(allow_loopback=allow_loopback, listed=listed)
+    return Gate(may) if kind == "http" else Relay(may) if kind == "rtsp" else None
 
 
 def resolve(
-    kind: str, source: str, *, media_root: Path, allow_loopback: bool, gate: Gate | None = None
+    kind: str,
+    source: str,
+    *,
+    media_root: Path,
+    allow_loopback: bool,
+    listed: frozenset[str] = frozenset(),
+    gate: Egress | None = None,
 ) -> Opening:
     """What to open, right before it is opened. Raises `SourceError` with the reason."""
     if kind == "demo":
@@ -74,9 +88,9 @@ def resolve(
     if kind == "device":
         return Opening(device_index(source))
     address = Address.parse(kind, source)
-    check_host(address, allow_loopback=allow_loopback)
+    check_host(address, allow_loopback=allow_loopback, listed=listed)
     if kind == "rtsp":
-        ip = look_up(address, permitted(allow_loopback=allow_loopback))[0]
-        return Opening(address.url(ip), _OPTIONS["rtsp"])
-    assert gate is not None, "an http source needs a gate"
+        assert isinstance(gate, Relay), "an rtsp source needs a relay"
+        return Opening(gate.show(address), _OPTIONS["rtsp"])
+    assert isinstance(gate, Gate), "an http source needs a gate"
     return Opening(gate.translation.show(address), _OPTIONS["http"] | {"http_proxy": gate.proxy})

@@ -17,9 +17,11 @@ from typing import Any
 import cv2
 
 from cameras.ingest.addresses import gate_for, resolve
+from cameras.ingest.decoding import timed, too_large
 from cameras.ingest.diagnosis import explain
+from cameras.ingest.egress import Egress
 from cameras.ingest.freshness import STALE_AFTER, Freshness, Health, now_ms
-from cameras.ingest.gate import Gate
+from cameras.ingest.masks import Masks
 from cameras.ingest.opening import READ_TIMEOUT, open_capture
 from cameras.ingest.pictures import Picture, Slot
 from cameras.ingest.sources import SourceError
@@ -40,15 +42,16 @@ class Lost(Exception):
 
 def backoff(attempt: int) -> float:
     """Seconds to wait before that attempt (1 is the first repeat): 1, 2, 4 … 30, ± 20 %."""
-    return float(min(30, 2 ** min(attempt - 1, 5)) * random.uniform(0.8, 1.2))
+    jitter = random.uniform(0.8, 1.2)  # nosec B311  # not a secret
+    return float(min(30, 2 ** min(attempt - 1, 5)) * jitter)
 
 
 class Capture:
     """The pictures of one source.
 
-    Every frame is grabbed and counted; only chosen ones are converted to pixels and put into
-    `slot`. `attempt` above 0 waits its back-off before the first open, less `waited` seconds that
-    are over already.
+    Every frame is grabbed and counted; only chosen ones are converted to pixels, painted over where
+    `masks` say so, and put into `slot`. `attempt` above 0 waits its back-off before the first open,
+    less `waited` seconds that are over already.
     """
 
     def __init__(
@@ -58,13 +61,17 @@ class Capture:
         *,
         media_root: Path,
         allow_loopback: bool,
+        listed: frozenset[str] = frozenset(),
+        masks: Masks | None = None,
         attempt: int = 0,
         waited: float = 0.0,
     ) -> None:
         self.slot = Slot()
+        self._masks = masks or Masks()
         self._kind, self._source = kind, source
-        self._where: dict[str, Any] = {"media_root": media_root, "allow_loopback": allow_loopback}
-        self._gate: Gate | None = None
+        self._rule: dict[str, Any] = {"allow_loopback": allow_loopback, "listed": listed}
+        self._where = self._rule | {"media_root": media_root}
+        self._gate: Egress | None = None
         self._attempt, self._waited = attempt, waited
         self._freshness = (
             Freshness(attempt=attempt)
@@ -91,9 +98,7 @@ class Capture:
 
     def start(self) -> None:
         """Begin capturing."""
-        self._where["gate"] = self._gate = gate_for(
-            self._kind, allow_loopback=self._where["allow_loopback"]
-        )
+        self._where["gate"] = self._gate = gate_for(self._kind, **self._rule)
         self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> bool:
@@ -162,6 +167,11 @@ class Capture:
             capture = open_capture(opening)
         if not capture.isOpened():
             raise Lost(explain(self._kind, self._source, **self._where))
+        try:
+            self._size(capture)
+        except Lost:
+            capture.release()
+            raise
         return capture
 
     def _reopened(self, capture: Any) -> Any:
@@ -201,18 +211,29 @@ class Capture:
         if time.monotonic() - began > READ_TIMEOUT - 0.1:
             # When FFmpeg's read times out OpenCV hands out what was left in the decoder: old.
             raise Lost("The camera's stream has frozen; connecting again.")
+        width, height = self._size(capture)
         timestamp = max(now_ms(), self._last + 1)
         self._last = timestamp
-        width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         self._freshness.frame(timestamp, width, height)
         if self._pace.takes(int(time.monotonic() * 1000)):
-            whole, image = capture.retrieve()
+            with timed():
+                whole, image = capture.retrieve()
             if whole and image is not None:
+                self._masks.paint(image)
                 self.slot.put(Picture(timestamp, image.shape[1], image.shape[0], image))
         return True
 
+    def _size(self, capture: Any) -> tuple[int, int]:
+        """Width and height as announced, before the pixels are made. Raises `Lost`."""
+        width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        if sentence := too_large(width, height):
+            raise Lost(sentence)
+        return width, height
+
     def _why_ended(self, what: str) -> str:
+        if self._gate is not None and self._gate.refusal:
+            return self._gate.refusal
         age = self._freshness.age
         if age is None:
             return explain(self._kind, self._source, **self._where)

@@ -7,19 +7,20 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from cameras.ingest.networks import IP, forbidden
-from cameras.ingest.sources import Address, SourceError
+from cameras.ingest.interfaces import rule
+from cameras.ingest.networks import IP
+from cameras.ingest.sources import Address, SourceError, listing
 
-Permitted = Callable[[IP], bool]
+Permitted = Callable[[str, int, IP], bool]  # as `networks.Rule.permits`
 
 
 class ClosedAddress(SourceError):
     """An address where no camera may live."""
 
 
-def permitted(*, allow_loopback: bool) -> Permitted:
-    """The house rule: everything but what `networks.forbidden` closes."""
-    return lambda ip: not forbidden(ip, allow_loopback=allow_loopback)
+def permitted(*, allow_loopback: bool, listed: frozenset[str] = frozenset()) -> Permitted:
+    """The rule as it is at the moment of each question: this machine's addresses may change."""
+    return lambda *asked: rule(allow_loopback=allow_loopback, listed=listed).permits(*asked)
 
 
 def look_up(address: Address, permitted: Permitted) -> list[str]:
@@ -29,8 +30,10 @@ def look_up(address: Address, permitted: Permitted) -> list[str]:
     except (OSError, UnicodeError):
         raise SourceError(f"The name {address.host} does not resolve.") from None
     ips = [str(entry[4][0]).partition("%")[0] for entry in found]
-    if not all(permitted(ipaddress.ip_address(ip)) for ip in ips):
-        raise ClosedAddress(f"The name {address.host} leads to an address that is closed.")
+    if not all(permitted(address.host, address.port, ipaddress.ip_address(ip)) for ip in ips):
+        raise ClosedAddress(
+            f"The name {address.host} leads to an address that is closed. {listing(address)}"
+        )
     return list(dict.fromkeys(ips))
 
 

@@ -14,24 +14,20 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import threading
 from base64 import b64encode
-from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException
 
 from cameras.ingest import exchange
 from cameras.ingest.dialing import Permitted, connect
+from cameras.ingest.egress import CONNECT_S, Egress
 from cameras.ingest.sources import Address
 from cameras.ingest.translation import Translation
 
-MAX_CONNECTIONS = 32  # more are hung up on; FFmpeg opens one for each quality of a playlist
 MAX_PLAYLIST = 1024 * 1024  # a longer one is cut off
 MAX_ANSWERS = 64  # the oldest is forgotten
-BUFFER = 256 * 1024  # bytes each kernel buffer may hold, so that a paced reader is felt afar
 HEAD_S = 5.0  # for FFmpeg's request
-CONNECT_S = 4.0
 SILENCE_S = 10.0  # a camera that sends nothing for so long is hung up on
 
 
@@ -45,92 +41,40 @@ class Answer:
     error: Exception | None = None
 
 
-class Gate:
-    """Listens on 127.0.0.1 for those who know its secret; owns its threads until `close`.
-
-    `recorded` tells whether a recording or a playlist was read, which come as fast as they are
-    taken. One camera for each gate.
-    """
+class Gate(Egress):
+    """The proxy, for those who know its secret."""
 
     def __init__(self, permitted: Permitted) -> None:
         os.environ.pop("no_proxy", None)  # FFmpeg would go round the proxy for the hosts in it
-        self.recorded = False
         self.translation = Translation()
         self._permitted = permitted
+        self._answers: dict[Address, Answer] = {}
         login = f"gate:{secrets.token_urlsafe(24)}"
         self._authorization = b"Basic " + b64encode(login.encode())
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.proxy = f"http://{login}@127.0.0.1:{self._listener.getsockname()[1]}"
-        self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
-        self._answers: dict[Address, Answer] = {}
-        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._thread = threading.Thread(target=self._accept, name="gate", daemon=True)
-        self._thread.start()
+        super().__init__()
+        self.proxy = f"http://{login}@127.0.0.1:{self.port}"
 
     def answers(self) -> list[Answer]:
         """What came of the requests since `hang_up`, the newest last."""
         with self._lock:
             return list(self._answers.values())
 
-    def hang_up(self) -> None:
-        """End every connection, and forget how they went."""
-        with self._lock:
-            self._answers.clear()
-            self.recorded = False
-            for link in self._sockets:
-                with suppress(OSError):  # not SSLSocket's own, which is for the thread that reads
-                    socket.socket.shutdown(link, socket.SHUT_RDWR)
+    def _forget(self) -> None:
+        self._answers.clear()
 
-    def close(self) -> None:
-        """Stop listening and end every connection; the threads end with them."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(1.0)
-        self._listener.close()
-        self.hang_up()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            if self._slots.acquire(blocking=False):
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-            else:
-                client.close()
-
-    def _serve(self, client: socket.socket) -> None:
-        """One request. Where FFmpeg hangs up it is over; where the camera does, that is noted."""
-        links = [client]
-        try:
-            self._hold(client, HEAD_S)
-            method, target, headers = exchange.request(client)
-            given = headers.get("Proxy-Authorization", "").encode()
-            if not secrets.compare_digest(given, self._authorization):
-                exchange.reply(client, 407, [("Proxy-Authenticate", 'Basic realm="gate"')])
-            elif method != "GET":
-                exchange.reply(client, 405)
-            else:
-                client.settimeout(None)  # a paced reader takes its time; `hang_up` ends it
-                self._forward(links, self.translation.read(target), headers)
-        except (OSError, ValueError, HTTPException):
-            pass
-        finally:
-            with self._lock:
-                self._sockets.difference_update(links)
-            for link in links:
-                link.close()
-            self._slots.release()
-
-    def _hold(self, link: socket.socket, timeout: float) -> None:
-        """Make a connection one that `hang_up` ends, and its buffers small."""
-        link.settimeout(timeout)
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            link.setsockopt(socket.SOL_SOCKET, option, BUFFER)
-        with self._lock:
-            self._sockets.add(link)
+    def _converse(self, links: list[socket.socket]) -> None:
+        """One request."""
+        client = links[0]
+        self._hold(client, HEAD_S)
+        method, target, headers = exchange.request(client)
+        given = headers.get("Proxy-Authorization", "").encode()
+        if not secrets.compare_digest(given, self._authorization):
+            exchange.reply(client, 407, [("Proxy-Authenticate", 'Basic realm="gate"')])
+        elif method != "GET":
+            exchange.reply(client, 405)
+        else:
+            client.settimeout(None)  # a paced reader takes its time; `hang_up` ends it
+            self._forward(links, self.translation.read(target), headers)
 
     def _forward(self, links: list[socket.socket], address: Address, headers: Message) -> None:
         """Ask the camera and hand its answer on; adds the connection to `links`."""

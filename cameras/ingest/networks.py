@@ -1,9 +1,10 @@
-"""Which addresses a camera may have, however they are spelled. No network here."""
+"""Which addresses may be dialed, however they are spelled: cameras' and language models'."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+from dataclasses import dataclass
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -11,13 +12,56 @@ _EMBEDDED = {  # IPv6 prefixes that carry an IPv4 address: where its 32 bits sta
     ipaddress.IPv6Network("::/96"): 0,
     ipaddress.IPv6Network("::ffff:0:0/96"): 0,
     ipaddress.IPv6Network("::ffff:0:0:0/96"): 0,
-    ipaddress.IPv6Network("64:ff9b::/96"): 0,
-    ipaddress.IPv6Network("2002::/16"): 80,
+    ipaddress.IPv6Network("64:ff9b::/96"): 0,  # NAT64
+    ipaddress.IPv6Network("2002::/16"): 80,  # 6to4
 }
+_ISATAP = (0x00005EFE, 0x02005EFE)  # the bits before an IPv4 address at the end
+_OBSCURE = (  # carry an IPv4 address too, but where depends
+    ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of a network's own
+    ipaddress.IPv6Network("2001::/32"),  # Teredo
+)
 _METADATA = {  # cloud metadata services outside the link-local range
     ipaddress.ip_address(text)
     for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Where this installation may dial. Private networks are open: cameras live there.
+
+    `allow_loopback` opens the machine itself: loopback, and `own`, its interfaces' addresses.
+    `listed` holds `host:port` pairs that are open whatever they lead to.
+    """
+
+    own: frozenset[IP]
+    allow_loopback: bool = False
+    listed: frozenset[str] = frozenset()
+
+    def permits(self, host: str, port: int, ip: IP) -> bool:
+        """Whether the port of `ip` may be dialed, found under the name (or as the literal) `host`.
+
+        An IP that is listed is open under every name that leads to it.
+        """
+        if {place(host, port), place(str(ip), port)} & self.listed:
+            return True
+        return not forbidden(ip, allow_loopback=self.allow_loopback, own=self.own)
+
+    def permits_literal(self, host: str, port: int) -> bool:
+        """The same before anything is looked up: True for a name, but not for localhost."""
+        ip = literal(host)
+        if ip is not None:
+            return self.permits(host, port, ip)
+        local = host == "localhost" or host.endswith(".localhost")
+        return not local or self.allow_loopback or place(host, port) in self.listed
+
+
+def place(host: str, port: int) -> str:
+    """`host:port` as it is listed: a literal in its usual spelling, IPv6 in brackets."""
+    ip = literal(host.strip("[]"))
+    if ip is None:
+        return f"{host.lower().removesuffix('.')}:{port}"
+    return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
 
 
 def literal(host: str) -> IP | None:
@@ -32,26 +76,30 @@ def literal(host: str) -> IP | None:
         return None
 
 
-def forbidden(ip: IP, *, allow_loopback: bool) -> bool:
-    """True where no camera may live. Private networks are fine: cameras live there.
-
-    `allow_loopback` admits loopback and nothing else; link-local (cloud metadata) stays closed.
-    """
+def forbidden(ip: IP, *, allow_loopback: bool, own: frozenset[IP]) -> bool:
+    """True where nothing may be dialed. Link-local (cloud metadata) is closed in any case."""
     if isinstance(ip, ipaddress.IPv6Address) and ip != ipaddress.IPv6Address("::1"):
         for network, shift in _EMBEDDED.items():
             if ip in network:
-                inner = ipaddress.IPv4Address((int(ip) >> shift) & 0xFFFFFFFF)
-                return forbidden(inner, allow_loopback=allow_loopback)
-    if ip.is_loopback:
-        return not allow_loopback
-    first_octet_zero = isinstance(ip, ipaddress.IPv4Address) and int(ip) >> 24 == 0
-    site_local = isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local
+                return forbidden(_part(ip, shift), allow_loopback=allow_loopback, own=own)
+        if int(_part(ip, 32)) in _ISATAP and forbidden(
+            _part(ip, 0), allow_loopback=allow_loopback, own=own
+        ):
+            return True
+        if ip.is_site_local or any(ip in network for network in _OBSCURE):
+            return True
+    if ip.is_loopback or ip in own:
+        return not allow_loopback or ip.is_link_local
     return (
         ip.is_link_local
         or ip.is_unspecified
         or ip.is_multicast
         or ip.is_reserved
-        or first_octet_zero
-        or site_local
+        or (ip.version == 4 and int(ip) >> 24 == 0)
         or ip in _METADATA
     )
+
+
+def _part(ip: ipaddress.IPv6Address, shift: int) -> ipaddress.IPv4Address:
+    """32 of its bits, that far from the right."""
+    return ipaddress.IPv4Address((int(ip) >> shift) & 0xFFFFFFFF)

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cameras.ingest.decoding import timed
+
 Image = NDArray[np.uint8]
 
 
@@ -31,7 +33,8 @@ class Picture:
         """The pixels, decoded from the JPEG where need be; None where it cannot be decoded."""
         if self.image is not None or self.jpeg is None:
             return self.image
-        made = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        with timed():
+            made = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
         return None if made is None else made.astype(np.uint8, copy=False)
 
 

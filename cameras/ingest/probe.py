@@ -18,7 +18,6 @@ from cameras.ingest.sources import SourceError, check
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESERVE = 0.4  # seconds of the time-out for ending the process
-EXPLAIN_AT_LEAST = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,12 @@ def test_connection(
     *,
     media_root: Path,
     allow_loopback: bool,
+    listed: frozenset[str] = frozenset(),  # noqa: PT028
     timeout: float = 5.0,  # noqa: PT028
 ) -> Probe:
     """Open the source, read one picture, and say how it went, within `timeout` seconds."""
     try:
-        check(kind, source, media_root=media_root, allow_loopback=allow_loopback)
+        check(kind, source, media_root=media_root, allow_loopback=allow_loopback, listed=listed)
     except SourceError as error:
         return Probe(False, error.sentence)
     if kind == "push":
@@ -51,11 +51,12 @@ def test_connection(
         "source": source,
         "media_root": str(media_root),
         "allow_loopback": allow_loopback,
+        "listed": sorted(listed),
         # By the machine's clock, so that a slow start of the process counts too.
         "deadline": time.monotonic() + timeout - RESERVE,
     }
     try:
-        answer = subprocess.run(
+        answer = subprocess.run(  # nosec B603  # a list, and what people give goes through stdin
             [sys.executable, "-m", "cameras.ingest.probe"],
             input=json.dumps(question).encode(),
             stdout=subprocess.PIPE,
@@ -76,30 +77,43 @@ test_connection.__test__ = False  # type: ignore[attr-defined]  # pytest: not a 
 
 
 def probe(
-    kind: str, source: str, *, media_root: Path, allow_loopback: bool, deadline: float
+    kind: str,
+    source: str,
+    *,
+    media_root: Path,
+    allow_loopback: bool,
+    listed: frozenset[str],
+    deadline: float,
 ) -> Probe:
     """The same in this process, until `deadline` (monotonic); native code may exceed it."""
     # Only the child pays for OpenCV; the web server imports this module too.
+    import cv2
+
     from cameras.ingest.addresses import gate_for, resolve
+    from cameras.ingest.decoding import too_large
     from cameras.ingest.diagnosis import explain
     from cameras.ingest.opening import open_capture
 
-    where: dict[str, Any] = {"media_root": media_root, "allow_loopback": allow_loopback}
-    where["gate"] = gate_for(kind, allow_loopback=allow_loopback)
+    rule: dict[str, Any] = {"allow_loopback": allow_loopback, "listed": listed}
+    where = rule | {"media_root": media_root, "gate": gate_for(kind, **rule)}
     try:
         opening = resolve(kind, source, **where)
     except SourceError as error:
         return Probe(False, error.sentence)
-    capture = open_capture(opening, max(0.5, deadline - time.monotonic() - EXPLAIN_AT_LEAST))
-    whole, image = capture.read()
+    capture = open_capture(opening, max(0.5, deadline - time.monotonic()))
+    whole, image = capture.grab(), None
+    announced = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if sentence := too_large(*announced):  # before the pixels are made
+        return Probe(False, sentence)
+    if whole:
+        whole, image = capture.retrieve()
     if whole and image is not None:
         height, width = image.shape[:2]
         return Probe(True, f"Connected: {width}×{height}.", width, height)
-    left = max(0.3, min(3.0, deadline - time.monotonic()))
-    return Probe(False, explain(kind, source, **where, timeout=left))
+    return Probe(False, explain(kind, source, **where))
 
 
 if __name__ == "__main__":
     asked = json.load(sys.stdin)
-    asked["media_root"] = Path(asked["media_root"])
+    asked |= {"media_root": Path(asked["media_root"]), "listed": frozenset(asked["listed"])}
     print(json.dumps(asdict(probe(**asked))), flush=True)

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import threading
+
 from cameras.ingest.freshness import Freshness, Health, now_ms
+from cameras.ingest.masks import Masks
 from cameras.ingest.pictures import Picture, Slot
 from cameras.live.frames import FrameError, jpeg_size
 
 
 class Push:
-    """Takes JPEGs; keeps the newest. `rate` is there for the interface: every frame is shown."""
+    """Takes JPEGs; keeps the newest. `rate` is there for the interface: every frame is shown.
 
-    def __init__(self) -> None:
+    With masks, a thread decodes and paints the newest one, and only pixels come into `slot`: what
+    cannot be decoded is not shown at all.
+    """
+
+    def __init__(self, masks: Masks | None = None) -> None:
         self.rate = 0.0
         self.slot = Slot()
+        self._masks = masks or Masks()
+        self._sent = Slot() if self._masks else self.slot
         self._freshness = Freshness("offline", "Waiting for the first frame.", "No frame pushed")
         self._last = 0
 
     def start(self) -> None:
-        """Nothing to start: frames come by `take`."""
+        """Frames come by `take`; what is to be started is the painting."""
+        if self._masks:
+            threading.Thread(target=self._paint, name="masks", daemon=True).start()
 
     def take(self, timestamp: int, jpeg: bytes) -> bool:
         """A pushed frame, `timestamp` in unix ms. False where it is not newer, or not a JPEG."""
@@ -29,8 +40,20 @@ class Push:
             return False
         self._last = timestamp
         self._freshness.frame(timestamp, width, height)
-        self.slot.put(Picture(timestamp, width, height, jpeg=jpeg, arrived=now_ms()))
+        self._sent.put(Picture(timestamp, width, height, jpeg=jpeg, arrived=now_ms()))
         return True
+
+    def _paint(self) -> None:
+        seen = 0
+        while True:
+            sent = self._sent.newest(seen, timeout=1.0)
+            if sent is None:
+                continue
+            seen, image = sent.timestamp, sent.pixels()
+            if image is not None:
+                self._masks.paint(image)
+                height, width = image.shape[:2]  # a JPEG may say that it is to be turned
+                self.slot.put(Picture(seen, width, height, image, arrived=sent.arrived))
 
     def health(self) -> Health:
         """What is true now."""

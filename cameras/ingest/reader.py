@@ -6,6 +6,8 @@ import asyncio
 import logging
 import subprocess
 import time
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from cameras.ingest.ending import end
@@ -53,6 +55,7 @@ class Reader:
         self.quiet_after = time.monotonic() + START_S
         self.wishes: list[Wish] = []
         self.fence = 0  # of the lease, which its supervisor knows
+        self.complaints: deque[tuple[str, str]] = deque(maxlen=8)  # own models, what they did
         self.task = asyncio.create_task(self._run(), name=f"reader {self.camera_id}")
 
     @property
@@ -70,6 +73,8 @@ class Reader:
         self.quiet_after = max(self.quiet_after, time.monotonic() + SILENCE_S)
 
     async def _run(self) -> None:
+        with suppress(LinkLost):  # which our supervisor sees for itself
+            await self._uplink.send({"type": "masks"} | self._names(), b"")
         if self.config["unreadable"]:
             self.quiet_after = float("inf")
             await self.report("offline", self.config["unreadable"])
@@ -85,7 +90,7 @@ class Reader:
             await self._link.send(self._wishes_packet(), b"")
             async for header, payload in self._link.receive():
                 self.quiet_after = time.monotonic() + SILENCE_S
-                header |= {"camera": self.camera_id, "fence": self.fence}
+                header |= self._names()
                 if header["type"] == "state":
                     header["viewers"] = sum(wish.viewers for wish in self.wishes)
                 await self._pass_on(header, payload)
@@ -106,7 +111,11 @@ class Reader:
     async def _pass_on(self, header: dict[str, Any], payload: bytes) -> None:
         """To the viewers first; the database may take its time."""
         if header["type"] == "still":
-            self._recorder.still(self.camera_id, header["fence"], header["timestamp"], payload)
+            facts = (header["fence"], header["timestamp"], payload, header["mark"])
+            self._recorder.still(self.camera_id, *facts)
+            return
+        if header["type"] == "model":
+            self.complaints.append((header["model"], header["failure"]))
             return
         await self._uplink.send(header, payload)
         if header["type"] == "state":
@@ -116,6 +125,14 @@ class Reader:
             if facts != self._reported or time.monotonic() - self._reported_at > REPORT_S:
                 self._reported, self._reported_at = facts, time.monotonic()
                 self._recorder.state(header)
+
+    async def adopt(self, config: Config) -> bool:
+        """Go on by this configuration. False where it takes another process to do so."""
+        if self.config | {"model": config.get("model")} != config:
+            return False
+        self.config = config
+        await self.say({"type": "detector", "model": config.get("model")})
+        return True
 
     async def wish(self, wishes: list[Wish]) -> None:
         """Have these widths made, as often as that. The worker hears of it where it is news."""
@@ -140,10 +157,15 @@ class Reader:
         """Say and store what the worker cannot: that it failed, or that it was ended."""
         now = int(time.time() * 1000)
         header = {
-            "type": "state", "camera": self.camera_id, "fence": self.fence, "state": state,
-            "since": now, "reason": reason, "fps": 0.0, "width": 0, "height": 0, "last_frame": None,
+            "type": "state", "state": state, "since": now, "reason": reason,
+            "fps": 0.0, "width": 0, "height": 0, "last_frame": None,
         }  # fmt: skip
-        await self._pass_on(header, b"")
+        await self._pass_on(header | self._names(), b"")
+
+    def _names(self) -> dict[str, Any]:
+        """Whose packets these are, and which masks their pictures have."""
+        mark = self.config["mark"]
+        return {"camera": self.camera_id, "fence": self.fence, "mark": mark}
 
     async def stop(self) -> None:
         """End the process at once; it keeps nothing that must be saved."""

@@ -33,9 +33,9 @@ class Recorder:
         """Store a state packet when there is time."""
         self._put((header["camera"], "state"), header["fence"], reports.store_state, header)
 
-    def still(self, camera_id: str, fence: int, timestamp: int, jpeg: bytes) -> None:
-        """Store a camera's last picture when there is time."""
-        facts = (camera_id, fence, timestamp, jpeg)
+    def still(self, camera_id: str, fence: int, timestamp: int, jpeg: bytes, mark: str) -> None:
+        """Store a camera's last picture when there is time; `mark` names the masks it has."""
+        facts = (camera_id, fence, timestamp, jpeg, mark)
         self._put((camera_id, "still"), fence, reports.store_still, *facts)
 
     async def run(self) -> None:

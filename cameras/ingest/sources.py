@@ -1,4 +1,4 @@
-"""What a source string may be, and how it is shown. No network here.
+"""What a source string may be, and how it is shown. Nothing is looked up or dialed here.
 
 An address is taken apart once, by `Address.parse`, and everything that leaves this process
 (the URL for FFmpeg, the host that is looked up, the text on a page) is rebuilt from those parts,
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from cameras.ingest.networks import forbidden, literal
+from cameras.ingest.interfaces import rule
+from cameras.ingest.networks import literal, place
 
 KINDS = ("rtsp", "http", "device", "file", "push", "demo")
 SCHEMES = {"rtsp": ("rtsp", "rtsps"), "http": ("http", "https")}
@@ -97,8 +98,18 @@ class Address:
         return f"{self.scheme}://{login}{shown}:{self.port}{self.path}"
 
 
-def check(kind: str, source: str, *, media_root: Path, allow_loopback: bool) -> None:
-    """Raise `SourceError` where `source` cannot be a source of `kind`. Looks at files, not nets."""
+def check(
+    kind: str,
+    source: str,
+    *,
+    media_root: Path,
+    allow_loopback: bool,
+    listed: frozenset[str] = frozenset(),
+) -> None:
+    """Raise `SourceError` where `source` cannot be a source of `kind`. Looks at files, not nets.
+
+    `listed` and `allow_loopback` are as in `networks.Rule`.
+    """
     if kind not in KINDS:
         raise SourceError("The kind of source is not known.")
     if len(source) > MAX_LENGTH:
@@ -111,15 +122,29 @@ def check(kind: str, source: str, *, media_root: Path, allow_loopback: bool) -> 
     elif kind == "file":
         file_path(source, media_root)
     else:
-        check_host(Address.parse(kind, source), allow_loopback=allow_loopback)
+        address = Address.parse(kind, source)
+        check_host(address, allow_loopback=allow_loopback, listed=listed)
 
 
-def check_host(address: Address, *, allow_loopback: bool) -> None:
+def check_host(
+    address: Address, *, allow_loopback: bool, listed: frozenset[str] = frozenset()
+) -> None:
     """Refuse literal spellings of forbidden addresses, and localhost."""
-    ip = literal(address.host)
-    local = address.host == "localhost" or address.host.endswith(".localhost")
-    if (local and not allow_loopback) or (ip and forbidden(ip, allow_loopback=allow_loopback)):
-        raise SourceError("Addresses of this server itself and link-local addresses are closed.")
+    try:
+        now = rule(allow_loopback=allow_loopback, listed=listed)
+    except OSError:
+        raise SourceError("This server cannot tell its own addresses from others.") from None
+    if not now.permits_literal(address.host, address.port):
+        raise SourceError(
+            "Addresses of this server itself and link-local addresses are closed. "
+            + listing(address)
+        )
+
+
+def listing(address: Address) -> str:
+    """What can be done about an address that is closed, as a sentence."""
+    where = place(address.host, address.port)
+    return f"Who runs the server can list {where} in SIDELINE_CAMERA_SERVERS."
 
 
 def device_index(source: str) -> int:

@@ -11,6 +11,7 @@ from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
 from cameras.ingest import reports
+from cameras.ingest.blame import Blame
 from cameras.ingest.ending import end
 from cameras.ingest.leases import Leases
 from cameras.ingest.reader import SILENCE_S, Config, Reader
@@ -39,6 +40,7 @@ class Supervisor:
         self._configs: dict[str, Config] = {}  # as they were read last
         self._wishes: dict[str, list[Wish]] = {}
         self._recorder = Recorder(leases.doubt)
+        self._blame = Blame()
 
     async def run(self, uplink: Uplink) -> None:
         """Until the uplink is lost or the task is cancelled; then all readers are ended.
@@ -81,6 +83,7 @@ class Supervisor:
                 self._start(config, uplink)
             else:
                 await self._keep(current, config, uplink)
+                await self._judge(current)
 
     async def _adopt(self, configs: dict[str, Config]) -> None:
         """Go by these from now on; whoever is no longer among them is switched off."""
@@ -111,7 +114,7 @@ class Supervisor:
 
     async def _keep(self, reader: Reader, config: Config, uplink: Uplink) -> None:
         """Let it be, or put another in its place."""
-        if reader.config != config:
+        if reader.config != config and not await reader.adopt(config):
             await reader.stop()
             self._start(config, uplink)
         elif reader.task.done():
@@ -128,6 +131,17 @@ class Supervisor:
             await reader.report("offline", NO_ANSWER)
             await reader.stop()
             self._start(config, uplink, reader.attempt + 1, SILENCE_S)
+
+    async def _judge(self, reader: Reader) -> None:
+        """Own models that failed while they were used: too often, and they are used no more."""
+        while reader.complaints:
+            model, sentence = reader.complaints.popleft()
+            log.warning("camera %s: its own model failed: %s", reader.camera_id, sentence)
+            if self._blame.note(model):
+                try:
+                    await database_sync_to_async(reports.refuse_model)(model, sentence)
+                except DatabaseError as error:
+                    log.warning("the model %s could not be refused: %s", model, error)
 
     def _start(self, config: Config, uplink: Uplink, attempt: int = 0, waited: float = 0.0) -> None:
         """Nothing where the camera is not ours, or was started by the other task meanwhile."""

@@ -8,6 +8,7 @@ When the link closes, the process ends.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import sys
@@ -22,11 +23,14 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is import
 
 import cv2
 
+from cameras.ingest import decoding
 from cameras.ingest.capture import Capture
-from cameras.ingest.detector import Detector
 from cameras.ingest.encoding import Renditions
 from cameras.ingest.freshness import State
 from cameras.ingest.link import Link
+from cameras.ingest.masks import Masks
+from cameras.ingest.own.detector import Own
+from cameras.ingest.own.sight import Sight
 from cameras.ingest.pictures import Picture
 from cameras.ingest.push import Push
 from cameras.ingest.tracker import Tracker
@@ -39,6 +43,7 @@ STILL_EVERY = 60.0
 BEAT = 1.0
 WEAK = 0.6  # of the threshold: detections that may continue a track but not start one
 SWITCH = 0.0005  # seconds the detector's Python may make a picture's way out wait; 0.005 is usual
+MEMORY = 4 * 1024**3  # bytes of address space; 0.9 GB are usual, of which 120 MB are used
 EX_STUCK = os.EX_TEMPFAIL  # exit status: start me again with attempt + 1
 EX_BROKEN = os.EX_SOFTWARE  # a thread failed
 
@@ -55,18 +60,21 @@ class Worker:
         self._detect = bool(config.get("detect"))
         self._threshold = float(config.get("threshold", 0.4))
         self._classes = list(config.get("classes") or ())
+        self._own = Own.read(config.get("model"))
         self._tracker = Tracker(self._threshold)
         self._seq = 0
         self._published = 0
         self._latest: Picture | None = None
         self.camera: Capture | Push = (
-            Push()
+            Push(Masks(config["masks"]))
             if config["kind"] == "push"
             else Capture(
                 config["kind"],
                 config["source"],
                 media_root=Path(config["media_root"]),
                 allow_loopback=bool(config["allow_loopback"]),
+                listed=frozenset(config.get("listed", ())),
+                masks=Masks(config["masks"]),
                 attempt=int(config.get("attempt", 0)),
                 waited=float(config.get("waited", 0)),
             )
@@ -85,6 +93,8 @@ class Worker:
         if header["type"] == "wishes":
             self._renditions.wish([(int(width), int(fps)) for width, fps in header["rates"]])
             self._set_rate()
+        elif header["type"] == "detector":
+            self._own = Own.read(header["model"])
         elif header["type"] == "push" and isinstance(self.camera, Push):
             self.camera.take(int(header["timestamp"]), payload)
 
@@ -129,7 +139,7 @@ class Worker:
     def _follow(self) -> None:
         """Detect on the newest picture and hand the result to the tracker."""
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)  # Linux: this thread only
-        detector = Detector(self._threshold * WEAK, self._classes)
+        sight = Sight(self._threshold * WEAK, self._classes, self._complain)
         seen = 0
         while True:
             picture = self.camera.slot.newest(seen, timeout=1.0)
@@ -139,8 +149,12 @@ class Worker:
             image = picture.pixels()
             if image is not None:
                 size = (picture.width, picture.height)
-                self._tracker.update(detector.detect(image), picture.timestamp, size)
+                sight.use(self._own)
+                self._tracker.update(sight.detect(image), picture.timestamp, size)
             time.sleep(max(0.0, began + 0.95 / DETECTIONS_PER_SECOND - time.monotonic()))
+
+    def _complain(self, model: str, failure: str) -> None:
+        self._link.state({"type": "model", "model": model, "failure": failure})
 
     def _beat(self) -> None:
         """Report the state at every change and each second; end the process where it is stuck."""
@@ -154,7 +168,7 @@ class Worker:
                 self._link.state(health.packet() | self._counts())
                 if lost and self._latest is not None:
                     self._send_still(self._renditions.still(self._latest, None))
-            stuck = self.camera.stuck()
+            stuck = self.camera.stuck() or (decoding.OVERDUE if decoding.overdue() else None)
             if stuck is not None:
                 self._link.state(health.packet() | {"reason": stuck})
                 self._link.flush(0.5)
@@ -173,6 +187,7 @@ def _give_up(failure: threading.ExceptHookArgs) -> NoReturn:
 
 def main(fd: int) -> NoReturn:
     """Serve the link until it closes. Never returns: threads may be stuck in native code."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.excepthook = _give_up

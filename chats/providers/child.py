@@ -26,7 +26,7 @@ class Child:
         """Start it, without waiting. Raises `OSError`."""
         self.key = secrets.token_urlsafe(32)
         self.port = 0
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # nosec B603  # a list of our own words
             [sys.executable, *command],
             cwd=_ROOT,
             env=bare_environment(),

@@ -1,7 +1,8 @@
 """Where a language model may live: base URLs checked, names looked up once, checked IPs dialed.
 
-The rule is the cameras' (`cameras.ingest.networks`): private networks are fine, loopback,
-link-local and metadata addresses are not. Who runs the server may list `host:port` pairs as open.
+The rule is the cameras' (`cameras.ingest.networks`): private networks are fine; loopback, this
+machine's other addresses, link-local and metadata addresses are not. Who runs the server may list
+`host:port` pairs as open.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from cameras.ingest.networks import forbidden, literal
+from cameras.ingest import networks
+from cameras.ingest.interfaces import rule
 from chats.providers.base import Rejected, Unreachable
 
 CONNECT_S = 5.0
@@ -30,8 +32,7 @@ _PORTS = {"http": 80, "https": 443}
 
 def place(url: httpx.URL) -> str:
     """`host:port` as it is listed; the port is always there."""
-    host = url.raw_host.decode()
-    return f"[{host}]:{_port(url)}" if ":" in host else f"{host}:{_port(url)}"
+    return networks.place(url.raw_host.decode(), _port(url))
 
 
 def _port(url: httpx.URL) -> int:
@@ -59,15 +60,25 @@ def check_base_url(text: str, listed: frozenset[str] = frozenset()) -> str:
         raise ValueError("The base URL ends with its path: no “?” and no “#”.")
     if "%" in host or (url.port is not None and not 0 < url.port < 65536):
         raise ValueError("The base URL is not an address.")
-    ip = literal(host)
-    if ip is not None and forbidden(ip, allow_loopback=False) and place(url) not in listed:
+    ip = networks.literal(host)
+    if ip is not None and not _permitted(url, [str(ip)], listed):
         raise ValueError(closed(place(url)))
     return str(url).rstrip("/")
 
 
 def closed(where: str) -> str:
     """The sentence for an address that is refused."""
-    return f"{where} is closed to this server: who runs the server can list it as a model's host."
+    return f"{where} is closed to this server: who runs it can list that in SIDELINE_MODEL_SERVERS."
+
+
+def _permitted(url: httpx.URL, ips: list[str], listed: frozenset[str]) -> bool:
+    """Whether all IPs of a URL's host may be dialed now; none where our own are not known."""
+    try:
+        now = rule(listed=listed)
+    except OSError:
+        return False
+    host, port = url.raw_host.decode(), _port(url)
+    return all(now.permits(host, port, ipaddress.ip_address(ip)) for ip in ips)
 
 
 def _find(url: httpx.URL) -> list[str]:
@@ -153,8 +164,6 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             raise Unreachable(
                 f"The name {host} does not resolve. Check the base URL in the settings."
             ) from None
-        if place(url) not in self._listed and any(
-            forbidden(ipaddress.ip_address(ip), allow_loopback=False) for ip in ips
-        ):
+        if not _permitted(url, ips, self._listed):
             raise Rejected(closed(place(url)))
         return ips[:MOST_IPS]

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Serve an MP4 as an endless RTSP stream on loopback, with Debian's GStreamer and ffmpeg.
 
-Usage: gst_rtsp_loop.py FILE.mp4 [port] [path] [user:password]
+Usage: gst_rtsp_loop.py FILE.mp4 [port] [path] [user:password [digest]]
 """
 
 import os
@@ -11,8 +11,9 @@ import sys
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 # One ffmpeg per pass, paced by -re, no re-encoding; raw Annex-B down one pipe, stamped on arrival,
 # so that the seam is invisible. `-stream_loop -1 -c copy` stops after the first pass on some MP4s.
@@ -42,7 +43,7 @@ class Loop(GstRtspServer.RTSPMediaFactory):
         media.connect("unprepared", lambda _: os.killpg(self.passes.pid, 9))
 
 
-def ask_for(login, server, factory):
+def ask_for(login, method, server, factory):
     user, _, password = login.partition(":")
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", user)
@@ -50,19 +51,23 @@ def ask_for(login, server, factory):
     permissions.add_permission_for_role(user, "media.factory.access", True)
     permissions.add_permission_for_role(user, "media.factory.construct", True)
     auth = GstRtspServer.RTSPAuth()
-    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    if method == "digest":
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(user, password, token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
     server.set_auth(auth)
     factory.set_permissions(permissions)
 
 
-def main(clip, port="8554", path="/cam", login=""):
+def main(clip, port="8554", path="/cam", login="", method="basic"):
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
     factory = Loop(clip)
     if login:
-        ask_for(login, server, factory)
+        ask_for(login, method, server, factory)
     server.get_mount_points().add_factory(path, factory)
     server.attach(None)
     print(f"rtsp://127.0.0.1:{port}{path}", flush=True)

@@ -38,6 +38,7 @@ class Hand:
                 "type": "config", "camera": "c", "kind": "demo", "source": "", "fps": 10,
                 "width": None, "quality": 80, "detect": False, "classes": list(DEFAULT_CLASSES),
                 "threshold": 0.4, "allow_loopback": True, "media_root": ".", "attempt": 0,
+                "masks": [],
             } | config
         )  # fmt: skip
 

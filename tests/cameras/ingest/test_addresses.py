@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from hashlib import md5
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cameras.ingest import dialing
-from cameras.ingest.addresses import gate_for, resolve
-from cameras.ingest.diagnosis import _authorization, explain
+from cameras.ingest.addresses import _OPTIONS, gate_for, resolve
+from cameras.ingest.diagnosis import explain
+from cameras.ingest.gate import Gate
 from cameras.ingest.opening import open_capture
-from cameras.ingest.sources import Address, SourceError
-from tests.servers import HLS, free_port, http_camera, rtsp_server, silent_server
+from cameras.ingest.sources import SourceError
+from tests import ROOT
+from tests.rtsp import rtsp_camera
+from tests.servers import HLS, free_port, http_camera, silent_server
 
 OPEN = {"media_root": Path("."), "allow_loopback": True}
-SHUT = {"media_root": Path("."), "allow_loopback": False}
 
 
 def tried(source: str, timeout: float = 3.0, *, allow_loopback: bool = True) -> str:
-    """What is said of an http source after FFmpeg tried it."""
+    """What is said of a source after FFmpeg tried it."""
+    kind = "rtsp" if source.startswith("rtsp") else "http"
     where: dict[str, Any] = {"media_root": Path("."), "allow_loopback": allow_loopback}
-    gate = where["gate"] = gate_for("http", allow_loopback=allow_loopback)
+    gate = where["gate"] = gate_for(kind, allow_loopback=allow_loopback)
     assert gate is not None
     try:
-        assert not open_capture(resolve("http", source, **where), timeout).isOpened()
-        return explain("http", source, **where)
+        assert not open_capture(resolve(kind, source, **where), timeout).isOpened()
+        return explain(kind, source, **where)
     finally:
         gate.close()
 
@@ -35,16 +43,10 @@ def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> None:
     """Let names resolve to these addresses."""
 
     def answer(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
-        return [(0, 0, 0, "", (ip, port)) for ip in table.get(host, [host])]
+        tcp = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+        return [(*tcp, (ip, port)) for ip in table.get(host, [host])]
 
     monkeypatch.setattr(dialing.socket, "getaddrinfo", answer)
-
-
-def test_a_name_is_pinned_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    names(monkeypatch, {"cam.example": ["192.168.1.9"]})
-    opening = resolve("rtsp", "rtsp://u:p@cam.example/x", **SHUT)
-    assert opening.target == "rtsp://u:p@192.168.1.9:554/x"
-    assert "rtsp_transport;tcp" in opening.environment
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "169.254.169.254", "::1", "0.0.0.0"])
@@ -52,26 +54,23 @@ def test_a_name_that_leads_to_a_closed_address_is_refused(
     ip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names(monkeypatch, {"rebind.example": ["192.168.1.9", ip]})
-    with pytest.raises(SourceError, match="closed"):
-        resolve("rtsp", "rtsp://rebind.example/x", **SHUT)
-    why = "The name rebind.example leads to an address that is closed."
-    assert tried("http://rebind.example/x", allow_loopback=False) == why
-
-
-def test_a_name_that_does_not_resolve_says_so() -> None:
-    with pytest.raises(SourceError, match=r"nowhere\.invalid does not resolve\."):
-        resolve("rtsp", "rtsp://nowhere.invalid/x", **SHUT)
+    why = (
+        "The name rebind.example leads to an address that is closed. "
+        "Who runs the server can list rebind.example:81 in SIDELINE_CAMERA_SERVERS."
+    )
+    for scheme in ("http", "https", "rtsp", "rtsps"):
+        assert tried(f"{scheme}://rebind.example:81/x", allow_loopback=False) == why
 
 
 def test_why_a_name_or_a_port_fails_is_explained(tmp_path: Path) -> None:
-    assert explain("rtsp", "rtsp://nowhere.invalid/", **OPEN) == (
-        "The name nowhere.invalid does not resolve."
-    )
     port = free_port()
-    refused = f"127.0.0.1 refused the connection on port {port}."
-    assert explain("rtsp", f"rtsp://127.0.0.1:{port}/", **OPEN) == refused
-    assert tried(f"http://127.0.0.1:{port}/") == refused
-    assert tried("http://nowhere.invalid/") == "The name nowhere.invalid does not resolve."
+    for scheme in ("http", "rtsp", "rtsps"):
+        assert tried(f"{scheme}://127.0.0.1:{port}/") == (
+            f"127.0.0.1 refused the connection on port {port}."
+        )
+        assert tried(f"{scheme}://nowhere.invalid/") == (
+            "The name nowhere.invalid does not resolve."
+        )
     assert "no camera /dev/video63" in explain("device", "63", **OPEN)
     assert "no such file" in explain("file", "no.mp4", media_root=tmp_path, allow_loopback=False)
     (tmp_path / "a.mp4").write_text("hello")
@@ -81,10 +80,8 @@ def test_why_a_name_or_a_port_fails_is_explained(tmp_path: Path) -> None:
 
 def test_a_silent_server_is_explained_in_time() -> None:
     with silent_server() as port:
-        for sentence in (
-            explain("rtsp", f"rtsp://127.0.0.1:{port}/", **OPEN, timeout=0.3),
-            tried(f"http://127.0.0.1:{port}/", timeout=0.5),
-        ):
+        for scheme in ("http", "rtsp", "rtsps"):
+            sentence = tried(f"{scheme}://127.0.0.1:{port}/", timeout=0.5)
             assert sentence == "127.0.0.1 did not answer in time."
 
 
@@ -95,8 +92,9 @@ def test_why_an_http_camera_fails_is_explained(tmp_path: Path) -> None:
         assert tried(f"https://127.0.0.1:{camera.port}/cam") == (
             f"127.0.0.1 does not speak TLS on port {camera.port}."
         )
-        rtsp = explain("rtsp", camera.base.replace("http", "rtsp"), **OPEN)
-        assert "closed the connection" in rtsp
+        assert tried(camera.base.replace("http", "rtsp")) == (
+            f"127.0.0.1 answers on port {camera.port}, but not as a camera does."
+        )
         cut = b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n/gone.ts\n#EXT-X-ENDLIST\n"
         camera.pages["/cut.m3u8"] = (HLS, cut)
         assert "no stream at this path" in tried(camera.base + "/cut.m3u8")
@@ -107,37 +105,114 @@ def test_why_an_http_camera_fails_is_explained(tmp_path: Path) -> None:
         assert "hunter2" not in wrong
 
 
-def test_why_an_rtsp_camera_fails_is_explained() -> None:
-    with rtsp_server(login="admin:p@ss") as server:
-        assert "asks for a user name" in explain("rtsp", server.url, **OPEN)
-        wrong = server.url.replace("//", "//admin:hunter2@")
-        assert "refused this user name" in explain("rtsp", wrong, **OPEN)
-        right = server.url.replace("//", "//admin:p%40ss@")
-        assert "no stream at this path" in explain("rtsp", right + "x", **OPEN)
-        assert open_capture(resolve("rtsp", right, **OPEN)).isOpened()
-
-
-def test_why_an_rtsps_camera_fails_is_explained(tmp_path: Path) -> None:
-    port = free_port()
-    refused = f"rtsps://127.0.0.1:{port}/x"
-    assert explain("rtsp", refused, **OPEN) == f"127.0.0.1 refused the connection on port {port}."
-    with silent_server() as port:
-        sentence = explain("rtsp", f"rtsps://127.0.0.1:{port}/", **OPEN, timeout=0.3)
-        assert sentence == "127.0.0.1 did not answer in time."
-    with http_camera() as plain:
-        source = f"rtsps://admin:hunter2@127.0.0.1:{plain.port}/x"
-        sentence = f"127.0.0.1 does not speak TLS on port {plain.port}."
-        assert explain("rtsp", source, **OPEN) == sentence
-    with http_camera() as sealed:
+def test_why_an_rtsp_camera_fails_is_explained(tmp_path: Path) -> None:
+    with rtsp_camera() as camera:
+        camera.said["DESCRIBE"] = b"RTSP/1.0 404 Not Found\r\nCSeq: {cseq}\r\n\r\n"
+        assert "no stream at this path (404)" in tried(camera.url)
+        camera.said["OPTIONS"] = b"RTSP/1.0 453 x\r\nCSeq: {cseq}\r\n\r\n"
+        assert "no free connection (453)" in tried(camera.url)
+        camera.said["OPTIONS"] = b""
+        assert tried(camera.url, timeout=0.5) == "127.0.0.1 did not answer in time."
+        rtsps = camera.url.replace("rtsp", "rtsps").replace("//", "//admin:hunter2@")
+        assert tried(rtsps) == f"127.0.0.1 does not speak TLS on port {camera.port}."
+    with rtsp_camera() as sealed:
         sealed.secure(tmp_path)
-        sentence = explain("rtsp", f"rtsps://127.0.0.1:{sealed.port}/x", **OPEN)
-        # Through TLS with a certificate nobody signed, to a server that knows no DESCRIBE.
-        assert sentence == "127.0.0.1 closed the connection."
+        assert tried(sealed.url) == "127.0.0.1 closed the connection."
+        sealed.said["PLAY"] = b"RTSP/1.0 500 x\r\nCSeq: {cseq}\r\n\r\n"
+        assert "with the error 500" in tried(sealed.url.replace("rtsp", "rtsps"))
 
 
-def test_a_digest_challenge_is_answered_with_the_hash_that_rfc_2617_asks_for() -> None:
-    address = Address.parse("rtsp", "rtsp://u:p@10.0.0.1/x")
-    answer = _authorization(address, "10.0.0.1", 'Digest realm="cam, one", nonce="abc"')
-    parts = [md5(b"u:cam, one:p"), md5(b"DESCRIBE:rtsp://10.0.0.1:554/x")]
-    first, last = (part.hexdigest() for part in parts)
-    assert f'response="{md5(f"{first}:abc:{last}".encode()).hexdigest()}"' in answer
+def test_an_address_is_open_where_it_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with rtsp_camera() as camera, rtsp_camera() as other, http_camera() as page:
+        names(monkeypatch, {"cam.example": ["127.0.0.1"]})
+        where = {"media_root": Path("."), "allow_loopback": False}
+        listed = frozenset({f"127.0.0.1:{camera.port}", f"127.0.0.1:{page.port}"})
+
+        def opens(kind: str, source: str) -> bool:
+            gate = gate_for(kind, allow_loopback=False, listed=listed)
+            assert gate is not None
+            opening = resolve(kind, source, **where, listed=listed, gate=gate)
+            try:
+                return bool(open_capture(opening).read()[0])
+            finally:
+                gate.close()
+
+        assert opens("rtsp", camera.url)
+        assert opens("rtsp", f"rtsp://cam.example:{camera.port}/x"), "an IP, under any name"
+        assert opens("http", page.url)
+        assert not opens("rtsp", f"rtsp://cam.example:{other.port}/x")
+        page.location = f"http://127.0.0.1:{other.port}/"
+        assert not opens("http", page.base + "/redirect")
+        assert other.connections == 0
+        with pytest.raises(SourceError, match=rf"list 127\.0\.0\.1:{other.port} in SIDELINE_CAM"):
+            opens("rtsp", other.url)
+
+
+HOSTILE = "x;touch made|rtsp_flags;listen|$(touch made)`touch made`&&-i file:///etc/passwd%00\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        ("rtsp", "rtsp://{user}@192.168.1.2/{path}?rtsp_transport=udp&protocol_whitelist=file"),
+        ("rtsp", "rtsps://{user}@192.168.1.2/{path}"),
+        ("http", "http://{user}@192.168.1.2/{path}?http_proxy=http://127.0.0.1:1/"),
+        ("http", "https://{user}@192.168.1.2/{path}"),
+        ("file", "{file}"),
+        ("device", "/dev/video1"),
+        ("demo", ""),
+    ],
+)
+def test_no_word_of_a_source_becomes_an_option(kind: str, source: str, tmp_path: Path) -> None:
+    """Options are the same, whatever the source says, but for the gate's own address."""
+    word = "w|protocol_whitelist;file|x"
+    (tmp_path / f"{word}.mp4").write_bytes(b"")
+    gate = gate_for(kind, allow_loopback=False)
+    try:
+        opening = resolve(
+            kind,
+            source.format(user=f"{word}:{word}", path=word, file=f"{word}.mp4"),
+            media_root=tmp_path,
+            allow_loopback=False,
+            gate=gate,
+        )
+        given = dict(opening.options)
+        if isinstance(gate, Gate):
+            assert given.pop("http_proxy") == gate.proxy
+            assert re.fullmatch(r"http://gate:[\w-]+@127\.0\.0\.1:\d+", gate.proxy)
+        assert given == _OPTIONS.get("file" if kind == "demo" else kind, {})
+        assert "w|" not in opening.environment
+    finally:
+        if gate is not None:
+            gate.close()
+
+
+@pytest.mark.parametrize("kind", ["rtsp", "http", "file", "device", "demo"])
+def test_a_source_runs_no_command(kind: str, tmp_path: Path) -> None:
+    """Tried as it is by the process that tries connections, which starts no other."""
+    (tmp_path / "media").mkdir()
+    traced = tmp_path / "commands"
+    hook = (
+        "import sys, runpy\n"
+        "def note(event, args):\n"
+        "    if event in ('os.system', 'os.exec', 'os.fork', 'os.posix_spawn', 'subprocess.Popen'):"
+        f" open({str(traced)!r}, 'a').write(event)\n"
+        "sys.addaudithook(note)\n"
+        "runpy.run_module('cameras.ingest.probe', run_name='__main__')\n"
+    )
+    path = HOSTILE.replace("/", "%2F").replace(" ", "%20").replace("\n", "%0A")
+    sources = [HOSTILE, f"| touch {tmp_path}/made", f"{kind}://127.0.0.1:{free_port()}/{HOSTILE}"]
+    if kind in ("rtsp", "http"):
+        sources.append(f"{kind}://127.0.0.1:{free_port()}/{path.replace('`', '%60')}")
+    for source in sources:
+        asked = {
+            "kind": kind, "source": source, "media_root": str(tmp_path / "media"),
+            "allow_loopback": True, "listed": [], "deadline": time.monotonic() + 3,
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", hook], cwd=ROOT, check=True, timeout=20,
+            input=json.dumps(asked).encode(), capture_output=True,
+        )  # fmt: skip
+        assert json.loads(done.stdout)["ok"] is (kind == "demo")
+    assert not traced.exists()
+    assert not [*tmp_path.rglob("made"), *ROOT.glob("made")]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cameras.ingest import dialing, gate
+from cameras.ingest import dialing, egress
 from cameras.ingest.addresses import resolve
 from cameras.ingest.diagnosis import explain
 from cameras.ingest.gate import Gate
@@ -26,7 +26,7 @@ OPEN = {"media_root": Path("."), "allow_loopback": True}
 @contextmanager
 def gated() -> Iterator[Gate]:
     """A gate that lets FFmpeg go to 127.0.0.1, and not to 127.0.0.2."""
-    made = Gate(lambda ip: str(ip) == "127.0.0.1")
+    made = Gate(lambda host, port, ip: str(ip) == "127.0.0.1")
     try:
         yield made
     finally:
@@ -100,7 +100,7 @@ def test_only_a_get_of_an_absolute_address_is_served(line: str, status: bytes) -
 def test_an_endless_request_and_too_many_connections_are_hung_up_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gate, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(egress, "MAX_CONNECTIONS", 2)
     with gated() as through:
         with pytest.raises((ConnectionError, AssertionError)):
             assert talk(through, b"GET http://x/ HTTP/1.1\r\n" + b"A: b\r\n" * 10_000)
@@ -143,7 +143,10 @@ def test_a_name_is_checked_at_the_moment_it_is_used(monkeypatch: pytest.MonkeyPa
         assert set(camera.hosts) == {f"cam.example:{camera.port}"}
         table.append("127.0.0.2")  # the name is bound anew
         camera.requests.clear()
-        assert why(source, through) == ("The name cam.example leads to an address that is closed.")
+        assert why(source, through) == (
+            "The name cam.example leads to an address that is closed. Who runs the server can list "
+            f"cam.example:{camera.port} in SIDELINE_CAMERA_SERVERS."
+        )
         assert camera.requests == []
 
 
@@ -225,7 +228,8 @@ def test_a_playlist_that_leads_to_a_closed_address_says_so() -> None:
     with http_camera() as camera, gated() as through:
         camera.pages["/list.m3u8"] = playlist("#EXTINF:2,", "http://127.0.0.2:9/0.ts")
         assert why(camera.base + "/list.m3u8", through) == (
-            "The camera leads on to 127.0.0.2, an address that is closed."
+            "The camera leads on to 127.0.0.2, an address that is closed. "
+            "Who runs the server can list 127.0.0.2:9 in SIDELINE_CAMERA_SERVERS."
         )
 
 

@@ -6,7 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from cameras.ingest.interfaces import own_addresses
 from cameras.ingest.probe import Probe, test_connection
+from tests.rtsp import rtsp_camera
 from tests.servers import PLAZA, free_port, http_camera, silent_server
 
 
@@ -39,3 +43,47 @@ def test_a_silent_camera_takes_no_longer_than_the_time_out() -> None:
             outcome = ask(kind, f"{kind}://127.0.0.1:{port}/", timeout=2.0)
             assert time.monotonic() - began < 2.5
             assert outcome == Probe(False, "127.0.0.1 did not answer in time.")
+
+
+def listed(*servers: Any) -> dict[str, Any]:
+    """Options under which nothing of this machine is open but these."""
+    places = (f"{server.server_address[0]}:{server.port}" for server in servers)
+    return {"allow_loopback": False, "listed": frozenset(places)}
+
+
+def test_what_is_listed_is_open_and_its_neighbour_is_not() -> None:
+    with rtsp_camera() as camera, http_camera() as page, rtsp_camera() as other:
+        assert ask("rtsp", camera.url, **listed(camera, page)).ok
+        assert ask("http", page.url, **listed(camera, page)).ok
+        for kind in ("rtsp", "http"):
+            for host in ("127.0.0.1", "[::ffff:127.0.0.1]", "2130706433", "localhost"):
+                source = f"{kind}://{host}:{other.port}/cam"
+                outcome = ask(kind, source, **listed(camera, page))
+                assert not outcome.ok
+                assert "closed" in outcome.sentence
+                assert "in SIDELINE_CAMERA_SERVERS." in outcome.sentence
+        assert other.connections == 0
+
+
+def test_a_redirect_to_a_closed_address_is_not_followed() -> None:
+    with rtsp_camera() as camera, http_camera() as page, rtsp_camera() as other:
+        camera.said["DESCRIBE"] = (
+            f"RTSP/1.0 302 x\r\nCSeq: {{cseq}}\r\nLocation: {other.url}\r\n\r\n".encode()
+        )
+        assert "sends viewers on" in ask("rtsp", camera.url, **listed(camera)).sentence
+        page.location = f"http://127.0.0.1:{other.port}/cam"
+        sentence = ask("http", page.base + "/redirect", **listed(page)).sentence
+        assert sentence.startswith("The camera leads on to 127.0.0.1, an address that is closed.")
+        assert other.connections == 0
+
+
+def test_the_servers_address_in_its_network_is_closed_unless_it_is_listed() -> None:
+    own = [str(ip) for ip in own_addresses() if ip.version == 4 and not ip.is_loopback]
+    if not own:
+        pytest.skip("this machine has no address but loopback")
+    with rtsp_camera(own[0]) as camera:
+        outcome = ask("rtsp", camera.url, allow_loopback=False)
+        assert f"list {own[0]}:{camera.port} in SIDELINE_CAMERA_SERVERS" in outcome.sentence
+        assert camera.connections == 0
+        assert ask("rtsp", camera.url, **listed(camera)).ok
+        assert ask("rtsp", camera.url, allow_loopback=True).ok

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+import socket
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
+from cameras.ingest import interfaces
+from cameras.ingest.addresses import resolve
+from cameras.ingest.dialing import permitted
+from cameras.ingest.networks import IP
 from cameras.ingest.sources import MAX_LENGTH, Address, SourceError, check, redact
 
 
@@ -47,12 +56,20 @@ LOOPBACK = [
     "127.0.0.1", "127.1", "2130706433", "0x7f.1", "0x7f000001", "0177.0.0.1", "017700000001",
     "127.0.0.1.", "localhost", "LOCALHOST", "localhost.", "a.localhost", "[::1]",
     "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]",
-    "[2002:7f00:1::]",
+    "[2002:7f00:1::]", "[fd99::5efe:7f00:1]", "127.0.0.2", "127.255.255.254",
+]  # fmt: skip
+OWN = [  # of a machine that has 192.168.1.5 and fd12::5
+    "192.168.1.5", "192.168.1.5.", "3232235781", "0xc0a80105", "0300.0250.1.5", "192.168.261",
+    "[::ffff:192.168.1.5]", "[::ffff:c0a8:105]", "[::ffff:0:c0a8:105]", "[64:ff9b::c0a8:105]",
+    "[2002:c0a8:105::1]", "[fd99::5efe:c0a8:105]", "[fd99::200:5efe:c0a8:105]",
+    "[fd12::5]", "[fd12:0:0::5]",
 ]  # fmt: skip
 CLOSED = [
     "169.254.169.254", "0xa9fea9fe", "2852039166", "[::ffff:169.254.169.254]", "[fe80::1]",
     "0.0.0.0", "0", "[::]", "224.0.0.1", "239.1.1.1", "[ff02::1]", "255.255.255.255",
-    "240.0.0.1", "100.100.100.200", "[fd00:ec2::254]", "0.1.2.3",
+    "240.0.0.1", "100.100.100.200", "[fd00:ec2::254]", "0.1.2.3", "[fe80::5efe:a00:1]",
+    "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::a00:1]", "[2002:a9fe:a9fe::]", "[2001:0:a00:1::1]",
+    "[::ffff:0:169.254.169.254]", "[fd99::5efe:a9fe:a9fe]", "[fec0::1]", "168.63.129.16",
 ]  # fmt: skip
 
 
@@ -61,6 +78,58 @@ def test_loopback_is_closed_in_every_spelling_unless_allowed(host: str, tmp_path
     for kind in ("rtsp", "http"):
         assert "closed" in refused(kind, f"{kind}://{host}:8554/x", tmp_path)
         check(kind, f"{kind}://{host}:8554/x", media_root=tmp_path, allow_loopback=True)
+
+
+@pytest.fixture
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine have these."""
+    ips = frozenset(map(ipaddress.ip_address, ("127.0.0.1", "192.168.1.5", "fd12::5")))
+    monkeypatch.setattr(interfaces, "own_addresses", lambda: ips)
+
+
+@pytest.mark.usefixtures("two_addresses")
+@pytest.mark.parametrize("host", OWN)
+def test_the_servers_own_addresses_are_closed_in_every_spelling(host: str, tmp_path: Path) -> None:
+    for kind in ("rtsp", "http"):
+        source = f"{kind}://{host}:8554/x"
+        sentence = refused(kind, source, tmp_path)
+        named = re.search(r"server can list (\S+) in SIDELINE_CAMERA_SERVERS\.", sentence)
+        assert named, sentence
+        listed = frozenset({named[1]})
+        check(kind, source, media_root=tmp_path, allow_loopback=False, listed=listed)
+        check(kind, source, media_root=tmp_path, allow_loopback=True)
+        elsewhere = source.replace(":8554", ":8555")
+        with pytest.raises(SourceError, match="8555"):
+            check(kind, elsewhere, media_root=tmp_path, allow_loopback=False, listed=listed)
+
+
+@pytest.mark.usefixtures("two_addresses")
+def test_neighbours_of_the_server_are_open(tmp_path: Path) -> None:
+    for host in ("192.168.1.6", "[fd12::6]", "[::ffff:192.168.1.6]", "10.0.0.1", "100.64.0.1"):
+        check("rtsp", f"rtsp://{host}/x", media_root=tmp_path, allow_loopback=False)
+
+
+def test_the_servers_addresses_are_those_of_its_interfaces() -> None:
+    known = {
+        ipaddress.ip_address(entry.address.partition("%")[0])
+        for entries in psutil.net_if_addrs().values()
+        for entry in entries
+        if entry.family in (socket.AF_INET, socket.AF_INET6)
+    }
+    assert interfaces.own_addresses() == known
+    assert ipaddress.ip_address("127.0.0.1") in known
+
+
+def test_where_the_kernel_does_not_tell_nothing_is_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def silent() -> frozenset[IP]:
+        raise OSError
+
+    monkeypatch.setattr(interfaces, "own_addresses", silent)
+    assert "cannot tell its own addresses" in refused("rtsp", "rtsp://10.0.0.1/", tmp_path)
+    with pytest.raises(OSError):  # noqa: PT011
+        permitted(allow_loopback=False)("cam.example", 80, ipaddress.ip_address("10.0.0.1"))
 
 
 @pytest.mark.parametrize("host", CLOSED)
@@ -181,3 +250,24 @@ def test_a_shown_source_has_no_secret(source: str, shown: str | None) -> None:
     assert "hunter2" not in redact(source)
     if shown is not None:
         assert redact(source) == shown
+
+
+def test_an_absolute_path_is_refused_and_does_not_tell_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"x")
+    for path in (tmp_path / "clip.mp4", "/etc/passwd", "/no/such/file", "//etc/passwd"):
+        assert refused("file", str(path), tmp_path) == (
+            "A file is named by its path inside the media folder."
+        )
+
+
+def test_a_file_that_becomes_a_link_out_of_the_folder_is_not_opened(tmp_path: Path) -> None:
+    root = tmp_path / "media"
+    root.mkdir()
+    (tmp_path / "outside.mp4").write_bytes(b"x")
+    (root / "clip.mp4").write_bytes(b"x")
+    where: dict[str, Any] = {"media_root": root, "allow_loopback": False}
+    check("file", "clip.mp4", **where)
+    (root / "clip.mp4").unlink()
+    (root / "clip.mp4").symlink_to(tmp_path / "outside.mp4")
+    with pytest.raises(SourceError, match="inside the media folder"):
+        resolve("file", "clip.mp4", **where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import threading
 import time
@@ -19,7 +20,9 @@ from cameras.ingest.ending import end
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.ingest.leases import EmbeddedLeases
 from cameras.ingest.recorder import Recorder
+from cameras.ingest.shelf import Shelf
 from cameras.ingest.supervisor import Supervisor
+from tests.cameras.ingest import brought
 
 pytestmark = pytest.mark.one_database
 
@@ -66,7 +69,7 @@ def configuration() -> dict[str, Any]:
     return {
         "camera": "c", "kind": "demo", "source": "", "unreadable": "", "fps": 10, "width": 160,
         "quality": 60, "detect": False, "classes": list(DEFAULT_CLASSES), "threshold": 0.4,
-        "allow_loopback": True, "media_root": ".",
+        "allow_loopback": True, "media_root": ".", "masks": [], "mark": "",
     }  # fmt: skip
 
 
@@ -151,7 +154,7 @@ async def test_the_newest_state_and_still_wait_for_the_database(
         assert released.wait(10)
         written.append((header["camera"], header["n"]))
 
-    def still(camera_id: str, fence: int, timestamp: int, jpeg: bytes) -> None:
+    def still(camera_id: str, fence: int, timestamp: int, jpeg: bytes, mark: str) -> None:
         written.append((camera_id, timestamp))
 
     monkeypatch.setattr(reports, "store_state", state)
@@ -163,7 +166,7 @@ async def test_the_newest_state_and_still_wait_for_the_database(
     await asyncio.sleep(0)
     for n in range(1, 100):
         recorder.state({"camera": "a", "fence": 1, "n": n})
-        recorder.still("a", 1, 1000 + n, b"")
+        recorder.still("a", 1, 1000 + n, b"", "")
         recorder.state({"camera": "b", "fence": 1, "n": n})
     released.set()
     await until(lambda: len(written) == 4)
@@ -242,3 +245,55 @@ async def test_a_capture_stuck_in_native_code_is_replaced_within_ten_seconds_of_
         again = next(at for at in heard.times() if at > replaced)
     assert replaced - hung - limit + capture.FROZEN_LIMIT < 10
     assert again - hung - limit + capture.FROZEN_LIMIT < 12, "and pictures come at once"
+
+
+async def test_a_model_that_crashes_is_refused_while_pictures_flow(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its process dies on every picture; the camera's own goes on, with the shipped detector."""
+    dies = (
+        "import json, socket, struct, sys, os, signal\n"
+        "from cameras.ingest.own import terms\n"
+        "link = socket.socket(fileno=int(sys.argv[1]))\n"
+        "asked = terms.receive(link)\n"
+        "terms.exactly(link, asked['bytes'])\n"
+        "terms.send(link, {'width': 96, 'height': 64})\n"
+        "terms.exactly(link, 96 * 64 * 3)\n"
+        "os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    spoilt = (
+        "-c",
+        "import sys\n"
+        "from cameras.ingest import worker\n"
+        "from cameras.ingest.own import process, sight\n"
+        f"process.COMMAND, sight.AGAIN_S = ('-c', {dies!r}), 0.3\n"
+        "worker.main(int(sys.argv[1]))\n",
+    )
+    monkeypatch.setattr(reader, "COMMAND", spoilt)
+    data = brought.finder()
+    sha256 = hashlib.sha256(data).hexdigest()
+    own = {
+        "id": "theirs", "sha256": sha256, "path": str(Shelf(tmp_path).put(sha256, lambda: data)),
+        "labels": brought.LABELS, "colours": "rgb", "scale": "unit",
+    }  # fmt: skip
+    refused: list[tuple[str, str]] = []
+
+    def configurations() -> dict[str, Any]:
+        return {"c": configuration() | {"detect": True, "model": None if refused else own}}
+
+    def refuse(*facts: str) -> None:
+        refused.append(facts)  # type: ignore[arg-type]
+
+    async with supervised(monkeypatch, refuse_model=refuse) as (keeper, heard):
+        monkeypatch.setattr(reports, "configurations", configurations)
+        await until(lambda: refused)
+        mine = keeper.workers["c"]
+        model, sentence = refused[0]
+        assert (model, "SIGSEGV" in sentence) == ("theirs", True)
+        since = time.time()
+        await until(lambda: mine.config["model"] is None)
+        await until(lambda: heard.times()[-1] > since + 2)
+        assert keeper.workers["c"] is mine, "the camera's own process was not replaced"
+        frames = [(at, h) for at, h in heard.packets if h["type"] == "frame" and at > since - 1]
+        assert any(one["class"] == "person" for _, h in frames for one in h["detections"])
+        assert max(b - a for (a, _), (b, _) in pairwise(frames)) < 1, "no picture was missing"

@@ -1,0 +1,118 @@
+"""What the RTSP relay costs: `python -m tests.bench.relay [SECONDS]` prints a table.
+
+CPU time of a reading process for each megabyte, directly and through a relay in the same process:
+of one that only receives, and of FFmpeg, which also takes the stream apart and decodes it. The
+camera is a process of its own and sends as fast as it is read, or paced as cameras do.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cameras.ingest.addresses import _OPTIONS, Opening
+from cameras.ingest.opening import open_capture
+from cameras.ingest.relay import Relay
+from cameras.ingest.sources import Address
+from tests.rtsp import IN_A_PACKET, rtsp_camera
+from tests.servers import segments
+
+FRAMES_A_SEGMENT = 20
+Reader = Callable[[str, float], float]  # a URL and seconds in, ms of CPU for each MB out
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Milliseconds of CPU for each megabyte."""
+
+    direct: float
+    relayed: float
+
+    @property
+    def ratio(self) -> float:
+        return self.relayed / self.direct
+
+
+def _cpu_ms() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return (used.ru_utime + used.ru_stime) * 1000
+
+
+def receive(url: str, seconds: float) -> float:
+    """By one that looks at nothing."""
+    address = Address.parse("rtsp", url)
+    with socket.create_connection((address.host, address.port)) as link:
+        for number, method in enumerate(("OPTIONS", "PLAY"), start=1):
+            link.sendall(f"{method} {url} RTSP/1.0\r\nCSeq: {number}\r\n\r\n".encode())
+        began, end, received = _cpu_ms(), time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            received += len(link.recv(65536))
+        return (_cpu_ms() - began) / received * 1e6
+
+
+def grab(url: str, seconds: float) -> float:
+    """By FFmpeg, as a capture does."""
+    capture = open_capture(Opening(url, _OPTIONS["rtsp"]))
+    assert capture.grab()
+    began, end, frames = _cpu_ms(), time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        frames += capture.grab()
+    used = _cpu_ms() - began
+    capture.release()
+    return float(used / (frames * len(segments()[0]) / FRAMES_A_SEGMENT) * 1e6)
+
+
+def cost(url: str, reader: Reader, seconds: float, rounds: int = 3) -> Cost:
+    """The best of some rounds: others work on this machine too."""
+    relay = Relay(lambda host, port, ip: True)
+    through = relay.show(Address.parse("rtsp", url))
+    try:
+        pairs = [(reader(url, seconds), reader(through, seconds)) for _ in range(rounds)]
+    finally:
+        relay.close()
+    return Cost(min(pair[0] for pair in pairs), min(pair[1] for pair in pairs))
+
+
+@contextmanager
+def camera(pace: float) -> Iterator[str]:
+    """The URL of a camera in another process."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.relay", "camera", str(pace)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.communicate()
+
+
+def _serve(pace: float) -> None:
+    with rtsp_camera() as served:
+        served.pace = pace
+        print(served.url, flush=True)
+        sys.stdin.read()
+
+
+def main(seconds: float) -> None:
+    segments()  # now, because opening a camera changes FFmpeg's options of this process
+    print("ms of CPU for each MB        direct  relayed  ratio")
+    for pace, how in ((0.0, "full speed"), (IN_A_PACKET / 1e6, "1 MB/s")):
+        with camera(pace) as url:
+            for reader in (receive, grab):
+                found = cost(url, reader, seconds)
+                print(f"{reader.__name__:8} {how:16} {found.direct:9.2f} {found.relayed:8.2f} "
+                      f"{found.ratio:6.2f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["camera"]:
+        _serve(float(sys.argv[2]))
+    else:
+        main(float(sys.argv[1]) if sys.argv[1:] else 3.0)
