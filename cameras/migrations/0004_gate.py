@@ -11,6 +11,12 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def name_tokens(apps, schema_editor):
+    tokens = apps.get_model('cameras', 'Token').objects
+    for digest in tokens.filter(uid=None).values_list('pk', flat=True):
+        tokens.filter(pk=digest).update(uid=uuid.uuid4())
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -224,7 +230,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='weights',
             name='organization',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='weights', to='cameras.organization'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='weights', to='cameras.organization'),
         ),
         migrations.AddField(
             model_name='weights',
@@ -237,7 +243,35 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='cameras.weights'),
         ),
         migrations.AddConstraint(
+            model_name='weights',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'ready')), fields=('organization',), name='one_model_in_use'),
+        ),
+        migrations.AddConstraint(
+            model_name='weights',
+            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('arriving', 'checking'))), fields=('organization',), name='one_model_on_the_way'),
+        ),
+        migrations.AddConstraint(
             model_name='weightspart',
             constraint=models.UniqueConstraint(fields=('weights', 'number'), name='weights_part_once'),
+        ),
+        migrations.AddField(
+            model_name='token',
+            name='uid',
+            field=models.UUIDField(default=uuid.uuid4, editable=False, null=True),
+        ),
+        migrations.RunPython(name_tokens, migrations.RunPython.noop),
+        migrations.AlterField(
+            model_name='token',
+            name='uid',
+            field=models.UUIDField(default=uuid.uuid4, editable=False, unique=True),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
+            index=models.Index(fields=['parent_kind', 'parent_proof'], name='tickets_by_parent'),
+        ),
+        migrations.AddField(
+            model_name='token',
+            name='parent',
+            field=models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='cameras.token'),
         ),
     ]

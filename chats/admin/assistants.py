@@ -14,6 +14,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
+from cameras.admin.noting import Noted
+from cameras.audit import Action
 from cameras.models import Organization
 from chats.admin.soundings import Soundings
 from chats.forms import AssistantForm
@@ -25,10 +27,11 @@ ON_A_PAGE = 10  # organizations with their charts
 
 
 @admin.register(Assistant)
-class AssistantAdmin(admin.ModelAdmin[Assistant]):
+class AssistantAdmin(Noted[Assistant]):
     """The form of the organization's own page, and the installation's pages about chat."""
 
     form = AssistantForm
+    added = changed = removed = Action.CHANGE_ASSISTANT
     list_display = (
         "organization", "answers_by", "has_key", "daily_tokens", "daily_tokens_each",
         "retention_days",

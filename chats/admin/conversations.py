@@ -12,9 +12,9 @@ from django.db.models import Count, QuerySet
 from django.forms import CheckboxInput
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
-from cameras.models import AuditEntry
+from cameras.audit import Action, note
 from chats.admin.erasing import erase_when_sure
 from chats.models import Chat
 from chats.models.chats import ChatQuerySet
@@ -76,7 +76,7 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
     ) -> HttpResponse:
         words = _searched(request)
         if words and self.has_view_permission(request):
-            AuditEntry.note(request, "search chats", words, None)
+            note(request, Action.SEARCH_CHATS, words)
         return super().changelist_view(request, extra_context)
 
     def get_object(
@@ -85,7 +85,7 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
         """The one way to a chat: who takes it leaves a trace."""
         chat = super().get_object(request, object_id, from_field)
         if chat is not None and self.has_view_permission(request, chat):
-            AuditEntry.note(request, "read chat", str(chat.pk), chat.organization)
+            note(request, Action.READ_CHAT, chat.pk, chat.organization)
         return chat
 
     def render_change_form(
@@ -120,7 +120,7 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
         whole = Chat.objects.filter(pk__in=chats.values("pk"))
         return erase_when_sure(self, request, whole, "erase", "")
 
-    @admin.display(description=mark_safe('<input type="checkbox" id="action-toggle">'))
+    @admin.display(description=SafeString('<input type="checkbox" id="action-toggle">'))
     def action_checkbox(self, chat: Chat) -> SafeString:
         """Django's says the object's name aloud."""
         label = f"Select chat {self.number(chat)}"

@@ -12,7 +12,8 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from cameras.models import AuditEntry, Organization
+from cameras.audit import Action, note
+from cameras.models import Organization
 from chats.models.chats import ChatQuerySet
 
 
@@ -50,7 +51,7 @@ def _note(request: HttpRequest, chats: ChatQuerySet, whose: str) -> None:
     organizations: Iterable[Organization] = Organization.objects.filter(pk__in=counts)
     for organization in organizations:
         subject = f"{_counted(counts[organization.pk])} {whose}".strip()
-        AuditEntry.note(request, "erase chats", subject, organization)
+        note(request, Action.ERASE_CHATS, subject, organization)
 
 
 def _counted(count: int) -> str:

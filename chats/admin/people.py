@@ -19,7 +19,7 @@ admin.site.unregister(User)
 class ChattingPersonAdmin(PersonAdmin):
     """With an action for those who ask to be forgotten. Their account stays."""
 
-    actions = ("erase_chats",)
+    actions = (*PersonAdmin.actions, "erase_chats")
 
     @admin.action(description="Erase this person’s chats", permissions=["erase_chats"])
     def erase_chats(self, request: HttpRequest, people: QuerySet[User]) -> TemplateResponse | None:

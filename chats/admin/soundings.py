@@ -20,8 +20,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from cameras.api.problems import problem
-from cameras.views.frame import public_address
+from cameras.problems import problem
+from cameras.whereabouts import public_address
 from chats.probe import NotReached, Probe, bounded_quiet, listen, ticket
 from chats.selftest import Heard, heard_of, judge
 

@@ -1,0 +1,64 @@
+"""What the admin's pages have in common: they write down what is done, and count what goes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from cameras.audit import Action, note
+from cameras.audit.changes import as_stored, differences
+from cameras.models import Organization
+
+M = TypeVar("M", bound=Model)
+
+
+class CountsWhatGoes(admin.ModelAdmin[M]):
+    """Before a deletion, what goes along is counted, not listed: names in it may be private."""
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        _, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return [str(one) for one in objs], counts, lacking, protected
+
+
+class Noted(admin.ModelAdmin[M]):
+    """Django's own log of the admin knows who clicked; the audit log is told as well."""
+
+    added: ClassVar[Action]
+    changed: ClassVar[Action]
+    removed: ClassVar[Action]
+
+    def home_of(self, row: M) -> Organization | None:
+        """The organization that a row belongs to."""
+        found: Organization | None = getattr(row, "organization", None)
+        return found
+
+    def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
+        before = as_stored(obj) if change else None
+        super().save_model(request, obj, form, change)
+        self.note_saved(request, before, obj)
+
+    def note_saved(self, request: HttpRequest, before: M | None, after: M) -> None:
+        """Write down the difference; nothing where there is none."""
+        if before is None:
+            note(request, self.added, after, self.home_of(after), detail="in the admin")
+        elif said := differences(before, after):
+            note(request, self.changed, after, self.home_of(after), detail=said)
+
+    def note_removed(self, request: HttpRequest, row: M) -> None:
+        note(request, self.removed, row, self.home_of(row), detail="in the admin")
+
+    def delete_model(self, request: HttpRequest, obj: M) -> None:
+        self.note_removed(request, obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
+        with transaction.atomic():
+            for one in queryset:
+                self.note_removed(request, one)
+            super().delete_queryset(request, queryset)

@@ -1,0 +1,85 @@
+"""Signing in and out, written down wherever it happens.
+
+Django's own signals are listened to, once: the page, the admin, a link and whatever signs in next
+all go through `login` and `authenticate`, and Axes answers for a door before its view is back.
+Notes at the call sites would be as many as doors, and the one that is forgotten is the one that
+matters. The API's login makes no session, so its success is noted there.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from axes.helpers import get_failure_limit
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from cameras.audit.actions import Action
+from cameras.audit.askers import Asker
+from cameras.audit.lines import address_in, line
+from cameras.audit.notes import home_of, note
+from cameras.models import User
+
+log = logging.getLogger(__name__)
+
+DOORS = {
+    "signin": "by password",
+    "signin-link": "by a sign-in link",
+    "api-login": "by password, over the API",
+    "second-step": "by a code, as the second step",
+    "password": "as the present password",
+    "email": "as the present password",
+    "second-factor": "as the present password",
+    "second-factor-off": "as the proof that it is them",
+    "recovery-codes": "as the proof that it is them",
+    "reset": "by a reset link",
+    "invitation": "by an invitation",
+    "shared": "by a share link",
+}
+
+
+@receiver(user_logged_in, dispatch_uid="audit")
+def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:
+    asker = Asker(user, ("session", request.session.session_key or ""), _address(request))
+    note(asker, Action.SIGN_IN, user.get_username(), home_of(user), detail=_door(request))
+
+
+@receiver(user_logged_out, dispatch_uid="audit")
+def _signed_out(request: HttpRequest, user: User | None, **_: Any) -> None:
+    if user is not None:
+        asker = Asker(user, ("session", ""), _address(request))
+        note(asker, Action.SIGN_OUT, user.get_username(), home_of(user))
+
+
+@receiver(user_login_failed, dispatch_uid="audit")
+def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """After Axes, which is installed before and so hears of it first."""
+    tried = line(credentials.get("username", ""), 150) or "(no name)"
+    asker = Asker(name=tried, address=_address(request))
+    refused = bool(getattr(request, "axes_refused", False))
+    if refused and not getattr(request, "axes_first_refused", False):
+        return  # who never gives up would fill the disk
+    home = home_of(User.objects.filter(username=tried).first())
+    if refused:
+        detail = f"{_door(request)}, while locked out; further tries until it ends are not listed"
+        log.warning("sign-ins from %s go on while they are locked out", asker.address)
+        note(asker, Action.SIGN_IN_FAILED, tried, home, detail=detail)
+        return
+    in_turn = bool(getattr(request, "axes_in_turn", False))
+    locked = bool(getattr(request, "axes_locked_out", False))
+    failures = getattr(request, "axes_failures_since_start", None)
+    detail = _door(request) + (", while its address is locked out" if in_turn else "")
+    note(asker, Action.SIGN_IN_FAILED, tried, home, detail=detail)
+    if locked and failures == get_failure_limit(request, credentials) and not in_turn:
+        note(asker, Action.LOCKED_OUT, tried, home, detail="after too many wrong tries")
+
+
+def _address(request: HttpRequest | None) -> str | None:
+    return address_in(request.META.get("REMOTE_ADDR")) if request is not None else None
+
+
+def _door(request: HttpRequest | None) -> str:
+    match = getattr(request, "resolver_match", None)
+    return DOORS.get(match.url_name or "", "") if match else ""
