@@ -1,11 +1,16 @@
 from cameras.models.audit import AuditEntry, Viewing
-from cameras.models.cameras import Camera, CameraState, CameraStill, Kind
+from cameras.models.cameras import Camera, Kind
 from cameras.models.clocks import PushClock
-from cameras.models.credentials import SignInLink, StreamKey, Token
+from cameras.models.credentials import Token
 from cameras.models.invitations import Invitation
+from cameras.models.keys import StreamKey
 from cameras.models.organizations import Membership, Organization, Role, User
+from cameras.models.parts import WeightsPart
 from cameras.models.passes import ShareLink, Ticket, Visit
-from cameras.models.weights import Weights, WeightsPart
+from cameras.models.second_factor import RecoveryCode, SecondFactor
+from cameras.models.signing import SignInLink
+from cameras.models.states import CameraState, CameraStill
+from cameras.models.weights import Weights
 
 __all__ = [
     "AuditEntry",
@@ -17,7 +22,9 @@ __all__ = [
     "Membership",
     "Organization",
     "PushClock",
+    "RecoveryCode",
     "Role",
+    "SecondFactor",
     "ShareLink",
     "SignInLink",
     "StreamKey",

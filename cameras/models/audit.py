@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.http import HttpRequest
 from django.utils import timezone
 
 from cameras.models.organizations import Organization, User
+
+if TYPE_CHECKING:
+    from cameras.actors import Actor
 
 
 class Trace(models.Model):
@@ -32,11 +35,38 @@ class Trace(models.Model):
         abstract = True
 
 
+class AppendOnly(TypeError):
+    """An entry of the log was to be changed or removed."""
+
+
+class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
+    """Adds and reads. `expire` is the one way out, and the database judges it: see
+    `cameras/audit/triggers.py`."""
+
+    def update(self, **changes: Any) -> int:
+        raise AppendOnly("Entries of the audit log are not changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise AppendOnly("Entries of the audit log go when their time is over, not before.")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> int:
+        raise AppendOnly("Entries of the audit log are not changed.")
+
+    def expire(self) -> int:
+        """Remove these; the database refuses (`IntegrityError`) unless all of them are old."""
+        return self._raw_delete(self.db)
+
+    def visible_to(self, actor: Actor) -> AuditEntryQuerySet:
+        """Those about organizations that the actor administers."""
+        return self.filter(organization__in=actor.organization_ids("admin"))
+
+
 class AuditEntry(Trace):
     """One thing that was done: written once, never changed; see the migration for the database's
-    own word on it.
+    own word on it. What is done is written by `cameras.audit.note`.
 
-    `started_at` and `ended_at` are set for what lasts, such as a view of a camera.
+    `started_at` and `ended_at` are set for what lasts, such as a view of a camera; `at` is then
+    when it ended.
     """
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -44,6 +74,8 @@ class AuditEntry(Trace):
     detail = models.CharField(max_length=300, blank=True, default="")
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+
+    objects = AuditEntryQuerySet.as_manager()
 
     class Meta:
         ordering = ("-at", "-pk")
@@ -54,28 +86,26 @@ class AuditEntry(Trace):
         return f"{self.who}: {self.action} {self.subject}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        assert self._state.adding, "an entry is written once"
+        if not self._state.adding:
+            raise AppendOnly("An entry is written once.")
         super().save(*args, **kwargs)
 
-    @classmethod
-    def note(
-        cls, request: HttpRequest, action: str, subject: str, organization: Organization | None
-    ) -> None:
-        """Write down what the person behind a request does."""
-        user = request.user
-        cls.objects.create(
-            user=user if isinstance(user, User) else None,
-            who=user.get_username(),
-            address=request.META.get("REMOTE_ADDR") or None,
-            organization=organization,
-            organization_name=organization.name if organization else "",
-            action=action,
-            subject=subject[:200],
-        )
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise AppendOnly("Entries of the audit log go when their time is over, not before.")
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it lasted, in whole seconds; None for what was done in a moment."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return timedelta(seconds=round((self.ended_at - self.started_at).total_seconds()))
 
 
 class Viewing(Trace):
-    """A view that is open now; its entry is written when it ends, or its process is found dead."""
+    """A view that is open now; its entry is written when it ends, or its process is found dead.
+
+    `seen_at` is by the database's clock, which is the one that all processes share.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     action = models.CharField(max_length=60)
@@ -87,4 +117,12 @@ class Viewing(Trace):
         ordering = ("-started_at",)
 
     def __str__(self) -> str:
-        return f"{self.who} watches {self.subject}"
+        return f"{self.who}: {self.action} {self.subject}"
+
+    def entry(self, ended_at: datetime) -> AuditEntry:
+        """What the log says of it. Not saved."""
+        ended_at = max(ended_at, self.started_at)
+        copied = {field.attname: getattr(self, field.attname) for field in Trace._meta.fields}
+        return AuditEntry(
+            **copied, action=self.action, at=ended_at, started_at=self.started_at, ended_at=ended_at
+        )

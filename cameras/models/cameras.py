@@ -1,27 +1,34 @@
-"""Cameras: what they are, what state they are in, and the last picture seen."""
+"""Cameras: what they are, and where their pictures come from."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 import zoneinfo
+from copy import deepcopy
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES
+from cameras.ingest.labels import MOST as LABELS_MOST
 from cameras.ingest.sources import MASK, SourceError, check, redact
 from cameras.models.organizations import Organization, validate_time_zone
 from cameras.models.sealed import SealBroken, seal, unseal
+from cameras.models.states import CameraState, CameraStill, State
+from cameras.models.weights import labels_of
 
 if TYPE_CHECKING:
     from cameras.actors import Actor
 
 SWITCHED_OFF = "This camera is switched off."
+KEEPS_ITS_ORGANIZATION = "A camera keeps its organization."
 # Without a word from ingest for this long, what it last said is no longer so.
 SILENCE = timedelta(seconds=15)
 
@@ -43,14 +50,11 @@ def default_classes() -> list[str]:
 
 
 def validate_classes(value: Any) -> None:
-    """A list of class names that the detector knows."""
-    if not isinstance(value, list):
-        raise ValidationError("Classes must be a list.")
-    if len(value) > len(COCO):
+    """A list of class names; whether the detector knows them depends on the organization."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValidationError("Classes must be a list of names.")
+    if len(value) > LABELS_MOST:
         raise ValidationError("Name each class once.")
-    unknown = [str(name) for name in value if name not in COCO]
-    if unknown:
-        raise ValidationError(f"The detector does not know {', '.join(unknown)[:200]}.")
 
 
 def validate_line(value: str) -> None:
@@ -138,6 +142,7 @@ class Camera(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = CameraQuerySet.as_manager()
+    _stored: dict[str, Any]
 
     class Meta:
         ordering = ("name", "id")
@@ -151,6 +156,48 @@ class Camera(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Only what was changed here is written: somebody else's change of another field stays.
+
+        With other masks than before, the last picture goes: it shows what they are to hide.
+        Raises `DoesNotExist` where the camera was deleted meanwhile.
+        """
+        with transaction.atomic():
+            former = None
+            if not self._state.adding:
+                former = Camera.objects.select_for_update(no_key=True).get(pk=self.pk)
+                kwargs.setdefault("update_fields", self._changed())
+            super().save(*args, **kwargs)
+            if former is not None and "masks" not in kwargs["update_fields"]:
+                self.masks = former.masks
+            elif former is not None and former.mark != self.mark:
+                CameraStill.objects.filter(camera=self).delete()
+        self._stored = self._here()
+
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
+        """As it was stored, so that `save` knows what is new."""
+        camera = super().from_db(*args, **kwargs)
+        camera._stored = camera._here()
+        return camera
+
+    def _here(self) -> dict[str, Any]:
+        """The values of this instance by column, without those that were not loaded."""
+        columns = (field.attname for field in self._meta.concrete_fields if not field.primary_key)
+        return {name: deepcopy(self.__dict__[name]) for name in columns if name in self.__dict__}
+
+    def _changed(self) -> list[str]:
+        now, stored = self._here(), self._stored
+        return [name for name, value in now.items() if value != stored.get(name, ...)]
+
+    def _check_classes(self) -> None:
+        """The shipped detector's, or those of the organization's own model."""
+        known = {*COCO, *labels_of(self.organization_id)}
+        unknown = [str(name) for name in self.classes if name not in known]
+        if unknown:
+            said = f"The detector does not know {', '.join(unknown)[:200]}."
+            raise ValidationError({"classes": said})
 
     @property
     def source(self) -> str:
@@ -171,6 +218,13 @@ class Camera(models.Model):
         """The zone in which this camera's times are shown."""
         return zoneinfo.ZoneInfo(self.time_zone or self.organization.time_zone)
 
+    @property
+    def mark(self) -> str:
+        """A name for the masks, carried by every picture that has them; empty without masks."""
+        if not self.masks:
+            return ""
+        return hashlib.sha256(json.dumps(self.masks).encode()).hexdigest()[:16]
+
     def clean(self) -> None:
         """The one validation of a source, for the form, the API and the admin.
 
@@ -179,7 +233,9 @@ class Camera(models.Model):
         """
         former = Camera.objects.filter(pk=self.pk).first()
         if former and former.organization_id != self.organization_id:
-            raise ValidationError({"organization": "A camera keeps its organization."})
+            raise ValidationError({"organization": KEEPS_ITS_ORGANIZATION})
+        if former is None or former.classes != self.classes:
+            self._check_classes()
         if former and (former.kind, former.sealed_source) == (self.kind, self.sealed_source):
             return
         try:
@@ -191,6 +247,7 @@ class Camera(models.Model):
                 source,
                 media_root=settings.MEDIA_DIR,
                 allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
+                listed=settings.CAMERA_SERVERS,
             )
         except SourceError as error:
             raise ValidationError({"source": error.sentence}) from None
@@ -216,78 +273,3 @@ class Camera(models.Model):
                 state.state, state.since = State.OFFLINE, state.last_frame_at or state.reported_at
             state.reason = state.reason or "No process is reading this camera."
         return state
-
-
-class State(models.TextChoices):
-    """How a camera is doing."""
-
-    CONNECTING = "connecting", "Connecting"
-    LIVE = "live", "Live"
-    STALE = "stale", "Stale"
-    OFFLINE = "offline", "Offline"
-    ENDED = "ended", "Off"
-
-
-class CameraState(models.Model):
-    """The ingest's report on a camera: written on every change and every few seconds."""
-
-    camera = models.OneToOneField(
-        Camera, on_delete=models.CASCADE, primary_key=True, related_name="state"
-    )
-    state = models.CharField(max_length=10, choices=State.choices, default=State.CONNECTING)
-    since = models.DateTimeField(default=timezone.now)
-    reason = models.CharField(max_length=300, blank=True, default="")
-    fps = models.FloatField(default=0)
-    width = models.PositiveIntegerField(default=0)
-    height = models.PositiveIntegerField(default=0)
-    last_frame_at = models.DateTimeField(null=True, blank=True)
-    reported_at = models.DateTimeField(default=timezone.now)
-    # The newest lease's, see cameras/ingest/leases.py: reports of a lower one are refused.
-    fence = models.BigIntegerField(default=0, db_default=0, editable=False)
-
-    def __str__(self) -> str:
-        return self.sentence()
-
-    @staticmethod
-    def claim_fence(camera_id: uuid.UUID | str) -> int | None:
-        """A number above all that were claimed before, for exactly one caller: by one UPDATE.
-
-        None where there is no such camera.
-        """
-        states = CameraState.objects.filter(camera_id=camera_id)
-        while True:  # every failure is somebody else's success
-            newest: int | None = states.values_list("fence", flat=True).first()
-            if newest is None:
-                if not Camera.objects.filter(pk=camera_id).exists():
-                    return None
-                first = CameraState(camera_id=camera_id)
-                try:
-                    CameraState.objects.bulk_create([first], ignore_conflicts=True)
-                except IntegrityError:  # deleted just now
-                    return None
-            elif states.filter(fence=newest).update(fence=newest + 1):
-                return newest + 1
-
-    def sentence(self) -> str:
-        """The state in a few words, with the time in the camera's zone."""
-        since = timezone.localtime(self.since, self.camera.zone)
-        today = timezone.localdate(timezone=self.camera.zone)
-        at = since.strftime("%H:%M" if since.date() == today else "%-d %B, %H:%M")
-        if self.state == State.OFFLINE:
-            return f"Offline since {at}. {self.reason}".strip()
-        if self.state == State.STALE:
-            return f"Stale since {at}. {self.reason}".strip()
-        return self.reason or str(self.get_state_display())
-
-
-class CameraStill(models.Model):
-    """The last picture of a camera, kept so that a dead one still shows something."""
-
-    camera = models.OneToOneField(
-        Camera, on_delete=models.CASCADE, primary_key=True, related_name="still"
-    )
-    jpeg = models.BinaryField()
-    taken_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"{self.camera} at {self.taken_at:%H:%M:%S}"

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 if TYPE_CHECKING:
     from cameras.actors import Actor
@@ -26,6 +27,16 @@ class User(AbstractUser):
     """A person who signs in. Rights come from memberships; `is_staff` runs the installation."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    sign_outs = models.PositiveIntegerField(default=0, editable=False)  # see `end_sign_ins`
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session began with, and must still hold: the password, and `sign_outs`."""
+        proof: str = super()._get_session_auth_hash(secret)  # type: ignore[misc]
+        if not self.sign_outs:
+            return proof
+        return salted_hmac(
+            "cameras.sign_outs", f"{self.sign_outs} {proof}", secret, algorithm="sha256"
+        ).hexdigest()
 
 
 class Role(models.TextChoices):
@@ -62,6 +73,10 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
     def visible_to(self, actor: Actor) -> OrganizationQuerySet:
         """Those the actor is a member of, by a credential that reaches them."""
         return self.filter(pk__in=actor.organization_ids("read"))
+
+    def hold(self, pk: uuid.UUID) -> None:
+        """Lock it until the transaction ends; nobody's foreign keys wait for that."""
+        list(self.select_for_update(no_key=True).filter(pk=pk).values_list("pk"))
 
 
 class Organization(models.Model):

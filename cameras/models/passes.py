@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from cameras.actors import Actor
 
 TICKET_LIFE = timedelta(seconds=30)
+TICKETS_MOST = 200  # a wall of cameras on a few screens, and then some
 _SALT = "sideline.share"
+
+
+class TooManyTickets(Exception):
+    """A credential holds `TICKETS_MOST` tickets that were not used yet."""
 
 
 class Ticket(models.Model):
@@ -41,13 +47,24 @@ class Ticket(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
 
+    class Meta:
+        indexes = (models.Index(fields=("parent_kind", "parent_proof"), name="tickets_by_parent"),)
+
     def __str__(self) -> str:
         return f"Ticket to {self.purpose} {self.camera}"
 
     @classmethod
     def issue(cls, camera: Camera, purpose: str, grant: tuple[str, str]) -> tuple[str, datetime]:
-        """The text of a new ticket and when it ends."""
-        text, until = secrets.token_urlsafe(32), timezone.now() + TICKET_LIFE
+        """The text of a new ticket and when it ends. Raises `TooManyTickets`.
+
+        Bound: `TICKETS_MOST` unused ones of one credential; those that are over are removed first.
+        """
+        text, now = secrets.token_urlsafe(32), timezone.now()
+        until = now + TICKET_LIFE
+        unused = cls.objects.filter(parent_kind=grant[0], parent_proof=grant[1], used_at=None)
+        unused.filter(expires_at__lte=now).delete()
+        if unused.count() >= TICKETS_MOST:
+            raise TooManyTickets
         cls.objects.create(
             digest=digest(text),
             camera=camera,
@@ -104,6 +121,11 @@ class ShareLink(models.Model):
         return f"{self.name} for {self.camera}"
 
     @property
+    def openings(self) -> str:
+        """How often it may be opened, in words."""
+        return "once" if self.uses_most == 1 else f"{self.uses_most} times"
+
+    @property
     def text(self) -> str:
         """What stands in the address. Signed and not kept, so it can be shown again."""
         return signing.Signer(salt=_SALT).sign(self.pk.hex)
@@ -111,11 +133,22 @@ class ShareLink(models.Model):
     @classmethod
     def behind(cls, text: str) -> ShareLink | None:
         """The living link that signed text stands for; forged text costs no look-up."""
-        try:
-            pk = uuid.UUID(hex=signing.Signer(salt=_SALT).unsign(text))
-        except (signing.BadSignature, ValueError):
+        pk = cls._signed(text)
+        if pk is None:
             return None
         return cls.objects.alive().select_related("camera__organization").filter(pk=pk).first()
+
+    @classmethod
+    def is_ours(cls, text: str) -> bool:
+        """Whether we signed the text, for a link that lives or has lived: it is no guess."""
+        return cls._signed(text) is not None
+
+    @staticmethod
+    def _signed(text: str) -> uuid.UUID | None:
+        try:
+            return uuid.UUID(hex=signing.Signer(salt=_SALT).unsign(text))
+        except (signing.BadSignature, ValueError):
+            return None
 
     def open(self) -> str | None:
         """Count one use and return the visit's text; None where all uses are used."""
@@ -131,14 +164,23 @@ class ShareLink(models.Model):
         ShareLink.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
 
 
+class VisitQuerySet(models.QuerySet["Visit"]):
+    def alive(self) -> VisitQuerySet:
+        """Those whose link still shows something."""
+        return self.filter(link__revoked_at=None, link__expires_at__gt=timezone.now())
+
+
 class Visit(models.Model):
     """One use of a share link; its text stands for the camera in a viewer's URL."""
 
     PREFIX = "sv_"
+    SPELLING = re.compile(r"sv_[A-Za-z0-9_-]{20,80}")
 
     digest = models.CharField(max_length=64, primary_key=True)
     link = models.ForeignKey(ShareLink, on_delete=models.CASCADE, related_name="visits")
     began_at = models.DateTimeField(auto_now_add=True)
+
+    objects = VisitQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"Visit by {self.link}"

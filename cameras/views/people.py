@@ -1,42 +1,45 @@
-"""Signing in and out, passwords, and the answer to too many wrong ones."""
+"""Signing in and out: by password or one-time link, and by a code where a person asks for one.
+
+Nobody is signed in before the last step. Until then the session holds who has passed the first,
+under `PASSED`, which no door but the second step's looks at.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from django.conf import settings
-from django.contrib import messages
-from django.contrib.auth import login, update_session_auth_hash
-from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+from django.contrib.auth import login
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from cameras.models import SignInLink, User
+from cameras.attempts import A_LINK, failed, is_locked
+from cameras.audit import Action, note
+from cameras.audit.askers import Asker
+from cameras.models import SecondFactor, SignInLink, User
 from cameras.models.credentials import digest
+from cameras.models.second_factor import Paused
+from cameras.views.lockout import locked_out, wait
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+PASSED = "passed"  # the session's key for who has passed the first step
+PASSED_S = 600
+NOTED_S = 3600
+WRONG_CODE = "That code is not right, or it was used before. Wait for the next one."
 
 
 class SignIn(AuthenticationForm):
     error_messages = {  # noqa: RUF012 - Django's attribute
         "invalid_login": "The username or the password is not right. Both are case-sensitive.",
-        "inactive": "This account is switched off. Ask an administrator.",
-    }
-
-
-class ChangePassword(PasswordChangeForm):
-    error_messages = {  # noqa: RUF012
-        "password_mismatch": "The two new passwords differ.",
-        "password_incorrect": "That is not the present password.",
-    }
-
-
-class FirstPassword(SetPasswordForm):  # type: ignore[type-arg] # no generic at run time
-    error_messages = {  # noqa: RUF012
-        "password_mismatch": "The two passwords differ.",
     }
 
 
@@ -45,72 +48,95 @@ class SignInPage(LoginView):
     authentication_form = SignIn
     redirect_authenticated_user = True
 
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        assert isinstance(user, User)
+        return _enter(self.request, user, self.get_success_url())
+
 
 sign_in = SignInPage.as_view()
 sign_out = LogoutView.as_view(http_method_names=["post", "options"])
 
 
+def _enter(request: HttpRequest, user: User, onward: str) -> HttpResponse:
+    """The first step is passed: sign in, or ask for the second."""
+    if not SecondFactor.is_on(user):
+        login(request, user, backend=BACKEND)
+        return redirect(onward)
+    request.session[PASSED] = {
+        "user": str(user.pk),
+        "proof": user.get_session_auth_hash(),
+        "at": int(time.time()),
+        "onward": onward,
+    }
+    return redirect("second-step")
+
+
+def _passed(request: HttpRequest) -> tuple[User | None, str]:
+    """Who has passed the first step not long ago, and where they want to go."""
+    passed: dict[str, Any] = request.session.get(PASSED) or {}
+    if time.time() - passed.get("at", 0) > PASSED_S:
+        return None, ""
+    user = User.objects.filter(pk=passed["user"], is_active=True).first()
+    if user is None or not constant_time_compare(user.get_session_auth_hash(), passed["proof"]):
+        return None, ""
+    return user, passed["onward"]
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_step(request: HttpRequest) -> HttpResponse:
+    """The code, from whoever has passed the first step."""
+    user, onward = _passed(request)
+    if user is None:
+        request.session.pop(PASSED, None)
+        return redirect("signin")
+    if request.method != "POST":
+        return render(request, "people/second_step.html")
+    if is_locked(request, user.username):
+        return locked_out(request)
+    try:
+        right = SecondFactor.accepts(user, request.POST.get("code", "")[:100])
+    except Paused as pause:
+        return wait(request, pause.seconds)
+    if not right:
+        failed(request, user.username)
+        return render(request, "people/second_step.html", {"errors": [WRONG_CODE]})
+    del request.session[PASSED]
+    login(request, user, backend=BACKEND)
+    return redirect(onward)
+
+
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
-    """A one-time link. Opening it changes nothing, so that a preview cannot use it up."""
+    """A one-time link, in place of a password: who has a second factor is still asked for it.
+
+    Opening it changes nothing, so that a preview cannot use it up.
+    """
+    if is_locked(request, A_LINK):
+        return locked_out(request)
     if request.method == "POST":
         user = SignInLink.claim(token)
         if user is not None:
-            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-            return redirect("wall")
+            return _enter(request, user, resolve_url("wall"))
     else:
-        link = (
-            SignInLink.objects.select_related("user")
-            .filter(
-                digest=digest(token),
-                used_at=None,
-                expires_at__gt=timezone.now(),
-                user__is_active=True,
-            )
-            .first()
-        )
+        link = SignInLink.behind(token)
         if link is not None:
             return render(request, "people/signin_link.html", {"person": link.user})
+    if not SignInLink.is_known(token):
+        failed(request, A_LINK)
+    elif request.method == "POST" and cache.add(f"link-over:{digest(token)}", True, NOTED_S):
+        # One that is over was no guess, but goes on record, now and then.
+        asker = Asker(name=A_LINK, address=Asker.of(request).address)
+        note(asker, Action.SIGN_IN_FAILED, A_LINK, detail="by a sign-in link that is over")
     return render(request, "people/signin_link_over.html", status=410)
 
 
 @never_cache
-@login_required
-def password(request: HttpRequest) -> HttpResponse:
-    """Set a first password, or change the one there is; this session stays, others end."""
-    user = request.user
-    assert isinstance(user, User)
-    known = user.has_usable_password()
-    kind: type[ChangePassword] | type[FirstPassword] = ChangePassword if known else FirstPassword
-    form = kind(user, request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        form.save()
-        update_session_auth_hash(request, user)
-        messages.success(request, "Your password is set.")
-        return redirect("wall")
-    return render(request, "people/password.html", {"form": form, "known": known})
-
-
-def locked_out(
-    request: HttpRequest, response: HttpResponse | None = None, credentials: Any = None
-) -> HttpResponse:
-    """Axes' answer after too many wrong passwords: a page, or a problem under /api/."""
-    seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
-    minutes = max(1, round(seconds / 60))
-    sentence = (
-        f"There were too many sign-in attempts with this name. Try again in {minutes} minutes."
-    )
-    answer: HttpResponse
-    if request.path_info.startswith("/api/"):
-        problem = {
-            "type": "about:blank",
-            "title": "Too many sign-in attempts",
-            "status": 429,
-            "detail": sentence,
-        }
-        answer = JsonResponse(problem, status=429, content_type="application/problem+json")
-    else:
-        answer = render(request, "people/locked_out.html", {"sentence": sentence}, status=429)
-    answer["Retry-After"] = str(seconds)
-    return answer
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    """In place of the admin's own door, which would ask for no code."""
+    if request.user.is_authenticated:
+        raise PermissionDenied("The admin is for those who run this installation.")
+    onward = request.GET.get("next") or reverse("admin:index")
+    return redirect(f"{reverse('signin')}?{urlencode({'next': onward})}")

@@ -1,0 +1,67 @@
+"""Stream keys: each stands for one camera. Stored as digests."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.utils import timezone
+
+from cameras.models.cameras import Camera
+from cameras.models.credentials import _in_ninety_days, digest
+from cameras.models.organizations import User
+
+if TYPE_CHECKING:
+    from cameras.actors import Actor
+
+
+class StreamKeyQuerySet(models.QuerySet["StreamKey"]):
+    def visible_to(self, actor: Actor) -> StreamKeyQuerySet:
+        """Keys are a matter of operators: whoever may publish to the camera's organization."""
+        return self.filter(camera__organization__in=actor.organization_ids("publish"))
+
+    def alive(self) -> StreamKeyQuerySet:
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+
+class StreamKey(models.Model):
+    """An unguessable string that stands for one camera in a viewer's URL. It may only watch."""
+
+    PREFIX = "sk_"
+    SPELLING = re.compile(r"sk_[A-Za-z0-9_-]{20,80}")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="stream_keys")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(default=_in_ninety_days)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = StreamKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.name} for {self.camera}"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still opens something."""
+        return self.revoked_at is None and self.expires_at > timezone.now()
+
+    def issue(self) -> str:
+        """Save under a new secret and return it: the only time it can be read."""
+        text = self.PREFIX + secrets.token_urlsafe(32)
+        self.digest = digest(text)
+        self.save()
+        return text
+
+    def revoke(self) -> None:
+        """Viewers that hold the key are closed within two seconds."""
+        StreamKey.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())

@@ -1,0 +1,106 @@
+"""One's own password, and the e-mail address for when it is forgotten."""
+
+from __future__ import annotations
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from cameras.access import person_of
+from cameras.attempts import failed, forgive, is_locked
+from cameras.audit import Action, note
+from cameras.audit.notes import home_of
+from cameras.models import User
+from cameras.models.signing import end_sign_ins
+from cameras.views.lockout import locked_out
+
+NOT_PRESENT = "That is not the present password."
+
+
+class ChangePassword(PasswordChangeForm):
+    error_messages = {  # noqa: RUF012 - Django's attribute
+        "password_mismatch": "The two new passwords differ.",
+        "password_incorrect": NOT_PRESENT,
+    }
+
+
+class FirstPassword(SetPasswordForm):  # type: ignore[type-arg] # no generic at run time
+    error_messages = {  # noqa: RUF012
+        "password_mismatch": "The two passwords differ.",
+    }
+
+
+class AddressForm(forms.Form):
+    """Where a link is sent to who has forgotten the password."""
+
+    email = forms.EmailField(label="E-mail", required=False, max_length=254)
+    password = forms.CharField(
+        label="Present password",
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+def _page(request: HttpRequest, **forms_: forms.Form) -> HttpResponse:
+    user = person_of(request)
+    known = user.has_usable_password()
+    kind: type[ChangePassword] | type[FirstPassword] = ChangePassword if known else FirstPassword
+    context: dict[str, object] = {"form": kind(user), "known": known}
+    if settings.MAIL and known:
+        context["address_form"] = AddressForm(initial={"email": user.email})
+    return render(request, "people/password.html", context | forms_)
+
+
+@never_cache
+@login_required
+def password(request: HttpRequest) -> HttpResponse:
+    """Set a first password, or change the one there is; this session stays, others end."""
+    user = person_of(request)
+    if request.method != "POST":
+        return _page(request)
+    if is_locked(request, user.username):
+        return locked_out(request)
+    known = user.has_usable_password()
+    form = ChangePassword(user, request.POST) if known else FirstPassword(user, request.POST)
+    if not form.is_valid():
+        if form.has_error("old_password", "password_incorrect"):
+            failed(request, user.username)
+        return _page(request, form=form)
+    form.save(commit=False)  # the hash takes its time: no lock is held
+    with transaction.atomic():
+        user.save(update_fields=["password"])
+        end_sign_ins(user)
+        note(request, Action.PASSWORD, user.username, home_of(user))
+    forgive(request, user.username)
+    update_session_auth_hash(request, user)
+    messages.success(request, "Your password is set. Other browsers are signed out.")
+    return redirect("wall")
+
+
+@login_required
+@require_POST
+def email(request: HttpRequest) -> HttpResponse:
+    """Another address for forgotten passwords. Whoever reads it could set one, so it asks."""
+    user = person_of(request)
+    if is_locked(request, user.username):
+        return locked_out(request)
+    form = AddressForm(request.POST)
+    if form.is_valid() and not user.check_password(form.cleaned_data["password"]):
+        failed(request, user.username)
+        form.add_error("password", NOT_PRESENT)
+    if not form.is_valid():
+        return _page(request, address_form=form)
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(email=form.cleaned_data["email"])
+        note(request, Action.CHANGE_PERSON, user.username, home_of(user), detail="e-mail address")
+    messages.success(request, "Your e-mail address is saved.")
+    return redirect("password")

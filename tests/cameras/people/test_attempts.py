@@ -1,0 +1,224 @@
+"""Wrong tries are counted on every door, by name and address and by address alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from axes.models import AccessAttempt
+from django.db.models import F
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import timezone
+
+from cameras.attempts import ADDRESS_LIMIT, TURN, TURN_TAKEN, network_of
+from cameras.models import AuditEntry, Invitation, Organization, SignInLink, User
+from tests.cameras.pages.rows import PASSWORD
+from tests.cameras.people.codes import Clock, enrol, first_step
+from tests.installation import KEEPER, installed
+
+pytestmark = pytest.mark.django_db
+LIMIT = 8
+
+
+def sign_in(name: str, password: str = "wrong", address: str = "192.0.2.1") -> int:
+    form = {"username": name, "password": password}
+    return Client(REMOTE_ADDR=address).post(reverse("signin"), form).status_code
+
+
+def spray(tries: int) -> None:
+    """Each with a name that is tried once."""
+    for number in range(tries):
+        sign_in(f"somebody-{number}")
+
+
+def a_turn_passes() -> None:
+    rows = AccessAttempt.objects.filter(user_agent=TURN_TAKEN)
+    rows.update(attempt_time=F("attempt_time") - TURN)
+
+
+def _api(browser: Client) -> Any:
+    form = json.dumps({"username": "viewer", "password": "no"})
+    return browser.post(reverse("api-login"), form, content_type="application/json")
+
+
+NEW = {"old_password": "no", "new_password1": "wing-back-9", "new_password2": "wing-back-9"}
+DOORS: dict[str, Callable[[Client], Any]] = {
+    "page": lambda one: one.post(reverse("signin"), {"username": "viewer", "password": "no"}),
+    "API": _api,
+    "second step": lambda one: one.post("/signin/code", {"code": "a" * 16}),
+    "present password": lambda one: one.post(reverse("password"), NEW),
+    "proof": lambda one: one.post(reverse("second-factor-off"), {"proof": "no"}),
+    "e-mail": lambda one: one.post(reverse("email"), {"email": "a@example.org", "password": "no"}),
+    "sign-in link": lambda one: one.post("/signin/a-guess"),
+    "sign-in link, looked at": lambda one: one.get("/signin/a-guess"),
+    "reset": lambda one: one.get("/signin/reset/" + "0" * 32 + "/a-guess"),
+    "invitation": lambda one: one.post("/invitations/a-guess"),
+    "share link": lambda one: one.get("/shared/a-guess"),
+}
+MINE = ("present password", "proof", "e-mail")
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_is_locked_after_wrong_tries(viewer: User, clock: Clock, door: str) -> None:
+    mine = enrol(viewer, clock)
+    nobody = first_step(viewer) if door == "second step" else Client()
+    answers = [DOORS[door](mine.client if door in MINE else nobody) for _ in range(LIMIT + 1)]
+    statuses = [one.status_code for one in answers]
+    assert 429 not in statuses[: LIMIT - 1]
+    assert statuses[-2:] == [429, 429]
+    assert answers[-1]["Retry-After"] == "600"
+    assert "wrong. Try again in 10 minutes" in answers[-1].content.decode()
+
+
+def test_a_lock_is_of_one_name_at_one_address(viewer: User, admin: User) -> None:
+    for _ in range(LIMIT):
+        sign_in("viewer")
+    assert sign_in("viewer", PASSWORD) == 429
+    assert sign_in("viewer", PASSWORD, "192.0.2.2") == 302
+    assert sign_in("admin", PASSWORD) == 302
+
+
+def test_one_address_cannot_try_a_password_on_everybody(viewer: User) -> None:
+    spray(ADDRESS_LIMIT)
+    tried = [sign_in(f"victim-{number}", PASSWORD) for number in range(20)]
+    assert set(tried) == {429}
+    assert AccessAttempt.objects.filter(username__startswith="victim").count() == 1, "examined"
+    assert sign_in("viewer", PASSWORD) == 429
+    assert Client(REMOTE_ADDR="192.0.2.1").get("/signin/a-guess").status_code == 429
+    assert sign_in("viewer", PASSWORD, "192.0.2.2") == 302
+
+
+def test_a_program_that_invents_names_locks_nobody_out_behind_its_address(
+    viewer: User, admin: User
+) -> None:
+    spray(ADDRESS_LIMIT + 5)  # the first of the five takes the turn
+    assert sign_in("viewer", PASSWORD) == 429
+    a_turn_passes()
+    assert sign_in("viewer", PASSWORD) == 302
+    assert sign_in("admin", PASSWORD) == 429, "the turns are shared"
+    a_turn_passes()
+    assert sign_in("admin", PASSWORD) == 302
+
+
+def test_who_was_wrong_while_the_address_is_locked_has_no_further_turn(viewer: User) -> None:
+    spray(ADDRESS_LIMIT)
+    assert sign_in("viewer") == 429
+    a_turn_passes()
+    assert sign_in("viewer", PASSWORD) == 429
+
+
+def test_tries_while_locked_out_leave_no_rows(
+    viewer: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    spray(ADDRESS_LIMIT + 1)
+    rows, entries = AccessAttempt.objects.count(), AuditEntry.objects.count()
+    caplog.clear()
+    browser = Client(REMOTE_ADDR="192.0.2.1")
+    for number in range(100):
+        form = {"username": f"{number:0140}", "password": "wrong"}
+        answer = browser.post(reverse("api-login"), form, content_type="application/json")
+        assert answer.status_code == 429
+    assert AccessAttempt.objects.count() - rows == 2  # of the address, however many tries
+    assert AuditEntry.objects.count() - entries == 1
+    assert "while locked out" in AuditEntry.objects.latest("pk").detail
+    warned = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert warned == ["sign-ins from 192.0.2.1 go on while they are locked out"]
+
+
+def test_a_lock_of_an_address_lasts_until_its_tries_have_paused(viewer: User) -> None:
+    spray(ADDRESS_LIMIT + 3)
+    late = timezone.now() - timedelta(minutes=11)
+    AccessAttempt.objects.filter(user_agent="").update(attempt_time=late)
+    sign_in("somebody-new")  # who takes no turn: the last is a moment ago
+    assert sign_in("viewer", PASSWORD) == 429
+    AccessAttempt.objects.update(attempt_time=late)
+    assert sign_in("viewer", PASSWORD) == 302
+
+
+def test_one_program_that_never_gives_up_locks_nobody_else_out(viewer: User) -> None:
+    for _ in range(ADDRESS_LIMIT + 5):
+        sign_in("forgotten-script")
+    assert sign_in("viewer", PASSWORD) == 302
+
+
+def test_signing_in_with_ones_own_account_does_not_forget_the_address(
+    viewer: User, settings: Any
+) -> None:
+    for number in range(ADDRESS_LIMIT - 1):
+        sign_in(f"somebody-{number}")
+    assert sign_in("viewer", PASSWORD) == 302
+    sign_in("one-more")
+    sign_in("who-takes-the-turn")
+    assert sign_in("viewer", PASSWORD) == 429
+
+
+def test_what_was_typed_is_not_kept(viewer: User, clock: Clock) -> None:
+    form = {"username": "viewer", "password": "nearly-right", "code": "123456"}
+    Client(HTTP_USER_AGENT="x" * 300).post(reverse("signin") + "?token=abc", form)
+    Client().post("/signin/a-guess", form)
+    kept = str(list(AccessAttempt.objects.values()))
+    assert not any(one in kept for one in ("nearly-right", "123456", "abc", "a-guess"))
+    assert AccessAttempt.objects.count() == 2
+
+
+def test_a_row_does_not_grow_with_what_browsers_call_themselves(viewer: User) -> None:
+    for number in range(LIMIT):
+        form = {"username": "viewer", "password": "wrong"}
+        Client(HTTP_USER_AGENT=f"browser {number}").post(reverse("signin"), form)
+    assert AccessAttempt.objects.get().failures_since_start == LIMIT
+
+
+@pytest.mark.parametrize(
+    ("peer", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::"),
+        ("", None),
+        ("somewhere", None),
+    ],
+)
+def test_an_address_is_a_client(peer: str, counted: str | None) -> None:
+    assert network_of(RequestFactory(REMOTE_ADDR=peer).get("/")) == counted
+
+
+def test_links_that_were_right_once_are_no_guesses(viewer: User, admin: User) -> None:
+    invitation = Invitation(organization=admin.memberships.get().organization, created_by=admin)
+    asked = reverse("invitation", args=[invitation.issue()])
+    invitation.revoke()
+    signed = reverse("signin-link", args=[SignInLink.issue(viewer)])
+    assert Client().post(signed).status_code == 302
+    for _ in range(LIMIT + 1):
+        for path in (asked, signed):
+            assert {Client().get(path).status_code, Client().post(path).status_code} == {410}
+    assert not AccessAttempt.objects.exists()
+
+
+def test_a_header_is_not_believed_about_the_address(viewer: User, club: Organization) -> None:
+    form = {"username": "viewer", "password": "wrong"}
+    for number in range(LIMIT):
+        Client(HTTP_X_FORWARDED_FOR=f"198.51.100.{number}").post(reverse("signin"), form)
+    assert Client().post(reverse("signin"), form).status_code == 429
+
+
+def test_behind_a_trusted_proxy_the_client_is_counted_and_not_the_proxy(folder: Path) -> None:
+    with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1") as house:
+        house.serve()
+
+        def login(client: str, password: str) -> int:
+            form = {"username": "keeper", "password": password}
+            headers = {"X-Forwarded-For": f"192.0.2.9, {client}"}
+            url = f"{house.url}/api/v1/auth/login"
+            return httpx.post(url, json=form, headers=headers, timeout=60).status_code
+
+        wrong = [login("203.0.113.5", "wrong") for _ in range(LIMIT)]
+        assert wrong[-1] == 429
+        assert login("203.0.113.5", KEEPER["password"]) == 429
+        assert login("203.0.113.6", KEEPER["password"]) == 200
