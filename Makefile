@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
 
-.PHONY: run test soak bench check lock requisites node-tests
+.PHONY: run test soak bench check audit lock requisites node-tests
 .DEFAULT_GOAL := run
 
 run: .venv/.installed
@@ -47,11 +47,16 @@ node-tests: requisites
 check: .venv/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit -q -c pyproject.toml -r project cameras chats
 	SIDELINE_DATA_DIR=.venv/check $(BIN)/mypy
 	$(BIN)/lint-imports
 	SIDELINE_DATA_DIR=.venv/check $(BIN)/python manage.py makemigrations --check --dry-run
 	SIDELINE_DATA_DIR=.venv/check SIDELINE_PUBLIC_URL=https://cameras.example.org \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# Asks an advisory service for every locked package; where none is reached, it fails and says so.
+audit: .venv/.developing
+	$(BIN)/python -m tests.audit requirements.txt requirements-dev.txt
 
 # After a change of pyproject.toml; the lock holds hashes and no address.
 lock: .venv/.developing

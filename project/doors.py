@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from django.conf import settings
+
+from cameras.peers import address_in
 
 log = logging.getLogger(__name__)
 
@@ -60,34 +61,51 @@ class Guard:
 class TrustedProxies:
     """Believes `X-Forwarded-For` and `-Proto` only of the proxies that the settings name.
 
-    The client is the last address in the list that is not itself such a proxy.
+    The client is the last address in the list that is not itself such a proxy. Behind this door it
+    has one spelling, whoever it is.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
-        if client and settings.TRUSTED_PROXIES and _is_proxy(client[0]):
+        if client and is_proxy(client[0]):
             headers = dict(scope["headers"])
-            hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-            outside = [hop.strip() for hop in hops if hop.strip() and not _is_proxy(hop.strip())]
-            if outside and _address(outside[-1]) is not None:
-                scope["client"] = [outside[-1], 0]
+            lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            if (outside := client_behind(lines)) is not None:
+                client = [outside, 0]
             if headers.get(b"x-forwarded-proto", b"").strip() == b"https":
                 scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
+        elif client and not self._warned:
+            self._warn(client[0], scope.get("headers", ()))
+        if client and (address := address_in(client[0])) is not None:
+            scope["client"] = [str(address), client[1]]
         await self._app(scope, receive, send)
 
+    def _warn(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Once: whoever is behind a proxy that is not named counts as that one address."""
+        if any(name == b"x-forwarded-for" for name, _ in headers):
+            self._warned = True
+            log.warning(
+                "X-Forwarded-For from %s is not believed. If that is your proxy, name it in "
+                "SIDELINE_TRUSTED_PROXIES: else all who come through it share one address, and "
+                "wrong passwords of one can lock out all.",
+                peer,
+            )
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
+
+def client_behind(lines: list[bytes]) -> str | None:
+    """The client that proxies of ours speak for, by the values of X-Forwarded-For; None if none."""
+    hops = b",".join(lines).decode("latin-1").split(",")  # each proxy may add a line
+    outside = [hop.strip() for hop in hops if hop.strip() and not is_proxy(hop.strip())]
+    return outside[-1] if outside and address_in(outside[-1]) is not None else None
 
 
-def _is_proxy(text: str) -> bool:
-    address = _address(text)
+def is_proxy(text: str) -> bool:
+    """Whether the settings name the address as a proxy of ours."""
+    address = address_in(text)
     return address is not None and any(address in net for net in settings.TRUSTED_PROXIES)
 
 

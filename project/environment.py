@@ -12,8 +12,12 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from cameras.ingest.networks import place
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 
@@ -23,6 +27,18 @@ class BadSetting(SystemExit):
 
     def __init__(self, name: str, sentence: str) -> None:
         super().__init__(f"{name}: {sentence}")
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mails are handed in. `tls` from the first byte, or by `starttls`."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    tls: bool
+    starttls: bool
 
 
 class Environment:
@@ -67,18 +83,19 @@ class Environment:
         return self._address(name, host.strip("[]") or "127.0.0.1"), self._port(name, port)
 
     def host_ports(self, name: str) -> frozenset[str]:
-        """Each `host:port`, in lower case."""
+        """Each `host:port`, as `networks.place` spells it."""
+        found = set()
         for value in self.names(name):
             host, _, port = value.rpartition(":")
-            self._port(name, port)
             if not is_host(host):
                 raise BadSetting(name, f"expected host:port, not “{value}”.")
-        return frozenset(value.lower() for value in self.names(name))
+            found.add(place(host, self._port(name, port)))
+        return frozenset(found)
 
-    def number(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, least: int = 1, most: int = 1_000_000) -> int:
         value = self.text(name, str(default))
-        if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 1_000_000:
-            raise BadSetting(name, f"expected a number from 1 to 1000000, not “{value}”.")
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            raise BadSetting(name, f"expected a number from {least} to {most}, not “{value}”.")
         return int(value)
 
     def directory(self, name: str, default: Path) -> Path:
@@ -165,6 +182,33 @@ class Environment:
             raise BadSetting(name, f"each of its keys needs at least {shortest} random characters.")
         return keys
 
+    def mail_url(self, name: str) -> MailServer | None:
+        """`smtps://` is TLS from the first byte. With `smtp://`, a login is sent after STARTTLS
+        only; without a login, nothing is encrypted, as suits a relay on this machine."""
+        value = self.text(name)
+        if not value:
+            return None
+        try:
+            url = urlsplit(value)
+            tls, user = url.scheme == "smtps", unquote(url.username or "")
+            port = url.port or (465 if tls else 587 if user else 25)
+            good = url.scheme in ("smtp", "smtps") and is_host(url.hostname or "")
+        except ValueError:
+            good = False
+        if not good or url.path not in ("", "/") or url.query or url.fragment:
+            raise BadSetting(name, "expected smtps://user:password@host:port, or smtp://host.")
+        password = unquote(url.password or "")
+        return MailServer(
+            str(url.hostname), port, user, password, tls, starttls=bool(user) and not tls
+        )
+
+    def mail_address(self, name: str) -> str:
+        """`name@host`, or `Words <name@host>`."""
+        value = self.text(name)
+        if value and (not parseaddr(value)[1].partition("@")[2] or not value.isprintable()):
+            raise BadSetting(name, f"expected cameras@example.org, not “{value}”.")
+        return value
+
     def _url(self, name: str, value: str) -> SplitResult:
         try:
             url = urlsplit(value)
@@ -191,7 +235,7 @@ def is_host(value: str) -> bool:
 def own_hosts(listen: str) -> list[str]:
     """Names under which this machine may be addressed when it listens on `listen`."""
     hosts = ["localhost", "127.0.0.1", "[::1]"]
-    if listen not in ("0.0.0.0", "::"):
+    if listen not in ("0.0.0.0", "::"):  # nosec B104  # compared, not bound
         return [*hosts, listen if ":" not in listen else f"[{listen}]"]
     name = socket.gethostname().lower()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

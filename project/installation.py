@@ -7,11 +7,14 @@ import fcntl
 from collections.abc import Iterator
 
 from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from cameras.models import Camera, Kind, Membership, Organization, Role, User
+from project.environment import BadSetting
 
 ADVISORY_LOCK = 7103  # any number that is ours
 
@@ -22,7 +25,9 @@ def address(path: str = "") -> str:
         origin = f"{settings.PUBLIC_URL.scheme}://{settings.PUBLIC_URL.netloc}"
         return origin + (path or settings.PUBLIC_URL.path.rstrip("/") + "/")
     host = settings.LISTEN_HOST
-    host = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    if host in ("0.0.0.0", "::"):  # nosec B104  # compared, not bound
+        host = "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.LISTEN_PORT}{path or '/'}"
 
 
@@ -40,8 +45,8 @@ def prepare() -> None:
             call_command("migrate", interactive=False, verbosity=0)
         if _static_is_behind():
             call_command("collectstatic", interactive=False, verbosity=0)
+        _administrator_of_the_settings()  # a hash takes its time: no lock is held
         with transaction.atomic():
-            _administrator_of_the_settings()
             people = owners()
             if settings.DEMO and not Organization.objects.exists():
                 _demo(people)
@@ -74,8 +79,13 @@ def _static_is_behind() -> bool:
 def _administrator_of_the_settings() -> None:
     if not settings.ADMIN_USERNAME:
         return
-    user, made = User.objects.get_or_create(username=settings.ADMIN_USERNAME)
-    if made or not user.is_superuser or not user.has_usable_password():
+    name = settings.ADMIN_USERNAME
+    user = User.objects.filter(username=name).first() or User(username=name)
+    if not user.is_superuser or not user.has_usable_password():
+        try:
+            validate_password(settings.ADMIN_PASSWORD, user)
+        except ValidationError as error:
+            raise BadSetting("SIDELINE_ADMIN_PASSWORD", " ".join(error.messages)) from None
         user.is_staff = user.is_superuser = True
         user.set_password(settings.ADMIN_PASSWORD)
         user.save()

@@ -3,6 +3,8 @@
 import logging
 import re
 
+from django.core.exceptions import RequestAborted
+
 _SECRETS = (
     (re.compile(r"(?P<keep>[a-z]+://[^\s/:@]*:)[^\s@/]+(?=@)"), r"\g<keep>•••"),
     (
@@ -10,13 +12,15 @@ _SECRETS = (
         r"\g<keep>•••",
     ),
     (re.compile(r"(?P<keep>\bBearer )\S+", re.I), r"\g<keep>•••"),
-    (re.compile(r"(?P<keep>\bsk_)[\w-]{8,}"), r"\g<keep>•••"),
-    (re.compile(r"(?P<keep>/signin/)[\w-]{8,}"), r"\g<keep>•••"),
+    (re.compile(r"(?P<keep>\b(?:sk|sv)_)[\w-]{8,}"), r"\g<keep>•••"),
+    # One-time links, and share links: a signature after a colon, which may come percent-encoded.
+    (re.compile(r"(?P<keep>/(?:signin|shared|invitations)/)[\w:%.=-]{8,}"), r"\g<keep>•••"),
+    (re.compile(r"(?P<keep>/signin/reset/)[\w:%.=/-]+"), r"\g<keep>•••"),
 )
 
 
 class RedactingFormatter(logging.Formatter):
-    """Masks passwords in URLs, tickets, bearer tokens, stream keys and sign-in links."""
+    """Masks passwords in URLs, tickets, tokens, stream keys, visits, and links that let in."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
@@ -32,6 +36,8 @@ class OthersFaults(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if isinstance(error, RequestAborted):
+            return False  # a peer has gone while we are stopping, and nobody is left to hear of it
         if error is not None and self.KINDS & {kind.__name__ for kind in type(error).__mro__}:
             said = record.getMessage()
             record.msg, record.args = said if str(error) in said else f"{said} ({error})", ()

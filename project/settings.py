@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import dj_database_url
 import django_stubs_ext
-from csp.constants import NONE, SELF
+from csp.constants import NONCE, NONE, SELF
 
 from project.environment import BadSetting, Environment, own_hosts
 
@@ -28,7 +28,8 @@ TRUSTED_PROXIES = _env.networks("SIDELINE_TRUSTED_PROXIES")
 REDIS_URL = _env.redis_url("REDIS_URL")
 DEMO = _env.flag("SIDELINE_DEMO", default=True)
 ALLOW_LOOPBACK_SOURCES = _env.flag("SIDELINE_ALLOW_LOOPBACK_SOURCES", default=False)
-# Model servers at addresses of this machine or its network's own services, as host:port.
+# Cameras and model servers at addresses of this machine or its network's own services: host:port.
+CAMERA_SERVERS = _env.host_ports("SIDELINE_CAMERA_SERVERS")
 MODEL_SERVERS = _env.host_ports("SIDELINE_MODEL_SERVERS")
 ANSWERS_AT_ONCE = _env.number("SIDELINE_ANSWERS_AT_ONCE", 2000)  # in each process
 ANSWER_SILENCE_S = _env.number("SIDELINE_ANSWER_SILENCE", 60)  # then its process counts as dead
@@ -77,7 +78,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "project.policy.ContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -85,6 +86,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "cameras.views.lockout.Busy",
 ]
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
@@ -126,7 +128,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     }
 elif _database["ENGINE"] == "django.db.backends.postgresql":
     # Persistent connections leak under ASGI; psycopg's pool does not.
-    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}}
+    _given: Any = _database.get("OPTIONS", {})  # by the URL: sslmode, say
+    _database["OPTIONS"] = {**_given, "pool": {"min_size": 1, "max_size": 8, "timeout": 10}}
 else:
     raise BadSetting("DATABASE_URL", "only sqlite and postgres are supported.")
 DATABASES: dict[str, Any] = {"default": _database}
@@ -170,6 +173,13 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
+# The first hashes; what the others have hashed is hashed anew when its owner signs in.
+PASSWORD_HASHERS = [
+    "cameras.hashing.Argon2",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+PASSWORD_RESET_TIMEOUT = 3600
+SESSION_ENGINE = "cameras.session_store"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -185,10 +195,28 @@ LOGOUT_REDIRECT_URL = "signin"
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = timedelta(minutes=10)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "cameras.attempts.Counter"  # has a limit for addresses, too
+AXES_CLIENT_IP_CALLABLE = "cameras.attempts.network_of"
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_CALLABLE = "cameras.views.people.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
+AXES_LOCKOUT_CALLABLE = "cameras.views.lockout.locked_out"
 AXES_VERBOSE = False
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=7)}
+
+# --- mail -------------------------------------------------------------------------------------
+_mail = _env.mail_url("SIDELINE_EMAIL_URL")
+DEFAULT_FROM_EMAIL = _env.mail_address("SIDELINE_EMAIL_FROM")
+MAIL = _mail is not None
+if _mail is not None:
+    if PUBLIC_URL is None:  # a Host header must not choose where a link in a mail leads
+        raise BadSetting("SIDELINE_EMAIL_URL", "it needs SIDELINE_PUBLIC_URL, for links in mails.")
+    EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+    EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.tls, _mail.starttls
+    EMAIL_TIMEOUT = 10
+    DEFAULT_FROM_EMAIL = DEFAULT_FROM_EMAIL or f"Sideline <sideline@{PUBLIC_URL.hostname}>"
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 # --- what a browser may do --------------------------------------------------------------------
 _https = PUBLIC_URL is not None and PUBLIC_URL.scheme == "https"
@@ -205,16 +233,25 @@ CORS_EXPOSE_HEADERS = ["Retry-After"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = False  # the proxy's office
-SECURE_HSTS_SECONDS = 0  # HSTS covers every port of a host, so the seed's ws:// would break
-CONTENT_SECURITY_POLICY = {
+# HSTS covers every port of a host, so the seed's ws:// would break: only for who asks for it.
+SECURE_HSTS_SECONDS = _env.number("SIDELINE_HSTS_SECONDS", 0, least=0, most=63_072_000)
+if SECURE_HSTS_SECONDS and not _https:
+    raise BadSetting("SIDELINE_HSTS_SECONDS", "it needs SIDELINE_PUBLIC_URL to be https.")
+CONTENT_SECURITY_POLICY = {  # see project/policy.py
     "DIRECTIVES": {
-        "default-src": [SELF],
+        "default-src": [NONE],
+        "script-src": [NONCE],
+        "style-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
         "img-src": [SELF, "data:", "blob:"],
         "media-src": [SELF, "blob:"],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["sideline"],
     }
 }
 # actions/send takes 8 MiB of JPEG as base64; the server refuses larger bodies before they arrive.
@@ -228,6 +265,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cameras.api.pages.Whatever",
     "DEFAULT_PARSER_CLASSES": ["cameras.api.pages.FlatJSON"],
     "DEFAULT_PAGINATION_CLASS": "cameras.api.pages.ByCursor",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -248,6 +286,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cameras.api.schema.add_streams",
         "chats.api.schema.add_streams",
+        "cameras.api.refusals.add_refusals",
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKind": "cameras.models.cameras.Kind",
@@ -284,6 +323,6 @@ LOGGING = {
 }
 
 # What `check --deploy` warns of and this installation means: see the comments beside each.
-SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W008", "security.W021"]
 if not _https:
     SILENCED_SYSTEM_CHECKS += ["security.W012", "security.W016"]

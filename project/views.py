@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from cameras.api.problems import problem
 from cameras.models import Camera, CameraState, Kind
+from cameras.problems import problem
 
 _FOR_PROGRAMS = re.compile(r"^/(api/|chats/[^/]+/messages)")
 STALLED = timedelta(seconds=60)

@@ -22,7 +22,12 @@ pytestmark = pytest.mark.one_database
         "http://cam/video?user=a&pwd=hunter2",
         "Authorization: Bearer hunter2",
         "/ws/stream/sk_hunter2hunter2",
+        "/ws/stream/sv_hunter2hunter2",
         "/signin/hunter2hunter2",
+        "Gone: /shared/hunter2hunter2:hunter2-hunter2_",
+        "/shared/hunter2hunter2%3Ahunter2",
+        "/invitations/hunter2-hunter2_",
+        "/signin/reset/hunter2/cabc-hunter2hunter2",
     ],
 )
 def test_secrets_are_masked(said: str) -> None:

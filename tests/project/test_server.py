@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
+import ipaddress
 import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +20,13 @@ import psutil
 import pytest
 
 from project.doors import Guard
+from project.uploads import client_of
 from tests import ROOT
 from tests.installation import Installation, installed
-from tests.people import assemble
+from tests.parcels import parcel
+from tests.people import Cast, assemble
 from tests.publishers import publishing
-from tests.sockets import ended, watching
+from tests.sockets import ended, jpeg, watching
 from tests.waiting import free_port, until
 
 pytestmark = pytest.mark.one_database
@@ -65,26 +72,110 @@ def _target(link: Path) -> str:
 def test_slow_large_uploads_are_bounded_in_number_and_places_come_back(
     house: Installation,
 ) -> None:
-    head = (
-        b"POST /api/v1/actions/actions/send HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        b"Content-Length: 11000000\r\n\r\n"
-    )
-    uploads = [socket.create_connection(("127.0.0.1", house.port)) for _ in range(17)]
-    try:
-        for upload in uploads:
-            upload.sendall(head + b" " * (2 * 2**20))
+    with uploading(house, 17, each=3, claims=PRETENDER) as uploads:
         answered = until(lambda: [one for one in uploads if _readable(one)], 10, "a refusal")
         assert b"503" in answered[0].recv(100)
-    finally:
-        for upload in uploads:
-            upload.close()
 
     def accepted() -> bool:
+        headers = {"Authorization": "Bearer nonsense"}
         content = b" " * (2 * 2**20)
         url = f"{house.url}/api/v1/actions/actions/send"
-        return httpx.post(url, content=content, timeout=20).status_code == 401
+        return httpx.post(url, content=content, headers=headers, timeout=20).status_code == 401
 
     assert until(accepted, 10, "a free place")
+
+
+PRETENDER = b"Authorization: Bearer nonsense\r\n"
+
+
+@contextlib.contextmanager
+def uploading(
+    house: Installation, many: int, *, each: int, claims: bytes = b""
+) -> Iterator[list[socket.socket]]:
+    """Connections of `each` per address that send a little more than 1 MiB of 11, and pause."""
+    head = (
+        b"POST /api/v1/actions/actions/send HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        + claims
+        + b"Content-Length: 11000000\r\n\r\n"
+    )
+    with contextlib.ExitStack() as stack:
+        uploads = []
+        for n in range(many):
+            own = (f"127.0.0.{10 + n // each}", 0)
+            there = socket.create_connection(("127.0.0.1", house.port), 10, source_address=own)
+            uploads.append(stack.enter_context(there))
+        for upload in uploads:
+            with contextlib.suppress(ConnectionError):  # who is refused need not be heard out
+                upload.sendall(head + b" " * (2**20 + 5000))
+        yield uploads
+
+
+def pushed(house: Installation, cast: Cast) -> int:
+    """The status of an operator's frame of 1.5 MB."""
+    large = jpeg()[:-2] + b"\0" * 1_100_000 + b"\xff\xd9"
+    return httpx.post(
+        f"{house.url}/api/v1/actions/actions/send",
+        json=parcel(cast.push, frame=base64.b64encode(large).decode()),
+        headers=cast["operator"].bearer,
+        timeout=20,
+    ).status_code
+
+
+def test_sixteen_strangers_do_not_keep_an_operator_from_pushing(house: Installation) -> None:
+    cast = assemble(house, "sixteen")
+    with uploading(house, 16, each=1) as strangers:
+        assert pushed(house, cast) == 202
+        for stranger in strangers:
+            assert until(lambda one=stranger: _readable(one), 10, "a refusal")  # type: ignore[misc]
+            assert stranger.recv(20).startswith(b"HTTP/1.1 401 ")
+    with uploading(house, 16, each=16, claims=PRETENDER) as strangers:
+        until(lambda: sum(map(_readable, strangers)) == 13, 10, "all but three refused")
+        assert pushed(house, cast) == 202
+
+
+def test_body_that_pauses_loses_its_place_long_before_its_time_is_over(
+    house: Installation,
+) -> None:
+    with uploading(house, 3, each=3, claims=PRETENDER) as strangers:
+        for stranger in strangers:
+            began = time.monotonic()
+            stranger.settimeout(15)
+            with contextlib.suppress(ConnectionError):
+                assert stranger.recv(1) == b""
+            assert time.monotonic() - began < 10
+        with uploading(house, 3, each=3, claims=PRETENDER) as others:
+            assert not [one for one in others if _readable(one)]
+
+
+def test_large_body_in_chunks_needs_a_credential_and_a_session_is_one(house: Installation) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" " * 65_536
+
+    url = f"{house.url}/api/v1/actions/actions/send"
+    refused = httpx.post(url, content=chunks(), timeout=20)
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    assert "1 MiB" in refused.json()["detail"]
+    cookie = {"Cookie": f"sideline_session={assemble(house, 'chunks')['operator'].session}"}
+    assert httpx.post(url, content=chunks(), headers=cookie, timeout=20).status_code == 403, "CSRF"
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("192.0.2.7", [b"198.51.100.1"], "192.0.2.7"),
+        ("::ffff:192.0.2.7", [], "192.0.2.7"),
+        ("2001:db8::1:2:3:4", [], "2001:db8::"),
+        ("10.0.0.1", [b"198.51.100.1", b"198.51.100.2, 10.0.0.2"], "198.51.100.2"),
+        ("10.0.0.1", [], ""),
+        ("", [], ""),
+    ],
+)
+def test_places_go_by_client_and_not_by_proxy(
+    settings: Any, peer: str, forwarded: list[bytes], client: str
+) -> None:
+    settings.TRUSTED_PROXIES = [ipaddress.ip_network("10.0.0.0/8")]
+    assert client_of(peer, forwarded) == client
 
 
 def _readable(connection: socket.socket) -> bool:
@@ -170,6 +261,7 @@ def test_what_is_relied_upon_in_daphne_and_twisted_is_there(house: Installation)
         dir(ws_protocol.WebSocketProtocol)
     )
     assert hasattr(HTTPChannel, "loseConnection")
+    assert hasattr(http_protocol.WebRequest, "parseCookies")  # before `gotLength`
 
 
 def raising(times: int) -> None:

@@ -60,8 +60,13 @@ BAD = [
     ("SIDELINE_PUBLIC_URL", "https://cameras.example.org/?page=1"),
     ("SIDELINE_TRUSTED_PROXIES", "proxy.example.org"),
     ("SIDELINE_TRUSTED_PROXIES", "10.0.0.1/99"),
+    ("SIDELINE_CAMERA_SERVERS", "rtsp://127.0.0.1:8554"),
     ("SIDELINE_MODEL_SERVERS", "127.0.0.1"),
     ("SIDELINE_MODEL_SERVERS", "http://127.0.0.1:11434"),
+    ("SIDELINE_EMAIL_URL", "mail.example.org"),
+    ("SIDELINE_EMAIL_URL", "smtp://mail.example.org:port"),
+    ("SIDELINE_EMAIL_URL", "smtp://mail.example.org"),  # without SIDELINE_PUBLIC_URL
+    ("SIDELINE_EMAIL_FROM", "nobody"),
     ("SIDELINE_ANSWERS_AT_ONCE", "0"),
     ("SIDELINE_ANSWER_SILENCE", "a minute"),
     ("SIDELINE_FIELD_KEY", "short"),
@@ -105,7 +110,10 @@ def test_all_settings_may_be_given_and_all_may_be_left_out(
         SIDELINE_PUBLIC_URL="https://watch.example.org/sideline/",
         SIDELINE_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8,::1",
         SIDELINE_FIELD_KEY=f"{LONG}, {LONG[::-1]}",
+        SIDELINE_CAMERA_SERVERS="[0:0::1]:8554",
         SIDELINE_MODEL_SERVERS="127.0.0.1:11434, Models.example.org:443",
+        SIDELINE_EMAIL_URL="smtps://keeper:hunt%40er2@mail.example.org",
+        SIDELINE_EMAIL_FROM="Club <cameras@example.org>",
         SIDELINE_ANSWERS_AT_ONCE="10",
         SIDELINE_ANSWER_SILENCE="5",
         DATABASE_URL="postgres://keeper:hunter2@127.0.0.1:5433/sideline",
@@ -113,10 +121,13 @@ def test_all_settings_may_be_given_and_all_may_be_left_out(
     )
     assert given["LISTEN_PORT"] == 8080
     assert given["METRICS"] == ("::1", 9103)
+    assert given["CAMERA_SERVERS"] == {"[::1]:8554"}
     assert given["MODEL_SERVERS"] == {"127.0.0.1:11434", "models.example.org:443"}
     assert {"cameras.example.org", "watch.example.org"} <= set(given["ALLOWED_HOSTS"])
     assert "https://watch.example.org" in given["CSRF_TRUSTED_ORIGINS"]
     assert given["STATIC_URL"] == "/sideline/static/"
+    assert (given["EMAIL_HOST"], given["EMAIL_PORT"]) == ("mail.example.org", 465)
+    assert (given["EMAIL_HOST_PASSWORD"], given["EMAIL_USE_SSL"]) == ("hunt@er2", True)
     assert given["SESSION_COOKIE_SECURE"] is True
     assert given["DATABASES"]["default"]["PORT"] == 5433
     absent = settings_of(folder, monkeypatch)

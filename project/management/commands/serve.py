@@ -18,6 +18,7 @@ from django.urls import reverse
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from cameras.audit import Action, note
 from cameras.ingest.child import IngestChild
 from cameras.ingest.ending import report
 from cameras.ingest.metrics import IngestCollector
@@ -26,7 +27,7 @@ from cameras.live.metrics import HubCollector
 from cameras.metrics import expose
 from cameras.models import SignInLink
 from chats import process as chats
-from project import installation
+from project import installation, occupancy
 
 END_S = 2.5
 
@@ -42,9 +43,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            if options["prepare"]:
-                installation.prepare()
-            self._serve()
+            with occupancy.serving():
+                if options["prepare"]:
+                    installation.prepare()
+                self._serve()
+        except occupancy.Occupied as error:
+            raise CommandError(str(error)) from None
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}") from None
 
@@ -54,6 +58,7 @@ class Command(BaseCommand):
         owner = installation.owner_without_password()
         if owner is not None:
             link = reverse("signin-link", args=[SignInLink.issue(owner)])
+            note(None, Action.SIGN_IN_LINK, owner.username, detail="printed at the start")
             self.stdout.write(f"Sign in once as {owner}: {installation.address(link)}")
         self.stdout.flush()
 
@@ -75,6 +80,8 @@ class Command(BaseCommand):
             process.connect(child)
             reactor.callWhenRunning(_own, child.run)
         reactor.callWhenRunning(_own, chats.run)
+        reactor.callWhenRunning(_own, process.open_logbook)
+        reactor.addSystemEventTrigger("before", "shutdown", _end_views)  # type: ignore[arg-type]
         reactor.addSystemEventTrigger("before", "shutdown", _end_answers)  # type: ignore[arg-type]
         if settings.METRICS is not None:
             reactor.callWhenRunning(_own, _expose, settings.METRICS, child)
@@ -115,6 +122,11 @@ async def _expose(address: tuple[str, int], child: IngestChild | None) -> None:
 def _end_answers() -> Deferred[None]:
     """What is being answered is stored as interrupted before the loop ends."""
     return Deferred.fromFuture(asyncio.ensure_future(chats.close()))
+
+
+def _end_views() -> Deferred[None]:
+    """Who watches until now is written down as having watched until now."""
+    return Deferred.fromFuture(asyncio.ensure_future(process.close_logbook()))
 
 
 def _end_in_time() -> None:

@@ -3,24 +3,51 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.urls import reverse
 
-from cameras.models import SignInLink, User
+from cameras.audit import Action, note
+from cameras.audit.notes import home_of
+from cameras.models import SecondFactor, SignInLink, User
+from cameras.models.signing import end_sign_ins
 from project import installation
 
 
 class Command(BaseCommand):
-    help = "Print a one-time sign-in link, valid for a day."
+    help = "Print a one-time sign-in link, valid for a day. It stands for the password."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username", nargs="?", help="default: the first administrator")
+        parser.add_argument(
+            "--reset-second-factor",
+            action="store_true",
+            help="for who has lost the phone and the recovery codes: ask for no code any more",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["username"]:
-            user = User.objects.filter(username=options["username"], is_active=True).first()
-            if user is None:
-                raise CommandError(f"There is no active user named “{options['username']}”.")
-        else:
-            user = installation.owners()[0]
-        link = reverse("signin-link", args=[SignInLink.issue(user)])
-        self.stdout.write(installation.address(link))
+        user = self._person(options["username"])
+        with transaction.atomic():
+            if options["reset_second_factor"]:
+                self._reset(user)
+            text = SignInLink.issue(user)
+            note(None, Action.SIGN_IN_LINK, user.username, home_of(user))
+        if SecondFactor.is_on(user):
+            self.stderr.write(
+                f"{user.username} has a second factor: the link asks for a code as well."
+            )
+        self.stdout.write(installation.address(reverse("signin-link", args=[text])))
+
+    def _person(self, username: str | None) -> User:
+        if not username:
+            return installation.owners()[0]
+        user = User.objects.filter(username=username, is_active=True).first()
+        if user is None:
+            raise CommandError(f"There is no active user named “{username}”.")
+        return user
+
+    def _reset(self, user: User) -> None:
+        if not SecondFactor.turn_off(user):
+            raise CommandError(f"{user.username} has no second factor.")
+        end_sign_ins(user)
+        note(None, Action.SECOND_FACTOR, user.username, home_of(user), detail="reset")
+        self.stderr.write(f"The second factor of {user.username} is reset.")

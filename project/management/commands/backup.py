@@ -1,0 +1,101 @@
+"""`manage.py backup FILE`: everything needed to start again elsewhere, in one file."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from cameras.audit import Action, note
+from project import installation
+from project.backups import archive, databases, places
+
+
+class Command(BaseCommand):
+    help = "Write the database and the files beside it into one file. The server may run meanwhile."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+        keys = parser.add_mutually_exclusive_group(required=True)
+        keys.add_argument(
+            "--with-keys",
+            action="store_true",
+            help="whoever has the file can then read what is encrypted: cameras' passwords, say",
+        )
+        keys.add_argument(
+            "--without-keys", action="store_true", help="keep the keys yourself, elsewhere"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        target, keys = options["file"].absolute(), options["with_keys"]
+        if target.exists():
+            raise CommandError(f"{target} exists; choose another name.")
+        if not target.parent.is_dir():
+            raise CommandError(f"There is no folder {target.parent}.")
+        if target.resolve().is_relative_to(settings.DATA_DIR.resolve()):
+            raise CommandError("Put the backup outside of the data folder, best on another disk.")
+        try:
+            migrations = sorted(MigrationRecorder(connection).applied_migrations())
+            if not migrations:
+                raise CommandError("There is nothing to back up: the database has no tables.")
+            self._note(target, keys)
+            writer, odd = _take(target, keys, [f"{app}.{name}" for app, name in migrations])
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer: {error}") from None
+        except databases.DatabaseTrouble as error:
+            raise CommandError(str(error)) from None
+        except OSError as error:
+            raise CommandError(f"{target} was not written: {error}.") from None
+        for path in odd:
+            self.stderr.write(f"Left out: {path} (no file, or a link to a folder).")
+        size = f"{target.stat().st_size / 1e6:.1f} MB"
+        self.stdout.write(f"Wrote {target}, {size}: the database and {writer.files - 1} files.")
+        self.stdout.write(
+            "It holds the keys: keep it where nobody reads it."
+            if keys
+            else "It holds no keys. Without field.key (or SIDELINE_FIELD_KEY) nobody can read "
+            "cameras' addresses, models' keys and second factors in it, you neither: keep that "
+            "elsewhere."
+        )
+
+    def _note(self, target: Path, keys: bool) -> None:
+        """Before it is taken, so that it holds its own line."""
+        if installation.is_behind():
+            self.stderr.write("Not in the audit log: the database waits for “serve --prepare”.")
+            return
+        detail = "with keys" if keys else "without keys"
+        note(None, Action.TAKE_BACKUP, target.name, detail=detail)
+
+
+def _take(target: Path, keys: bool, migrations: list[str]) -> tuple[archive.Writer, list[str]]:
+    """The database first: what its rows speak of is among the files then."""
+    folder = settings.DATA_DIR
+    database = databases.database_of(settings.DATABASES["default"])
+    made_at = datetime.now(UTC).isoformat(timespec="seconds")
+    described = archive.Description(made_at, database.vendor, keys, migrations)
+    odd: list[str] = []
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix=".backup-") as work,
+        archive.writing(target, described) as writer,
+    ):
+        dump = Path(work) / archive.DATABASE
+        database.dump(dump)
+        writer.add(archive.DATABASE, dump)
+        for top in places.tops(folder, database.files):
+            for path in places.files(top, odd):
+                try:
+                    writer.add(f"{archive.DATA}/{path.relative_to(folder)}", path)
+                except FileNotFoundError:  # removed since the folder was read
+                    odd.append(str(path))
+        if keys:
+            secret, field = places.KEYS
+            writer.add_text(f"{archive.KEYS}/{secret}", settings.SECRET_KEY)
+            writer.add_text(f"{archive.KEYS}/{field}", ",".join(settings.FIELD_KEYS))
+    return writer, odd

@@ -1,0 +1,182 @@
+"""What a browser is told it may do with our pages, and what it then does: real Chromium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+from django.urls import resolve
+from playwright.sync_api import Browser
+
+from project.policy import ContentPolicy
+from tests import ROOT
+from tests.browser import chromium, new_page
+from tests.installation import KEEPER, Installation, submit
+
+pytestmark = pytest.mark.one_database
+
+PAGES = (
+    "/", "/chats", "/cameras/new", "/cameras/{camera}", "/cameras/{camera}/edit",
+    "/organizations/demo-club", "/organizations/demo-club/assistant", "/account/password",
+    "/account/tokens",
+    "/api/docs/", "/admin/", "/admin/cameras/camera/", "/admin/cameras/camera/{camera}/change/",
+    "/admin/cameras/user/", "/admin/cameras/organization/add/", "/admin/cameras/auditentry/",
+    "/admin/chats/assistant/", "/admin/chats/chat/usage/",
+)  # fmt: skip
+_REPORT = """
+window.complaints = [];
+document.addEventListener("securitypolicyviolation", (event) => window.complaints.push(
+  `${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile} ${event.sample}`));
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def signed_in(house: Installation) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=house.url, follow_redirects=True) as client:
+        submit(client, client.get("/signin"), KEEPER)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def camera(house: Installation) -> str:
+    with house.api() as api:
+        cameras = api.get("/cameras").json()["results"]
+    return str(next(one["id"] for one in cameras if one["kind"] == "demo"))
+
+
+def policy_of(answer: httpx.Response) -> dict[str, str]:
+    """Directives by name."""
+    header = answer.headers["content-security-policy"]
+    return {part.split()[0]: part.partition(" ")[2] for part in header.split("; ")}
+
+
+def test_every_page_has_a_nonce_of_its_own_and_nothing_inline(
+    signed_in: httpx.Client, camera: str
+) -> None:
+    seen = set()
+    for path in PAGES:
+        answer = signed_in.get(path.format(camera=camera))
+        assert answer.status_code == 200, path
+        policy = policy_of(answer)
+        nonce = re.fullmatch(r"'nonce-([\w+/=]{20,})'", policy["script-src"])
+        assert nonce, (path, policy["script-src"])
+        assert nonce[1] not in seen
+        seen.add(nonce[1])
+        assert policy["default-src"] == policy["object-src"] == policy["base-uri"] == "'none'"
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        ours = not path.startswith(("/admin", "/api"))
+        assert ("require-trusted-types-for" in policy) is ours, path
+        for tag in re.findall(r"<script\b[^>]*>", answer.text):
+            assert f'nonce="{nonce[1]}"' in tag or 'type="application/json"' in tag, (path, tag)
+        assert not re.search(r"<[^>]+\s(on\w+|style)=", answer.text), path
+
+
+def test_browsers_have_nothing_to_complain_of(
+    house: Installation, browser: Browser, signed_in: httpx.Client, camera: str
+) -> None:
+    cookies = [
+        {"name": name, "value": value, "url": house.url}
+        for name, value in signed_in.cookies.items()
+    ]
+    with new_page(browser) as tab:
+        tab.context.add_cookies(cookies)  # type: ignore[arg-type]
+        tab.context.add_init_script(_REPORT)
+        for path in PAGES:
+            tab.page.goto(house.url + path.format(camera=camera), wait_until="load")
+            tab.page.wait_for_timeout(300)  # scripts have run, and would have been refused
+            assert tab.page.evaluate("window.complaints") == [], path
+        assert tab.errors == []
+
+
+def test_script_that_was_smuggled_in_does_not_run(
+    house: Installation, browser: Browser, signed_in: httpx.Client
+) -> None:
+    """The defence behind the escaping: inline, by attribute, from elsewhere, and as HTML text."""
+    cookies = [
+        {"name": name, "value": value, "url": house.url}
+        for name, value in signed_in.cookies.items()
+    ]
+    with new_page(browser) as tab:
+        tab.context.add_cookies(cookies)  # type: ignore[arg-type]
+        tab.context.add_init_script(_REPORT)
+        tab.page.goto(house.url)
+        tab.page.evaluate(
+            """() => {
+              window.refused = [];
+              const attempt = (deed) => {
+                try { deed(); } catch (error) { window.refused.push(error.name); }
+              };
+              const inline = document.createElement("script");
+              attempt(() => { inline.append("window.broken = 1"); document.head.append(inline); });
+              const button = document.createElement("button");
+              attempt(() => button.setAttribute("onclick", "window.broken = 2"));
+              attempt(() => { button.outerHTML = "<img src=x onerror='window.broken = 3'>"; });
+              attempt(() => document.body.insertAdjacentHTML("beforeend", "<p>text"));
+              const foreign = document.createElement("script");
+              attempt(() => { foreign.src = "https://evil.example/x.js"; });
+              document.body.append(button);
+              button.click();
+            }"""
+        )
+        assert tab.page.evaluate("window.broken") is None
+        assert len(tab.page.evaluate("window.refused")) >= 4
+        assert len(tab.page.evaluate("window.complaints")) >= 5
+
+
+def test_templates_name_scripts_in_one_way_only() -> None:
+    for template in Path(ROOT / "templates").rglob("*.html"):
+        for tag in re.findall(r"<script\b[^>]*>", template.read_text()):
+            assert "csp_nonce" in tag, template
+
+
+@pytest.mark.parametrize(
+    ("tag", "trusted"),
+    [
+        ('<script src="/static/admin/js/core.js">', True),
+        ('<script id="a-b"\n  src="/static/a.js" data-x="1 &gt; 2" async>', True),
+        ('<script type="module" src="/static/a.js" defer >', True),
+        ('<script src="/admin/jsi18n/">', True),
+        ("<script src='https://evil.example/x.js' src=\"/static/admin/js/core.js\">", False),
+        ('<script src=data:,x x src="/static/a">', False),
+        ('<script src="https://evil.example/x.js" src="/static/a.js">', False),
+        ('<script src="/static/a.js" src="https://evil.example/x.js">', False),
+        ('<script data-x=">" src="/static/a.js">', False),
+        ('<script/src=data:,x src="/static/a.js">', False),
+        ('<script src="/static/../media/x.js">', False),
+        ('<script src="/static/%2e%2e/media/x.js">', False),
+        ('<script src="/static/&#46;./media/x.js">', False),
+        ('<script src="/media/x.js">', False),
+        ("<script>", False),
+    ],
+)
+def test_admins_scripts_get_a_nonce_in_one_form_only(
+    rf: RequestFactory, tag: str, trusted: bool
+) -> None:
+    def page(request: HttpRequest) -> HttpResponse:
+        request.resolver_match = resolve("/admin/")
+        return HttpResponse(f"<p>{tag}</script>")
+
+    answer = ContentPolicy(page)(rf.get("/admin/")).content.decode()
+    assert (' nonce="' in answer) is trusted
+    assert re.sub(r' nonce="[^"]*"', "", answer) == f"<p>{tag}</script>"
+
+
+def test_other_headers(signed_in: httpx.Client) -> None:
+    answer = signed_in.get("/")
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert "camera=(self)" in answer.headers["permissions-policy"]
+    assert "strict-transport-security" not in answer.headers
