@@ -1,0 +1,144 @@
+"""Tickets: one camera, one use, half a minute, and never more than who asked."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.installation import Installation
+from tests.people import Cast, Person, assemble
+from tests.publishers import outcome
+from tests.sockets import frame, refusal, watching
+
+
+@pytest.fixture(scope="module")
+def cast(house: Installation) -> Cast:
+    return assemble(house, "tickets")
+
+
+def asked(
+    house: Installation, who: Person, camera: str, purpose: str = "watch", **how: Any
+) -> httpx.Response:
+    return httpx.post(
+        f"{house.url}/api/v1/tickets",
+        json={"camera": camera, "purpose": purpose},
+        headers=who.bearer,
+        **how,
+    )
+
+
+def ticket(house: Installation, who: Person, camera: str, purpose: str = "watch") -> str:
+    answer = asked(house, who, camera, purpose)
+    assert answer.status_code == 201, answer.text
+    return f"?ticket={answer.json()['ticket']}"
+
+
+def test_it_works(house: Installation, cast: Cast) -> None:
+    answer = asked(house, cast["viewer"], cast.plaza)
+    assert answer.status_code == 201
+    assert set(answer.json()) == {"ticket", "expires_at"}
+    assert answer.headers["cache-control"] == "no-store"
+    with watching(house, cast.plaza, query=f"?ticket={answer.json()['ticket']}") as socket:
+        assert frame(socket)["camera_id"] == cast.plaza
+
+
+def test_ticket_works_once(house: Installation, cast: Cast) -> None:
+    query = ticket(house, cast["viewer"], cast.plaza)
+    assert refusal(house, cast.plaza, query=query) == 200
+    assert refusal(house, cast.plaza, query=query) == 403
+
+
+def test_of_twenty_who_come_at_once_one_gets_in(house: Installation, cast: Cast) -> None:
+    query = ticket(house, cast["viewer"], cast.plaza)
+    found: list[int] = []
+    start = threading.Barrier(20)
+
+    def knock() -> None:
+        start.wait()
+        found.append(refusal(house, cast.plaza, query=query))
+
+    threads = [threading.Thread(target=knock) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [200] + [403] * 19
+
+
+def test_ticket_ends_after_half_a_minute(house: Installation, cast: Cast) -> None:
+    query = ticket(house, cast["viewer"], cast.plaza)
+    house.manage(
+        "shell", "-v0", "-c",
+        "from cameras.models import Ticket; from django.utils import timezone\n"
+        "assert 25 < (Ticket.objects.latest('expires_at').expires_at"
+        " - timezone.now()).total_seconds() <= 30\n"
+        "Ticket.objects.filter(used_at=None).update(expires_at=timezone.now())",
+    )  # fmt: skip
+    assert refusal(house, cast.plaza, query=query) == 403
+
+
+def test_ticket_for_another_camera_shows_nothing(house: Installation, cast: Cast) -> None:
+    query = ticket(house, cast["viewer"], cast.push)
+    assert refusal(house, cast.plaza, query=query) == 4404
+
+
+def test_ticket_to_watch_does_not_publish_nor_the_other_way_round(
+    house: Installation, cast: Cast
+) -> None:
+    operator = cast["operator"]
+    assert outcome(house, cast.push, query=ticket(house, operator, cast.push)) == 4403
+    publish = ticket(house, operator, cast.push, "publish")
+    assert refusal(house, cast.push, query=publish) == 4403
+    assert outcome(house, cast.push, query=ticket(house, operator, cast.push, "publish")) == 200
+
+
+def test_ticket_gives_no_more_than_who_asked_has(house: Installation, cast: Cast) -> None:
+    assert asked(house, cast["viewer"], cast.push, "publish").status_code == 403
+    assert asked(house, cast["chatter"], cast.plaza).status_code == 403
+    assert asked(house, cast["outsider"], cast.plaza).status_code == 404
+    assert asked(house, cast["operator"], cast.plaza, "publish").status_code == 400
+
+
+def test_ticket_opens_no_door_of_http(house: Installation, cast: Cast) -> None:
+    query = ticket(house, cast["admin"], cast.plaza)
+    for path in ("cameras", f"cameras/{cast.plaza}/snapshot.jpg"):
+        assert httpx.get(f"{house.url}/api/v1/{path}{query}").status_code == 401
+
+
+def test_bad_ticket_ends_the_matter_even_with_a_good_cookie(
+    house: Installation, cast: Cast
+) -> None:
+    headers = {"Cookie": f"sideline_session={cast['viewer'].session}"}
+    found = refusal(house, cast.plaza, headers=headers, origin=house.url, query="?ticket=")
+    assert found == 403
+
+
+def test_unused_tickets_are_bounded(house: Installation, cast: Cast) -> None:
+    with httpx.Client(headers=cast["reader"].bearer) as client:
+        for _ in range(210):
+            answer = client.post(
+                f"{house.url}/api/v1/tickets", json={"camera": cast.plaza, "purpose": "watch"}
+            )
+            if answer.status_code != 201:
+                break
+    assert answer.status_code == 429
+    assert answer.json()["detail"]
+    assert int(answer.headers["retry-after"]) <= 30
+
+
+def test_tickets_are_kept_as_digests_and_stay_out_of_the_log(
+    house: Installation, cast: Cast
+) -> None:
+    query = ticket(house, cast["viewer"], cast.plaza)
+    text = query.partition("=")[2]
+    refusal(house, cast.plaza, query=query)
+    found = house.manage(
+        "shell", "-v0", "-c",
+        "from cameras.models import Ticket; print(list(Ticket.objects.values()))",
+    )  # fmt: skip
+    assert "digest" in found
+    assert text not in found
+    assert text not in house.logged()

@@ -1,0 +1,198 @@
+"""A right that is withdrawn closes what it held open, everywhere, within two seconds.
+
+Each way of withdrawal has a person of its own, who holds a connection of every kind open in every
+process; all is withdrawn in one go, by a process that serves nobody.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.chats.talking import Talker, set_up
+from tests.endpoint import Model, Script, endpoint
+from tests.gate.holding import CUT, Held, socket, stream
+from tests.installation import Installation, installed
+from tests.redis import RedisServer
+from tests.waiting import until
+
+WITHIN_S = 2.0
+
+# What is done: how, the close code of sockets, and which of a person's connections it ends.
+BY_TOKEN = ("watch", "publish", "ticket", "mjpeg", "answer")
+BY_COOKIE = ("cookie", "cookie-mjpeg")
+PASSES = ("ticket", "key", "visit")  # rows of a camera's own: with it, the credential goes
+ALL = BY_TOKEN + BY_COOKIE
+WAYS = {
+    "suspended": ("User.objects.filter(pk=user.pk).update(is_active=False)", 4401, ALL),
+    "token revoked": ("token.revoke()", 4401, BY_TOKEN),
+    "token expired": ("Token.objects.filter(pk=token.pk).update(expiry=now)", 4401, BY_TOKEN),
+    "token deleted": ("token.delete()", 4401, BY_TOKEN),
+    "scope lost": ("Token.objects.filter(pk=token.pk).update(scopes=['admin'])", 4403, BY_TOKEN),
+    "member removed": ("Membership.objects.filter(user=user).delete()", 4403, ALL),
+    "role lowered": ("Membership.objects.filter(user=user).update(role='viewer')", 4403,
+                     ("publish",)),
+    "signed out": ("Session.objects.filter(pk=session).delete()", 4401, BY_COOKIE),
+    "password changed": ("user.set_password('another one'); user.save()", 4401, BY_COOKIE),
+    "ticket withdrawn": ("Ticket.objects.filter(parent_proof=token.pk).delete()", 4401,
+                         ("ticket",)),
+    "camera deleted": ("camera.delete()", 4404,
+                       ("watch", "publish", "ticket", "mjpeg", "cookie", "cookie-mjpeg",
+                        "key", "visit")),
+    "key revoked": ("key.revoke()", 4401, ("key",)),
+    "link revoked": ("link.revoke()", 4401, ("visit",)),
+    "nothing": ("pass", 0, ()),
+}  # fmt: skip
+
+_MAKE = """
+import json
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from cameras.models import *
+club = Organization.objects.get(slug="club")
+made = dict()
+for way in {ways}:
+    name = way.replace(" ", "-")
+    user = User.objects.create_user(name)
+    Membership.objects.create(user=user, organization=club, role="operator")
+    token, text = Token.objects.create(
+        user=user, organization=club, scopes=["read", "publish", "chat"])
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    camera = Camera.objects.create(organization=club, name=name, kind="push")
+    key = StreamKey(camera=camera, name=name)
+    link = ShareLink.objects.create(camera=camera, name=name)
+    made[way] = dict(token=text, session=session.session_key, camera=str(camera.pk),
+        key=key.issue(), visit=link.open())
+print("MADE" + json.dumps(made))
+"""
+
+_WITHDRAW = """
+import json, time
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from cameras.models import *
+told = dict()
+for way, facts in json.loads('''{made}''').items():
+    name, now = way.replace(" ", "-"), timezone.now()
+    user = User.objects.get(username=name)
+    camera = Camera.objects.get(pk=facts["camera"])
+    token, session = Token.objects.filter(user=user).get(), facts["session"]
+    key, link = StreamKey.objects.get(camera=camera), ShareLink.objects.get(camera=camera)
+    exec({ways}[way])
+    told[way] = time.time()
+print("TOLD" + json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[Model]:
+    with endpoint() as running:
+        running.script = Script(pieces=("Still ", "talking"), gate_at=1)
+        yield running
+
+
+@pytest.fixture(scope="module", params=["in memory", "over Redis"])
+def processes(
+    request: pytest.FixtureRequest, model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Installation]]:
+    """One process on its own, or two that share a database and Redis."""
+    folder = tmp_path_factory.mktemp("withdrawal")
+    settings = {"SIDELINE_DEMO": "0", "SIDELINE_MODEL_SERVERS": model.place}
+    if request.param == "in memory":
+        with installed(folder, **settings) as house:
+            house.serve()
+            set_up(house, model)
+            yield [house]
+        return
+    with RedisServer(tmp_path_factory.mktemp("redis")) as redis:
+        with installed(folder, REDIS_URL=redis.url, **settings) as house:
+            house.serve()
+            set_up(house, model)
+            second = Installation(house.folder)
+            second.environment = house.environment | {"SIDELINE_PORT": str(second.port)}
+            try:
+                second.spawn("serve")
+                until(second.answers, 30)
+                yield [house, second]
+            finally:
+                second.stop()
+
+
+def test_it_closes_what_was_open(
+    processes: list[Installation], capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = processes[0]
+    printed = house.manage("shell", "-v0", "-c", _MAKE.replace("{ways}", str(list(WAYS))))
+    made = json.loads(printed.partition("MADE")[2])
+    held = {way: _open(processes, facts) for way, facts in made.items()}
+    deeds = {way: deed for way, (deed, _, _) in WAYS.items()}
+    script = _WITHDRAW.replace("{made}", json.dumps(made)).replace("{ways}", str(deeds))
+    printed = house.manage("shell", "-v0", "-c", script)
+    told = json.loads(printed.partition("TOLD")[2])
+    slowest = 0.0
+    for way, (_, code, ended) in WAYS.items():
+        for one in held[way]:
+            if one.name.rpartition(" ")[2] not in ended:
+                continue
+            until(lambda one=one: one.ended_at is not None, 10, f"{way}: {one.name} to close")  # type: ignore[misc]
+            assert one.ended_at is not None
+            took = one.ended_at - told[way]
+            slowest = max(slowest, took)
+            assert took < WITHIN_S, f"{way}: {one.name} after {took:.2f} s"
+            passes = way == "camera deleted" and one.name.rpartition(" ")[2] in PASSES
+            assert one.code in (4401 if passes else code, CUT), f"{way}: {one.name}"
+    time.sleep(WITHIN_S)  # what is to stay open must outlast what the others were given
+    for way, (_, _, ended) in WAYS.items():
+        for one in held[way]:
+            if one.name.rpartition(" ")[2] not in ended:
+                assert one.ended_at is None, f"{way}: {one.name} was closed as well"
+    count = sum(map(len, held.values()))
+    with capsys.disabled():
+        print(f"\n[{count} connections in {len(processes)} processes; slowest {slowest:.2f} s]")
+
+
+def _open(processes: list[Installation], facts: dict[str, str]) -> list[Held]:
+    bearer = {"Authorization": f"Bearer {facts['token']}"}
+    found = []
+    chat, message = _asked(processes[0], facts["token"])
+    for number, house in enumerate(processes):
+        cookie = {"Cookie": f"sideline_session={facts['session']}"}
+        watch, mjpeg = (
+            f"{house.url}/ws/stream/{facts['camera']}",
+            f"{house.url}/api/v1/cameras/{facts['camera']}/stream.mjpeg",
+        )
+        publish = watch.replace("stream", "publish")
+        ticket = httpx.post(
+            f"{house.url}/api/v1/tickets",
+            json={"camera": facts["camera"], "purpose": "watch"},
+            headers=bearer,
+        ).json()["ticket"]
+        events = f"{house.url}/api/v1/actions/chats/{chat}/messages/{message}/events"
+        found += [
+            socket(f"{number} watch", watch, bearer),
+            socket(f"{number} publish", publish, bearer),
+            socket(f"{number} ticket", f"{watch}?ticket={ticket}"),
+            socket(f"{number} cookie", watch, cookie | {"Origin": house.url}),
+            socket(f"{number} key", f"{house.url}/ws/stream/{facts['key']}"),
+            socket(f"{number} visit", f"{house.url}/ws/stream/{facts['visit']}"),
+            stream(f"{number} mjpeg", mjpeg, bearer),
+            stream(f"{number} cookie-mjpeg", mjpeg, cookie),
+            stream(f"{number} answer", events, bearer),
+        ]
+    return found
+
+
+def _asked(house: Installation, token: str) -> tuple[str, str]:
+    """A chat and an answer in it that is being made, and goes on."""
+    with Talker(house, token) as talker:
+        chat = talker.chat()
+        with talker.sending(chat) as answer:
+            return chat, answer.start()
