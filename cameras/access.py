@@ -15,8 +15,9 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from cameras.actors import Actor, Credential, actor_behind
-from cameras.models import Membership, StreamKey, User
+from cameras.models import Membership, StreamKey, Ticket, User, Visit
 from cameras.models.credentials import digest
+from cameras.session_store import is_key
 
 
 class BadCredential(Exception):
@@ -42,9 +43,23 @@ def actor_for_stream_key(text: str) -> Actor | None:
     return actor_behind("key", digest(text)) if StreamKey.SPELLING.fullmatch(text) else None
 
 
+def actor_for_visit(text: str) -> Actor | None:
+    """Who has opened a share link that still lives: one camera, and nothing but watching it."""
+    return actor_behind("visit", digest(text)) if Visit.SPELLING.fullmatch(text) else None
+
+
+def actor_for_ticket(text: str) -> tuple[Actor, Ticket]:
+    """Who asked for the ticket, and what it is for; it is used up. Raises `BadCredential`."""
+    ticket = Ticket.claim(text)
+    actor = actor_behind("ticket", ticket.digest) if ticket else None
+    if ticket is None or actor is None:
+        raise BadCredential("The ticket is unknown, used or too old.")
+    return actor, ticket
+
+
 def actor_for_session(session_key: str | None) -> Actor | None:
     """The person signed in under a session cookie, for sockets, which have no request."""
-    return actor_behind("session", session_key) if session_key else None
+    return actor_behind("session", session_key) if session_key and is_key(session_key) else None
 
 
 def bearer_of(authorization: str) -> str | None:
@@ -68,6 +83,12 @@ def actor_of(request: HttpRequest | Request) -> Actor:
     if not isinstance(request.user, User):
         return Actor()
     return actor_for_user(request.user, ("session", request.session.session_key or ""))
+
+
+def person_of(request: HttpRequest) -> User:
+    """Who is signed in, in views that nobody else reaches."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 class BearerAuthentication(BaseAuthentication):

@@ -1,7 +1,8 @@
 """Whom a credential stands for. Many are looked up at once, in a few queries for each kind.
 
-A credential is named by its kind and what proves it: `("token", digest)`, `("key", digest)` or
-`("session", session key)`. That is also what a connection that stays open is re-examined by.
+A credential is named by its kind and what proves it: `("session", session key)`, or the digest of
+a `"token"`, a stream `"key"`, a `"ticket"` or the `"visit"` of a share link. That is also what a
+connection that stays open is re-examined by.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -18,7 +19,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from cameras.models import Camera, Membership, StreamKey, Token, User
+from cameras.models import Camera, Membership, StreamKey, Ticket, Token, User, Visit
 from cameras.models.organizations import ROLE_SCOPES, Role
 
 Credential = tuple[str, str]
@@ -26,7 +27,7 @@ Credential = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person by some credential, or the holder of a stream key (no person, one camera).
+    """A person by some credential, or who holds a stream key or a share link (one camera).
 
     `roles` maps organization ids to roles; `scopes` narrows them for tokens (None: not narrowed).
     """
@@ -70,7 +71,40 @@ def actors_behind(credentials: Iterable[Credential]) -> dict[Credential, Actor]:
     proofs: dict[str, set[str]] = defaultdict(set)
     for kind, proof in credentials:
         proofs[kind].add(proof)
-    return _by_key(proofs["key"]) | _by_token(proofs["token"]) | _by_session(proofs["session"])
+    return (
+        _by_key(proofs["key"])
+        | _by_visit(proofs["visit"])
+        | _by_token(proofs["token"])
+        | _by_session(proofs["session"])
+        | _by_ticket(proofs["ticket"])
+    )
+
+
+def _by_ticket(digests: Collection[str]) -> dict[Credential, Actor]:
+    """Whom used tickets stand for: the credentials that asked for them, while those live."""
+    if not digests:
+        return {}
+    tickets = Ticket.objects.filter(digest__in=digests, used_at__isnull=False)
+    parents = {
+        digest: (kind, proof)
+        for digest, kind, proof in tickets.values_list("digest", "parent_kind", "parent_proof")
+    }
+    actors = actors_behind(parent for parent in parents.values() if parent[0] != "ticket")
+    return {
+        ("ticket", digest): replace(actors[parent], grant=("ticket", digest))
+        for digest, parent in parents.items()
+        if parent in actors
+    }
+
+
+def _by_visit(digests: Collection[str]) -> dict[Credential, Actor]:
+    if not digests:
+        return {}
+    visits = Visit.objects.alive().filter(digest__in=digests)
+    return {
+        ("visit", proof): Actor(keyed_cameras=(camera_id,), grant=("visit", proof))
+        for proof, camera_id in visits.values_list("digest", "link__camera_id")
+    }
 
 
 def _by_key(digests: Collection[str]) -> dict[Credential, Actor]:

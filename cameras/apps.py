@@ -7,3 +7,4 @@ class CamerasConfig(AppConfig):
 
     def ready(self) -> None:
         from cameras import checks  # noqa: F401 - registers the system checks
+        from cameras.audit import signins  # noqa: F401 - listens to Django's sign-ins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.checks import CheckMessage, Info, Tags, Warning, register
 
 
 @register(Tags.security, deploy=True)
@@ -46,5 +46,27 @@ def any_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "Any Host header is accepted.",
             hint="List the names of this machine in SIDELINE_ALLOWED_HOSTS.",
             id="sideline.W003",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def strict_transport(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """HSTS is an answer of the whole host, not of this port alone: off unless asked for."""
+    if settings.PUBLIC_URL is None or settings.PUBLIC_URL.scheme != "https":
+        return []
+    if not settings.SECURE_HSTS_SECONDS:
+        return [
+            Info(
+                "HSTS is off: a first visit by plain HTTP can be intercepted.",
+                hint="SIDELINE_HSTS_SECONDS turns it on, where no client uses ws:// on this host.",
+                id="sideline.I001",
+            )
+        ]
+    return [
+        Warning(
+            "HSTS is on: browsers refuse plain HTTP and ws:// on every port of this host.",
+            hint="Unset SIDELINE_HSTS_SECONDS where clients use ws:// at the server's own port.",
+            id="sideline.W004",
         )
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zoneinfo
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,9 +12,10 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils import timezone
 
-from cameras.ingest.labels import COCO, DEFAULT_CLASSES
-from cameras.models import Camera, Kind, Membership, Organization, Role, StreamKey, User
+from cameras.ingest.labels import COCO, DEFAULT_CLASSES, chosen
+from cameras.models import Camera, Kind, Organization, StreamKey, Weights
 
+SHOWN = 24  # of an own model's labels; the rest is folded away
 COMMON_FIRST = (*DEFAULT_CLASSES, *sorted({*COCO} - {*DEFAULT_CLASSES}))
 ZONES = tuple(sorted(zoneinfo.available_timezones()))
 NAME_TAKEN = next(
@@ -28,6 +30,16 @@ class WithZones:
     """For the list that a zone's field completes from."""
 
     zones = ZONES
+
+
+class Decoder(json.JSONDecoder):
+    """Says of any text that it is no JSON, which Python says of some in another way."""
+
+    def decode(self, text: str, *args: Any) -> Any:
+        try:
+            return super().decode(text, *args)
+        except (ValueError, RecursionError):
+            raise json.JSONDecodeError("no JSON", "", 0) from None
 
 
 class SourceForm(forms.ModelForm[Camera]):
@@ -51,6 +63,35 @@ class SourceForm(forms.ModelForm[Camera]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.setdefault("source", self.instance.shown_source)
+        masks = self.fields["masks"]
+        assert isinstance(masks, forms.JSONField)
+        masks.decoder, masks.show_hidden_initial = Decoder, True
+        adding = self.instance._state.adding
+        self.offer_classes(None if adding else [self.instance.organization])
+
+    def offer_classes(self, organizations: Sequence[Organization] | None) -> None:
+        """What the detectors of these know, or of all; the first `common` are shown at once."""
+        models = Weights.objects.in_use()
+        if organizations is not None:
+            models = models.filter(organization__in=organizations)
+        own = list(dict.fromkeys(label for model in models for label in model.labels))
+        all_own = organizations is not None and len(models) == len(organizations) > 0
+        names = own if all_own else list(dict.fromkeys((*own, *COMMON_FIRST)))
+        self.common = min(len(own), SHOWN) if own else len(DEFAULT_CLASSES)
+        self.has_more = len(names) > self.common
+        field = self.fields["classes"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [(name, name) for name in names]
+        if all_own:
+            self.initial["classes"] = chosen(self.instance.classes, own)
+        elif not self.instance._state.adding:
+            self.initial["classes"] = chosen(self.instance.classes, COCO)
+
+    def clean_masks(self) -> Any:
+        """As drawn; where nothing was drawn, what others have drawn meanwhile stays."""
+        if "masks" not in self.changed_data:
+            return self.instance.masks
+        return self.cleaned_data["masks"] or []
 
     def _post_clean(self) -> None:
         # Before the model's own validation, so that its errors land on the field.
@@ -79,9 +120,9 @@ class CameraForm(WithZones, SourceForm):
         model = Camera
         fields = (
             "organization", "name", "kind", "source", "enabled", "detect", "classes", "threshold",
-            "fps", "width", "quality", "time_zone",
+            "fps", "width", "quality", "masks", "time_zone",
         )  # fmt: skip
-        widgets = {"time_zone": _ZONE_INPUT}  # noqa: RUF012
+        widgets = {"time_zone": _ZONE_INPUT, "masks": forms.HiddenInput}  # noqa: RUF012
         help_texts = {  # noqa: RUF012
             "threshold": "From 0.05 to 0.95. Lower finds more and errs more.",
             "fps": "From 1 to 30.",
@@ -95,6 +136,7 @@ class CameraForm(WithZones, SourceForm):
         self.fields["threshold"].widget.attrs["step"] = "0.05"
         if self.instance._state.adding:
             self._offer(organizations)
+            self.offer_classes(organizations)
         else:
             self._offer([self.instance.organization])
             self.fields["organization"].disabled = True  # a camera stays where its history is
@@ -109,7 +151,7 @@ class CameraForm(WithZones, SourceForm):
 
 
 class OrganizationForm(WithZones, forms.ModelForm[Organization]):
-    """Name, zone, and the host that viewers are told to connect to."""
+    """Name, zone, how long the audit log is kept, and the host that viewers are told of."""
 
     host = forms.CharField(
         label="Server host",
@@ -122,13 +164,30 @@ class OrganizationForm(WithZones, forms.ModelForm[Organization]):
 
     class Meta:
         model = Organization
-        fields = ("name", "time_zone")
+        fields = ("name", "time_zone", "audit_days")
         widgets = {"time_zone": _ZONE_INPUT}  # noqa: RUF012
-        help_texts = {"time_zone": "In which times are shown, such as Europe/Berlin."}  # noqa: RUF012
+        labels = {"audit_days": "Days that the audit log is kept"}  # noqa: RUF012
+        help_texts = {  # noqa: RUF012
+            "time_zone": "In which times are shown, such as Europe/Berlin.",
+            "audit_days": "Up to 3650. It can only be raised here, for less would erase traces. "
+            "The people who run this installation can lower it.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.setdefault("host", self.instance.metadata.get("serverHostURL") or "")
+        self.fields["audit_days"].required = False
+
+    def clean_audit_days(self) -> int:
+        """Empty keeps what was said before; fewer would let an administrator erase traces."""
+        before = int(self.initial["audit_days"])
+        days = int(self.cleaned_data["audit_days"] or before)
+        if days < before:
+            raise ValidationError(
+                f"The log is kept for {before} days, and this can only be raised here. "
+                "Ask the people who run this installation to lower it."
+            )
+        return days
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -142,36 +201,6 @@ class OrganizationForm(WithZones, forms.ModelForm[Organization]):
         else:
             self.instance.metadata = metadata
         return cleaned
-
-
-class MemberForm(forms.Form):
-    """Someone to let in: a person who has an account, or a new one."""
-
-    username = forms.CharField(
-        max_length=150,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
-        ),
-    )
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
-
-    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.organization = organization
-
-    def clean_username(self) -> str:
-        name: str = User.normalize_username(self.cleaned_data["username"])
-        for validate in User._meta.get_field("username").validators:
-            validate(name)
-        if Membership.objects.filter(organization=self.organization, user__username=name).exists():
-            raise ValidationError(f"{name} is a member already.")
-        return name
-
-    def person(self) -> tuple[User, bool]:
-        """The person, and whether they were made now (without a password)."""
-        name = self.cleaned_data["username"]
-        known = User.objects.filter(username=name).first()
-        return (known, False) if known else (User.objects.create_user(name), True)
 
 
 class StreamKeyForm(forms.ModelForm[StreamKey]):

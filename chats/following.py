@@ -7,6 +7,8 @@ import logging
 import uuid
 from collections.abc import AsyncIterator
 
+from cameras.grants import Grant
+from cameras.live.process import watchman
 from chats import streams
 from chats.desk import Desk
 from chats.models import Generation, Status
@@ -24,12 +26,16 @@ PATIENCE = 3  # looks at a log that does not yet hold what the reader saw in ano
 
 
 async def narrate(
-    desk: Desk, generation_id: uuid.UUID, after: int, extensions: dict[str, object]
+    desk: Desk,
+    generation_id: uuid.UUID,
+    after: int,
+    extensions: dict[str, object],
+    grant: Grant,
 ) -> AsyncIterator[bytes]:
     """The body of the response: pings from the first moment, then events up to `done`.
 
     Never raises but for the end of the connection. Ends without `done` where the reader was too
-    far behind or the log cannot be read: who reads it comes again.
+    far behind, the log cannot be read, or `grant` has fallen: who reads it comes again.
     """
     yield PING
     let_thread_go()
@@ -38,6 +44,7 @@ async def narrate(
         WireReader(wire) if wire is not None else QueueReader(extensions.get("sideline.waiting"))
     )
     desk.readers.add(reader)
+    watchman().post(reader, grant, lambda code: reader.drop())
     telling = asyncio.ensure_future(_tell(desk, generation_id, after, reader))
     try:
         if isinstance(reader, QueueReader):
@@ -49,6 +56,7 @@ async def narrate(
             await asyncio.wait({telling})
             await reader.read()
     finally:
+        watchman().dismiss(reader)
         desk.readers.discard(reader)
         telling.cancel()
 

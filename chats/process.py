@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from cameras import retention as cameras
 from cameras.models.sealed import SealBroken
 from chats.asking import Asked
 from chats.assistant import conversation_for
@@ -87,10 +88,11 @@ async def run() -> None:
     """For ever: look after answers that others left, and remove what is kept no longer."""
     desk()
     while True:
-        try:
-            await in_rows(prune)
-        except Exception:
-            log.exception("what is kept no longer could not be removed")
+        for due in (prune, cameras.prune):
+            try:
+                await in_rows(due)
+            except Exception:
+                log.exception("what is kept no longer could not be removed")
         await asyncio.sleep(PRUNE_S)
 
 

@@ -24,10 +24,11 @@ def publishing(
     headers: dict[str, str] | None = None,
     v1: bool = True,
     origin: str | None = None,
+    query: str = "",
 ) -> Iterator[ClientConnection]:
     """An open socket. Raises `InvalidStatus` where the handshake is refused."""
     with connect(
-        f"ws://127.0.0.1:{house.port}/ws/publish/{camera}",
+        f"ws://127.0.0.1:{house.port}/ws/publish/{camera}{query}",
         additional_headers=headers or {},
         origin=origin,  # type: ignore[arg-type]
         subprotocols=["sideline.v1"] if v1 else None,  # type: ignore[list-item]

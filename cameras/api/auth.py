@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth import authenticate
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.permissions import AllowAny
@@ -12,7 +13,16 @@ from rest_framework.views import APIView
 
 from cameras.access import actor_of
 from cameras.api.serializers import LoggedInSerializer, LoginSerializer
-from cameras.models import Membership, Token, User
+from cameras.attempts import failed, forgive
+from cameras.audit import Action, note
+from cameras.audit.askers import Asker
+from cameras.audit.lines import address_in
+from cameras.audit.signins import DOORS
+from cameras.models import Membership, SecondFactor, Token, User
+from cameras.models.second_factor import Paused
+from cameras.problems import CONTENT_TYPE, body
+
+API = DOORS["api-login"]
 
 
 class Login(APIView):
@@ -31,10 +41,39 @@ class Login(APIView):
         )
         if not isinstance(user, User):
             raise AuthenticationFailed("The username or the password is wrong.")
-        membership = self._membership(user, given.get("organization"))
-        token, text = Token.for_sign_in(user, membership.organization, membership.role)
-        slug = membership.organization.slug
+        with transaction.atomic():  # a code is used up only where there is a token for it
+            refusal = self._second_step(request, user, given.get("code", ""))
+            if refusal is not None:
+                return refusal
+            membership = self._membership(user, given.get("organization"))
+        forgive(request._request, user.username)
+        organization = membership.organization
+        with transaction.atomic():
+            token, text = Token.for_sign_in(user, organization, membership.role)
+            asker = Asker(user, ("token", token.digest), address_in(request.META["REMOTE_ADDR"]))
+            note(asker, Action.SIGN_IN, user.get_username(), organization, detail=API)
+        slug = organization.slug
         return Response({"token": text, "expiry": token.expiry, "organization": slug})
+
+    def _second_step(self, request: Request, user: User, code: str) -> Response | None:
+        """What to answer where the person is asked for a code, and it is not there or not right."""
+        if not SecondFactor.is_on(user):
+            return None
+        if not code:
+            return _refusal(
+                "This account has a second factor: send the present code of its app as `code`.",
+                second_factor="required",
+            )
+        try:
+            if SecondFactor.accepts(user, code):
+                return None
+        except Paused as pause:
+            said = "There were too many wrong codes. Try again later."
+            answer = Response(body(429, said), status=429, content_type=CONTENT_TYPE)
+            answer["Retry-After"] = str(pause.seconds)
+            return answer
+        failed(request._request, user.username)
+        return _refusal("That code is wrong, or it was used before.", second_factor="wrong")
 
     def _membership(self, user: User, slug: str | None) -> Membership:
         memberships = Membership.objects.filter(user=user).select_related("organization")
@@ -50,6 +89,12 @@ class Login(APIView):
         return "Bearer"
 
 
+def _refusal(detail: str, **more: str) -> Response:
+    answer = Response(body(401, detail, **more), status=401, content_type=CONTENT_TYPE)
+    answer["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
 class Logout(APIView):
     """Revoke the bearer token that this request carries."""
 
@@ -58,5 +103,8 @@ class Logout(APIView):
         kind, proof = actor_of(request).grant
         if kind != "token":
             raise ValidationError({"Authorization": ["Only a bearer token can be revoked here."]})
-        Token.objects.get(digest=proof).revoke()
+        token = Token.objects.select_related("organization").get(digest=proof)
+        with transaction.atomic():
+            note(request, Action.SIGN_OUT, token.name, token.organization, detail=API)
+            token.revoke()
         return Response(status=204)

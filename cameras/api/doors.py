@@ -14,8 +14,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from cameras.access import BadCredential, actor_for_token, actor_of, bearer_of
 from cameras.actors import Actor
-from cameras.api.problems import problem
 from cameras.models import Camera, User
+from cameras.problems import problem
 
 
 class Denied(Exception):

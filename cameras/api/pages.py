@@ -1,9 +1,11 @@
 """Lists, a page at a time, and bodies that are read with care."""
 
+import json
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.exceptions import NotAcceptable, NotFound, ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import JSONParser
 
@@ -22,11 +24,25 @@ class ByCursor(CursorPagination):
             raise NotFound("The cursor is not one of ours.") from None
 
 
+class Whatever(DefaultContentNegotiation):
+    """Answers in the one form there is, whatever the client says it accepts: 406 helps nobody."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except NotAcceptable:
+            return renderers[0], renderers[0].media_type
+
+
 class FlatJSON(JSONParser):
-    """JSON whose nesting does not exhaust the interpreter."""
+    """JSON whose nesting does not exhaust the interpreter, and whose texts can be written again."""
 
     def parse(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().parse(*args, **kwargs)
+            found = super().parse(*args, **kwargs)
+            json.dumps(found, ensure_ascii=False).encode()
         except RecursionError:
             raise ParseError("The JSON is nested too deep.") from None
+        except UnicodeEncodeError:
+            raise ParseError("The JSON holds half of a surrogate pair.") from None
+        return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
@@ -13,44 +14,56 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
+from cameras.actors import Actor
 from cameras.api.doors import Denied, actor_at_the_door, known_camera, methods, must_watch
-from cameras.api.problems import problem
-from cameras.grants import Grant, grant_for
+from cameras.audit import Action
+from cameras.audit.askers import Asker
+from cameras.audit.logbook import NotRecorded
+from cameras.audit.snapshots import took_snapshot
+from cameras.grants import grant_for
 from cameras.live import process
 from cameras.live.frames import Frame
 from cameras.live.variants import Variant
 from cameras.live.viewers import PartsViewer, Viewer
 from cameras.models import Camera
 from cameras.models.cameras import SWITCHED_OFF
+from cameras.problems import problem
+
+log = logging.getLogger(__name__)
 
 SNAPSHOT_WAIT_S = 1.0
 FRESH_MS = 3000  # an older picture is not given out as the newest
 BOUNDARY = "sideline"
+DELIMITER = f"--{BOUNDARY}\r\n".encode()
 ASK_S = 0.02  # how often it is asked whether a reader has taken what it was sent
 
 
-def _enter(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Grant]:
+def _enter(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Actor]:
     actor = actor_at_the_door(request)
     camera = known_camera(actor, camera_id)
     must_watch(actor, camera)
-    return camera, grant_for(actor, camera)
+    return camera, actor
 
 
 @methods("GET", "HEAD")
 async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The newest frame as image/jpeg with Last-Modified, or 503 and the reason there is none."""
     try:
-        camera, _ = await database_sync_to_async(_enter)(request, pk)
+        camera, actor = await database_sync_to_async(_enter)(request, pk)
     except Denied as denied:
         return denied.response
     if not camera.enabled:
         return problem(503, SWITCHED_OFF, state="ended")
-    frame = await newest(str(camera.pk))
+    frame = await newest(camera)
     if frame is None:
         state = await database_sync_to_async(camera.current_state)()
         reason = state.reason or "No picture arrived within a second."
         return problem(503, reason, state=state.state)
-    response = HttpResponse(frame.jpeg, content_type="image/jpeg")
+    seen = request.method != "HEAD"  # which is told of a picture, and is given none
+    if seen:
+        await database_sync_to_async(took_snapshot)(Asker.of(request, actor), camera)
+    response = HttpResponse(frame.jpeg if seen else b"", content_type="image/jpeg")
+    response["Content-Length"] = str(len(frame.jpeg))
     response["Last-Modified"] = http_date(frame.timestamp / 1000)
     response["Cache-Control"] = "private, no-cache"
     response["X-Timestamp"] = str(frame.timestamp)
@@ -58,9 +71,14 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     return response
 
 
-async def newest(camera_id: str) -> Frame | None:
-    """A fresh frame, waited for at most a second; the wish for it makes ingest send one."""
-    viewer = process.hub().join(camera_id, lambda feed: Viewer(feed, Variant()))
+async def newest(camera: Camera) -> Frame | None:
+    """A fresh frame, waited for at most a second; the wish for it makes ingest send one.
+
+    It has the masks that `camera` has.
+    """
+    viewer = process.hub().join(
+        str(camera.pk), lambda feed: Viewer(feed, Variant()), mark=camera.mark
+    )
     try:
         async with asyncio.timeout(SNAPSHOT_WAIT_S):
             frame = await viewer.next_frame()
@@ -77,13 +95,13 @@ async def newest(camera_id: str) -> Frame | None:
 async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """multipart/x-mixed-replace, newest wins, until the reader leaves or may no longer watch."""
     try:
-        camera, grant = await database_sync_to_async(_enter)(request, pk)
+        camera, actor = await database_sync_to_async(_enter)(request, pk)
     except Denied as denied:
         return denied.response
     scope: dict[str, Any] = getattr(request, "scope", {})
     waiting = scope.get("extensions", {}).get("sideline.waiting")
     response = StreamingHttpResponse(
-        _parts(str(camera.pk), grant, Variant.asked(request.GET.dict()), waiting),
+        _parts(camera, actor, Asker.of(request, actor), Variant.asked(request.GET.dict()), waiting),
         content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
     )
     response["Cache-Control"] = "no-store, no-transform"
@@ -93,19 +111,31 @@ async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 
 
 async def _parts(
-    camera_id: str, grant: Grant, variant: Variant, waiting: Callable[[], int] | None
+    camera: Camera,
+    actor: Actor,
+    asker: Asker,
+    variant: Variant,
+    waiting: Callable[[], int] | None,
 ) -> AsyncGenerator[bytes, None]:
     ended = asyncio.Event()
+    try:
+        view = await process.logbook().begin(asker, camera, Action.WATCH_MJPEG)
+    except NotRecorded as error:
+        log.error("a stream was not opened: %s", error)
+        return
     viewer = process.hub().join(  # here, so that `finally` is sure to run
-        camera_id, lambda feed: PartsViewer(feed, variant), variant.width
+        str(camera.pk), lambda feed: PartsViewer(feed, variant), variant.width, mark=camera.mark
     )
 
     def leave(code: int) -> None:
         ended.set()
         viewer.wake()
 
-    process.watchman().post(viewer, grant, leave)
+    process.watchman().post(viewer, grant_for(actor, camera), leave)
     try:
+        # At once, for the status goes along; and after each part, since browsers show one when the
+        # next begins.
+        yield DELIMITER
         while not ended.is_set():
             if waiting is not None and waiting():
                 await asyncio.sleep(ASK_S)
@@ -117,16 +147,17 @@ async def _parts(
             yield _part(frame)
             await asyncio.sleep(0)  # Daphne writes nothing until it gets the loop
     finally:
+        process.logbook().end(view)
         process.watchman().dismiss(viewer)
         viewer.leave()
 
 
 def _part(frame: Frame) -> bytes:
     head = (
-        f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(frame.jpeg)}\r\n"
+        f"Content-Type: image/jpeg\r\nContent-Length: {len(frame.jpeg)}\r\n"
         f"X-Timestamp: {frame.timestamp}\r\n\r\n"
     )
-    return head.encode() + frame.jpeg + b"\r\n"
+    return head.encode() + frame.jpeg + b"\r\n" + DELIMITER
 
 
 def _age_ms(frame: Frame) -> int:

@@ -1,31 +1,16 @@
-"""Errors as RFC 9457 problem details, from DRF, from Django and from async views alike."""
+"""What DRF raises, as problem details."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, JsonResponse
+from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-CONTENT_TYPE = "application/problem+json"
-
-
-def body(status: int, detail: str, **more: Any) -> dict[str, Any]:
-    """The members of a problem; `more` adds its own."""
-    title = HTTPStatus(status).phrase
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-
-
-def problem(status: int, detail: str, **more: Any) -> JsonResponse:
-    """A problem as a plain Django response."""
-    response = JsonResponse(body(status, detail, **more), status=status, content_type=CONTENT_TYPE)
-    if status == 401:
-        response["WWW-Authenticate"] = "Bearer"
-    return response
+from cameras.problems import CONTENT_TYPE, body
 
 
 def as_problem(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -20,13 +20,13 @@ from cameras.api.doors import (
     methods,
     must_watch,
 )
-from cameras.api.problems import problem
 from cameras.live.intake import hand_over
 from cameras.live.jpeg import FrameError
 from cameras.live.parcels import Envelope, Parcel, facts_of
 from cameras.models import Camera, Kind, StreamKey
 from cameras.models.cameras import SWITCHED_OFF
 from cameras.models.clocks import PushClock
+from cameras.problems import problem
 
 REMEMBER_S = 1.5  # an echo's permission is remembered this long; withdrawal acts within 2 s
 REMEMBER_MOST = 4096

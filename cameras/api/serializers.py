@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 
-from cameras.ingest.labels import COCO
-from cameras.models import Camera, CameraState, Organization, StreamKey
+from cameras.ingest.labels import LONGEST, MOST
+from cameras.models import Camera, CameraState, Organization
+from cameras.models.cameras import CORNERS_MOST, KEEPS_ITS_ORGANIZATION, MASKS_MOST
 
 
 @extend_schema_serializer(
@@ -26,6 +29,14 @@ class LoginSerializer(serializers.Serializer[Any]):
     password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
     organization = serializers.SlugField(
         required=False, help_text="Implied where the person has one membership."
+    )
+    code = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=100,
+        write_only=True,
+        help_text="Of the authenticator app, or a recovery code. Without it, an account that has "
+        "a second factor is answered 401 with `second_factor`: `required`.",
     )
 
 
@@ -60,6 +71,30 @@ class StateSerializer(serializers.ModelSerializer[CameraState]):
         fields = ("state", "since", "reason", "fps", "width", "height", "last_frame_at")
 
 
+def _area() -> serializers.ListField:
+    number = serializers.FloatField(min_value=0, max_value=1)
+    corner = serializers.ListField(child=number, min_length=2, max_length=2)
+    return serializers.ListField(child=corner, min_length=3, max_length=CORNERS_MOST)
+
+
+class HomeField(serializers.PrimaryKeyRelatedField[Organization]):
+    """The organization that a camera is made in. Afterwards any other is answered alike, whether
+    there is such a one or not."""
+
+    def to_internal_value(self, data: Any) -> Organization:
+        camera = getattr(self.parent, "instance", None)
+        if camera is None:
+            return super().to_internal_value(data)
+        try:
+            same = uuid.UUID(str(data)) == camera.organization_id
+        except ValueError:
+            same = False
+        if not same:
+            raise serializers.ValidationError(KEEPS_ITS_ORGANIZATION)
+        home: Organization = camera.organization
+        return home
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
@@ -78,20 +113,34 @@ class StateSerializer(serializers.ModelSerializer[CameraState]):
 class CameraSerializer(serializers.ModelSerializer[Camera]):
     """`source` is written whole and read back with its password masked."""
 
+    organization = HomeField(queryset=Organization.objects.all())
     source = serializers.CharField(  # type: ignore[assignment]
         required=False,
         allow_blank=True,
         max_length=2000,
         help_text="For administrators; the password reads back •••.",
     )
-    classes = serializers.ListField(child=serializers.ChoiceField(choices=COCO), required=False)
+    classes = serializers.ListField(
+        child=serializers.CharField(max_length=LONGEST),
+        max_length=MOST,
+        required=False,
+        help_text="What to detect: COCO's classes, such as `person`, or the labels of the model "
+        "that the organization has brought along.",
+    )
+    masks = serializers.ListField(
+        child=_area(),
+        max_length=MASKS_MOST,
+        required=False,
+        help_text="Privacy masks: areas that are painted over before anything else sees the "
+        "picture. Each is a list of corners `[x, y]`, from 0 to 1 of its width and height.",
+    )
     state = StateSerializer(source="current_state", read_only=True)
 
     class Meta:
         model = Camera
         fields = (
             "id", "organization", "name", "kind", "source", "enabled", "fps", "width", "quality",
-            "detect", "classes", "threshold", "time_zone", "state", "created_at",
+            "detect", "classes", "threshold", "masks", "time_zone", "state", "created_at",
         )  # fmt: skip
         read_only_fields = ("id", "created_at")
         validators = ()  # the model's own constraints are asked in `validate`
@@ -120,21 +169,9 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
 
     def save(self, **more: Any) -> Camera:
         """The instance that was validated is the one that is saved."""
-        self._cleaned.save()
+        try:
+            self._cleaned.save()
+        except Camera.DoesNotExist:
+            raise NotFound from None
         self.instance = self._cleaned
         return self._cleaned
-
-
-class StreamKeySerializer(serializers.ModelSerializer[StreamKey]):
-    class Meta:
-        model = StreamKey
-        fields = ("id", "camera", "name", "created_at", "expires_at", "revoked_at")
-        read_only_fields = ("id", "created_at", "revoked_at")
-
-
-class IssuedStreamKeySerializer(StreamKeySerializer):
-    key = serializers.CharField(help_text="Shown only here.")
-
-    class Meta:
-        model = StreamKey
-        fields = (*StreamKeySerializer.Meta.fields, "key")

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -19,12 +19,14 @@ from cameras.access import (
     BadCredential,
     actor_for_session,
     actor_for_stream_key,
+    actor_for_ticket,
     actor_for_token,
+    actor_for_visit,
     bearer_of,
 )
 from cameras.actors import Actor
 from cameras.grants import Grant, grant_for, standing
-from cameras.models import Camera, CameraState, Kind
+from cameras.models import Camera, CameraState, Kind, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +48,9 @@ class Closed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Somebody who may watch or publish, by `grant`, and how the camera is doing."""
+    """An actor who may watch or publish, by `grant`, and how the camera is doing."""
 
+    actor: Actor
     camera: Camera
     grant: Grant
     state: CameraState
@@ -58,39 +61,46 @@ def admit(scope: Mapping[str, Any], name: str, *, publish: bool = False) -> Admi
 
     Raises `Refused`, `Closed`.
     """
-    actor = _actor(scope, name)
+    actor, ticket = _actor(scope, name)
     try:
         camera_id = actor.keyed_cameras[0] if actor.keyed_cameras else uuid.UUID(name)
     except ValueError:
         raise Closed(4404) from None
     known = Camera.objects.known_to(actor).select_related("organization", "state")
     camera = known.filter(pk=camera_id).first()
-    if camera is None:
+    if camera is None or (ticket and ticket.camera_id != camera.pk):
         raise Closed(4404)
+    if ticket and (ticket.purpose == Ticket.Purpose.PUBLISH) != publish:
+        raise Closed(4403)
     if not (actor.may_publish(camera) if publish else actor.may_watch(camera)):
         raise Closed(4403)
     if publish and camera.kind != Kind.PUSH:
         raise Closed(4403, NOT_PUSH)
-    return Admission(camera, grant_for(actor, camera, publish=publish), camera.current_state())
+    grant = grant_for(actor, camera, publish=publish)
+    return Admission(actor, camera, grant, camera.current_state())
 
 
-def _actor(scope: Mapping[str, Any], name: str) -> Actor:
+def _actor(scope: Mapping[str, Any], name: str) -> tuple[Actor, Ticket | None]:
+    """Who asks: by bearer, ticket, key or cookie. The first that is presented ends the matter."""
     headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
     try:
         token = bearer_of(headers.get(b"authorization", ""))
         if token is not None:
-            return actor_for_token(token)
+            return actor_for_token(token), None
+        ticket = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if "ticket" in ticket:
+            return actor_for_ticket(ticket["ticket"][0])
     except BadCredential as error:
         raise Refused(str(error)) from None
-    keyed = actor_for_stream_key(name)
+    keyed = actor_for_stream_key(name) or actor_for_visit(name)
     if keyed is not None:
-        return keyed
+        return keyed, None
     if not origin_is_trusted(headers):
         raise Refused("The Origin is not trusted.")
     actor = actor_for_session(_session_key(headers.get(b"cookie", "")))
     if actor is None:
         raise Refused("No valid credential.")
-    return actor
+    return actor, None
 
 
 def _session_key(cookies: str) -> str | None:

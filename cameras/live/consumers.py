@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from cameras.live import process
 from cameras.live.admission import Admission
-from cameras.live.dialects import SeedViewer, V1Viewer
+from cameras.live.dialects import GuestViewer, SeedViewer, V1Viewer
 from cameras.live.sockets import CameraSocket
 from cameras.live.status import Status
 from cameras.live.variants import Variant
@@ -31,13 +31,15 @@ class StreamConsumer(CameraSocket):
     noise, noisy_from = 0, 0.0
 
     def _begin(self, admission: Admission, name: str) -> None:
-        kind = V1Viewer if self._subprotocol() else SeedViewer
+        v1 = GuestViewer if admission.grant.kind == "visit" else V1Viewer
+        kind = v1 if self._subprotocol() else SeedViewer
         variant = Variant.asked(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
         viewer = self.viewer = process.hub().join(
             str(admission.camera.pk),
             lambda feed: kind(feed, variant, name),
             variant.width,
             _stored(admission),
+            admission.camera.mark,
         )
         wire = self._wire
         if wire is None:

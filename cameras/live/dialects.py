@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cameras.live.messages import Message, PreparedFrame, words
@@ -113,6 +114,19 @@ class V1Viewer(SocketViewer):
         if not self._asking:
             self.wake()
         return True
+
+
+class GuestViewer(V1Viewer):
+    """Who has opened a share link: told how the camera does, but not why, nor how many watch.
+
+    Reasons are for those who look after it: they may name an address.
+    """
+
+    __slots__ = ()
+
+    def take_status(self) -> Status | None:
+        status = super().take_status()
+        return None if status is None else replace(status, reason="", viewers=None)
 
 
 def _acknowledged(message: str | bytes) -> object:

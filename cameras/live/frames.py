@@ -67,6 +67,7 @@ class Frame:
 
     `detections` holds wire dictionaries, or None where detection is off. `arrived` is when our side
     got a picture that a device sent, in unix ms of our clock; None where we captured it ourselves.
+    `mark` names the privacy masks that it has, see marks.py.
     """
 
     jpeg: bytes
@@ -76,6 +77,7 @@ class Frame:
     height: int
     detections: list[dict[str, Any]] | None = None
     arrived: int | None = None
+    mark: str = ""
 
     def age_ms(self, now_ms: int) -> int:
         """Its age by our clock, whatever the device's clock says; never below 0."""
@@ -94,12 +96,12 @@ class Frame:
         return made
 
     def packet_header(self) -> dict[str, Any]:
-        """What our own processes tell each other: `header()`, and the arrival where known."""
+        """What a worker says of it: `header()`, and the arrival where known."""
         return self.header() | ({} if self.arrived is None else {"arrived": self.arrived})
 
     @classmethod
     def from_header(cls, header: dict[str, Any], jpeg: bytes) -> Frame:
-        """The inverse of `packet_header()`."""
+        """The inverse of `packet_header()`, to which the worker's reader has added the mark."""
         return cls(
             jpeg=jpeg,
             timestamp=header["timestamp"],
@@ -108,6 +110,7 @@ class Frame:
             height=header["height"],
             detections=header.get("detections"),
             arrived=header.get("arrived"),
+            mark=header.get("mark", ""),
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from cameras.live.frames import Frame
+from cameras.live.marks import Masked
 from cameras.live.status import Status
 from cameras.live.variants import NATIVE
 
@@ -23,7 +24,7 @@ def states_of(camera_id: str) -> str:
 
 
 async def publish(camera_id: str, header: dict[str, Any], jpeg: bytes) -> None:
-    """Send what an ingest packet says (`frame` or `state`) to every process that watches.
+    """Send what an ingest packet says (`frame`, `state` or `masks`) to every process that watches.
 
     The header of a frame says under `variant` of which width it is, where it is not native.
     """
@@ -35,7 +36,7 @@ async def publish(camera_id: str, header: dict[str, Any], jpeg: bytes) -> None:
     await get_channel_layer().group_send(group, message)
 
 
-async def follow(camera_id: str, width: int) -> AsyncGenerator[Frame | Status, None]:
+async def follow(camera_id: str, width: int) -> AsyncGenerator[Frame | Status | Masked, None]:
     """What is published for a width of a camera from now on; to be drained without pause."""
     layer = get_channel_layer()
     channel = await layer.new_channel()
@@ -48,6 +49,8 @@ async def follow(camera_id: str, width: int) -> AsyncGenerator[Frame | Status, N
             header = message["header"]
             if header["type"] == "frame":
                 yield Frame.from_header(header, message["jpeg"])
+            elif header["type"] == "masks":
+                yield Masked(header["mark"])
             else:
                 yield Status.from_header(header)
     finally:

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Collection
 from typing import TypeVar
 
 from cameras.live.frames import Frame
+from cameras.live.marks import Marks, Masked
 from cameras.live.messages import PreparedFrame
 from cameras.live.status import Status
 from cameras.live.tally import Tally
@@ -27,7 +28,7 @@ LINGER_S = 5.0  # a feed outlives its last viewer, so that a reload or a next sn
 RETRY_S = 1.0
 COLLECT_S = 0.015  # after a frame; by then most have acknowledged it, and the next is not due
 
-Source = Callable[[str, int], AsyncGenerator[Frame | Status, None]]
+Source = Callable[[str, int], AsyncGenerator[Frame | Status | Masked, None]]
 AnyViewer = TypeVar("AnyViewer", bound=Viewer)
 
 
@@ -45,6 +46,7 @@ class Feed:
         self._on_credit = 0  # viewers who acknowledge
         self._collecting: asyncio.TimerHandle | None = None
         self._changed = changed
+        self._marks = Marks()
         self._fps = NATIVE  # what its last viewer wanted
         self.task = asyncio.create_task(self._fill(source), name=f"feed {camera_id} {width}")
 
@@ -79,14 +81,18 @@ class Feed:
                 log.warning("camera %s: feed lost (%s), retrying", self.camera_id, error)
             await asyncio.sleep(RETRY_S)
 
-    def _take(self, item: Frame | Status) -> None:
+    def _take(self, item: Frame | Status | Masked) -> None:
         now = time.monotonic()
+        former = self._marks.newest
+        passes = item.mark is None or self._marks.passes(item.mark, now)
+        if self._marks.newest != former or (isinstance(item, Status) and item.state == "ended"):
+            self._forget()
         if isinstance(item, Status):
             told, self.status = self.status, item
             if told is None or told.news != item.news:
                 for viewer in tuple(self.viewers):
                     viewer.tell(item)
-        else:
+        elif isinstance(item, Frame) and passes:
             # After a silence the clock may have been set back; before, an older frame is a stray.
             newest = self.prepared
             stray = newest is not None and item.timestamp <= newest.frame.timestamp
@@ -95,6 +101,17 @@ class Feed:
             self._framed_at = now
             self._hand_out(item)
         self.heard_at = now
+
+    def expect(self, mark: str) -> None:
+        """From now on only pictures with these masks, which the database has."""
+        if not self._marks.expect(mark, time.monotonic()):
+            self._forget()
+
+    def _forget(self) -> None:
+        """Its pictures are of other masks than the next, or the masks change unheard."""
+        self.prepared = None
+        for viewer in tuple(self.viewers):
+            viewer.forget()
 
     def _hand_out(self, frame: Frame) -> None:
         prepared = self.prepared = PreparedFrame(frame)
@@ -154,12 +171,16 @@ class Hub:
         make: Callable[[Feed], AnyViewer],
         width: int = NATIVE,
         known: Status | None = None,
+        mark: str | None = None,
     ) -> AnyViewer:
         """A slot for the viewer that `make` makes, with the newest picture in it if there is one.
 
-        `known` is what the database says of the camera, until ingest itself is heard.
+        `known` is what the database says of the camera, until ingest itself is heard, and `mark`
+        names the masks that it has there.
         """
         feed = self._feed(camera_id, width, known)
+        if mark is not None:
+            feed.expect(mark)
         viewer = make(feed)
         feed.enter(viewer)
         return viewer

@@ -8,6 +8,7 @@ MAX_JPEG_BYTES = 8 * 1024 * 1024
 MAX_PIXELS = 40_000_000
 MAX_SIDE = 16_384
 MAX_SCANS = 64  # a progressive picture has about ten; each costs a pass over all pixels
+MAX_PASSES = 10 * MAX_PIXELS  # scans × pixels: a second or two of decoding at most
 
 
 class FrameError(ValueError):
@@ -30,7 +31,8 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
         raise FrameError("frame", "The picture is not a JPEG.")
     if data.rstrip(b"\x00")[-2:] != b"\xff\xd9":
         raise FrameError("frame", "The JPEG is truncated: its end marker is missing.")
-    if data.count(b"\xff\xda") > MAX_SCANS:
+    scans = data.count(b"\xff\xda")
+    if scans > MAX_SCANS:
         raise FrameError("frame", "The JPEG has more scans than any camera writes.")
     width, height = _start_of_frame(data)
     if not width or not height:
@@ -39,6 +41,8 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
         raise FrameError("frame", f"The picture is {width}×{height}; a side may be 16,384 pixels.")
     if width * height > MAX_PIXELS:
         raise FrameError("frame", f"The picture is {width}×{height}; 40 megapixels are the limit.")
+    if scans * width * height > MAX_PASSES:
+        raise FrameError("frame", "The JPEG has more scans than a picture of its size may have.")
     return width, height
 
 

@@ -1,4 +1,4 @@
-"""This process's hub, watchman and line to ingest: made on first use, on the serving loop."""
+"""This process's hub, watchman, logbook and line to ingest: made on first use, on its loop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 
 from django.conf import settings
 
+from cameras.audit.logbook import Logbook
 from cameras.live import groups
 from cameras.live.admission import Watchman
 from cameras.live.demand import Line, RedisLine, announce
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 _hub: Hub | None = None
 _watchman: Watchman | None = None
+_logbook: Logbook | None = None
 _line: Line | None = None
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -37,6 +39,26 @@ def watchman() -> Watchman:
         _watchman = Watchman()
         _own(asyncio.create_task(_watchman.patrol(), name="watchman"))
     return _watchman
+
+
+def logbook() -> Logbook:
+    """The one logbook, in which every view is on record."""
+    global _logbook
+    if _logbook is None:
+        _logbook = Logbook()
+        _own(asyncio.create_task(_logbook.keep(), name="logbook"))
+    return _logbook
+
+
+async def open_logbook() -> None:
+    """Keep it from now on: others may have left views that are to be closed."""
+    logbook()
+
+
+async def close_logbook() -> None:
+    """Write the ends of all views; called by `serve` before the loop ends."""
+    if _logbook is not None:
+        await _logbook.close()
 
 
 def _own(task: asyncio.Task[None]) -> None:

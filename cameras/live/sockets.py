@@ -9,6 +9,10 @@ from typing import Any
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from cameras.audit import Action
+from cameras.audit.askers import Asker
+from cameras.audit.logbook import NotRecorded
+from cameras.audit.viewings import View
 from cameras.live import process
 from cameras.live.admission import Admission, Closed, Refused, admit
 
@@ -23,6 +27,7 @@ class CameraSocket(AsyncWebsocketConsumer):
 
     channel_layer_alias = ""  # frames come from the hub: no channel of its own in the layer
     publish = False  # whether it is there to send pictures, or to watch
+    view: View | None = None  # in the logbook
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Channels skips `disconnect` when a handler raises; all is given up all the same."""
@@ -46,8 +51,22 @@ class CameraSocket(AsyncWebsocketConsumer):
             await self.close(closed.code, closed.reason)
             return
         await self.accept(self._subprotocol())
+        if not await self._is_on_record(admission):
+            return
         self._begin(admission, name)
         process.watchman().post(self, admission.grant, self._leave)
+
+    async def _is_on_record(self, admission: Admission) -> bool:
+        """Nobody gets a picture who is not in the logbook."""
+        asker = Asker.of(self.scope, admission.actor)
+        action = Action.PUBLISH if self.publish else Action.WATCH
+        try:
+            self.view = await process.logbook().begin(asker, admission.camera, action)
+        except NotRecorded as error:
+            log.error("a socket was not opened: %s", error)
+            await self.close(1011)
+            return False
+        return True
 
     def _subprotocol(self) -> str | None:
         """As it was offered, to the letter: Daphne's list is unquoted, Autobahn's is not."""
@@ -79,6 +98,8 @@ class CameraSocket(AsyncWebsocketConsumer):
 
     def _end(self) -> None:
         """It is over: hear and say nothing more."""
+        if self.view is not None:
+            process.logbook().end(self.view)
         if self.task is not None:
             self.task.cancel()
 

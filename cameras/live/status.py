@@ -11,6 +11,7 @@ class Status:
     """Times are unix ms; `reason` is a plain sentence or empty.
 
     `viewers` is how many watch, in all processes together; None where ingest has not said.
+    `mark` names the privacy masks of pictures that follow, see marks.py; None likewise.
     """
 
     state: str
@@ -18,6 +19,7 @@ class Status:
     reason: str = ""
     last_frame: int | None = None
     viewers: int | None = None
+    mark: str | None = None
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> Status:
@@ -28,6 +30,7 @@ class Status:
             header["reason"],
             header["last_frame"],
             header.get("viewers"),
+            header.get("mark"),
         )
 
     @property

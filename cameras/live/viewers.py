@@ -88,6 +88,10 @@ class Viewer:
         """Let `wait` return."""
         self._news.set()
 
+    def forget(self) -> None:
+        """Drop the frame that was not taken."""
+        self._prepared = None
+
     async def wait(self) -> None:
         """Until something was offered, or `wake` was called, since the last `wait`."""
         await self._news.wait()

@@ -9,15 +9,17 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from cameras.access import actor_of
+from cameras.audit import Action, note
+from cameras.audit.changes import as_stored, note_camera
 from cameras.forms import CameraForm
-from cameras.ingest.labels import DEFAULT_CLASSES
-from cameras.models import Camera, Kind
+from cameras.models import Camera, CameraStill, Kind
 from cameras.views.frame import Shell
 
 
@@ -63,7 +65,13 @@ def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _answer(request: HttpRequest, form: CameraForm, camera: Camera | None) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
-        saved = form.save()
+        try:
+            with transaction.atomic():
+                before = as_stored(form.instance)
+                saved = form.save()
+                note_camera(request, before, saved)
+        except Camera.DoesNotExist:
+            raise Http404 from None  # deleted meanwhile
         messages.success(request, f"{saved.name} is {'saved' if camera else 'added'}.")
         return redirect("camera", saved.pk)
     name = Camera.objects.values_list("name", flat=True).get(pk=camera.pk) if camera else ""
@@ -71,7 +79,7 @@ def _answer(request: HttpRequest, form: CameraForm, camera: Camera | None) -> Ht
         "form": form,
         "camera": camera,
         "saved_name": name,
-        "common": len(DEFAULT_CLASSES),
+        "pictured": camera is not None and CameraStill.objects.filter(camera=camera).exists(),
     }
     return render(request, "cameras/camera_form.html", context)
 
@@ -82,7 +90,9 @@ def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask on GET, remove on POST. Its stored pictures and keys go with it."""
     camera = _administered(request, pk)
     if request.method == "POST":
-        camera.delete()
+        with transaction.atomic():
+            note(request, Action.REMOVE_CAMERA, camera.name, camera=camera)
+            camera.delete()
         messages.success(request, f"{camera.name} is removed.")
         return redirect("wall")
     return render(request, "cameras/camera_delete.html", {"camera": camera})
@@ -129,5 +139,6 @@ def tried(camera: Camera) -> dict[str, Any]:
         camera.source,
         media_root=settings.MEDIA_DIR,
         allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
+        listed=settings.CAMERA_SERVERS,
     )
     return {"ok": probe.ok, "sentence": probe.sentence}

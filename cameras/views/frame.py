@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_POST
 from cameras.access import actor_of
 from cameras.actors import Actor
 from cameras.models import Organization, User
+from cameras.whereabouts import public_address, stream_path
 
 CHOSEN = "organization"  # the session's key for the slug of the chosen organization
 
@@ -89,18 +89,6 @@ def choose_organization(request: HttpRequest) -> HttpResponse:
     else:
         request.session.pop(CHOSEN, None)
     return redirect("wall")
-
-
-def public_address(request: HttpRequest, path: str) -> str:
-    """A whole address of a path of ours, as others reach it."""
-    if settings.PUBLIC_URL is not None:
-        return f"{settings.PUBLIC_URL.scheme}://{settings.PUBLIC_URL.netloc}{path}"
-    return request.build_absolute_uri(path)
-
-
-def stream_path(name: str) -> str:
-    """Where the pictures of a camera id or a stream key come from, subpath included."""
-    return f"{get_script_prefix()}ws/stream/{name}"
 
 
 def publish_path(camera_id: uuid.UUID) -> str:

@@ -10,31 +10,39 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from cameras.access import actor_of
-from cameras.forms import MemberForm, OrganizationForm
-from cameras.models import Membership, Organization, Role, SignInLink
-from cameras.views.frame import public_address
+from cameras.audit import Action, note
+from cameras.audit.changes import as_stored, differences
+from cameras.forms import OrganizationForm
+from cameras.models import Membership, Organization, Role
+from cameras.people_forms import InvitationForm
 
 LAST_ADMIN = "An organization needs an administrator. Make someone else one first."
+FOR_ADMINS = "These settings are for the organization's administrators."
 
 
-def _administered(request: HttpRequest, slug: str) -> Organization:
+def administered(request: HttpRequest, slug: str, refusal: str = FOR_ADMINS) -> Organization:
+    """The organization, for its administrators: 404 for strangers, 403 for other members, whom
+    `refusal` is said to."""
     actor = actor_of(request)
     found: Organization = get_object_or_404(Organization.objects.visible_to(actor), slug=slug)
     if not actor.may("admin", found.pk):
-        raise PermissionDenied("These settings are for the organization's administrators.")
+        raise PermissionDenied(refusal)
     return found
 
 
-def _page(request: HttpRequest, organization: Organization, **extra: Any) -> HttpResponse:
+def organization_page(
+    request: HttpRequest, organization: Organization, **extra: Any
+) -> HttpResponse:
+    """The page, with what an answer adds: a form with errors, a link that is shown once."""
     context = {
         "organization": organization,
         "form": OrganizationForm(instance=organization),
-        "member_form": MemberForm(organization=organization),
+        "invitation_form": InvitationForm(),
+        "invitations": organization.invitations.open().select_related("created_by"),
         "cameras": organization.cameras.select_related("organization", "state"),
         "members": organization.memberships.select_related("user"),
         "roles": Role.choices,
@@ -46,38 +54,19 @@ def _page(request: HttpRequest, organization: Organization, **extra: Any) -> Htt
 @login_required
 def organization(request: HttpRequest, slug: str) -> HttpResponse:
     """Name, zone and host; cameras; members."""
-    found = _administered(request, slug)
+    found = administered(request, slug)
     if request.method != "POST":
-        return _page(request, found)
+        return organization_page(request, found)
     form = OrganizationForm(request.POST, instance=found)
     if not form.is_valid():
-        return _page(request, _administered(request, slug), form=form)
-    form.save()
+        return organization_page(request, administered(request, slug), form=form)
+    with transaction.atomic():
+        before = as_stored(found)
+        form.save()
+        if before is not None and (said := differences(before, found)):
+            note(request, Action.CHANGE_ORGANIZATION, found.name, found, detail=said)
     messages.success(request, "Saved.")
     return redirect("organization", slug)
-
-
-@never_cache
-@login_required
-@require_POST
-def add_member(request: HttpRequest, slug: str) -> HttpResponse:
-    """Let someone in. A new person gets a sign-in link, which is shown on this answer only.
-
-    Never a link for a person who exists: that would hand their account to any administrator.
-    """
-    found = _administered(request, slug)
-    form = MemberForm(request.POST, organization=found)
-    if not form.is_valid():
-        return _page(request, found, member_form=form)
-    with transaction.atomic():
-        user, is_new = form.person()
-        Membership.objects.create(user=user, organization=found, role=form.cleaned_data["role"])
-        token = SignInLink.issue(user) if is_new else ""
-    if not is_new:
-        messages.success(request, f"{user.username} is now a member.")
-        return redirect("organization", slug)
-    link = public_address(request, reverse("signin-link", args=(token,)))
-    return _page(request, found, new_person=user, new_link=link)
 
 
 def _member(organization: Organization, pk: int) -> Membership:
@@ -95,7 +84,7 @@ def _member(organization: Organization, pk: int) -> Membership:
 @require_POST
 def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Give a member another role."""
-    found = _administered(request, slug)
+    found = administered(request, slug)
     role = request.POST.get("role", "")
     with transaction.atomic():
         member = _member(found, pk)
@@ -104,8 +93,10 @@ def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         elif role != Role.ADMIN and member.is_last_admin():
             messages.error(request, LAST_ADMIN)
         else:
+            said = f"{member.role} → {role}"
             member.role = role
             member.save(update_fields=["role"])
+            note(request, Action.CHANGE_ROLE, member.user.username, found, detail=said)
             label = member.get_role_display().lower()
             messages.success(request, f"{member.user.username} is now {_a(label)}.")
     return redirect("organization", slug) if _still_admin(request, found) else redirect("wall")
@@ -115,12 +106,13 @@ def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 def remove_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Take a member out; what they watch closes within two seconds."""
-    found = _administered(request, slug)
+    found = administered(request, slug)
     with transaction.atomic():
         member = _member(found, pk)
         if member.is_last_admin():
             messages.error(request, LAST_ADMIN)
         else:
+            note(request, Action.REMOVE_MEMBER, member.user.username, found)
             member.delete()
             messages.success(request, f"{member.user.username} is no longer a member.")
     return redirect("organization", slug) if _still_admin(request, found) else redirect("wall")

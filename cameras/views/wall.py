@@ -12,8 +12,10 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from cameras.models import Camera, CameraState
-from cameras.models.cameras import CameraQuerySet, State
-from cameras.views.frame import Shell, stream_path
+from cameras.models.cameras import CameraQuerySet
+from cameras.models.states import State
+from cameras.views.frame import Shell
+from cameras.whereabouts import stream_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -13,8 +14,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from cameras.api.doors import Denied, actor_at_the_door
-from cameras.api.problems import problem
+from cameras.grants import Grant, grant_in
 from cameras.models import User
+from cameras.problems import problem
 from chats.asking import AlreadyAnswering, BadPrompt, NoSuchMessage
 from chats.desk import Overloaded
 from chats.models import Chat, Message, QuotaExceeded
@@ -22,7 +24,16 @@ from chats.models import Chat, Message, QuotaExceeded
 BUSY_S = 5
 
 
-def _enter(request: HttpRequest, chat_id: uuid.UUID) -> tuple[Chat, User]:
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Who has entered a chat that is theirs, and by what; `grant` is what keeps a stream open."""
+
+    chat: Chat
+    user: User
+    grant: Grant
+
+
+def _enter(request: HttpRequest, chat_id: uuid.UUID) -> Entered:
     actor = actor_at_the_door(request)
     if actor.roles and not actor.organization_ids("chat"):
         raise Denied(problem(403, "This needs the scope “chat”."))
@@ -32,12 +43,12 @@ def _enter(request: HttpRequest, chat_id: uuid.UUID) -> tuple[Chat, User]:
         raise Denied(problem(404, "There is no such chat."))
     if not actor.may("chat", chat.organization_id):
         raise Denied(problem(403, "This needs the scope “chat”."))
-    return chat, actor.user
+    return Entered(chat, actor.user, grant_in(actor, chat.organization_id, "chat"))
 
 
-async def enter(request: HttpRequest, chat_id: uuid.UUID) -> tuple[Chat, User]:
+async def enter(request: HttpRequest, chat_id: uuid.UUID) -> Entered:
     """The chat and its owner. Raises `Denied`."""
-    entered: tuple[Chat, User] = await database_sync_to_async(_enter)(request, chat_id)
+    entered: Entered = await database_sync_to_async(_enter)(request, chat_id)
     return entered
 
 

@@ -13,12 +13,20 @@ far; a replay follows) and, always last, `done` with `status` complete, stopped 
 that begin with `:` are pings. A stream that ends without `done` is to be resumed from
 `messages/{message}/events` with the last id as `Last-Event-ID`; going away does not stop an answer.
 """
+_EVENT = {  # of each in the stream
+    "type": "object",
+    "required": ["id", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "Counts up from 1."},
+        "data": {"type": "string", "description": "One line of JSON with a `type`."},
+    },
+}
 _EVENTS = {
     "200": {
         "description": "Events.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
+                "schema": _EVENT,
                 "example": 'id: 1\ndata: {"type":"chunk","text":"Based on"}\n\n',
             }
         },

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from functools import partial
 
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from django.core.handlers.asgi import ASGIRequest
+from django.db import transaction
 from django.http import JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from cameras.api.doors import methods
-from cameras.api.problems import problem
-from cameras.models import User
+from cameras.audit import Action, note
+from cameras.audit.askers import Asker
+from cameras.problems import problem
 from chats import asking, process
-from chats.api.doors import answer_in, body_of, enter, with_problems
+from chats.api.doors import Entered, answer_in, body_of, enter, with_problems
 from chats.api.views import MessageList
 from chats.asking import Asked, checked_key, checked_prompt
 from chats.following import narrate
-from chats.models import Generation
+from chats.models import Chat, Generation
 
 SEQ_MOST = 2**53
 
@@ -40,54 +41,60 @@ async def messages(request: ASGIRequest, pk: uuid.UUID) -> HttpResponseBase:
 @with_problems
 async def send(request: ASGIRequest, pk: uuid.UUID) -> HttpResponseBase:
     """Answer `{"prompt": …}` at the end of the chat."""
-    chat, user = await enter(request, pk)
+    entered = await enter(request, pk)
     prompt = checked_prompt(body_of(request).get("prompt"))
-    return await _answer(request, user, lambda key: asking.ask(chat, user, prompt, key))
+    return await _answer(request, entered, partial(asking.ask, entered.chat, entered.user, prompt))
 
 
 @methods("POST")
 @with_problems
 async def edit(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
     """Answer another wording of a prompt: `{"prompt": …}`."""
-    chat, user = await enter(request, pk)
+    entered = await enter(request, pk)
     prompt = checked_prompt(body_of(request).get("prompt"))
-    return await _answer(request, user, lambda key: asking.edit(chat, user, message, prompt, key))
+    return await _answer(
+        request, entered, partial(asking.edit, entered.chat, entered.user, message, prompt)
+    )
 
 
 @methods("POST")
 @with_problems
 async def again(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
     """Another answer to the same prompt."""
-    chat, user = await enter(request, pk)
-    return await _answer(request, user, lambda key: asking.again(chat, user, message, key))
+    entered = await enter(request, pk)
+    return await _answer(
+        request, entered, partial(asking.again, entered.chat, entered.user, message)
+    )
 
 
 @methods("POST")
 @with_problems
 async def resume(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
     """The same answer, carried on."""
-    chat, user = await enter(request, pk)
-    return await _answer(request, user, lambda key: asking.resume(chat, user, message, key))
+    entered = await enter(request, pk)
+    return await _answer(
+        request, entered, partial(asking.resume, entered.chat, entered.user, message)
+    )
 
 
 @methods("GET")
 @with_problems
 async def events(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
     """An answer's events from behind `Last-Event-ID` (or `?after=`) on, up to `done`."""
-    chat, _ = await enter(request, pk)
+    entered = await enter(request, pk)
     told = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
     if not (len(told) < 17 and told.isascii() and told.isdigit() and int(told) <= SEQ_MOST):
         return problem(400, "“Last-Event-ID” must be a number that an event had.")
-    answer = await database_sync_to_async(answer_in)(chat, message)
-    return _stream(request, answer.generation.pk, int(told))
+    answer = await database_sync_to_async(answer_in)(entered.chat, message)
+    return _stream(request, entered, answer.generation.pk, int(told))
 
 
 @methods("POST")
 @with_problems
 async def stop(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
     """End an answer where it is. 202 while it is being ended, 200 where it had ended."""
-    chat, _ = await enter(request, pk)
-    answer = await database_sync_to_async(answer_in)(chat, message)
+    entered = await enter(request, pk)
+    answer = await database_sync_to_async(answer_in)(entered.chat, message)
     running = Generation.objects.running().filter(pk=answer.generation.pk)
     if not await running.aupdate(stop_requested_at=timezone.now()):
         return JsonResponse({"status": answer.status})
@@ -96,16 +103,31 @@ async def stop(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpR
 
 
 async def _answer(
-    request: ASGIRequest, user: User, ask: Callable[[str | None], Asked]
+    request: ASGIRequest, entered: Entered, ask: partial[Asked]
 ) -> StreamingHttpResponse:
     key = checked_key(request.headers.get("Idempotency-Key"))
-    asked = await process.desk().take(partial(ask, key), process.prepare, user.pk)
-    return _stream(request, asked.generation_id, 0)
+    asker = Asker(
+        entered.user, (entered.grant.kind, entered.grant.proof), Asker.of(request).address
+    )
+    written = partial(_written, asker, entered.chat, partial(ask, key))
+    asked = await process.desk().take(written, process.prepare, entered.user.pk)
+    return _stream(request, entered, asked.generation_id, 0)
 
 
-def _stream(request: ASGIRequest, generation_id: uuid.UUID, after: int) -> StreamingHttpResponse:
+@transaction.atomic
+def _written(asker: Asker, chat: Chat, ask: partial[Asked]) -> Asked:
+    """What was asked, and that it was, in one: by the function's name, never by the words."""
+    asked = ask()
+    if asked.is_new:
+        note(asker, Action.ASK, f"chat {chat.pk}", chat.organization, detail=ask.func.__name__)
+    return asked
+
+
+def _stream(
+    request: ASGIRequest, entered: Entered, generation_id: uuid.UUID, after: int
+) -> StreamingHttpResponse:
     extensions = request.scope.get("extensions", {})
-    body = narrate(process.desk(), generation_id, after, extensions)
+    body = narrate(process.desk(), generation_id, after, extensions, entered.grant)
     response = StreamingHttpResponse(body, content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"

@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from cameras.access import actor_of
 from cameras.actors import Actor
 from cameras.api.pages import ByCursor
+from cameras.audit import Action, note
 from cameras.models import Organization, User
 from chats.api.export import as_json, as_markdown
 from chats.api.serializers import (
@@ -157,13 +158,17 @@ class ChatExport(_WithActor):
 
     @extend_schema(
         parameters=[OpenApiParameter("as", str, enum=["markdown", "json"])],
-        responses={(200, "text/markdown"): OpenApiTypes.STR},
+        responses={
+            (200, "text/markdown"): OpenApiTypes.STR,
+            (200, "application/json"): ChatDetailSerializer,
+        },
     )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
         chat = self.chat()
         wanted = request.query_params.get("as", "markdown")
         if wanted not in ("markdown", "json"):
             raise ValidationError({"as": ["Choose “markdown” or “json”."]})
+        note(request, Action.EXPORT_CHAT, f"chat {chat.pk}", chat.organization, detail=wanted)
         return as_markdown(chat) if wanted == "markdown" else as_json(chat)
 
 

@@ -9,14 +9,15 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from cameras.access import actor_of
-from cameras.models import Organization
+from cameras.audit import Action, note
+from cameras.audit.changes import as_stored, differences
+from cameras.views.organizations import administered
 from chats.forms import AssistantForm
 from chats.models import Assistant
 from chats.process import provider_of
@@ -26,27 +27,23 @@ from chats.providers.openai_compatible import OpenAICompatible
 from chats.usage import usage_of
 
 TEST_S = 20.0
+FOR_ADMINS = "The assistant is set up by the organization's administrators."
 
 log = logging.getLogger(__name__)
-
-
-def _administered(request: HttpRequest, slug: str) -> Organization:
-    """Else 404 to outsiders, 403 to members."""
-    actor = actor_of(request)
-    found: Organization = get_object_or_404(Organization.objects.visible_to(actor), slug=slug)
-    if not actor.may("admin", found.pk):
-        raise PermissionDenied("The assistant is set up by the organization's administrators.")
-    return found
 
 
 @never_cache
 @login_required
 def assistant(request: HttpRequest, slug: str) -> HttpResponse:
     """Which model answers, how it is told to behave, what it may use, and what it has used."""
-    organization = _administered(request, slug)
+    organization = administered(request, slug, FOR_ADMINS)
     form = AssistantForm(request.POST or None, instance=Assistant.of(organization))
     if request.method == "POST" and form.is_valid():
-        form.save()
+        with transaction.atomic():
+            before = as_stored(form.instance)
+            saved = form.save()
+            said = differences(before, saved) if before else "set up"
+            note(request, Action.CHANGE_ASSISTANT, "assistant", organization, detail=said)
         messages.success(request, "Saved.")
         return redirect("assistant", slug)
     context = {
@@ -64,7 +61,7 @@ async def test(request: HttpRequest, slug: str) -> JsonResponse:
     """Ask the model of the form for a few words, before anything is saved: `{ok, sentence}`."""
 
     def filled() -> AssistantForm:
-        organization = _administered(request, slug)
+        organization = administered(request, slug, FOR_ADMINS)
         return AssistantForm(request.POST, instance=Assistant.of(organization))
 
     return JsonResponse(await tried(await sync_to_async(filled)()))

@@ -34,13 +34,14 @@ export function finalWord(code) {
 }
 
 /**
- * Why a handshake is refused, which looks like a dead network: the API tells them apart.
- * @param {string} detail the camera's address in the API
+ * Why a handshake is refused, which looks like a dead network: the API tells them apart. A share
+ * link that has ended is gone (410).
+ * @param {string} detail the camera's address in the API; of a share link, its own page
  * @returns {Promise<number | undefined>} the close code it would have been; undefined: no word
  */
 export async function refusalCode(detail) {
   return fetch(detail, { headers: { Accept: "application/json" } }).then(
-    (answer) => ({ 401: 4401, 403: 4403, 404: 4404 })[answer.status],
+    (answer) => ({ 401: 4401, 403: 4403, 404: 4404, 410: 4401 })[answer.status],
     () => undefined,
   );
 }

@@ -9,6 +9,12 @@ const TICK_MS = 100;
 const TROUBLE_TRY = 2; // a connection that is back at the first try is not worth a toast
 
 /**
+ * The stream has ended for good: who prevents the default says so in another way.
+ * @param {import("./stream.js").Link} link
+ */
+const over = (link) => new CustomEvent("over", { cancelable: true, detail: link });
+
+/**
  * One camera on a page: stream, picture, badge. The element carries `data-camera`, `data-name`,
  * `data-stream`, `data-detail`, `data-zone` and what was known of the camera when the page was made.
  */
@@ -117,7 +123,7 @@ export class CameraViewer extends EventTarget {
         error: true,
       });
     }
-    if (link.phase === "over") this.#ended(link);
+    if (link.phase === "over" && this.dispatchEvent(over(link))) this.#ended(link);
     this.#tell();
   }
 

@@ -58,7 +58,7 @@ def test_mjpeg_goes_on_and_ends_when_access_is_withdrawn(house: Installation) ->
         assert answer.headers["content-type"] == "multipart/x-mixed-replace; boundary=sideline"
         parts = 0
         for chunk in answer.iter_raw():
-            parts += chunk.count(b"--sideline\r\nContent-Type: image/jpeg")
+            parts += chunk.count(b"\r\n--sideline\r\n")
             if parts == 5:
                 revoke = "Token.objects.filter(user__username='mjpeg-viewer').delete()"
                 house.manage("shell", "-v0", "-c", f"from cameras.models import *; {revoke}")

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { finalWord, waitBefore, waitingWords } from "../../static/js/retry.js";
+import { finalWord, refusalCode, waitBefore, waitingWords } from "../../static/js/retry.js";
 
 test("five quick tries double their wait from one second", () => {
   assert.deepEqual([1, 2, 3, 4, 5].map((n) => waitBefore(n)), [1000, 2000, 4000, 8000, 16_000]);
@@ -27,4 +27,12 @@ test("the wait is said", () => {
   assert.equal(waitingWords(2, 1500), "Reconnecting, try 2 of 5");
   assert.equal(waitingWords(6, 23_400), "No connection. Next try in 24 s");
   assert.equal(waitingWords(6, 0), "Reconnecting");
+});
+
+test("a refused handshake is explained by what HTTP answers, and by nothing else", async (t) => {
+  const answers = [401, 403, 404, 410, 200, 503];
+  t.mock.method(globalThis, "fetch", async () => ({ status: answers.shift() }));
+  const codes = [];
+  while (answers.length) codes.push(await refusalCode("/detail"));
+  assert.deepEqual(codes, [4401, 4403, 4404, 4401, undefined, undefined]);
 });

@@ -56,6 +56,7 @@ const NOON = Date.UTC(2026, 5, 1, 12, 0, 0);
 const page = Object.assign(new EventTarget(), {
   hidden: false,
   createElement: () => new Node(),
+  querySelector: () => null,
   getElementById: (id) => ({ spoken, toasts })[id],
 });
 let spoken = new Node();
@@ -163,4 +164,25 @@ test("a camera without pictures says each of its outages", (t) => {
     pass(t, 40_000);
     toasts.children[outage - 1].dataset.about = "gone";
   }
+});
+
+test("a page that says itself that a stream has ended keeps the usual words away", async (t) => {
+  const { viewer } = await live(t);
+  /** @type {number[]} */
+  const codes = [];
+  viewer.addEventListener("over", (event) => {
+    event.preventDefault();
+    codes.push(/** @type {CustomEvent} */ (event).detail.code);
+    viewer.stop();
+  });
+  Socket.newest.lose(4401);
+  assert.deepEqual(codes, [4401]);
+  assert.deepEqual(toasts.children, []);
+  assert.deepEqual(spoken.said, []);
+});
+
+test("a stream that ends elsewhere says that one is signed out", async (t) => {
+  await live(t);
+  Socket.newest.lose(4401);
+  assert.equal(toasts.children.length, 1);
 });

@@ -34,6 +34,9 @@ export async function ask(address, method = "GET", body) {
   return answer.status === 204 ? null : answer.json();
 }
 
+// The one policy of trusted types: for pages that our own server has rendered, and nothing else.
+const ours = globalThis.trustedTypes?.createPolicy("sideline", { createHTML: (/** @type {string} */ html) => html });
+
 /**
  * A page of this site, for its parts. Scripts in it do not run.
  * @param {string} address
@@ -43,7 +46,8 @@ export async function ask(address, method = "GET", body) {
 export async function pageAt(address, signal) {
   const answer = await fetch(address, { headers: { Accept: "text/html" }, redirect: "error", signal });
   if (!answer.ok) throw new Refusal(answer.status, `The server answered ${answer.status}.`);
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
+  const html = ours ? ours.createHTML(await answer.text()) : await answer.text();
+  return new DOMParser().parseFromString(html, "text/html");
 }
 
 /** What to tell of something that failed. @param {unknown} error @param {string} lead */

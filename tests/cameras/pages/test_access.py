@@ -34,7 +34,7 @@ def doors(camera: Camera) -> list[tuple[str, str, str]]:
         ("post", reverse("streamkey-add", args=[pk]), "operator"),
         ("post", reverse("streamkey-revoke", args=[pk, key.pk]), "operator"),
         ("get", reverse("organization", args=[slug]), "admin"),
-        ("post", reverse("member-add", args=[slug]), "admin"),
+        ("post", reverse("invitation-add", args=[slug]), "admin"),
         ("post", reverse("member-change", args=[slug, member.pk]), "admin"),
     ]
 

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from django.contrib.auth import get_user
-from django.test import Client
 from django.urls import reverse
 
-from cameras.models import (
-    Membership,
-    Organization,
-    Role,
-    SignInLink,
-    User,
-)
+from cameras.models import Membership, Organization, Role, User
 from tests.cameras.pages.rows import client_of
 
 pytestmark = pytest.mark.django_db
@@ -32,29 +22,20 @@ def test_settings_are_validated_in_words(club: Organization, admin: User) -> Non
     assert club.metadata == {"serverHostURL": "cameras.example.org"}
 
 
-def test_a_new_person_gets_a_link_that_is_shown_once(club: Organization, admin: User) -> None:
-    client = client_of(admin)
-    address = reverse("member-add", args=["club"])
-    page = client.post(address, {"username": "fresh", "role": "viewer"}).content.decode()
-    found = re.search(r"http://testserver(/signin/[\w-]+)", page)
-    assert found
-    assert not User.objects.get(username="fresh").has_usable_password()
-    assert found[1] not in client.get(reverse("organization", args=["club"])).content.decode()
-    newcomer = Client()
-    assert "Sign in as fresh" in newcomer.get(found[1]).content.decode()
-    assert newcomer.post(found[1]).status_code == 302
-    assert get_user(newcomer).get_username() == "fresh"  # type: ignore[arg-type]
-    assert Client().post(found[1]).status_code == 410
-
-
-def test_nobody_gets_a_link_for_an_account_that_exists(
-    club: Organization, admin: User, outsider: User
+def test_the_days_of_the_log_can_only_be_raised_by_its_administrators(
+    club: Organization, admin: User
 ) -> None:
-    address = reverse("member-add", args=["club"])
-    answer = client_of(admin).post(address, {"username": "outsider", "role": "viewer"})
-    assert answer.status_code == 302
-    assert not SignInLink.objects.exists()
-    assert Membership.objects.filter(user=outsider, organization=club).exists()
+    client, address = client_of(admin), reverse("organization", args=["club"])
+    form = {"name": "Club", "time_zone": "UTC"}
+    refused = client.post(address, form | {"audit_days": "30"})
+    assert refused.status_code == 200
+    assert "kept for 365 days, and this can only be raised here" in refused.content.decode()
+    club.refresh_from_db()
+    assert club.audit_days == 365
+    for days in ("365", "", "400"):
+        assert client.post(address, form | {"audit_days": days}).status_code == 302
+    club.refresh_from_db()
+    assert club.audit_days == 400
 
 
 def test_the_last_administrator_stays(club: Organization, admin: User, viewer: User) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import ssl
 import subprocess
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cameras.ingest import interfaces, networks
 from chats.providers import dialing
 from chats.providers.base import Conversation, ProviderError, Rejected, Turn, Unreachable
 from chats.providers.dialing import CheckedTransport, check_base_url
@@ -113,6 +115,49 @@ async def test_a_name_that_leads_to_a_closed_address_is_refused(
     failure = await refused("http://rebind.example:81/v1")
     assert type(failure) is Rejected
     assert "rebind.example:81 is closed" in failure.sentence
+
+
+@pytest.fixture
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine have these."""
+    ips = frozenset(map(ipaddress.ip_address, ("127.0.0.1", "192.168.1.5", "fd12::5")))
+    monkeypatch.setattr(interfaces, "own_addresses", lambda: ips)
+
+
+@pytest.mark.usefixtures("two_addresses")
+async def test_the_servers_own_addresses_are_closed_unless_they_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for host in (
+        "192.168.1.5",
+        "3232235781",
+        "[::ffff:c0a8:105]",
+        "[2002:c0a8:105::]",
+        "[fd12::5]",
+    ):
+        with pytest.raises(ValueError, match=r"can list that in SIDELINE_MODEL_SERVERS"):
+            check_base_url(f"http://{host}:8080/v1")
+    for host in ("192.168.1.6", "[fd12::6]"):
+        assert check_base_url(f"http://{host}:8080/v1")
+    names(monkeypatch, {"model.example": ["192.168.1.5"]})
+    assert type(await refused("http://model.example:8080/v1")) is Rejected
+    listed = frozenset({"192.168.1.5:8080"})
+    assert check_base_url("http://192.168.1.5:8080/v1", listed)
+    assert check_base_url("http://3232235781:8080/v1", listed), "the same in another spelling"
+    with pytest.raises(ValueError, match="8081 is closed"):
+        check_base_url("http://192.168.1.5:8081/v1", listed)
+
+
+async def test_where_the_kernel_does_not_tell_its_addresses_nothing_is_dialed(
+    monkeypatch: pytest.MonkeyPatch, model: Model
+) -> None:
+    def silent() -> frozenset[networks.IP]:
+        raise OSError
+
+    monkeypatch.setattr(interfaces, "own_addresses", silent)
+    assert type(await refused(model.url.replace("127.0.0.1", "localhost"))) is Rejected
+    with pytest.raises(ValueError, match="closed"):
+        check_base_url("http://192.168.1.6/v1")
 
 
 async def test_localhost_is_closed_unless_it_is_listed(model: Model) -> None:

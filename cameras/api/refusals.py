@@ -1,0 +1,55 @@
+"""How requests are refused, for the OpenAPI description: which operation may answer with what.
+
+405 is in no list, since it is never the answer to what is described; any address gives it to other
+methods, as a problem like the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cameras.api.schema import problem_response
+
+_WORDS = {
+    "400": "The request is not understood; `errors` names the fields.",
+    "401": "No valid credential.",
+    "403": "The role or the token's scopes do not allow this.",
+    "404": "There is no such thing, or it is of another organization.",
+    "409": "The camera is switched off.",
+    "413": "The body is larger than this address takes.",
+    "415": "The body is not JSON.",
+    "429": "Too many; see `Retry-After`.",
+    "503": "Not just now; see `Retry-After`.",
+}
+_BY_OPERATION = {
+    "auth_login_create": ("429",),
+    "auth_logout_create": ("400",),
+    "actions_chats_export_retrieve": ("400",),
+    "send_frame": ("409", "503"),
+    "tickets_create": ("429",),
+}
+_STREAMS = ("actions/send", "/snapshot.jpg", "/stream.mjpeg", "/events", "/messages", "/edit")
+
+
+def add_refusals(result: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    """drf-spectacular's last hook: a problem for each status that an operation may answer with."""
+    for path, operations in result["paths"].items():
+        for operation in operations.values():
+            answers = operation["responses"]
+            for status in _possible(path, operation):
+                answers.setdefault(status, problem_response(_WORDS[status]))
+            operation["responses"] = dict(sorted(answers.items()))
+    return result
+
+
+def _possible(path: str, operation: dict[str, Any]) -> set[str]:
+    """Statuses from 400 on."""
+    named = {parameter["name"] for parameter in operation.get("parameters", ())}
+    found = {"401", "403", *_BY_OPERATION.get(operation["operationId"], ())}
+    if named & {"id", "cursor"}:
+        found.add("404")
+    if "requestBody" in operation:
+        found |= {"400", "404", "413"}
+        if not path.endswith(_STREAMS):
+            found.add("415")
+    return found

@@ -1,0 +1,192 @@
+"""An organization's own detector: uploaded in parts, checked, used, taken out of use."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from cameras.access import actor_of
+from cameras.audit import Action, note
+from cameras.ingest.labels import COCO, read_labels
+from cameras.ingest.own import terms
+from cameras.ingest.own.check import Busy, check
+from cameras.ingest.own.terms import ModelFailed
+from cameras.models import Organization, Weights
+from cameras.models.cameras import validate_line
+from cameras.models.parts import UploadRefused
+from cameras.models.weights import PART
+from cameras.views.organizations import administered
+
+FOR_ADMINS = "The detector is chosen by the organization's administrators."
+NO_PROCESS = "The model could not be checked just now: the server has too much to do. Try again."
+
+
+class UploadForm(forms.Form):
+    """What is to be known of a file before it comes. `size` is told by the page's script."""
+
+    name = forms.CharField(
+        max_length=100,
+        validators=[validate_line],
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    source = forms.ChoiceField(
+        label="Labels",
+        choices=(
+            ("file", "as the file names them"),
+            ("coco", "COCO’s 80: person, bicycle, car and so on"),
+            ("list", "as written here"),
+        ),
+        initial="file",
+    )
+    labels = forms.CharField(
+        label="One label in each line, in the order of the model’s output",
+        required=False,
+        max_length=100_000,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off"}),
+    )
+    colours = forms.ChoiceField(
+        label="Order of colours",
+        choices=(("rgb", "red, green, blue (YOLO)"), ("bgr", "blue, green, red (NanoDet)")),
+    )
+    scale = forms.ChoiceField(
+        label="Brightness", choices=(("unit", "0 to 1 (YOLO)"), ("bytes", "0 to 255 (NanoDet)"))
+    )
+    size = forms.IntegerField(
+        min_value=1,
+        max_value=terms.MOST_BYTES,
+        widget=forms.HiddenInput,
+        error_messages={
+            "min_value": "The file is empty.",
+            "max_value": "The file is larger than 64 MiB.",
+        },
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        names: list[str] = []
+        if cleaned.get("source") == "coco":
+            names = list(COCO)
+        elif cleaned.get("source") == "list":
+            lines = str(cleaned.get("labels", "")).splitlines()
+            try:
+                names = read_labels(line for line in lines if line.strip())
+            except ValueError as error:
+                self.add_error("labels", str(error))
+        cleaned["labels"] = names
+        return cleaned
+
+    def facts(self) -> dict[str, Any]:
+        """The row's."""
+        return {key: value for key, value in self.cleaned_data.items() if key != "source"}
+
+
+def _upload(request: HttpRequest, slug: str, pk: uuid.UUID) -> Weights:
+    found: Weights = get_object_or_404(administered(request, slug, FOR_ADMINS).weights, pk=pk)
+    return found
+
+
+@never_cache
+@login_required
+def detector(request: HttpRequest, slug: str) -> HttpResponse:
+    """What detects now, and the form for another one; POST begins an upload, answered in JSON."""
+    found = administered(request, slug, FOR_ADMINS)
+    if request.method == "POST":
+        return _begin(request, found)
+    other = Weights.State
+    context = {
+        "organization": found,
+        "form": UploadForm(),
+        "used": found.weights.in_use().first(),
+        "coming": found.weights.on_the_way().first(),
+        "refused": found.weights.filter(state=other.REFUSED).order_by("-uploaded_at").first(),
+        "most": terms.MOST_BYTES,
+    }
+    return render(request, "organizations/detector.html", context)
+
+
+def _begin(request: HttpRequest, organization: Organization) -> JsonResponse:
+    form = UploadForm(request.POST)
+    if not form.is_valid():
+        errors = {name: " ".join(map(str, said)) for name, said in form.errors.items()}
+        return _problem(400, " ".join(errors.values()), errors=errors)
+    by = actor_of(request).user
+    weights = Weights.begin(organization, uploaded_by=by, **form.facts())
+    return JsonResponse({"id": str(weights.pk), "part": PART, "due": 0}, status=201)
+
+
+@login_required
+@require_POST
+def part(request: HttpRequest, slug: str, pk: uuid.UUID, number: int) -> JsonResponse:
+    """A part of the file as the body; `{due}` is the part that is waited for. 409 for another."""
+    weights = _upload(request, slug, pk)
+    if len(request.body) > PART:
+        return _problem(413, "A part of a file has at most 512 KiB.")
+    try:
+        return JsonResponse({"due": weights.take(number, request.body)})
+    except UploadRefused as error:
+        return _problem(409, error.sentence, due=error.due)
+
+
+@login_required
+@require_POST
+def finish(request: HttpRequest, slug: str, pk: uuid.UUID) -> JsonResponse:
+    """Check what came; used from then on, or refused: `{state, reason}`.
+
+    Takes up to half a minute in this request's own thread. 503 while another one is checked.
+    """
+    weights = _upload(request, slug, pk)
+    if not weights.claim_check():
+        return _problem(409, "This upload is not complete, or over. Choose the file again.")
+    try:
+        data = weights.data()
+        passed = check(data, weights.labels or None, weights.colours, weights.scale)
+    except ModelFailed as error:
+        return _refuse(request, weights, error.sentence)
+    except (Busy, OSError):
+        weights.give_back()
+        return _problem(503, NO_PROCESS)
+    except BaseException:
+        weights.give_back()
+        raise
+    facts = {"labels": passed.labels, "width": passed.width, "height": passed.height}
+    with transaction.atomic():
+        if not weights.accept(data, passed.sentence(), **facts):
+            return _problem(409, "Another file was chosen meanwhile.")
+        said = f"in use; {weights.size} bytes, {len(passed.labels)} labels"
+        note(request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=said)
+    messages.success(request, f"{weights.name} passed its check. The cameras detect with it now.")
+    return JsonResponse({"state": Weights.State.READY, "reason": passed.sentence()})
+
+
+def _refuse(request: HttpRequest, weights: Weights, reason: str) -> JsonResponse:
+    with transaction.atomic():
+        if weights.refuse(reason):
+            said = f"refused: {reason}"
+            note(request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=said)
+    return JsonResponse({"state": Weights.State.REFUSED, "reason": reason})
+
+
+@login_required
+@require_POST
+def remove(request: HttpRequest, slug: str) -> HttpResponse:
+    """The cameras detect with the shipped detector again, within seconds."""
+    found = administered(request, slug, FOR_ADMINS)
+    with transaction.atomic():
+        used = Weights.remove(found)
+        if used is not None:
+            note(request, Action.CHANGE_MODEL, used.name, found, detail="removed")
+            messages.success(request, f"{used.name} is removed.")
+    return redirect("detector", slug)
+
+
+def _problem(status: int, detail: str, **more: Any) -> JsonResponse:
+    return JsonResponse({"detail": detail, **more}, status=status)

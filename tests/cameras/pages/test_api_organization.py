@@ -1,0 +1,37 @@
+"""A camera's organization, as the API answers about it."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.test import Client
+
+from cameras.models import Camera, Membership, Organization, Role, Token, User
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_foreign_organization_is_answered_like_none(
+    camera: Camera, admin: User, club: Organization
+) -> None:
+    foreign = Organization.objects.create(name="Foreign", slug="foreign")
+    own = Organization.objects.create(name="Own", slug="own")
+    Membership.objects.create(user=admin, organization=own, role=Role.ADMIN)
+    _, text = Token.for_sign_in(admin, club, Role.ADMIN)
+
+    def answered(organization: object) -> tuple[int, bytes]:
+        answer = Client().patch(
+            f"/api/v1/cameras/{camera.pk}",
+            {"organization": organization},
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {text}"},
+        )
+        return answer.status_code, answer.content
+
+    others = [foreign.pk, own.pk, uuid.uuid4(), "nonsense", 7, True]
+    answers = {answered(one if isinstance(one, int) else str(one)) for one in others}
+    ((status, said),) = answers
+    assert status == 400
+    assert b"A camera keeps its organization." in said
+    assert answered(str(club.pk))[0] == 200

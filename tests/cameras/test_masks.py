@@ -1,0 +1,305 @@
+"""Privacy masks in a running installation: at no exit a pixel of what is beneath.
+
+The frames alternate between two secrets that differ beneath the mask only. So behind it they must
+be the same, byte for byte, whichever secret it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from websockets.sync.client import ClientConnection
+
+from tests.installation import KEEPER, Installation, submit
+from tests.masked import MASKS, is_covered, is_loud, secret_jpeg
+from tests.parcels import parcel
+from tests.publishers import answer, publishing, seed_parcel, v1_parcel
+from tests.sockets import acknowledged, frame, heard, watching
+from tests.waiting import until
+
+Found = tuple[int, bytes]  # capture time, JPEG
+
+
+def bearer(house: Installation) -> dict[str, str]:
+    with house.api() as api:
+        return {"Authorization": api.headers["Authorization"]}
+
+
+@pytest.fixture
+def camera(house: Installation) -> Iterator[str]:
+    made = house.add_camera(name=f"Secret {uuid.uuid4()}", kind="push", detect=False)
+    yield made
+    with house.api() as api:
+        api.delete(f"/cameras/{made}")
+
+
+@pytest.fixture(scope="module")
+def staff(house: Installation) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=house.url, follow_redirects=True, timeout=10) as client:
+        submit(client, client.get("/signin"), KEEPER)
+        yield client
+
+
+def mask(house: Installation, camera: str, masks: Any = MASKS) -> None:
+    with house.api() as api:
+        assert api.patch(f"/cameras/{camera}", json={"masks": masks}).status_code == 200
+
+
+class Device:
+    """Pushes the two secrets in turn, some ten a second. `secrets` tells which was when."""
+
+    def __init__(self, house: Installation, camera: str, way: str) -> None:
+        self.secrets: dict[int, int] = {}
+        self._house, self._camera, self._way = house, camera, way
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Device:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        with contextlib.ExitStack() as stack:
+            send = self._sender(stack)
+            while not self._stop.wait(0.1):
+                at, secret = int(time.time() * 1000), 1 + len(self.secrets) % 2
+                self.secrets[at] = secret
+                send(at, secret_jpeg(secret))
+
+    def _sender(self, stack: contextlib.ExitStack) -> Callable[[int, bytes], object]:
+        headers = bearer(self._house)
+        if self._way == "send":
+            client = stack.enter_context(httpx.Client(headers=headers, timeout=10))
+            url = f"{self._house.url}/api/v1/actions/actions/send"
+
+            def post(at: int, jpeg: bytes) -> object:
+                text = base64.b64encode(jpeg).decode()
+                return client.post(url, json=parcel(self._camera, timestamp=at, frame=text))
+
+            return post
+        v1 = self._way == "v1"
+        socket = stack.enter_context(publishing(self._house, self._camera, headers=headers, v1=v1))
+
+        def speak(at: int, jpeg: bytes) -> object:
+            text = base64.b64encode(jpeg).decode()
+            socket.send(
+                v1_parcel(jpeg, timestamp=at)
+                if v1
+                else seed_parcel(self._camera, timestamp=at, frame=text)
+            )
+            return answer(socket)
+
+        return speak
+
+
+def by_json(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    with watching(house, camera, headers=bearer(house), query=query) as socket:
+        while True:
+            message = frame(socket)
+            yield message["timestamp"], base64.b64decode(message["frame"])
+
+
+def by_v1(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    with watching(house, camera, headers=bearer(house), v1=True, query=query) as socket:
+        while True:
+            message = acknowledged(socket)
+            if "jpeg" in message:
+                yield message["timestamp"], message["jpeg"]
+
+
+def by_mjpeg(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    url = f"{house.url}/api/v1/cameras/{camera}/stream.mjpeg{query}"
+    with httpx.stream("GET", url, headers=bearer(house), timeout=10) as stream:
+        left = b""
+        for chunk in stream.iter_raw():
+            left += chunk
+            while (start := left.find(b"\xff\xd8")) >= 0:
+                head = left[:start]
+                length = int(head.rpartition(b"Content-Length: ")[2].split(b"\r")[0])
+                if len(left) < start + length:
+                    break
+                stamp = int(head.rpartition(b"X-Timestamp: ")[2].split(b"\r")[0])
+                yield stamp, left[start : start + length]
+                left = left[start + length :]
+
+
+def by_snapshot(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    url = f"{house.url}/api/v1/cameras/{camera}/snapshot.jpg{query}"
+    with httpx.Client(headers=bearer(house), timeout=10) as client:
+        while True:
+            found = client.get(url)
+            if found.status_code == 200:
+                yield int(found.headers["X-Timestamp"]), found.content
+
+
+EXITS = {"json": by_json, "v1": by_v1, "mjpeg": by_mjpeg, "snapshot": by_snapshot}
+
+
+def gathered(exit_: Iterator[Found], device: Device) -> set[bytes]:
+    """All different pictures, until both secrets have come by several times."""
+    pictures, secrets = set[bytes](), list[int]()
+    with contextlib.closing(exit_):  # type: ignore[type-var]
+        for at, jpeg in exit_:
+            if at in device.secrets:
+                pictures.add(jpeg)
+                secrets.append(device.secrets[at])
+            if min(secrets.count(1), secrets.count(2)) >= 3:
+                return pictures
+    raise AssertionError("the stream ended")
+
+
+@pytest.mark.parametrize("way", ["v1", "json", "send"])
+def test_what_devices_push_is_the_same_whatever_is_beneath(
+    house: Installation, camera: str, way: str
+) -> None:
+    mask(house, camera)
+    with Device(house, camera, way) as device:
+        for name, exit_ in EXITS.items():
+            for query in ("", "?width=320&fps=10") if name != "snapshot" else ("",):
+                pictures = gathered(exit_(house, camera, query), device)
+                assert len(pictures) == 1, (name, query)
+                assert all(map(is_covered, pictures)), (name, query)
+
+
+def test_without_masks_the_secrets_can_be_told_apart(house: Installation, camera: str) -> None:
+    with Device(house, camera, "v1") as device:
+        for name, exit_ in EXITS.items():
+            pictures = gathered(exit_(house, camera), device)
+            assert len(pictures) == 2, name
+            assert all(map(is_loud, pictures)), name
+
+
+def test_the_kept_picture_and_the_admins_thumbnail_are_masked(
+    house: Installation, camera: str, staff: httpx.Client
+) -> None:
+    mask(house, camera)
+    thumbnail = f"/admin/cameras/camera/{camera}/thumbnail.jpg"
+    with Device(house, camera, "v1"):
+        kept = until(lambda: picture(staff, f"/cameras/{camera}/still.jpg"), 15, "a still")
+        fresh = until(lambda: picture(staff, thumbnail), 15, "a thumbnail")
+    until(lambda: house.state(camera) == "offline", 20, "offline")
+    old = until(lambda: picture(staff, thumbnail), 5, "a thumbnail of what was kept")
+    assert all(map(is_covered, (kept, fresh, old)))
+
+
+def picture(client: httpx.Client, address: str) -> bytes | None:
+    found = client.get(address)
+    return found.content if found.status_code == 200 else None
+
+
+def test_a_change_under_a_running_stream_takes_effect_and_never_returns(
+    house: Installation, camera: str, staff: httpx.Client
+) -> None:
+    """Whoever watches is shown the old masks for at most two seconds, and who comes gets none."""
+    seen: dict[str, list[tuple[float, bytes]]] = {name: [] for name in EXITS}
+    stop = threading.Event()
+
+    def watch(name: str) -> None:
+        with contextlib.closing(EXITS[name](house, camera)) as frames:  # type: ignore[type-var]
+            for _, jpeg in frames:
+                seen[name].append((time.monotonic(), jpeg))
+                if stop.is_set():
+                    return
+
+    threads = [threading.Thread(target=watch, args=[name], daemon=True) for name in EXITS]
+    with Device(house, camera, "v1"):
+        for thread in threads:
+            thread.start()
+        until(lambda: all(len(found) > 5 for found in seen.values()), 20, "all streams")
+        until(lambda: picture(staff, f"/cameras/{camera}/still.jpg"), 10, "a still")
+        asked = time.monotonic()
+        mask(house, camera)
+        changed = time.monotonic()
+        after = [
+            staff.get(f"/cameras/{camera}/still.jpg"),
+            staff.get(f"/api/v1/cameras/{camera}/snapshot.jpg", headers=bearer(house)),
+            staff.get(f"/admin/cameras/camera/{camera}/thumbnail.jpg"),
+        ]
+        until(
+            lambda: all(is_covered(found[-1][1]) for found in seen.values()), 15, "masks everywhere"
+        )
+        counts = {name: len(found) for name, found in seen.items()}
+        until(lambda: all(len(seen[n]) > counts[n] + 10 for n in seen), 20, "more pictures")
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+    for found in after:
+        assert found.status_code in (404, 503) or is_covered(found.content)
+    for name, found in seen.items():
+        loud = [at for at, jpeg in found if not is_covered(jpeg)]
+        covered = [at for at, jpeg in found if is_covered(jpeg)]
+        assert max(loud) < min(covered), f"{name}: what was masked stays masked"
+        assert max(loud) - changed < 2, name
+        print(f"{name}: old for {max(loud) - changed:.2f} s, new in {min(covered) - changed:.2f}")
+        assert asked < changed
+
+
+def test_other_masks_come_without_a_picture_that_has_none(
+    house: Installation, camera: str, staff: httpx.Client
+) -> None:
+    small = [[[0, 0], [0.1, 0], [0.1, 0.1]]]
+    mask(house, camera, MASKS)
+    stop, bare = threading.Event(), list[int]()
+    told = threading.Event()
+
+    def watch() -> None:
+        for at, jpeg in by_v1(house, camera):
+            told.set()
+            if not is_covered(jpeg):
+                bare.append(at)
+            if stop.is_set():
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    with Device(house, camera, "v1"):
+        watcher.start()
+        assert told.wait(15)
+        for masks in (MASKS + small, MASKS, [*MASKS, MASKS[0]]):
+            before = until(lambda: kept_at(staff, camera), 10, "a still")
+            mask(house, camera, masks)
+            until(lambda: kept_at(staff, camera) not in ("", before), 10, "a new reader")  # noqa: B023
+        stop.set()
+        watcher.join(10)
+    assert bare == []
+
+
+def kept_at(staff: httpx.Client, camera: str) -> str:
+    """Of which moment the still is, or nothing: a change takes it away, a new reader brings one."""
+    return staff.get(f"/cameras/{camera}/still.jpg").headers.get("ETag", "")
+
+
+def test_who_joins_a_silent_camera_gets_no_picture_from_before_the_masks(
+    house: Installation, camera: str
+) -> None:
+    with watching(house, camera, headers=bearer(house), v1=True) as keeps_it:
+        with Device(house, camera, "v1"):
+            assert is_loud(_first(keeps_it))
+        mask(house, camera)
+        deadline = time.monotonic() + 2
+
+        def nothing() -> bool:
+            with watching(house, camera, headers=bearer(house), v1=True) as late:
+                return not any("jpeg" in message for message in heard(late, 0.3))
+
+        until(nothing, 2.5, "no old picture")
+        assert time.monotonic() < deadline + 0.5
+        assert nothing()
+
+
+def _first(socket: ClientConnection) -> bytes:
+    while True:
+        message = acknowledged(socket)
+        if "jpeg" in message:
+            return bytes(message["jpeg"])

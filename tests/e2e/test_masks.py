@@ -1,0 +1,195 @@
+"""Privacy masks as an administrator draws them, in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser import Tab, chromium, new_page
+from tests.installation import Installation
+from tests.waiting import until
+
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def session(browser: Browser, house: Installation) -> Any:
+    """The cookies of somebody who has signed in."""
+    from tests.e2e.test_journey import sign_in
+
+    with new_page(browser) as opened:
+        sign_in(opened.page, house)
+        return opened.context.storage_state()
+
+
+@pytest.fixture
+def tab(browser: Browser, session: Any) -> Iterator[Tab]:
+    with new_page(browser, viewport=WIDE, storage_state=session) as opened:
+        yield opened
+
+
+@pytest.fixture
+def camera(house: Installation) -> Iterator[str]:
+    """A camera of one's own that has shown a picture."""
+    made = house.add_camera(name=f"Yard {uuid.uuid4()}", kind="demo", detect=False)
+    until(lambda: house.state(made) == "live", 20, "live")
+    yield made
+    with house.api() as api:
+        api.delete(f"/cameras/{made}")
+
+
+def open_editor(page: Page, house: Installation, camera: str) -> Locator:
+    """The editor, with a picture under it."""
+
+    def pictured() -> bool:
+        page.goto(f"{house.url}/cameras/{camera}/edit")
+        return page.locator("[data-masks-stage] img").count() == 1
+
+    until(pictured, 15, "a picture in the editor")
+    editor = page.locator("[data-masks]")
+    if not editor.is_visible():
+        page.get_by_text("Privacy masks", exact=True).click()
+    stage = editor.locator("[data-masks-stage]")
+    stage.scroll_into_view_if_needed()
+    return stage
+
+
+def spot(stage: Locator, x: float, y: float) -> tuple[float, float]:
+    """A place of the picture, on the page."""
+    box = stage.bounding_box()
+    assert box
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def drawn(page: Page) -> list[list[list[float]]]:
+    """What goes with the form."""
+    found: list[list[list[float]]] = json.loads(page.locator("input[name=masks]").input_value())
+    return found
+
+
+def drag(page: Page, stage: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
+    page.mouse.move(*spot(stage, *start))
+    page.mouse.down()
+    page.mouse.move(*spot(stage, (start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
+    page.mouse.move(*spot(stage, *end))
+    page.mouse.up()
+
+
+def close(found: list[list[float]], wanted: list[list[float]], by: float = 0.01) -> bool:
+    return len(found) == len(wanted) and all(
+        abs(a - b) <= by
+        for one, other in zip(found, wanted, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def shade(page: Page, x: float, y: float) -> list[int]:
+    """Red, green and blue of the live picture at a place from 0 to 1."""
+    made: list[int] = page.evaluate(
+        """([x, y]) => {
+            const canvas = document.querySelector("canvas");
+            const place = [Math.round(x * canvas.width), Math.round(y * canvas.height), 1, 1];
+            return [...canvas.getContext("2d").getImageData(...place).data].slice(0, 3);
+        }""",
+        [x, y],
+    )
+    return made
+
+
+def grey(page: Page, x: float, y: float) -> bool:
+    return all(abs(one - 112) <= 3 for one in shade(page, x, y))
+
+
+def test_a_drawn_mask_covers_the_live_picture(tab: Tab, house: Installation, camera: str) -> None:
+    page, stage = tab.page, open_editor(tab.page, house, camera)
+    drag(page, stage, (0.1, 0.2), (0.4, 0.7))
+    assert close(drawn(page)[0], [[0.1, 0.2], [0.4, 0.2], [0.4, 0.7], [0.1, 0.7]])
+    for corner in ((0.6, 0.5), (0.9, 0.5), (0.9, 0.9)):
+        page.mouse.click(*spot(stage, *corner))
+    page.mouse.click(*spot(stage, 0.6, 0.5))
+    assert close(drawn(page)[1], [[0.6, 0.5], [0.9, 0.5], [0.9, 0.9]])
+    page.mouse.click(*spot(stage, 0.2, 0.6))
+    drag(page, stage, (0.4, 0.7), (0.45, 0.8))
+    drag(page, stage, (0.2, 0.6), (0.15, 0.6))
+    assert close(drawn(page)[0], [[0.05, 0.2], [0.35, 0.2], [0.4, 0.8], [0.05, 0.7]])
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Part of the picture is masked.")).to_be_visible()
+    until(lambda: page.locator("canvas:visible").count() and grey(page, 0.25, 0.45), 15, "grey")
+    assert grey(page, 0.8, 0.6)
+    assert not all(grey(page, 0.5, y / 10) for y in range(1, 10))
+    assert tab.errors == []
+
+
+def test_everything_is_done_by_keyboard_too(tab: Tab, house: Installation, camera: str) -> None:
+    page, _ = tab.page, open_editor(tab.page, house, camera)
+    page.get_by_role("button", name="Add an area").focus()
+    page.keyboard.press("Enter")
+    area = page.get_by_role("button", name="Area 1 of 1, 4 corners")
+    expect(area).to_be_focused()
+    before = drawn(page)[0]
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    assert close(drawn(page)[0], [[x - 0.05, y + 0.005] for x, y in before], 0.0002)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Area 1, corner 1 of 4")).to_be_focused()
+    page.keyboard.press("Shift+ArrowUp")
+    assert close(drawn(page)[0][:1], [[before[0][0] - 0.05, before[0][1] - 0.045]], 0.0002)
+    page.keyboard.press("Insert")
+    expect(page.get_by_role("button", name="Area 1, corner 2 of 5")).to_be_focused()
+    page.keyboard.press("Delete")
+    page.keyboard.press("Delete")
+    assert len(drawn(page)[0]) == 3
+    page.keyboard.press("Delete")
+    expect(page.locator("[data-masks-said]")).to_contain_text("at least three corners")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("button", name="Area 1 of 1, 3 corners")).to_be_focused()
+    page.keyboard.press("Delete")
+    assert drawn(page) == []
+    assert tab.errors == []
+
+
+def test_a_finger_draws_and_the_corners_are_large_enough_for_it(
+    browser: Browser, session: Any, house: Installation, camera: str
+) -> None:
+    how = {"viewport": NARROW, "has_touch": True, "is_mobile": True, "storage_state": session}
+    with new_page(browser, **how) as tab:
+        page, stage = tab.page, open_editor(tab.page, house, camera)
+        for corner in ((0.2, 0.2), (0.8, 0.2), (0.5, 0.8)):
+            page.touchscreen.tap(*spot(stage, *corner))
+        page.touchscreen.tap(*spot(stage, 0.2, 0.2))
+        assert close(drawn(page)[0], [[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]])
+        corner = page.get_by_role("button", name="Area 1, corner 1 of 3").bounding_box()
+        assert corner
+        assert corner["width"] >= 40
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+        assert tab.errors == []
+
+
+def test_without_a_picture_there_is_a_grid_to_draw_on(tab: Tab, house: Installation) -> None:
+    camera = house.add_camera(name=f"Blind {uuid.uuid4()}", kind="push")
+    try:
+        page = tab.page
+        page.goto(f"{house.url}/cameras/{camera}/edit")
+        page.get_by_text("Privacy masks", exact=True).click()
+        stage = page.locator("[data-masks-stage]")
+        assert stage.locator("img").count() == 0
+        stage.scroll_into_view_if_needed()
+        drag(page, stage, (0.3, 0.3), (0.6, 0.6))
+        assert len(drawn(page)) == 1
+        assert tab.errors == []
+    finally:
+        with house.api() as api:
+            api.delete(f"/cameras/{camera}")

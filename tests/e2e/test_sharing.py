@@ -1,0 +1,133 @@
+"""A share link from hand to hand, in real browsers: made, opened by a stranger, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, WebSocket, expect
+
+from tests.browser import Tab, chromium, new_page
+from tests.e2e.test_journey import sign_in
+from tests.installation import Installation
+from tests.waiting import until
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def camera(house: Installation) -> Iterator[str]:
+    made = house.add_camera(name="Shared pitch", kind="demo")
+    yield made
+    with house.api() as api:
+        api.delete(f"/cameras/{made}")
+
+
+@pytest.fixture
+def operator(browser: Browser, house: Installation) -> Iterator[Tab]:
+    with new_page(browser) as tab:
+        sign_in(tab.page, house)
+        yield tab
+
+
+def make_link(page: Page, house: Installation, camera: str) -> str:
+    """An operator makes a link on the camera's page; its address."""
+    page.goto(f"{house.url}/cameras/{camera}")
+    panel = page.locator("#share-links")
+    panel.locator("summary").click()
+    panel.get_by_label("Who is it for").fill("Away fans")
+    panel.get_by_label("May be opened").select_option("5 times")
+    panel.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_text("The share link “Away fans” is made.")).to_be_visible()
+    address = page.get_by_label("Address of the share link Away fans")
+    expect(address).to_be_in_viewport()
+    return address.input_value()
+
+
+DRAWN = """() => {
+  const canvas = document.querySelector("canvas");
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(data).size > 50;
+}"""
+
+
+def pictures_are_live(page: Page) -> None:
+    badge = page.locator("[data-badge-text]")
+    until(lambda: badge.inner_text().startswith("Live"), 20, "live")
+    until(lambda: page.evaluate(DRAWN), 5, "a picture that is drawn")
+
+
+def revoke(page: Page, house: Installation, camera: str) -> None:
+    page.goto(f"{house.url}/cameras/{camera}")
+    page.get_by_role("button", name="Revoke Away fans").click()
+    page.locator("#confirm").get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("The share link “Away fans” is revoked.")).to_be_visible()
+
+
+def test_stranger_watches_until_the_link_is_revoked(
+    house: Installation, browser: Browser, operator: Tab, camera: str
+) -> None:
+    address = make_link(operator.page, house, camera)
+    with new_page(browser, viewport=PHONE) as guest:
+        page = guest.page
+        asked: list[str] = []
+        sockets: list[WebSocket] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("websocket", lambda socket: sockets.append(socket))
+        page.goto(address)
+        expect(page.get_by_role("heading")).to_contain_text(
+            "shares the camera Shared pitch with you"
+        )
+        assert not sockets
+        page.get_by_role("button", name="Watch").click()
+        pictures_are_live(page)
+        expect(page.locator("[data-size]")).to_have_text("768 × 432", timeout=5000)
+        page.get_by_role("button", name="Detections").click()
+        assert (
+            page.get_by_role("button", name="Detections").get_attribute("aria-pressed") == "false"
+        )
+        page.reload()
+        pictures_are_live(page)
+        expect(operator.page.locator("#share-links")).to_contain_text("opened 0 of 5")
+        operator.page.reload()
+        expect(operator.page.locator("#share-links")).to_contain_text("opened 1 of 5")
+
+        before = len(sockets)
+        revoke(operator.page, house, camera)
+        expect(page.get_by_role("heading", name="This link has ended")).to_be_visible(timeout=3000)
+        expect(page.locator("canvas")).to_have_count(0)
+        assert "signed out" not in page.locator("body").inner_text().lower()
+        page.wait_for_timeout(2500)  # a retry would come after one second
+        assert len(sockets) == before
+        known = (address, f"{house.url}/static/", "blob:")
+        assert [url for url in asked if not url.startswith(known)] == []
+        assert guest.errors == []
+        page.reload()
+        expect(page.get_by_role("heading", name="This link does not open anything")).to_be_visible()
+    assert operator.errors == []
+
+
+def test_link_revoked_behind_a_page_at_rest_ends_in_words(
+    house: Installation, browser: Browser, operator: Tab, camera: str
+) -> None:
+    """Its next handshake is refused, which a browser cannot tell from a dead network."""
+    address = make_link(operator.page, house, camera)
+    with new_page(browser) as guest:
+        page = guest.page
+        page.goto(address)
+        page.get_by_role("button", name="Watch").click()
+        pictures_are_live(page)
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+        revoke(operator.page, house, camera)
+        expect(page.locator("canvas")).to_have_count(1)
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+        ended = page.get_by_role("heading", name="This link has ended")
+        expect(ended).to_be_visible(timeout=15_000)
+        expect(page.locator("canvas")).to_have_count(0)
+        expect(page.locator("#toasts")).to_be_empty()
