@@ -257,7 +257,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='token',
             name='uid',
-            field=models.UUIDField(default=uuid.uuid4, editable=False, null=True),
+            field=models.UUIDField(editable=False, null=True),  # a default would be one for all rows
         ),
         migrations.RunPython(name_tokens, migrations.RunPython.noop),
         migrations.AlterField(
