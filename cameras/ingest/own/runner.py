@@ -55,7 +55,8 @@ def main(fd: int) -> NoReturn:
     limit = float(asked["seconds"])
     signal.setitimer(signal.ITIMER_REAL, limit)  # kills, even an orphan that computes for ever
     if checking:
-        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit),) * 2)
+        cpu = math.ceil(limit)  # with equal limits the kernel kills without saying why
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
     try:
         model = Model(data, str(asked["colours"]), str(asked["scale"]))
         answer = check(model, asked["labels"]) if checking else model.facts()
