@@ -75,13 +75,13 @@ class TrustedProxies:
             headers = dict(scope["headers"])
             lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
             if (outside := client_behind(lines)) is not None:
-                client = [outside, 0]
+                client = (outside, 0)
             if headers.get(b"x-forwarded-proto", b"").strip() == b"https":
                 scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
         elif client and not self._warned:
             self._warn(client[0], scope.get("headers", ()))
         if client and (address := address_in(client[0])) is not None:
-            scope["client"] = [str(address), client[1]]
+            scope["client"] = (str(address), client[1])  # a tuple, for uvicorn
         await self._app(scope, receive, send)
 
     def _warn(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
