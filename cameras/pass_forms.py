@@ -52,6 +52,10 @@ class ShareLinkForm(forms.ModelForm[ShareLink]):
 
     field_order = ("name", "hours", "uses_most")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("auto_id", "share_%s")  # it stands on one page with a stream key's
+        super().__init__(*args, **kwargs)
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if "hours" in cleaned:

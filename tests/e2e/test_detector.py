@@ -75,7 +75,7 @@ def test_a_model_is_uploaded_detects_on_a_camera_and_is_removed(
         expect(page.get_by_text("<i>player</i>")).to_be_attached()
 
         until(lambda: "<i>player</i>" in labels(own, camera), 20, "the model's label")
-        assert "person" not in labels(own, camera)
+        until(lambda: "person" not in labels(own, camera), 10, "the end of what was seen before")
 
         page.get_by_role("button", name="Remove").click()
         page.get_by_role("dialog").get_by_role("button", name="Remove").click()

@@ -179,7 +179,9 @@ def test_address(browsers: dict[str, Knocking], told: dict[str, dict[str, str]],
         assert root.status_code == 405
     elif name in READ_ONLY or not there:
         assert root.status_code in (200, 302, 403, 404), root.status_code
-    elif name.endswith(("_add", "_delete", "_history")):  # logs and credentials are neither made nor deleted
+    elif name.endswith(
+        ("_add", "_delete", "_history")
+    ):  # logs and credentials are neither made nor deleted
         assert root.status_code in (200, 403), root.status_code
     else:
         assert root.status_code == 200, root.status_code

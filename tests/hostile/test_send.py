@@ -29,6 +29,7 @@ from tests.hostile.malice import (
 )
 from tests.hostile.peer import exchange, request
 from tests.hostile.siege import SILENCE_S, TRACEBACK, Honest, Siege, messages
+from tests.parcels import parcel
 
 pytestmark = [
     pytest.mark.one_database,
@@ -148,6 +149,8 @@ def test_bodies_and_headers(siege: Siege, times: int) -> None:
     with siege.withstood():
         for text in CLASSICS:
             post("whole", "application/json", text.encode(), siege.cast.push)
+        for camera in (siege.cast.push, siege.cast.plaza):
+            post("whole", "application/json", json.dumps(parcel(camera)).encode(), camera)
         send()
         print(dict(sorted(outcomes.items())))
     assert siege.sent == count

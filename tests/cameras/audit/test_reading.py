@@ -128,6 +128,7 @@ def test_an_entry_of_who_and_what_is_gone_is_still_shown(
     assert "Club" in staff.get(address).content.decode()
 
 
+@pytest.mark.one_database  # an export gives its connection back, and with it a test's transaction
 @pytest.mark.django_db
 @pytest.mark.parametrize("withdrawn", ["rank", "session"])
 @pytest.mark.parametrize("where", ["page", "admin"])

@@ -86,7 +86,7 @@ def test_a_ticket_is_called_after_who_asked_for_it(house: Installation, cast: Ca
 
 
 def test_a_view_that_is_withdrawn_ends_in_the_log_as_well(house: Installation, cast: Cast) -> None:
-    mine = assemble(house, "withdrawn")
+    mine = assemble(house, "view-withdrawn")
     with watching(house, mine.key) as socket:
         frame(socket)
         before = len(entries(house, mine.plaza))
