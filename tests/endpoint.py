@@ -228,9 +228,11 @@ def endpoint() -> Iterator[Model]:
 
     async def end() -> None:
         server.close()
-        model.cut()
-        mine = asyncio.current_task()
-        await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not mine))
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            model.cut()  # again, for one that had just been let in
+            done, _ = await asyncio.wait(others, timeout=0.2)
+            for task in done:
+                task.result()
 
     model, server = asyncio.run_coroutine_threadsafe(begin(), loop).result(10)
     try:
