@@ -50,8 +50,11 @@ class CameraSocket(AsyncWebsocketConsumer):
             await self.accept(self._subprotocol())
             await self.close(closed.code, closed.reason)
             return
+        # On record before it is open: what a device sends at once must find a listener.
+        recorded = await self._is_on_record(admission)
         await self.accept(self._subprotocol())
-        if not await self._is_on_record(admission):
+        if not recorded:
+            await self.close(1011)
             return
         self._begin(admission, name)
         process.watchman().post(self, admission.grant, self._leave)
@@ -64,7 +67,6 @@ class CameraSocket(AsyncWebsocketConsumer):
             self.view = await process.logbook().begin(asker, admission.camera, action)
         except NotRecorded as error:
             log.error("a socket was not opened: %s", error)
-            await self.close(1011)
             return False
         return True
 
