@@ -27,14 +27,15 @@ class Renditions:
         self._lock = threading.Lock()
         self.encodes = 0
 
-    def wish(self, rates: Iterable[tuple[int, int]]) -> None:
-        """From now on make these: width, and frames a second at most.
+    def wish(self, rates: Iterable[tuple[int, int]]) -> list[int]:
+        """From now on make these: width, and frames a second at most. Returns the new widths.
 
         `NATIVE` is every picture that comes: a camera is captured at its own rate, and a device
         pushes at what rate it likes.
         """
         with self._lock:
             wanted = dict(rates)
+            new = [width for width in wanted if width not in self._paces]
             for width in self._paces.keys() - wanted.keys():
                 del self._paces[width]
             for width, fps in wanted.items():
@@ -43,6 +44,7 @@ class Renditions:
                     self._paces[width] = None
                 elif pace is None or pace.fps != fps:
                     self._paces[width] = Pace(fps)
+        return new
 
     @property
     def rate(self) -> float:

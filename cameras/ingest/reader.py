@@ -15,7 +15,7 @@ from cameras.ingest.isolation import bare_environment
 from cameras.ingest.recorder import Recorder
 from cameras.ingest.starting import start
 from cameras.ingest.totals import Totals
-from cameras.ingest.uplink import LinkLost, SocketLink, Uplink
+from cameras.ingest.uplink import LinkLost, Packet, SocketLink, Uplink
 from cameras.live.variants import Wish
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class Reader:
         self.quiet_after = time.monotonic() + START_S
         self.wishes: list[Wish] = []
         self.fence = 0  # of the lease, which its supervisor knows
+        self.early: Packet | None = None  # a pushed frame that waits for the process
         self.complaints: deque[tuple[str, str]] = deque(maxlen=8)  # own models, what they did
         self.task = asyncio.create_task(self._run(), name=f"reader {self.camera_id}")
 
@@ -88,6 +89,9 @@ class Reader:
             terms = {"type": "config", "attempt": self.attempt, "waited": self._waited}
             await self._link.send(self.config | terms, b"")
             await self._link.send(self._wishes_packet(), b"")
+            if self.early is not None:
+                await self._link.send(*self.early)
+                self.early = None
             async for header, payload in self._link.receive():
                 self.quiet_after = time.monotonic() + SILENCE_S
                 header |= self._names()
@@ -152,6 +156,12 @@ class Reader:
                 await self._link.send(header, payload)
             except LinkLost:
                 return
+
+    async def push(self, header: dict[str, Any], payload: bytes) -> None:
+        """A pushed frame down; the newest waits where the process is only being started."""
+        if self._link is None:
+            self.early = header, payload
+        await self.say(header, payload)
 
     async def report(self, state: str, reason: str) -> None:
         """Say and store what the worker cannot: that it failed, or that it was ended."""

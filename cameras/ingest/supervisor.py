@@ -12,6 +12,7 @@ from django.db import Error as DatabaseError
 
 from cameras.ingest import reports
 from cameras.ingest.blame import Blame
+from cameras.ingest.early import Early
 from cameras.ingest.ending import end
 from cameras.ingest.leases import Leases
 from cameras.ingest.reader import SILENCE_S, Config, Reader
@@ -41,6 +42,7 @@ class Supervisor:
         self._wishes: dict[str, list[Wish]] = {}
         self._recorder = Recorder(leases.doubt)
         self._blame = Blame()
+        self._early = Early()
 
     async def run(self, uplink: Uplink) -> None:
         """Until the uplink is lost or the task is cancelled; then all readers are ended.
@@ -68,6 +70,7 @@ class Supervisor:
     async def _look(self, uplink: Uplink) -> None:
         began = time.monotonic()
         configs: dict[str, Config] | None = None
+        self._early.forget(began)
         try:
             configs = await database_sync_to_async(reports.configurations)()
         except DatabaseError as error:
@@ -151,6 +154,7 @@ class Supervisor:
         reader = Reader(config, uplink, self._recorder, self.totals, attempt, waited)
         reader.fence = fence
         reader.wishes = self._wishes.get(reader.camera_id, [])
+        reader.early = self._early.take(reader.camera_id, time.monotonic())
         self.workers[reader.camera_id] = reader
 
     async def _listen(self, uplink: Uplink) -> None:
@@ -159,7 +163,9 @@ class Supervisor:
                 if header["type"] == "wishes":
                     await self._set_wishes(read_wishes(header))
                 elif reader := self.workers.get(header["camera"]):
-                    await reader.say(header, payload)
+                    await reader.push(header, payload)
+                else:
+                    self._early.put((header, payload), time.monotonic())
         except LinkLost:
             return
 

@@ -63,6 +63,7 @@ class Worker:
         self._own = Own.read(config.get("model"))
         self._tracker = Tracker(self._threshold)
         self._seq = 0
+        self._delivering = threading.Lock()
         self._published = 0
         self._latest: Picture | None = None
         self.camera: Capture | Push = (
@@ -91,8 +92,9 @@ class Worker:
     def receive(self, header: dict[str, Any], payload: bytes) -> None:
         """A packet from the supervisor. Unknown types are ignored."""
         if header["type"] == "wishes":
-            self._renditions.wish([(int(width), int(fps)) for width, fps in header["rates"]])
+            new = self._renditions.wish([(int(width), int(fps)) for width, fps in header["rates"]])
             self._set_rate()
+            self._show_again(new)
         elif header["type"] == "detector":
             self._own = Own.read(header["model"])
         elif header["type"] == "push" and isinstance(self.camera, Push):
@@ -114,14 +116,27 @@ class Worker:
             keep = time.monotonic() >= next_still
             if keep and NATIVE not in widths:
                 self._send_still(self._renditions.still(picture, None))
-            if widths:
-                self._seq += 1
-                for width, frame in self._renditions.of(picture, widths, self._objects(picture)):
-                    self._send(frame, width)
-                    if keep and width == NATIVE:
-                        self._send_still(frame)
+            for width, frame in self._deliver(picture, widths):
+                if keep and width == NATIVE:
+                    self._send_still(frame)
             if keep:
                 next_still = time.monotonic() + STILL_EVERY
+
+    def _show_again(self, widths: list[int]) -> None:
+        """The newest picture to whoever has just come: a device may not send another for long."""
+        picture = self.camera.slot.newest() if isinstance(self.camera, Push) else None
+        if picture is not None and self.camera.health().state in ("live", "stale"):
+            self._deliver(picture, widths)
+
+    def _deliver(self, picture: Picture, widths: list[int]) -> list[tuple[int, Frame]]:
+        """Send the picture in these widths. Returns what was sent."""
+        with self._delivering:
+            self._seq += bool(widths)
+            sent = []
+            for width, frame in self._renditions.of(picture, widths, self._objects(picture)):
+                self._send(frame, width)
+                sent.append((width, frame))
+        return sent
 
     def _send(self, frame: Frame, width: int) -> None:
         variant = {} if width == NATIVE else {"variant": width}

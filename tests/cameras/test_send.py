@@ -55,6 +55,20 @@ def test_it_works(house: Installation, cast: Cast) -> None:
     assert until(lambda: house.state(cast.push) in ("live", "stale"), 5)
 
 
+def test_first_frame_of_a_camera_just_made_reaches_who_comes_after_it(
+    house: Installation, cast: Cast
+) -> None:
+    """Its reader is not even started when the frame is accepted; there is no second frame."""
+    admin, operator = cast["admin"].bearer, cast["operator"].bearer
+    for width in ("", "?width=32"):
+        terms = {"name": f"Just made {width}", "kind": "push", "organization": cast.ours}
+        made = httpx.post(f"{house.url}/api/v1/cameras", json=terms, headers=admin).json()
+        assert post(house, parcel(made["id"], frame=picture(200)), operator).status_code == 202
+        with watching(house, made["id"], headers=cast["viewer"].bearer, query=width) as socket:
+            seen = frame(socket, timeout=10)
+        assert abs(int(pixels(seen["frame"]).mean()) - 200) < 6
+
+
 def test_echo_of_a_camera_that_the_server_reads_is_always_a_duplicate(
     house: Installation, cast: Cast
 ) -> None:

@@ -93,6 +93,20 @@ def test_a_pushed_jpeg_is_published_byte_for_byte() -> None:
         hand.first(is_live)
 
 
+def test_who_comes_after_a_pushed_picture_gets_it_at_once_in_the_width_wished() -> None:
+    with worker(kind="push") as hand:
+        taken = int(time.time() * 1000)
+        hand.say({"type": "push", "timestamp": taken}, plaza_jpegs()[0])
+        hand.first(is_live)
+        for rates, width in [([(0, 0)], 768), ([(0, 0), (320, 5)], 320)]:
+            hand.say({"type": "wishes", "rates": rates})
+            header, jpeg = hand.first(is_frame, 2)
+            assert (header["timestamp"], header["width"]) == (taken, width)
+            assert jpeg_size(jpeg)[0] == width
+        hand.say({"type": "wishes", "rates": [(320, 5)]})
+        assert not any(is_frame(h) for h, _ in hand.packets(0.7)), "nobody new, nothing again"
+
+
 def test_a_supervisor_that_does_not_read_makes_nothing_queue() -> None:
     with http_camera(fps=25) as camera, worker(kind="http", source=camera.url, fps=25) as hand:
         hand.say({"type": "wishes", "rates": [(0, 0)]})
