@@ -27,12 +27,10 @@ from chats.readers import Reader
 from chats.rows import in_rows
 from chats.runs import Run
 from chats.storing import reap
+from chats.tick import Tick
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.040
-SLOWEST_S = 0.120
-BUSY = 30  # a tick's work may be one part in so many of the time
 REAP_S = 15.0
 CLOSE_S = 1.5
 
@@ -55,10 +53,8 @@ class Desk:
         self._taking: set[asyncio.Task[Asked]] = set()
         self._places: Counter[uuid.UUID] = Counter()  # by person
         self._chores: list[asyncio.Task[None]] = []
-        self._ticking: asyncio.TimerHandle | None = None
-        self._ticked = 0.0
-        self._work_s = 0.0
         self._books = Bookkeeper(self.runs, self.news, self.stop)
+        self._tick = Tick(self.runs, self._books.changed, self.stop)
         self.closing = False
 
     def open(self) -> None:
@@ -102,7 +98,7 @@ class Desk:
         answering = Answering(asked, partial(prepare, asked))
         run = answering.run
         self.runs[run.generation_id] = run
-        listening = asyncio.create_task(answering.listen(self.heard))
+        listening = asyncio.create_task(answering.listen(self._tick.heard))
         self._listening[run.generation_id] = listening
         making = asyncio.create_task(
             self._make(answering, listening), name=f"answer {run.message_id}"
@@ -121,17 +117,6 @@ class Desk:
         self._taking.discard(task)
         if not task.cancelled():
             task.exception()  # whoever asked was told, unless they have gone
-
-    def heard(self, run: Run) -> None:
-        """The run has heard something: the first is told at once, the rest on the tick."""
-        if not run.shown:
-            run.show()
-            self._books.changed()
-        if self._ticking is None and run.waits:
-            pause = min(max(TICK_S, BUSY * self._work_s), SLOWEST_S)
-            due = max(self._ticked + pause, time.monotonic())
-            wait = due - time.monotonic()
-            self._ticking = asyncio.get_running_loop().call_later(wait, self._tick, due)
 
     def stop(self, generation_id: uuid.UUID) -> None:
         """End an answer of this process where it is; of others nothing is known here."""
@@ -166,25 +151,6 @@ class Desk:
             del self._listening[run.generation_id], self._tasks[run.generation_id]
             self.runs.pop(run.generation_id, None)
             run.end()
-
-    def _tick(self, due: float) -> None:
-        """Show what was heard since. Its work, and how late it came, set the pace of the next."""
-        self._ticking = None
-        rest = None
-        for run in tuple(self.runs.values()):
-            if run.waits:
-                try:
-                    run.show()
-                except Exception:  # the others are told all the same
-                    log.exception("answer %s could not be told", run.message_id)
-                    self.stop(run.generation_id)
-                if run.waits:
-                    rest = run
-        self._ticked = time.monotonic()
-        self._work_s = (self._work_s + self._ticked - due) / 2
-        self._books.changed()
-        if rest is not None:
-            self.heard(rest)
 
     async def _reaping(self) -> None:
         while True:

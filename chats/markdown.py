@@ -2,7 +2,7 @@
 
 Both read the same grammar with the same bounds: CommonMark, tables and strikethrough; HTML is text,
 no picture is ever loaded, and what is not a permitted link stays as it was written. What comes out
-passes nh3, which knows nothing of Markdown and lets through only what is listed here.
+passes nh3, which knows nothing of Markdown and lets through only what allowlist.py lists.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-import nh3
 from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import escape as escaping
+
+from chats.allowlist import REL, clean, permitted
 
 if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MOST = 64 * 1024  # UTF-16 units, which is what the page counts; longer texts are shown as they are
 NESTING = 20  # levels of blocks and of inline markup, each
-_PERMITTED = re.compile(r"(?:https?://|mailto:|/(?![/\\]))[!-\[\]-~]*", re.IGNORECASE)
 _OUTSIDE = re.compile(r"https?:", re.IGNORECASE)
 _LABEL = re.compile(r"[ \t]*([\w+#.-]{1,32})", re.ASCII)
 _ALIGNMENT = re.compile(r"text-align:(left|center|right)")
@@ -31,7 +31,6 @@ _EDGES = (  # what JavaScript or Python calls space
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
     "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
-_REL = "noopener noreferrer nofollow"
 
 _BLOCKS = {"paragraph": "p", "blockquote": "blockquote", "list_item": "li"} | {
     name: name for name in ("thead", "tbody", "tr", "th", "td")
@@ -39,32 +38,6 @@ _BLOCKS = {"paragraph": "p", "blockquote": "blockquote", "list_item": "li"} | {
 _HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6", "h6": "h6"}
 _INLINES = {"em": "em", "strong": "strong", "s": "s"}
 _LISTS = {"bullet_list": "ul", "ordered_list": "ol"}
-
-_cleaner = nh3.Cleaner(
-    tags={"a", "blockquote", "br", "button", "code", "div", "em", "figcaption", "figure", "hr"}
-    | {"h3", "h4", "h5", "h6", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
-    | {"table", "thead", "tbody", "tr", "th", "td"},
-    clean_content_tags={"script", "style"},
-    attributes={"a": {"href"}, "button": {"data-copy-code"}, "ol": {"start"}},
-    tag_attribute_values={"a": {"target": {"_blank"}}, "button": {"type": {"button"}}},
-    allowed_classes={
-        "div": {"table"},
-        "figure": {"code"},
-        "ol": {"tight"},
-        "ul": {"tight"},
-        "th": {"align-left", "align-center", "align-right"},
-        "td": {"align-left", "align-center", "align-right"},
-    },
-    url_schemes={"http", "https", "mailto"},
-    link_rel=_REL,
-)
-
-
-def permitted(href: str) -> bool:
-    """Whether a link, normalised by the parser, leads to the web, mail or a page of this site."""
-    if _PERMITTED.fullmatch(href) is None:
-        return False
-    return href in _cleaner.clean(f'<a href="{escape(href)}">').replace("&amp;", "&")
 
 
 def _escape(state: StateInline, silent: bool) -> bool:
@@ -96,8 +69,8 @@ def render(text: str) -> SafeString:
         return SafeString(  # nosec B703  # escaped above
             f'<pre class="plain"><code>{code}</code></pre>'
         )
-    clean = _cleaner.clean(_structure(source.translate(_UNSEEN)))
-    return SafeString(clean)  # nosec B703  # by nh3
+    cleaned = clean(_structure(source.translate(_UNSEEN)))
+    return SafeString(cleaned)  # nosec B703  # by nh3
 
 
 def _structure(source: str) -> str:
@@ -193,7 +166,7 @@ def _anchor(href: str) -> str:
     if not permitted(href):
         return ""
     target = ' target="_blank"' if _OUTSIDE.match(href) else ""
-    return f'<a href="{escape(href)}"{target} rel="{_REL}">'
+    return f'<a href="{escape(href)}"{target} rel="{REL}">'
 
 
 def _spoken(tokens: list[Token]) -> str:

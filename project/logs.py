@@ -1,4 +1,4 @@
-"""Log lines without secrets."""
+"""Log lines without secrets, and which are written."""
 
 import logging
 import re
@@ -43,3 +43,29 @@ class OthersFaults(logging.Filter):
             record.msg, record.args = said if str(error) in said else f"{said} ({error})", ()
             record.exc_info = record.exc_text = None
         return True
+
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "project.logs.RedactingFormatter",
+            "format": "{asctime} {levelname:<7} {name}: {message}",
+            "style": "{",
+        }
+    },
+    "filters": {"brief": {"()": "project.logs.OthersFaults"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]}
+    },
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "cameras": {"level": "INFO"},
+        "chats": {"level": "INFO"},
+        "httpx": {"level": "WARNING"},
+        "project": {"level": "INFO"},
+        "daphne": {"level": "WARNING"},
+        "django.server": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+    },
+}

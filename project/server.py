@@ -1,9 +1,8 @@
 """Daphne's server with bounds: on request bodies, on what waits in a socket, on shutting down.
 
-A scope's extensions have `sideline.waiting`, which says how many bytes wait in its connection, and
-over plain TCP its writable end (wire.py): `sideline.wire` of a WebSocket, `sideline.response` of a
-request. Daphne has no hooks for these, so its classes are subclassed;
-`tests/project/test_server.py` pins what is relied upon.
+A scope's extensions have `sideline.waiting`, the bytes that wait in its connection, and over plain
+TCP its writable end: a WebSocket's `sideline.wire`, a request's `sideline.response`. Daphne has no
+hooks for these, so its classes are subclassed; `tests/project/test_server.py` pins what that needs.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from django.conf import settings
 from twisted.internet import reactor as installed_reactor
 
 from project import uploads
+from project.socket_wire import SocketWire
 from project.sockets import ListenedSocket
-from project.wire import ResponseWire, SocketWire, Wire, tcp_of
+from project.wire import ResponseWire, Wire, tcp_of
 
 BODY_LIMIT = 1024 * 1024
 FRAME_BODY_LIMIT = 12 * 1024 * 1024  # 8 MiB of JPEG, as base64 in JSON

@@ -1,15 +1,15 @@
 """All settings; the only place that reads the environment. Every variable is optional."""
 
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
-import dj_database_url
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
 
+from project.backends import caches, channel_layers
+from project.credentials import *  # noqa: F403
 from project.environment import BadSetting, Environment, own_hosts
+from project.logs import LOGGING  # noqa: F401
+from project.rest import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 
 django_stubs_ext.monkeypatch()  # generic Django classes take [types] at run time, too
 
@@ -112,49 +112,9 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- data -------------------------------------------------------------------------------------
-try:
-    _database = dict(
-        dj_database_url.parse(_env.text("DATABASE_URL") or f"sqlite:///{DATA_DIR}/sideline.sqlite3")
-    )
-except ValueError as _error:
-    raise BadSetting(
-        "DATABASE_URL", f"expected postgres://user:password@host/name: {_error}"
-    ) from None
-if _database["ENGINE"] == "django.db.backends.sqlite3":
-    _database["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-elif _database["ENGINE"] == "django.db.backends.postgresql":
-    # Persistent connections leak under ASGI; psycopg's pool does not.
-    _given: Any = _database.get("OPTIONS", {})  # by the URL: sslmode, say
-    _database["OPTIONS"] = {**_given, "pool": {"min_size": 1, "max_size": 8, "timeout": 10}}
-else:
-    raise BadSetting("DATABASE_URL", "only sqlite and postgres are supported.")
-DATABASES: dict[str, Any] = {"default": _database}
-
-# A group's member is forgotten after a day, by the wall clock; a feed joins once, and stays.
-_FOR_EVER = {"expiry": 10**10, "group_expiry": 10**10}
-if REDIS_URL:
-    _parts = urlsplit(REDIS_URL)
-    # RESP3 makes redis-py build a text of every frame; pub/sub on RESP2 costs a third of it.
-    _query = "&".join(filter(None, (_parts.query, urlencode({"protocol": 2}))))
-    _layer_url = urlunsplit(_parts._replace(query=_query))
-    CHANNEL_LAYERS: dict[str, Any] = {
-        "default": {
-            "BACKEND": "cameras.live.layer.FrameLayer",
-            "CONFIG": {"hosts": [{"address": _layer_url, "max_connections": 1000}]},
-        }
-    }
-    CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-    }
-else:
-    CHANNEL_LAYERS = {
-        "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": _FOR_EVER}
-    }
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+DATABASES = {"default": _env.database("DATABASE_URL", DATA_DIR / "sideline.sqlite3")}
+CHANNEL_LAYERS = channel_layers(REDIS_URL)
+CACHES = caches(REDIS_URL)
 
 # --- static files -----------------------------------------------------------------------------
 STATIC_URL = f"{_root}static/"
@@ -165,43 +125,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "project.storage.HashedStaticFiles"},
 }
 WHITENOISE_MAX_AGE = 0  # what has no hash in its name; hashed files are immutable
-
-# --- people and credentials -------------------------------------------------------------------
-AUTH_USER_MODEL = "cameras.User"
-KNOX_TOKEN_MODEL = "cameras.Token"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
-# The first hashes; what the others have hashed is hashed anew when its owner signs in.
-PASSWORD_HASHERS = [
-    "cameras.hashing.Argon2",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-]
-PASSWORD_RESET_TIMEOUT = 3600
-SESSION_ENGINE = "cameras.session_store"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
-LOGIN_URL = "signin"
-LOGIN_REDIRECT_URL = "wall"
-LOGOUT_REDIRECT_URL = "signin"
-AXES_FAILURE_LIMIT = 8
-AXES_COOLOFF_TIME = timedelta(minutes=10)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_HANDLER = "cameras.attempts.Counter"  # has a limit for addresses, too
-AXES_CLIENT_IP_CALLABLE = "cameras.attempts.network_of"
-AXES_RESET_ON_SUCCESS = True
-AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
-AXES_LOCKOUT_CALLABLE = "cameras.views.lockout.locked_out"
-AXES_VERBOSE = False
-REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=7)}
 
 # --- mail -------------------------------------------------------------------------------------
 _mail = _env.mail_url("SIDELINE_EMAIL_URL")
@@ -256,71 +179,6 @@ CONTENT_SECURITY_POLICY = {  # see project/policy.py
 }
 # actions/send takes 8 MiB of JPEG as base64; the server refuses larger bodies before they arrive.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
-
-# --- the API ----------------------------------------------------------------------------------
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "cameras.access.BearerAuthentication",  # first: DRF takes the 401 challenge from it
-        "cameras.access.CookieAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cameras.api.pages.Whatever",
-    "DEFAULT_PARSER_CLASSES": ["cameras.api.pages.FlatJSON"],
-    "DEFAULT_PAGINATION_CLASS": "cameras.api.pages.ByCursor",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "cameras.api.problems.as_problem",
-    "PAGE_SIZE": 50,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Sideline",
-    "VERSION": "1",
-    "DESCRIPTION": "Live cameras, and an assistant that has watched them.",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "cameras.api.schema.add_streams",
-        "chats.api.schema.add_streams",
-        "cameras.api.refusals.add_refusals",
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "CameraKind": "cameras.models.cameras.Kind",
-        "Role": "cameras.models.organizations.Role",
-        "MessageRole": "chats.models.messages.Role",
-        "MessageStatus": "chats.models.messages.Status",
-    },
-}
-
-# --- log --------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "project.logs.RedactingFormatter",
-            "format": "{asctime} {levelname:<7} {name}: {message}",
-            "style": "{",
-        }
-    },
-    "filters": {"brief": {"()": "project.logs.OthersFaults"}},
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]}
-    },
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
-        "cameras": {"level": "INFO"},
-        "chats": {"level": "INFO"},
-        "httpx": {"level": "WARNING"},
-        "project": {"level": "INFO"},
-        "daphne": {"level": "WARNING"},
-        "django.server": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
-    },
-}
 
 # What `check --deploy` warns of and this installation means: see the comments beside each.
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W008", "security.W021"]

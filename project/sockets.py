@@ -12,7 +12,7 @@ from typing import Any
 from autobahn.util import encode_truncate
 from daphne.ws_protocol import WebSocketProtocol
 
-from project.wire import SocketWire, short_texts
+from project.socket_wire import SocketWire, short_texts
 
 MESSAGE_LIMIT = 64 * 1024  # viewers say little
 PONGS = 100

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 EXECUTABLE = "/usr/bin/chromium"
@@ -28,6 +29,11 @@ class Tab:
     page: Page
     context: BrowserContext
     errors: list[str] = field(default_factory=list)
+
+    def take_over(self, client: httpx.Client, url: str) -> None:
+        """Be signed in at this address as the client is."""
+        for name, value in client.cookies.items():
+            self.context.add_cookies([{"name": name, "value": value, "url": url}])
 
     def note(self, message: ConsoleMessage) -> None:
         """Keep a console message if it is an error."""

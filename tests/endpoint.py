@@ -112,6 +112,12 @@ class Model:
         """What a provider has to be told to be let through to a loopback address."""
         return frozenset({self.place})
 
+    def renew(self) -> None:
+        """Leave nothing of what was scripted, asked, or let through."""
+        self.script = Script()
+        self.requests.clear()
+        self.gate.clear()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, one request."""
         self._open.add(writer)

@@ -9,11 +9,10 @@ from tests.installation import Installation
 
 _SCRIPT = """
 import json
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 from cameras.models import *
 from chats.models import *
+from tests.cookies import cookie_of
 ours = Organization.objects.get(slug="demo-club")
 theirs, _ = Organization.objects.get_or_create(slug="{name}-theirs", defaults=dict(name="Theirs"))
 plaza = Camera.objects.get(organization=ours, kind="demo")
@@ -32,12 +31,7 @@ for name, organization, role, scopes in (
     user = User.objects.create_user("{name}-" + name)
     Membership.objects.create(user=user, organization=organization, role=role)
     token, text = Token.objects.create(user=user, organization=organization, scopes=scopes)
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
-    cast["people"][name] = dict(token=text, session=session.session_key, username=user.username)
+    cast["people"][name] = dict(token=text, session=cookie_of(user), username=user.username)
 key = StreamKey(camera=plaza, name="test")
 cast["key"], cast["key_id"] = key.issue(), str(key.pk)
 pushkey = StreamKey(camera=push, name="test")

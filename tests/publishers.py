@@ -48,6 +48,11 @@ def v1_parcel(content: bytes | None = None, **header: Any) -> bytes:
     return struct.pack(">I", len(head)) + head + (jpeg() if content is None else content)
 
 
+def padded(mebibytes: float) -> bytes:
+    """A good JPEG of so many MiB."""
+    return jpeg()[:-2] + b"\0" * int(mebibytes * 2**20) + b"\xff\xd9"
+
+
 def seed_parcel(camera: str, **changes: Any) -> str:
     """The seed's `FrameData`; a grey picture of now unless told otherwise, `...` leaves out."""
     made = {"frame": picture(), "timestamp": now(), "camera_id": camera} | changes

@@ -24,19 +24,11 @@ from pathlib import Path
 import cv2
 
 from tests import ROOT
-from tests.waiting import free_port, until
+from tests.waiting import accepts, free_port, until
 
 PLAZA = ROOT / "cameras" / "data" / "plaza.mp4"
 HLS = "application/vnd.apple.mpegurl"
-wait_for = until
 RTSP_TOOL = Path(__file__).resolve().parent / "tools" / "gst_rtsp_loop.py"
-
-
-def answers(port: int) -> bool:
-    """Whether somebody accepts connections on this port of 127.0.0.1."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
-        return True
-    return False
 
 
 class RTSPServer:
@@ -70,7 +62,7 @@ class RTSPServer:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        until(lambda: answers(self.port), 10, "the RTSP server")
+        until(lambda: accepts(self.port), 10, "the RTSP server")
 
     def freeze(self) -> None:
         """Stop every process of the server; connections stay open and silent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable
@@ -17,6 +18,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def accepts(port: int) -> bool:
+    """Whether somebody accepts connections on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def until(condition: Callable[[], T], seconds: float = 10.0, what: object = "the condition") -> T:
     """The first true answer of `condition`, asked again until the deadline."""
     deadline = time.monotonic() + seconds
@@ -27,3 +35,10 @@ def until(condition: Callable[[], T], seconds: float = 10.0, what: object = "the
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {seconds} s")
         time.sleep(0.02)
+
+
+async def soon(condition: Callable[[], object], seconds: float = 15.0) -> None:
+    """Let the loop go on until `condition` is true. Raises `TimeoutError` after the seconds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)

@@ -21,7 +21,7 @@ from cameras.api.pictures import newest
 from cameras.audit import Action, note
 from cameras.audit.changes import note_camera
 from cameras.audit.stills import saw_still
-from cameras.forms import SourceForm
+from cameras.forms.cameras import SourceForm
 from cameras.models import Camera, CameraStill
 from cameras.models.cameras import CameraQuerySet
 from cameras.views.camera_edit import tried

@@ -26,7 +26,7 @@ from cameras.live.frames import Frame
 from cameras.live.variants import Variant
 from cameras.live.viewers import PartsViewer, Viewer
 from cameras.models import Camera
-from cameras.models.cameras import SWITCHED_OFF
+from cameras.models.states import SWITCHED_OFF
 from cameras.problems import problem
 
 log = logging.getLogger(__name__)

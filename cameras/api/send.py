@@ -24,8 +24,8 @@ from cameras.live.intake import hand_over
 from cameras.live.jpeg import FrameError
 from cameras.live.parcels import Envelope, Parcel, facts_of
 from cameras.models import Camera, Kind, StreamKey
-from cameras.models.cameras import SWITCHED_OFF
 from cameras.models.clocks import PushClock
+from cameras.models.states import SWITCHED_OFF
 from cameras.problems import problem
 
 REMEMBER_S = 1.5  # an echo's permission is remembered this long; withdrawal acts within 2 s

@@ -12,7 +12,8 @@ from rest_framework.exceptions import NotFound
 
 from cameras.ingest.labels import LONGEST, MOST
 from cameras.models import Camera, CameraState, Organization
-from cameras.models.cameras import CORNERS_MOST, KEEPS_ITS_ORGANIZATION, MASKS_MOST
+from cameras.models.cameras import KEEPS_ITS_ORGANIZATION
+from cameras.models.validators import CORNERS_MOST, MASKS_MOST
 
 
 @extend_schema_serializer(

@@ -1,6 +1,6 @@
 """Cameras shared by any number of ingest processes, through leases in Redis.
 
-Policy: a lease is a lock of `LIFE_S` that its process renews every `RENEW_S`. The camera of a
+Policy: a lease is a lock of `locks.LIFE_S` that its process renews every `RENEW_S`. The camera of a
 process that dies is free when its lock ends, that of one that ends in order at once. Each process
 takes free cameras up to its share, cameras ÷ processes rounded up, and gives up what it has beyond
 it, one camera at a time and the next when that one has been taken. What nobody takes for `ORPHAN_S`
@@ -21,20 +21,16 @@ import time
 import uuid
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 
 import redis.asyncio as redis
 from django.conf import settings
-from redis.asyncio.lock import Lock
-from redis.exceptions import LockNotOwnedError
 
 from cameras.ingest.leases import claim
-from cameras.ingest.roll import LIFE_S as NAME_LIFE_S
+from cameras.ingest.locks import Lease, key
 from cameras.ingest.roll import Roll, connect
 
 log = logging.getLogger(__name__)
 
-LIFE_S = 5.0
 RENEW_S = 1.0
 TAKE_S = 0.25  # how often it is looked for free cameras
 PATIENCE_S = 3.0
@@ -42,17 +38,6 @@ ORPHAN_S = 3.0
 REST_S = 30.0  # nothing is given up for so long after nobody took what was given up
 TOLD_S = 5.0  # who cannot read the table of cameras takes none
 ANSWER_S = 2.0  # Redis is away when it did not answer for so long
-
-assert NAME_LIFE_S < LIFE_S  # the others' shares have grown before the cameras are free
-
-
-@dataclass(slots=True, eq=False)
-class _Lease:
-    lock: Lock
-    fence: int | None = None
-    due: bool = True  # a fence is to be claimed
-    sure: bool = True  # ... and the lock was seen to be ours since then
-    leaving: bool = False
 
 
 class RedisLeases:
@@ -64,7 +49,7 @@ class RedisLeases:
         self._client = connect(settings.REDIS_URL)
         self._roll = Roll(self._client, name)
         self._token = name  # a lock tells who has it
-        self._leases: dict[str, _Lease] = {}
+        self._leases: dict[str, Lease] = {}
         self._wanted: frozenset[str] = frozenset()
         self._told_at = self._patient_until = self._rest_until = -math.inf
         self._processes = 0  # none counted yet
@@ -148,18 +133,10 @@ class RedisLeases:
         if now > self._patient_until and now - self._told_at < TOLD_S:
             self._processes = await self._roll.call()
 
-    async def _renew(self, camera_id: str, lease: _Lease) -> None:
-        try:
-            await lease.lock.reacquire()
-        except LockNotOwnedError:
-            if lease.leaving:  # released meanwhile
-                return
-            if not await lease.lock.acquire(blocking=False, token=self._token):
-                log.warning("camera %s: another process reads it now", camera_id)
-                self._leave(lease)
-                return
-            lease.due = True
-        lease.sure = True
+    async def _renew(self, camera_id: str, lease: Lease) -> None:
+        if not await lease.renew(self._token):
+            log.warning("camera %s: another process reads it now", camera_id)
+            self._leave(lease)
 
     async def _sharing(self) -> None:
         while True:
@@ -174,7 +151,7 @@ class RedisLeases:
 
     async def _take_and_give(self) -> None:
         others = sorted(self._wanted - self._leases.keys())
-        known, *owners = await self._client.mget([self._roll.key, *map(_key, others)])
+        known, *owners = await self._client.mget([self._roll.key, *map(key, others)])
         if known is None:
             return  # Redis has forgotten us, and maybe everybody: see `_renew_all`
         now = time.monotonic()
@@ -192,11 +169,10 @@ class RedisLeases:
             self._leave(self._leases[mine[-1]])  # which it has had for the shortest time
 
     async def _take(self, camera_id: str) -> bool:
-        lock = Lock(self._client, _key(camera_id), timeout=LIFE_S, thread_local=False)
-        if not await lock.acquire(blocking=False, token=self._token):
-            return False
-        self._leases[camera_id] = _Lease(lock)
-        return True
+        lease = await Lease.take(self._client, camera_id, self._token)
+        if lease is not None:
+            self._leases[camera_id] = lease
+        return lease is not None
 
     async def _claim(self) -> None:
         due = {
@@ -214,10 +190,6 @@ class RedisLeases:
                 self._leave(lease)  # deleted, or for those whom the database answers
         self.changed.set()
 
-    def _leave(self, lease: _Lease) -> None:
+    def _leave(self, lease: Lease) -> None:
         lease.leaving = True
         self.changed.set()
-
-
-def _key(camera_id: str) -> str:
-    return f"sideline:lease:{camera_id}"

@@ -21,13 +21,13 @@ from cameras.ingest.totals import Totals
 from cameras.ingest.uplink import LinkLost, Uplink
 from cameras.live.demand import read_wishes
 from cameras.live.variants import Wish
-from cameras.models.cameras import SWITCHED_OFF
+from cameras.models.states import SWITCHED_OFF
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.5  # how often the table of cameras is read
 SLOW_S = 1.0  # a look that took longer tells nothing about the readers
-HUNG_S = 8.0  # how long native code hung before a worker ended itself: see capture.py
+HUNG_S = 8.0  # how long native code hung before a worker ended itself: see stream.py
 NO_ANSWER = "Its reader stopped answering and is being restarted."
 
 

@@ -26,22 +26,18 @@ import cv2
 from cameras.ingest import decoding
 from cameras.ingest.capture import Capture
 from cameras.ingest.encoding import Renditions
+from cameras.ingest.following import DETECTIONS_PER_SECOND, Follower
 from cameras.ingest.freshness import State
 from cameras.ingest.link import Link
 from cameras.ingest.masks import Masks
-from cameras.ingest.own.detector import Own
-from cameras.ingest.own.sight import Sight
 from cameras.ingest.pictures import Picture
 from cameras.ingest.push import Push
-from cameras.ingest.tracker import Tracker
 from cameras.live.frames import Detection, Frame
 from cameras.live.variants import NATIVE
 
-DETECTIONS_PER_SECOND = 5.0
 IDLE_RATE = 1.0  # pictures a second where nobody looks: for stills
 STILL_EVERY = 60.0
 BEAT = 1.0
-WEAK = 0.6  # of the threshold: detections that may continue a track but not start one
 SWITCH = 0.0005  # seconds the detector's Python may make a picture's way out wait; 0.005 is usual
 MEMORY = 4 * 1024**3  # bytes of address space; 0.9 GB are usual, of which 120 MB are used
 EX_STUCK = os.EX_TEMPFAIL  # exit status: start me again with attempt + 1
@@ -58,10 +54,6 @@ class Worker:
             self._fps, config.get("width") or None, int(config.get("quality", 80))
         )
         self._detect = bool(config.get("detect"))
-        self._threshold = float(config.get("threshold", 0.4))
-        self._classes = list(config.get("classes") or ())
-        self._own = Own.read(config.get("model"))
-        self._tracker = Tracker(self._threshold)
         self._seq = 0
         self._delivering = threading.Lock()
         self._published = 0
@@ -80,12 +72,13 @@ class Worker:
                 waited=float(config.get("waited", 0)),
             )
         )
+        self._follower = Follower(self.camera.slot, config, self._complain)
         self._set_rate()
 
     def start(self) -> None:
         """Start every thread."""
         self.camera.start()
-        jobs = [self._publish, self._beat] + [self._follow] * self._detect
+        jobs = [self._publish, self._beat] + [self._follower.follow] * self._detect
         for job in jobs:
             threading.Thread(target=job, name=job.__name__, daemon=True).start()
 
@@ -96,7 +89,7 @@ class Worker:
             self._set_rate()
             self._show_again(new)
         elif header["type"] == "detector":
-            self._own = Own.read(header["model"])
+            self._follower.use(header["model"])
         elif header["type"] == "push" and isinstance(self.camera, Push):
             self.camera.take(int(header["timestamp"]), payload)
 
@@ -149,24 +142,7 @@ class Worker:
             self._link.picture({"type": "still", "timestamp": frame.timestamp}, frame.jpeg)
 
     def _objects(self, picture: Picture) -> list[Detection] | None:
-        return self._tracker.at(picture.timestamp) if self._detect else None
-
-    def _follow(self) -> None:
-        """Detect on the newest picture and hand the result to the tracker."""
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)  # Linux: this thread only
-        sight = Sight(self._threshold * WEAK, self._classes, self._complain)
-        seen = 0
-        while True:
-            picture = self.camera.slot.newest(seen, timeout=1.0)
-            if picture is None:
-                continue
-            began, seen = time.monotonic(), picture.timestamp
-            image = picture.pixels()
-            if image is not None:
-                size = (picture.width, picture.height)
-                sight.use(self._own)
-                self._tracker.update(sight.detect(image), picture.timestamp, size)
-            time.sleep(max(0.0, began + 0.95 / DETECTIONS_PER_SECOND - time.monotonic()))
+        return self._follower.tracker.at(picture.timestamp) if self._detect else None
 
     def _complain(self, model: str, failure: str) -> None:
         self._link.state({"type": "model", "model": model, "failure": failure})

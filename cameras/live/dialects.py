@@ -13,7 +13,7 @@ from cameras.live.variants import Variant
 from cameras.live.viewers import SocketViewer
 
 if TYPE_CHECKING:
-    from cameras.live.hub import Feed
+    from cameras.live.feeds import Feed
 
 FRESH_S = 3.0
 CREDITS = 2  # frames that a `sideline.v1` viewer may leave unacknowledged

@@ -24,7 +24,7 @@ from cameras.live.jpeg import FrameError
 from cameras.live.parcels import Envelope, open_seed, open_v1
 from cameras.live.publishers import Publisher
 from cameras.live.sockets import CameraSocket
-from cameras.models.cameras import SWITCHED_OFF
+from cameras.models.states import SWITCHED_OFF
 
 log = logging.getLogger(__name__)
 

@@ -17,11 +17,11 @@ from cameras.live.status import Status
 from cameras.live.variants import Pace, Variant
 
 if TYPE_CHECKING:
-    from cameras.live.hub import Feed
+    from cameras.live.feeds import Feed
 
 
 class Wire(Protocol):
-    """The writable end of a connection; see `project/wire.py`."""
+    """The writable end of a connection; see `project/socket_wire.py`."""
 
     @property
     def ready(self) -> bool:

@@ -6,31 +6,31 @@ import hashlib
 import json
 import uuid
 import zoneinfo
-from copy import deepcopy
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.utils import timezone
 
-from cameras.ingest.labels import COCO, DEFAULT_CLASSES
-from cameras.ingest.labels import MOST as LABELS_MOST
-from cameras.ingest.sources import MASK, SourceError, check, redact
+from cameras.ingest.labels import COCO
+from cameras.ingest.sources import MASK, redact
+from cameras.models.changes import WithChanges
 from cameras.models.organizations import Organization, validate_time_zone
 from cameras.models.sealed import SealBroken, seal, unseal
-from cameras.models.states import CameraState, CameraStill, State
+from cameras.models.states import CameraState, CameraStill
+from cameras.models.validators import (
+    default_classes,
+    validate_classes,
+    validate_line,
+    validate_masks,
+    validate_source,
+)
 from cameras.models.weights import labels_of
 
 if TYPE_CHECKING:
     from cameras.actors import Actor
 
-SWITCHED_OFF = "This camera is switched off."
 KEEPS_ITS_ORGANIZATION = "A camera keeps its organization."
-# Without a word from ingest for this long, what it last said is no longer so.
-SILENCE = timedelta(seconds=15)
 
 
 class Kind(models.TextChoices):
@@ -42,44 +42,6 @@ class Kind(models.TextChoices):
     FILE = "file", "Video file in the media folder"
     PUSH = "push", "Pushed by a browser or device"
     DEMO = "demo", "Demo clip"
-
-
-def default_classes() -> list[str]:
-    """The detector's usual allow-list, as a list for JSON."""
-    return list(DEFAULT_CLASSES)
-
-
-def validate_classes(value: Any) -> None:
-    """A list of class names; whether the detector knows them depends on the organization."""
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise ValidationError("Classes must be a list of names.")
-    if len(value) > LABELS_MOST:
-        raise ValidationError("Name each class once.")
-
-
-def validate_line(value: str) -> None:
-    """One line of text that can be shown and logged."""
-    if not value.isprintable():
-        raise ValidationError("A name is one line of plain text.")
-
-
-MASKS_MOST, CORNERS_MOST = 16, 32
-
-
-def validate_masks(value: Any) -> None:
-    """A list of polygons; a polygon is a list of `[x, y]`, each from 0 to 1 of the picture."""
-    if not isinstance(value, list) or len(value) > MASKS_MOST:
-        raise ValidationError(f"Masks are a list of at most {MASKS_MOST} areas.")
-    for polygon in value:
-        if not isinstance(polygon, list) or not 3 <= len(polygon) <= CORNERS_MOST:
-            raise ValidationError(f"An area has from 3 to {CORNERS_MOST} corners.")
-        if not all(map(_is_corner, polygon)):
-            raise ValidationError("A corner is two numbers from 0 to 1.")
-
-
-def _is_corner(value: Any) -> bool:
-    numbers = isinstance(value, list) and len(value) == 2
-    return numbers and all(type(one) in (int, float) and 0 <= one <= 1 for one in value)
 
 
 class CameraQuerySet(models.QuerySet["Camera"]):
@@ -100,7 +62,7 @@ class CameraQuerySet(models.QuerySet["Camera"]):
         )
 
 
-class Camera(models.Model):
+class Camera(WithChanges):
     """A source of pictures of one organization."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -142,7 +104,6 @@ class Camera(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = CameraQuerySet.as_manager()
-    _stored: dict[str, Any]
 
     class Meta:
         ordering = ("name", "id")
@@ -174,22 +135,6 @@ class Camera(models.Model):
             elif former is not None and former.mark != self.mark:
                 CameraStill.objects.filter(camera=self).delete()
         self._stored = self._here()
-
-    @classmethod
-    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
-        """As it was stored, so that `save` knows what is new."""
-        camera = super().from_db(*args, **kwargs)
-        camera._stored = camera._here()
-        return camera
-
-    def _here(self) -> dict[str, Any]:
-        """The values of this instance by column, without those that were not loaded."""
-        columns = (field.attname for field in self._meta.concrete_fields if not field.primary_key)
-        return {name: deepcopy(self.__dict__[name]) for name in columns if name in self.__dict__}
-
-    def _changed(self) -> list[str]:
-        now, stored = self._here(), self._stored
-        return [name for name, value in now.items() if value != stored.get(name, ...)]
 
     def _check_classes(self) -> None:
         """The shipped detector's, or those of the organization's own model."""
@@ -239,18 +184,7 @@ class Camera(models.Model):
         if former and (former.kind, former.sealed_source) == (self.kind, self.sealed_source):
             return
         try:
-            source = self.source
-            if MASK in source:
-                raise SourceError("Enter the password again: the address around it has changed.")
-            check(
-                self.kind,
-                source,
-                media_root=settings.MEDIA_DIR,
-                allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
-                listed=settings.CAMERA_SERVERS,
-            )
-        except SourceError as error:
-            raise ValidationError({"source": error.sentence}) from None
+            validate_source(self.kind, self.source)
         except SealBroken as error:
             raise ValidationError({"source": str(error)}) from None
 
@@ -261,15 +195,5 @@ class Camera(models.Model):
             return super().delete(*args, **kwargs)
 
     def current_state(self) -> CameraState:
-        """What is known now: the ingest's last word, or that it is silent, or switched off."""
-        reported = getattr(self, "state", None)
-        state = reported or CameraState(
-            camera=self, since=self.created_at, reported_at=self.created_at
-        )
-        if not self.enabled:
-            state.state, state.reason = State.ENDED, SWITCHED_OFF
-        elif timezone.now() - state.reported_at > SILENCE:
-            if state.state != State.OFFLINE:
-                state.state, state.since = State.OFFLINE, state.last_frame_at or state.reported_at
-            state.reason = state.reason or "No process is reading this camera."
-        return state
+        """What is known of it now."""
+        return CameraState.current(self)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.db import IntegrityError, models
 from django.utils import timezone
+
+if TYPE_CHECKING:
+    from cameras.models.cameras import Camera
+
+SWITCHED_OFF = "This camera is switched off."
+# Without a word from ingest for this long, what it last said is no longer so.
+SILENCE = timedelta(seconds=15)
 
 
 class State(models.TextChoices):
@@ -59,6 +68,21 @@ class CameraState(models.Model):
                     return None
             elif states.filter(fence=newest).update(fence=newest + 1):
                 return newest + 1
+
+    @staticmethod
+    def current(camera: Camera) -> CameraState:
+        """What is known now: the ingest's last word, or that it is silent, or switched off."""
+        reported = getattr(camera, "state", None)
+        state = reported or CameraState(
+            camera=camera, since=camera.created_at, reported_at=camera.created_at
+        )
+        if not camera.enabled:
+            state.state, state.reason = State.ENDED, SWITCHED_OFF
+        elif timezone.now() - state.reported_at > SILENCE:
+            if state.state != State.OFFLINE:
+                state.state, state.since = State.OFFLINE, state.last_frame_at or state.reported_at
+            state.reason = state.reason or "No process is reading this camera."
+        return state
 
     def sentence(self) -> str:
         """The state in a few words, with the time in the camera's zone."""

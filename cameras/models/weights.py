@@ -11,12 +11,11 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from cameras.models.organizations import Organization, User
-from cameras.models.parts import UploadRefused
+from cameras.models.parts import PART, UploadRefused, WeightsPart
 
 if TYPE_CHECKING:
     from cameras.actors import Actor
 
-PART = 512 * 1024  # bytes of each part but the last
 ABANDONED = timedelta(days=1)
 LOST = timedelta(seconds=90)  # no check takes so long
 
@@ -132,18 +131,7 @@ class Weights(models.Model):
         now = Weights.objects.select_for_update().filter(pk=self.pk).first()
         if now is None or now.state != Weights.State.ARRIVING:
             raise UploadRefused("This upload is over. Choose the file again.", 0)
-        due = now.parts.count()
-        if number < due:
-            known = now.parts.values_list("data", flat=True).get(number=number)
-            if bytes(known) != data:
-                raise UploadRefused("This is another file than before. Choose it again.", due)
-            return due
-        if number > due or number >= now.count:
-            raise UploadRefused("The parts of the file must come in their order.", due)
-        if len(data) != min(PART, now.size - number * PART):
-            raise UploadRefused("This part of the file is not of the right length.", due)
-        now.parts.create(number=number, data=data)
-        return due + 1
+        return WeightsPart.add(now, number, data)
 
     def data(self) -> bytes:
         """The whole file."""

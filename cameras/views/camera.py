@@ -15,9 +15,8 @@ from django.views.decorators.http import require_GET
 
 from cameras.access import actor_of
 from cameras.audit.stills import saw_still
-from cameras.forms import StreamKeyForm
+from cameras.forms.passes import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, CameraStill, Kind
-from cameras.pass_forms import ShareLinkForm
 from cameras.views.frame import publish_path
 from cameras.views.wall import Seen, shown
 from cameras.whereabouts import shared_address

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from cameras.access import actor_of
 from cameras.audit import Action, note
 from cameras.audit.changes import as_stored, note_camera
-from cameras.forms import CameraForm
+from cameras.forms.cameras import CameraForm
 from cameras.models import Camera, CameraStill, Kind
 from cameras.views.frame import Shell
 

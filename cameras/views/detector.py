@@ -21,9 +21,8 @@ from cameras.ingest.own import terms
 from cameras.ingest.own.check import Busy, check
 from cameras.ingest.own.terms import ModelFailed
 from cameras.models import Organization, Weights
-from cameras.models.cameras import validate_line
-from cameras.models.parts import UploadRefused
-from cameras.models.weights import PART
+from cameras.models.parts import PART, UploadRefused
+from cameras.models.validators import validate_line
 from cameras.views.organizations import administered
 
 FOR_ADMINS = "The detector is chosen by the organization's administrators."

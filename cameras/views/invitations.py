@@ -22,8 +22,8 @@ from cameras.access import actor_of, person_of
 from cameras.attempts import AN_INVITATION, failed, is_locked
 from cameras.audit import Action, note
 from cameras.audit.askers import Asker
+from cameras.forms.people import InvitationForm, NewPersonForm
 from cameras.models import Invitation, Membership, User
-from cameras.people_forms import InvitationForm, NewPersonForm
 from cameras.views.lockout import locked_out
 from cameras.views.organizations import administered, organization_page
 from cameras.views.people import BACKEND

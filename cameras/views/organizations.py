@@ -16,9 +16,9 @@ from django.views.decorators.http import require_POST
 from cameras.access import actor_of
 from cameras.audit import Action, note
 from cameras.audit.changes import as_stored, differences
-from cameras.forms import OrganizationForm
+from cameras.forms.organizations import OrganizationForm
+from cameras.forms.people import InvitationForm
 from cameras.models import Membership, Organization, Role
-from cameras.people_forms import InvitationForm
 
 LAST_ADMIN = "An organization needs an administrator. Make someone else one first."
 FOR_ADMINS = "These settings are for the organization's administrators."

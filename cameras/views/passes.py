@@ -16,9 +16,8 @@ from django.views.decorators.http import require_POST
 
 from cameras.access import actor_of
 from cameras.audit import Action, note
-from cameras.forms import StreamKeyForm
+from cameras.forms.passes import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, ShareLink, StreamKey, User
-from cameras.pass_forms import ShareLinkForm
 from cameras.views.camera import camera_page, watched
 from cameras.views.frame import stream_address
 

@@ -19,10 +19,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from cameras.access import actor_of
 from cameras.audit import Action, note
+from cameras.forms.passes import SCOPES_SAID, TokenForm
 from cameras.models import Membership, Organization, Role, Token, User
 from cameras.models.credentials import TooManyTokens
 from cameras.models.organizations import ROLE_SCOPES
-from cameras.pass_forms import SCOPES_SAID, TokenForm
 from cameras.views.frame import Shell
 from cameras.whereabouts import public_address
 

@@ -20,7 +20,7 @@ from cameras.audit.askers import Asker
 from cameras.problems import problem
 from chats import asking, process
 from chats.api.doors import Entered, answer_in, body_of, enter, with_problems
-from chats.api.views import MessageList
+from chats.api.messages import MessageList
 from chats.asking import Asked, checked_key, checked_prompt
 from chats.following import narrate
 from chats.models import Chat, Generation

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from tests import ROOT
 from tests.bench import picture
 from tests.installation import Installation
 from tests.redis import RedisServer
-from tests.waiting import free_port, until
+from tests.waiting import accepts, free_port, until
 
 CAMERAS = 16
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -137,7 +136,7 @@ class Arena:
         self, words: Sequence[object], port: int, environment: Mapping[str, str] | None = None
     ) -> Iterator[subprocess.Popen[bytes]]:
         """A server on the server's core that accepts connections."""
-        with self.process(words, SERVER_CORE, lambda _: _accepts(port), environment) as process:
+        with self.process(words, SERVER_CORE, lambda _: accepts(port), environment) as process:
             yield process
 
     @contextlib.contextmanager
@@ -149,8 +148,3 @@ class Arena:
             words, LOAD_CORE, lambda printed: "ready" in printed.read_text(), environment
         ):
             yield port
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -17,7 +17,7 @@ from tests.bench import picture
 from tests.bench.building import program
 from tests.bench.crowd import Failed, Group, Seen, Watching, watch
 from tests.bench.picture import Picture
-from tests.waiting import free_port, until
+from tests.waiting import accepts, free_port, until
 
 pytestmark = pytest.mark.one_database
 
@@ -47,11 +47,6 @@ def loop(jpeg: Path, form: str) -> Iterator[tuple[int, int, int]]:
             yield process.pid, port, ticks
         finally:
             process.kill()
-
-
-def accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def seen(jpeg: Path, form: str, how: Watching) -> Seen:

@@ -5,148 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
-import shutil
 import signal
-import subprocess
-import threading
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import timedelta
-from itertools import pairwise
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import psutil
 import pytest
-import redis as redis_client
-from django.db import connection
-from django.utils import timezone
 
 from cameras.ingest import reports
 from cameras.ingest.roll import Roll, connect
 from cameras.ingest.sharing import RedisLeases
-from cameras.models import Camera, CameraState, CameraStill, Organization
-from tests import ROOT
-from tests.installation import Installation, installed
+from tests.cameras.sharing import Club
+from tests.installation import installed
 from tests.redis import RedisServer
-from tests.sockets import acknowledged, age_ms, watching
-from tests.waiting import until
-
-CLIP = ROOT / "cameras/data/plaza.mp4"
-NAMES = ("a.mp4", "b.mp4", "c.mp4", "d.mp4")
-
-
-class Seen:
-    """What one viewer of a camera gets, in a thread of its own."""
-
-    def __init__(self, house: Installation, camera: str) -> None:
-        self.frames: list[tuple[float, int]] = []  # when it came, when it was taken (unix ms)
-        self.states: list[str] = []
-        self._house, self._camera = house, camera
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Seen:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._ending.set()
-        self._thread.join(10)
-
-    def _watch(self) -> None:
-        bearer = {"Authorization": f"Bearer {self._house.token}"}
-        with watching(self._house, self._camera, v1=True, headers=bearer) as socket:
-            while not self._ending.is_set():
-                with contextlib.suppress(TimeoutError):
-                    message = acknowledged(socket, 0.5)
-                    if "state" in message:
-                        self.states.append(message["state"])
-                    if age_ms(message) < 1000:
-                        self.frames.append((time.time(), message["timestamp"]))
-
-    def since(self, moment: float) -> float | None:
-        """Seconds from that moment (unix) to the first picture that was taken after it."""
-        return next((at - moment for at, taken in self.frames if taken > moment * 1000), None)
-
-    def gap(self) -> float:
-        """The longest time between two pictures."""
-        return max((b - a for (a, _), (b, _) in pairwise(self.frames)), default=0.0)
-
-
-class Club:
-    """An installation with four cameras, each a file of its own, and any number of readers."""
-
-    def __init__(self, house: Installation, redis: RedisServer) -> None:
-        self.house, self.redis = house, redis
-        house.serve()
-        media = house.folder / "media"
-        media.mkdir(exist_ok=True)
-        with house.api() as api:
-            for camera in api.get("/cameras").json()["results"]:
-                api.patch(f"/cameras/{camera['id']}", json={"enabled": False})
-        self.cameras = {}
-        for name in NAMES:
-            shutil.copy(CLIP, media / name)
-            facts = {"name": name, "kind": "file", "source": name, "detect": False}
-            self.cameras[name] = house.add_camera(**facts)
-        self.ingests: list[subprocess.Popen[bytes]] = []
-
-    def readers(self) -> dict[str, list[int]]:
-        """Of each camera, the ingest processes that have a process reading its file."""
-        found: dict[str, list[int]] = {name: [] for name in NAMES}
-        for process in self.house.children("cameras.ingest.worker"):
-            with contextlib.suppress(psutil.Error):
-                for name in {os.path.basename(file.path) for file in process.open_files()}:
-                    if name in found:
-                        found[name].append(process.ppid())
-        return found
-
-    def shares(self) -> dict[int, int]:
-        """How many cameras each process reads; empty unless each camera has exactly one."""
-        readers = self.readers()
-        if any(len(pids) != 1 for pids in readers.values()):
-            return {}
-        return dict(Counter(pids[0] for pids in readers.values()))
-
-    def of(self, process: subprocess.Popen[bytes]) -> list[str]:
-        """The cameras that it reads."""
-        return [name for name, pids in self.readers().items() if process.pid in pids]
-
-    def two(self) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
-        """Two ingest processes that have two cameras each."""
-        self.ingests = [process for process in self.ingests if process.poll() is None]
-        while len(self.ingests) < 2:
-            self.ingests.append(self.house.spawn("ingest"))
-        until(lambda: sorted(self.shares().values()) == [2, 2], 30, "two cameras each")
-        return self.ingests[0], self.ingests[1]
-
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[dict[str, Seen]]:
-        """All cameras, each with a viewer who has a picture. Nobody is told they were ended."""
-        with contextlib.ExitStack() as viewers:
-            seen = {
-                name: viewers.enter_context(Seen(self.house, camera))
-                for name, camera in self.cameras.items()
-            }
-            for one in seen.values():
-                until(lambda one=one: one.frames, 20, "a picture")
-            yield seen
-        for one in seen.values():
-            assert "ended" not in one.states
-
-    def back(self, seen: dict[str, Seen], moment: float, seconds: float) -> float:
-        """The longest time that one of them took to be live again after the moment."""
-        for one in seen.values():
-            until(lambda one=one: one.since(moment) is not None, seconds, "a new picture")
-        return max(one.since(moment) or 0.0 for one in seen.values())
-
-    def leases(self) -> dict[str, bytes | None]:
-        """Who has each camera, as Redis says."""
-        with redis_client.Redis(port=self.redis.port) as client:
-            names = [f"sideline:lease:{camera}" for camera in self.cameras.values()]
-            return dict(zip(self.cameras, client.mget(names), strict=True))
+from tests.waiting import soon, until
 
 
 @pytest.fixture(scope="module")
@@ -253,9 +125,6 @@ def test_camera_that_is_switched_off_is_released(club: Club) -> None:
     until(lambda: club.leases()[name] and len(club.readers()[name]) == 1, 10, "a reader")
 
 
-# --- one process's leases -----------------------------------------------------------------------
-
-
 @contextlib.asynccontextmanager
 async def leasing() -> AsyncIterator[RedisLeases]:
     """A process's leases of camera “c”, without its supervisor."""
@@ -268,12 +137,6 @@ async def leasing() -> AsyncIterator[RedisLeases]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await leases.close()
-
-
-async def soon(condition: Callable[[], object], seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -343,100 +206,3 @@ async def test_camera_stays_where_it_is_until_its_reader_has_ended(
             assert second.fence("c") is None
             await first.release("c")
             await soon(lambda: second.fence("c") == 2)
-
-
-# --- fences, on rows ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def camera(db: None) -> Camera:
-    organization = Organization.objects.create(name="Club", slug="club")
-    return Camera.objects.create(organization=organization, name="Pitch", kind="demo")
-
-
-def packet(camera: Camera, fence: int, **facts: object) -> dict[str, object]:
-    return {
-        "camera": str(camera.pk), "fence": fence, "state": "live", "since": 1000, "reason": "",
-        "fps": 10.0, "width": 640, "height": 360, "last_frame": 2000,
-    } | facts  # fmt: skip
-
-
-def test_fences_only_rise(camera: Camera) -> None:
-    claimed = [reports.claim_fences([str(camera.pk)])[str(camera.pk)] for _ in range(3)]
-    assert claimed == [1, 2, 3]
-    state = CameraState.objects.get(camera=camera)
-    assert state.state == "connecting"
-    assert timezone.now() - state.reported_at < timedelta(seconds=10)
-
-
-def test_camera_that_is_gone_has_no_fence(camera: Camera) -> None:
-    gone = str(camera.pk)
-    camera.delete()
-    assert reports.claim_fences([gone]) == {}
-
-
-def test_lower_fence_writes_nothing(camera: Camera) -> None:
-    pk = str(camera.pk)
-    (old,), (new,) = (reports.claim_fences([pk]).values() for _ in range(2))
-    reports.store_state(packet(camera, new))
-    reports.store_still(pk, new, 2000, b"new")
-    with pytest.raises(reports.Outranked):
-        reports.store_state(packet(camera, old, state="offline"))
-    with pytest.raises(reports.Outranked):
-        reports.store_still(pk, old, 9000, b"old")
-    assert CameraState.objects.get(camera=camera).state == "live"
-    assert bytes(CameraStill.objects.get(camera=camera).jpeg) == b"new"
-
-
-def test_lower_fence_does_not_store_the_first_still(camera: Camera) -> None:
-    pk = str(camera.pk)
-    (old,), _ = (reports.claim_fences([pk]).values() for _ in range(2))
-    with pytest.raises(reports.Outranked):
-        reports.store_still(pk, old, 9000, b"old")
-    assert not CameraStill.objects.exists()
-
-
-def test_newest_fence_writes_again_and_again(camera: Camera) -> None:
-    pk = str(camera.pk)
-    (fence,) = reports.claim_fences([pk]).values()
-    for reason in ("once", "twice"):
-        reports.store_state(packet(camera, fence, reason=reason))
-        reports.store_still(pk, fence, 2000, reason.encode())
-    assert CameraState.objects.get(camera=camera).reason == "twice"
-    assert bytes(CameraStill.objects.get(camera=camera).jpeg) == b"twice"
-
-
-def test_reports_on_a_deleted_camera_leave_nothing(camera: Camera) -> None:
-    (fence,) = reports.claim_fences([str(camera.pk)]).values()
-    pk, late = str(camera.pk), packet(camera, fence)
-    camera.delete()
-    reports.store_state(late)
-    reports.store_still(pk, fence, 2000, b"late")
-    assert not CameraState.objects.exists()
-    assert not CameraStill.objects.exists()
-
-
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="its test database is one in memory")
-def test_two_who_claim_at_once_get_different_fences(
-    django_db_setup: None, django_db_blocker: Any
-) -> None:
-    """Committed rows, cleared by hand: Django cannot flush the tables of a swapped token model."""
-
-    def claim() -> None:
-        for _ in range(20):
-            claimed.extend(reports.claim_fences([pk]).values())
-        connection.close()
-
-    claimed: list[int] = []
-    with django_db_blocker.unblock():
-        organization = Organization.objects.create(name="Club", slug="club")
-        try:
-            pk = str(organization.cameras.create(name="Pitch", kind="demo").pk)
-            threads = [threading.Thread(target=claim) for _ in range(4)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        finally:
-            organization.delete()
-    assert sorted(claimed) == list(range(1, 81))

@@ -23,7 +23,7 @@ from tests.installation import Installation, installed
 from tests.people import Cast, assemble
 from tests.redis import RedisServer
 from tests.sockets import acknowledged, age_ms, frame, heard, v1_message
-from tests.waiting import free_port, until
+from tests.waiting import accepts, free_port, until
 
 pytestmark = pytest.mark.one_database
 SERVERS = ["uvicorn", "tls", "impatient"]
@@ -101,7 +101,7 @@ def start(
                 )  # fmt: skip
             context = trusting if name == "tls" else None
             running[name] = Other(name, port, process, context, cast.key)
-            until(lambda: listens(port) or process.poll(), 30, name)
+            until(lambda: accepts(port) or process.poll(), 30, name)
             assert process.poll() is None, log.read_text()
         return running[name]
 
@@ -113,11 +113,6 @@ def start(
             other.process.wait(10)
     for name in running:
         assert "Traceback" not in (folder / f"{name}.txt").read_text()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize("name", SERVERS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chats.talking import Talker, talking
-from tests.endpoint import Model, Script, endpoint
+from tests.endpoint import Model, endpoint
 from tests.installation import Installation
 
 
@@ -20,9 +20,7 @@ def scripted() -> Iterator[Model]:
 @pytest.fixture
 def model(scripted: Model) -> Model:
     """The club's model, with nothing left of other tests."""
-    scripted.script = Script()
-    scripted.requests.clear()
-    scripted.gate.clear()
+    scripted.renew()
     return scripted
 
 

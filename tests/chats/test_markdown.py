@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chats import markdown
+from chats import allowlist
 from chats.markdown import MOST, render
 
 pytestmark = pytest.mark.one_database
@@ -60,7 +60,7 @@ class Recording:
     """Cleans, and remembers what."""
 
     def __init__(self) -> None:
-        self.cleaner = markdown._cleaner
+        self.cleaner = allowlist._cleaner
         self.pairs: list[tuple[str, str]] = []
 
     def clean(self, html: str) -> str:
@@ -72,7 +72,7 @@ class Recording:
 
 def test_cleaner_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     recording = Recording()
-    monkeypatch.setattr(markdown, "_cleaner", recording)
+    monkeypatch.setattr(allowlist, "_cleaner", recording)
     for sample in CORPUS:
         render(sample["text"])
     assert len(recording.pairs) > 50

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from cameras.ingest.detector import WEIGHTS
 from cameras.ingest.labels import COCO
-from tests.browser import chromium, new_page
+from tests.browser import new_page
 from tests.cameras.ingest import brought
 from tests.e2e.test_journey import sign_in
 from tests.installation import Installation, installed
@@ -18,12 +18,6 @@ from tests.sockets import frame, watching
 from tests.waiting import until
 
 PLAYERS = ["<i>player</i>", *COCO[1:]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

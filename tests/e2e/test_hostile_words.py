@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Request, expect
 
 from tests import ROOT
-from tests.browser import chromium
 from tests.chats.talking import talking
 from tests.e2e.chatting import Person, person
 from tests.endpoint import Model, Script, endpoint
@@ -29,12 +28,6 @@ STRANGE = """() => [...document.querySelectorAll("[data-messages] *")].filter((o
      "AUDIO", "BASE"].includes(one.tagName) && !one.closest("[data-foot]")
     || [...one.attributes].some(({name}) => name.startsWith("on") || name === "style")
     || one.href && !/^(https?:|mailto:)/.test(one.href)).map((one) => one.outerHTML)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

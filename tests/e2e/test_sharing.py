@@ -7,18 +7,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
-from tests.browser import Tab, chromium, new_page
+from tests.browser import Tab, new_page
 from tests.e2e.test_journey import sign_in
 from tests.installation import Installation
 from tests.waiting import until
 
 PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

@@ -24,12 +24,11 @@ GONE = ("suspended", "expired", "revoked", "ticket")
 _SCRIPT = """
 import json
 from datetime import timedelta
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from cameras.models import *
 from cameras.models.passes import TICKET_LIFE
+from tests.cookies import cookie_of
 ours = Organization.objects.get(slug="demo-club")
 plaza = Camera.objects.get(organization=ours, kind="demo")
 told = dict(people=dict(), doomed=dict())
@@ -39,22 +38,18 @@ for name in ("removed", "suspended", "expired", "revoked"):
     membership = Membership.objects.create(user=user, organization=ours, role="admin")
     token, text = Token.objects.create(
         user=user, organization=ours, scopes=["read", "publish", "chat", "admin"])
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
-    told["people"][name] = dict(username=user.username, token=text, session=session.session_key)
+    session = cookie_of(user)
+    told["people"][name] = dict(username=user.username, token=text, session=session)
     if name == "removed":
         membership.delete()
     elif name == "suspended":
         User.objects.filter(pk=user.pk).update(is_active=False)
     elif name == "expired":
         Token.objects.filter(pk=token.pk).update(expiry=now - timedelta(seconds=1))
-        Session.objects.filter(pk=session.session_key).update(expire_date=now)
+        Session.objects.filter(pk=session).update(expire_date=now)
     else:
         token.revoke()
-        session.delete()
+        Session.objects.filter(pk=session).delete()
 for asker in {askers}:
     name = "{name}: doomed by " + asker
     camera = Camera.objects.create(organization=ours, name=name, kind="push", enabled=False)

@@ -45,18 +45,12 @@ _SCRIPT = """
 import json
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from cameras.models import *
+from tests.cookies import cookie_of
 told = dict(sessions=dict(), rows=dict())
 for name, above in (("clerk", False), ("root", True)):
     user = User.objects.create_user("gate-" + name, is_staff=True, is_superuser=above)
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
-    told["sessions"][name] = session.session_key
+    told["sessions"][name] = cookie_of(user)
 for model in admin.site._registry:
     row = model._default_manager.first()
     told["rows"][model._meta.label_lower] = str(row.pk) if row else None

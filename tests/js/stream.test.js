@@ -1,26 +1,18 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
+import { FakeSocket } from "./fake-socket.js";
+
 /** A browser with nothing in it but what a stream touches. */
 class Page extends EventTarget {
   hidden = false;
 }
 
-class Socket {
-  static OPEN = 1;
+class Socket extends FakeSocket {
   /** @type {Socket[]} */
   static made = [];
-  readyState = 0;
   /** @type {unknown[]} */
   sent = [];
-  constructor(url, protocol) {
-    Object.assign(this, { url, protocol });
-    Socket.made.push(this);
-  }
-  open() {
-    this.readyState = 1;
-    this.onopen();
-  }
   send(text) {
     this.sent.push(JSON.parse(text));
   }

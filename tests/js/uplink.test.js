@@ -1,21 +1,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-class Socket {
-  static OPEN = 1;
+import { FakeSocket } from "./fake-socket.js";
+
+class Socket extends FakeSocket {
   /** @type {Socket[]} */
   static made = [];
-  readyState = 0;
   /** @type {Blob[]} */
   sent = [];
-  constructor(url, protocol) {
-    Object.assign(this, { url, protocol });
-    Socket.made.push(this);
-  }
-  open() {
-    this.readyState = 1;
-    this.onopen();
-  }
   send(message) {
     this.sent.push(message);
   }

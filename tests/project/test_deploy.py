@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -22,12 +21,12 @@ from websockets.sync.client import connect
 
 from tests import ROOT
 from tests.installation import KEEPER, Installation, installed, submit
+from tests.nginx import nginx
 from tests.people import Cast, assemble
-from tests.waiting import free_port, until
+from tests.waiting import free_port
 
 pytestmark = pytest.mark.one_database
 DEPLOY = ROOT / "deploy"
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # where Debian keeps nginx
 SUBPATH = "/sideline"
 
 
@@ -40,42 +39,6 @@ def sample(sideline: int, root: int, under_path: int) -> str:
         text = text.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port};", 1)
     assert text.count("server 127.0.0.1:7103;") == 1
     return text.replace("server 127.0.0.1:7103;", f"server 127.0.0.1:{sideline};")
-
-
-@contextlib.contextmanager
-def nginx(folder: Path, site: str, port: int) -> Iterator[None]:
-    """A real nginx that keeps all its files in `folder`."""
-    binary = shutil.which("nginx", path=PATH)
-    assert binary, "nginx is missing"
-    temporary = "\n".join(
-        f"{name}_temp_path {folder}/{name};"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "site.conf").write_text(site)
-    (folder / "nginx.conf").write_text(
-        f"""
-        daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
-        {"user root;" if os.geteuid() == 0 else ""}
-        events {{ worker_connections 256; }}
-        http {{ access_log off; {temporary} include {folder}/site.conf; }}
-        """
-    )
-    process = subprocess.Popen(
-        [binary, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(folder / "nginx.conf")]
-    )
-
-    def answers() -> bool:
-        assert process.poll() is None, (folder / "error.log").read_text()
-        with contextlib.suppress(httpx.HTTPError):
-            return bool(httpx.get(f"http://127.0.0.1:{port}/healthz").status_code)
-        return False
-
-    try:
-        until(answers, 10, "nginx")
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 class Site:

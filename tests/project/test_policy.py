@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 
 from project.policy import ContentPolicy
 from tests import ROOT
-from tests.browser import chromium, new_page
+from tests.browser import new_page
 from tests.installation import KEEPER, Installation, submit
 
 pytestmark = pytest.mark.one_database
@@ -33,12 +33,6 @@ window.complaints = [];
 document.addEventListener("securitypolicyviolation", (event) => window.complaints.push(
   `${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile} ${event.sample}`));
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +79,8 @@ def test_every_page_has_a_nonce_of_its_own_and_nothing_inline(
 def test_browsers_have_nothing_to_complain_of(
     house: Installation, browser: Browser, signed_in: httpx.Client, camera: str
 ) -> None:
-    cookies = [
-        {"name": name, "value": value, "url": house.url}
-        for name, value in signed_in.cookies.items()
-    ]
     with new_page(browser) as tab:
-        tab.context.add_cookies(cookies)  # type: ignore[arg-type]
+        tab.take_over(signed_in, house.url)
         tab.context.add_init_script(_REPORT)
         for path in PAGES:
             tab.page.goto(house.url + path.format(camera=camera), wait_until="load")
@@ -103,12 +93,8 @@ def test_script_that_was_smuggled_in_does_not_run(
     house: Installation, browser: Browser, signed_in: httpx.Client
 ) -> None:
     """The defence behind the escaping: inline, by attribute, from elsewhere, and as HTML text."""
-    cookies = [
-        {"name": name, "value": value, "url": house.url}
-        for name, value in signed_in.cookies.items()
-    ]
     with new_page(browser) as tab:
-        tab.context.add_cookies(cookies)  # type: ignore[arg-type]
+        tab.take_over(signed_in, house.url)
         tab.context.add_init_script(_REPORT)
         tab.page.goto(house.url)
         tab.page.evaluate(

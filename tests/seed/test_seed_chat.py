@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import chromium, new_page
+from tests.browser import new_page
 from tests.chats.talking import Talker, talking
 from tests.endpoint import Model, Script, endpoint
 from tests.installation import Installation
@@ -52,12 +52,6 @@ def model(scripted: Model) -> Model:
 def keeper(club: Installation, model: Model) -> Iterator[Talker]:
     with Talker(club) as talker:
         yield talker
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 BASES = ["", "/api/v1/actions"]

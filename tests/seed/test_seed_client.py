@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import Tab, chromium, new_page
+from tests.browser import Tab, new_page
 from tests.installation import Installation, installed
 from tests.people import Cast, assemble
 from tests.seed.programs import Site, another_site, node_client
@@ -36,12 +36,6 @@ def club(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Insta
 @pytest.fixture(scope="module")
 def cast(club: Installation) -> Cast:
     return assemble(club, "seed")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

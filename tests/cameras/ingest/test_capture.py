@@ -16,7 +16,8 @@ from cameras.ingest.capture import Capture, backoff
 from cameras.ingest.detector import Detector
 from cameras.ingest.pictures import Picture
 from cameras.ingest.push import Push
-from tests.servers import ffmpeg, http_camera, plaza_jpegs, rtsp_server, wait_for
+from tests.servers import ffmpeg, http_camera, plaza_jpegs, rtsp_server
+from tests.waiting import until
 
 
 @contextmanager
@@ -62,16 +63,16 @@ def test_rtsp_footage_has_people_in_it_and_comes_back_after_freeze_and_death() -
 
         server.freeze()
         frozen = time.monotonic()
-        wait_for(lambda: state(camera) == "stale", 4.5)
+        until(lambda: state(camera) == "stale", 4.5)
         assert 2.5 < time.monotonic() - frozen < 3.6
         health = camera.health()
         assert health.since == health.last_frame
         assert "No picture for a while" in health.reason
 
         server.kill()
-        wait_for(lambda: camera.health().attempt > 0, 5)
+        until(lambda: camera.health().attempt > 0, 5)
         server.start()
-        wait_for(lambda: state(camera) == "live", 12)
+        until(lambda: state(camera) == "live", 12)
         assert people(pictures(camera, 1)[0]) >= 3
 
 
@@ -81,23 +82,23 @@ def test_a_frozen_rtsp_server_is_left_after_ten_seconds_and_found_again() -> Non
         pictures(camera, 5)
         server.freeze()
         last = camera.health().last_frame
-        wait_for(lambda: camera.health().attempt > 0, 12)
+        until(lambda: camera.health().attempt > 0, 12)
         assert camera.stuck() is None
-        wait_for(lambda: state(camera) == "offline", 3)
+        until(lambda: state(camera) == "offline", 3)
         assert camera.health().last_frame == last, "nothing left in the decoder was shown"
         server.thaw()
-        wait_for(lambda: state(camera) == "live", 20)
+        until(lambda: state(camera) == "live", 20)
 
 
 def test_mjpeg_footage_has_people_in_it_and_recovers_from_its_end() -> None:
     with http_camera() as server, captured("http", server.url) as camera:
         assert people(pictures(camera, 10)[-1]) >= 3
-        wait_for(lambda: camera.health().fps > 8, 5)
+        until(lambda: camera.health().fps > 8, 5)
         server.ending = True
-        wait_for(lambda: state(camera) == "stale", 2)
+        until(lambda: state(camera) == "stale", 2)
         assert camera.health().reason == "The camera ended the stream; connecting again."
         server.ending = False
-        wait_for(lambda: state(camera) == "live", 6)
+        until(lambda: state(camera) == "live", 6)
 
 
 def test_live_hls_plays_with_people_in_it_at_its_own_pace() -> None:
@@ -119,14 +120,14 @@ def test_mp4_over_http_plays_at_its_own_pace_and_its_end_is_an_end(tmp_path: Pat
             taken = pictures(camera, 20)
             assert people(taken[-1]) >= 3
             assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1900, abs=150)
-            wait_for(lambda: state(camera) == "stale", 1)
+            until(lambda: state(camera) == "stale", 1)
             assert camera.health().reason == "The camera ended the recording; connecting again."
 
 
 def test_mpeg_ts_over_http_plays_as_it_comes() -> None:
     with http_camera() as server, captured("http", server.base + "/live.ts") as camera:
         assert people(pictures(camera, 5)[-1]) >= 3
-        wait_for(lambda: 8 < camera.health().fps < 12, 8)
+        until(lambda: 8 < camera.health().fps < 12, 8)
 
 
 def test_an_mjpeg_camera_that_freezes_goes_stale_and_live_again_on_the_same_connection() -> None:
@@ -134,17 +135,17 @@ def test_an_mjpeg_camera_that_freezes_goes_stale_and_live_again_on_the_same_conn
         pictures(camera, 3)
         asked = len(server.requests)
         server.frozen = True
-        wait_for(lambda: state(camera) == "stale", 4)
+        until(lambda: state(camera) == "stale", 4)
         assert camera.health().fps == 0
         server.frozen = False
-        wait_for(lambda: state(camera) == "live", 2)
+        until(lambda: state(camera) == "live", 2)
         assert len(server.requests) == asked
 
 
 def test_a_camera_that_does_not_open_is_offline_with_a_reason() -> None:
     with captured("rtsp", "rtsp://u:hunter2@nowhere.invalid/x") as camera:
         assert state(camera) in ("connecting", "offline")
-        wait_for(lambda: state(camera) == "offline", 5)
+        until(lambda: state(camera) == "offline", 5)
         health = camera.health()
         assert health.reason == "The name nowhere.invalid does not resolve."
         assert health.last_frame is None
@@ -153,7 +154,7 @@ def test_a_camera_that_does_not_open_is_offline_with_a_reason() -> None:
 def test_an_rtsps_camera_that_does_not_speak_tls_is_offline_with_a_reason() -> None:
     with http_camera() as plain:
         with captured("rtsp", f"rtsps://u:hunter2@127.0.0.1:{plain.port}/x") as camera:
-            wait_for(lambda: state(camera) == "offline", 10)
+            until(lambda: state(camera) == "offline", 10)
             reason = camera.health().reason
         assert reason == f"127.0.0.1 does not speak TLS on port {plain.port}."
 
@@ -161,7 +162,7 @@ def test_an_rtsps_camera_that_does_not_speak_tls_is_offline_with_a_reason() -> N
 def test_a_slow_reader_gets_the_newest_picture() -> None:
     with http_camera(fps=25) as server, captured("http", server.url) as camera:
         first = pictures(camera, 1)[0]
-        wait_for(lambda: (camera.health().last_frame or 0) > first.timestamp + 1000)
+        until(lambda: (camera.health().last_frame or 0) > first.timestamp + 1000)
         newest = camera.slot.newest(first.timestamp)
         assert newest is not None
         assert time.time() * 1000 - newest.timestamp < 150
@@ -198,7 +199,7 @@ def test_the_rate_chooses_pictures_but_every_frame_is_counted(tmp_path: Path) ->
         camera.rate = 0
         last = camera.slot.newest()
         assert last is not None
-        wait_for(lambda: (camera.health().last_frame or 0) > last.timestamp + 300)
+        until(lambda: (camera.health().last_frame or 0) > last.timestamp + 300)
         assert camera.slot.newest(last.timestamp + 40) is None
 
 
@@ -207,15 +208,15 @@ def test_a_file_that_is_no_video_says_so(tmp_path: Path) -> None:
     (tmp_path / "b.m3u8").write_text("#EXTM3U\n#EXTINF:5,\n/etc/hostname\n")
     for name in ("a.mp4", "b.m3u8"):
         with captured("file", name, tmp_path) as camera:
-            wait_for(lambda: state(camera) == "offline", 3)
+            until(lambda: state(camera) == "offline", 3)
             assert camera.health().reason == "The file is not a video that can be read."
 
 
 def test_native_code_that_does_not_come_back_is_told() -> None:
     camera = Capture("demo", "", media_root=Path("."), allow_loopback=True)
-    with camera._native("The camera does not open.", 60):
+    with camera._stream._native("The camera does not open.", 60):
         assert camera.stuck() is None
-    with camera._native("The camera does not open.", -1):
+    with camera._stream._native("The camera does not open.", -1):
         assert camera.stuck() == "The camera does not open."
     assert camera.stuck() is None
 

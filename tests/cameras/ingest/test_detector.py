@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import cv2
 import numpy as np
 import pytest
 
 from cameras.ingest.detector import Detector
-from cameras.ingest.pictures import Image
-from tests.servers import PLAZA
+from tests.cameras.ingest.clip import plaza
 
 SIX = (50, 180, 310, 440, 570, 700)
-
-
-@cache
-def plaza(number: int) -> Image:
-    clip = cv2.VideoCapture(str(PLAZA))
-    clip.set(cv2.CAP_PROP_POS_FRAMES, number)
-    whole, image = clip.read()
-    clip.release()
-    assert whole
-    return image.astype(np.uint8, copy=False)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,8 @@ from cameras.ingest.addresses import resolve
 from cameras.ingest.diagnosis import explain
 from cameras.ingest.gate import Gate
 from cameras.ingest.opening import open_capture
-from tests.servers import HLS, ffmpeg, http_camera, segments, wait_for
+from tests.servers import HLS, ffmpeg, http_camera, segments
+from tests.waiting import until
 
 OPEN = {"media_root": Path("."), "allow_loopback": True}
 
@@ -122,11 +123,11 @@ def test_its_threads_end_with_it() -> None:
         camera.frozen = True
         link = socket.create_connection(("127.0.0.1", urlsplit(through.proxy).port), 5)
         link.sendall(f"GET {camera.url} HTTP/1.1\r\n".encode() + authorization(through) + b"\r\n")
-        wait_for(lambda: camera.requests)
+        until(lambda: camera.requests)
         through.close()
         assert link.recv(1) == b""
         link.close()
-    wait_for(lambda: set(threading.enumerate()) <= before, 2)
+    until(lambda: set(threading.enumerate()) <= before, 2)
 
 
 def test_a_name_is_checked_at_the_moment_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

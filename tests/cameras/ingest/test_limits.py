@@ -18,7 +18,7 @@ from cameras.ingest.pictures import Picture
 from cameras.ingest.probe import test_connection as tried
 from cameras.live.jpeg import FrameError, jpeg_size
 from tests.cameras.ingest.hand import is_frame, worker
-from tests.servers import plaza_jpegs, wait_for
+from tests.servers import plaza_jpegs
 from tests.waiting import until
 
 PROGRESSIVE = [
@@ -145,7 +145,7 @@ def test_a_film_of_vast_pictures_is_not_shown(vast: Path) -> None:
 
 def test_a_stream_that_grows_on_the_way_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The size is asked after every picture, for a stream may announce another one later."""
-    from cameras.ingest import capture as module
+    from cameras.ingest import stream as module
 
     class Growing:
         taken = retrieved = 0
@@ -175,7 +175,7 @@ def test_a_stream_that_grows_on_the_way_is_left(monkeypatch: pytest.MonkeyPatch)
     capture.rate = 30
     capture.start()
     try:
-        wait_for(lambda: "20000×432" in capture.health().reason, 10, "it is left")
+        until(lambda: "20000×432" in capture.health().reason, 10, "it is left")
         assert Growing.retrieved
     finally:
         assert capture.stop()

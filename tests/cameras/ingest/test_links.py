@@ -20,6 +20,7 @@ from cameras.live import demand
 from cameras.live.frames import FrameError, PacketReader, pack
 from cameras.live.variants import Wish
 from tests.redis import RedisServer
+from tests.waiting import soon
 
 pytestmark = pytest.mark.one_database
 
@@ -34,12 +35,6 @@ ECHO = (  # says one state, then waits for its end
 
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-async def until(condition: Any, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_machine_without_a_process_left_leaks_nothing(
@@ -78,7 +73,7 @@ async def test_ingest_that_cannot_start_is_started_later(
     assert not await line.push("c", 1, b"jpeg"), "nobody is there to take it"
     owner = asyncio.create_task(line.run())
     try:
-        await until(lambda: heard)
+        await soon(lambda: heard)
         assert await line.push("c", 1, b"jpeg")
     finally:
         owner.cancel()

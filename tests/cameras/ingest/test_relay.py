@@ -23,7 +23,8 @@ from cameras.ingest.sources import Address
 from tests.bench import relay as bench
 from tests.cameras.ingest.hand import is_live, worker
 from tests.rtsp import RTSPCamera, rtsp_camera
-from tests.servers import free_port, rtsp_server, wait_for
+from tests.servers import rtsp_server
+from tests.waiting import free_port, until
 
 OPEN = {"media_root": Path("."), "allow_loopback": True}
 # With these FFmpeg by itself goes where it is led, so that what stops it here is the relay.
@@ -109,16 +110,16 @@ def test_a_camera_that_leads_on_while_it_plays_is_left_with_the_reason() -> None
         capture = Capture("rtsp", camera.url, **OPEN)
         capture.start()
         try:
-            wait_for(lambda: capture.health().state == "live")
+            until(lambda: capture.health().state == "live")
             camera.interruption = (
                 f"REDIRECT {camera.url} RTSP/1.0\r\nCSeq: 1\r\nLocation: {other.url}\r\n\r\n"
             ).encode()
-            wait_for(lambda: capture.health().attempt > 0)
+            until(lambda: capture.health().attempt > 0)
             assert capture.health().reason == (
                 f"The camera sends viewers on to 127.0.0.2:{other.port}; "
                 "enter that address yourself."
             )
-            wait_for(lambda: capture.health().state == "live")
+            until(lambda: capture.health().state == "live")
             assert other.connections == 0
         finally:
             assert capture.stop()
@@ -237,7 +238,7 @@ def test_what_nobody_takes_is_not_read_from_the_camera() -> None:
     with rtsp_camera() as camera, relayed() as through:
         camera.pace = 0
         with play(through, camera) as link:
-            wait_for(lambda: camera.sent > 100_000)
+            until(lambda: camera.sent > 100_000)
             seen = [-1, 0]
 
             def still() -> bool:
@@ -245,7 +246,7 @@ def test_what_nobody_takes_is_not_read_from_the_camera() -> None:
                 threading.Event().wait(0.2)
                 return seen[0] == camera.sent
 
-            wait_for(still, 20)
+            until(still, 20)
             assert camera.sent < 8 * 1024 * 1024, "kernel buffers, and no more"
             before = camera.sent
             while camera.sent < before + 8 * 1024 * 1024:
@@ -256,18 +257,18 @@ def test_a_camera_or_a_reader_that_goes_takes_the_other_along() -> None:
     before = set(threading.enumerate())
     with rtsp_camera() as camera, relayed() as through:
         link = play(through, camera)
-        wait_for(lambda: camera.sent > 10_000)
+        until(lambda: camera.sent > 10_000)
         link.close()
-        wait_for(lambda: not through._sockets)
+        until(lambda: not through._sockets)
         link = play(through, camera)
-        wait_for(lambda: link.recv(1 << 16))
+        until(lambda: link.recv(1 << 16))
         through.hang_up()
         while link.recv(1 << 16):
             pass
         link.close()
-        wait_for(lambda: not through._sockets)
+        until(lambda: not through._sockets)
         camera.said["OPTIONS"] = b"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n"
-    wait_for(lambda: not [t for t in set(threading.enumerate()) - before if t.name == "egress"], 2)
+    until(lambda: not [t for t in set(threading.enumerate()) - before if t.name == "egress"], 2)
 
 
 def test_it_leads_to_one_camera_and_takes_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +277,7 @@ def test_it_leads_to_one_camera_and_takes_only_so_many(monkeypatch: pytest.Monke
         with socket.create_connection(("127.0.0.1", through.port), 5) as early:
             assert early.recv(1) == b"", "before an address is shown"
         links = [play(through, camera) for _ in range(2)]
-        wait_for(lambda: camera.connections == 2)
+        until(lambda: camera.connections == 2)
         with socket.create_connection(("127.0.0.1", through.port), 5) as third:
             assert third.recv(1) == b""
         for link in links:

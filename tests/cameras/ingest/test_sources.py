@@ -80,13 +80,6 @@ def test_loopback_is_closed_in_every_spelling_unless_allowed(host: str, tmp_path
         check(kind, f"{kind}://{host}:8554/x", media_root=tmp_path, allow_loopback=True)
 
 
-@pytest.fixture
-def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this machine have these."""
-    ips = frozenset(map(ipaddress.ip_address, ("127.0.0.1", "192.168.1.5", "fd12::5")))
-    monkeypatch.setattr(interfaces, "own_addresses", lambda: ips)
-
-
 @pytest.mark.usefixtures("two_addresses")
 @pytest.mark.parametrize("host", OWN)
 def test_the_servers_own_addresses_are_closed_in_every_spelling(host: str, tmp_path: Path) -> None:

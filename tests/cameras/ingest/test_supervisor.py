@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import capture, reader, reports, supervisor
+from cameras.ingest import capture, reader, reports, stream, supervisor
 from cameras.ingest.ending import end
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.ingest.leases import EmbeddedLeases
@@ -23,12 +23,13 @@ from cameras.ingest.recorder import Recorder
 from cameras.ingest.shelf import Shelf
 from cameras.ingest.supervisor import Supervisor
 from tests.cameras.ingest import brought
+from tests.waiting import soon
 
 pytestmark = pytest.mark.one_database
 
 HANGS_ONCE = (  # the first process's third picture never comes out of native code
     "import os, sys, time\n"
-    "from cameras.ingest import capture, worker\n"
+    "from cameras.ingest import stream, worker\n"
     "class Hung:\n"
     "    grabs = 0\n"
     "    def __init__(self, real): self.real = real\n"
@@ -39,10 +40,10 @@ HANGS_ONCE = (  # the first process's third picture never comes out of native co
     "            open(os.environ['HUNG'], 'w').write(str(time.time()))\n"
     "            time.sleep(60)\n"
     "        return self.real.grab()\n"
-    "real = capture.open_capture\n"
+    "real = stream.open_capture\n"
     "if not os.path.exists(os.environ['HUNG']):\n"
-    "    capture.open_capture = lambda opening: Hung(real(opening))\n"
-    "capture.FROZEN_LIMIT = float(os.environ['LIMIT'])\n"
+    "    stream.open_capture = lambda opening: Hung(real(opening))\n"
+    "stream.FROZEN_LIMIT = float(os.environ['LIMIT'])\n"
     "worker.main(int(sys.argv[1]))\n"
 )
 
@@ -93,12 +94,6 @@ async def supervised(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(condition: Callable[[], object], seconds: float = 15) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 async def test_frames_flow_while_the_database_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     released, asked = threading.Event(), threading.Event()
 
@@ -108,10 +103,10 @@ async def test_frames_flow_while_the_database_is_slow(monkeypatch: pytest.Monkey
 
     async with supervised(monkeypatch, store_state=slow, store_still=slow) as (keeper, heard):
         try:
-            await until(lambda: heard.times() and asked.is_set())
+            await soon(lambda: heard.times() and asked.is_set())
             first = keeper.workers["c"]
             # Longer than the silence after which a worker is called stuck.
-            await until(lambda: time.time() - heard.times()[0] > reader.SILENCE_S + 1)
+            await soon(lambda: time.time() - heard.times()[0] > reader.SILENCE_S + 1)
             assert keeper.workers["c"] is first
             frames = heard.times()
             assert max(b - a for a, b in pairwise(frames)) < 1
@@ -122,7 +117,7 @@ async def test_frames_flow_while_the_database_is_slow(monkeypatch: pytest.Monkey
         monkeypatch.setattr(
             reports, "configurations", lambda: looked.append(1) or {"c": configuration()}
         )
-        await until(lambda: len(looked) > 1)
+        await soon(lambda: len(looked) > 1)
         assert keeper.workers["c"] is first, "nor when the database answers again"
 
 
@@ -130,7 +125,7 @@ async def test_a_slow_look_tells_nothing_about_the_readers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with supervised(monkeypatch) as (keeper, heard):
-        await until(heard.times)
+        await soon(heard.times)
         mine = keeper.workers["c"]
         monkeypatch.setattr(supervisor, "SLOW_S", -1.0)
         looked = [0]
@@ -141,7 +136,7 @@ async def test_a_slow_look_tells_nothing_about_the_readers(
             return {"c": configuration()}
 
         monkeypatch.setattr(reports, "configurations", look)
-        await until(lambda: looked[0] > 2)
+        await soon(lambda: looked[0] > 2)
         assert keeper.workers["c"] is mine
 
 
@@ -169,7 +164,7 @@ async def test_the_newest_state_and_still_wait_for_the_database(
         recorder.still("a", 1, 1000 + n, b"", "")
         recorder.state({"camera": "b", "fence": 1, "n": n})
     released.set()
-    await until(lambda: len(written) == 4)
+    await soon(lambda: len(written) == 4)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert written == [("a", 0), ("a", 99), ("a", 1099), ("b", 99)]
@@ -221,7 +216,7 @@ async def test_a_worker_that_cannot_start_is_started_later(
     monkeypatch.setattr(reader, "start", sometimes)
     monkeypatch.setattr(capture, "backoff", lambda attempt: 0.0)
     async with supervised(monkeypatch) as (_, heard):
-        await until(heard.times)
+        await soon(heard.times)
     assert caplog.text.count("could not be started") == 2
 
 
@@ -235,16 +230,16 @@ async def test_a_capture_stuck_in_native_code_is_replaced_within_ten_seconds_of_
     monkeypatch.setattr(reader, "COMMAND", ("-c", HANGS_ONCE))
     monkeypatch.setattr(reader, "bare_environment", lambda: dict(os.environ))
     async with supervised(monkeypatch) as (keeper, heard):
-        await until((tmp_path / "hung").exists)
+        await soon((tmp_path / "hung").exists)
         first = keeper.workers["c"]
-        await until(lambda: keeper.workers["c"] is not first)
+        await soon(lambda: keeper.workers["c"] is not first)
         replaced = time.time()
         assert keeper.workers["c"].attempt == 1
-        await until(lambda: heard.times() and heard.times()[-1] > replaced)
+        await soon(lambda: heard.times() and heard.times()[-1] > replaced)
         hung = float((tmp_path / "hung").read_text())
         again = next(at for at in heard.times() if at > replaced)
-    assert replaced - hung - limit + capture.FROZEN_LIMIT < 10
-    assert again - hung - limit + capture.FROZEN_LIMIT < 12, "and pictures come at once"
+    assert replaced - hung - limit + stream.FROZEN_LIMIT < 10
+    assert again - hung - limit + stream.FROZEN_LIMIT < 12, "and pictures come at once"
 
 
 async def test_a_model_that_crashes_is_refused_while_pictures_flow(
@@ -286,13 +281,13 @@ async def test_a_model_that_crashes_is_refused_while_pictures_flow(
 
     async with supervised(monkeypatch, refuse_model=refuse) as (keeper, heard):
         monkeypatch.setattr(reports, "configurations", configurations)
-        await until(lambda: refused)
+        await soon(lambda: refused)
         mine = keeper.workers["c"]
         model, sentence = refused[0]
         assert (model, "SIGSEGV" in sentence) == ("theirs", True)
         since = time.time()
-        await until(lambda: mine.config["model"] is None)
-        await until(lambda: heard.times()[-1] > since + 2)
+        await soon(lambda: mine.config["model"] is None)
+        await soon(lambda: heard.times()[-1] > since + 2)
         assert keeper.workers["c"] is mine, "the camera's own process was not replaced"
         frames = [(at, h) for at, h in heard.packets if h["type"] == "frame" and at > since - 1]
         assert any(one["class"] == "person" for _, h in frames for one in h["detections"])

@@ -14,22 +14,23 @@ import pytest
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.live.frames import jpeg_size
 from tests.cameras.ingest.hand import Hand, is_frame, is_live, worker
-from tests.servers import http_camera, plaza_jpegs, wait_for
+from tests.servers import http_camera, plaza_jpegs
+from tests.waiting import until
 
 STUCK = (  # an open that takes a minute, as native code can
     "-c",
     "import sys, time\n"
-    "from cameras.ingest import capture, worker\n"
-    "capture.open_capture = lambda opening: time.sleep(60)\n"
-    "capture.OPEN_LIMIT = 0.5\n"
+    "from cameras.ingest import stream, worker\n"
+    "stream.open_capture = lambda opening: time.sleep(60)\n"
+    "stream.OPEN_LIMIT = 0.5\n"
     "worker.main(int(sys.argv[1]))\n",
 )
 
 
 def settled(hand: Hand) -> bool:
     """Whether nothing more came into our buffer in the time of ten pictures of 25 a second."""
-    before, until = waiting(hand), time.monotonic() + 0.4
-    wait_for(lambda: time.monotonic() > until or waiting(hand) != before)
+    before, deadline = waiting(hand), time.monotonic() + 0.4
+    until(lambda: time.monotonic() > deadline or waiting(hand) != before)
     return waiting(hand) == before > 0
 
 
@@ -111,7 +112,7 @@ def test_a_supervisor_that_does_not_read_makes_nothing_queue() -> None:
     with http_camera(fps=25) as camera, worker(kind="http", source=camera.url, fps=25) as hand:
         hand.say({"type": "wishes", "rates": [(0, 0)]})
         hand.first(is_frame)
-        wait_for(lambda: settled(hand), 10, "the kernel's buffers are full")
+        until(lambda: settled(hand), 10, "the kernel's buffers are full")
         waited = time.time() * 1000
         frames = [h for h, _ in hand.packets(0.5) if is_frame(h)]
         assert len([h for h in frames if h["timestamp"] < waited - 200]) < 20  # kernel buffers

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from cameras.ingest import reports
 from cameras.models import Camera, CameraStill, Organization, Token, User
-from cameras.models.cameras import CORNERS_MOST, MASKS_MOST
+from cameras.models.validators import CORNERS_MOST, MASKS_MOST
 from tests.cameras.pages.rows import PASSWORD, client_of, fields
 
 pytestmark = pytest.mark.django_db

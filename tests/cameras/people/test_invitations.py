@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from cameras.forms.people import NewPersonForm
 from cameras.models import AuditEntry, Invitation, Membership, Organization, User
-from cameras.people_forms import NewPersonForm
 from tests.cameras.pages.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db

@@ -10,18 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import chromium, new_page
+from tests.browser import new_page
 from tests.cameras.people.codes import code
 from tests.installation import KEEPER, Installation, installed
 
 PASSWORD = "offside-trap-4-4-2"
 SHOTS = os.environ.get("SHOTS")  # a folder for pictures of the pages, to look at
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture

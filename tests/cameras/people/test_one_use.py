@@ -67,56 +67,12 @@ def test_a_sign_in_link_signs_in_one_of_many(site: Installation, made: list[str]
     assert set(done) <= {302, 410, 429}
 
 
-WAITING = """
+# A second one who comes while the first one's transaction is open, and waits for its row.
+SECOND = """
 import time
 from concurrent.futures import ThreadPoolExecutor
 from django.db import connection, connections, transaction
 from cameras.models import *
-keeper = User.objects.get(username="keeper")
-other = User.objects.create_user("other")
-ours = Organization.objects.get(slug="demo-club")
-invitation = Invitation(organization=ours, name="Bea", role="viewer", created_by=keeper)
-invitation.issue()
-text = SignInLink.issue(other)
-
-def second(claim):
-    try:
-        return claim()
-    finally:
-        connections.close_all()
-
-def waits():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        return cursor.fetchone() is not None
-
-for claim in (lambda: SignInLink.claim(text) is not None, lambda: invitation.accept(other)):
-    with ThreadPoolExecutor(1) as pool:
-        with transaction.atomic():
-            first, late = claim(), pool.submit(second, claim)
-            until = time.monotonic() + 20
-            while not waits() and time.monotonic() < until:
-                time.sleep(0.01)
-        print("CLAIMED", first, late.result())
-"""
-
-
-def test_who_waits_for_the_row_finds_it_used(site: Installation) -> None:
-    """On PostgreSQL an UPDATE with a join would not look again at what it had waited for."""
-    if not os.environ.get("DATABASE_URL"):
-        pytest.skip("SQLite has one writer at a time")
-    printed = site.manage("shell", "-v0", "-c", WAITING)
-    assert printed.count("CLAIMED True False") == 2, printed
-
-
-UPLOAD = """
-import time
-from concurrent.futures import ThreadPoolExecutor
-from django.db import connection, connections, transaction
-from cameras.models import *
-from cameras.models.weights import PART
-ours = Organization.objects.get(slug="demo-club")
-facts = dict(name="Ours", size=2 * PART)
 
 def second(deed):
     try:
@@ -129,6 +85,41 @@ def waits():
         cursor.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
         return cursor.fetchone() is not None
 
+def until_it_waits():
+    until = time.monotonic() + 20
+    while not waits() and time.monotonic() < until:
+        time.sleep(0.01)
+"""
+WAITING = """
+keeper = User.objects.get(username="keeper")
+other = User.objects.create_user("other")
+ours = Organization.objects.get(slug="demo-club")
+invitation = Invitation(organization=ours, name="Bea", role="viewer", created_by=keeper)
+invitation.issue()
+text = SignInLink.issue(other)
+
+for claim in (lambda: SignInLink.claim(text) is not None, lambda: invitation.accept(other)):
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first, late = claim(), pool.submit(second, claim)
+            until_it_waits()
+        print("CLAIMED", first, late.result())
+"""
+
+
+def test_who_waits_for_the_row_finds_it_used(site: Installation) -> None:
+    """On PostgreSQL an UPDATE with a join would not look again at what it had waited for."""
+    if not os.environ.get("DATABASE_URL"):
+        pytest.skip("SQLite has one writer at a time")
+    printed = site.manage("shell", "-v0", "-c", SECOND + WAITING)
+    assert printed.count("CLAIMED True False") == 2, printed
+
+
+UPLOAD = """
+from cameras.models.parts import PART
+ours = Organization.objects.get(slug="demo-club")
+facts = dict(name="Ours", size=2 * PART)
+
 for number in range(2):
     coming = Weights.begin(ours, **facts)
     deed = (lambda: Weights.begin(ours, **facts)) if number == 0 else (lambda: coming.refuse("no"))
@@ -136,9 +127,7 @@ for number in range(2):
         with transaction.atomic():
             coming.take(0, bytes(PART))
             late = pool.submit(second, deed)
-            until = time.monotonic() + 20
-            while not waits() and time.monotonic() < until:
-                time.sleep(0.01)
+            until_it_waits()
         late.result()
     print("PARTS", WeightsPart.objects.count())
 """
@@ -147,7 +136,7 @@ for number in range(2):
 def test_an_upload_that_another_replaces_may_be_taking_a_part(site: Installation) -> None:
     if not os.environ.get("DATABASE_URL"):
         pytest.skip("SQLite has one writer at a time")
-    assert site.manage("shell", "-v0", "-c", UPLOAD).count("PARTS 0") == 2
+    assert site.manage("shell", "-v0", "-c", SECOND + UPLOAD).count("PARTS 0") == 2
 
 
 def test_an_invitation_lets_one_of_many_in(site: Installation, made: list[str]) -> None:

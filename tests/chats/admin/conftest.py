@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from django.test import Client
 
 from cameras.models import Organization, User
-from chats.models import Chat, Generation, GenerationEvent, Message, Role
+from chats.models import Assistant, Chat, Generation, GenerationEvent, Message, Role
 from chats.streams import chunk_json
 from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     _plain_static_names,
@@ -18,11 +21,30 @@ from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     viewer,
 )
 from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.chats.admin.form import ELSEWHERE, KEY
+from tests.endpoint import Model, endpoint
 
 
 @pytest.fixture
 def staff() -> Client:
     return client_of(User.objects.create_superuser("root", password=PASSWORD))
+
+
+@pytest.fixture
+def model(settings: Any) -> Iterator[Model]:
+    """A scripted endpoint that this process may dial."""
+    with endpoint() as running:
+        settings.MODEL_SERVERS = running.listed
+        yield running
+
+
+@pytest.fixture
+def stored(club: Organization) -> Assistant:  # noqa: F811 - the fixture
+    """Settings with an address and its key."""
+    made = Assistant(organization=club, base_url=ELSEWHERE, model="large")
+    made.key = KEY
+    made.save()
+    return made
 
 
 def chat_of(owner: User, organization: Organization, title: str = "Set pieces") -> Chat:

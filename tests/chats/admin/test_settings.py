@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from typing import Any
-
-import httpx
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -16,62 +10,8 @@ from django.urls import reverse
 from cameras.models import Organization, User
 from chats.forms import MOVED
 from chats.models import Assistant
-from chats.process import KEY_LOST
-from chats.views import assistant as views
 from tests.cameras.pages.rows import client_of, person
-from tests.endpoint import Model, Script, endpoint
-from tests.installation import Installation
-from tests.people import assemble
-
-KEY = "sk-stored-0123456789"
-ELSEWHERE = "https://models.example.org/v1"
-
-
-@pytest.fixture
-def model(settings: Any) -> Iterator[Model]:
-    with endpoint() as running:
-        settings.MODEL_SERVERS = running.listed
-        yield running
-
-
-@pytest.fixture
-def stored(club: Organization) -> Assistant:
-    """Settings with an address and its key."""
-    made = Assistant(organization=club, base_url=ELSEWHERE, model="large")
-    made.key = KEY
-    made.save()
-    return made
-
-
-def fields(**changes: Any) -> dict[str, Any]:
-    made = {
-        "base_url": "", "key": "", "model": "", "system_prompt": "Be brief.", "temperature": "0.5",
-        "max_tokens": "256", "context_tokens": "4096", "daily_tokens": "", "retention_days": "",
-    }  # fmt: skip
-    return made | changes
-
-
-PAGE = "assistant"
-TEST = "assistant-test"
-
-
-def page_of(user: User) -> str:
-    return client_of(user).get(reverse(PAGE, args=["club"])).content.decode()
-
-
-def save(user: User, **changes: Any) -> Any:
-    return client_of(user).post(reverse(PAGE, args=["club"]), fields(**changes))
-
-
-def tried(client: Client, address: str, **changes: Any) -> tuple[bool, str]:
-    answer = client.post(address, fields(**changes))
-    assert answer.status_code == 200, answer.content
-    told = answer.json()
-    return told["ok"], told["sentence"]
-
-
-def tried_by(user: User, **changes: Any) -> tuple[bool, str]:
-    return tried(client_of(user), reverse(TEST, args=["club"]), **changes)
+from tests.chats.admin.form import ELSEWHERE, KEY, PAGE, TEST, fields, page_of, save, tried_by
 
 
 @pytest.mark.django_db
@@ -218,101 +158,6 @@ def test_the_admin_has_the_same_form(club: Organization, staff: Client, stored: 
 
 
 @pytest.mark.django_db
-def test_the_model_is_tried_with_what_is_not_saved_yet(admin: User, model: Model) -> None:
-    ok, sentence = tried_by(admin, base_url=model.url, model="fresh", key=model.key)
-    assert ok, sentence
-    assert sentence.startswith("“fresh” answers: its first word came after ")
-    asked = model.requests[-1]
-    assert asked.body["model"] == "fresh"
-    assert asked.headers["authorization"] == f"Bearer {model.key}"
-    assert not Assistant.objects.exists()
-
-
-@pytest.mark.django_db
-def test_the_stored_key_is_used_for_its_own_host_only(
-    club: Organization, admin: User, model: Model
-) -> None:
-    made = Assistant(organization=club, base_url=model.url, model="m")
-    made.key = KEY
-    made.save()
-    assert tried_by(admin, base_url=model.url, model="m")[0]
-    assert model.requests[-1].headers["authorization"] == f"Bearer {KEY}"
-    count = len(model.requests)
-    made.base_url = ELSEWHERE
-    made.save()
-    assert tried_by(admin, base_url=model.url, model="m") == (False, MOVED)
-    assert len(model.requests) == count
-    assert tried_by(admin, base_url=model.url, model="m", remove_key="on")[0]
-    assert "authorization" not in model.requests[-1].headers
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("script", "words"),
-    [
-        (Script(status=401), "does not accept the key"),
-        (Script(status=404), "knows no such model or address"),
-        (Script(status=429, headers={"Retry-After": "30"}), "Try again in 30 seconds"),
-        (Script(status=500), "failed with an error of its own"),
-        (Script(raw=b"<p>hello</p>"), "model"),
-    ],
-)
-def test_refusals_are_told_in_a_sentence(
-    script: Script, words: str, admin: User, model: Model
-) -> None:
-    model.script = script
-    ok, sentence = tried_by(admin, base_url=model.url, model="m", key=model.key)
-    assert not ok
-    assert words in sentence
-    assert model.key not in sentence
-
-
-@pytest.mark.django_db
-def test_a_silent_model_is_not_waited_for(
-    admin: User, model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(views, "TEST_S", 0.3)
-    model.script = Script(silent=True)
-    began = time.monotonic()
-    ok, sentence = tried_by(admin, base_url=model.url, model="m")
-    assert (ok, sentence) == (False, "The model did not answer within 0 seconds.")
-    assert time.monotonic() - began < 5
-
-
-@pytest.mark.django_db
-def test_what_is_wrong_elsewhere_does_not_matter_to_the_test(admin: User, model: Model) -> None:
-    assert tried_by(admin, base_url=model.url, model="m", temperature="hot")[0]
-    assert tried_by(admin, base_url="ftp://x", model="m")[0] is False
-
-
-@pytest.mark.django_db
-def test_a_key_that_cannot_be_read_any_more_is_told(
-    admin: User, stored: Assistant, model: Model
-) -> None:
-    Assistant.objects.update(sealed_key="sealed-with-a-lost-key", base_url=model.url)
-    assert tried_by(admin, base_url=model.url, model="m") == (False, KEY_LOST)
-    assert "A key is stored." in page_of(admin)
-
-
-@pytest.mark.django_db
-def test_the_admins_test_is_for_staff_and_uses_the_stored_key(
-    club: Organization, staff: Client, admin: User, model: Model
-) -> None:
-    made = Assistant(organization=club, base_url=model.url, model="m")
-    made.key = KEY
-    made.save()
-    address = reverse("admin:chats_assistant_test")
-    assert client_of(admin).post(address, fields()).status_code == 403
-    assert staff.get(address).status_code == 405
-    of_club = f"{address}?of={made.pk}"
-    assert tried(staff, of_club, base_url=model.url, model="m")[0]
-    assert model.requests[-1].headers["authorization"] == f"Bearer {KEY}"
-    assert tried(staff, address, base_url=model.url, model="m")[0]
-    assert "authorization" not in model.requests[-1].headers
-    assert staff.post(f"{address}?of=999999", fields()).status_code == 404
-
-
-@pytest.mark.django_db
 def test_who_may_only_look_does_not_see_the_key(stored: Assistant) -> None:
     helper = person("helper")
     helper.is_staff = True
@@ -327,25 +172,3 @@ def test_who_may_only_look_does_not_see_the_key(stored: Assistant) -> None:
     assert client_of(helper).post(address, fields(key="sk-theirs")).status_code == 403
     test = f"{reverse('admin:chats_assistant_test')}?of={stored.pk}"
     assert client_of(helper).post(test, fields(base_url=ELSEWHERE)).status_code == 403
-
-
-def test_the_built_in_model_is_tried_on_the_serving_loop(house: Installation) -> None:
-    admin = assemble(house, "tried")["admin"]
-    cookies = {"sideline_session": admin.session, "sideline_csrf": "a" * 32}
-    headers = {"X-CSRFToken": "a" * 32, "Origin": house.url}
-    address = f"{house.url}/organizations/demo-club/assistant/test"
-
-    def ask() -> dict[str, Any]:
-        answer = httpx.post(address, data=fields(), cookies=cookies, headers=headers, timeout=30)
-        assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
-
-    told = [ask()]
-    threads = [threading.Thread(target=lambda: told.append(ask())) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert [one["ok"] for one in told] == [True] * 4, told
-    assert "SmolLM2" in told[0]["sentence"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +20,6 @@ from chats.providers.openai_compatible import OpenAICompatible
 from tests.endpoint import Model, Script, endpoint
 
 HELLO = Conversation((Turn("user", "Hello?"),))
-
-
-@pytest.fixture
-def model() -> Iterator[Model]:
-    with endpoint() as model:
-        yield model
 
 
 def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> None:
@@ -115,13 +107,6 @@ async def test_a_name_that_leads_to_a_closed_address_is_refused(
     failure = await refused("http://rebind.example:81/v1")
     assert type(failure) is Rejected
     assert "rebind.example:81 is closed" in failure.sentence
-
-
-@pytest.fixture
-def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this machine have these."""
-    ips = frozenset(map(ipaddress.ip_address, ("127.0.0.1", "192.168.1.5", "fd12::5")))
-    monkeypatch.setattr(interfaces, "own_addresses", lambda: ips)
 
 
 @pytest.mark.usefixtures("two_addresses")

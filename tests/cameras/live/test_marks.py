@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,21 +13,9 @@ from cameras.live.marks import RECENT_S, TRUST_S, Marks, Masked
 from cameras.live.status import Status
 from cameras.live.variants import Variant
 from cameras.live.viewers import Viewer
-from tests.cameras.test_hub import Camera, picture
+from tests.cameras.live.sources import Camera, picture
 
 pytestmark = pytest.mark.one_database
-
-
-@pytest.fixture
-async def camera() -> Camera:
-    return Camera()
-
-
-@pytest.fixture
-async def hub(camera: Camera) -> AsyncIterator[Hub]:
-    made = Hub(camera)
-    yield made
-    await made.close()
 
 
 def masked(timestamp: int, mark: str) -> Frame:

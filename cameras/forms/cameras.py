@@ -1,35 +1,25 @@
-"""Forms of the pages. What must hold for every caller is validated by the models."""
+"""A camera's form. What must hold for every caller is validated by the model."""
 
 from __future__ import annotations
 
 import json
-import zoneinfo
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.utils import timezone
+from django.core.exceptions import NON_FIELD_ERRORS
 
+from cameras.forms.zones import ZONE_INPUT, WithZones
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, chosen
-from cameras.models import Camera, Kind, Organization, StreamKey, Weights
+from cameras.models import Camera, Kind, Organization, Weights
 
 SHOWN = 24  # of an own model's labels; the rest is folded away
 COMMON_FIRST = (*DEFAULT_CLASSES, *sorted({*COCO} - {*DEFAULT_CLASSES}))
-ZONES = tuple(sorted(zoneinfo.available_timezones()))
 NAME_TAKEN = next(
     rule.violation_error_message
     for rule in Camera._meta.constraints
     if rule.name == "camera_name_once"
 )
-_ZONE_INPUT = forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
-
-
-class WithZones:
-    """For the list that a zone's field completes from."""
-
-    zones = ZONES
 
 
 class Decoder(json.JSONDecoder):
@@ -122,7 +112,7 @@ class CameraForm(WithZones, SourceForm):
             "organization", "name", "kind", "source", "enabled", "detect", "classes", "threshold",
             "fps", "width", "quality", "masks", "time_zone",
         )  # fmt: skip
-        widgets = {"time_zone": _ZONE_INPUT, "masks": forms.HiddenInput}  # noqa: RUF012
+        widgets = {"time_zone": ZONE_INPUT, "masks": forms.HiddenInput}  # noqa: RUF012
         help_texts = {  # noqa: RUF012
             "threshold": "From 0.05 to 0.95. Lower finds more and errs more.",
             "fps": "From 1 to 30.",
@@ -148,79 +138,3 @@ class CameraForm(WithZones, SourceForm):
         if len(organizations) == 1:
             field.widget = field.hidden_widget()
             self.initial["organization"] = organizations[0].pk
-
-
-class OrganizationForm(WithZones, forms.ModelForm[Organization]):
-    """Name, zone, how long the audit log is kept, and the host that viewers are told of."""
-
-    host = forms.CharField(
-        label="Server host",
-        required=False,
-        max_length=253,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Only where other programs must use another host than this page's. A bare host, "
-        "such as cameras.example.org; sent to them as serverHostURL.",
-    )
-
-    class Meta:
-        model = Organization
-        fields = ("name", "time_zone", "audit_days")
-        widgets = {"time_zone": _ZONE_INPUT}  # noqa: RUF012
-        labels = {"audit_days": "Days that the audit log is kept"}  # noqa: RUF012
-        help_texts = {  # noqa: RUF012
-            "time_zone": "In which times are shown, such as Europe/Berlin.",
-            "audit_days": "Up to 3650. It can only be raised here, for less would erase traces. "
-            "The people who run this installation can lower it.",
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial.setdefault("host", self.instance.metadata.get("serverHostURL") or "")
-        self.fields["audit_days"].required = False
-
-    def clean_audit_days(self) -> int:
-        """Empty keeps what was said before; fewer would let an administrator erase traces."""
-        before = int(self.initial["audit_days"])
-        days = int(self.cleaned_data["audit_days"] or before)
-        if days < before:
-            raise ValidationError(
-                f"The log is kept for {before} days, and this can only be raised here. "
-                "Ask the people who run this installation to lower it."
-            )
-        return days
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        metadata = {k: v for k, v in self.instance.metadata.items() if k != "serverHostURL"}
-        if cleaned.get("host"):
-            metadata["serverHostURL"] = cleaned["host"]
-        try:
-            self.instance._meta.get_field("metadata").clean(metadata, self.instance)
-        except ValidationError:
-            self.add_error("host", "This must be a bare host: no scheme, port or path.")
-        else:
-            self.instance.metadata = metadata
-        return cleaned
-
-
-class StreamKeyForm(forms.ModelForm[StreamKey]):
-    """A name to know the key by, and how long it lives."""
-
-    days = forms.TypedChoiceField(
-        label="Ends after",
-        coerce=int,
-        choices=((1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")),
-        initial=90,
-    )
-
-    class Meta:
-        model = StreamKey
-        fields = ("name",)
-        labels = {"name": "Who or what is it for"}  # noqa: RUF012
-        widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}  # noqa: RUF012
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        if "days" in cleaned:
-            self.instance.expires_at = timezone.now() + timedelta(days=cleaned["days"])
-        return cleaned

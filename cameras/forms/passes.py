@@ -1,4 +1,4 @@
-"""Forms for what lets others in: share links of a camera, tokens of a person."""
+"""Forms for what lets others in: share links and stream keys of a camera, tokens of a person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from cameras.actors import Actor
-from cameras.models import Organization, Role, ShareLink, Token
+from cameras.models import Organization, Role, ShareLink, StreamKey, Token
 from cameras.models.credentials import SCOPES, validate_token_name
 
 # What each scope is called, and what it lets a program do.
@@ -60,6 +60,29 @@ class ShareLinkForm(forms.ModelForm[ShareLink]):
         cleaned = super().clean() or self.cleaned_data
         if "hours" in cleaned:
             self.instance.expires_at = timezone.now() + timedelta(hours=cleaned["hours"])
+        return cleaned
+
+
+class StreamKeyForm(forms.ModelForm[StreamKey]):
+    """A name to know the key by, and how long it lives."""
+
+    days = forms.TypedChoiceField(
+        label="Ends after",
+        coerce=int,
+        choices=((1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")),
+        initial=90,
+    )
+
+    class Meta:
+        model = StreamKey
+        fields = ("name",)
+        labels = {"name": "Who or what is it for"}  # noqa: RUF012
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}  # noqa: RUF012
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if "days" in cleaned:
+            self.instance.expires_at = timezone.now() + timedelta(days=cleaned["days"])
         return cleaned
 
 

@@ -1,4 +1,4 @@
-"""Chats and their messages over REST. The doors that stream are in `chats/api/streams.py`."""
+"""Chats over REST."""
 
 from __future__ import annotations
 
@@ -15,21 +15,14 @@ from rest_framework import generics
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from cameras.access import actor_of
-from cameras.actors import Actor
 from cameras.api.pages import ByCursor
 from cameras.audit import Action, note
 from cameras.models import Organization, User
 from chats.api.export import as_json, as_markdown
-from chats.api.serializers import (
-    ChatDetailSerializer,
-    ChatSerializer,
-    MessageSerializer,
-    RatingSerializer,
-)
-from chats.models import Chat, Message, Role
+from chats.api.reach import WithActor
+from chats.api.serializers import ChatDetailSerializer, ChatSerializer
+from chats.models import Chat
 
 _YES = ("1", "true")
 
@@ -38,30 +31,7 @@ class NewestFirst(ByCursor):
     ordering = ("-touched_at", "pk")
 
 
-class _WithActor(APIView):
-    @property
-    def actor(self) -> Actor:
-        return actor_of(self.request)
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        if self.actor.roles and not self.actor.organization_ids("chat"):
-            raise PermissionDenied("This needs the scope “chat”.")
-
-    def chat(self) -> Chat:
-        """The chat of the address: 404 for everybody but its owner."""
-        known = Chat.objects.known_to(self.actor).select_related("organization")
-        chat = get_object_or_404(known, pk=self.kwargs["pk"])
-        if not self.actor.may("chat", chat.organization_id):
-            raise PermissionDenied("This needs the scope “chat”.")
-        return chat
-
-    def message(self, chat: Chat) -> Message:
-        found: Message = get_object_or_404(chat.messages, pk=self.kwargs["message"])
-        return found
-
-
-class ChatList(_WithActor, generics.ListCreateAPIView[Chat]):
+class ChatList(WithActor, generics.ListCreateAPIView[Chat]):
     """One's own chats. `?q=` looks for words in titles and messages."""
 
     serializer_class = ChatSerializer
@@ -117,7 +87,7 @@ class ChatList(_WithActor, generics.ListCreateAPIView[Chat]):
         return Organization.objects.get(pk=named)
 
 
-class ChatDetail(_WithActor, generics.RetrieveUpdateDestroyAPIView[Chat]):
+class ChatDetail(WithActor, generics.RetrieveUpdateDestroyAPIView[Chat]):
     """One chat with its messages. DELETE can be undone for a few minutes, by `restore`."""
 
     serializer_class = ChatDetailSerializer
@@ -143,7 +113,7 @@ class ChatDetail(_WithActor, generics.RetrieveUpdateDestroyAPIView[Chat]):
         chat.set_aside()
 
 
-class ChatRestore(_WithActor):
+class ChatRestore(WithActor):
     """Bring a deleted chat back."""
 
     @extend_schema(request=None, responses=ChatSerializer)
@@ -153,7 +123,7 @@ class ChatRestore(_WithActor):
         return Response(ChatSerializer(chat).data)
 
 
-class ChatExport(_WithActor):
+class ChatExport(WithActor):
     """The branch in front as a file: `?as=markdown` (by default) or `json`."""
 
     @extend_schema(
@@ -170,44 +140,3 @@ class ChatExport(_WithActor):
             raise ValidationError({"as": ["Choose “markdown” or “json”."]})
         note(request, Action.EXPORT_CHAT, f"chat {chat.pk}", chat.organization, detail=wanted)
         return as_markdown(chat) if wanted == "markdown" else as_json(chat)
-
-
-class MessageList(_WithActor, generics.ListAPIView[Message]):
-    """The messages of the branch in front, oldest first."""
-
-    serializer_class = MessageSerializer
-    pagination_class = ByCursor
-
-    def get_queryset(self) -> QuerySet[Message]:
-        branch = self.chat().branch()
-        self._siblings = {message.pk: message.siblings for message in branch}
-        return Message.objects.filter(pk__in=self._siblings).select_related("generation")
-
-    def paginate_queryset(self, queryset: Any) -> Any:
-        page = super().paginate_queryset(queryset)
-        for message in page or ():
-            message.siblings = self._siblings[message.pk]
-        return page
-
-
-class MessageRating(_WithActor):
-    """Thumbs up or down for an answer."""
-
-    @extend_schema(request=RatingSerializer, responses={204: None})
-    def put(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
-        chat = self.chat()
-        rated = get_object_or_404(chat.messages.filter(role=Role.ASSISTANT), pk=message)
-        serializer = RatingSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        rated.rate(serializer.validated_data["rating"], serializer.validated_data["reason"])
-        return Response(status=204)
-
-
-class MessageSelect(_WithActor):
-    """Put the branch through a message in front."""
-
-    @extend_schema(request=None, responses=ChatDetailSerializer)
-    def post(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
-        chat = self.chat()
-        chat.put_in_front(self.message(chat))
-        return Response(ChatDetailSerializer(chat).data)

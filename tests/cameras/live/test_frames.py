@@ -6,13 +6,7 @@ import struct
 
 import pytest
 
-from cameras.live.frames import (
-    Detection,
-    FrameError,
-    PacketReader,
-    jpeg_size,
-    pack,
-)
+from cameras.live.frames import Detection, FrameError, PacketReader, jpeg_size, pack
 from tests.sockets import jpeg
 
 pytestmark = pytest.mark.one_database

@@ -1,0 +1,59 @@
+"""The messages of a chat over REST. Prompts and their answers are in `chats/api/streams.py`."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cameras.api.pages import ByCursor
+from chats.api.reach import WithActor
+from chats.api.serializers import ChatDetailSerializer, MessageSerializer, RatingSerializer
+from chats.models import Message, Role
+
+
+class MessageList(WithActor, generics.ListAPIView[Message]):
+    """The messages of the branch in front, oldest first."""
+
+    serializer_class = MessageSerializer
+    pagination_class = ByCursor
+
+    def get_queryset(self) -> QuerySet[Message]:
+        branch = self.chat().branch()
+        self._siblings = {message.pk: message.siblings for message in branch}
+        return Message.objects.filter(pk__in=self._siblings).select_related("generation")
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        for message in page or ():
+            message.siblings = self._siblings[message.pk]
+        return page
+
+
+class MessageRating(WithActor):
+    """Thumbs up or down for an answer."""
+
+    @extend_schema(request=RatingSerializer, responses={204: None})
+    def put(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
+        chat = self.chat()
+        rated = get_object_or_404(chat.messages.filter(role=Role.ASSISTANT), pk=message)
+        serializer = RatingSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        rated.rate(serializer.validated_data["rating"], serializer.validated_data["reason"])
+        return Response(status=204)
+
+
+class MessageSelect(WithActor):
+    """Put the branch through a message in front."""
+
+    @extend_schema(request=None, responses=ChatDetailSerializer)
+    def post(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
+        chat = self.chat()
+        chat.put_in_front(self.message(chat))
+        return Response(ChatDetailSerializer(chat).data)

@@ -1,0 +1,31 @@
+"""Models that were brought along, taken or refused."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from cameras.ingest.own.check import check
+from cameras.ingest.own.detector import Own
+from cameras.ingest.own.terms import ModelFailed
+from cameras.ingest.shelf import Shelf
+from tests.cameras.ingest.brought import LABELS
+
+RED, BLUE = (0, 0, 255), (255, 0, 0)
+
+
+def own(folder: Path, data: bytes, labels: list[str] = LABELS, colours: str = "rgb") -> Own:
+    """The model on a shelf, as a worker is told of it."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = Shelf(folder).put(sha256, lambda: data)
+    return Own("the model", sha256, str(path), tuple(labels), colours, "unit")
+
+
+def refusal(data: bytes, labels: list[str] | None = LABELS) -> str:
+    with pytest.raises(ModelFailed) as refused:
+        check(data, labels, "rgb", "unit")
+    sentence = refused.value.sentence
+    assert sentence.endswith((".", ")")) or ": " in sentence
+    return sentence

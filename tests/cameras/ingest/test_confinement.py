@@ -1,0 +1,118 @@
+"""A model of one's own: what it can do to us."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from onnx import TensorProto, helper
+
+from cameras.ingest.own import process, terms
+from cameras.ingest.own.check import Busy, check
+from cameras.ingest.own.onnx_file import keeps_data_elsewhere
+from tests.cameras.ingest import brought
+from tests.cameras.ingest.brought import LABELS
+from tests.cameras.ingest.judging import refusal
+
+PLAIN = "cameras/data/plaza.mp4"  # inside the folder where the process starts
+
+
+def test_a_model_that_names_a_file_of_this_machine_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(b"\x00\x00\x80\x3f")
+    for location in (str(secret), "../" * 9 + str(secret), PLAIN):
+        assert "other files" in refusal(brought.with_outside_data(location))
+
+
+def test_outside_data_is_found_in_every_corner_of_a_file() -> None:
+    assert not keeps_data_elsewhere(memoryview(brought.finder()))
+    hidden = TensorProto(name="x", data_type=TensorProto.FLOAT, dims=[1])
+    hidden.data_location = TensorProto.EXTERNAL
+    constant = helper.make_node("Constant", [], ["c"], value=hidden)
+    inner = helper.make_graph([constant], "inner", [], [])
+    branch = helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)
+    function = helper.make_function(
+        "own", "f", [], ["c"], [constant], [helper.make_opsetid("", 17)]
+    )
+    for nodes, functions in (([constant], []), ([branch], []), ([], [function])):
+        made = brought.model(nodes, [])
+        made.functions.extend(functions)
+        assert keeps_data_elsewhere(memoryview(made.SerializeToString()))
+
+
+def test_a_models_process_cannot_open_a_file_even_where_nobody_looked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As the first defence, reading the file for such names, were not there."""
+    unguarded = (
+        "import sys; from cameras.ingest.own import judgement, runner;"
+        "judgement.keeps_data_elsewhere = lambda data: False; runner.main(int(sys.argv[1]))"
+    )
+    monkeypatch.setattr(process, "COMMAND", ("-c", unguarded))
+    assert check(brought.finder(), LABELS, "rgb", "unit").labels == LABELS
+    said = refusal(brought.with_outside_data(PLAIN))
+    assert "cannot be loaded" in said
+
+
+def test_a_models_process_can_open_nothing_and_knows_no_secret() -> None:
+    """Run its own confinement, then try."""
+    import subprocess
+    import sys
+
+    tried = (
+        "import socket, os, sys; from cameras.ingest.own import runner\n"
+        "runner.confine()\n"
+        "def can(deed):\n"
+        "    try: deed()\n"
+        "    except OSError: return False\n"
+        "    return True\n"
+        "print(can(lambda: open('/etc/passwd')), can(socket.socket), can(lambda: os.pipe()))\n"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", tried], stdout=subprocess.PIPE, check=True, text=True, timeout=30,
+        cwd=process.ROOT,
+    ).stdout  # fmt: skip
+    assert printed.split() == ["False", "False", "False"]
+
+
+def test_a_model_that_wants_too_much_memory_is_refused() -> None:
+    assert "memory" in refusal(brought.greedy())
+
+
+def test_a_model_that_never_ends_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terms, "CHECK_S", 3.0)
+    assert "took longer" in refusal(brought.endless())
+
+
+def test_a_process_that_crashes_is_told_with_its_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    crash = f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})"
+    monkeypatch.setattr(process, "COMMAND", ("-c", crash))
+    assert "SIGSEGV" in refusal(brought.finder())
+
+
+def test_a_process_that_answers_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for answer in ("b'\\xff' * 99", "b'\\0\\0\\0\\2[]'", "b'\\0\\0\\0\\2{}'"):
+        talk = (
+            "import socket, sys; s = socket.socket(fileno=int(sys.argv[1]));"
+            f"s.sendall({answer}); s.recv(9999999)"
+        )
+        monkeypatch.setattr(process, "COMMAND", ("-c", talk))
+        assert refusal(brought.finder())
+
+
+def test_one_model_is_checked_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terms, "CHECK_S", 4.0)
+    first = threading.Thread(target=refusal, args=(brought.endless(),))
+    first.start()
+    try:
+        from cameras.ingest.own import check as module
+        from tests.waiting import until
+
+        until(module._one_at_a_time.locked)
+        with pytest.raises(Busy):
+            check(brought.finder(), LABELS, "rgb", "unit")
+    finally:
+        first.join()
+    assert check(brought.finder(), LABELS, "rgb", "unit").labels == LABELS

@@ -1,0 +1,22 @@
+"""A hub over a camera of the test's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cameras.live.hub import Hub
+from tests.cameras.live.sources import Camera
+
+
+@pytest.fixture
+async def camera() -> Camera:
+    return Camera()
+
+
+@pytest.fixture
+async def hub(camera: Camera) -> AsyncIterator[Hub]:
+    made = Hub(camera)
+    yield made
+    await made.close()

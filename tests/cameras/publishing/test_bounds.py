@@ -1,0 +1,143 @@
+"""Large messages, bursts, floods, and a publisher that never reads."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import socket
+import struct
+from collections.abc import Callable
+
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from cameras.live.publishers import Publisher
+from tests.installation import Installation
+from tests.parcels import now
+from tests.people import Cast
+from tests.publishers import answer, asked, padded, publishing, seed_parcel, v1_parcel
+from tests.sockets import ended, watching
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+def test_seven_mebibytes_of_jpeg_are_accepted(
+    house: Installation, cast: Cast, camera: str, escaped: bool
+) -> None:
+    """In JSON also as some programs write base64: with `\\/` and `\\u002B`."""
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        assert asked(device, v1_parcel(padded(7), seq=1)) == {"ack": 1}
+    message = seed_parcel(camera, frame=base64.b64encode(padded(7)).decode(), seq=2)
+    if escaped:
+        message = message.replace("/", "\\/").replace("+", "\\u002B")
+    with publishing(house, camera, headers=cast["operator"].bearer, v1=False) as device:
+        assert asked(device, message) == {"ack": 2}
+
+
+def test_message_beyond_all_bounds_is_closed_with_a_code(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        with contextlib.suppress(ConnectionClosed):
+            device.send(v1_parcel(padded(13)))
+        assert ended(device, 10) == 1009
+    with watching(house, cast.plaza, headers=cast["viewer"].bearer, v1=True) as viewer:
+        with contextlib.suppress(ConnectionClosed):
+            viewer.send("x" * 100_000)
+        assert ended(viewer, 10) == 1009
+
+
+def test_fragments_make_one_message_and_one_bound(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    whole = v1_parcel(padded(0.5), seq=3)
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        device.send(whole[at : at + 10_000] for at in range(0, len(whole), 10_000))
+        assert answer(device) == {"ack": 3}
+        with contextlib.suppress(ConnectionClosed):
+            device.send(bytes(2**20) for _ in range(40))
+        assert ended(device, 10) == 1009
+
+
+def test_only_the_newest_of_a_burst_waits_and_the_others_are_told(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    at = now()
+    burst = [v1_parcel(padded(0.3), timestamp=at + seq, seq=seq) for seq in range(100)]
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        for message in burst:
+            device.send(message)
+        said = [answer(device)]
+        while said[-1]["ack"] < 99:
+            said.append(answer(device))
+    assert [one["ack"] for one in said] == sorted({one["ack"] for one in said})
+    assert len(said) + sum(one.get("dropped", 0) for one in said) == 100
+    assert not any("duplicate" in one for one in said)
+
+
+def test_flood_is_cut_off(house: Installation, cast: Cast, camera: str) -> None:
+    for message in ("nonsense", v1_parcel()):
+        with publishing(house, camera, headers=cast["operator"].bearer) as device:
+            with contextlib.suppress(ConnectionClosed):
+                for _ in range(2000):
+                    device.send(message)
+            assert ended(device, 10) == 4429
+
+
+def test_publisher_that_never_reads_costs_no_memory(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    """Of all that it sends, and of the answers to it, the server keeps next to nothing."""
+    server = psutil.Process(house.processes[0].pid)
+    message = v1_parcel(padded(1))
+    masked = b"\x82\xff" + struct.pack(">Q", len(message)) + bytes(4) + message
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(20)
+        raw.connect(("127.0.0.1", house.port))
+        raw.sendall(
+            f"GET /ws/publish/{camera} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
+            f"Authorization: Bearer {cast['operator'].token}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Protocol: sideline.v1\r\n"
+            f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n\r\n".encode()
+        )
+        assert raw.recv(12) == b"HTTP/1.1 101"
+        raw.sendall(masked * 5)
+        before = server.memory_info().rss
+        for _ in range(20):
+            raw.sendall(masked * 5 + b"\x89\xfd" + bytes(4) + b"p" * 125)
+        assert server.memory_info().rss - before < 32 * 2**20
+
+
+class StuffedWire:
+    """Takes nothing until it is `relieved`."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.written: list[bytes] = []
+        self.calls: list[Callable[[], None]] = []
+
+    def write(self, data: bytes) -> bool:
+        self.written.append(data)
+        return True
+
+    def call_when_ready(self, call: Callable[[], None]) -> None:
+        self.calls.append(call)
+
+    def read_now(self) -> None: ...
+
+    def read_at_once(self, wanted: bool) -> None: ...
+
+
+async def test_of_answers_that_nobody_reads_the_newest_waits() -> None:
+    wire = StuffedWire()
+    publisher = Publisher(wire)
+    for seq in range(1000):
+        publisher.tell({"ack": seq})
+    assert wire.written == []
+    wire.ready = True
+    for call in wire.calls:
+        call()
+    assert [json.loads(one[2:]) for one in wire.written] == [{"ack": 999}]

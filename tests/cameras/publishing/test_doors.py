@@ -1,0 +1,152 @@
+"""`/ws/publish/`: who may send a camera's pictures, and for how long."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import time
+import uuid
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from tests.installation import Installation
+from tests.parcels import now
+from tests.people import Cast, assemble
+from tests.publishers import asked, outcome, publishing, seed_parcel, v1_parcel
+from tests.sockets import ended, frame, jpeg, watching
+from tests.waiting import until
+
+
+@pytest.mark.parametrize("v1", [True, False])
+def test_it_works(house: Installation, cast: Cast, camera: str, v1: bool) -> None:
+    """Who watches sees the very bytes that were sent, however they were wrapped."""
+    sent: dict[int, bytes] = {}
+
+    def appears(device: ClientConnection, viewer: ClientConnection) -> dict[str, Any] | None:
+        at, picture = now(), jpeg(shade=len(sent) % 200)
+        sent[at] = picture
+        encoded = base64.b64encode(picture).decode()
+        found = [{"class": "person", "confidence": 0.5, "bbox": [1, 2, 3, 4]}] * 40
+        said = asked(
+            device,
+            v1_parcel(picture, timestamp=at)
+            if v1
+            else seed_parcel(camera, frame=encoded, timestamp=at, detections=found),
+        )
+        assert said == {"ack": at}
+        with contextlib.suppress(TimeoutError):
+            return frame(viewer, 0.2)
+        return None
+
+    operator, viewer = cast["operator"].bearer, cast["viewer"].bearer
+    with (
+        publishing(house, camera, headers=operator, v1=v1) as device,
+        watching(house, camera, headers=viewer) as watcher,
+    ):
+        assert device.subprotocol == ("sideline.v1" if v1 else None)
+        seen = until(lambda: appears(device, watcher), 15, "a published frame")
+    assert base64.b64decode(seen["frame"]) == sent[seen["timestamp"]]
+
+
+def test_no_credential_is_refused_at_the_handshake(house: Installation, cast: Cast) -> None:
+    assert outcome(house, cast.push) == 403
+    assert outcome(house, cast.push, headers={"Authorization": "Bearer nonsense"}) == 403
+    assert outcome(house, "sk_nonsense-nonsense-nonsense") == 403
+
+
+def test_cookie_needs_a_trusted_origin(house: Installation, cast: Cast) -> None:
+    headers = {"Cookie": f"sideline_session={cast['operator'].session}"}
+    assert outcome(house, cast.push, headers=headers, origin=house.url) == 200
+    assert outcome(house, cast.push, headers=headers) == 403
+    assert outcome(house, cast.push, headers=headers, origin="http://evil.example") == 403
+
+
+def test_outsider_cannot_publish_and_learns_nothing(house: Installation, cast: Cast) -> None:
+    for who in ("outsider", "operator"):
+        assert outcome(house, str(uuid.uuid4()), headers=cast[who].bearer) == 4404
+        assert outcome(house, "no-uuid", headers=cast[who].bearer) == 4404
+    assert outcome(house, cast.push, headers=cast["outsider"].bearer) == 4404
+
+
+def test_publishing_needs_the_role_and_the_scope(house: Installation, cast: Cast) -> None:
+    for who in ("viewer", "reader", "chatter"):
+        assert outcome(house, cast.push, headers=cast[who].bearer) == 4403, who
+    for who in ("operator", "admin", "publisher"):
+        assert outcome(house, cast.push, headers=cast[who].bearer) == 200, who
+
+
+def test_stream_key_never_publishes(house: Installation, cast: Cast) -> None:
+    assert outcome(house, cast.push_key) == 4403
+    assert outcome(house, cast.key) == 4403
+
+
+def test_camera_that_the_server_reads_itself_is_closed_with_the_reason(
+    house: Installation, cast: Cast
+) -> None:
+    with (
+        publishing(house, cast.plaza, headers=cast["operator"].bearer) as device,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        device.recv(timeout=10)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4403
+    assert closed.value.rcvd.reason == "This camera is not of kind push."
+
+
+def changed(house: Installation, act: str) -> float:
+    """Do something to the rows behind the server's back; when it was done, monotonic seconds."""
+    house.manage("shell", "-v0", "-c", f"from cameras.models import *; {act}")
+    return time.monotonic()
+
+
+WITHDRAWN = {
+    "operator": ("Membership.objects.filter(user__username='{}').update(role='viewer')", 4403),
+    "admin": ("Membership.objects.filter(user__username='{}').delete()", 4403),
+    "publisher": ("[t.revoke() for t in Token.objects.filter(user__username='{}')]", 4401),
+}
+
+
+def test_withdrawn_access_closes_within_two_seconds(house: Installation) -> None:
+    cast = assemble(house, "unpublish")
+    for who, (act, code) in WITHDRAWN.items():
+        with publishing(house, cast.push, headers=cast[who].bearer) as device:
+            assert "ack" in asked(device, v1_parcel())
+            done = changed(house, act.format(cast[who].username))
+            assert ended(device, 5) == code, who
+            assert time.monotonic() - done < 2
+
+
+def test_deleted_camera_is_closed_within_two_seconds(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        assert "ack" in asked(device, v1_parcel())
+        done = changed(house, f"Camera.objects.get(pk='{camera}').delete()")
+        assert ended(device, 5) == 4404
+        assert time.monotonic() - done < 2
+
+
+def test_camera_that_is_switched_off_takes_nothing_until_it_is_on_again(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    switch = f"Camera.objects.filter(pk='{camera}').update(enabled={{}})"
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        changed(house, switch.format(False))
+        said = asked(device, v1_parcel(seq=5))
+        assert (said["type"], said["status"], said["ack"]) == ("problem", 409, 5)
+        assert said["detail"] == "This camera is switched off."
+        changed(house, switch.format(True))
+        assert asked(device, v1_parcel(seq=6)) == {"ack": 6}
+
+
+def test_camera_that_becomes_one_of_another_kind_is_closed(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        assert "ack" in asked(device, v1_parcel())
+        changed(house, f"Camera.objects.filter(pk='{camera}').update(kind='file')")
+        device.send(v1_parcel())
+        assert ended(device, 5) == 4403

@@ -1,0 +1,158 @@
+"""What becomes of each message: acknowledged, told to be a duplicate, or a problem."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.sync.client import ClientConnection
+
+from tests.installation import Installation, installed
+from tests.parcels import now, parcel
+from tests.people import Cast, assemble
+from tests.publishers import answer, asked, padded, publishing, seed_parcel, v1_parcel
+from tests.sockets import jpeg
+from tests.waiting import until
+
+
+def test_acknowledgement_names_the_seq_or_else_the_timestamp(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    at = now()
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        assert asked(device, v1_parcel(timestamp=at, seq=7, width=1, more=[1])) == {"ack": 7}
+        assert asked(device, v1_parcel(timestamp=at + 1)) == {"ack": at + 1}
+        assert asked(device, v1_parcel(timestamp=at + 2.5, seq="x")) == {"ack": at + 2}
+    with publishing(house, camera, headers=cast["operator"].bearer, v1=False) as device:
+        assert asked(device, seed_parcel(camera, timestamp=at + 3, seq=1)) == {"ack": 1}
+
+
+def test_frame_that_is_not_newer_is_told_to_be_a_duplicate(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    at = now()
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        assert asked(device, v1_parcel(timestamp=at, seq=1)) == {"ack": 1}
+        assert asked(device, v1_parcel(timestamp=at, seq=2)) == {"ack": 2, "duplicate": True}
+        assert asked(device, v1_parcel(timestamp=at - 9, seq=3)) == {"ack": 3, "duplicate": True}
+        echoed = _send(house, cast, camera, at)
+        assert echoed == {"accepted": True, "duplicate": True}
+        assert _send(house, cast, camera, at + 5) == {"accepted": True, "duplicate": False}
+        assert asked(device, v1_parcel(timestamp=at + 5))["duplicate"]
+
+
+def _send(house: Installation, cast: Cast, camera: str, at: int) -> Any:
+    url = f"{house.url}/api/v1/actions/actions/send"
+    body = parcel(camera, timestamp=at)
+    return httpx.post(url, json=body, headers=cast["operator"].bearer, timeout=20).json()
+
+
+def test_of_many_at_once_exactly_one_is_accepted(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    message = v1_parcel(timestamp=now())
+    with contextlib.ExitStack() as many:
+        devices = [
+            many.enter_context(publishing(house, camera, headers=cast["operator"].bearer))
+            for _ in range(8)
+        ]
+        for device in devices:
+            device.send(message)
+        said = [answer(device) for device in devices]
+    assert sorted(one.get("duplicate", False) for one in said) == [False] + [True] * 7
+
+
+WIDE = bytearray(jpeg())
+_AT = WIDE.index(b"\xff\xc0") + 5
+WIDE[_AT : _AT + 4] = (100).to_bytes(2, "big") + (30_000).to_bytes(2, "big")
+BAD_V1: list[tuple[str, Callable[[], bytes | str]]] = [
+    ("header", lambda: b""),
+    ("header", lambda: b"\0\0"),
+    ("header", lambda: b"\0\0\0\0" + jpeg()),
+    ("header", lambda: b"\xff\xff\xff\xff" + jpeg()),
+    ("header", lambda: struct.pack(">I", 500) + b"{}"),
+    ("header", lambda: struct.pack(">I", 2) + b"[]" + jpeg()),
+    ("header", lambda: struct.pack(">I", 40_000) + b"[" * 40_000 + jpeg()),
+    ("header", lambda: v1_parcel(timestamp=float("nan"))),
+    ("header", lambda: '{"ack": 1}'),
+    ("timestamp", lambda: v1_parcel(timestamp=...)),
+    ("timestamp", lambda: v1_parcel(timestamp="soon")),
+    ("timestamp", lambda: v1_parcel(timestamp=True)),
+    ("timestamp", lambda: v1_parcel(timestamp=10**400)),
+    ("timestamp", lambda: v1_parcel(timestamp=now() + 3_600_000)),
+    ("frame", lambda: v1_parcel(b"")),
+    ("frame", lambda: v1_parcel(b"\x89PNG\r\n\x1a\n" + b"\0" * 64)),
+    ("frame", lambda: v1_parcel(jpeg()[:-40])),
+    ("frame", lambda: v1_parcel(bytes(WIDE))),
+    ("frame", lambda: v1_parcel(padded(9))),
+]
+BAD_SEED: list[tuple[str, Callable[[], bytes | str]]] = [
+    ("body", lambda: ""),
+    ("body", lambda: "[]"),
+    ("body", lambda: "[" * 100_000),
+    ("body", lambda: '{"a":[' + "1," * 2_000_000),
+    ("body", lambda: seed_parcel("x", timestamp=12345).replace("12345", "Infinity")),
+    ("body", lambda: seed_parcel("x", more=[[1, 2]] * 20_000)),
+    ("timestamp", lambda: seed_parcel("x", timestamp=12345).replace("12345", "1e999")),
+    ("timestamp", lambda: seed_parcel("x", timestamp=...)),
+    ("timestamp", lambda: seed_parcel("x", timestamp=0)),
+    ("frame", lambda: seed_parcel("x", frame=...)),
+    ("frame", lambda: seed_parcel("x", frame=7)),
+    ("frame", lambda: seed_parcel("x", frame="no base64!")),
+    ("frame", lambda: seed_parcel("x", frame="data:image/jpeg;base64,/9j/")),
+    ("frame", lambda: seed_parcel("x", frame="A" * 200_000 + "!")),
+    ("frame", lambda: seed_parcel("x", frame=base64.b64encode(jpeg()[:-40]).decode())),
+    ("frame", lambda: '{"a": {"frame": "' + "A" * 100_000 + '"}, ' + seed_parcel("x")[1:]),
+]
+
+
+@pytest.mark.parametrize(("v1", "bad"), [(True, BAD_V1), (False, BAD_SEED)])
+def test_bad_message_is_answered_stored_nowhere_and_ends_nothing(
+    house: Installation, cast: Cast, camera: str, v1: bool, bad: Any
+) -> None:
+    with publishing(house, camera, headers=cast["operator"].bearer, v1=v1) as device:
+        for field, made in bad:
+            message = made()
+            said = asked(device, message)
+            assert (said["type"], said["status"]) == ("problem", 400), (message[:80], said)
+            assert said["field"] == field, (message[:80], said)
+            assert said["detail"].endswith(".")
+        clocks = f"PushClock.objects.filter(camera='{camera}').count()"
+        script = f"from cameras.models import *; print('ROWS', {clocks})"
+        assert "ROWS 0" in house.manage("shell", "-v0", "-c", script)
+        assert "ack" in asked(device, v1_parcel() if v1 else seed_parcel(camera))
+    assert "Traceback" not in house.logged()
+
+
+def test_problem_names_the_message_where_it_could_be_read(
+    house: Installation, cast: Cast, camera: str
+) -> None:
+    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        assert asked(device, v1_parcel(b"no picture", seq=12))["ack"] == 12
+        assert asked(device, v1_parcel(seq=13, timestamp=0))["ack"] == 13
+        assert "ack" not in asked(device, b"nonsense")
+
+
+def test_frame_that_nobody_takes_may_be_sent_again(tmp_path: Path) -> None:
+    with installed(tmp_path) as alone:
+        alone.serve()
+        cast = assemble(alone, "nobody")
+        until(lambda: alone.state(cast.push) == "offline", 20, "the reader")
+        with publishing(alone, cast.push, headers=cast["operator"].bearer) as device:
+            assert "ack" in asked(device, v1_parcel())
+            for child in alone.children("ingest"):
+                child.kill()
+            at = until(lambda: _refused(device), 5, "a refusal")
+            assert until(lambda: asked(device, v1_parcel(timestamp=at)) == {"ack": at}, 20)
+
+
+def _refused(device: ClientConnection) -> int | None:
+    at = now()
+    said = asked(device, v1_parcel(timestamp=at))
+    return at if said.get("status") == 503 else None

@@ -1,0 +1,137 @@
+"""An installation whose cameras several ingest processes share, and who watches meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+import psutil
+import redis as redis_client
+
+from tests import ROOT
+from tests.installation import Installation
+from tests.redis import RedisServer
+from tests.sockets import acknowledged, age_ms, watching
+from tests.waiting import until
+
+CLIP = ROOT / "cameras/data/plaza.mp4"
+NAMES = ("a.mp4", "b.mp4", "c.mp4", "d.mp4")
+
+
+class Seen:
+    """What one viewer of a camera gets, in a thread of its own."""
+
+    def __init__(self, house: Installation, camera: str) -> None:
+        self.frames: list[tuple[float, int]] = []  # when it came, when it was taken (unix ms)
+        self.states: list[str] = []
+        self._house, self._camera = house, camera
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Seen:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._ending.set()
+        self._thread.join(10)
+
+    def _watch(self) -> None:
+        bearer = {"Authorization": f"Bearer {self._house.token}"}
+        with watching(self._house, self._camera, v1=True, headers=bearer) as socket:
+            while not self._ending.is_set():
+                with contextlib.suppress(TimeoutError):
+                    message = acknowledged(socket, 0.5)
+                    if "state" in message:
+                        self.states.append(message["state"])
+                    if age_ms(message) < 1000:
+                        self.frames.append((time.time(), message["timestamp"]))
+
+    def since(self, moment: float) -> float | None:
+        """Seconds from that moment (unix) to the first picture that was taken after it."""
+        return next((at - moment for at, taken in self.frames if taken > moment * 1000), None)
+
+    def gap(self) -> float:
+        """The longest time between two pictures."""
+        return max((b - a for (a, _), (b, _) in pairwise(self.frames)), default=0.0)
+
+
+class Club:
+    """An installation with four cameras, each a file of its own, and any number of readers."""
+
+    def __init__(self, house: Installation, redis: RedisServer) -> None:
+        self.house, self.redis = house, redis
+        house.serve()
+        media = house.folder / "media"
+        media.mkdir(exist_ok=True)
+        with house.api() as api:
+            for camera in api.get("/cameras").json()["results"]:
+                api.patch(f"/cameras/{camera['id']}", json={"enabled": False})
+        self.cameras = {}
+        for name in NAMES:
+            shutil.copy(CLIP, media / name)
+            facts = {"name": name, "kind": "file", "source": name, "detect": False}
+            self.cameras[name] = house.add_camera(**facts)
+        self.ingests: list[subprocess.Popen[bytes]] = []
+
+    def readers(self) -> dict[str, list[int]]:
+        """Of each camera, the ingest processes that have a process reading its file."""
+        found: dict[str, list[int]] = {name: [] for name in NAMES}
+        for process in self.house.children("cameras.ingest.worker"):
+            with contextlib.suppress(psutil.Error):
+                for name in {os.path.basename(file.path) for file in process.open_files()}:
+                    if name in found:
+                        found[name].append(process.ppid())
+        return found
+
+    def shares(self) -> dict[int, int]:
+        """How many cameras each process reads; empty unless each camera has exactly one."""
+        readers = self.readers()
+        if any(len(pids) != 1 for pids in readers.values()):
+            return {}
+        return dict(Counter(pids[0] for pids in readers.values()))
+
+    def of(self, process: subprocess.Popen[bytes]) -> list[str]:
+        """The cameras that it reads."""
+        return [name for name, pids in self.readers().items() if process.pid in pids]
+
+    def two(self) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
+        """Two ingest processes that have two cameras each."""
+        self.ingests = [process for process in self.ingests if process.poll() is None]
+        while len(self.ingests) < 2:
+            self.ingests.append(self.house.spawn("ingest"))
+        until(lambda: sorted(self.shares().values()) == [2, 2], 30, "two cameras each")
+        return self.ingests[0], self.ingests[1]
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[dict[str, Seen]]:
+        """All cameras, each with a viewer who has a picture. Nobody is told they were ended."""
+        with contextlib.ExitStack() as viewers:
+            seen = {
+                name: viewers.enter_context(Seen(self.house, camera))
+                for name, camera in self.cameras.items()
+            }
+            for one in seen.values():
+                until(lambda one=one: one.frames, 20, "a picture")
+            yield seen
+        for one in seen.values():
+            assert "ended" not in one.states
+
+    def back(self, seen: dict[str, Seen], moment: float, seconds: float) -> float:
+        """The longest time that one of them took to be live again after the moment."""
+        for one in seen.values():
+            until(lambda one=one: one.since(moment) is not None, seconds, "a new picture")
+        return max(one.since(moment) or 0.0 for one in seen.values())
+
+    def leases(self) -> dict[str, bytes | None]:
+        """Who has each camera, as Redis says."""
+        with redis_client.Redis(port=self.redis.port) as client:
+            names = [f"sideline:lease:{camera}" for camera in self.cameras.values()]
+            return dict(zip(self.cameras, client.mget(names), strict=True))

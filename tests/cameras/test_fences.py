@@ -1,0 +1,108 @@
+"""Fences, on rows: what a reader that lost its camera writes comes too late."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from cameras.ingest import reports
+from cameras.models import Camera, CameraState, CameraStill, Organization
+
+
+@pytest.fixture
+def camera(db: None) -> Camera:
+    organization = Organization.objects.create(name="Club", slug="club")
+    return Camera.objects.create(organization=organization, name="Pitch", kind="demo")
+
+
+def packet(camera: Camera, fence: int, **facts: object) -> dict[str, object]:
+    return {
+        "camera": str(camera.pk), "fence": fence, "state": "live", "since": 1000, "reason": "",
+        "fps": 10.0, "width": 640, "height": 360, "last_frame": 2000,
+    } | facts  # fmt: skip
+
+
+def test_fences_only_rise(camera: Camera) -> None:
+    claimed = [reports.claim_fences([str(camera.pk)])[str(camera.pk)] for _ in range(3)]
+    assert claimed == [1, 2, 3]
+    state = CameraState.objects.get(camera=camera)
+    assert state.state == "connecting"
+    assert timezone.now() - state.reported_at < timedelta(seconds=10)
+
+
+def test_camera_that_is_gone_has_no_fence(camera: Camera) -> None:
+    gone = str(camera.pk)
+    camera.delete()
+    assert reports.claim_fences([gone]) == {}
+
+
+def test_lower_fence_writes_nothing(camera: Camera) -> None:
+    pk = str(camera.pk)
+    (old,), (new,) = (reports.claim_fences([pk]).values() for _ in range(2))
+    reports.store_state(packet(camera, new))
+    reports.store_still(pk, new, 2000, b"new")
+    with pytest.raises(reports.Outranked):
+        reports.store_state(packet(camera, old, state="offline"))
+    with pytest.raises(reports.Outranked):
+        reports.store_still(pk, old, 9000, b"old")
+    assert CameraState.objects.get(camera=camera).state == "live"
+    assert bytes(CameraStill.objects.get(camera=camera).jpeg) == b"new"
+
+
+def test_lower_fence_does_not_store_the_first_still(camera: Camera) -> None:
+    pk = str(camera.pk)
+    (old,), _ = (reports.claim_fences([pk]).values() for _ in range(2))
+    with pytest.raises(reports.Outranked):
+        reports.store_still(pk, old, 9000, b"old")
+    assert not CameraStill.objects.exists()
+
+
+def test_newest_fence_writes_again_and_again(camera: Camera) -> None:
+    pk = str(camera.pk)
+    (fence,) = reports.claim_fences([pk]).values()
+    for reason in ("once", "twice"):
+        reports.store_state(packet(camera, fence, reason=reason))
+        reports.store_still(pk, fence, 2000, reason.encode())
+    assert CameraState.objects.get(camera=camera).reason == "twice"
+    assert bytes(CameraStill.objects.get(camera=camera).jpeg) == b"twice"
+
+
+def test_reports_on_a_deleted_camera_leave_nothing(camera: Camera) -> None:
+    (fence,) = reports.claim_fences([str(camera.pk)]).values()
+    pk, late = str(camera.pk), packet(camera, fence)
+    camera.delete()
+    reports.store_state(late)
+    reports.store_still(pk, fence, 2000, b"late")
+    assert not CameraState.objects.exists()
+    assert not CameraStill.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="its test database is one in memory")
+def test_two_who_claim_at_once_get_different_fences(
+    django_db_setup: None, django_db_blocker: Any
+) -> None:
+    """Committed rows, cleared by hand: Django cannot flush the tables of a swapped token model."""
+
+    def claim() -> None:
+        for _ in range(20):
+            claimed.extend(reports.claim_fences([pk]).values())
+        connection.close()
+
+    claimed: list[int] = []
+    with django_db_blocker.unblock():
+        organization = Organization.objects.create(name="Club", slug="club")
+        try:
+            pk = str(organization.cameras.create(name="Pitch", kind="demo").pk)
+            threads = [threading.Thread(target=claim) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            organization.delete()
+    assert sorted(claimed) == list(range(1, 81))

@@ -1,0 +1,130 @@
+"""What an endpoint refuses becomes a plain sentence, and is asked otherwise where that helps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from chats.providers.base import (
+    Busy,
+    Finish,
+    Nonsense,
+    ProviderError,
+    Refused,
+    Rejected,
+    Unreachable,
+)
+from chats.providers.refusals import LONGEST_WAIT_S, retry_after
+from tests.chats.providers.asking import HELLO, client, failed, heard
+from tests.endpoint import FIXED, Model, Script
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "words"),
+    [
+        (401, {"error": {"message": "Incorrect API key sk-test-0123456789"}}, Refused, "the key"),
+        (403, "", Refused, "the key"),
+        (402, {"error": "Insufficient credits"}, Refused, "no credit"),
+        (429, {"error": {"code": "insufficient_quota", "message": "x"}}, Refused, "no credit"),
+        (429, {"error": {"message": "slow down"}}, Busy, "is busy. Try again in a moment."),
+        (503, b"<html>", Busy, "is busy"),
+        (400, {"error": {"message": "bad\r\n\x00 value"}}, Rejected, "(“bad � value”)"),
+        (404, {"detail": "model `m-1` not found"}, Rejected, "(“model `m-1` not found”)"),
+        (400, {"error": {"type": "exceed_context_size_error"}}, Rejected, "too long"),
+        (413, b"", Rejected, "rejected the request."),
+        (302, b"", Rejected, "redirects elsewhere"),
+        (500, {"error": {"message": "CUDA error at 0x7f"}}, ProviderError, "(500)"),
+        (502, b"<html>bad gateway</html>", Unreachable, "cannot be reached"),
+    ],
+)
+async def test_a_status_becomes_a_plain_sentence(
+    model: Model, status: int, body: Any, kind: type[ProviderError], words: str
+) -> None:
+    model.script = Script(status=status, body=body, headers={"Location": "http://127.0.0.1:1/"})
+    _, failure = await failed(client(model))
+    assert type(failure) is kind
+    assert words in failure.sentence
+    assert "127.0.0.1" in failure.sentence or "too long" in failure.sentence
+    assert model.key not in failure.sentence
+    assert len(failure.sentence) < 300
+    assert failure.sentence.endswith(".")
+    assert len(model.requests) == 1
+
+
+def test_which_failures_are_worth_another_try() -> None:
+    family = (ProviderError, Unreachable, Refused, Busy, Rejected, Nonsense)
+    assert [kind.retryable for kind in family] == [True, True, False, True, False, True]
+
+
+async def test_retry_after_is_honoured_in_seconds(model: Model) -> None:
+    model.script = Script(status=429, headers={"Retry-After": "7"})
+    _, failure = await failed(client(model))
+    assert failure.retry_after == 7.0
+    assert "in 7 seconds" in failure.sentence
+
+
+def test_retry_after_is_read_in_both_forms_and_capped() -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=90)
+    assert retry_after(format_datetime(soon, usegmt=True)) == pytest.approx(90, abs=2)
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert retry_after("1.5") == 1.5
+    assert retry_after("-3") == 0.0
+    assert retry_after("99999999") == LONGEST_WAIT_S
+    assert [retry_after(bad) for bad in (None, "", "soon", "nan", "inf", "1,2")] == [None] * 6
+
+
+async def test_an_error_in_mid_stream_comes_after_the_text_before_it(model: Model) -> None:
+    model.script = Script(
+        pieces=("So far ", "so good"), error={"message": "GPU \x00 on fire", "code": 500}
+    )
+    text, failure = await failed(client(model))
+    assert (text, type(failure)) == ("So far so good", ProviderError)
+    model.script = Script(pieces=("a",), error="overheated")
+    _, failure = await failed(client(model))
+    assert "(“overheated”)" in failure.sentence
+    model.script = Script(pieces=("a",), error={"type": "rate_limit_error", "message": "x"})
+    _, failure = await failed(client(model))
+    assert type(failure) is Busy
+
+
+async def test_an_error_is_read_before_the_choices_and_also_in_a_200(model: Model) -> None:
+    error = {"message": "No such model", "code": 404}
+    model.script = Script(body={"error": error, "choices": [{"message": {"content": "x"}}]})
+    text, failure = await failed(client(model))
+    assert (text, type(failure)) == ("", Rejected)
+    model.script = Script(raw=b'data: {"error":"no","choices":[{"delta":{"content":"x"}}]}\n\n')
+    text, failure = await failed(client(model))
+    assert (text, type(failure)) == ("", ProviderError)
+
+
+@pytest.mark.parametrize(
+    ("complaint", "left", "there"),
+    [
+        ("Unknown field: stream_options", "stream_options", ""),
+        ("Use 'max_completion_tokens' instead.", "max_tokens", "max_completion_tokens"),
+        ("'temperature' does not support 0.7 with this model.", "temperature", ""),
+    ],
+)
+async def test_a_parameter_that_is_refused_is_left_out_from_then_on(
+    model: Model, complaint: str, left: str, there: str
+) -> None:
+    no = Script(status=400, body={"error": {"message": complaint}})
+    model.script = lambda asked: no if left in asked.body else Script()
+    provider = client(model)
+    pieces = [piece async for piece in provider.answer(HELLO)]
+    assert isinstance(pieces[-1], Finish)
+    text, _ = await heard(provider)
+    assert text == FIXED
+    assert [left in asked.body for asked in model.requests] == [True, False, False]
+    assert not there or there in model.requests[1].body
+
+
+async def test_a_refusal_that_does_not_help_is_not_asked_for_ever(model: Model) -> None:
+    said = "stream_options, max_completion_tokens and temperature are all wrong"
+    model.script = Script(status=400, body={"error": said})
+    _, failure = await failed(client(model))
+    assert type(failure) is Rejected
+    assert len(model.requests) == 3

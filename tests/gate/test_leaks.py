@@ -1,0 +1,126 @@
+"""Across all doors: no frame, no credential and no row reaches whom it is not for."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.installation import Installation
+from tests.parcels import now, parcel, picture
+from tests.people import Cast, assemble
+from tests.sockets import frame, pixels, refusal, watching
+
+pytestmark = pytest.mark.one_database
+
+
+@pytest.fixture(scope="module")
+def cast(house: Installation) -> Cast:
+    return assemble(house, "breakins")
+
+
+def test_frames_of_one_camera_never_reach_who_watches_another(
+    house: Installation, cast: Cast
+) -> None:
+    """Two organizations' cameras, pushed in turns, each in a shade of its own."""
+    script = (
+        "from cameras.models import *\n"
+        f"one = Camera.objects.create(organization_id='{cast.theirs}', name='Theirs', kind='push')"
+        "\nprint('PK=' + str(one.pk))"
+    )
+    theirs = house.manage("shell", "-v0", "-c", script).partition("PK=")[2].strip()
+    shades = {cast.push: 40, theirs: 200}
+    senders = {cast.push: cast["operator"].bearer, theirs: cast["outsider"].bearer}
+    with (
+        watching(house, cast.push, headers=cast["viewer"].bearer) as ours,
+        watching(house, theirs, headers=cast["outsider"].bearer) as other,
+    ):
+        sockets = {cast.push: ours, theirs: other}
+        for _ in range(15):
+            for camera, shade in shades.items():
+                sent = parcel(camera, frame=picture(shade=shade), timestamp=now())
+                answer = httpx.post(
+                    f"{house.url}/api/v1/actions/actions/send", json=sent, headers=senders[camera]
+                )
+                assert answer.status_code == 202, answer.text
+                seen = frame(sockets[camera])
+                assert seen["camera_id"] == camera
+                assert abs(float(pixels(seen["frame"]).mean()) - shade) < 12
+
+
+def test_search_takes_words_as_they_are(house: Installation, cast: Cast) -> None:
+    """No pattern: a hostile one costs about what a plain word does, and finds itself alone."""
+    url, headers = f"{house.url}/api/v1/actions/chats", cast["viewer"].bearer
+    long = "a" * 50_000
+    house.manage(
+        "shell", "-v0", "-c",
+        "from chats.models import *\n"
+        f"chat = Chat.objects.get(pk='{cast.chats['other'][0]}')\n"
+        "[Message.objects.create(chat=chat, role='user', content='a' * 50_000 + '!')"
+        " for _ in range(20)]",
+    )  # fmt: skip
+
+    def took(words: str) -> float:
+        began = time.monotonic()
+        answer = httpx.get(url, headers=headers, params={"q": words}, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return time.monotonic() - began
+
+    took("plain")
+    plain = max(took("plain") for _ in range(3))
+    for hostile in (
+        "(a+)+$",
+        "^(a|a?)+$",
+        "%" * 200,
+        "_" * 200,
+        "a%" * 100,
+        "[[:alpha:]]{9999}",
+        long[:2000],
+    ):
+        assert took(hostile) < 5 * plain + 0.5, hostile[:20]
+    for wild in ("%", "_", ".*"):
+        found = httpx.get(url, headers=headers, params={"q": wild}).json()["results"]
+        assert found == [], f"“{wild}” is no wildcard"
+
+
+def test_no_credential_of_any_door_is_logged_or_given_back(house: Installation, cast: Cast) -> None:
+    """Right and wrong ones, at doors that open, refuse, and fail to parse."""
+    operator, secrets = cast["operator"], ["hunter2-of-the-camera"]
+    source = "rtsp://viewer:hunter2-of-the-camera@127.0.0.1:9/stream?token=hunter3-in-the-path"
+    secrets.append("hunter3-in-the-path")
+    camera = house.add_camera(name="With a password", kind="rtsp", source=source)
+    with house.api() as api:
+        shown = api.get(f"/cameras/{camera}").text
+        broken = api.patch(f"/cameras/{camera}", json={"source": source.replace("rtsp", "ftp")})
+    texts = [shown, broken.text]
+    made = httpx.post(
+        f"{house.url}/api/v1/tickets",
+        json={"camera": cast.plaza, "purpose": "watch"},
+        headers=operator.bearer,
+    ).json()["ticket"]
+    secrets += [operator.token, operator.session, cast.key, made]
+    refusal(house, cast.plaza, query=f"?ticket={made}")
+    refusal(house, cast.plaza, query=f"?ticket={made}")
+    refusal(house, cast.key)
+    refusal(house, f"{cast.key}%00")
+    cookie = {"Cookie": f"sideline_session={operator.session}"}
+    refusal(house, cast.plaza, headers=cookie, origin="http://evil.example")
+    for path in ("cameras", "cameras/no-such", f"cameras/{cast.plaza}/snapshot.jpg?x=%00"):
+        texts.append(httpx.get(f"{house.url}/api/v1/{path}", headers=operator.bearer).text[:5000])
+    wrong = {"username": "keeper", "password": "hunter4-is-wrong"}
+    secrets.append("hunter4-is-wrong")
+    texts.append(httpx.post(f"{house.url}/api/v1/auth/login", json=wrong).text)
+    texts.append(httpx.post(f"{house.url}/api/v1/auth/login", content=str(wrong)).text)
+    link = house.manage("signinlink", "keeper").split("/signin/")[1].split()[0]
+    secrets.append(link)
+    texts.append(httpx.get(f"{house.url}/signin/{quote(link)}x").text)
+    httpx.get(f"{house.url}/signin/{link}", headers={"Host": "evil.example"})
+    logged = house.logged()
+    for secret in secrets:
+        assert secret not in logged, secret
+        if secret != link:
+            assert not any(secret in text for text in texts), secret
+    with house.api() as api:
+        api.delete(f"/cameras/{camera}")

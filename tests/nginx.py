@@ -1,0 +1,52 @@
+"""A real nginx with a site of the test's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from tests.waiting import until
+
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # where Debian keeps nginx
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, site: str, port: int) -> Iterator[None]:
+    """A real nginx that keeps all its files in `folder`."""
+    binary = shutil.which("nginx", path=PATH)
+    assert binary, "nginx is missing"
+    temporary = "\n".join(
+        f"{name}_temp_path {folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "site.conf").write_text(site)
+    (folder / "nginx.conf").write_text(
+        f"""
+        daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
+        {"user root;" if os.geteuid() == 0 else ""}
+        events {{ worker_connections 256; }}
+        http {{ access_log off; {temporary} include {folder}/site.conf; }}
+        """
+    )
+    process = subprocess.Popen(
+        [binary, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(folder / "nginx.conf")]
+    )
+
+    def answers() -> bool:
+        assert process.poll() is None, (folder / "error.log").read_text()
+        with contextlib.suppress(httpx.HTTPError):
+            return bool(httpx.get(f"http://127.0.0.1:{port}/healthz").status_code)
+        return False
+
+    try:
+        until(answers, 10, "nginx")
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)

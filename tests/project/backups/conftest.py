@@ -1,0 +1,55 @@
+"""One backup taken under load, the installation restored from it, and a small one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from project.backups import archive
+from tests.chats.talking import talking
+from tests.endpoint import endpoint
+from tests.installation import Installation, installed
+from tests.project.backups.holdings import FILM, SOURCE
+from tests.project.backups.load import Taken, fill, under_load
+from tests.waiting import until
+
+
+@pytest.fixture(scope="package")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
+    """A busy installation, backed up; it is stopped."""
+    folder = tmp_path_factory.mktemp("busy") / "data"
+    folder.mkdir()
+    with endpoint() as model, talking(folder, model) as house:
+        (folder / "media" / "games").mkdir()
+        (folder / "media" / "games" / "final.mp4").write_bytes(FILM)
+        fill(house)
+        plaza = house.add_camera(name="Plaza", kind="demo")
+        gate = house.add_camera(name="Gate", kind="rtsp", source=SOURCE)
+        device = house.add_camera(name="Device", kind="push")
+        until(lambda: house.state(plaza) == "live", 20, "the demo camera")
+        yield under_load(house, model, plaza, gate, device)
+
+
+@pytest.fixture(scope="package")
+def restored(taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """What that backup makes of an empty folder. Who serves it stops it."""
+    folder = tmp_path_factory.mktemp("restored")
+    with installed(folder, SIDELINE_DEMO="0") as house:
+        said = house.manage("restore", str(taken.file))
+        assert "Restored what was backed up on" in said
+        yield house
+
+
+@pytest.fixture(scope="package")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup of next to nothing, good as far as its form goes."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "final.mp4").write_bytes(FILM)
+    described = archive.Description("2026-11-25T16:00:00+00:00", connection.vendor, True, [])
+    with archive.writing(folder / "small.tar", described) as writer:
+        writer.add("database", folder / "final.mp4")
+        writer.add("data/media/final.mp4", folder / "final.mp4")
+    return folder / "small.tar"

@@ -1,0 +1,60 @@
+"""What an installation holds, asked of it, and a backup of all that."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+from tests.installation import Installation
+
+SOURCE = "rtsp://viewer:hunter2@127.0.0.1:9/stream1"
+FILM = b"not really a film" * 1000
+KEYS = ("secret.key", "field.key")
+
+_ROWS = """
+import json
+from django.db import connection
+connection.check_constraints()
+found = {}
+with connection.cursor() as cursor:
+    if connection.vendor == "sqlite":
+        assert cursor.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    for table in connection.introspection.table_names():
+        cursor.execute(f'SELECT * FROM "{table}"')
+        found[table] = [
+            "|".join(str(len(v) if isinstance(v, bytes | memoryview) else v) for v in row)
+            for row in cursor.fetchall()
+        ]
+print("ROWS" + json.dumps(found))
+"""
+CHANGE_OF_THE_LOG = """
+from django.db import Error
+from cameras.models import AuditEntry
+from django.db import connection
+try:
+    connection.cursor().execute("UPDATE cameras_auditentry SET who = 'nobody'")
+except Error as error:
+    print(error)
+"""
+
+Rows = dict[str, list[str]]
+
+
+def rows(house: Installation) -> Rows:
+    """Every row of every table, as text. Asserts that the database is sound."""
+    printed = house.manage("shell", "-v0", "-c", _ROWS)
+    found: Rows = json.loads(printed.partition("ROWS")[2])
+    return found
+
+
+def backup(house: Installation, name: str, *options: str) -> Path:
+    """A new backup, next to the data folder."""
+    file = house.folder.parent / name
+    house.manage("backup", str(file), *options)
+    return file
+
+
+def mode(path: Path) -> int:
+    """Who may read it: the permission bits."""
+    return stat.S_IMODE(path.stat().st_mode)

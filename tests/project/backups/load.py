@@ -1,0 +1,132 @@
+"""An installation in which people and cameras write, and the backup that is taken meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chats.talking import Talker
+from tests.endpoint import Model, Script
+from tests.installation import Installation
+from tests.project.backups.holdings import Rows, backup, rows
+from tests.publishers import asked, publishing, v1_parcel
+from tests.sockets import frame, watching
+from tests.waiting import until
+
+BULK_MB = 16  # so that copying takes a while
+_BULK = """
+import os
+from cameras.models import *
+weights = Weights.objects.create(organization=Organization.objects.get(), name="Own", size=1)
+for n in range({mb}):
+    WeightsPart.objects.create(weights=weights, number=n, data=os.urandom(1 << 20))
+"""
+# Two rows in each transaction, as fast as the database takes them.
+_TICKER = """
+import itertools
+from django.db import transaction
+from cameras.models import AuditEntry
+for n in itertools.count(1):
+    with transaction.atomic():
+        for half in "ab":
+            AuditEntry.objects.create(who="ticker", action="ask", subject=f"{n} {half}")
+    print(f"tick {n}", flush=True)
+"""
+
+
+def ticks(house: Installation) -> int:
+    """How many transactions of the ticker are known to be committed."""
+    return int(re.findall(r"^tick (\d+)$", house.logged(), re.MULTILINE)[-1])
+
+
+@dataclass(slots=True)
+class Load:
+    """Threads that do what people and cameras do, over and over, until it ends."""
+
+    house: Installation
+    ended: threading.Event = field(default_factory=threading.Event)
+    rounds: dict[str, int] = field(default_factory=dict)
+    failures: list[BaseException] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def of(self, *deeds: Callable[[], None]) -> Iterator[None]:
+        threads = [threading.Thread(target=self._over_and_over, args=(deed,)) for deed in deeds]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.ended.set()
+            for thread in threads:
+                thread.join()
+            assert not self.failures, self.failures
+
+    def _over_and_over(self, deed: Callable[[], None]) -> None:
+        try:
+            while not self.ended.is_set():
+                deed()
+                name = deed.__name__
+                self.rounds[name] = self.rounds.get(name, 0) + 1
+        except BaseException as failure:
+            self.failures.append(failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A backup that was taken under load, of a house that has been stopped since."""
+
+    house: Installation
+    file: Path
+    before: Rows
+    after: Rows
+    ticks: tuple[int, int]  # known to be committed before it began, and begun when it was done
+    plaza: str
+    gate: str
+    chat: str
+
+
+def fill(house: Installation) -> None:
+    """Rows that take a while to copy."""
+    house.manage("shell", "-v0", "-c", _BULK.format(mb=BULK_MB))
+
+
+def under_load(house: Installation, model: Model, plaza: str, gate: str, device: str) -> Taken:
+    """Let four threads and a process write to its database, and back it up meanwhile."""
+    model.script = Script(pieces=tuple(f"{n} " for n in range(30)), pause=0.01)
+    load = Load(house)
+    bearer = {"Authorization": f"Bearer {house.token}"}
+    with contextlib.ExitStack() as stack:
+        talkers = [stack.enter_context(Talker(house)) for _ in range(2)]
+        chats = [talker.chat() for talker in talkers]
+        socket = stack.enter_context(publishing(house, device, headers=bearer))
+
+        def answer_first() -> None:
+            talkers[0].say(chats[0])
+
+        def answer_second() -> None:
+            talkers[1].say(chats[1])
+
+        def report() -> None:
+            asked(socket, v1_parcel())
+            load.ended.wait(1 / 30)  # a device that sends more than 60 a second is closed
+
+        def watch() -> None:
+            with watching(house, plaza, headers=bearer) as viewer:
+                frame(viewer)
+
+        stack.enter_context(load.of(answer_first, answer_second, report, watch))
+        ticker = house.spawn("shell", "-v0", "-c", _TICKER)
+        until(lambda: len(load.rounds) == 4 and "tick 20\n" in house.logged(), 60, "the load")
+        before, first, rounds = rows(house), ticks(house), dict(load.rounds)
+        file = backup(house, "under-load.tar", "--with-keys")
+        until(lambda: ticks(house) > first + 1, 10, "writing beside the backup")
+        last = ticks(house) + 1
+        until(lambda: all(load.rounds[deed] > rounds[deed] for deed in rounds), 60, "more load")
+        ticker.terminate()
+        ticker.wait(10)
+    house.stop()
+    return Taken(house, file, before, rows(house), (first, last), plaza, gate, chats[0])

@@ -1,0 +1,96 @@
+"""Files that are no backup, or are one no more: nothing of them is unpacked."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from project.backups import archive
+from tests.project.backups.crafted import (
+    Change,
+    flipped,
+    linked,
+    longer,
+    redescribed,
+    renamed,
+    retyped,
+    rewritten,
+    sparse_by_pax,
+)
+from tests.project.backups.holdings import FILM
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (renamed("data/../../outside.mp4"), "holds what no backup holds"),
+        (renamed("/outside.mp4"), "holds what no backup holds"),
+        (renamed("static/outside.js"), "holds what no backup holds"),
+        (linked, "holds what no backup holds"),
+        (flipped, "checksums do not fit"),
+        (retyped("final.mp4", tarfile.REGTYPE, sparse_by_pax), "holds what no backup holds"),
+        (retyped("final.mp4", tarfile.CONTTYPE, lambda _: None), "holds what no backup holds"),
+        (retyped("SUMS", tarfile.REGTYPE, sparse_by_pax), "checksums do not fit"),
+        (longer, "checksums do not fit"),
+        (redescribed(format=2), "newer version"),
+        (redescribed(surprise=1), "not a backup"),
+        (-3 * 512 - len(FILM), "cut short"),
+        (3000, "damaged, or cut short"),
+        (100, "damaged, or cut short"),
+    ],
+    ids=["up", "absolute", "elsewhere", "link", "flipped", "sparse", "contiguous", "sparse sums",
+         "long sums", "format", "described", "cut", "early", "short"],
+)  # fmt: skip
+def test_bad_backup_is_refused(
+    small: Path, tmp_path: Path, change: Change | int, sentence: str
+) -> None:
+    bad, into = tmp_path / "bad.tar", tmp_path / "a" / "b"
+    if callable(change):
+        rewritten(small, bad, change)
+    else:
+        bad.write_bytes(small.read_bytes()[:change])
+    with pytest.raises(archive.BadBackup) as refused, archive.reading(bad) as reader:
+        reader.unpack(into)
+    assert sentence in str(refused.value)
+    assert not [path for path in tmp_path.rglob("outside*") if into not in path.parents]
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("which", [1, 3], ids=["a file", "the sums"])
+def test_few_bytes_do_not_become_a_gigabyte(small: Path, tmp_path: Path, which: int) -> None:
+    """GNU's sparse files, as `tar --sparse` writes them: a header, and next to no data."""
+    bad, into = tmp_path / "bad.tar", tmp_path / "into"
+    with tarfile.open(small) as source, bad.open("wb") as to:
+        for n, member in enumerate(source):
+            content = source.extractfile(member)
+            assert content is not None
+            if n != which + (which == 1):
+                data = content.read()
+                to.write(member.tobuf(tarfile.USTAR_FORMAT) + data + b"\0" * (-len(data) % 512))
+                continue
+            header = bytearray(512)
+            header[: len(member.name)] = member.name.encode()
+            header[100:108], header[124:136] = b"0000600\0", b"%011o\0" % 512
+            header[136:148], header[156:157] = b"00000000000\0", tarfile.GNUTYPE_SPARSE
+            header[257:265] = b"ustar  \0"
+            header[386:398], header[398:410] = b"00000000000\0", b"%011o\0" % 512
+            header[483:495] = b"%011o\0" % 2**30
+            header[148:156] = b" " * 8
+            header[148:156] = b"%06o\0 " % sum(header)
+            to.write(header + b"x" * 512)
+        to.write(b"\0" * 1024)
+    with tarfile.open(bad) as made:
+        assert max(made.getmembers(), key=lambda one: one.size).size == 2**30
+    with pytest.raises(archive.BadBackup), archive.reading(bad) as reader:
+        reader.unpack(into)
+    assert sum(path.stat().st_size for path in into.rglob("*") if path.is_file()) < 10**6
+
+
+@pytest.mark.one_database
+def test_what_is_unpacked_is_never_more_than_the_archive(small: Path, tmp_path: Path) -> None:
+    with tarfile.open(small) as tar, pytest.raises(archive.BadBackup) as refused:
+        archive.Reader(tar, len(FILM) + 100).unpack(tmp_path / "into")
+    assert "more than it holds" in str(refused.value)

@@ -1,0 +1,151 @@
+"""A backup taken while everything writes, and what is restored from it."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from pathlib import Path
+
+import httpx
+import pytest
+from django.db import connection
+
+from project.backups import databases, places
+from tests.chats.talking import Talker
+from tests.installation import KEEPER, Installation, installed
+from tests.project.backups.holdings import CHANGE_OF_THE_LOG, FILM, KEYS, SOURCE, backup, mode, rows
+from tests.project.backups.load import Taken
+from tests.waiting import until
+
+pytestmark = pytest.mark.timeout(300)  # commands one after the other, under load
+
+
+def test_backup_taken_under_load_is_of_one_moment(taken: Taken, restored: Installation) -> None:
+    found = rows(restored)
+    assert found.keys() == taken.before.keys() == taken.after.keys()
+    for table, lines in found.items():
+        lasting = set(taken.before[table]) & set(taken.after[table])
+        assert lasting <= set(lines), f"{table} lacks rows that were there all the time"
+        assert len(lines) == len(set(lines))
+
+    told = [re.search(r"\|(\d+) ([ab])\|", line) for line in found["cameras_auditentry"]]
+    halves = sorted((int(hit[1]), hit[2]) for hit in told if hit)
+    most = halves[-1][0]
+    assert halves == [(n, half) for n in range(1, most + 1) for half in "ab"], "a torn transaction"
+    first, last = taken.ticks
+    assert first <= most, "what was committed before is missing"
+    assert most <= last, "it holds what came later"
+
+    own = [line for line in found["cameras_auditentry"] if "|under-load.tar|" in line]
+    assert "|take backup|" in "".join(own), "what was committed the moment before is missing"
+    prompts = len([line for line in found["chats_message"] if "|user|" in line])
+    assert prompts == len(found["chats_generation"]), "a prompt without its answer"
+
+
+def test_restored_installation_serves_as_before(taken: Taken, restored: Installation) -> None:
+    restored.serve()
+    restored.token = taken.house.token  # of the old one
+    with restored.api() as api:
+        assert api.get(f"/cameras/{taken.gate}").json()["source"].startswith("rtsp://viewer:•••@")
+    until(lambda: restored.state(taken.plaza) == "live", 20, "the demo camera")
+    with Talker(restored) as talker:
+        until(lambda: talker.last(taken.chat)["status"] != "running", 100, "the cut answer's end")
+        assert talker.read(taken.chat)["messages"][0]["content"] == "Hello?"
+    restored.stop()
+    opened = (
+        f"from cameras.models import Camera; print(Camera.objects.get(pk='{taken.gate}').source)"
+    )
+    assert SOURCE in restored.manage("shell", "-v0", "-c", opened), "the key came along"
+    assert "append-only" in restored.manage("shell", "-v0", "-c", CHANGE_OF_THE_LOG)
+    assert "Traceback" not in restored.logged().partition("tick")[0]
+
+
+def test_files_come_along_and_only_their_owner_may_read_them(
+    taken: Taken, restored: Installation
+) -> None:
+    film = restored.folder / "media" / "games" / "final.mp4"
+    assert film.read_bytes() == FILM
+    for key in KEYS:
+        assert (restored.folder / key).read_bytes() == (taken.house.folder / key).read_bytes()
+    kept = [taken.file, film, *(restored.folder / key for key in KEYS)]
+    if connection.vendor == "sqlite":
+        kept.append(restored.folder / "sideline.sqlite3")
+    assert {mode(path) for path in kept} == {0o600}
+    leftovers = [path.name for path in restored.folder.iterdir() if path.name.startswith(".")]
+    assert leftovers == []
+    assert [path.name for path in taken.file.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_quiet_installation_comes_back_row_for_row_and_without_keys_says_what_is_shut(
+    taken: Taken, folder: Path
+) -> None:
+    """Without keys: who has the file cannot read a camera's address, and is told so."""
+    file = backup(taken.house, "quiet.tar", "--without-keys")
+    with tarfile.open(file) as tar:
+        assert not [name for name in tar.getnames() if "key" in name]
+    expected = rows(taken.house)
+    with installed(folder) as other:
+        said = other.manage("restore", str(file), check=False)
+        assert "No key of SIDELINE_FIELD_KEY opens" in said
+        assert "Gate" in said
+        found = rows(other)
+        (trace,) = set(found["cameras_auditentry"]) - set(expected["cameras_auditentry"])
+        assert "restore backup" in trace
+        found["cameras_auditentry"].remove(trace)
+        assert {table: sorted(lines) for table, lines in found.items()} == {
+            table: sorted(lines) for table, lines in expected.items()
+        }
+        field_key = (taken.house.folder / "field.key").read_text()
+        other.environment["SIDELINE_FIELD_KEY"] = field_key
+        assert "can be read: 1" in other.manage("resealsources", "--check")
+
+
+def test_keeper_signs_in_again(taken: Taken, restored: Installation) -> None:
+    """Passwords come along, too."""
+    restored.serve()
+    assert httpx.post(f"{restored.url}/api/v1/auth/login", json=KEEPER).status_code == 200
+    restored.stop()
+
+
+def test_backup_goes_nowhere_else(taken: Taken) -> None:
+    house = taken.house
+    content = taken.file.read_bytes()[:1000]
+    for options, sentence in (
+        ((str(taken.file), "--with-keys"), "exists; choose another name"),
+        ((str(house.folder / "media" / "x.tar"), "--with-keys"), "outside of the data folder"),
+        ((str(house.folder.parent / "none" / "x.tar"), "--with-keys"), "There is no folder"),
+        ((str(house.folder.parent / "x.tar"),), "--with-keys --without-keys is required"),
+    ):
+        assert sentence in house.manage("backup", *options, check=False)
+    assert taken.file.read_bytes()[:1000] == content
+    assert not (house.folder.parent / "x.tar").exists()
+
+
+def test_interrupted_backup_leaves_nothing_that_looks_like_one(taken: Taken) -> None:
+    target = taken.house.folder.parent / "interrupted.tar"
+    taking = taken.house.spawn("backup", str(target), "--with-keys")
+    until(lambda: list(target.parent.glob(".interrupted.tar.*")), 20, "the backup")
+    taking.kill()
+    taking.wait()
+    assert not target.exists()
+
+
+@pytest.mark.one_database
+def test_nothing_of_the_data_folder_is_forgotten(folder: Path, tmp_path: Path) -> None:
+    """Whatever comes to lie there is kept, unless it is known; what is left out is told."""
+    disk = tmp_path / "disk"
+    (disk / "games").mkdir(parents=True)
+    (disk / "games" / "final.mp4").write_bytes(FILM)
+    (disk / "loop").symlink_to(disk, target_is_directory=True)
+    (disk / "gone.mp4").symlink_to(disk / "nowhere")
+    (folder / "media").symlink_to(disk, target_is_directory=True)
+    for name in ("new", "static", "detectors", "replaced-1", ".backup-1"):
+        (folder / name).mkdir()
+        (folder / name / "file").touch()
+    for name in (*KEYS, "prepare.lock", "serving.lock", "sideline.sqlite3", "sideline.sqlite3-wal"):
+        (folder / name).touch()
+    own = databases.SQLite(folder / "sideline.sqlite3").files
+    odd: list[str] = []
+    kept = [file for top in places.tops(folder, own) for file in places.files(top, odd)]
+    assert [str(file.relative_to(folder)) for file in kept] == ["media/games/final.mp4", "new/file"]
+    assert sorted(odd) == [str(folder / "media" / name) for name in ("gone.mp4", "loop")]

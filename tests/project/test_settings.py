@@ -1,0 +1,158 @@
+"""Settings: all that may be given, the bad ones, and what the README says of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from pytest_django import Settings
+
+from cameras.models import Camera, Kind, Organization
+from project.environment import BadSetting
+from tests import ROOT
+from tests.installation import Installation
+from tests.project.configured import settings_of
+
+pytestmark = pytest.mark.one_database
+
+README = (ROOT / "README.md").read_text()
+LONG = "a-key-of-more-than-32-characters-for-tests"
+
+BAD = [
+    ("SIDELINE_HOST", "no such host"),
+    ("SIDELINE_HOST", "http://127.0.0.1"),
+    ("SIDELINE_PORT", "0"),
+    ("SIDELINE_PORT", "70000"),
+    ("SIDELINE_PORT", "7103/tcp"),
+    ("SIDELINE_METRICS", "0"),
+    ("SIDELINE_METRICS", "127.0.0.1"),
+    ("SIDELINE_METRICS", "127.0.0.1:"),
+    ("SIDELINE_METRICS", "no such host:9103"),
+    ("SIDELINE_DATA_DIR", "/dev/null/data"),
+    ("SIDELINE_SECRET_KEY", "short"),
+    ("SIDELINE_ALLOWED_HOSTS", "cameras.example.org,https://cameras.example.org"),
+    ("SIDELINE_TRUSTED_ORIGINS", "cameras.example.org"),
+    ("SIDELINE_TRUSTED_ORIGINS", "https://cameras.example.org/page"),
+    ("SIDELINE_TRUSTED_ORIGINS", "https://cameras.example.org:port"),
+    ("SIDELINE_ADMIN_USERNAME", ""),  # while the password is set
+    ("SIDELINE_ADMIN_PASSWORD", ""),  # while the name is set
+    ("SIDELINE_DEMO", "yes"),
+    ("SIDELINE_ALLOW_LOOPBACK_SOURCES", "true"),
+    ("SIDELINE_PUBLIC_URL", "cameras.example.org"),
+    ("SIDELINE_PUBLIC_URL", "ftp://cameras.example.org"),
+    ("SIDELINE_PUBLIC_URL", "https://keeper:hunter2@cameras.example.org"),
+    ("SIDELINE_PUBLIC_URL", "https://cameras.example.org/?page=1"),
+    ("SIDELINE_TRUSTED_PROXIES", "proxy.example.org"),
+    ("SIDELINE_TRUSTED_PROXIES", "10.0.0.1/99"),
+    ("SIDELINE_CAMERA_SERVERS", "rtsp://127.0.0.1:8554"),
+    ("SIDELINE_MODEL_SERVERS", "127.0.0.1"),
+    ("SIDELINE_MODEL_SERVERS", "http://127.0.0.1:11434"),
+    ("SIDELINE_EMAIL_URL", "mail.example.org"),
+    ("SIDELINE_EMAIL_URL", "smtp://mail.example.org:port"),
+    ("SIDELINE_EMAIL_URL", "smtp://mail.example.org"),  # without SIDELINE_PUBLIC_URL
+    ("SIDELINE_EMAIL_FROM", "nobody"),
+    ("SIDELINE_ANSWERS_AT_ONCE", "0"),
+    ("SIDELINE_ANSWER_SILENCE", "a minute"),
+    ("SIDELINE_FIELD_KEY", "short"),
+    ("SIDELINE_FIELD_KEY", f",{LONG}"),
+    ("SIDELINE_FIELD_KEY", f"{LONG},short"),
+    ("DATABASE_URL", "sideline"),
+    ("DATABASE_URL", "mysql://keeper:hunter2@127.0.0.1/sideline"),
+    ("DATABASE_URL", "postgres://keeper:hunter2@127.0.0.1:port/sideline"),
+    ("REDIS_URL", "127.0.0.1:6379"),
+    ("REDIS_URL", "http://127.0.0.1:6379"),
+    ("REDIS_URL", "redis://keeper:hunter2@127.0.0.1:port/0"),
+]
+
+
+def test_all_settings_may_be_given_and_all_may_be_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = settings_of(
+        folder,
+        monkeypatch,
+        SIDELINE_HOST="127.0.0.1",
+        SIDELINE_PORT="8080",
+        SIDELINE_METRICS="[::1]:9103",
+        SIDELINE_SECRET_KEY=LONG,
+        SIDELINE_ALLOWED_HOSTS="cameras.example.org,.example.net,192.168.1.5",
+        SIDELINE_TRUSTED_ORIGINS="https://pages.example.org,http://localhost:3000",
+        SIDELINE_ADMIN_USERNAME="keeper",
+        SIDELINE_ADMIN_PASSWORD="a-long-test-password",
+        SIDELINE_DEMO="0",
+        SIDELINE_ALLOW_LOOPBACK_SOURCES="1",
+        SIDELINE_PUBLIC_URL="https://watch.example.org/sideline/",
+        SIDELINE_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8,::1",
+        SIDELINE_FIELD_KEY=f"{LONG}, {LONG[::-1]}",
+        SIDELINE_CAMERA_SERVERS="[0:0::1]:8554",
+        SIDELINE_MODEL_SERVERS="127.0.0.1:11434, Models.example.org:443",
+        SIDELINE_EMAIL_URL="smtps://keeper:hunt%40er2@mail.example.org",
+        SIDELINE_EMAIL_FROM="Club <cameras@example.org>",
+        SIDELINE_ANSWERS_AT_ONCE="10",
+        SIDELINE_ANSWER_SILENCE="5",
+        DATABASE_URL="postgres://keeper:hunter2@127.0.0.1:5433/sideline",
+        REDIS_URL="redis://127.0.0.1:6379/0",
+    )
+    assert given["LISTEN_PORT"] == 8080
+    assert given["METRICS"] == ("::1", 9103)
+    assert given["CAMERA_SERVERS"] == {"[::1]:8554"}
+    assert given["MODEL_SERVERS"] == {"127.0.0.1:11434", "models.example.org:443"}
+    assert {"cameras.example.org", "watch.example.org"} <= set(given["ALLOWED_HOSTS"])
+    assert "https://watch.example.org" in given["CSRF_TRUSTED_ORIGINS"]
+    assert given["STATIC_URL"] == "/sideline/static/"
+    assert (given["EMAIL_HOST"], given["EMAIL_PORT"]) == ("mail.example.org", 465)
+    assert (given["EMAIL_HOST_PASSWORD"], given["EMAIL_USE_SSL"]) == ("hunt@er2", True)
+    assert given["SESSION_COOKIE_SECURE"] is True
+    assert given["DATABASES"]["default"]["PORT"] == 5433
+    absent = settings_of(folder, monkeypatch)
+    assert (absent["LISTEN_HOST"], absent["LISTEN_PORT"]) == ("127.0.0.1", 7103)
+    assert absent["METRICS"] is None
+    assert absent["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}={value}" for name, value in BAD])
+def test_bad_value_is_refused_with_one_sentence_that_names_it(
+    name: str, value: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = {"SIDELINE_ADMIN_USERNAME": "keeper", "SIDELINE_ADMIN_PASSWORD": "a-long-test-password"}
+    with pytest.raises(BadSetting) as refused:
+        settings_of(folder, monkeypatch, **admin | {name: value})
+    sentence = str(refused.value)
+    assert name in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert "hunter2" not in sentence, "a password was printed"
+
+
+@pytest.mark.parametrize("command", [("check",), ("serve", "--prepare")], ids=" ".join)
+def test_bad_value_stops_the_start_without_a_traceback(
+    command: tuple[str, ...], folder: Path
+) -> None:
+    installation = Installation(folder, SIDELINE_PORT="70000")
+    assert installation.spawn(*command).wait(20) != 0
+    (line,) = installation.logged().splitlines()
+    assert line.startswith("SIDELINE_PORT: ")
+
+
+def test_readme_lists_every_setting_and_no_other() -> None:
+    read = re.findall(r"_env\.\w+\(\s*\"(\w+)\"", (ROOT / "project" / "settings.py").read_text())
+    table = [line for line in README.splitlines() if line.startswith("| `")]
+    told = re.findall(r"`([A-Z]+_[A-Z_]+)`", "\n".join(line.split("|")[1] for line in table))
+    assert sorted(set(read)) == sorted(told)
+
+
+@pytest.mark.django_db
+def test_field_key_is_rotated_as_the_readme_says(settings: Settings) -> None:
+    (command,) = re.findall(r"manage\.py (reseal\w+)", README)
+    source = "rtsp://viewer:secret@192.168.1.20/stream1"
+    club = Organization.objects.create(name="Club", slug="club")
+    settings.FIELD_KEYS = ["the-old-field-key"]
+    camera = Camera(organization=club, name="Gate", kind=Kind.RTSP)
+    camera.source = source
+    camera.save()
+    settings.FIELD_KEYS = ["the-new-field-key", "the-old-field-key"]
+    call_command(command)
+    settings.FIELD_KEYS = ["the-new-field-key"]
+    assert Camera.objects.get(pk=camera.pk).source == source
