@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any
 
 from django.conf import settings
 
@@ -28,7 +31,7 @@ def hub() -> Hub:
     if _hub is None:
         _hub = Hub(groups.follow)
         if (way := line()) is not None:
-            _own(asyncio.create_task(announce(_hub, way), name="demand"))
+            _own(announce(_hub, way), "demand")
     return _hub
 
 
@@ -37,7 +40,7 @@ def watchman() -> Watchman:
     global _watchman
     if _watchman is None:
         _watchman = Watchman()
-        _own(asyncio.create_task(_watchman.patrol(), name="watchman"))
+        _own(_watchman.patrol(), "watchman")
     return _watchman
 
 
@@ -46,7 +49,7 @@ def logbook() -> Logbook:
     global _logbook
     if _logbook is None:
         _logbook = Logbook()
-        _own(asyncio.create_task(_logbook.keep(), name="logbook"))
+        _own(_logbook.keep(), "logbook")
     return _logbook
 
 
@@ -61,8 +64,13 @@ async def close_logbook() -> None:
         await _logbook.close()
 
 
-def _own(task: asyncio.Task[None]) -> None:
-    """Keep a task that runs as long as the process; its end is a failure that must be seen."""
+def _own(work: Coroutine[Any, Any, None], name: str) -> None:
+    """Run a task as long as the process; its end is a failure that must be seen.
+
+    In a context of its own: that of the request which happens to be the first takes its thread
+    along when it is over.
+    """
+    task = asyncio.create_task(work, name=name, context=Context())
     _tasks.add(task)
     task.add_done_callback(_report)
 
