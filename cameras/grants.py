@@ -36,35 +36,37 @@ def grant_in(actor: Actor, organization_id: uuid.UUID, scope: str) -> Grant:
 def standing(grants: Iterable[Grant]) -> dict[Grant, int]:
     """Of these grants, the ones that no longer hold, with the close code that says why.
 
-    A few queries for each kind of credential, however many there are.
-    4401: the credential itself is gone; 4403: it no longer reaches so far; 4404: no camera.
+    A few queries for each kind of credential, however many there are. The first that fits is told:
+    4404: there is no such camera (which takes its tickets, keys and links along);
+    4401: the credential itself is gone; 4403: it no longer reaches so far.
     """
     asked = set(grants)
     actors = actors_behind((grant.kind, grant.proof) for grant in asked)
     cameras = _cameras_of(asked)
     fallen: dict[Grant, int] = {}
     for grant in asked:
-        actor = actors.get((grant.kind, grant.proof))
-        code = 4401 if actor is None else _reach(actor, grant, cameras)
+        camera = cameras.get(grant.camera_id) if grant.camera_id else None
+        code = _code(grant, actors.get((grant.kind, grant.proof)), camera)
         if code:
             fallen[grant] = code
     return fallen
 
 
-def _reach(actor: Actor, grant: Grant, cameras: dict[uuid.UUID, Camera]) -> int:
-    """The close code where the actor is no longer let so far; 0 where it is."""
-    if grant.organization_id is not None:
-        return 0 if actor.may(grant.scope, grant.organization_id) else 4403
-    if grant.camera_id in actor.keyed_cameras and not grant.publish:
-        return 0  # a key goes with its camera
-    camera = cameras.get(grant.camera_id) if grant.camera_id else None
-    if camera is None:
+def _code(grant: Grant, actor: Actor | None, camera: Camera | None) -> int:
+    """The close code where the grant no longer holds; 0 where it does."""
+    if grant.camera_id is not None and camera is None:
         return 4404
-    return 0 if (actor.may_publish if grant.publish else actor.may_watch)(camera) else 4403
+    if actor is None:
+        return 4401
+    if camera is None:
+        holds = grant.organization_id is not None and actor.may(grant.scope, grant.organization_id)
+    else:
+        holds = actor.may_publish(camera) if grant.publish else actor.may_watch(camera)
+    return 0 if holds else 4403
 
 
 def _cameras_of(grants: Iterable[Grant]) -> dict[uuid.UUID, Camera]:
-    """The cameras that there are, of those that people watch."""
-    wanted = {g.camera_id for g in grants if g.camera_id and g.kind not in ("key", "visit")}
+    """The cameras that there still are."""
+    wanted = {grant.camera_id for grant in grants if grant.camera_id}
     found = Camera.objects.filter(pk__in=wanted).only("pk", "organization_id")
     return {camera.pk: camera for camera in found} if wanted else {}

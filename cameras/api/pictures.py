@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from channels.db import database_sync_to_async
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
@@ -36,6 +37,7 @@ FRESH_MS = 3000  # an older picture is not given out as the newest
 BOUNDARY = "sideline"
 DELIMITER = f"--{BOUNDARY}\r\n".encode()
 ASK_S = 0.02  # how often it is asked whether a reader has taken what it was sent
+UNRECORDED = "Views cannot be put on record just now, and so none begins. Try again in a moment."
 
 
 def _enter(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Actor]:
@@ -61,7 +63,10 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         return problem(503, reason, state=state.state)
     seen = request.method != "HEAD"  # which is told of a picture, and is given none
     if seen:
-        await database_sync_to_async(took_snapshot)(Asker.of(request, actor), camera)
+        try:
+            await database_sync_to_async(took_snapshot)(Asker.of(request, actor), camera)
+        except DatabaseError as error:
+            return _unrecorded(error)
     response = HttpResponse(frame.jpeg if seen else b"", content_type="image/jpeg")
     response["Content-Length"] = str(len(frame.jpeg))
     response["Last-Modified"] = http_date(frame.timestamp / 1000)
@@ -93,16 +98,24 @@ async def newest(camera: Camera) -> Frame | None:
 
 @methods("GET")
 async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """multipart/x-mixed-replace, newest wins, until the reader leaves or may no longer watch."""
+    """multipart/x-mixed-replace, newest wins, until the reader leaves or may no longer watch.
+
+    503 where the view cannot be put on record.
+    """
     try:
         camera, actor = await database_sync_to_async(_enter)(request, pk)
     except Denied as denied:
         return denied.response
     scope: dict[str, Any] = getattr(request, "scope", {})
     waiting = scope.get("extensions", {}).get("sideline.waiting")
+    variant = Variant.asked(request.GET.dict())
+    parts = _parts(camera, actor, Asker.of(request, actor), variant, waiting)
+    try:
+        await anext(parts)
+    except NotRecorded as error:
+        return _unrecorded(error)
     response = StreamingHttpResponse(
-        _parts(camera, actor, Asker.of(request, actor), Variant.asked(request.GET.dict()), waiting),
-        content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
+        parts, content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     )
     response["Cache-Control"] = "no-store, no-transform"
     response["X-Accel-Buffering"] = "no"
@@ -117,12 +130,12 @@ async def _parts(
     variant: Variant,
     waiting: Callable[[], int] | None,
 ) -> AsyncGenerator[bytes, None]:
+    """The first part is empty, and there once the view is on record. Raises `NotRecorded`.
+
+    From then on the loop itself runs `finally`, even where the response is never sent.
+    """
     ended = asyncio.Event()
-    try:
-        view = await process.logbook().begin(asker, camera, Action.WATCH_MJPEG)
-    except NotRecorded as error:
-        log.error("a stream was not opened: %s", error)
-        return
+    view = await process.logbook().begin(asker, camera, Action.WATCH_MJPEG)
     viewer = process.hub().join(  # here, so that `finally` is sure to run
         str(camera.pk), lambda feed: PartsViewer(feed, variant), variant.width, mark=camera.mark
     )
@@ -133,6 +146,7 @@ async def _parts(
 
     process.watchman().post(viewer, grant_for(actor, camera), leave)
     try:
+        yield b""
         # At once, for the status goes along; and after each part, since browsers show one when the
         # next begins.
         yield DELIMITER
@@ -150,6 +164,14 @@ async def _parts(
         process.logbook().end(view)
         process.watchman().dismiss(viewer)
         viewer.leave()
+
+
+def _unrecorded(error: Exception) -> HttpResponse:
+    """What sockets say by 1011."""
+    log.error("a picture was not given out: %s", error)
+    response = problem(503, UNRECORDED)
+    response["Retry-After"] = "2"
+    return response
 
 
 def _part(frame: Frame) -> bytes:

@@ -1,0 +1,114 @@
+"""Where the log cannot be written nobody sees a picture, and every door says so before it opens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cameras.actors import Actor
+from cameras.api import pictures
+from cameras.audit.askers import Asker
+from cameras.live.variants import Variant
+from cameras.models import Camera
+from tests.cameras.audit.reading import ask
+from tests.installation import Installation, installed
+from tests.people import Cast, assemble
+from tests.sockets import frame, refusal, watching
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
+    """An installation of its own, for its log is taken away."""
+    folder: Path = tmp_path_factory.mktemp("broken")
+    with installed(folder) as house:
+        house.serve()
+        cast = assemble(house, "broken")
+        with watching(house, cast.key) as socket:
+            frame(socket, 20)
+            yield house, cast
+
+
+@contextlib.contextmanager
+def without(house: Installation, table: str) -> Iterator[None]:
+    ask(house, f"ALTER TABLE {table} RENAME TO elsewhere")
+    try:
+        yield
+    finally:
+        ask(house, f"ALTER TABLE elsewhere RENAME TO {table}")
+
+
+def says_so(answer: httpx.Response) -> None:
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"] == "2"
+    assert "put on record" in answer.json()["detail"]
+
+
+def test_a_stream_is_refused_before_its_body(broken: tuple[Installation, Cast]) -> None:
+    house, cast = broken
+    address, bearer = f"{house.url}/api/v1/cameras/{cast.plaza}", cast["viewer"].bearer
+    with without(house, "cameras_viewing"):
+        says_so(httpx.get(f"{address}/stream.mjpeg", headers=bearer, timeout=10))
+        assert refusal(house, cast.key) == 1011
+
+    def plays() -> bool:
+        with httpx.stream("GET", f"{address}/stream.mjpeg", headers=bearer) as answer:
+            return answer.status_code == 200 and b"--sideline" in next(answer.iter_bytes())
+
+    assert until(plays, 10, "the log to be written again")
+
+
+def test_a_snapshot_is_refused_likewise(broken: tuple[Installation, Cast]) -> None:
+    house, cast = broken
+    address = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
+    with without(house, "cameras_auditentry"):
+        says_so(httpx.get(address, headers=cast["viewer"].bearer, timeout=10))
+        assert httpx.head(address, headers=cast["viewer"].bearer, timeout=10).status_code == 200
+    assert httpx.get(address, headers=cast["viewer"].bearer).status_code == 200
+
+
+class Ends:
+    """Stands for logbook, hub and watchman; knows what was ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def begin(self, *_: Any) -> str:
+        return "view"
+
+    def end(self, view: str) -> None:
+        self.ended.append(view)
+
+    def join(self, *_: Any, **__: Any) -> Ends:
+        return self
+
+    def post(self, *_: Any) -> None: ...
+
+    def dismiss(self, _: object) -> None:
+        self.ended.append("watch")
+
+    def leave(self) -> None:
+        self.ended.append("viewer")
+
+
+async def test_a_reader_who_is_gone_before_the_first_byte_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = Ends()
+    for name in ("logbook", "hub", "watchman"):
+        monkeypatch.setattr(pictures.process, name, lambda: ends)
+    parts = pictures._parts(Camera(name="Gate"), Actor(), Asker(), Variant(), None)
+    assert await anext(parts) == b""
+    del parts
+    gc.collect()
+    while len(ends.ended) < 3:
+        await asyncio.sleep(0)
+    assert ends.ended == ["view", "watch", "viewer"]
