@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import copy
 from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +20,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 
-from cameras.admin.noting import CountsWhatGoes, Noted
+from cameras.admin.noting import CountsWhatGoes
+from cameras.admin.rights import WithRights
 from cameras.audit import Action, note
 from cameras.audit.notes import home_of
 from cameras.models import Organization, SecondFactor, SignInLink, User
@@ -27,11 +30,14 @@ from cameras.whereabouts import public_address
 
 # What makes an account more than it was: for superusers to give.
 RAISING = ("is_staff", "is_superuser", "groups", "user_permissions")
+ABOVE = "The accounts of staff are changed by superusers alone, and one's own under “Account”."
 
 
 def _may_touch(request: HttpRequest, person: User | None) -> bool:
-    """A superuser's account is for superusers: whoever sets its password or address holds it."""
-    return person is None or request.user.is_superuser or not person.is_superuser
+    """Who may enter the admin is for superusers: whoever sets a password or an address, makes a
+    sign-in link or takes the second factor away holds the account, and what it may."""
+    above = person is not None and (person.is_staff or person.is_superuser)
+    return bool(request.user.is_superuser) or not above
 
 
 class _NewPerson(AdminUserCreationForm):  # type: ignore[type-arg] # no generic at run time
@@ -63,43 +69,13 @@ class _NewPassword(AdminPasswordChangeForm):  # type: ignore[type-arg]
         return user
 
 
-def _rights(row: Any) -> set[str]:
-    """The groups and permissions that somebody was given, by name."""
-    groups = getattr(row, "groups", None)
-    named = {f"group {one.name}" for one in groups.all()} if groups is not None else set()
-    given = row.user_permissions if groups is not None else row.permissions
-    return named | set(given.values_list("codename", flat=True))
-
-
-def _difference(before: set[str], after: set[str]) -> str:
-    return ", ".join([*(f"+{one}" for one in sorted(after - before)),
-                      *(f"−{one}" for one in sorted(before - after))])  # fmt: skip
-
-
-class _WithRights(Noted[Any]):
-    """Groups and permissions are saved after the row itself."""
-
-    added, changed, removed = Action.ADD_PERSON, Action.CHANGE_PERSON, Action.REMOVE_PERSON
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        before = _rights(form.instance)
-        super().save_related(request, form, formsets, change)
-        if said := _difference(before, _rights(form.instance)):
-            row = form.instance
-            note(request, self.changed, row, self.home_of(row), detail=f"rights: {said}")
-
-
 @admin.register(User)
-class PersonAdmin(CountsWhatGoes[User], _WithRights, UserAdmin[User]):
+class PersonAdmin(CountsWhatGoes[User], WithRights, UserAdmin[User]):
     """People, as Django shows them, and what is done for one who has lost password or phone."""
 
     actions: tuple[str, ...] = ("make_sign_in_link", "reset_second_factor")
 
-    def has_rescue_permission(self, request: HttpRequest) -> bool:
-        """Either deed hands an account over, a superuser's as well."""
-        return bool(request.user.is_active and request.user.is_superuser)
-
-    @admin.action(description="Make a one-time sign-in link", permissions=["rescue"])
+    @admin.action(description="Make a one-time sign-in link", permissions=["change"])
     def make_sign_in_link(
         self, request: HttpRequest, chosen: QuerySet[User]
     ) -> HttpResponse | None:
@@ -111,6 +87,7 @@ class PersonAdmin(CountsWhatGoes[User], _WithRights, UserAdmin[User]):
         if len(people) != 1:
             self.message_user(request, "Choose one person who is active.", messages.ERROR)
             return None
+        self._refuse_above(request, people)
         with transaction.atomic():
             path = reverse("signin-link", args=[SignInLink.issue(people[0])])
             note(request, Action.SIGN_IN_LINK, people[0], home_of(people[0]))
@@ -124,11 +101,12 @@ class PersonAdmin(CountsWhatGoes[User], _WithRights, UserAdmin[User]):
         add_never_cache_headers(answer)
         return answer
 
-    @admin.action(description="Reset the second factor", permissions=["rescue"])
+    @admin.action(description="Reset the second factor", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
         """For who has lost the phone and the recovery codes. They are signed out everywhere."""
-        done = []
-        for person in chosen:
+        done, people = [], list(chosen)
+        self._refuse_above(request, people)
+        for person in people:
             with transaction.atomic():
                 if SecondFactor.turn_off(person):
                     end_sign_ins(person)
@@ -140,6 +118,15 @@ class PersonAdmin(CountsWhatGoes[User], _WithRights, UserAdmin[User]):
     def home_of(self, row: User) -> Organization | None:
         return home_of(row)
 
+    def _refuse_above(self, request: HttpRequest, people: Iterable[User | None]) -> None:
+        """Says why, where one of them is not for who asks; then nothing is done to any."""
+        if not all(_may_touch(request, person) for person in people):
+            raise PermissionDenied(ABOVE)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        self._refuse_above(request, objs)
+        return super().get_deleted_objects(objs, request)
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         mine = super().get_readonly_fields(request, obj)
         return mine if request.user.is_superuser else (*mine, *RAISING)
@@ -149,6 +136,27 @@ class PersonAdmin(CountsWhatGoes[User], _WithRights, UserAdmin[User]):
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """Of people above who asks: to be read."""
+        person = self.get_object(request, unquote(object_id))
+        if request.method == "POST":
+            self._refuse_above(request, [person])
+        elif not _may_touch(request, person):
+            self.message_user(request, ABOVE, messages.WARNING)
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        self._refuse_above(request, [self.get_object(request, unquote(object_id))])
+        return super().delete_view(request, object_id, extra_context)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
@@ -165,30 +173,8 @@ class PersonAdmin(CountsWhatGoes[User], _WithRights, UserAdmin[User]):
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
         """The form saves by itself, and notes who asked."""
+        self._refuse_above(request, [self.get_object(request, unquote(id))])
         mine: Any = copy(self)  # of this request alone
         mine.change_password_form = partial(_NewPassword, request=request)
         answer: HttpResponse = UserAdmin.user_change_password(mine, request, id, form_url)
         return answer
-
-
-admin.site.unregister(Group)
-
-
-@admin.register(Group)
-class GroupAdmin(_WithRights, admin.ModelAdmin[Group]):
-    """Permissions that several people have."""
-
-    search_fields = ("name",)
-    filter_horizontal = ("permissions",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
-        """One may be in the group oneself."""
-        mine = super().get_readonly_fields(request, obj)
-        return mine if request.user.is_superuser else (*mine, "permissions")
-
-    def note_saved(self, request: HttpRequest, before: Any, after: Any) -> None:
-        if before is None or before.name != after.name:
-            note(request, self.changed, f"group {after.name}", detail="in the admin")
-
-    def note_removed(self, request: HttpRequest, row: Any) -> None:
-        note(request, self.changed, f"group {row.name}", detail="removed")

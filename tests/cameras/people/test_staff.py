@@ -9,7 +9,8 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
-from cameras.models import Organization, User
+from cameras.models import Organization, SecondFactor, SignInLink, User
+from cameras.models.second_factor import new_secret
 from tests.cameras.pages.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db
@@ -31,20 +32,27 @@ def root(club: Organization) -> User:
     return User.objects.create_superuser("root", "root@example.org", password=PASSWORD)
 
 
-def test_staff_does_not_raise_itself_or_others(clerk: User, viewer: User) -> None:
+@pytest.fixture
+def colleague(club: Organization) -> User:
+    """Staff, too, and may do something else."""
+    user = User.objects.create_user(
+        "colleague", "colleague@example.org", password=PASSWORD, is_staff=True
+    )
+    user.user_permissions.set(Permission.objects.filter(content_type__model="auditentry"))
+    return user
+
+
+def test_staff_raises_nobody(clerk: User, viewer: User) -> None:
     group = Group.objects.create(name="Helpers")
     right = Permission.objects.get(codename="view_chat")
-    for person in (clerk, viewer):
-        before = (person.is_staff, set(person.get_all_permissions()))
-        form = {"username": person.username, "groups": [group.pk],
-                "user_permissions": [right.pk], "first_name": "Kim", **RAISED}  # fmt: skip
-        address = reverse("admin:cameras_user_change", args=[person.pk])
-        assert client_of(clerk).post(address, form).status_code == 302
-        now = User.objects.get(pk=person.pk)
-        assert now.first_name == "Kim"
-        assert not now.is_superuser
-        assert not now.groups.exists()
-        assert (now.is_staff, now.get_all_permissions()) == before
+    form = {"username": "viewer", "groups": [group.pk], "user_permissions": [right.pk],
+            "first_name": "Kim", **RAISED}  # fmt: skip
+    address = reverse("admin:cameras_user_change", args=[viewer.pk])
+    assert client_of(clerk).post(address, form).status_code == 302
+    now = User.objects.get(pk=viewer.pk)
+    assert (now.first_name, now.is_staff, now.is_superuser) == ("Kim", False, False)
+    assert not now.groups.exists()
+    assert not now.get_all_permissions()
 
 
 def test_staff_gives_no_rights_to_a_group_of_its_own(clerk: User) -> None:
@@ -58,42 +66,105 @@ def test_staff_gives_no_rights_to_a_group_of_its_own(clerk: User) -> None:
     assert (group.name, group.permissions.count()) == ("Friends", 0)
 
 
-def attempts(root: User) -> dict[str, tuple[str, dict[str, Any]]]:
+def attempts(person: User) -> dict[str, tuple[str, dict[str, Any]]]:
     listing = reverse("admin:cameras_user_changelist")
-    chosen = {"_selected_action": [root.pk]}
+    chosen = {"_selected_action": [person.pk]}
     return {
         "address": (
-            reverse("admin:cameras_user_change", args=[root.pk]),
-            {"username": "root", "email": "clerk@example.org", **RAISED},
+            reverse("admin:cameras_user_change", args=[person.pk]),
+            {
+                "username": person.username,
+                "email": "clerk@example.org",
+                "is_active": "on",
+                **JOINED,
+            },
         ),
         "password": (
-            reverse("admin:auth_user_password_change", args=[root.pk]),
+            reverse("admin:auth_user_password_change", args=[person.pk]),
             {"password1": "wing-back-9", "password2": "wing-back-9", "usable_password": "true"},
         ),
-        "deletion": (reverse("admin:cameras_user_delete", args=[root.pk]), {"post": "yes"}),
-        "deletions": (listing, {"action": "delete_selected", "post": "yes", **chosen}),
         "link": (listing, {"action": "make_sign_in_link", **chosen}),
         "factor": (listing, {"action": "reset_second_factor", **chosen}),
+        "deletion": (reverse("admin:cameras_user_delete", args=[person.pk]), {"post": "yes"}),
+        "deletions": (listing, {"action": "delete_selected", "post": "yes", **chosen}),
     }
 
 
-@pytest.mark.parametrize("deed", ["address", "password", "deletion", "deletions", "link", "factor"])
-def test_staff_does_not_touch_a_superuser(clerk: User, root: User, deed: str) -> None:
-    address, form = attempts(root)[deed]
+DEEDS = ("address", "password", "link", "factor", "deletion", "deletions")
+
+
+def done_to(person: User, *deeds: str) -> dict[str, bool]:
+    """What came of it."""
+    now = User.objects.filter(pk=person.pk).first()
+    found = {
+        "address": now is not None and now.email != person.email,
+        "password": now is not None and not now.check_password(PASSWORD),
+        "link": SignInLink.objects.filter(user=person.pk).exists(),
+        "factor": not SecondFactor.objects.filter(user=person.pk).exists(),
+        "deletion": now is None,
+        "deletions": now is None,
+    }
+    return {deed: found[deed] for deed in deeds}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("above", ["root", "colleague", "clerk"])
+def test_staff_does_not_touch_staff_nor_itself(
+    clerk: User, root: User, colleague: User, above: str, deed: str
+) -> None:
+    person = {"root": root, "colleague": colleague, "clerk": clerk}[above]
+    SecondFactor.turn_on(person, new_secret(), 0)
+    address, form = attempts(person)[deed]
     answer = client_of(clerk).post(address, form)
-    assert "/signin/" not in answer.content.decode()
-    now = User.objects.get(username="root")
-    assert (now.email, now.check_password(PASSWORD)) == ("root@example.org", True)
+    assert answer.status_code == 403
+    assert "accounts of staff are changed by superusers alone" in answer.content.decode()
+    assert not any(done_to(person, *DEEDS).values())
+
+
+def test_staff_reads_staff_and_is_told_why_no_more(clerk: User, colleague: User) -> None:
+    address = reverse("admin:cameras_user_change", args=[colleague.pk])
+    page = client_of(clerk).get(address).content.decode()
+    assert "accounts of staff are changed by superusers alone" in page
+    assert 'name="email"' not in page
+    assert "colleague@example.org" in page
+
+
+def test_one_of_them_among_ordinary_people_and_nothing_is_done(
+    clerk: User, viewer: User, colleague: User
+) -> None:
+    for person in (viewer, colleague):
+        SecondFactor.turn_on(person, new_secret(), 0)
+    address, form = attempts(viewer)["factor"]
+    both = form | {"_selected_action": [viewer.pk, colleague.pk]}
+    assert client_of(clerk).post(address, both).status_code == 403
+    assert SecondFactor.objects.count() == 2
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_staff_does_it_to_ordinary_people(clerk: User, viewer: User, deed: str) -> None:
+    SecondFactor.turn_on(viewer, new_secret(), 0)
+    address, form = attempts(viewer)[deed]
+    assert client_of(clerk).post(address, form).status_code in (200, 302)
+    assert done_to(viewer, deed) == {deed: True}
+
+
+@pytest.mark.parametrize("deed", ["link", "factor"])
+def test_who_may_only_look_at_people_does_not(clerk: User, viewer: User, deed: str) -> None:
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_user"))
+    SecondFactor.turn_on(viewer, new_secret(), 0)
+    address, form = attempts(viewer)[deed]
+    client_of(clerk).post(address, form)
+    assert not any(done_to(viewer, *DEEDS).values())
 
 
 def test_a_superuser_does(root: User, clerk: User) -> None:
     other = User.objects.create_superuser("other", password=PASSWORD)
     client = client_of(other)
-    for deed in ("address", "password"):
+    SecondFactor.turn_on(root, new_secret(), 0)
+    for deed in DEEDS[:-1]:
         address, form = attempts(root)[deed]
-        assert client.post(address, form).status_code == 302
-    root.refresh_from_db()
-    assert (root.email, root.check_password("wing-back-9")) == ("clerk@example.org", True)
+        assert client.post(address, form).status_code in (200, 302)
+        assert done_to(root, deed) == {deed: True}
 
 
 def test_staff_adds_people(clerk: User) -> None:
