@@ -2,10 +2,11 @@
 
 A name at an address has `settings.AXES_FAILURE_LIMIT` tries, an address with all its names
 `ADDRESS_LIMIT`, each within `settings.AXES_COOLOFF_TIME` of the last. Where only the address has
-too many, names that were never wrong there still have one try in `TURN` among them. Tries that are
-refused leave no rows behind, however many. Doors that go through
-`authenticate` are counted by themselves; the others call `is_locked` before they look at what was
-sent, and `failed` when it was wrong.
+too many, names that were never wrong there still have one try in `TURN` among them. A browser in
+which a person has signed in before (`cameras/devices.py`) has as many tries of its own under their
+name, and none of the other limits. Tries that are refused leave no rows behind, however many.
+Doors that go through `authenticate` are counted by themselves; the others call `is_locked` before
+they look at what was sent, and `failed` when it was wrong.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_client_username, get_failure_limit
 from axes.models import AccessAttempt
 from django.contrib.auth.signals import user_login_failed
-from django.db.models import F, QuerySet, Sum, Value
-from django.db.models.functions import Least
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from cameras.devices import COOKIE, number_for
+from cameras.models import User
 from cameras.peers import address_in
+from cameras.tallies import NOWHERE, Key, again, count, row, rows, total
 
 ADDRESS_LIMIT = 80  # a school behind one address mistypes, too
 TURN = timedelta(seconds=5)
@@ -35,10 +38,11 @@ AN_INVITATION = "an invitation"
 A_RESET = "a reset link"
 A_SHARE = "a share link"
 
-# Rows of an address itself. They stand where Axes has the browser's name, which no client reaches.
+# Rows of an address itself, and of a person's devices, which are of no address.
 REFUSED = "tries while locked out"
 KEPT_LOCKED = "tries of new names while the address is locked"
 TURN_TAKEN = "a try of a new name while the address is locked"
+DEVICE = "tries of known device"
 
 
 def is_locked(request: HttpRequest, name: str) -> bool:
@@ -54,7 +58,8 @@ def failed(request: HttpRequest, name: str) -> None:
 def forgive(request: HttpRequest, name: str) -> None:
     """What was right forgets what was wrong before, under this name at this address."""
     AxesProxyHandler.update_request(request)
-    _of(request, {"username": name}).delete()
+    credentials = {"username": name}
+    rows(_device(request, credentials) or _at_address(request, name)).delete()
 
 
 def network_of(request: HttpRequest) -> str | None:
@@ -66,12 +71,18 @@ def network_of(request: HttpRequest) -> str | None:
     return None if found is None else str(found)
 
 
-def _of(request: Any, credentials: Any) -> QuerySet[Any]:
+def _at_address(request: Any, name: str | None, what: str = "") -> Key:
+    return name, request.axes_ip_address, what
+
+
+def _device(request: Any, credentials: Any) -> Key | None:
+    """The row of this browser under the name, where who has it has signed in here before."""
+    if COOKIE not in request.COOKIES:
+        return None
     name = get_client_username(request, credentials)
-    found: QuerySet[Any] = AccessAttempt.objects.filter(
-        username=name, ip_address=request.axes_ip_address
-    )
-    return found
+    user = User.objects.filter(username=name).first() if name else None
+    number = number_for(request, user) if user is not None else None
+    return None if number is None else (name, NOWHERE, f"{DEVICE} {number}")
 
 
 class Counter(AxesDatabaseHandler):  # type: ignore[misc]
@@ -86,7 +97,8 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
         """Asked once before each try. Tells the request whether it is refused, or has a turn."""
         if self.get_failures(request, credentials) < get_failure_limit(request, credentials):
             return False
-        request.axes_in_turn = self._has_turn(request, credentials)
+        is_known = _device(request, credentials) is not None
+        request.axes_in_turn = not is_known and self._has_turn(request, credentials)
         request.axes_refused = not request.axes_in_turn
         return bool(request.axes_refused)
 
@@ -100,21 +112,25 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
         if not name or " " in name or _fresh(request).filter(username=name).exists():
             return False
         now = request.axes_attempt_time
-        row, made = _row(request, "", TURN_TAKEN)
-        taken = AccessAttempt.objects.filter(pk=row.pk, attempt_time__lte=now - TURN)
+        turn, made = row(_at_address(request, "", TURN_TAKEN), now)
+        taken = AccessAttempt.objects.filter(pk=turn.pk, attempt_time__lte=now - TURN)
         return made or bool(taken.update(attempt_time=now))
 
     def get_failures(self, request: Any, credentials: Any = None) -> int:
-        """Those of the name at the address. Where only the address has too many: the limit, and
-        one more from the second such time on."""
+        """Those of the device; else those of the name at the address. Where only the address has
+        too many: the limit, and one more from the second such time on."""
         limit: int = get_failure_limit(request, credentials)
+        device = _device(request, credentials)
+        if device is not None:
+            since = get_cool_off_threshold(request)
+            return total(rows(device).filter(attempt_time__gte=since), limit + 2)
         fresh = _fresh(request)
-        mine = _sum(fresh.filter(username=get_client_username(request, credentials)), limit + 1)
+        mine = total(fresh.filter(username=get_client_username(request, credentials)), limit + 1)
         if mine >= limit:
             return mine
         if _fresh(request, KEPT_LOCKED).exists():
             return limit + 1
-        whole = _sum(fresh, limit)  # so one program that never gives up locks nobody else out
+        whole = total(fresh, limit)  # so one program that never gives up locks nobody else out
         return limit + (whole > ADDRESS_LIMIT) if whole >= ADDRESS_LIMIT else mine
 
     def user_login_failed(
@@ -122,22 +138,26 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
     ) -> None:
         """Count it, and mark the request where that was one too many.
 
-        Of those that are refused, `request.axes_first_refused` marks the first of the address.
+        Of those that are refused, `request.axes_first_refused` marks the first: of the address, or
+        of the device.
         """
         if request is None:
             return
         self.clean_expired_user_attempts(request, credentials)
-        name = get_client_username(request, credentials)
-        if not getattr(request, "axes_refused", False):
-            _count(request, name, "")
-        else:
-            request.axes_first_refused = _count(request, "", REFUSED)
-            if not _again(request, name, ""):
-                _count(request, "", KEPT_LOCKED)
-        request.axes_failures_since_start = self.get_failures(request, credentials)
+        first = _count(request, credentials, refused=getattr(request, "axes_refused", False))
         limit = get_failure_limit(request, credentials)
+        request.axes_failures_since_start = self.get_failures(request, credentials)
+        request.axes_first_refused = first
         request.axes_locked_out = request.axes_failures_since_start >= limit
         request.axes_credentials = credentials
+
+    def user_logged_in(self, sender: Any, request: Any, user: User, **more: Any) -> None:
+        """What was right forgets what was wrong before: on the device, or at the address."""
+        device = _device(request, {"username": user.get_username()})
+        if device is None:
+            super().user_logged_in(sender, request, user, **more)
+        else:
+            rows(device).delete()
 
 
 def _fresh(request: Any, what: str = "") -> QuerySet[Any]:
@@ -150,35 +170,18 @@ def _fresh(request: Any, what: str = "") -> QuerySet[Any]:
     return found
 
 
-def _row(request: Any, name: str | None, what: str) -> tuple[Any, bool]:
-    """A row, and whether it was made just now, with one failure."""
-    found: tuple[Any, bool] = AccessAttempt.objects.get_or_create(
-        username=name,
-        ip_address=request.axes_ip_address,
-        user_agent=what,
-        defaults={"failures_since_start": 1, "attempt_time": request.axes_attempt_time},
-    )
-    return found
-
-
-def _count(request: Any, name: str | None, what: str) -> bool:
-    """One more on a row; whether it was the first."""
-    _, made = _row(request, name, what)
-    if not made:
-        _again(request, name, what)
-    return made
-
-
-def _again(request: Any, name: str | None, what: str) -> bool:
-    """One more on a row; False where there is none."""
-    row = AccessAttempt.objects.filter(
-        username=name, ip_address=request.axes_ip_address, user_agent=what
-    )
-    now = request.axes_attempt_time
-    changes = {"failures_since_start": F("failures_since_start") + 1, "attempt_time": now}
-    return bool(row.update(**changes))
-
-
-def _sum(attempts: QuerySet[Any], most_each: int) -> int:
-    counted = attempts.annotate(counted=Least("failures_since_start", Value(most_each)))
-    return counted.aggregate(whole=Sum("counted"))["whole"] or 0
+def _count(request: Any, credentials: Any, *, refused: bool) -> bool:
+    """One more; whether that was the first that is refused."""
+    now, name = request.axes_attempt_time, get_client_username(request, credentials)
+    device = _device(request, credentials)
+    if device is not None:
+        count(device, now)
+        most = get_failure_limit(request, credentials) + 1
+        return refused and rows(device).filter(failures_since_start=most).exists()
+    if not refused:
+        count(_at_address(request, name), now)
+        return False
+    first = count(_at_address(request, "", REFUSED), now)
+    if not again(_at_address(request, name), now):
+        count(_at_address(request, "", KEPT_LOCKED), now)
+    return first

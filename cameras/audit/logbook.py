@@ -19,6 +19,7 @@ from django.db import close_old_connections
 from cameras.audit.actions import Action
 from cameras.audit.askers import Asker
 from cameras.audit.snapshots import write_counts
+from cameras.audit.unlisted import write_unlisted
 from cameras.audit.viewings import View, beat, reap, record
 from cameras.models import Camera
 
@@ -97,8 +98,9 @@ class Logbook:
             await self._write()
         try:
             await _in_thread(write_counts, True)
+            await _in_thread(write_unlisted, True)
         except Exception:
-            log.exception("how many snapshots were taken could not be written to the audit log")
+            log.exception("what was only counted could not be written to the audit log")
 
     def _until_beat(self) -> float:
         return max(0.0, self._beaten_at + HEARTBEAT_S - time.monotonic())
@@ -131,6 +133,7 @@ class Logbook:
                 await _in_thread(beat, tuple(self._open))
                 await _in_thread(reap)
                 await _in_thread(write_counts)
+                await _in_thread(write_unlisted)
             except Exception:
                 log.exception("the audit log's open views could not be looked after")
 

@@ -20,6 +20,7 @@ from cameras.audit.actions import Action
 from cameras.audit.askers import Asker
 from cameras.audit.lines import address_in, line
 from cameras.audit.notes import home_of, note
+from cameras.audit.unlisted import Kind, is_listed
 from cameras.models import User
 
 log = logging.getLogger(__name__)
@@ -55,24 +56,28 @@ def _signed_out(request: HttpRequest, user: User | None, **_: Any) -> None:
 
 @receiver(user_login_failed, dispatch_uid="audit")
 def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    """After Axes, which is installed before and so hears of it first."""
+    """After Axes, which is installed before and so hears of it first. Not all of a flood is listed:
+    who never gives up, or has many addresses, would fill the disk."""
     tried = line(credentials.get("username", ""), 150) or "(no name)"
     asker = Asker(name=tried, address=_address(request))
     refused = bool(getattr(request, "axes_refused", False))
     if refused and not getattr(request, "axes_first_refused", False):
-        return  # who never gives up would fill the disk
-    home = home_of(User.objects.filter(username=tried).first())
+        return
+    user = User.objects.filter(username=tried).first()
+    home, door = home_of(user), _door(request)
     if refused:
-        detail = f"{_door(request)}, while locked out; further tries until it ends are not listed"
-        log.warning("sign-ins from %s go on while they are locked out", asker.address)
-        note(asker, Action.SIGN_IN_FAILED, tried, home, detail=detail)
+        if is_listed(Kind.LOCK):
+            log.warning("sign-ins from %s go on while they are locked out", asker.address)
+            detail = f"{door}, while locked out; further tries until it ends are not listed"
+            note(asker, Action.SIGN_IN_FAILED, tried, home, detail=detail)
         return
     in_turn = bool(getattr(request, "axes_in_turn", False))
-    locked = bool(getattr(request, "axes_locked_out", False))
+    if is_listed(Kind.KNOWN if user else Kind.UNKNOWN):
+        detail = door + (", while its address is locked out" if in_turn else "")
+        note(asker, Action.SIGN_IN_FAILED, tried, home, detail=detail)
+    locked = bool(getattr(request, "axes_locked_out", False)) and not in_turn
     failures = getattr(request, "axes_failures_since_start", None)
-    detail = _door(request) + (", while its address is locked out" if in_turn else "")
-    note(asker, Action.SIGN_IN_FAILED, tried, home, detail=detail)
-    if locked and failures == get_failure_limit(request, credentials) and not in_turn:
+    if locked and failures == get_failure_limit(request, credentials) and is_listed(Kind.LOCK):
         note(asker, Action.LOCKED_OUT, tried, home, detail="after too many wrong tries")
 
 

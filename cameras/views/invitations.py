@@ -9,11 +9,10 @@ import uuid
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -26,7 +25,7 @@ from cameras.forms.people import InvitationForm, NewPersonForm
 from cameras.models import Invitation, Membership, User
 from cameras.views.lockout import locked_out
 from cameras.views.organizations import administered, organization_page
-from cameras.views.people import BACKEND
+from cameras.views.people import let_in
 from cameras.whereabouts import public_address
 
 MOST_OPEN = 200
@@ -125,9 +124,9 @@ def _register(request: HttpRequest, found: Invitation, token: str) -> HttpRespon
             return _over(request)
         form.add_error("username", NewPersonForm.TAKEN)
         return render(request, "people/invitation.html", context)
-    login(request, user, backend=BACKEND)
+    answer = let_in(request, user, resolve_url("wall"))
     messages.success(request, f"Welcome. You are a member of {found.organization.name}.")
-    return redirect("wall")
+    return answer
 
 
 class _TooLate(Exception):

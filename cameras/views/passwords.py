@@ -18,6 +18,7 @@ from cameras.access import person_of
 from cameras.attempts import failed, forgive, is_locked
 from cameras.audit import Action, note
 from cameras.audit.notes import home_of
+from cameras.devices import remember
 from cameras.models import User
 from cameras.models.signing import end_sign_ins
 from cameras.views.lockout import locked_out
@@ -83,7 +84,9 @@ def password(request: HttpRequest) -> HttpResponse:
     forgive(request, user.username)
     update_session_auth_hash(request, user)
     messages.success(request, "Your password is set. Other browsers are signed out.")
-    return redirect("wall")
+    answer = redirect("wall")
+    remember(request, answer, user)
+    return answer
 
 
 @login_required

@@ -25,6 +25,7 @@ from django.views.decorators.http import require_http_methods
 from cameras.attempts import A_LINK, failed, is_locked
 from cameras.audit import Action, note
 from cameras.audit.askers import Asker
+from cameras.devices import remember
 from cameras.models import SecondFactor, SignInLink, User
 from cameras.models.credentials import digest
 from cameras.models.second_factor import Paused
@@ -61,8 +62,7 @@ sign_out = LogoutView.as_view(http_method_names=["post", "options"])
 def _enter(request: HttpRequest, user: User, onward: str) -> HttpResponse:
     """The first step is passed: sign in, or ask for the second."""
     if not SecondFactor.is_on(user):
-        login(request, user, backend=BACKEND)
-        return redirect(onward)
+        return let_in(request, user, onward)
     request.session[PASSED] = {
         "user": str(user.pk),
         "proof": user.get_session_auth_hash(),
@@ -70,6 +70,14 @@ def _enter(request: HttpRequest, user: User, onward: str) -> HttpResponse:
         "onward": onward,
     }
     return redirect("second-step")
+
+
+def let_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
+    """All that is asked of them was right. From now on this browser knows them."""
+    login(request, user, backend=BACKEND)
+    answer = redirect(onward)
+    remember(request, answer, user)
+    return answer
 
 
 def _passed(request: HttpRequest) -> tuple[User | None, str]:
@@ -103,8 +111,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
         failed(request, user.username)
         return render(request, "people/second_step.html", {"errors": [WRONG_CODE]})
     del request.session[PASSED]
-    login(request, user, backend=BACKEND)
-    return redirect(onward)
+    return let_in(request, user, onward)
 
 
 @never_cache

@@ -17,6 +17,7 @@ from cameras.access import person_of
 from cameras.attempts import failed, is_locked
 from cameras.audit import Action, note
 from cameras.audit.notes import home_of
+from cameras.devices import remember
 from cameras.models import RecoveryCode, SecondFactor, User
 from cameras.models.sealed import SealBroken, seal, unseal
 from cameras.models.second_factor import (
@@ -125,7 +126,9 @@ def second_factor(request: HttpRequest) -> HttpResponse:
             note(request, Action.SECOND_FACTOR, user.username, home_of(user), detail="on")
     request.session.pop(ENROLLING, None)
     update_session_auth_hash(request, user)
-    return _page(request, codes=codes)
+    answer = _page(request, codes=codes)
+    remember(request, answer, user)
+    return answer
 
 
 def _is_proven(request: HttpRequest, form: ProofForm) -> HttpResponse | None:

@@ -1,0 +1,127 @@
+"""Failed sign-ins from many addresses fill no log: so many a minute are listed, others counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from axes.models import AccessAttempt
+from django.db.models import F
+from django.test import Client
+from django.urls import reverse
+
+from cameras.audit.actions import Action
+from cameras.audit.unlisted import MOST, STRETCH, write_unlisted
+from cameras.models import AuditEntry, User
+from cameras.tallies import NOWHERE
+from tests.cameras.audit.reading import ask
+from tests.installation import Installation, installed
+from tests.waiting import until
+
+pytestmark = pytest.mark.django_db
+LIMIT = 8
+
+
+def sign_in(number: int, name: str = "") -> None:
+    """Once from an address of its own."""
+    form = {"username": name or f"nobody-{number}", "password": "wrong"}
+    address = f"198.51.{number // 250}.{number % 250 + 1}"
+    Client(REMOTE_ADDR=address).post(reverse("signin"), form)
+
+
+def a_minute_passes() -> None:
+    counts = AccessAttempt.objects.filter(ip_address=NOWHERE)
+    counts.update(attempt_time=F("attempt_time") - STRETCH)
+
+
+def listed(action: str = Action.SIGN_IN_FAILED) -> list[str]:
+    rows = AuditEntry.objects.filter(action=action).order_by("pk")
+    return list(rows.values_list("subject", flat=True))
+
+
+def test_a_flood_is_a_few_entries_and_a_count() -> None:
+    for number in range(MOST + 12):
+        sign_in(number)
+    assert listed() == [f"nobody-{number}" for number in range(MOST)]
+    write_unlisted()
+    assert len(listed()) == MOST, "the minute is not over"
+    a_minute_passes()
+    write_unlisted()
+    write_unlisted()
+    assert listed()[MOST:] == ["12 more failed sign-ins under other names"]
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.who, "not listed" in entry.detail) == ("nobody known", True)
+
+
+def test_the_next_minute_lists_again_and_tells_of_the_one_before() -> None:
+    for number in range(MOST + 2):
+        sign_in(number)
+    a_minute_passes()
+    for number in range(MOST + 1):
+        sign_in(500 + number)
+    told = ["2 more failed sign-ins under other names", *(f"nobody-{500 + n}" for n in range(MOST))]
+    assert listed()[MOST:] == told
+    write_unlisted(all_of_them=True)
+    assert listed()[2 * MOST + 1 :] == ["1 more failed sign-ins under other names"]
+    sign_in(900)
+    assert len(listed()) == 2 * MOST + 2, "the minute is not over"
+
+
+def test_invented_names_do_not_hide_a_person(viewer: User) -> None:
+    for number in range(MOST + 5):
+        sign_in(number)
+    for _ in range(LIMIT):
+        sign_in(999, "viewer")
+    assert listed()[MOST:] == ["viewer"] * LIMIT
+    assert listed(Action.LOCKED_OUT) == ["viewer"]
+
+
+def test_locks_of_many_addresses_are_bounded_as_well(viewer: User) -> None:
+    for address in range(MOST + 3):
+        for _ in range(LIMIT):
+            sign_in(address, "viewer")
+    assert listed(Action.LOCKED_OUT) == ["viewer"] * MOST
+    a_minute_passes()
+    write_unlisted()
+    assert "3 more lockouts, and tries while locked out" in listed()
+    assert f"{(MOST + 3) * LIMIT - MOST} more failed sign-ins under names of people" in listed()
+
+
+def test_two_processes_share_the_bound_and_one_of_them_tells(folder: Path) -> None:
+    """Behind a proxy, so that each try has an address of its own."""
+    with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1") as first:
+        first.serve()
+        second = Installation(first.folder)
+        second.environment = first.environment | {
+            "SIDELINE_PORT": str(second.port), "SIDELINE_DEMO": "0",
+        }  # fmt: skip
+        second.spawn("serve")
+        try:
+            until(second.answers, 30)
+            houses, lock, seen = (first, second), threading.Lock(), []
+
+            def fail(number: int) -> None:
+                url = f"{houses[number % 2].url}/api/v1/auth/login"
+                form = {"username": f"nobody-{number}", "password": "wrong"}
+                headers = {"X-Forwarded-For": f"203.0.113.{number + 1}"}
+                answer = httpx.post(url, json=form, headers=headers, timeout=60)
+                with lock:
+                    seen.append(answer.status_code)
+
+            began = time.monotonic()
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(fail, range(MOST + 20)))
+            assert time.monotonic() - began < STRETCH / timedelta(seconds=1)
+            assert seen == [401] * (MOST + 20)
+            failed = "SELECT subject FROM cameras_auditentry WHERE action = 'fail to sign in'"
+            assert len(ask(first, failed)) == MOST
+        finally:
+            second.stop()
+        # Its end is the end of a process: what was only counted is told.
+        (told,) = [row for row in ask(first, failed) if "more" in row["subject"]]
+        assert told["subject"] == "20 more failed sign-ins under other names"
