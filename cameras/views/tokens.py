@@ -89,10 +89,11 @@ def tokens(request: HttpRequest) -> HttpResponse:
         return _page(request, frame, form)
     door = next((door for scope, door in TRY_AT.items() if scope in token.scopes), "")
     where = public_address(request, reverse(door)) if door else ""
+    try_it = f'curl -H "Authorization: Bearer {text}" {where}' if where else ""
     fresh = TokenForm(
         actor=frame.actor, organizations=frame.organizations, initial={"organization": home.pk}
     )
-    return _page(request, frame, fresh, made=token, new_token=text, try_at=where)
+    return _page(request, frame, fresh, made=token, new_token=text, try_it=try_it)
 
 
 def _page(request: HttpRequest, frame: Shell, form: TokenForm, **extra: Any) -> HttpResponse:

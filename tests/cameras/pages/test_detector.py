@@ -26,8 +26,8 @@ PAGE = ("detector", ("club",))
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a small model comes in several."""
-    monkeypatch.setattr(weights, "PART", 400)
-    monkeypatch.setattr("cameras.views.detector.PART", 400)
+    for room in ("models.parts", "models.weights", "views.detector"):
+        monkeypatch.setattr(f"cameras.{room}.PART", 400)
 
 
 def facts(data: bytes, **changes: Any) -> dict[str, Any]:
