@@ -27,7 +27,7 @@ from django.http import HttpRequest
 from cameras.devices import COOKIE, number_for
 from cameras.models import User
 from cameras.peers import address_in
-from cameras.tallies import NOWHERE, Key, again, count, row, rows, total
+from cameras.tries import NOWHERE, Key, again, count, forget, row, rows, total
 
 ADDRESS_LIMIT = 80  # a school behind one address mistypes, too
 TURN = timedelta(seconds=5)
@@ -42,7 +42,7 @@ A_SHARE = "a share link"
 REFUSED = "tries while locked out"
 KEPT_LOCKED = "tries of new names while the address is locked"
 TURN_TAKEN = "a try of a new name while the address is locked"
-DEVICE = "tries of known device"
+DEVICE = "a known device, number"
 
 
 def is_locked(request: HttpRequest, name: str) -> bool:
@@ -123,7 +123,7 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
         device = _device(request, credentials)
         if device is not None:
             since = get_cool_off_threshold(request)
-            return total(rows(device).filter(attempt_time__gte=since), limit + 2)
+            return total(rows(device).filter(attempt_time__gte=since), limit + 1)
         fresh = _fresh(request)
         mine = total(fresh.filter(username=get_client_username(request, credentials)), limit + 1)
         if mine >= limit:
@@ -138,18 +138,27 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
     ) -> None:
         """Count it, and mark the request where that was one too many.
 
-        Of those that are refused, `request.axes_first_refused` marks the first: of the address, or
-        of the device.
+        `request.axes_first_locked` marks the try that reached a limit, `request.axes_first_refused`
+        the first that was refused then: of the address, or of the device.
         """
         if request is None:
             return
         self.clean_expired_user_attempts(request, credentials)
-        first = _count(request, credentials, refused=getattr(request, "axes_refused", False))
-        limit = get_failure_limit(request, credentials)
-        request.axes_failures_since_start = self.get_failures(request, credentials)
-        request.axes_first_refused = first
-        request.axes_locked_out = request.axes_failures_since_start >= limit
+        refused = getattr(request, "axes_refused", False)
+        number = _count_refused(request, credentials) if refused else _count(request, credentials)
+        limit, failures = (
+            get_failure_limit(request, credentials),
+            self.get_failures(request, credentials),
+        )
+        request.axes_failures_since_start = failures
+        request.axes_locked_out = failures >= limit
+        request.axes_first_locked = not refused and limit in (number, failures)
+        request.axes_first_refused = refused and number == 1
         request.axes_credentials = credentials
+
+    def clean_expired_user_attempts(self, request: Any = None, credentials: Any = None) -> int:
+        """As Axes does, but for what the audit log has yet to tell."""
+        return forget(get_cool_off_threshold(request))
 
     def user_logged_in(self, sender: Any, request: Any, user: User, **more: Any) -> None:
         """What was right forgets what was wrong before: on the device, or at the address."""
@@ -170,18 +179,19 @@ def _fresh(request: Any, what: str = "") -> QuerySet[Any]:
     return found
 
 
-def _count(request: Any, credentials: Any, *, refused: bool) -> bool:
-    """One more; whether that was the first that is refused."""
-    now, name = request.axes_attempt_time, get_client_username(request, credentials)
-    device = _device(request, credentials)
+def _count(request: Any, credentials: Any) -> int:
+    """One more of the device, or of the name at the address; how many there are then."""
+    at_address = _at_address(request, get_client_username(request, credentials))
+    return count(_device(request, credentials) or at_address, request.axes_attempt_time)
+
+
+def _count_refused(request: Any, credentials: Any) -> int:
+    """One more while locked out, which goes on by that; how many those are then."""
+    now, device = request.axes_attempt_time, _device(request, credentials)
     if device is not None:
-        count(device, now)
-        most = get_failure_limit(request, credentials) + 1
-        return refused and rows(device).filter(failures_since_start=most).exists()
-    if not refused:
-        count(_at_address(request, name), now)
-        return False
-    first = count(_at_address(request, "", REFUSED), now)
-    if not again(_at_address(request, name), now):
+        name, address, what = device
+        again(device, now)
+        return count((name, address, f"{REFUSED}: {what}"), now)
+    if not again(_at_address(request, get_client_username(request, credentials)), now):
         count(_at_address(request, "", KEPT_LOCKED), now)
-    return first
+    return count(_at_address(request, "", REFUSED), now)

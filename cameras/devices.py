@@ -33,12 +33,15 @@ def number_for(request: HttpRequest, user: User) -> int | None:
     return next((number for number in found if number is not None), None)
 
 
-def remember(request: HttpRequest, answer: HttpResponse, user: User) -> None:
+def remember(
+    request: HttpRequest, answer: HttpResponse, user: User, number: int | None = None
+) -> None:
     """Let the browser know the person from now on, who has just shown all that is asked of them.
 
-    It stays the device that it was, for copies of its cookie are to share its tries.
+    It stays the device that it was, for copies of its cookie are to share its tries; `number` says
+    which, where the person's sign-ins have ended since.
     """
-    number = number_for(request, user)
+    number = number_for(request, user) if number is None else number
     number = secrets.randbelow(NUMBERS) if number is None else number
     others = [entry for entry in _entries(request) if _number(entry, user) is None]
     mine = _signer(user, user.get_session_auth_hash()).sign(str(number))

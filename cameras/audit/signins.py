@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from axes.helpers import get_failure_limit
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -75,9 +74,8 @@ def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_
     if is_listed(Kind.KNOWN if user else Kind.UNKNOWN):
         detail = door + (", while its address is locked out" if in_turn else "")
         note(asker, Action.SIGN_IN_FAILED, tried, home, detail=detail)
-    locked = bool(getattr(request, "axes_locked_out", False)) and not in_turn
-    failures = getattr(request, "axes_failures_since_start", None)
-    if locked and failures == get_failure_limit(request, credentials) and is_listed(Kind.LOCK):
+    locked = bool(getattr(request, "axes_first_locked", False)) and not in_turn
+    if locked and is_listed(Kind.LOCK):
         note(asker, Action.LOCKED_OUT, tried, home, detail="after too many wrong tries")
 
 

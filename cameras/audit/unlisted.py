@@ -11,7 +11,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from axes.models import AccessAttempt
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -19,7 +18,7 @@ from django.utils import timezone
 from cameras.audit.actions import Action
 from cameras.audit.askers import Asker
 from cameras.audit.notes import note
-from cameras.tallies import NOWHERE, row, rows
+from cameras.tries import UNTOLD, Key, row, rows
 
 MOST = 30
 STRETCH = timedelta(minutes=1)
@@ -39,12 +38,12 @@ def is_listed(kind: Kind) -> bool:
     _, made = row(_key(kind), now)
     if made:
         return True
-    _begin_anew(kind, now)
+    if rows(_key(kind)).filter(attempt_time__lte=now - STRETCH).exists():
+        _tell(kind, until=now - STRETCH, anew=now)
     one_more = {"failures_since_start": F("failures_since_start") + 1}
     if rows(_key(kind)).filter(failures_since_start__lt=MOST).update(**one_more):
         return True
-    rows(_key(kind)).update(**one_more)
-    return False
+    return not rows(_key(kind)).update(**one_more)  # without a row nobody would tell of it
 
 
 def write_unlisted(all_of_them: bool = False) -> None:
@@ -52,32 +51,29 @@ def write_unlisted(all_of_them: bool = False) -> None:
 
     Where it raises, what is left is kept.
     """
+    until = timezone.now() - (timedelta() if all_of_them else STRETCH)
     for kind in Kind:
-        _write(kind, None if all_of_them else timezone.now() - STRETCH)
-
-
-def _begin_anew(kind: Kind, now: datetime) -> None:
-    """Where the stretch is over, for one of those who find it so."""
-    over = rows(_key(kind)).filter(attempt_time__lte=now - STRETCH)
-    if over.exists():
-        _write(kind, now - STRETCH)
-        over.update(failures_since_start=0, attempt_time=now)
+        if rows(_key(kind)).filter(failures_since_start__gt=MOST, attempt_time__lte=until).exists():
+            _tell(kind, until)
 
 
 @transaction.atomic
-def _write(kind: Kind, until: datetime | None) -> None:
-    """The entry of a stretch that began until then; once, whoever comes at the same time."""
-    found = rows(_key(kind)).filter(failures_since_start__gt=MOST)
-    if until is not None:
-        found = found.filter(attempt_time__lte=until)
-    counted = found.select_for_update().first()
+def _tell(kind: Kind, until: datetime, anew: datetime | None = None) -> None:
+    """The entry of a stretch that began until then, where there is something to tell; a new one
+    may begin. Once, whoever comes at the same time."""
+    counted = rows(_key(kind)).filter(attempt_time__lte=until).select_for_update().first()
     if counted is None:
         return
-    more = counted.failures_since_start - MOST
-    AccessAttempt.objects.filter(pk=counted.pk).update(failures_since_start=MOST)
-    detail = f"within a minute from {counted.attempt_time:%H:%M:%S} UTC; they are not listed"
-    note(Asker(), Action.SIGN_IN_FAILED, f"{more} more {kind}", detail=detail)
+    began, more = counted.attempt_time, counted.failures_since_start - MOST
+    if more > 0:
+        detail = f"within a minute from {began:%H:%M:%S} UTC; they are not listed"
+        note(Asker(), Action.SIGN_IN_FAILED, f"{more} more {kind}", detail=detail)
+        counted.failures_since_start = MOST
+    if anew is not None:
+        counted.failures_since_start, counted.attempt_time = 0, anew
+    changes = {"failures_since_start": counted.failures_since_start}
+    rows(_key(kind)).update(**changes, attempt_time=counted.attempt_time)
 
 
-def _key(kind: Kind) -> tuple[str, str, str]:
-    return "", NOWHERE, kind
+def _key(kind: Kind) -> Key:
+    return *UNTOLD, kind

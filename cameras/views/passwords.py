@@ -18,7 +18,7 @@ from cameras.access import person_of
 from cameras.attempts import failed, forgive, is_locked
 from cameras.audit import Action, note
 from cameras.audit.notes import home_of
-from cameras.devices import remember
+from cameras.devices import number_for, remember
 from cameras.models import User
 from cameras.models.signing import end_sign_ins
 from cameras.views.lockout import locked_out
@@ -76,16 +76,17 @@ def password(request: HttpRequest) -> HttpResponse:
         if form.has_error("old_password", "password_incorrect"):
             failed(request, user.username)
         return _page(request, form=form)
+    forgive(request, user.username)
+    device = number_for(request, user)
     form.save(commit=False)  # the hash takes its time: no lock is held
     with transaction.atomic():
         user.save(update_fields=["password"])
         end_sign_ins(user)
         note(request, Action.PASSWORD, user.username, home_of(user))
-    forgive(request, user.username)
     update_session_auth_hash(request, user)
     messages.success(request, "Your password is set. Other browsers are signed out.")
     answer = redirect("wall")
-    remember(request, answer, user)
+    remember(request, answer, user, device)
     return answer
 
 

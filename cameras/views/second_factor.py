@@ -17,7 +17,7 @@ from cameras.access import person_of
 from cameras.attempts import failed, is_locked
 from cameras.audit import Action, note
 from cameras.audit.notes import home_of
-from cameras.devices import remember
+from cameras.devices import number_for, remember
 from cameras.models import RecoveryCode, SecondFactor, User
 from cameras.models.sealed import SealBroken, seal, unseal
 from cameras.models.second_factor import (
@@ -119,6 +119,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
             form.add_error("password", NOT_PRESENT)
     if step is None or not form.is_valid():
         return _page(request, confirm_form=form)
+    device = number_for(request, user)
     with transaction.atomic():
         codes = SecondFactor.turn_on(user, secret, step)
         if codes is not None:
@@ -127,7 +128,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     request.session.pop(ENROLLING, None)
     update_session_auth_hash(request, user)
     answer = _page(request, codes=codes)
-    remember(request, answer, user)
+    remember(request, answer, user, device)
     return answer
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from cameras.attempts import ADDRESS_LIMIT, TURN, TURN_TAKEN, network_of
 from cameras.models import AuditEntry, Invitation, Organization, SignInLink, User
-from cameras.tallies import NOWHERE
+from cameras.tries import NOWHERE
 from tests.cameras.pages.rows import PASSWORD
 from tests.cameras.people.codes import Clock, enrol, first_step
 from tests.installation import KEEPER, installed

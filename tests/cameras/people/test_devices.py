@@ -17,7 +17,7 @@ from cameras import devices
 from cameras.attempts import ADDRESS_LIMIT
 from cameras.devices import COOKIE, NUMBERS, PEOPLE_MOST
 from cameras.models import AuditEntry, Invitation, Membership, Organization, User
-from cameras.tallies import NOWHERE
+from cameras.tries import NOWHERE
 from tests.cameras.pages.rows import PASSWORD, person
 from tests.cameras.people.codes import Clock, code, enrol, first_step, is_in
 from tests.cameras.people.test_attempts import spray
@@ -62,7 +62,7 @@ def copy_of(browser: Client) -> Client:
 
 
 def device_rows() -> Any:
-    return AccessAttempt.objects.filter(ip_address=NOWHERE, user_agent__startswith="tries of")
+    return AccessAttempt.objects.filter(ip_address=NOWHERE, user_agent__startswith="a known device")
 
 
 def test_a_spray_does_not_shut_out_who_is_known(viewer: User, admin: User) -> None:
@@ -132,6 +132,34 @@ def test_it_ends_with_the_password(viewer: User) -> None:
     assert sign_in(elsewhere, "viewer", "wing-back-9") == 429
     browser.post(reverse("signout"))
     assert sign_in(browser, "viewer", "wing-back-9") == 302, "where it was changed it is renewed"
+
+
+def test_a_new_password_leaves_it_the_device_it_was_and_forgives_that_alone(viewer: User) -> None:
+    browser = known("viewer")
+    for _ in range(3):
+        sign_in(Client(), "viewer", "wrong")
+        sign_in(browser, "viewer", "wrong")
+    assert device_rows().get().failures_since_start == 3
+    sign_in(browser, "viewer")
+    number = browser.cookies[COOKIE].value.split(":")[0]
+    sign_in(copy_of(browser), "viewer", "wrong")
+    new = {"old_password": PASSWORD, "new_password1": "wing-back-9", "new_password2": "wing-back-9"}
+    assert browser.post(reverse("password"), new, REMOTE_ADDR=SCHOOL).status_code == 302
+    assert browser.cookies[COOKIE].value.split(":")[0] == number
+    assert not device_rows().exists()
+    assert AccessAttempt.objects.get(ip_address=SCHOOL).failures_since_start == 3
+
+
+def test_two_tries_at_once_are_told_apart(viewer: User) -> None:
+    """The log has the lock, whoever counts in between."""
+    browser = known("viewer")
+    for _ in range(LIMIT - 1):
+        sign_in(browser, "viewer", "wrong")
+    device_rows().update(failures_since_start=LIMIT + 1)
+    for _ in range(3):
+        sign_in(browser, "viewer", "wrong")
+    told = AuditEntry.objects.filter(detail__contains="while locked out")
+    assert told.count() == 1
 
 
 def test_one_that_is_old_or_forged_is_none(

@@ -2,7 +2,7 @@
 
 A row is of a name at an address, and of one `what`: it stands where Axes has the browser's name,
 which no client reaches. Rows that were not counted on for `settings.AXES_COOLOFF_TIME` are removed
-with the next wrong try, whosever they are.
+with the next wrong try, whosever they are; those of nobody at all (`UNTOLD`) stay.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from axes.models import AccessAttempt
+from django.db import transaction
 from django.db.models import F, QuerySet, Sum, Value
 from django.db.models.functions import Least
 
 NOWHERE = "0.0.0.0"  # nosec B104  # a key of a row, not bound
 Key = tuple[str | None, str | None, str]  # name, address, what
+UNTOLD = "", NOWHERE  # name and address of counts that the audit log has yet to tell
 
 
 def rows(key: Key) -> QuerySet[Any]:
@@ -39,18 +41,28 @@ def row(key: Key, now: datetime) -> tuple[Any, bool]:
     return found
 
 
-def count(key: Key, now: datetime) -> bool:
-    """One more; whether it was the first."""
+@transaction.atomic
+def count(key: Key, now: datetime) -> int:
+    """One more; how many there are then, and nobody else is told that number."""
     _, made = row(key, now)
-    if not made:
-        again(key, now)
-    return made
+    if made or not again(key, now):  # removed meanwhile, and not counted any more
+        return 1
+    failures: int = rows(key).values_list("failures_since_start", flat=True).get()
+    return failures
 
 
 def again(key: Key, now: datetime) -> bool:
     """One more on a row; False where there is none."""
     changes = {"failures_since_start": F("failures_since_start") + 1, "attempt_time": now}
     return bool(rows(key).update(**changes))
+
+
+def forget(until: datetime) -> int:
+    """Remove what was not counted on since then; how many rows that were."""
+    name, address = UNTOLD
+    old = AccessAttempt.objects.filter(attempt_time__lte=until)
+    removed, _ = old.exclude(username=name, ip_address=address).delete()
+    return int(removed)
 
 
 def total(counted: QuerySet[Any], most_each: int) -> int:
