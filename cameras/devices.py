@@ -29,8 +29,20 @@ _ENTRY = re.compile(r"[0-9]{1,2}:[\w-]{1,20}:[\w-]{20,100}", re.ASCII)
 
 def number_for(request: HttpRequest, user: User) -> int | None:
     """Which of the person's devices this browser is; None where they have not signed in here."""
-    found = (_number(entry, user) for entry in _entries(request))
+    signers = _signers(user)
+    found = (_number(entry, signers) for entry in _entries(request))
     return next((number for number in found if number is not None), None)
+
+
+def number_under(request: HttpRequest, name: str) -> int | None:
+    """The same of whoever has the name. It takes as long where nobody has it; and it is looked for
+    once in a request, for the work would tell the names that there are."""
+    looked: dict[str, int | None] = request.__dict__.setdefault("known_devices", {})
+    if name not in looked:
+        user = User.objects.filter(username=name).first()
+        number = number_for(request, user or User(username=name))
+        looked[name] = None if user is None else number
+    return looked[name]
 
 
 def remember(
@@ -43,8 +55,9 @@ def remember(
     """
     number = number_for(request, user) if number is None else number
     number = secrets.randbelow(NUMBERS) if number is None else number
-    others = [entry for entry in _entries(request) if _number(entry, user) is None]
-    mine = _signer(user, user.get_session_auth_hash()).sign(str(number))
+    signers = _signers(user)
+    others = [entry for entry in _entries(request) if _number(entry, signers) is None]
+    mine = signers[0].sign(str(number))
     answer.set_cookie(
         COOKIE,
         ".".join([mine, *others][:PEOPLE_MOST]),
@@ -61,14 +74,16 @@ def _entries(request: HttpRequest) -> list[str]:
     return [part for part in parts if _ENTRY.fullmatch(part)]
 
 
-def _number(entry: str, user: User) -> int | None:
-    for proof in (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()):
+def _number(entry: str, signers: list[signing.TimestampSigner]) -> int | None:
+    for signer in signers:
         try:
-            return int(_signer(user, proof).unsign(entry, max_age=LIFE))
+            return int(signer.unsign(entry, max_age=LIFE))
         except signing.BadSignature:
             continue
     return None
 
 
-def _signer(user: User, proof: str) -> signing.TimestampSigner:
-    return signing.TimestampSigner(salt=f"sideline.device.{user.pk}.{proof}")
+def _signers(user: User) -> list[signing.TimestampSigner]:
+    """The one that signs; and those of secrets that were in use before."""
+    proofs = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    return [signing.TimestampSigner(salt=f"sideline.device.{user.pk}.{one}") for one in proofs]

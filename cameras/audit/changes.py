@@ -58,7 +58,7 @@ def note_camera(
     if before is None:
         source = line(after.shown_source, SOURCE_MOST)
         return written(Action.ADD_CAMERA, f"{after.get_kind_display()} {source}".strip())
-    apart = {"sealed_source", "shown_source", "masks"}
+    apart = {"sealed_source", "shown_source", "masks", "mask_changes"}
     if said := differences(before, after, apart):
         written(Action.CHANGE_CAMERA, said)
     if before.sealed_source != after.sealed_source:

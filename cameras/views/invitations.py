@@ -23,6 +23,7 @@ from cameras.audit import Action, note
 from cameras.audit.askers import Asker
 from cameras.forms.people import InvitationForm, NewPersonForm
 from cameras.models import Invitation, Membership, User
+from cameras.views.embedding import opened_by_people
 from cameras.views.lockout import locked_out
 from cameras.views.organizations import administered, organization_page
 from cameras.views.people import let_in
@@ -68,6 +69,7 @@ def revoke(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_people
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Looking changes nothing. Who is signed in accepts; others make an account, or sign in."""
     if is_locked(request, AN_INVITATION):

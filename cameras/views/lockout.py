@@ -5,11 +5,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 
+from cameras.attempts import holds, settle
 from cameras.hashing import TooBusy
 from cameras.problems import problem
 
@@ -34,7 +36,20 @@ def wait(request: HttpRequest, seconds: int) -> HttpResponse:
 
 
 class Busy(MiddlewareMixin):
-    """Says so where a password could not be examined for want of time."""
+    """Says so where a password could not be examined for want of time; and gives back tries that
+    were taken and not used, whatever the answer is."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        answer = super().__call__(request)
+        if not self.async_mode:
+            settle(request)
+        return answer
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        answer = await super().__acall__(request)
+        if holds(request) is not None:  # streams have none, and need no thread
+            await sync_to_async(settle)(request)
+        return answer
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, TooBusy):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.core.validators import MaxLengthValidator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from cameras.access import person_of
-from cameras.attempts import failed, forgive, is_locked
+from cameras.attempts import failed, forgive, is_refused
 from cameras.audit import Action, note
 from cameras.audit.notes import home_of
 from cameras.devices import number_for, remember
@@ -24,16 +27,28 @@ from cameras.models.signing import end_sign_ins
 from cameras.views.lockout import locked_out
 
 NOT_PRESENT = "That is not the present password."
+PASSWORD_MOST = 1000  # characters, of every form that takes one: each is hashed
 
 
-class ChangePassword(PasswordChangeForm):
+class _Bounded:
+    """Django's forms take passwords of any length."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.validators.append(MaxLengthValidator(PASSWORD_MOST))
+
+
+class ChangePassword(_Bounded, PasswordChangeForm):
     error_messages = {  # noqa: RUF012 - Django's attribute
         "password_mismatch": "The two new passwords differ.",
         "password_incorrect": NOT_PRESENT,
     }
 
 
-class FirstPassword(SetPasswordForm):  # type: ignore[type-arg] # no generic at run time
+class FirstPassword(_Bounded, SetPasswordForm):  # type: ignore[type-arg] # no generic at run time
     error_messages = {  # noqa: RUF012
         "password_mismatch": "The two passwords differ.",
     }
@@ -45,7 +60,7 @@ class AddressForm(forms.Form):
     email = forms.EmailField(label="E-mail", required=False, max_length=254)
     password = forms.CharField(
         label="Present password",
-        max_length=1000,
+        max_length=PASSWORD_MOST,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
@@ -68,7 +83,7 @@ def password(request: HttpRequest) -> HttpResponse:
     user = person_of(request)
     if request.method != "POST":
         return _page(request)
-    if is_locked(request, user.username):
+    if is_refused(request, user.username):
         return locked_out(request)
     known = user.has_usable_password()
     form = ChangePassword(user, request.POST) if known else FirstPassword(user, request.POST)
@@ -95,7 +110,7 @@ def password(request: HttpRequest) -> HttpResponse:
 def email(request: HttpRequest) -> HttpResponse:
     """Another address for forgotten passwords. Whoever reads it could set one, so it asks."""
     user = person_of(request)
-    if is_locked(request, user.username):
+    if is_refused(request, user.username):
         return locked_out(request)
     form = AddressForm(request.POST)
     if form.is_valid() and not user.check_password(form.cleaned_data["password"]):

@@ -22,14 +22,17 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from cameras.attempts import A_LINK, failed, is_locked
+from cameras.attempts import A_LINK, failed, is_locked, is_refused
 from cameras.audit import Action, note
 from cameras.audit.askers import Asker
 from cameras.devices import remember
 from cameras.models import SecondFactor, SignInLink, User
 from cameras.models.credentials import digest
 from cameras.models.second_factor import Paused
+from cameras.tries import NAME_MOST
+from cameras.views.embedding import opened_by_people
 from cameras.views.lockout import locked_out, wait
+from cameras.views.passwords import PASSWORD_MOST
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PASSED = "passed"  # the session's key for who has passed the first step
@@ -42,6 +45,17 @@ class SignIn(AuthenticationForm):
     error_messages = {  # noqa: RUF012 - Django's attribute
         "invalid_login": "The username or the password is not right. Both are case-sensitive.",
     }
+
+    def clean(self) -> dict[str, Any]:
+        """What nobody can have is wrong, and counted, like any other; but not hashed."""
+        name, password = (self.cleaned_data.get(one) or "" for one in ("username", "password"))
+        if len(name) > NAME_MOST or len(password) > PASSWORD_MOST:
+            if self.request is not None:
+                is_refused(self.request, name)
+                failed(self.request, name)
+            raise self.get_invalid_login_error()
+        cleaned: dict[str, Any] = super().clean()
+        return cleaned
 
 
 class SignInPage(LoginView):
@@ -101,7 +115,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
         return redirect("signin")
     if request.method != "POST":
         return render(request, "people/second_step.html")
-    if is_locked(request, user.username):
+    if is_refused(request, user.username):
         return locked_out(request)
     try:
         right = SecondFactor.accepts(user, request.POST.get("code", "")[:100])
@@ -116,6 +130,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_people
 def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """A one-time link, in place of a password: who has a second factor is still asked for it.
 

@@ -29,6 +29,7 @@ from cameras.audit.askers import Asker
 from cameras.audit.notes import home_of
 from cameras.models import User
 from cameras.models.signing import end_sign_ins
+from cameras.views.embedding import opened_by_people
 from cameras.views.lockout import locked_out, wait
 from cameras.views.passwords import FirstPassword
 from cameras.whereabouts import public_address
@@ -108,6 +109,7 @@ def _behind(person: str, token: str) -> User | None:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_people
 def reset(request: HttpRequest, person: str, token: str) -> HttpResponse:
     """Set a new password by the link of a mail; it works once, and for an hour."""
     if is_locked(request, A_RESET):

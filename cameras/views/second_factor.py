@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from cameras.access import person_of
-from cameras.attempts import failed, is_locked
+from cameras.attempts import failed, is_refused
 from cameras.audit import Action, note
 from cameras.audit.notes import home_of
 from cameras.devices import number_for, remember
@@ -105,7 +105,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     user = person_of(request)
     if request.method != "POST" or SecondFactor.is_on(user):
         return _page(request)
-    if is_locked(request, user.username):
+    if is_refused(request, user.username):
         return locked_out(request)
     secret, form = _secret(request), _confirm_form(user, request.POST)
     step = None
@@ -135,7 +135,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 def _is_proven(request: HttpRequest, form: ProofForm) -> HttpResponse | None:
     """None where the person has shown that it is them; else what to answer."""
     user = person_of(request)
-    if is_locked(request, user.username):
+    if is_refused(request, user.username):
         return locked_out(request)
     if form.is_valid():
         given = form.cleaned_data["proof"]

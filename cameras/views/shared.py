@@ -20,6 +20,7 @@ from cameras.attempts import A_SHARE, failed, is_locked
 from cameras.audit import Action, note
 from cameras.models import ShareLink
 from cameras.models.credentials import digest
+from cameras.views.embedding import opened_by_people
 from cameras.views.lockout import locked_out
 from cameras.views.wall import Seen
 from cameras.whereabouts import stream_path
@@ -32,6 +33,7 @@ COOKIE = "sideline_visit"
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_people
 def shared(request: HttpRequest, text: str) -> HttpResponse:
     """A door at first; opening it uses the link once. Then, for as long as it lives, the picture.
 

@@ -9,13 +9,14 @@ from typing import Any
 import httpx
 import pytest
 from axes.models import AccessAttempt
+from django.core import signing
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from cameras import devices
-from cameras.attempts import ADDRESS_LIMIT
 from cameras.devices import COOKIE, NUMBERS, PEOPLE_MOST
+from cameras.limits import ADDRESS_LIMIT
 from cameras.models import AuditEntry, Invitation, Membership, Organization, User
 from cameras.tries import NOWHERE
 from tests.cameras.pages.rows import PASSWORD, person
@@ -179,6 +180,22 @@ def test_one_that_is_old_or_forged_is_none(
         assert sign_in(holding(one), "viewer") == 429
     monkeypatch.setattr(devices, "LIFE", timedelta(seconds=-1))
     assert sign_in(holding(cookie), "viewer") == 429
+
+
+def test_a_forged_one_tells_no_names(viewer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much work, once in a request, whether somebody has the name."""
+    signer, work = signing.TimestampSigner, dict[str, int]()
+
+    class Watched(signer):  # type: ignore[misc, valid-type]
+        def unsign(self, *given: Any, **more: Any) -> Any:
+            work[name] = work.get(name, 0) + 1
+            return super().unsign(*given, **more)
+
+    monkeypatch.setattr(signing, "TimestampSigner", Watched)
+    forged = holding(".".join(["1:2:" + "3" * 43] * PEOPLE_MOST))
+    for name in ("viewer", "nobody"):
+        assert sign_in(forged, name, "wrong") == 200
+    assert work == dict.fromkeys(("viewer", "nobody"), PEOPLE_MOST)
 
 
 @pytest.mark.parametrize("https", [False, True])

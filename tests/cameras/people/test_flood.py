@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.test import Client
 from django.urls import reverse
@@ -127,3 +128,4 @@ def test_who_finds_no_place_is_told_to_come_back(
         answer = Client().post(reverse("api-login"), form, content_type="application/json")
         assert answer["Content-Type"] == "application/problem+json"
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert not AccessAttempt.objects.exists(), "nothing was examined, so the try is given back"

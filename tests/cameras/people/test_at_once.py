@@ -1,0 +1,105 @@
+"""Guesses that come all at once are no more than one after the other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cameras.devices import COOKIE
+from tests.cameras.audit.reading import ask
+from tests.installation import Installation, installed, submit
+from tests.waiting import until
+
+pytestmark = pytest.mark.timeout(300)
+LIMIT, AT_ONCE = 8, 24
+PASSWORD = "offside-trap-4-4-2"
+MAKE = """
+from cameras.models import *
+ours = Organization.objects.get(slug="demo-club")
+for name in {names}:
+    coach = User.objects.create_user(name, password="{password}")
+    Membership.objects.create(user=coach, organization=ours, role="viewer")
+"""
+NAMES = ["api-stranger", "api-device", "page-stranger", "page-device"]
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Installation]]:
+    """Two processes with one database, behind a proxy: each name comes from an address of its
+    own."""
+    folder: Path = tmp_path_factory.mktemp("at-once")
+    with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1") as first:
+        first.serve()
+        second = Installation(first.folder)
+        second.environment = first.environment | {
+            "SIDELINE_PORT": str(second.port), "SIDELINE_DEMO": "0",
+        }  # fmt: skip
+        second.spawn("serve")
+        try:
+            until(second.answers, 60)
+            first.manage("shell", "-v0", "-c", MAKE.format(names=NAMES, password=PASSWORD))
+            yield [first, second]
+        finally:
+            second.stop()
+
+
+def by_api(house: Installation, name: str, password: str, more: dict[str, str]) -> httpx.Response:
+    form = {"username": name, "password": password}
+    return httpx.post(f"{house.url}/api/v1/auth/login", json=form, headers=more, timeout=120)
+
+
+def by_page(house: Installation, name: str, password: str, more: dict[str, str]) -> httpx.Response:
+    cookie = more.get("Cookie", "").partition("=")[2]
+    known = {COOKIE: cookie} if cookie else {}
+    headers = {"X-Forwarded-For": more["X-Forwarded-For"]}
+    with httpx.Client(cookies=known, headers=headers, timeout=120) as client:
+        page = client.get(f"{house.url}/signin")
+        return submit(client, page, {"username": name, "password": password})
+
+
+def device_of(house: Installation, name: str) -> str:
+    headers = {"X-Forwarded-For": "198.51.100.250"}
+    with httpx.Client(headers=headers, timeout=120) as client:
+        form = {"username": name, "password": PASSWORD}
+        assert submit(client, client.get(f"{house.url}/signin"), form).status_code == 302
+        return str(client.cookies[COOKIE])
+
+
+def examined(house: Installation, name: str) -> int:
+    """Tries that were wrong, and not refused: the log has each of thirty in a minute."""
+    return len(
+        ask(
+            house,
+            "SELECT id FROM cameras_auditentry WHERE action = 'fail to sign in'"
+            f" AND subject = '{name}' AND detail NOT LIKE '%while%'",
+        )
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_many_at_once_are_so_many_guesses_and_no_more(
+    houses: list[Installation], name: str
+) -> None:
+    guess = by_api if name.startswith("api") else by_page
+    more = {"X-Forwarded-For": f"198.51.100.{1 + NAMES.index(name)}"}
+    if name.endswith("device"):
+        more["Cookie"] = f"{COOKIE}={device_of(houses[0], name)}"
+    ask(houses[0], "DELETE FROM axes_accessattempt WHERE user_agent LIKE 'failed sign-ins%'")
+    ready = threading.Barrier(AT_ONCE)
+
+    def one(number: int) -> int:
+        ready.wait(60)
+        return guess(houses[number % 2], name, f"wrong-{number}", more).status_code
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(one, range(AT_ONCE)))
+    told = [status for status in answers if status not in (429, 503)]
+    assert len(told) < LIMIT, answers
+    assert answers.count(429) > 0
+    assert examined(houses[0], name) == LIMIT
+    assert guess(houses[1], name, PASSWORD, more).status_code == 429
