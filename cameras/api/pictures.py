@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -132,20 +133,23 @@ async def _parts(
 ) -> AsyncGenerator[bytes, None]:
     """The first part is empty, and there once the view is on record. Raises `NotRecorded`.
 
-    From then on the loop itself runs `finally`, even where the response is never sent.
+    From then on the loop itself ends it, even where the response is never sent.
     """
     ended = asyncio.Event()
     view = await process.logbook().begin(asker, camera, Action.WATCH_MJPEG)
-    viewer = process.hub().join(  # here, so that `finally` is sure to run
-        str(camera.pk), lambda feed: PartsViewer(feed, variant), variant.width, mark=camera.mark
-    )
+    with contextlib.ExitStack() as leaving:
+        leaving.callback(process.logbook().end, view)
+        viewer = process.hub().join(  # here, so that it is sure to leave
+            str(camera.pk), lambda feed: PartsViewer(feed, variant), variant.width, mark=camera.mark
+        )
+        leaving.callback(viewer.leave)
 
-    def leave(code: int) -> None:
-        ended.set()
-        viewer.wake()
+        def leave(code: int) -> None:
+            ended.set()
+            viewer.wake()
 
-    process.watchman().post(viewer, grant_for(actor, camera), leave)
-    try:
+        process.watchman().post(viewer, grant_for(actor, camera), leave)
+        leaving.callback(process.watchman().dismiss, viewer)
         yield b""
         # At once, for the status goes along; and after each part, since browsers show one when the
         # next begins.
@@ -160,10 +164,6 @@ async def _parts(
                 continue
             yield _part(frame)
             await asyncio.sleep(0)  # Daphne writes nothing until it gets the loop
-    finally:
-        process.logbook().end(view)
-        process.watchman().dismiss(viewer)
-        viewer.leave()
 
 
 def _unrecorded(error: Exception) -> HttpResponse:

@@ -60,13 +60,13 @@ _echoes: dict[tuple[str, str], float] = {}
 async def send(request: HttpRequest) -> HttpResponseBase:
     """202 `{accepted, duplicate}`; 400 for a bad frame; nothing is stored of either."""
     try:
-        if len(request.body) > LARGE_BYTES:  # reading it holds up everybody: not for strangers
-            await database_sync_to_async(_somebody)(request)
+        if len(request.body) > LARGE_BYTES:  # reading it holds up everybody: not for others
+            await database_sync_to_async(_may_send)(request)
         posted = read(request.body)
     except FrameError as error:
         # Who may not enter learns nothing of what was wrong with the parcel.
         try:
-            await database_sync_to_async(_somebody)(request)
+            await database_sync_to_async(_may_send)(request)
         except Denied as denied:
             return denied.response
         return problem(400, error.sentence, errors={error.field: [error.sentence]})
@@ -86,6 +86,23 @@ async def send(request: HttpRequest) -> HttpResponseBase:
     response = problem(503, "No process is reading cameras just now; send the frame again.")
     response["Retry-After"] = "1"
     return response
+
+
+def _may_send(request: HttpRequest) -> None:
+    """Raises `Denied` unless the credential reaches the camera, if the body names one.
+
+    A frame of a `push` camera may be of who watches, as a duplicate, or of who publishes.
+    """
+    _somebody(request)
+    try:
+        name = facts_of(request.body).get("camera_id")
+    except FrameError:
+        return
+    if isinstance(name, str) and name:
+        actor, camera_id = _who(request, name)
+        camera = known_camera(actor, camera_id)
+        if camera.kind != Kind.PUSH or not actor.may("publish", camera.organization_id):
+            must_watch(actor, camera)
 
 
 def _somebody(request: HttpRequest) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from cameras.ingest.uplink import Packet
 
 MOST = 16  # cameras; the one that has waited longest goes
@@ -9,7 +11,10 @@ KEEP_S = 5.0  # by then its reader is another process's, or there is none
 
 
 class Early:
-    """The newest such frame of each camera, at monotonic seconds. Bound: `MOST`, for `KEEP_S`."""
+    """The newest such frame of each camera, at monotonic seconds.
+
+    Bound: `MOST` for `KEEP_S`, which is 128 MiB: a push is at most 8 MiB.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[float, Packet]] = {}
@@ -27,6 +32,10 @@ class Early:
         """What was kept for it, once."""
         self.forget(now)
         return self._kept.pop(camera_id, (0.0, None))[1]
+
+    def only(self, cameras: Container[str], looked: float) -> None:
+        """These were switched on at a look that began then: others, pushed before, are off."""
+        self._kept = {k: v for k, v in self._kept.items() if k in cameras or v[0] >= looked}
 
     def forget(self, now: float) -> None:
         """What nobody fetched in time."""

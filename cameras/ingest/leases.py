@@ -32,6 +32,9 @@ class Leases(Protocol):
     def fence(self, camera_id: str) -> int | None:
         """The fence of a camera that is ours to read, else None."""
 
+    def elsewhere(self, camera_id: str) -> bool:
+        """Whether another process was seen to have the camera a moment ago."""
+
     @property
     def leaving(self) -> Collection[str]:
         """Cameras whose readers must be stopped, and which are to be released then."""
@@ -67,6 +70,10 @@ class EmbeddedLeases:
     def fence(self, camera_id: str) -> int | None:
         """None until it was claimed."""
         return self._fences.get(camera_id)
+
+    def elsewhere(self, camera_id: str) -> bool:
+        """There is no other process."""
+        return False
 
     async def release(self, camera_id: str) -> None:
         """It is switched off."""

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -138,12 +139,13 @@ class Reader:
         await self.say({"type": "detector", "model": config.get("model")})
         return True
 
-    async def wish(self, wishes: list[Wish]) -> None:
-        """Have these widths made, as often as that. The worker hears of it where it is news."""
+    async def wish(self, wishes: list[Wish], new: Sequence[int] = ()) -> None:
+        """Have these widths made, as often as that. The worker hears of it where it is news, and
+        which widths are `new` to a process that wishes, though others have them."""
         former = self._wishes_packet()
         self.wishes = wishes
-        if self._wishes_packet() != former:
-            await self.say(self._wishes_packet())
+        if new or self._wishes_packet() != former:
+            await self.say(self._wishes_packet() | {"new": [*new]})
 
     def _wishes_packet(self) -> dict[str, Any]:
         rates = sorted((wish.width, wish.fps) for wish in self.wishes)

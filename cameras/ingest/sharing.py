@@ -45,12 +45,11 @@ class RedisLeases:
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
-        name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._token = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"  # in a lock, too
         self._client = connect(settings.REDIS_URL)
-        self._roll = Roll(self._client, name)
-        self._token = name  # a lock tells who has it
+        self._roll = Roll(self._client, self._token)
         self._leases: dict[str, Lease] = {}
-        self._wanted: frozenset[str] = frozenset()
+        self._wanted = self._others = frozenset[str]()  # all, and those that other processes had
         self._told_at = self._patient_until = self._rest_until = -math.inf
         self._processes = 0  # none counted yet
         self._free_since: dict[str, float] = {}
@@ -66,6 +65,10 @@ class RedisLeases:
         """None where another process has the camera, or ours has not claimed it yet."""
         lease = self._leases.get(camera_id)
         return None if lease is None or lease.leaving else lease.fence
+
+    def elsewhere(self, camera_id: str) -> bool:
+        """As Redis said at the last look, `TAKE_S` ago."""
+        return camera_id in self._others
 
     @property
     def leaving(self) -> Collection[str]:
@@ -157,6 +160,7 @@ class RedisLeases:
         now = time.monotonic()
         free = [pk for pk, owner in zip(others, owners, strict=True) if owner is None]
         self._free_since = {pk: self._free_since.get(pk, now) for pk in free}
+        self._others = frozenset(others) - frozenset(free)
         mine = [pk for pk, lease in self._leases.items() if not lease.leaving]
         room = math.ceil(len(self._wanted) / self._processes) - len(mine)
         for camera_id, since in self._free_since.items():

@@ -79,6 +79,7 @@ class Supervisor:
             for reader in self.workers.values():
                 reader.excuse()
         if configs is not None:
+            self._early.only(configs, began)
             await self._adopt(configs)
         for camera_id, config in self._configs.items():
             current = self.workers.get(camera_id)
@@ -161,15 +162,15 @@ class Supervisor:
         try:
             async for header, payload in uplink.receive():
                 if header["type"] == "wishes":
-                    await self._set_wishes(read_wishes(header))
+                    await self._set_wishes(read_wishes(header), header.get("new", {}))
                 elif reader := self.workers.get(header["camera"]):
                     await reader.push(header, payload)
-                else:
+                elif not self._leases.elsewhere(header["camera"]):
                     self._early.put((header, payload), time.monotonic())
         except LinkLost:
             return
 
-    async def _set_wishes(self, wishes: dict[str, list[Wish]]) -> None:
+    async def _set_wishes(self, wishes: dict[str, list[Wish]], new: dict[str, list[int]]) -> None:
         self._wishes = wishes
-        for reader in self.workers.values():
-            await reader.wish(wishes.get(reader.camera_id, []))
+        for camera_id, reader in self.workers.items():
+            await reader.wish(wishes.get(camera_id, []), new.get(camera_id, []))

@@ -93,6 +93,7 @@ class RedisUplink:
     def __init__(self) -> None:
         self._client = redis.Redis.from_url(settings.REDIS_URL, protocol=2)
         self._ledger = demand.Ledger()
+        self._new: dict[str, set[int]] = {}  # widths that were not passed on as such yet
         self._queue: asyncio.Queue[Packet] = asyncio.Queue(maxsize=INBOX_PACKETS)
 
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
@@ -128,7 +129,10 @@ class RedisUplink:
             await self._client.aclose()
 
     def _wishes(self) -> Packet:
-        return demand.wishes_packet(self._ledger.total(time.monotonic())), b""
+        """All wishes, and by camera the `new` widths: some process has none of their pictures."""
+        new = {camera_id: [*widths] for camera_id, widths in self._new.items()}
+        self._new.clear()
+        return demand.wishes_packet(self._ledger.total(time.monotonic())) | {"new": new}, b""
 
     async def _listen(self) -> None:
         while True:
@@ -147,7 +151,9 @@ class RedisUplink:
             for header, payload in PacketReader().feed(data):
                 if header.get("type") == "wishes":
                     wishes = demand.read_wishes(header)
-                    self._ledger.note(str(header.get("teller")), wishes, time.monotonic())
+                    teller = str(header.get("teller"))
+                    for camera_id, width in self._ledger.note(teller, wishes, time.monotonic()):
+                        self._new.setdefault(camera_id, set()).add(width)
                 elif not _is_push(header):
                     raise FrameError("packet", "The packet is neither a wish nor a pushed frame.")
                 if not self._queue.full():

@@ -87,7 +87,7 @@ class Worker:
         if header["type"] == "wishes":
             new = self._renditions.wish([(int(width), int(fps)) for width, fps in header["rates"]])
             self._set_rate()
-            self._show_again(new)
+            self._show_again([*{*new, *header.get("new", ())}])
         elif header["type"] == "detector":
             self._follower.use(header["model"])
         elif header["type"] == "push" and isinstance(self.camera, Push):

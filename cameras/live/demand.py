@@ -73,9 +73,12 @@ class Ledger:
     def __init__(self) -> None:
         self._said: dict[str, tuple[float, dict[str, list[Wish]]]] = {}
 
-    def note(self, teller: str, wishes: dict[str, list[Wish]], now: float) -> None:
-        """A process has spoken, at monotonic seconds."""
+    def note(self, teller: str, wishes: dict[str, list[Wish]], now: float) -> set[tuple[str, int]]:
+        """A process has spoken, at monotonic seconds. Cameras and widths that it did not wish
+        when it spoke last: it has no picture of them, though another process may."""
+        _, former = self._said.get(teller, (now, {}))
         self._said[teller] = now, wishes
+        return _places(wishes) - _places(former)
 
     def total(self, now: float) -> dict[str, list[Wish]]:
         """By camera one wish for each width; what silent processes wished is forgotten."""
@@ -87,6 +90,10 @@ class Ledger:
             for camera_id, each in wishes.items():
                 every.setdefault(camera_id, []).extend(each)
         return {camera_id: [*combined(each).values()] for camera_id, each in every.items()}
+
+
+def _places(wishes: Wishes) -> set[tuple[str, int]]:
+    return {(camera_id, wish.width) for camera_id, each in wishes.items() for wish in each}
 
 
 class RedisLine:

@@ -15,25 +15,22 @@ from cameras.live.viewers import SocketViewer
 if TYPE_CHECKING:
     from cameras.live.feeds import Feed
 
-FRESH_S = 3.0
 CREDITS = 2  # frames that a `sideline.v1` viewer may leave unacknowledged
 ACK_LENGTH = 64  # longer messages are no acknowledgement and are not looked at
 _ACK = re.compile(rb'\{"ack": ?([0-9]{1,18})\}')
 
 
 class SeedViewer(SocketViewer):
-    """Gets the seed's JSON; knows no status."""
+    """Gets the seed's JSON, which knows no status and has no word for stale."""
 
     __slots__ = ()
     kind = "seed"
-
-    def __init__(self, feed: Feed, variant: Variant, name: str) -> None:
-        super().__init__(feed, variant, name)
-        if self._prepared is not None and self._prepared.kept_s() > FRESH_S:
-            self._prepared = None  # this format has no word for stale
+    says_age = False
 
     def next(self) -> Message | None:
         self._status = None
+        if self._prepared is not None and not self._prepared.is_fresh:
+            self.forget()  # it waited too long, or came before the viewer did
         prepared = self._take()
         return None if prepared is None else prepared.seed(self.name)
 
@@ -117,7 +114,8 @@ class V1Viewer(SocketViewer):
 
 
 class GuestViewer(V1Viewer):
-    """Who has opened a share link: told how the camera does, but not why, nor how many watch.
+    """Who has opened a share link or brings a stream key: told how the camera does, but not why,
+    nor how many watch.
 
     Reasons are for those who look after it: they may name an address.
     """

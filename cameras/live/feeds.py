@@ -39,6 +39,7 @@ class Feed:
         self.prepared: PreparedFrame | None = None
         self.status: Status | None = None
         self.heard_at = self.left_at = self._framed_at = time.monotonic()
+        self._timestamp: int | None = None  # of what was handed out last
         self._on_credit = 0  # viewers who acknowledge
         self._collecting: asyncio.TimerHandle | None = None
         self._changed = changed
@@ -89,14 +90,19 @@ class Feed:
                 for viewer in tuple(self.viewers):
                     viewer.tell(item)
         elif isinstance(item, Frame) and passes:
-            # After a silence the clock may have been set back; before, an older frame is a stray.
-            newest = self.prepared
-            stray = newest is not None and item.timestamp <= newest.frame.timestamp
-            if stray and now - self._framed_at < SILENCE_S:
+            if self._is_stray(item, now):
                 return
-            self._framed_at = now
+            self._framed_at, self._timestamp = now, item.timestamp
             self._hand_out(item)
         self.heard_at = now
+
+    def _is_stray(self, frame: Frame, now: float) -> bool:
+        """What was handed out is not handed out again, as a worker sends it for newcomers
+        elsewhere. An older one is, after a silence: the clock may have been set back."""
+        last = self._timestamp
+        if last is None or frame.timestamp > last:
+            return False
+        return frame.timestamp == last or now - self._framed_at < SILENCE_S
 
     def expect(self, mark: str) -> None:
         """From now on only pictures with these masks, which the database has."""
@@ -111,9 +117,9 @@ class Feed:
 
     def _hand_out(self, frame: Frame) -> None:
         prepared = self.prepared = PreparedFrame(frame)
-        gone_out = 0
+        gone_out, fresh = 0, prepared.is_fresh
         for viewer in tuple(self.viewers):
-            if viewer.offer(prepared):
+            if (fresh or viewer.says_age) and viewer.offer(prepared):
                 gone_out += 1
         prepared.going_out = False
         self.tally.received += 1

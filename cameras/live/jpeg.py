@@ -8,6 +8,8 @@ MAX_JPEG_BYTES = 8 * 1024 * 1024
 MAX_PIXELS = 40_000_000
 MAX_SIDE = 16_384
 MAX_SCANS = 64  # a progressive picture has about ten; each costs a pass over all pixels
+MAX_FILL = 64  # bytes between segments; cameras write none, a few would align something
+MAX_SEGMENTS = 1_000  # before the picture; cameras write about ten, a colour profile up to 255
 MAX_PASSES = 10 * MAX_PIXELS  # scans × pixels: a second or two of decoding at most
 
 
@@ -47,13 +49,22 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
 
 
 def _start_of_frame(data: bytes) -> tuple[int, int]:
-    """The one frame header's size. Stricter than decoders, so that none can read it otherwise."""
+    """The one frame header's size. Stricter than decoders, so that none can read it otherwise.
+
+    It runs on the loop, a step for each segment and fill byte: hence their limits.
+    """
     at, size = 2, None
+    fill = segments = 0
     while at + 4 <= len(data):
         marker = data[at + 1]
         if data[at] == 0xFF and marker == 0xFF:  # fill byte before a marker
-            at += 1
+            at, fill = at + 1, fill + 1
+            if fill > MAX_FILL:
+                raise FrameError("frame", "The JPEG has more fill bytes than any camera writes.")
             continue
+        segments += 1
+        if segments > MAX_SEGMENTS:
+            raise FrameError("frame", "The JPEG has more segments than any camera writes.")
         (length,) = struct.unpack_from(">H", data, at + 2)
         lone = marker < 0xC0 or 0xD0 <= marker <= 0xD9  # no segment: none belongs before a scan
         if data[at] != 0xFF or lone or length < 2:

@@ -14,6 +14,7 @@ from pybase64 import b64encode
 from cameras.live.frames import Frame, dump
 
 TEXT, BINARY = 0x81, 0x82  # first byte of a whole, uncompressed message
+FRESH_S = 3.0  # an older picture is not shown as live
 AGED_MS = 10  # a header whose `age_ms` is off by more is made anew
 
 
@@ -52,12 +53,12 @@ class PreparedFrame:
     true while the frame is handed to all viewers for the first time.
     """
 
-    __slots__ = ("_base64", "_made_at", "_seed", "_v1", "frame", "going_out")
+    __slots__ = ("_base64", "_seed", "_since", "_v1", "frame", "going_out")
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.going_out = True
-        self._made_at = time.monotonic()
+        self._since = time.monotonic() - self.age_ms() / 1000
         self._base64: bytes | None = None
         self._seed: dict[str, Message] = {}
         self._v1: dict[str, tuple[int, Message]] = {}
@@ -66,9 +67,10 @@ class PreparedFrame:
         """By our clock, now."""
         return self.frame.age_ms(time.time_ns() // 1_000_000)
 
-    def kept_s(self) -> float:
-        """Seconds since it came here."""
-        return time.monotonic() - self._made_at
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it may be shown as live. However old it was when it came here, it ages on."""
+        return time.monotonic() - self._since <= FRESH_S
 
     def seed(self, name: str) -> Message:
         """The seed's `FrameData`; `name` is the string of the viewer's URL."""

@@ -52,6 +52,7 @@ class Viewer:
     )  # fmt: skip
     kind = "snapshot"
     on_credit = False  # whether it acknowledges frames
+    says_age = True  # whether who takes its pictures learns how old they are
 
     def __init__(self, feed: Feed, variant: Variant) -> None:
         self.fps = variant.fps

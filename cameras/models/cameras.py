@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 import zoneinfo
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from django.db import models, transaction
 
 from cameras.ingest.labels import COCO
 from cameras.ingest.sources import MASK, redact
-from cameras.models.changes import WithChanges
+from cameras.models.masking import Masked, MaskedQuerySet
 from cameras.models.organizations import Organization, validate_time_zone
 from cameras.models.sealed import SealBroken, seal, unseal
 from cameras.models.states import CameraState, CameraStill
@@ -44,7 +42,7 @@ class Kind(models.TextChoices):
     DEMO = "demo", "Demo clip"
 
 
-class CameraQuerySet(models.QuerySet["Camera"]):
+class CameraQuerySet(MaskedQuerySet["Camera"]):
     def known_to(self, actor: Actor) -> CameraQuerySet:
         """Those whose existence is no secret to the actor: of its organizations, or of its key.
 
@@ -62,7 +60,7 @@ class CameraQuerySet(models.QuerySet["Camera"]):
         )
 
 
-class Camera(WithChanges):
+class Camera(Masked):
     """A source of pictures of one organization."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -125,15 +123,14 @@ class Camera(WithChanges):
         Raises `DoesNotExist` where the camera was deleted meanwhile.
         """
         with transaction.atomic():
-            former = None
             if not self._state.adding:
                 former = Camera.objects.select_for_update(no_key=True).get(pk=self.pk)
-                kwargs.setdefault("update_fields", self._changed())
+                columns = kwargs.get("update_fields")
+                columns = self._changed() if columns is None else columns
+                kwargs["update_fields"] = self._count_masks(former, columns)
+                if former.mark != self.mark:
+                    CameraStill.objects.filter(camera=self).delete()
             super().save(*args, **kwargs)
-            if former is not None and "masks" not in kwargs["update_fields"]:
-                self.masks = former.masks
-            elif former is not None and former.mark != self.mark:
-                CameraStill.objects.filter(camera=self).delete()
         self._stored = self._here()
 
     def _check_classes(self) -> None:
@@ -162,13 +159,6 @@ class Camera(WithChanges):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The zone in which this camera's times are shown."""
         return zoneinfo.ZoneInfo(self.time_zone or self.organization.time_zone)
-
-    @property
-    def mark(self) -> str:
-        """A name for the masks, carried by every picture that has them; empty without masks."""
-        if not self.masks:
-            return ""
-        return hashlib.sha256(json.dumps(self.masks).encode()).hexdigest()[:16]
 
     def clean(self) -> None:
         """The one validation of a source, for the form, the API and the admin.

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import psutil
@@ -23,6 +23,14 @@ from tests.waiting import until
 
 CLIP = ROOT / "cameras/data/plaza.mp4"
 NAMES = ("a.mp4", "b.mp4", "c.mp4", "d.mp4")
+
+
+def stays(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Fails as soon as it is not true, asked again and again for so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert condition(), what
+        time.sleep(0.1)
 
 
 class Seen:

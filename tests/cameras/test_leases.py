@@ -7,15 +7,16 @@ import contextlib
 import itertools
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 
 from cameras.ingest import reports
+from cameras.ingest.locks import LIFE_S
 from cameras.ingest.roll import Roll, connect
-from cameras.ingest.sharing import RedisLeases
-from tests.cameras.sharing import Club
+from cameras.ingest.sharing import PATIENCE_S, TAKE_S, RedisLeases
+from tests.cameras.sharing import Club, stays
 from tests.installation import installed
 from tests.redis import RedisServer
 from tests.waiting import soon, until
@@ -42,8 +43,7 @@ def test_second_process_gets_its_share_with_a_short_gap(club: Club) -> None:
         settled = club.leases()
         print(f"MEASURED longest gap at the hand-over {gap:.2f} s")
         assert gap < 4
-        time.sleep(2)
-        assert club.leases() == settled, "no camera goes to and fro"
+        stays(lambda: club.leases() == settled, 2, "no camera goes to and fro")
 
 
 @pytest.mark.one_database
@@ -82,7 +82,8 @@ def test_process_that_slept_lets_go_of_what_it_lost(club: Club) -> None:
         try:
             took = club.back({name: seen[name] for name in lost}, slept + 0.5, 12) + 0.5
             assert took < 10
-            time.sleep(max(0.0, slept + 12 - time.time()))
+            alone = lambda: len(set(club.leases().values())) == 1  # noqa: E731
+            stays(alone, slept + 12 - time.time(), "the other process has them all")
         finally:
             sleeper.send_signal(signal.SIGCONT)
         woke = time.time()
@@ -99,15 +100,14 @@ def test_redis_that_lost_everything_finds_the_same_readers(club: Club) -> None:
     before, said = club.leases(), club.house.logged()
     with club.watched() as seen:
         club.redis.stop()
-        time.sleep(6)  # longer than a lease
-        assert club.shares() == {process.pid: 2 for process in club.ingests}, "they read on"
+        mine = {process.pid: 2 for process in club.ingests}
+        stays(lambda: club.shares() == mine, LIFE_S + 1, "they read on")
         club.redis.start()
         took = club.back(seen, time.time(), 10)
         print(f"MEASURED after Redis's return {took:.2f} s")
         assert took < 5
         until(lambda: club.leases() == before, 5, "the same readers")
-        time.sleep(4)  # until others may be taken again
-        assert club.leases() == before
+        stays(lambda: club.leases() == before, PATIENCE_S + 1, "also when others may be taken")
     new = club.house.logged()[len(said) :]
     assert new.count("Redis is away") == 2, "one line of each process"
     assert new.count("Redis is back") == 2
@@ -123,6 +123,13 @@ def test_camera_that_is_switched_off_is_released(club: Club) -> None:
         assert club.house.state(camera) == "ended"
         api.patch(f"/cameras/{camera}", json={"enabled": True})
     until(lambda: club.leases()[name] and len(club.readers()[name]) == 1, 10, "a reader")
+
+
+async def stays_soon(condition: Callable[[], object]) -> None:
+    """Whenever it is asked while leases are looked at a few times."""
+    for _ in range(20):
+        assert condition()
+        await asyncio.sleep(TAKE_S / 5)
 
 
 @contextlib.asynccontextmanager
@@ -160,8 +167,7 @@ async def test_refused_write_is_answered_by_a_higher_fence(fences: itertools.cou
         leases.doubt("c", 1)
         await soon(lambda: leases.fence("c") == 3)
         leases.doubt("c", 1)  # a write that was older still
-        await asyncio.sleep(1.5)
-        assert leases.fence("c") == 3
+        await stays_soon(lambda: leases.fence("c") == 3)
 
 
 @pytest.mark.one_database
@@ -184,10 +190,8 @@ async def test_camera_that_nobody_takes_is_read_beyond_the_share(
                 while leases.fence(given) is None:
                     await other.call()
                     await asyncio.sleep(0.2)
-            for _ in range(5):
-                await other.call()
-                await asyncio.sleep(0.2)
-                assert not leases.leaving, "it is not offered again at once"
+            await other.call()
+            await stays_soon(lambda: not leases.leaving)  # it is not offered again at once
         finally:
             await other.leave()
             await client.aclose()
@@ -202,7 +206,20 @@ async def test_camera_stays_where_it_is_until_its_reader_has_ended(
         async with leasing() as second:
             first.want(set())
             assert [*first.leaving] == ["c"]
-            await asyncio.sleep(1)
-            assert second.fence("c") is None
+            await stays_soon(lambda: second.fence("c") is None)
+            assert second.elsewhere("c")
             await first.release("c")
             await soon(lambda: second.fence("c") == 2)
+            assert not second.elsewhere("c")
+
+
+@pytest.mark.one_database
+async def test_each_process_knows_which_cameras_the_others_have(
+    fences: itertools.count[int],
+) -> None:
+    async with leasing() as first:
+        await soon(lambda: first.fence("c") == 1)
+        assert not first.elsewhere("c")
+        async with leasing() as second:
+            await soon(lambda: second.elsewhere("c"))
+            assert not second.elsewhere("d"), "which nobody has"

@@ -6,31 +6,21 @@ be the same, byte for byte, whichever secret it was.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import pytest
 from websockets.sync.client import ClientConnection
 
+from tests.cameras.exits import EXITS, Device, Found, bearer, by_v1, mask
 from tests.installation import KEEPER, Installation, submit
-from tests.masked import MASKS, is_covered, is_loud, secret_jpeg
-from tests.parcels import parcel
-from tests.publishers import answer, publishing, seed_parcel, v1_parcel
-from tests.sockets import acknowledged, frame, heard, watching
+from tests.masked import MASKS, is_covered, is_loud
+from tests.sockets import acknowledged, heard, watching
 from tests.waiting import until
-
-Found = tuple[int, bytes]  # capture time, JPEG
-
-
-def bearer(house: Installation) -> dict[str, str]:
-    with house.api() as api:
-        return {"Authorization": api.headers["Authorization"]}
 
 
 @pytest.fixture
@@ -46,105 +36,6 @@ def staff(house: Installation) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=house.url, follow_redirects=True, timeout=10) as client:
         submit(client, client.get("/signin"), KEEPER)
         yield client
-
-
-def mask(house: Installation, camera: str, masks: Any = MASKS) -> None:
-    with house.api() as api:
-        assert api.patch(f"/cameras/{camera}", json={"masks": masks}).status_code == 200
-
-
-class Device:
-    """Pushes the two secrets in turn, some ten a second. `secrets` tells which was when."""
-
-    def __init__(self, house: Installation, camera: str, way: str) -> None:
-        self.secrets: dict[int, int] = {}
-        self._house, self._camera, self._way = house, camera, way
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Device:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        with contextlib.ExitStack() as stack:
-            send = self._sender(stack)
-            while not self._stop.wait(0.1):
-                at, secret = int(time.time() * 1000), 1 + len(self.secrets) % 2
-                self.secrets[at] = secret
-                send(at, secret_jpeg(secret))
-
-    def _sender(self, stack: contextlib.ExitStack) -> Callable[[int, bytes], object]:
-        headers = bearer(self._house)
-        if self._way == "send":
-            client = stack.enter_context(httpx.Client(headers=headers, timeout=10))
-            url = f"{self._house.url}/api/v1/actions/actions/send"
-
-            def post(at: int, jpeg: bytes) -> object:
-                text = base64.b64encode(jpeg).decode()
-                return client.post(url, json=parcel(self._camera, timestamp=at, frame=text))
-
-            return post
-        v1 = self._way == "v1"
-        socket = stack.enter_context(publishing(self._house, self._camera, headers=headers, v1=v1))
-
-        def speak(at: int, jpeg: bytes) -> object:
-            text = base64.b64encode(jpeg).decode()
-            socket.send(
-                v1_parcel(jpeg, timestamp=at)
-                if v1
-                else seed_parcel(self._camera, timestamp=at, frame=text)
-            )
-            return answer(socket)
-
-        return speak
-
-
-def by_json(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
-    with watching(house, camera, headers=bearer(house), query=query) as socket:
-        while True:
-            message = frame(socket)
-            yield message["timestamp"], base64.b64decode(message["frame"])
-
-
-def by_v1(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
-    with watching(house, camera, headers=bearer(house), v1=True, query=query) as socket:
-        while True:
-            message = acknowledged(socket)
-            if "jpeg" in message:
-                yield message["timestamp"], message["jpeg"]
-
-
-def by_mjpeg(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
-    url = f"{house.url}/api/v1/cameras/{camera}/stream.mjpeg{query}"
-    with httpx.stream("GET", url, headers=bearer(house), timeout=10) as stream:
-        left = b""
-        for chunk in stream.iter_raw():
-            left += chunk
-            while (start := left.find(b"\xff\xd8")) >= 0:
-                head = left[:start]
-                length = int(head.rpartition(b"Content-Length: ")[2].split(b"\r")[0])
-                if len(left) < start + length:
-                    break
-                stamp = int(head.rpartition(b"X-Timestamp: ")[2].split(b"\r")[0])
-                yield stamp, left[start : start + length]
-                left = left[start + length :]
-
-
-def by_snapshot(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
-    url = f"{house.url}/api/v1/cameras/{camera}/snapshot.jpg{query}"
-    with httpx.Client(headers=bearer(house), timeout=10) as client:
-        while True:
-            found = client.get(url)
-            if found.status_code == 200:
-                yield int(found.headers["X-Timestamp"]), found.content
-
-
-EXITS = {"json": by_json, "v1": by_v1, "mjpeg": by_mjpeg, "snapshot": by_snapshot}
 
 
 def gathered(exit_: Iterator[Found], device: Device) -> set[bytes]:
@@ -296,6 +187,25 @@ def test_who_joins_a_silent_camera_gets_no_picture_from_before_the_masks(
         until(nothing, 2.5, "no old picture")
         assert time.monotonic() < deadline + 0.5
         assert nothing()
+
+
+def test_masks_that_are_drawn_again_at_once_hold_for_who_comes_then(
+    house: Installation, camera: str
+) -> None:
+    """They are the very same as a moment ago, and yet what ingest sends is from in between."""
+    headers = bearer(house)
+    mask(house, camera)
+    with (
+        Device(house, camera, "v1"),
+        watching(house, camera, headers=headers, v1=True) as keeps_it,
+    ):
+        until(lambda: is_covered(_first(keeps_it)), 20, "masks")
+        mask(house, camera, [])
+        until(lambda: is_loud(_first(keeps_it)), 20, "the secret")
+        mask(house, camera)
+        for _ in range(3):
+            with watching(house, camera, headers=headers, v1=True) as late:
+                assert is_covered(_first(late))
 
 
 def _first(socket: ClientConnection) -> bytes:

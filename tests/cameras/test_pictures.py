@@ -6,10 +6,14 @@ import threading
 import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import httpx
 import pytest
 
+from cameras.api import pictures
+from cameras.live.variants import Variant
+from cameras.models import Camera
 from tests.installation import KEEPER, Installation, installed, submit
 from tests.parcels import parcel
 from tests.people import Cast, assemble
@@ -78,6 +82,20 @@ def plays_until_withdrawn(house: Installation) -> None:
             assert not revoked or time.monotonic() - revoked < 5, "it goes on"
     assert revoked
     assert time.monotonic() - revoked < 2.5
+
+
+@pytest.mark.one_database
+async def test_view_that_fails_before_its_first_picture_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    logbook, ended = Mock(begin=AsyncMock(return_value="view")), []
+    logbook.end = ended.append
+    monkeypatch.setattr(pictures.process, "logbook", lambda: logbook)
+    monkeypatch.setattr(pictures.process, "hub", Mock(side_effect=RuntimeError("no hub")))
+    parts = pictures._parts(Camera(), Mock(), Mock(), Variant(), None)
+    with pytest.raises(RuntimeError, match="no hub"):
+        await anext(parts)
+    assert ended == ["view"]
 
 
 def test_thumbnail_is_for_staff_only(house: Installation, cast: Cast) -> None:

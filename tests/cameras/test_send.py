@@ -245,6 +245,20 @@ def test_stranger_does_not_make_the_server_read_a_large_body(
     assert post(house, large).json() == {"accepted": True, "duplicate": True}
 
 
+def test_who_may_not_send_to_a_camera_learns_nothing_of_what_was_wrong(
+    house: Installation, cast: Cast
+) -> None:
+    """However large the frame is: it is read for those who may send it."""
+    for frame_ in (picture(1)[:-40], base64.b64encode(_heavy()[:-2]).decode()):
+        for camera in (cast.plaza, cast.push):
+            bad = parcel(camera, frame=frame_)
+            assert post(house, bad, cast["outsider"].bearer).status_code == 404
+            assert post(house, bad, cast["chatter"].bearer).status_code == 403
+            assert post(house, bad, cast["viewer"].bearer).status_code == 400
+        assert post(house, bad, cast["publisher"].bearer).status_code == 400
+        assert post(house, parcel(cast.key, frame=frame_)).status_code == 400
+
+
 def _heavy() -> bytes:
     return jpeg()[:-2] + b"\0" * 400_000 + b"\xff\xd9"
 

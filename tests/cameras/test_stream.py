@@ -121,7 +121,7 @@ def test_lighter_variant_is_narrower_and_calmer(house: Installation, cast: Cast,
 
 
 def test_who_watches_is_counted_for_all(house: Installation, cast: Cast) -> None:
-    with watching(house, cast.key, v1=True) as first:
+    with watching(house, cast.plaza, headers=cast["viewer"].bearer, v1=True) as first:
 
         def told() -> int | None:
             viewers = acknowledged(first).get("viewers")

@@ -24,6 +24,17 @@ def test_what_nobody_fetched_is_forgotten() -> None:
     assert early.take("1", KEEP_S) is None
 
 
+def test_frame_of_a_camera_that_is_off_is_forgotten_by_the_look_that_says_so() -> None:
+    early = Early()
+    early.put(packet(1), 1.0)
+    early.put(packet(2), 1.0)
+    early.put(packet(3), 3.0)
+    early.only({"2"}, looked=2.0)
+    assert early.take("1", 3.0) is None
+    assert early.take("2", 3.0) is not None
+    assert early.take("3", 3.0) is not None, "it may have been made after the look"
+
+
 def test_of_too_many_cameras_the_one_that_waited_longest_goes() -> None:
     early = Early()
     for camera in range(MOST):

@@ -7,8 +7,6 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,12 @@ import pytest
 
 from cameras.ingest import capture, reader, reports, stream, supervisor
 from cameras.ingest.ending import end
-from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.ingest.leases import EmbeddedLeases
 from cameras.ingest.recorder import Recorder
 from cameras.ingest.shelf import Shelf
 from cameras.ingest.supervisor import Supervisor
 from tests.cameras.ingest import brought
+from tests.cameras.ingest.keeper import Heard, configuration, supervised
 from tests.waiting import soon
 
 pytestmark = pytest.mark.one_database
@@ -46,52 +44,6 @@ HANGS_ONCE = (  # the first process's third picture never comes out of native co
     "stream.FROZEN_LIMIT = float(os.environ['LIMIT'])\n"
     "worker.main(int(sys.argv[1]))\n"
 )
-
-
-class Heard:
-    """An uplink that keeps what it is given, and says that the camera is watched."""
-
-    def __init__(self) -> None:
-        self.packets: list[tuple[float, dict[str, Any]]] = []
-
-    async def send(self, header: dict[str, Any], payload: bytes) -> bool:
-        self.packets.append((time.time(), header))
-        return True
-
-    async def receive(self) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
-        yield {"type": "wishes", "cameras": {"c": [(0, 0, 1)]}}, b""
-        await asyncio.Event().wait()
-
-    def times(self, kind: str = "frame") -> list[float]:
-        return [at for at, header in self.packets if header["type"] == kind]
-
-
-def configuration() -> dict[str, Any]:
-    return {
-        "camera": "c", "kind": "demo", "source": "", "unreadable": "", "fps": 10, "width": 160,
-        "quality": 60, "detect": False, "classes": list(DEFAULT_CLASSES), "threshold": 0.4,
-        "allow_loopback": True, "media_root": ".", "masks": [], "mark": "",
-    }  # fmt: skip
-
-
-@asynccontextmanager
-async def supervised(
-    monkeypatch: pytest.MonkeyPatch, **writes: Callable[..., None]
-) -> AsyncGenerator[tuple[Supervisor, Heard], None]:
-    """A supervisor of one demo camera, whose database is what the test says."""
-    monkeypatch.setattr(reports, "configurations", lambda: {"c": configuration()})
-    monkeypatch.setattr(reports, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
-    for name in ("store_state", "store_still"):
-        monkeypatch.setattr(reports, name, lambda *facts: None)
-    for name, write in writes.items():
-        monkeypatch.setattr(reports, name, write)
-    keeper, heard = Supervisor(EmbeddedLeases()), Heard()
-    task = asyncio.create_task(keeper.run(heard))
-    try:
-        yield keeper, heard
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_frames_flow_while_the_database_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,9 @@ def test_who_comes_after_a_pushed_picture_gets_it_at_once_in_the_width_wished() 
             header, jpeg = hand.first(is_frame, 2)
             assert (header["timestamp"], header["width"]) == (taken, width)
             assert jpeg_size(jpeg)[0] == width
+        hand.say({"type": "wishes", "rates": [(0, 0), (320, 5)], "new": [320]})
+        header, _ = hand.first(is_frame, 2)
+        assert (header["timestamp"], header["variant"]) == (taken, 320), "new to another process"
         hand.say({"type": "wishes", "rates": [(320, 5)]})
         assert not any(is_frame(h) for h, _ in hand.packets(0.7)), "nobody new, nothing again"
 

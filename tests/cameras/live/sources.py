@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 
 from cameras.live.frames import Frame
@@ -14,9 +15,10 @@ from cameras.live.viewers import Viewer
 NATIVE = Variant()
 
 
-def picture(timestamp: int) -> Frame:
-    """A frame taken then, in unix ms, 4×3 pixels."""
-    return Frame(b"\xff\xd8\xff\xd9", timestamp, timestamp, 4, 3)
+def picture(timestamp: int, age_s: float = 0.0) -> Frame:
+    """A frame that a device took then, in unix ms, 4×3 pixels; it came so many seconds ago."""
+    arrived = int((time.time() - age_s) * 1000)
+    return Frame(b"\xff\xd8\xff\xd9", timestamp, timestamp, 4, 3, arrived=arrived)
 
 
 class Camera:

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from cameras.live import jpeg as jpeg_module
 from cameras.live.frames import Detection, FrameError, PacketReader, jpeg_size, pack
 from tests.sockets import jpeg
 
@@ -67,6 +68,35 @@ def _frame_header(width: int, height: int) -> bytes:
 def test_picture_that_decoders_may_read_otherwise_is_refused(data: bytes) -> None:
     with pytest.raises(FrameError):
         jpeg_size(data)
+
+
+def _walked(segments: int, fill: int) -> bytes:
+    return _with(b"\xff" * fill, b"\xff\xfe\x00\x02" * segments)
+
+
+def test_picture_as_cameras_write_it_may_have_some_fill_and_many_segments() -> None:
+    assert jpeg_size(_walked(segments=600, fill=16)) == (64, 48)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _walked(segments=0, fill=5_900_000),
+        _walked(segments=2_000_000, fill=0),
+        _with(*[b"\xff\xff\xfe\x00\x02"] * 100),
+    ],
+    ids=["fill", "segments", "fill here and there"],
+)
+def test_picture_whose_header_takes_long_to_read_is_refused_soon(data: bytes) -> None:
+    """It is read on the loop: what would be read is counted, not how long that takes."""
+    steps = []
+    with pytest.MonkeyPatch.context() as patched:
+        real = jpeg_module.struct.unpack_from
+        counted = lambda *asked: steps.append(1) or real(*asked)  # noqa: E731
+        patched.setattr(jpeg_module.struct, "unpack_from", counted)
+        with pytest.raises(FrameError, match="than any camera writes"):
+            jpeg_size(data)
+    assert len(steps) <= 1_002
 
 
 @pytest.mark.parametrize(

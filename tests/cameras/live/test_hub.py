@@ -44,6 +44,18 @@ async def test_old_frame_never_follows_a_newer_one(hub: Hub, camera: Camera) -> 
     assert viewer.take_frame() is None
 
 
+async def test_a_picture_that_was_shown_is_not_shown_again_after_a_silence(
+    hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker sends it again for whoever came elsewhere."""
+    monkeypatch.setattr(feeds, "SILENCE_S", 0.0)
+    viewer = look(hub)
+    await camera.say(picture(5))
+    assert (await viewer.next_frame()).timestamp == 5
+    await camera.say(picture(5), Status("ended", 1), picture(5))
+    assert viewer.take_frame() is None
+
+
 async def test_frames_by_a_slower_clock_are_shown_after_a_moment_though_states_go_on(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 import pytest
 
 from cameras.live import messages as messages_module
 from cameras.live.hub import Hub
+from cameras.live.messages import FRESH_S
 from cameras.live.status import Status
 from tests.cameras.live.paper import Paper, seed_on, v1_on
 from tests.cameras.live.sources import Camera, look, picture
@@ -27,6 +29,37 @@ async def test_seed_viewer_who_joins_is_not_shown_an_old_picture(
     monkeypatch.setattr(messages_module.time, "monotonic", lambda: now + 10)
     seed_on(hub, old)
     assert (fresh.frames(), old.frames()) == ([1], [])
+
+
+@pytest.mark.parametrize("age_s", [1, FRESH_S + 1])
+async def test_picture_that_is_sent_again_is_as_old_as_it_is(
+    hub: Hub, camera: Camera, age_s: float
+) -> None:
+    """The seed's format has no word for stale; the other one says the age."""
+    seed, v1, late = Paper(), Paper(), Paper()
+    seed_on(hub, seed)
+    v1_on(hub, v1)
+    await camera.say(picture(1, age_s))
+    seed_on(hub, late)
+    assert seed.frames() == late.frames() == ([1] if age_s < FRESH_S else [])
+    assert v1.frames() == [1]
+    (age,) = (int(age) for age in re.findall(rb'"age_ms":(\d+)', v1.written[0]))
+    assert age >= age_s * 1000
+    await camera.say(picture(2))
+    assert seed.frames()[-1:] == late.frames()[-1:] == [2]
+
+
+async def test_picture_that_grows_old_before_a_full_wire_is_left_out(
+    hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = Paper()
+    seed_on(hub, paper)
+    paper.full = True
+    await camera.say(picture(1))
+    now = time.monotonic()
+    monkeypatch.setattr(messages_module.time, "monotonic", lambda: now + 10)
+    paper.drain()
+    assert paper.frames() == []
 
 
 async def test_full_wire_gets_the_newest_when_it_has_room(hub: Hub, camera: Camera) -> None:
@@ -118,7 +151,7 @@ async def test_who_left_is_written_to_no_more_and_is_counted(hub: Hub, camera: C
 async def test_ages_at_delivery_are_counted_for_every_viewer(hub: Hub, camera: Camera) -> None:
     for _ in range(3):
         seed_on(hub, Paper())
-    await camera.say(picture(int(time.time() * 1000) - 70))
+    await camera.say(picture(1, 0.07))
     tally = hub.tallies["a"]
     assert sum(tally.ages) == 3
     assert sum(tally.ages[:3]) == 0

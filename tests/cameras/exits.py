@@ -1,0 +1,124 @@
+"""A device that pushes two secrets in turn, and all exits by which pictures leave."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+
+from tests.installation import Installation
+from tests.masked import MASKS, secret_jpeg
+from tests.parcels import parcel
+from tests.publishers import answer, publishing, seed_parcel, v1_parcel
+from tests.sockets import acknowledged, frame, watching
+
+Found = tuple[int, bytes]  # capture time, JPEG
+
+
+def bearer(house: Installation) -> dict[str, str]:
+    with house.api() as api:
+        return {"Authorization": api.headers["Authorization"]}
+
+
+def mask(house: Installation, camera: str, masks: Any = MASKS) -> None:
+    with house.api() as api:
+        assert api.patch(f"/cameras/{camera}", json={"masks": masks}).status_code == 200
+
+
+class Device:
+    """Pushes the two secrets in turn, some ten a second. `secrets` tells which was when."""
+
+    def __init__(self, house: Installation, camera: str, way: str) -> None:
+        self.secrets: dict[int, int] = {}
+        self._house, self._camera, self._way = house, camera, way
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Device:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        with contextlib.ExitStack() as stack:
+            send = self._sender(stack)
+            while not self._stop.wait(0.1):
+                at, secret = int(time.time() * 1000), 1 + len(self.secrets) % 2
+                self.secrets[at] = secret
+                send(at, secret_jpeg(secret))
+
+    def _sender(self, stack: contextlib.ExitStack) -> Callable[[int, bytes], object]:
+        headers = bearer(self._house)
+        if self._way == "send":
+            client = stack.enter_context(httpx.Client(headers=headers, timeout=10))
+            url = f"{self._house.url}/api/v1/actions/actions/send"
+
+            def post(at: int, jpeg: bytes) -> object:
+                text = base64.b64encode(jpeg).decode()
+                return client.post(url, json=parcel(self._camera, timestamp=at, frame=text))
+
+            return post
+        v1 = self._way == "v1"
+        socket = stack.enter_context(publishing(self._house, self._camera, headers=headers, v1=v1))
+
+        def speak(at: int, jpeg: bytes) -> object:
+            text = base64.b64encode(jpeg).decode()
+            socket.send(
+                v1_parcel(jpeg, timestamp=at)
+                if v1
+                else seed_parcel(self._camera, timestamp=at, frame=text)
+            )
+            return answer(socket)
+
+        return speak
+
+
+def by_json(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    with watching(house, camera, headers=bearer(house), query=query) as socket:
+        while True:
+            message = frame(socket)
+            yield message["timestamp"], base64.b64decode(message["frame"])
+
+
+def by_v1(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    with watching(house, camera, headers=bearer(house), v1=True, query=query) as socket:
+        while True:
+            message = acknowledged(socket)
+            if "jpeg" in message:
+                yield message["timestamp"], message["jpeg"]
+
+
+def by_mjpeg(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    url = f"{house.url}/api/v1/cameras/{camera}/stream.mjpeg{query}"
+    with httpx.stream("GET", url, headers=bearer(house), timeout=10) as stream:
+        left = b""
+        for chunk in stream.iter_raw():
+            left += chunk
+            while (start := left.find(b"\xff\xd8")) >= 0:
+                head = left[:start]
+                length = int(head.rpartition(b"Content-Length: ")[2].split(b"\r")[0])
+                if len(left) < start + length:
+                    break
+                stamp = int(head.rpartition(b"X-Timestamp: ")[2].split(b"\r")[0])
+                yield stamp, left[start : start + length]
+                left = left[start + length :]
+
+
+def by_snapshot(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    url = f"{house.url}/api/v1/cameras/{camera}/snapshot.jpg{query}"
+    with httpx.Client(headers=bearer(house), timeout=10) as client:
+        while True:
+            found = client.get(url)
+            if found.status_code == 200:
+                yield int(found.headers["X-Timestamp"]), found.content
+
+
+EXITS = {"json": by_json, "v1": by_v1, "mjpeg": by_mjpeg, "snapshot": by_snapshot}
