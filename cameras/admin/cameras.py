@@ -46,6 +46,13 @@ class CameraAdmin(Noted[Camera]):
     search_fields = ("name", "organization__name")
     actions = ("enable", "disable", "test_connection")
 
+    def get_fieldsets(self, request: HttpRequest, obj: Camera | None = None) -> Any:
+        """To who may only look, Django would show the model's attribute `source`: in clear."""
+        if obj is None or self.has_change_permission(request, obj):
+            return super().get_fieldsets(request, obj)
+        shown = ["shown_source" if one == "source" else one for one in CameraAdminForm.Meta.fields]
+        return ((None, {"fields": shown}),)
+
     def note_saved(self, request: HttpRequest, before: Camera | None, after: Camera) -> None:
         note_camera(request, before, after)
 

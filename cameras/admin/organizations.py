@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 
 from cameras.admin.noting import CountsWhatGoes, Noted
+from cameras.admin.people import may_touch
 from cameras.audit import Action, note
 from cameras.models import Membership, Organization
+
+ABOVE = "Memberships of staff, one’s own as well, are changed by superusers alone; here that of {}."
+
+
+class _Members(BaseInlineFormSet):  # type: ignore[type-arg] # no generic at run time
+    """A role holds every scope of the organization: staff would raise themselves by it."""
+
+    request: ClassVar[HttpRequest]
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.forms:
+            if form.has_changed() or form in self.deleted_forms:
+                former = [one.user for one in Membership.objects.filter(pk=form.instance.pk)]
+                for person in (*former, form.cleaned_data.get("user")):
+                    if not may_touch(self.request, person):
+                        raise ValidationError(ABOVE.format(person))
 
 
 class MembershipInline(admin.TabularInline[Membership, Organization]):
     model = Membership
     extra = 0
     autocomplete_fields = ("user",)
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        kwargs["formset"] = type("Members", (_Members,), {"request": request})
+        return super().get_formset(request, obj, **kwargs)
 
 
 @admin.register(Organization)

@@ -33,7 +33,7 @@ RAISING = ("is_staff", "is_superuser", "groups", "user_permissions")
 ABOVE = "The accounts of staff are changed by superusers alone, and one's own under “Account”."
 
 
-def _may_touch(request: HttpRequest, person: User | None) -> bool:
+def may_touch(request: HttpRequest, person: User | None) -> bool:
     """Who may enter the admin is for superusers: whoever sets a password or an address, makes a
     sign-in link or takes the second factor away holds the account, and what it may."""
     above = person is not None and (person.is_staff or person.is_superuser)
@@ -123,7 +123,7 @@ class PersonAdmin(CountsWhatGoes[User], WithRights, UserAdmin[User]):
 
     def _refuse_above(self, request: HttpRequest, people: Iterable[User | None]) -> None:
         """Says why, where one of them is not for who asks; then nothing is done to any."""
-        if not all(_may_touch(request, person) for person in people):
+        if not all(may_touch(request, person) for person in people):
             raise PermissionDenied(ABOVE)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -135,10 +135,10 @@ class PersonAdmin(CountsWhatGoes[User], WithRights, UserAdmin[User]):
         return mine if request.user.is_superuser else (*mine, *RAISING)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+        return super().has_change_permission(request, obj) and may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        return super().has_delete_permission(request, obj) and may_touch(request, obj)
 
     def change_view(
         self,
@@ -151,7 +151,7 @@ class PersonAdmin(CountsWhatGoes[User], WithRights, UserAdmin[User]):
         person = self.get_object(request, unquote(object_id))
         if request.method == "POST":
             self._refuse_above(request, [person])
-        elif not _may_touch(request, person):
+        elif not may_touch(request, person):
             self.message_user(request, ABOVE, messages.WARNING)
         return super().change_view(request, object_id, form_url, extra_context)
 

@@ -15,7 +15,9 @@ from cameras.actors import Actor
 
 
 class WithActor(APIView):
-    """A view of somebody who may read something."""
+    """A view of somebody who may read something, or do what `least` names."""
+
+    least = "read"
 
     @property
     def actor(self) -> Actor:
@@ -27,9 +29,9 @@ class WithActor(APIView):
             raise PermissionDenied(f"This needs the scope “{scope}” in the organization.")
 
     def check_reach(self) -> None:
-        """403 for a token that may read nothing at all: an empty list would be a lie."""
-        if self.actor.roles and not self.actor.organization_ids("read"):
-            raise PermissionDenied("This needs the scope “read”.")
+        """403 for a token that may do so nowhere at all: an empty list would be a lie."""
+        if self.actor.roles and not self.actor.organization_ids(self.least):
+            raise PermissionDenied(f"This needs the scope “{self.least}”.")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -22,7 +22,7 @@ _WORDS = {
     "503": "Not just now; see `Retry-After`.",
 }
 _BY_OPERATION = {
-    "auth_login_create": ("429",),
+    "auth_login_create": ("429", "503"),
     "auth_logout_create": ("400",),
     "actions_chats_export_retrieve": ("400",),
     "send_frame": ("409", "503"),

@@ -97,7 +97,10 @@ _STREAMS: dict[str, Any] = {
             "parameters": [_CAMERA],
             "responses": {
                 "200": {"description": "A JPEG.", "content": {"image/jpeg": {}}},
-                "503": problem_response("There is no fresh picture; `detail` says why."),
+                "503": problem_response(
+                    "There is no fresh picture, or it cannot be put on record: then with "
+                    "`Retry-After`. `detail` says which."
+                ),
             },
         }
     },
@@ -111,7 +114,15 @@ _STREAMS: dict[str, Any] = {
             ),
             "security": SECURITY,
             "parameters": [_CAMERA, *_VARIANT],
-            "responses": {"200": {"description": "", "content": {"multipart/x-mixed-replace": {}}}},
+            "responses": {
+                "200": {
+                    "description": "JPEGs, one after the other.",
+                    "content": {"multipart/x-mixed-replace": {}},
+                },
+                "503": problem_response(
+                    "The view cannot be put on record just now; see `Retry-After`."
+                ),
+            },
         }
     },
     "/api/v1/actions/actions/send": {

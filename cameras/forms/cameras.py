@@ -53,9 +53,9 @@ class SourceForm(forms.ModelForm[Camera]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.setdefault("source", self.instance.shown_source)
-        masks = self.fields["masks"]
-        assert isinstance(masks, forms.JSONField)
-        masks.decoder, masks.show_hidden_initial = Decoder, True
+        masks = self.fields.get("masks")  # the admin makes forms without fields, to look at
+        if isinstance(masks, forms.JSONField):
+            masks.decoder, masks.show_hidden_initial = Decoder, True
         adding = self.instance._state.adding
         self.offer_classes(None if adding else [self.instance.organization])
 

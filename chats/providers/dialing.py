@@ -60,8 +60,7 @@ def check_base_url(text: str, listed: frozenset[str] = frozenset()) -> str:
         raise ValueError("The base URL ends with its path: no “?” and no “#”.")
     if "%" in host or (url.port is not None and not 0 < url.port < 65536):
         raise ValueError("The base URL is not an address.")
-    ip = networks.literal(host)
-    if ip is not None and not _permitted(url, [str(ip)], listed):
+    if not _conceivable(host.removesuffix("."), _port(url), listed):
         raise ValueError(closed(place(url)))
     return str(url).rstrip("/")
 
@@ -69,6 +68,17 @@ def check_base_url(text: str, listed: frozenset[str] = frozenset()) -> str:
 def closed(where: str) -> str:
     """The sentence for an address that is refused."""
     return f"{where} is closed to this server: who runs it can list that in SIDELINE_MODEL_SERVERS."
+
+
+def _conceivable(host: str, port: int, listed: frozenset[str]) -> bool:
+    """What is known before a look-up; localhost may lead to an IP of loopback that is listed."""
+    is_name = networks.literal(host) is None
+    try:
+        now = rule(listed=listed)
+    except OSError:
+        return is_name
+    loopback = {networks.place(ip, port) for ip in ("127.0.0.1", "::1")}
+    return now.permits_literal(host, port) or (is_name and not loopback.isdisjoint(listed))
 
 
 def _permitted(url: httpx.URL, ips: list[str], listed: frozenset[str]) -> bool:

@@ -12,6 +12,7 @@ KEYS = ("secret.key", "field.key")
 # By every start; `detectors` are copies of what the database holds.
 MADE_ANEW = ("static", "prepare.lock", "serving.lock", "detectors")
 ASIDE = "replaced-"
+DEEPEST = 100  # folders that a file lies in; Python goes down them one inside the other
 
 
 def tops(folder: Path, database: tuple[Path, ...]) -> list[Path]:
@@ -37,7 +38,7 @@ def _true(path: Path) -> Path:
 
 
 def files(top: Path, odd: list[str]) -> Iterator[Path]:
-    """The files at or below it; `odd` collects what is no file, or a link to another folder.
+    """The files at or below it; `odd` collects what is no file, too deep, or a link to a folder.
 
     The top itself may be such a link: to a larger disk, say.
     """
@@ -46,6 +47,10 @@ def files(top: Path, odd: list[str]) -> Iterator[Path]:
         return
     for folder, folders, names in os.walk(top):
         here = Path(folder)
+        if len(here.relative_to(top).parts) + 2 > DEEPEST:  # with `data` and the top
+            odd.append(folder)
+            folders.clear()
+            continue
         odd.extend(str(here / name) for name in folders if (here / name).is_symlink())
         for name in sorted(names):
             yield from _file(here / name, odd)

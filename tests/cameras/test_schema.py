@@ -63,3 +63,23 @@ def test_docs_page_needs_nothing_from_outside(house: Installation) -> None:
         assert httpx.get(house.url + asset).status_code == 200, asset
     assert "<style" not in page.text
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page.text), "an inline script"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "words"),
+    [
+        ("/api/v1/cameras/{id}/stream.mjpeg", "get", "503", "put on record"),
+        ("/api/v1/cameras/{id}/snapshot.jpg", "get", "503", "put on record"),
+        ("/api/v1/cameras/{id}/snapshot.jpg", "get", "503", "no fresh picture"),
+        ("/api/v1/auth/login", "post", "429", "Retry-After"),
+        ("/api/v1/auth/login", "post", "503", "Retry-After"),
+    ],
+)
+def test_refusals_that_pass_are_described(
+    house: Installation, path: str, method: str, status: str, words: str
+) -> None:
+    described = httpx.get(f"{house.url}/api/schema/?format=json").json()
+    answer = described["paths"][path][method]["responses"][status]
+    assert words in answer["description"]
+    assert "Retry-After" in answer["description"]
+    assert "application/problem+json" in answer["content"]

@@ -54,7 +54,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{target} was not written: {error}.") from None
         for path in odd:
-            self.stderr.write(f"Left out: {path} (no file, or a link to a folder).")
+            self.stderr.write(f"Left out: {path} (no file, a link to a folder, or too deep).")
         size = f"{target.stat().st_size / 1e6:.1f} MB"
         self.stdout.write(f"Wrote {target}, {size}: the database and {writer.files - 1} files.")
         self.stdout.write(

@@ -17,7 +17,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from cameras.audit import Action, note
 from project import occupancy
-from project.backups import archive, databases, places
+from project.backups import archive, databases, places, unpacking
 
 
 class Command(BaseCommand):
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         file, folder = options["file"].absolute(), settings.DATA_DIR
         database = databases.database_of(settings.DATABASES["default"])
         try:
-            with occupancy.alone(), archive.reading(file) as backup:
+            with occupancy.alone(), unpacking.reading(file) as backup:
                 _fits(backup.description, database)
                 there = places.tops(folder, database.files)
                 if not options["replace"] and (there or not database.is_empty()):

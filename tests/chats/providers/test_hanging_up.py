@@ -1,62 +1,83 @@
-"""Hanging up on a model: at once, at any moment, and without a socket left."""
+"""Hanging up on a model: at any moment, and without a socket left."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import time
 from contextlib import aclosing
 
+import httpx
 import psutil
 import pytest
 
+from chats.providers import openai_compatible
+from chats.providers.arrivals import BOUND, Arrivals
 from chats.providers.base import Finish
 from tests.chats.providers.asking import END, HELLO, client, event, heard_from
 from tests.endpoint import Model, Script
-from tests.waiting import until
+from tests.waiting import soon
 
 
-@pytest.mark.parametrize("script", [Script(silent=True), Script(gate_at=0), Script(gate_at=2)])
-async def test_cancelling_hangs_up_at_once(model: Model, script: Script) -> None:
+def is_reading() -> bool:
+    """Whether an answer has begun to come."""
+    return any(task.get_name() == "reading a model's answer" for task in asyncio.all_tasks())
+
+
+@pytest.mark.parametrize(
+    ("script", "begun", "so_far"),
+    [(Script(silent=True), False, ""), (Script(gate_at=0), True, ""),
+     (Script(gate_at=2), True, "You asked ")],
+    ids=["before its status", "before its first token", "in the middle"],
+)  # fmt: skip
+async def test_cancelling_hangs_up(model: Model, script: Script, begun: bool, so_far: str) -> None:
+    """It is not waited for what would have come: nothing does."""
     model.script = script
     provider = client(model)
+    told: list[str] = []
 
     async def listen() -> None:
-        async for _ in provider.answer(HELLO):
-            pass
+        async for piece in provider.answer(HELLO):
+            told.append(str(piece))
 
     task = asyncio.create_task(listen())
-    await asyncio.to_thread(until, lambda: model.running == 1)
-    await asyncio.sleep(0.05)
+    await soon(lambda: model.running == 1 and is_reading() == begun and "".join(told) == so_far)
     task.cancel()
-    started = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.to_thread(until, lambda: model.running == 0, 1.0)
-    assert time.monotonic() - started < 0.5
+    await soon(lambda: model.running == 0)
     await provider.close()
 
 
-async def test_closing_the_iterator_hangs_up_at_once(model: Model) -> None:
-    model.script = Script(pause=30.0)
+async def test_closing_the_iterator_hangs_up(model: Model) -> None:
+    model.script = Script(gate_at=1)
     provider = client(model)
     async with aclosing(provider.answer(HELLO)) as pieces:
         assert await anext(pieces)
         assert model.running == 1
-    await asyncio.to_thread(until, lambda: model.running == 0, 1.0)
+    await soon(lambda: model.running == 0)
     await provider.close()
 
 
-async def test_a_slow_reader_makes_the_endpoint_wait(model: Model) -> None:
-    pings = (b": " + b"x" * 1000 + b"\n") * 20_000  # 20 MB
+async def test_a_slow_reader_makes_the_endpoint_wait(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[Arrivals] = []
+
+    def kept(response: httpx.Response) -> Arrivals:
+        came.append(Arrivals(response))
+        return came[-1]
+
+    monkeypatch.setattr(openai_compatible, "Arrivals", kept)
+    pings = (b": " + b"x" * 1000 + b"\n") * 20_000  # 20 MB, more than the sockets' buffers take
     model.script = Script(raw=event(content="a") + pings + event(content="b") + END)
     provider = client(model)
     pieces = provider.answer(HELLO)
     assert await anext(pieces) == "a"
-    await asyncio.sleep(0.3)  # in which all of it could have been read, and is not
+    await soon(lambda: not came[0]._room.is_set())  # and from now on nothing is read
+    assert BOUND < came[0]._size < 2 * BOUND
     assert model.running == 1
     assert [piece async for piece in pieces] == ["b", Finish("stop")]
-    await asyncio.to_thread(until, lambda: model.running == 0)
+    await soon(lambda: model.running == 0)
     await provider.close()
 
 
@@ -71,6 +92,5 @@ async def test_hanging_up_at_any_moment_leaves_no_socket(model: Model) -> None:
         await asyncio.sleep(chance.uniform(0, 0.03))
         task.cancel()
         await asyncio.wait([task])
-    await asyncio.to_thread(until, lambda: model.running == 0)
-    await asyncio.to_thread(until, lambda: psutil.Process().num_fds() <= before)
+    await soon(lambda: model.running == 0 and psutil.Process().num_fds() <= before)
     await provider.close()

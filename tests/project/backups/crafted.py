@@ -77,3 +77,24 @@ def redescribed(**changes: object) -> Change:
         return member, data
 
     return change
+
+
+def worded(text: bytes) -> Change:
+    """Something else in place of what the backup says of itself."""
+
+    def change(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
+        return member, text if member.name == "sideline.json" else data
+
+    return change
+
+
+def announced(typed: bytes, size: int) -> bytes:
+    """A header that says that so many bytes of names and the like follow."""
+    header = tarfile.TarInfo("header")
+    header.type, header.size = typed, size
+    return header.tobuf(tarfile.GNU_FORMAT)
+
+
+def nested(times: int) -> bytes:
+    """Headers about headers."""
+    return (announced(tarfile.XHDTYPE, 512) + b"12 path=abc\n".ljust(512, b"\0")) * times

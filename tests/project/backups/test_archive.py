@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from project.backups import archive
+from project.backups import archive, places, unpacking
 from tests.project.backups.crafted import (
     Change,
+    announced,
     flipped,
     linked,
     longer,
+    nested,
     redescribed,
     renamed,
     retyped,
     rewritten,
     sparse_by_pax,
+    worded,
 )
 from tests.project.backups.holdings import FILM
 
@@ -37,12 +40,14 @@ from tests.project.backups.holdings import FILM
         (longer, "checksums do not fit"),
         (redescribed(format=2), "newer version"),
         (redescribed(surprise=1), "not a backup"),
+        (worded(b"[" * 900_000), "not a backup"),
+        (renamed("data/media" + "/d" * 1500), "holds what no backup holds"),
         (-3 * 512 - len(FILM), "cut short"),
         (3000, "damaged, or cut short"),
         (100, "damaged, or cut short"),
     ],
     ids=["up", "absolute", "elsewhere", "link", "flipped", "sparse", "contiguous", "sparse sums",
-         "long sums", "format", "described", "cut", "early", "short"],
+         "long sums", "format", "described", "brackets", "deep", "cut", "early", "short"],
 )  # fmt: skip
 def test_bad_backup_is_refused(
     small: Path, tmp_path: Path, change: Change | int, sentence: str
@@ -52,7 +57,7 @@ def test_bad_backup_is_refused(
         rewritten(small, bad, change)
     else:
         bad.write_bytes(small.read_bytes()[:change])
-    with pytest.raises(archive.BadBackup) as refused, archive.reading(bad) as reader:
+    with pytest.raises(archive.BadBackup) as refused, unpacking.reading(bad) as reader:
         reader.unpack(into)
     assert sentence in str(refused.value)
     assert not [path for path in tmp_path.rglob("outside*") if into not in path.parents]
@@ -84,7 +89,7 @@ def test_few_bytes_do_not_become_a_gigabyte(small: Path, tmp_path: Path, which: 
         to.write(b"\0" * 1024)
     with tarfile.open(bad) as made:
         assert max(made.getmembers(), key=lambda one: one.size).size == 2**30
-    with pytest.raises(archive.BadBackup), archive.reading(bad) as reader:
+    with pytest.raises(archive.BadBackup), unpacking.reading(bad) as reader:
         reader.unpack(into)
     assert sum(path.stat().st_size for path in into.rglob("*") if path.is_file()) < 10**6
 
@@ -92,5 +97,63 @@ def test_few_bytes_do_not_become_a_gigabyte(small: Path, tmp_path: Path, which: 
 @pytest.mark.one_database
 def test_what_is_unpacked_is_never_more_than_the_archive(small: Path, tmp_path: Path) -> None:
     with tarfile.open(small) as tar, pytest.raises(archive.BadBackup) as refused:
-        archive.Reader(tar, len(FILM) + 100).unpack(tmp_path / "into")
+        unpacking.Reader(tar, len(FILM) + 100).unpack(tmp_path / "into")
     assert "more than it holds" in str(refused.value)
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    "changes",
+    [{"made_at": "yesterday"}, {"made_at": 7}, {"made_at": "2026-11-25T16:00:00"},
+     {"made_at": "2026-11-25T16:00:00+01:00"}, {"keys": 1}, {"vendor": 7}, {"vendor": "\x1b[2J"},
+     {"migrations": 7}, {"migrations": "cameras.0001_initial"}, {"migrations": [7]}],
+    ids=str,
+)  # fmt: skip
+def test_what_a_backup_says_of_itself_is_checked_before_anything_else(
+    small: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    bad = rewritten(small, tmp_path / "bad.tar", redescribed(**changes))
+    with pytest.raises(archive.BadBackup, match="not a backup"), unpacking.reading(bad):
+        pytest.fail("it was taken for a backup")
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("where", ["first", "later"])
+@pytest.mark.parametrize(
+    "header",
+    [announced(tarfile.XHDTYPE, 20 * 2**30), announced(tarfile.XHDTYPE, 2**62),
+     announced(tarfile.XHDTYPE, -512), announced(tarfile.XGLTYPE, 2**62),
+     announced(tarfile.GNUTYPE_LONGNAME, 2**62), announced(tarfile.GNUTYPE_SPARSE, 2**62),
+     nested(2000)],
+    ids=["20 GiB", "4 EiB", "less than none", "global", "a long name", "sparse", "nested"],
+)  # fmt: skip
+def test_a_header_is_not_believed_how_much_follows_it(
+    small: Path, tmp_path: Path, header: bytes, where: str
+) -> None:
+    bad, whole = tmp_path / "bad.tar", small.read_bytes()
+    with tarfile.open(small) as tar:
+        at = 0 if where == "first" else tar.getmembers()[1].offset
+    bad.write_bytes(whole[:at] + header + whole[at:])
+    with (
+        pytest.raises(archive.BadBackup, match="holds what no backup holds"),
+        unpacking.reading(bad) as reader,
+    ):
+        reader.unpack(tmp_path / "into")
+
+
+@pytest.mark.one_database
+def test_what_would_be_too_deep_to_come_back_is_left_out_and_told(tmp_path: Path) -> None:
+    deepest = tmp_path / "media" / Path(*"d" * (places.DEEPEST - 2))  # and “data” above it
+    (deepest / "d").mkdir(parents=True)
+    for path in (deepest, deepest / "d"):
+        (path / "final.mp4").write_bytes(FILM)
+    odd: list[str] = []
+    assert [*places.files(tmp_path / "media", odd)] == [deepest / "final.mp4"]
+    assert odd == [str(deepest / "d")]
+    described = archive.Description("2026-11-25T16:00:00+00:00", "sqlite", True, [])
+    name = f"data/{(deepest / 'final.mp4').relative_to(tmp_path)}"
+    with archive.writing(tmp_path / "deep.tar", described) as writer:
+        writer.add(name, deepest / "final.mp4")
+    with unpacking.reading(tmp_path / "deep.tar") as reader:
+        reader.unpack(tmp_path / "into")
+    assert (tmp_path / "into" / name).read_bytes() == FILM

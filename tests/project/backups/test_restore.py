@@ -120,6 +120,7 @@ def test_backup_that_does_not_fit_changes_nothing(
                 "a newer version of Sideline (cameras.9999",
             ),
             (redescribed(vendor=other), f"This backup is of {other}"),
+            (redescribed(made_at="yesterday"), "This is not a backup of Sideline"),
             (flipped, "checksums do not fit"),
             (redescribed(), "file is not a database|does not appear to be a valid archive"),
         ):
