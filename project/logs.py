@@ -5,8 +5,13 @@ import re
 
 from django.core.exceptions import RequestAborted
 
+LONGEST = 2000  # characters of a message; strangers choose the path of a request, and more
+CUT = "…"
+
+# A stranger's text meets these on the loop: each begins with a fixed word, so that none is tried
+# again from every letter of a long one. A password that was cut has no @ behind it any more.
 _SECRETS = (
-    (re.compile(r"(?P<keep>[a-z]+://[^\s/:@]*:)[^\s@/]+(?=@)"), r"\g<keep>•••"),
+    (re.compile(rf"(?P<keep>://[^\s/:@]*:)[^\s@/]+(?=[@{CUT}])"), r"\g<keep>•••"),
     (
         re.compile(r"(?P<keep>(?:ticket|token|key|password|pwd|pass)=)[^\s&\"']+", re.I),
         r"\g<keep>•••",
@@ -27,6 +32,12 @@ class RedactingFormatter(logging.Formatter):
         for pattern, replacement in _SECRETS:
             line = pattern.sub(replacement, line)
         return line
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line without a traceback, which is ours and stays whole."""
+        if (more := len(record.message) - LONGEST) > 0:
+            record.message = f"{record.message[:LONGEST]}{CUT} ({more} characters more)"
+        return super().formatMessage(record)
 
 
 class OthersFaults(logging.Filter):

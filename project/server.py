@@ -1,4 +1,4 @@
-"""Daphne's server with bounds: on request bodies, on what waits in a socket, on shutting down.
+"""Daphne's server with bounds: on requests, on what waits in a socket, on shutting down.
 
 A scope's extensions have `sideline.waiting`, the bytes that wait in its connection, and over plain
 TCP its writable end: a WebSocket's `sideline.wire`, a request's `sideline.response`. Daphne has no
@@ -7,124 +7,24 @@ hooks for these, so its classes are subclassed; `tests/project/test_server.py` p
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from daphne.http_protocol import WebRequest
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketProtocol
-from django.conf import settings
 from twisted.internet import reactor as installed_reactor
+from twisted.web.http import _GenericHTTPChannelProtocol
 
-from project import uploads
+from project.connections import PatientChannel, is_taken
+from project.requests import FRAME_BODY_LIMIT, BoundedRequest
 from project.socket_wire import SocketWire
 from project.sockets import ListenedSocket
 from project.wire import ResponseWire, Wire, tcp_of
 
-BODY_LIMIT = 1024 * 1024
-FRAME_BODY_LIMIT = 12 * 1024 * 1024  # 8 MiB of JPEG, as base64 in JSON
-DISCARD_LIMIT = 64 * 1024 * 1024
 reactor: Any = installed_reactor
 
 LISTEN_S = 0.25  # how often it is looked whether a viewer has said something, or has gone
 NOBODY_S = 1.0  # ... while there is none who must be asked
-
-
-class BoundedRequest(WebRequest):  # type: ignore[misc]
-    """Refuses a body by its declared length or by what arrives, before Daphne spools it to disk.
-
-    A large one needs a place (uploads.py), and words that may be a credential; whether they are
-    one, the view asks. So a stream key in the body alone will do for 1 MiB.
-    """
-
-    _place: uploads.Place | None = None
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        # Twisted would read a form on the loop, of anybody: 15 s for 11 MiB of `a=b&`.
-        super().__init__(*args, parsePOSTFormSubmission=False, **more)
-
-    def gotLength(self, length: int | None) -> None:
-        path = self.channel._path.partition(b"?")[0].rstrip(b"/")
-        self._limit = FRAME_BODY_LIMIT if path.endswith(b"/actions/send") else BODY_LIMIT
-        self._received, self._refused = 0, False
-        size = length or 0
-        bad = self._is_too_large(size)
-        super().gotLength(0 if bad else length)
-        if bad:
-            self._refuse_large(size)
-
-    def handleContentChunk(self, data: bytes) -> None:
-        self._received += len(data)
-        if self._refused:
-            if self._received > DISCARD_LIMIT:
-                self.channel.transport.abortConnection()
-            return
-        if self._place is not None:
-            self._place.hear(len(data))
-        if self._is_too_large(self._received):
-            self._refuse_large(self._received)
-        elif self._received > BODY_LIMIT and self._place is None and not self._claim():
-            self._refuse(503, "Service Unavailable", "Too many large requests at once; try again.")
-        else:
-            super().handleContentChunk(data)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        self._let_go()
-        if self._refused:
-            self.channel.loseConnection()
-        else:
-            self.requestHeaders.removeHeader(b"daphne-root-path")  # not a client's to say
-            super().requestReceived(command, path, version)
-
-    def connectionLost(self, reason: Any) -> None:
-        self._let_go()
-        super().connectionLost(reason)
-
-    def _claim(self) -> bool:
-        peer = getattr(self.channel.transport.getPeer(), "host", "")
-        forwarded = self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])
-        client = uploads.client_of(peer, forwarded)
-        if not uploads.is_free(client):
-            return False
-        channel = self.channel
-        self._place = uploads.Place(client, channel.callLater, channel.transport.abortConnection)
-        return True
-
-    def _let_go(self) -> None:
-        if self._place is not None:
-            self._place.leave()
-            self._place = None
-
-    def _is_too_large(self, size: int) -> bool:
-        """Of more than 1 MiB it has to say who it is, true or not."""
-        if not BODY_LIMIT < size <= self._limit:
-            return size > self._limit
-        told = self.requestHeaders.getRawHeaders(b"authorization", [b""])[0].strip()
-        return not told and not self.received_cookies.get(settings.SESSION_COOKIE_NAME.encode())
-
-    def _refuse_large(self, length: int) -> None:
-        if length > self._limit:
-            self._refuse(413, "Content Too Large", "The request is larger than this address takes.")
-        else:
-            self._refuse(401, "Unauthorized", "More than 1 MiB needs a token, or signing in.")
-
-    def _refuse(self, status: int, title: str, detail: str) -> None:
-        """Answer now, then read on and discard, so that the client gets to see the answer."""
-        self._refused = True
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        body = json.dumps(problem).encode()
-        self._let_go()
-        more = {401: "WWW-Authenticate: Bearer\r\n", 503: "Retry-After: 1\r\n"}.get(status, "")
-        origin = self.requestHeaders.getRawHeaders(b"origin", [b""])[0].decode("latin-1")
-        if origin in settings.CORS_ALLOWED_ORIGINS:
-            more += f"Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n"
-            more += "Access-Control-Expose-Headers: Retry-After\r\n"
-        self.channel.transport.write(
-            f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n{more}"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
-            + body
-        )
 
 
 class Server(DaphneServer):  # type: ignore[misc]
@@ -146,7 +46,12 @@ class Server(DaphneServer):  # type: ignore[misc]
         from daphne import server as daphne_server
 
         class Factory(daphne_server.HTTPFactory):  # type: ignore[misc]
+            def protocol(self) -> Any:
+                return _GenericHTTPChannelProtocol(PatientChannel())
+
             def buildProtocol(self, addr: Any) -> Any:
+                if not is_taken(addr):
+                    return None  # closed at once, with nothing made for it
                 protocol = super().buildProtocol(addr)
                 protocol.requestFactory = BoundedRequest
                 return protocol
@@ -171,7 +76,7 @@ class Server(DaphneServer):  # type: ignore[misc]
             tcp.setTcpKeepAlive(True)  # else who vanished while nothing was sent stays for ever
         if isinstance(protocol, WebSocketProtocol):
             if "/ws/publish/" in scope["path"]:
-                protocol.most = FRAME_BODY_LIMIT
+                protocol.expect_pictures(FRAME_BODY_LIMIT)
             if tcp is transport:
                 extensions["sideline.wire"] = protocol.wire = SocketWire(tcp, protocol)
         elif tcp is not None and tcp is transport:

@@ -1,15 +1,22 @@
-"""All settings; the only place that reads the environment. Every variable is optional."""
+"""The settings: these, and what is imported from the rooms beside it. Only here is the environment
+read; every variable is optional."""
 
 from pathlib import Path
 
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
 
-from project.backends import caches, channel_layers
-from project.credentials import *  # noqa: F403
+from project.credentials import (  # noqa: F401  # isort:skip
+    AUTHENTICATION_BACKENDS, AUTH_PASSWORD_VALIDATORS, AUTH_USER_MODEL, AXES_CLIENT_IP_CALLABLE,
+    AXES_COOLOFF_TIME, AXES_DISABLE_ACCESS_LOG, AXES_FAILURE_LIMIT, AXES_HANDLER,
+    AXES_LOCKOUT_CALLABLE, AXES_LOCKOUT_PARAMETERS, AXES_RESET_ON_SUCCESS, AXES_VERBOSE,
+    KNOX_TOKEN_MODEL, LOGIN_REDIRECT_URL, LOGIN_URL, LOGOUT_REDIRECT_URL, PASSWORD_HASHERS,
+    PASSWORD_RESET_TIMEOUT, REST_KNOX, SESSION_ENGINE,
+)  # fmt: skip
 from project.environment import BadSetting, Environment, own_hosts
 from project.logs import LOGGING  # noqa: F401
 from project.rest import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
+from project.shared_stores import caches, channel_layers
 
 django_stubs_ext.monkeypatch()  # generic Django classes take [types] at run time, too
 
@@ -78,6 +85,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "project.caching.Private",
     "project.policy.ContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -74,6 +74,13 @@ def passed_on(response: Response) -> Headers:
     return [each for each in lowered if each[0] not in _OURS]
 
 
+def is_disguised(response: Response) -> bool:
+    """Whether FFmpeg would read in it what we do not see: packed, or a success of another kind."""
+    coding = response.headers.get_all("content-encoding", [])
+    odd = 200 <= response.status < 300 and response.status not in (200, 206)
+    return odd or any(value.strip().lower() not in ("", "identity") for value in coding)
+
+
 def is_recording(response: Response, body: bytes) -> bool:
     """Whether this comes as fast as it is taken. A live stream sets its own pace, and has no end.
 

@@ -93,6 +93,9 @@ class Gate(Egress):
             self._note(Answer(address, error=error))
             return exchange.reply(client, 502)
         status = 502 if response.status == 407 else response.status  # ours to ask, not theirs
+        if exchange.is_disguised(response):
+            self._note(Answer(address, error=ValueError("no plain answer")))
+            return exchange.reply(client, 502)
         self._note(Answer(address, status, response.headers.get_content_type()))
         if status in (200, 206):
             if body.startswith(b"#EXTM3U"):

@@ -6,6 +6,7 @@ The source goes in by standard input: command lines are public on the machine.
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -114,6 +115,9 @@ def probe(
 
 
 if __name__ == "__main__":
+    from cameras.ingest.worker import MEMORY
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     asked = json.load(sys.stdin)
     asked |= {"media_root": Path(asked["media_root"]), "listed": frozenset(asked["listed"])}
     print(json.dumps(asdict(probe(**asked))), flush=True)

@@ -14,12 +14,13 @@ from urllib.parse import quote, unquote
 
 from cameras.ingest.interfaces import rule
 from cameras.ingest.networks import literal, place
+from cameras.ingest.queries import MASK as MASK
+from cameras.ingest.queries import masked
 
 KINDS = ("rtsp", "http", "device", "file", "push", "demo")
 SCHEMES = {"rtsp": ("rtsp", "rtsps"), "http": ("http", "https")}
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 MAX_LENGTH = 2000
-MASK = "•••"
 
 _DEVICE = re.compile(r"(?:/dev/video)?([0-9]|[1-5][0-9]|6[0-3])", re.ASCII)
 _ADDRESS = re.compile(
@@ -31,12 +32,6 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
-_SECRET = re.compile(
-    r"(?P<key>(?:^|[?&;/_=])[^=&;?/\s]*"
-    r"(?:password|passwd|passphrase|pass|pwd|psw|pas|pw|pin|jwt|session|token|key|secret|auth|sig)"
-    r"[^=&;?/\s]*=|(?:user|usr|login)[^=&;?/\s]*=[^:&;\s]*:)[^&;\s]*",
-    re.IGNORECASE,
-)
 
 
 class SourceError(ValueError):
@@ -171,15 +166,21 @@ def file_path(source: str, media_root: Path) -> Path:
 
 
 def redact(source: str) -> str:
-    """The source with its password and secret-looking query values masked. Never raises."""
+    """The source without its password, and without what may be one. Never raises."""
+    if len(source) > MAX_LENGTH:
+        return MASK  # it is none
     scheme, separator, rest = source.partition("://")
     if not separator:
         scheme, rest = "", source
+    whole = _ADDRESS.fullmatch(source) is not None
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
-    cut = rest.rfind("@") if _ADDRESS.fullmatch(source) is None else authority.rfind("@")
+    cut = authority.rfind("@") if whole else rest.rfind("@")
+    login = ""
     if cut >= 0:
         user, colon, _ = rest[:cut].partition(":")
-        user = user if colon or _ADDRESS.fullmatch(source) else ""
-        masked = f"{user}:{MASK}" if colon else user or MASK
-        rest = masked + rest[cut:]
-    return scheme + separator + _SECRET.sub(lambda found: found["key"] + MASK, rest)
+        user = user if colon or whole else ""
+        login = (f"{user}:{MASK}" if colon else user or MASK) + "@"
+        rest = rest[cut + 1 :]
+    # Without a scheme it is a device, or a file, and may have any name.
+    shown = re.split(r"[/?#\\;]" if separator else "[?]", rest, maxsplit=1)[0]
+    return scheme + separator + login + shown + masked(rest[len(shown) :])

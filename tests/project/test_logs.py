@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import pytest
 from django.core.exceptions import DisallowedHost
@@ -18,6 +19,9 @@ pytestmark = pytest.mark.one_database
     [
         "rtsp://user:hunter2@cam/1",
         "redis://:hunter2@host:6379/0",
+        "RTSPS://user:hunter2@cam/1",
+        "camera.rtsp://user:hunter2@cam/1",
+        "x" * 1970 + "rtsp://u:hunter2hunter2@cam/1",
         "GET /ws/stream/x?ticket=hunter2&a=1",
         "http://cam/video?user=a&pwd=hunter2",
         "Authorization: Bearer hunter2",
@@ -31,10 +35,37 @@ pytestmark = pytest.mark.one_database
     ],
 )
 def test_secrets_are_masked(said: str) -> None:
-    record = logging.LogRecord("x", logging.INFO, "", 0, said, (), None)
-    line = RedactingFormatter("{message}", style="{").format(record)
-    assert "hunter2" not in line
+    line = written(said)
+    assert "hunter" not in line
     assert "•••" in line
+
+
+def written(said: str, failure: BaseException | None = None) -> str:
+    """The line, and the traceback, that the log gets."""
+    thrown = (type(failure), failure, None) if failure else None
+    record = logging.LogRecord("x", logging.INFO, "", 0, "Not Found: %s", (said,), thrown)
+    return RedactingFormatter("{levelname} {message}", style="{").format(record)
+
+
+def test_long_message_is_cut_and_says_so() -> None:
+    line = written("/" + "a" * 16_000)
+    assert line.startswith("INFO Not Found: /aaa")
+    assert line.endswith("… (14012 characters more)")
+    assert len(line) < 2100
+    assert written("a" * 1500) == "INFO Not Found: " + "a" * 1500
+
+
+HOSTILE = ["a", "aA", "://", "a://", "a://:", "://:a", "key=", "passwd", "Bearer ", "sk_", "-sk_a",
+           "/signin", "/signin/reset/", "/shared/a", " ", "\n", "a.", "%", "é"]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE, ids=repr)
+def test_no_text_holds_the_log_up(piece: str) -> None:
+    """A traceback is not cut, and holds a stranger's text. Quadratic, this takes minutes."""
+    began = time.thread_time()
+    line = written("", ValueError(piece * (400_000 // len(piece))))
+    assert time.thread_time() - began < 10
+    assert line.startswith("INFO")
 
 
 def test_fault_of_a_peer_is_one_line_and_our_own_keeps_its_traceback() -> None:

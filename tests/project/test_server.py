@@ -246,10 +246,10 @@ def test_more_than_a_handshake_before_it_is_answered_ends_the_connection() -> No
 
 
 def test_what_is_relied_upon_in_daphne_and_twisted_is_there(house: Installation) -> None:
-    """The names that `project/server.py` reaches for; an update must not lose them silently."""
+    """The names that our rooms reach for; an update must not lose them silently."""
     from daphne import http_protocol, server, ws_protocol
     from twisted.internet.abstract import FileDescriptor
-    from twisted.web.http import HTTPChannel
+    from twisted.web.http import HTTPChannel, HTTPFactory
 
     assert issubclass(server.HTTPFactory, http_protocol.HTTPFactory)
     assert {"gotLength", "handleContentChunk", "requestReceived"} <= set(
@@ -257,10 +257,12 @@ def test_what_is_relied_upon_in_daphne_and_twisted_is_there(house: Installation)
     )
     assert {"dataBuffer", "offset", "_tempDataLen"} <= set(dir(FileDescriptor(object())))
     assert hasattr(ws_protocol.WebSocketProtocol, "sendClose")
-    assert {"handle_reply", "onPing", "onMessageFrameBegin", "sendCloseFrame"} <= set(
-        dir(ws_protocol.WebSocketProtocol)
-    )
-    assert hasattr(HTTPChannel, "loseConnection")
+    relied = {"handle_reply", "onPing", "onMessageBegin", "onMessageFrameBegin", "sendCloseFrame",
+              "onMessageFrameData", "onFrameBegin", "processData", "consumeData"}  # fmt: skip
+    assert relied <= set(dir(ws_protocol.WebSocketProtocol))
+    assert {"loseConnection", "dataReceived", "connectionMade"} <= set(dir(HTTPChannel))
+    assert HTTPChannel()._handlingRequest is False
+    assert type(HTTPFactory().protocol()._channel) is HTTPChannel
     assert hasattr(http_protocol.WebRequest, "parseCookies")  # before `gotLength`
 
 

@@ -1,0 +1,43 @@
+"""What of an address is shown, and how long that takes to tell; see test_sources.py as well."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from cameras.ingest.sources import redact
+
+
+@pytest.mark.parametrize(
+    "key",
+    "p code access psk hash credentials X-Amz-Credential pwd token _pw sig sid a.b a[0] é".split(),
+)
+def test_what_a_query_says_under_an_unknown_key_is_not_shown(key: str) -> None:
+    for source in (f"http://h/v?channel=1&{key}=hunter2&fps=5", f"rtsp://h/v/{key}=hunter2?fps=5"):
+        assert "hunter2" not in redact(source)
+        assert redact(source).endswith("fps=5")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rtsp://h/cam/realmonitor?channel=1&subtype=0",
+        "rtsp://h/Streaming/Channels/101?transportmode=unicast",
+        "rtsp://h/user=admin_channel=1_stream=0.sdp?real_stream",
+        "http://h/axis-cgi/mjpg/video.cgi?resolution=640x480&fps=5&compression=30",
+        "http://[fd00::1]:8080/live.m3u8",
+        "match 1:0 (user=a).mp4",
+    ],
+)
+def test_what_says_which_picture_is_wanted_is_shown(source: str) -> None:
+    assert redact(source) == source
+
+
+@pytest.mark.parametrize("piece", ["_pw", "user=a_", "a=", "user:", "@", "/", "?", "%", "&pw="])
+def test_no_source_takes_long_to_redact(piece: str) -> None:
+    source = "rtsp://h/" + piece * (1990 // len(piece))
+    began = time.thread_time()
+    redact(source)
+    assert time.thread_time() - began < 0.5
+    assert redact(source + "hunter2" * 300) == "•••"

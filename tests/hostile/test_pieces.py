@@ -1,0 +1,96 @@
+"""Messages in endless pieces, and endless frames: counted, however little is in them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+
+import pytest
+
+from project.sockets import FRAMES_S, PUBLISHED_FRAMES, PUBLISHED_S, ListenedSocket
+from tests.hostile.peer import BINARY, PING, PONG, TEXT, Gone, Peer, frame
+from tests.hostile.siege import Siege
+from tests.publishers import v1_parcel
+
+pytestmark = pytest.mark.one_database
+
+
+def publisher(siege: Siege) -> Peer:
+    path = f"/ws/publish/{siege.cast.push}"
+    return Peer(siege.house.port, path, siege.cast["operator"].bearer, v1=True)
+
+
+def viewer(siege: Siege, *, v1: bool) -> Peer:
+    """Who has a stream key, and nothing else."""
+    return Peer(siege.house.port, f"/ws/stream/{siege.cast.key}", {}, v1=v1)
+
+
+def open_to(siege: Siege, publishes: bool) -> Peer:
+    return publisher(siege) if publishes else viewer(siege, v1=True)
+
+
+def send(siege: Siege, peer: Peer, data: bytes) -> None:
+    siege.count(data, 1)
+    peer.send(data)
+
+
+def code_of(peer: Peer) -> int:
+    """How it was closed."""
+    try:
+        while True:
+            peer.hear()
+    except Gone as gone:
+        return gone.code
+
+
+@pytest.mark.parametrize("v1", [False, True], ids=["seed", "v1"])
+def test_viewers_empty_pieces_end_the_socket(siege: Siege, v1: bool) -> None:
+    with siege.withstood(), contextlib.closing(viewer(siege, v1=v1)) as peer:
+        send(siege, peer, frame(TEXT, b"{", fin=False) + frame(0, b"", fin=False) * 200)
+        assert code_of(peer) == 1009
+
+
+def test_publishers_pieces_end_the_socket_before_they_are_many(siege: Siege) -> None:
+    with siege.withstood(), contextlib.closing(publisher(siege)) as peer:
+        pieces = frame(0, b"xx", fin=False) * PUBLISHED_FRAMES
+        send(siege, peer, frame(BINARY, b"xx", fin=False) + pieces)
+        assert code_of(peer) == 1009
+
+
+def test_picture_in_as_many_pieces_as_are_allowed_is_taken(siege: Siege) -> None:
+    with contextlib.closing(publisher(siege)) as peer:
+        for many in (1, PUBLISHED_FRAMES):
+            whole = v1_parcel()
+            begun = frame(BINARY, whole, fin=many == 1)
+            ended = frame(0, b"", fin=False) * (many - 2) + frame(0, b"") * (many > 1)
+            peer.send(begun + ended)
+            opcode, said = peer.hear()
+            assert opcode == TEXT
+            assert "ack" in json.loads(said), said
+
+
+@pytest.mark.parametrize("publishes", [True, False], ids=["publisher", "viewer"])
+def test_who_sends_more_frames_than_a_second_has_is_not_read_meanwhile(
+    siege: Siege, publishes: bool
+) -> None:
+    """None is lost; but what follows is heard in the seconds after."""
+    many = 2 * (PUBLISHED_S if publishes else FRAMES_S) + 10
+    with siege.withstood(), contextlib.closing(open_to(siege, publishes)) as peer:
+        began = time.monotonic()
+        send(siege, peer, frame(PONG, b"") * many + frame(PING, b"there?"))
+        while peer.hear() != (PONG, b"there?"):
+            pass
+        assert time.monotonic() - began > 1.5
+
+
+def test_frame_that_comes_by_crumbs_is_one_object() -> None:
+    heard = ListenedSocket()
+    heard.websocket_version = 13
+    heard.onMessageBegin(True)
+    heard.onMessageFrameBegin(3000)
+    for n in range(3000):
+        heard.onMessageFrameData(b"%d" % (n % 10))
+    assert len(heard.frame_data) == 1
+    heard.onMessageFrameEnd()
+    assert b"".join(heard.message_data) == b"0123456789" * 300
