@@ -49,19 +49,18 @@ class ListenedSocket(WebSocketProtocol):  # type: ignore[misc]
         self.most, self.most_frames, self.each_second = most, PUBLISHED_FRAMES, PUBLISHED_S
 
     def dataReceived(self, data: bytes) -> None:
+        # What viewers say all the time comes first. In a pause nothing is `left`.
+        if self.left > 0 and self.hear is not None and not self.data and self.current_frame is None:
+            rest = short_texts(data, self.hear)
+            self.left -= (len(data) - len(rest)) >> 4  # about as many as there were
+            if not rest:
+                return
+            data = rest
         if self.state == self.STATE_CONNECTING and len(self.data) + len(data) > MESSAGE_LIMIT:
             self.transport.abortConnection()  # more than any handshake, before it is answered
-            return
-        if self.deaf:
-            return
-        if self.pause is not None:
+        elif self.pause is not None:
             self._keep(data)
-            return
-        if self.hear is not None and not self.data and self.current_frame is None and self.left > 0:
-            size = len(data)
-            data = short_texts(data, self.hear)
-            self.left -= (size - len(data)) // 16  # about as many as there were
-        if data:
+        elif not self.deaf:
             super().dataReceived(data)
 
     def _keep(self, data: bytes) -> None:
