@@ -130,6 +130,16 @@ class PersonAdmin(CountsWhatGoes[User], WithRights, UserAdmin[User]):
         self._refuse_above(request, objs)
         return super().get_deleted_objects(objs, request)
 
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Without the button that leads to a refusal."""
+        mine = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return mine
+        return [
+            (name, {**told, "fields": [one for one in told["fields"] if one != "password"]})
+            for name, told in mine
+        ]
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         mine = super().get_readonly_fields(request, obj)
         return mine if request.user.is_superuser else (*mine, *RAISING)

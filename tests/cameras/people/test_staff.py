@@ -139,6 +139,7 @@ def test_staff_reads_staff_and_is_told_why_no_more(clerk: User, colleague: User)
     assert "accounts of staff are changed by superusers alone" in page
     assert 'name="email"' not in page
     assert "colleague@example.org" in page
+    assert "../password/" not in page, "a button that leads to a refusal"
 
 
 def test_one_of_them_among_ordinary_people_and_nothing_is_done(
