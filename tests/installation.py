@@ -87,7 +87,7 @@ class Installation:
     def serve(self) -> subprocess.Popen[bytes]:
         """Start the server on a prepared database and wait until it answers."""
         process = self.spawn("serve", "--prepare")
-        until(self.answers, 30, "the server")
+        until(self.answers, 60, "the server")
         return process
 
     def children(self, what: str) -> list[psutil.Process]:
@@ -175,3 +175,17 @@ def installed(folder: Path, **environment: str) -> Iterator[Installation]:
         yield installation
     finally:
         installation.stop()
+
+
+@contextlib.contextmanager
+def beside(house: Installation, **more: str) -> Iterator[Installation]:
+    """Another web process on the same database, with the same settings but for `more`."""
+    second = Installation(house.folder)
+    second.environment = house.environment | {"SIDELINE_PORT": str(second.port), **more}
+    second.token = house.token
+    try:
+        second.spawn("serve")
+        until(second.answers, 60, "the second server")
+        yield second
+    finally:
+        second.stop()

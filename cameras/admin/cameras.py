@@ -21,7 +21,7 @@ from cameras.api.pictures import newest
 from cameras.audit import Action, note
 from cameras.audit.changes import note_camera
 from cameras.audit.stills import saw_still
-from cameras.forms.cameras import SourceForm
+from cameras.forms.cameras import FIELDS, SourceForm
 from cameras.models import Camera, CameraStill
 from cameras.models.cameras import CameraQuerySet
 from cameras.views.camera_edit import tried
@@ -30,10 +30,7 @@ from cameras.views.camera_edit import tried
 class CameraAdminForm(SourceForm):
     class Meta:
         model = Camera
-        fields = (
-            "organization", "name", "kind", "source", "enabled", "detect", "classes", "threshold",
-            "fps", "width", "quality", "masks", "time_zone",
-        )  # fmt: skip
+        fields = FIELDS
 
 
 @admin.register(Camera)
@@ -50,7 +47,7 @@ class CameraAdmin(Noted[Camera]):
         """To who may only look, Django would show the model's attribute `source`: in clear."""
         if obj is None or self.has_change_permission(request, obj):
             return super().get_fieldsets(request, obj)
-        shown = ["shown_source" if one == "source" else one for one in CameraAdminForm.Meta.fields]
+        shown = ["shown_source" if one == "source" else one for one in FIELDS]
         return ((None, {"fields": shown}),)
 
     def note_saved(self, request: HttpRequest, before: Camera | None, after: Camera) -> None:

@@ -15,6 +15,10 @@ from cameras.models import Camera, Kind, Organization, Weights
 
 SHOWN = 24  # of an own model's labels; the rest is folded away
 COMMON_FIRST = (*DEFAULT_CLASSES, *sorted({*COCO} - {*DEFAULT_CLASSES}))
+FIELDS = (
+    "organization", "name", "kind", "source", "enabled", "detect", "classes", "threshold",
+    "fps", "width", "quality", "masks", "time_zone",
+)  # fmt: skip
 NAME_TAKEN = next(
     rule.violation_error_message
     for rule in Camera._meta.constraints
@@ -108,10 +112,7 @@ class CameraForm(WithZones, SourceForm):
 
     class Meta:
         model = Camera
-        fields = (
-            "organization", "name", "kind", "source", "enabled", "detect", "classes", "threshold",
-            "fps", "width", "quality", "masks", "time_zone",
-        )  # fmt: skip
+        fields = FIELDS
         widgets = {"time_zone": ZONE_INPUT, "masks": forms.HiddenInput}  # noqa: RUF012
         help_texts = {  # noqa: RUF012
             "threshold": "From 0.05 to 0.95. Lower finds more and errs more.",

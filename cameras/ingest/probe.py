@@ -6,7 +6,6 @@ The source goes in by standard input: command lines are public on the machine.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cameras.ingest.isolation import bare_environment
+from cameras.ingest.isolation import bare_environment, bound_memory
 from cameras.ingest.sources import SourceError, check
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -115,9 +114,7 @@ def probe(
 
 
 if __name__ == "__main__":
-    from cameras.ingest.worker import MEMORY
-
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    bound_memory()
     asked = json.load(sys.stdin)
     asked |= {"media_root": Path(asked["media_root"]), "listed": frozenset(asked["listed"])}
     print(json.dumps(asdict(probe(**asked))), flush=True)

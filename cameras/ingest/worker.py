@@ -8,7 +8,6 @@ When the link closes, the process ends.
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import sys
@@ -28,6 +27,7 @@ from cameras.ingest.capture import Capture
 from cameras.ingest.encoding import Renditions
 from cameras.ingest.following import DETECTIONS_PER_SECOND, Follower
 from cameras.ingest.freshness import State
+from cameras.ingest.isolation import bound_memory
 from cameras.ingest.link import Link
 from cameras.ingest.masks import Masks
 from cameras.ingest.pictures import Picture
@@ -39,7 +39,6 @@ IDLE_RATE = 1.0  # pictures a second where nobody looks: for stills
 STILL_EVERY = 60.0
 BEAT = 1.0
 SWITCH = 0.0005  # seconds the detector's Python may make a picture's way out wait; 0.005 is usual
-MEMORY = 4 * 1024**3  # bytes of address space; 0.9 GB are usual, of which 120 MB are used
 EX_STUCK = os.EX_TEMPFAIL  # exit status: start me again with attempt + 1
 EX_BROKEN = os.EX_SOFTWARE  # a thread failed
 
@@ -178,7 +177,7 @@ def _give_up(failure: threading.ExceptHookArgs) -> NoReturn:
 
 def main(fd: int) -> NoReturn:
     """Serve the link until it closes. Never returns: threads may be stuck in native code."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    bound_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.excepthook = _give_up

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.installation import Installation, installed
+from tests.installation import Installation, beside, installed
 from tests.parcels import now, parcel, picture
 from tests.people import Cast, assemble
 from tests.redis import RedisServer
@@ -28,14 +28,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     ):
         first.serve()
         first.spawn("ingest")
-        second = Installation(first.folder)
-        second.environment = first.environment | {"SIDELINE_PORT": str(second.port)}
-        try:
-            second.spawn("serve")
-            until(second.answers, 60, "the second server")
+        with beside(first) as second:
             yield first, second, assemble(first, "newcomers")
-        finally:
-            second.stop()
 
 
 def push(house: Installation, cast: Cast) -> int:

@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.installation import Installation, installed
+from tests.installation import Installation, beside, installed
 from tests.parcels import parcel, picture
 from tests.people import Cast, assemble
 from tests.redis import RedisServer
@@ -51,17 +51,14 @@ def test_serve_without_a_camera_reader_of_its_own(apart: tuple[Installation, Cas
 
 def test_second_web_process_shows_the_same_frames(apart: tuple[Installation, Cast]) -> None:
     web, cast = apart
-    second = Installation(web.folder)
-    second.environment = web.environment | {"SIDELINE_PORT": str(second.port)}
-    try:
-        second.spawn("serve")
-        until(second.answers, 30)
-        with watching(web, cast.key) as here, watching(second, cast.key) as there:
-            ours = {frame(here, 20)["timestamp"] for _ in range(15)}
-            theirs = {frame(there, 20)["timestamp"] for _ in range(15)}
-        assert ours & theirs
-    finally:
-        second.stop()
+    with (
+        beside(web) as second,
+        watching(web, cast.key) as here,
+        watching(second, cast.key) as there,
+    ):
+        ours = {frame(here, 20)["timestamp"] for _ in range(15)}
+        theirs = {frame(there, 20)["timestamp"] for _ in range(15)}
+    assert ours & theirs
 
 
 def test_pushed_frame_goes_through_ingest(apart: tuple[Installation, Cast]) -> None:

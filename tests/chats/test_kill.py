@@ -15,7 +15,7 @@ import pytest
 
 from tests.chats.talking import Event, Talker, joined, talking
 from tests.endpoint import Model, Script
-from tests.installation import Installation
+from tests.installation import Installation, beside
 from tests.redis import RedisServer
 from tests.waiting import until
 
@@ -25,18 +25,10 @@ WORDS = tuple(f"{n} " for n in range(2000))
 
 
 @contextlib.contextmanager
-def beside(house: Installation) -> Iterator[Talker]:
-    """A second web process on the same database, and the keeper talking to it."""
-    second = Installation(house.folder)
-    second.environment = house.environment | {"SIDELINE_PORT": str(second.port)}
-    second.token = house.token
-    try:
-        second.spawn("serve")
-        until(second.answers, 30)
-        with Talker(second) as there:
-            yield there
-    finally:
-        second.stop()
+def another(house: Installation) -> Iterator[Talker]:
+    """The keeper talking to a second web process on the same database."""
+    with beside(house) as second, Talker(second) as there:
+        yield there
 
 
 @pytest.fixture
@@ -132,7 +124,7 @@ def test_process_elsewhere_is_missed_by_its_heartbeat(
         ) as house,
         Talker(house) as talker,
     ):  # fmt: skip
-        with beside(house) as there:
+        with another(house) as there:
             chat = talker.chat()
             with talker.sending(chat) as stream:
                 message = stream.start()
@@ -157,7 +149,7 @@ def test_reader_and_stop_in_another_process(
         talking(tmp_path_factory.mktemp("two"), model, REDIS_URL=redis.url) as house,
         Talker(house) as here,
     ):
-        with beside(house) as there:
+        with another(house) as there:
             chat = here.chat()
             with here.sending(chat) as stream:
                 message = stream.start()

@@ -16,7 +16,7 @@ import pytest
 from tests.chats.talking import Talker, set_up
 from tests.endpoint import Model, Script, endpoint
 from tests.gate.holding import CUT, Held, socket, stream
-from tests.installation import Installation, installed
+from tests.installation import Installation, beside, installed
 from tests.redis import RedisServer
 from tests.waiting import until
 
@@ -112,14 +112,8 @@ def processes(
         with installed(folder, REDIS_URL=redis.url, **settings) as house:
             house.serve()
             set_up(house, model)
-            second = Installation(house.folder)
-            second.environment = house.environment | {"SIDELINE_PORT": str(second.port)}
-            try:
-                second.spawn("serve")
-                until(second.answers, 30)
+            with beside(house) as second:
                 yield [house, second]
-            finally:
-                second.stop()
 
 
 def test_it_closes_what_was_open(

@@ -22,8 +22,7 @@ from cameras.audit.unlisted import STRETCH, write_unlisted
 from cameras.models import AuditEntry, User
 from cameras.tries import NOWHERE
 from tests.cameras.audit.reading import ask
-from tests.installation import Installation, installed
-from tests.waiting import until
+from tests.installation import beside, installed
 
 pytestmark = pytest.mark.django_db
 LIMIT, MOST = 8, 3
@@ -131,13 +130,7 @@ def test_two_processes_share_the_bound_and_one_of_them_tells(folder: Path) -> No
     """Behind a proxy, so that each try has an address of its own."""
     with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1") as first:
         first.serve()
-        second = Installation(first.folder)
-        second.environment = first.environment | {
-            "SIDELINE_PORT": str(second.port), "SIDELINE_DEMO": "0",
-        }  # fmt: skip
-        second.spawn("serve")
-        try:
-            until(second.answers, 30)
+        with beside(first, SIDELINE_DEMO="0") as second:
             houses, lock, seen = (first, second), threading.Lock(), []
 
             def fail(number: int) -> None:
@@ -155,8 +148,6 @@ def test_two_processes_share_the_bound_and_one_of_them_tells(folder: Path) -> No
             assert seen == [401] * (unlisted.MOST + 4)
             failed = "SELECT subject FROM cameras_auditentry WHERE action = 'fail to sign in'"
             assert len(ask(first, failed)) == unlisted.MOST
-        finally:
-            second.stop()
         # Its end is the end of a process: what was only counted is told.
         (told,) = [row for row in ask(first, failed) if "more" in row["subject"]]
         assert told["subject"] == "4 more failed sign-ins under other names"

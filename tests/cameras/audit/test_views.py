@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.cameras.audit.reading import ask, entries, open_views
-from tests.installation import Installation, installed
+from tests.installation import Installation, beside, installed
 from tests.people import Cast, assemble
 from tests.publishers import publishing
 from tests.redis import RedisServer
@@ -179,14 +179,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation
     ):
         first.serve()
         first.spawn("ingest")
-        second = Installation(first.folder)
-        second.environment = first.environment | {"SIDELINE_PORT": str(second.port)}
-        second.spawn("serve")
-        try:
-            until(second.answers, 30)
+        with beside(first) as second:
             yield first, second
-        finally:
-            second.stop()
 
 
 def test_views_of_a_killed_process_are_closed_by_another_once(

@@ -12,8 +12,7 @@ import pytest
 
 from cameras.devices import COOKIE
 from tests.cameras.audit.reading import ask
-from tests.installation import Installation, installed, submit
-from tests.waiting import until
+from tests.installation import Installation, beside, installed, submit
 
 pytestmark = pytest.mark.timeout(300)
 LIMIT, AT_ONCE = 8, 24
@@ -35,17 +34,9 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Installati
     folder: Path = tmp_path_factory.mktemp("at-once")
     with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1") as first:
         first.serve()
-        second = Installation(first.folder)
-        second.environment = first.environment | {
-            "SIDELINE_PORT": str(second.port), "SIDELINE_DEMO": "0",
-        }  # fmt: skip
-        second.spawn("serve")
-        try:
-            until(second.answers, 60)
+        with beside(first, SIDELINE_DEMO="0") as second:
             first.manage("shell", "-v0", "-c", MAKE.format(names=NAMES, password=PASSWORD))
             yield [first, second]
-        finally:
-            second.stop()
 
 
 def by_api(house: Installation, name: str, password: str, more: dict[str, str]) -> httpx.Response:
