@@ -27,6 +27,7 @@ def watching(
     v1: bool = False,
     origin: str | None = None,
     query: str = "",
+    open_timeout: float = 10,
 ) -> Iterator[ClientConnection]:
     """An open stream socket. Raises `InvalidStatus` where the handshake is refused."""
     with connect(
@@ -36,6 +37,7 @@ def watching(
         subprotocols=["sideline.v1"] if v1 else None,  # type: ignore[list-item]
         max_size=None,
         compression=None,
+        open_timeout=open_timeout,
         close_timeout=1,
         proxy=None,
     ) as socket:

@@ -30,6 +30,7 @@ from chats import process as chats
 from project import installation, occupancy
 
 END_S = 2.5
+HANDSHAKE_S = 30  # who waits for a busy database (20 s at most) is told, not dropped
 
 
 class Command(BaseCommand):
@@ -70,6 +71,7 @@ class Command(BaseCommand):
             application,
             endpoints=[f"tcp:port={settings.LISTEN_PORT}:interface={host}"],
             websocket_timeout=-1,
+            websocket_handshake_timeout=HANDSHAKE_S,
             ping_interval=20,
             ping_timeout=20,
             server_name="",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from cameras.actors import Actor
@@ -21,6 +25,8 @@ from tests.installation import Installation, installed
 from tests.people import Cast, assemble
 from tests.sockets import frame, refusal, watching
 from tests.waiting import soon, until
+
+BUSY_S = 7.0  # Daphne would drop a handshake after five
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +78,40 @@ def test_a_snapshot_is_refused_likewise(broken: tuple[Installation, Cast]) -> No
         says_so(httpx.get(address, headers=cast["viewer"].bearer, timeout=10))
         assert httpx.head(address, headers=cast["viewer"].bearer, timeout=10).status_code == 200
     assert httpx.get(address, headers=cast["viewer"].bearer).status_code == 200
+
+
+@contextlib.contextmanager
+def busy(house: Installation, seconds: float) -> Iterator[None]:
+    """Somebody else writes for so long, and the log has to wait."""
+    with contextlib.closing(writer(house)) as other:
+        end = threading.Timer(seconds, other.rollback)
+        end.start()
+        try:
+            yield
+        finally:
+            end.join()
+
+
+def writer(house: Installation) -> Any:
+    """A connection in the middle of a transaction that keeps the log's writers out."""
+    if url := house.environment.get("DATABASE_URL"):
+        connection: Any = psycopg.connect(url)
+        connection.execute("LOCK TABLE cameras_viewing IN ACCESS EXCLUSIVE MODE")
+        return connection
+    file = house.folder / "sideline.sqlite3"
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
+
+
+def test_who_comes_while_the_database_is_busy_is_let_in_late_not_dropped(
+    broken: tuple[Installation, Cast],
+) -> None:
+    house, cast = broken
+    began = time.monotonic()
+    with busy(house, BUSY_S), watching(house, cast.key, open_timeout=30) as socket:
+        assert time.monotonic() - began > BUSY_S - 1
+        frame(socket)
 
 
 class Ends:

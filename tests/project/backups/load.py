@@ -115,7 +115,7 @@ def under_load(house: Installation, model: Model, plaza: str, gate: str, device:
             load.ended.wait(1 / 30)  # a device that sends more than 60 a second is closed
 
         def watch() -> None:
-            with watching(house, plaza, headers=bearer) as viewer:
+            with watching(house, plaza, headers=bearer, open_timeout=30) as viewer:
                 frame(viewer)
 
         stack.enter_context(load.of(answer_first, answer_second, report, watch))
