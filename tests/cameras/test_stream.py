@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import json
 import socket
 import time
 import uuid
-from collections.abc import Iterator
-from typing import Any
 
-import psutil
 import pytest
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.installation import Installation
 from tests.people import Cast, assemble
 from tests.sockets import (
     acknowledged,
-    age_ms,
     ended,
     frame,
     heard,
@@ -133,42 +125,6 @@ def test_who_watches_is_counted_for_all(house: Installation, cast: Cast) -> None
         until(lambda: told() == 1, 10, "as before")
 
 
-def test_slow_reader_gets_new_pictures_only(house: Installation, cast: Cast) -> None:
-    """At half the stream's speed, without a word of acknowledgement."""
-    with stalled(house, cast.key) as raw:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += raw.recv(1)
-        began, read, buffer, ages, times = time.monotonic(), 0, b"", [], []
-        while time.monotonic() - began < 8:
-            allowed = int(350_000 * (time.monotonic() - began)) - read
-            if allowed < 2000:
-                time.sleep(0.005)
-                continue
-            data = raw.recv(min(allowed, 16_384))
-            read, buffer = read + len(data), buffer + data
-            while (whole := _text(buffer)) is not None:
-                message, buffer = whole
-                ages.append(age_ms(message))
-                times.append(message["timestamp"])
-    assert len(times) > 20
-    assert times == sorted(set(times))
-    assert sorted(ages[3:])[int(len(ages[3:]) * 0.9)] < 1000
-
-
-def _text(buffer: bytes) -> tuple[dict[str, Any], bytes] | None:
-    """The first whole text message of a server's bytes, and what follows it."""
-    if len(buffer) < 10:
-        return None
-    assert buffer[0] == 0x81
-    assert buffer[1] in (126, 127)
-    size = 2 if buffer[1] == 126 else 8
-    end = 2 + size + int.from_bytes(buffer[2 : 2 + size], "big")
-    if len(buffer) < end:
-        return None
-    return json.loads(buffer[2 + size : end]), buffer[end:]
-
-
 def test_no_credential_is_refused_at_the_handshake(house: Installation, cast: Cast) -> None:
     assert refusal(house, cast.plaza) == 403
     assert refusal(house, cast.plaza, headers={"Authorization": "Bearer nonsense"}) == 403
@@ -243,80 +199,6 @@ def test_permessage_deflate_is_not_negotiated(house: Installation, cast: Cast) -
     with connect(url, max_size=None, proxy=None, compression="deflate") as socket:
         assert "Sec-WebSocket-Extensions" not in socket.response.headers  # type: ignore[union-attr]
         frame(socket)
-
-
-@contextlib.contextmanager
-def stalled(house: Installation, key: str) -> Iterator[socket.socket]:
-    """A viewer who opens the stream and then never reads."""
-    with socket.socket() as raw:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        raw.settimeout(10)
-        raw.connect(("127.0.0.1", house.port))
-        raw.sendall(
-            f"GET /ws/stream/{key} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
-            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n\r\n".encode()
-        )
-        assert raw.recv(12) == b"HTTP/1.1 101"
-        yield raw
-
-
-def test_never_reading_viewer_costs_the_others_nothing_and_the_server_no_memory(
-    house: Installation, cast: Cast
-) -> None:
-    """Of everything that eight of them leave unread, the server keeps less than a quarter."""
-    server = psutil.Process(house.processes[0].pid)
-    with contextlib.ExitStack() as many, watching(house, cast.key) as healthy:
-        for _ in range(8):
-            many.enter_context(stalled(house, cast.key))
-        for _ in range(5):
-            frame(healthy)
-        before, unread = server.memory_info().rss, 0
-        ages = []
-        for _ in range(60):
-            message = healthy.recv(timeout=10)
-            ages.append(age_ms(json.loads(message)))
-            unread += 8 * len(message)
-        assert sorted(ages)[int(len(ages) * 0.95)] < 1000
-        assert unread > 32 * 2**20, "too little to tell a queue from noise"
-        assert server.memory_info().rss - before < unread / 4
-
-
-def test_flood_of_messages_is_cut_off(house: Installation, cast: Cast) -> None:
-    with watching(house, cast.key, v1=True) as socket:
-        with contextlib.suppress(ConnectionClosed):
-            for _ in range(1000):
-                socket.send('{"ack": 1}')
-        assert ended(socket, 10) == 4429
-
-
-def descriptors(house: Installation) -> int:
-    return psutil.Process(house.processes[0].pid).num_fds()
-
-
-def test_viewer_who_says_goodbye_while_behind_is_let_go(house: Installation, cast: Cast) -> None:
-    """A Close that comes while a part of the first frame waits, before the next one does."""
-    server = psutil.Process(house.processes[0].pid)
-    with watching(house, cast.key) as other:  # so that there is a picture at once
-        frame(other)
-        before = descriptors(house)
-        with contextlib.ExitStack() as many:
-            for _ in range(8):
-                raw = many.enter_context(stalled(house, cast.key))
-                raw.sendall(b"\x88\x82\x00\x00\x00\x00\x03\xe8")
-            for _ in range(10):
-                frame(other)
-            assert turning(server) < 0.5, "nothing goes round in circles"
-            until(lambda: descriptors(house) <= before, 12, "their connections closed")
-        assert turning(server) < 0.5
-
-
-def turning(process: psutil.Process) -> float:
-    """CPU seconds that a process takes in a second."""
-    before = process.cpu_times()
-    time.sleep(1)
-    after = process.cpu_times()
-    return float(after.user + after.system - before.user - before.system)
 
 
 def test_quoted_subprotocol_is_none_that_we_speak(house: Installation, cast: Cast) -> None:

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import Tab, new_page
+from tests.e2e.watching import WIDE
 from tests.endpoint import Model
 from tests.installation import KEEPER, Installation
 
-WIDE = {"width": 1440, "height": 900}
-NARROW = {"width": 390, "height": 844}
 A_CHAT = re.compile(r"/chats/[0-9a-f-]{36}$")
 
 

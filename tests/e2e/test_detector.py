@@ -12,7 +12,7 @@ from cameras.ingest.detector import WEIGHTS
 from cameras.ingest.labels import COCO
 from tests.browser import new_page
 from tests.cameras.ingest import brought
-from tests.e2e.test_journey import sign_in
+from tests.e2e.watching import NARROW, sign_in
 from tests.installation import Installation, installed
 from tests.sockets import frame, watching
 from tests.waiting import until
@@ -81,7 +81,7 @@ def test_a_model_is_uploaded_detects_on_a_camera_and_is_removed(
 def test_an_upload_that_is_cancelled_or_too_large_changes_nothing(
     browser: Browser, house: Installation
 ) -> None:
-    with new_page(browser, viewport={"width": 390, "height": 844}) as tab:
+    with new_page(browser, viewport=NARROW) as tab:
         page = tab.page
         sign_in(page, house)
         page.goto(f"{house.url}/organizations/demo-club/detector")

@@ -11,12 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import Tab, chromium, new_page
-from tests.installation import KEEPER, Installation, installed
+from tests.e2e.watching import NARROW, WIDE, says, sign_in
+from tests.installation import Installation, installed
 from tests.servers import http_camera, rtsp_server
 from tests.waiting import until
-
-WIDE = {"width": 1440, "height": 900}
-NARROW = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -32,25 +30,12 @@ def tab(browser: Browser, house: Installation) -> Iterator[Tab]:
         yield opened
 
 
-def sign_in(page: Page, house: Installation) -> None:
-    page.goto(house.url)
-    page.get_by_label("Username").fill(KEEPER["username"])
-    page.get_by_label("Password").fill(KEEPER["password"])
-    page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(house.url + "/")
-
-
 def badge(page: Page) -> str:
     return page.locator("[data-badge-text]").first.inner_text()
 
 
 def open_camera(page: Page, house: Installation, camera: str) -> None:
     page.goto(f"{house.url}/cameras/{camera}")
-
-
-def says(page: Page, words: str, seconds: float) -> None:
-    """The badge says `words` within so many seconds."""
-    expect(page.locator("[data-badge-text]").first).to_contain_text(words, timeout=seconds * 1000)
 
 
 def accented(page: Page) -> int:
@@ -263,45 +248,3 @@ def test_leaving_the_page_closes_the_socket(tab: Tab, house: Installation) -> No
     says(page, "Live", 15)
     page.goto(f"{house.url}/account/password")
     assert page.evaluate("sessionStorage.left") == "1", "an open socket was closed on leaving"
-
-
-@pytest.mark.parametrize("viewport", [WIDE, NARROW])
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/cameras/{plaza}", "/cameras/new", "/account/password", "/organizations/demo-club"],
-)
-def test_pages_fit_and_every_control_has_a_name(
-    tab: Tab, house: Installation, viewport: dict[str, int], path: str
-) -> None:
-    page = tab.page
-    page.set_viewport_size(viewport)  # type: ignore[arg-type]
-    with house.api() as api:
-        cameras = api.get("/cameras").json()["results"]
-    plaza = next(one["id"] for one in cameras if one["kind"] == "demo")
-    page.goto(house.url + path.format(plaza=plaza))
-    if "plaza" in path:
-        says(page, "Live", 15)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
-    nameless = page.evaluate(
-        """() => [...document.querySelectorAll("a, button, input, select, textarea")]
-            .filter((one) => one.type !== "hidden")
-            .filter((one) => one.checkVisibility() && one.ariaHidden !== "true")
-            .filter((one) => !(one.innerText?.trim() || one.getAttribute("aria-label")
-                || one.getAttribute("aria-labelledby") || one.labels?.length || one.title
-                || one.querySelector("img[alt]:not([alt=''])")))
-            .map((one) => one.outerHTML)"""
-    )
-    assert nameless == []
-
-
-def test_every_control_of_the_camera_page_is_reached_by_tab(tab: Tab) -> None:
-    page = tab.page
-    page.get_by_role("link", name="Plaza").first.click()
-    says(page, "Live", 15)
-    reached = set()
-    for _ in range(25):
-        page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.textContent.trim()"))
-    assert {"Detections", "Snapshot", "Full screen"} <= reached
-    page.keyboard.press("?")
-    expect(page.get_by_role("dialog")).to_be_visible()

@@ -11,18 +11,14 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import Tab, new_page
+from tests.e2e.watching import NARROW, WIDE, sign_in
 from tests.installation import Installation
 from tests.waiting import until
-
-WIDE = {"width": 1440, "height": 900}
-NARROW = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
 def session(browser: Browser, house: Installation) -> Any:
     """The cookies of somebody who has signed in."""
-    from tests.e2e.test_journey import sign_in
-
     with new_page(browser) as opened:
         sign_in(opened.page, house)
         return opened.context.storage_state()

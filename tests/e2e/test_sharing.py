@@ -8,11 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
 from tests.browser import Tab, new_page
-from tests.e2e.test_journey import sign_in
+from tests.e2e.watching import NARROW, sign_in
 from tests.installation import Installation
 from tests.waiting import until
-
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -68,7 +66,7 @@ def test_stranger_watches_until_the_link_is_revoked(
     house: Installation, browser: Browser, operator: Tab, camera: str
 ) -> None:
     address = make_link(operator.page, house, camera)
-    with new_page(browser, viewport=PHONE) as guest:
+    with new_page(browser, viewport=NARROW) as guest:
         page = guest.page
         asked: list[str] = []
         sockets: list[WebSocket] = []

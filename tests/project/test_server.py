@@ -6,28 +6,23 @@ import asyncio
 import base64
 import contextlib
 import ipaddress
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from project.doors import Guard
 from project.uploads import client_of
-from tests import ROOT
 from tests.installation import Installation, installed
 from tests.parcels import parcel
 from tests.people import Cast, assemble
 from tests.publishers import publishing
 from tests.sockets import ended, jpeg, watching
-from tests.waiting import free_port, until
+from tests.waiting import until
 
 pytestmark = pytest.mark.one_database
 
@@ -264,42 +259,3 @@ def test_what_is_relied_upon_in_daphne_and_twisted_is_there(house: Installation)
     assert HTTPChannel()._handlingRequest is False
     assert type(HTTPFactory().protocol()._channel) is HTTPChannel
     assert hasattr(http_protocol.WebRequest, "parseCookies")  # before `gotLength`
-
-
-def raising(times: int) -> None:
-    """So many responses that raise in the middle, on a server of their own."""
-    port = free_port()
-    words = [sys.executable, "-m", "tests.serving", "faulty", str(port)]
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"}
-    with subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as served:
-        server = psutil.Process(served.pid)
-        try:
-            until(lambda: _raised(port), 30, "the server")
-            for _ in range(20):  # whatever is made once is made
-                assert _raised(port)
-            memory, files = server.memory_info().rss, server.num_fds()
-            for _ in range(times):
-                assert _raised(port)
-            until(lambda: server.num_fds() <= files, 10, "the connections to be closed")
-            grown = server.memory_info().rss - memory
-            assert grown < 4_000_000 + times * 2_000, f"{grown / 1e6:.1f} MB for {times} faults"
-        finally:
-            served.terminate()
-
-
-def _raised(port: int) -> bool:
-    """True where the response began and was ended, though what made it raised."""
-    try:
-        answer = httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
-    except httpx.ConnectError:
-        return False
-    return answer.status_code == 200 and answer.text == ": ping\n\n"
-
-
-def test_fifty_generators_that_raise_leave_nothing_behind() -> None:
-    raising(50)
-
-
-@pytest.mark.soak
-def test_thousand_generators_that_raise_leave_nothing_behind() -> None:
-    raising(1000)

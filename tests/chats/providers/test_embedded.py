@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -17,16 +14,15 @@ import psutil
 import pytest
 
 from chats.providers import embedded as module
-from chats.providers.base import Busy, Conversation, Finish, ProviderError, Turn, Unreachable
-from chats.providers.embedded import STARTS, WITHIN_S, Embedded
+from chats.providers.base import Busy, Finish, ProviderError
+from chats.providers.embedded import Embedded
 from chats.providers.llama import NAME, NICENESS
-from tests.waiting import until
+from tests.chats.providers.embedded import STORY, ask, heard, process, text_of
 
 pytestmark = pytest.mark.one_database
 
 COLD_S, WARM_S, IDLE_S = 2.0, 0.5, 0.5
 TRIES = 3  # of a measurement, on a machine that does other things too: the best one counts
-STORY = "Tell me a long story about a rugby team and its coach."
 LONG = "Sum this up: " + "the red team passed the ball and the blue team ran after it. " * 100
 
 
@@ -38,35 +34,12 @@ def model() -> Iterator[Embedded]:
     model.end()
 
 
-def ask(text: str, *, unfinished: str = "", most: int = 20) -> Conversation:
-    turns = (Turn("user", text),)
-    return Conversation(turns, unfinished=unfinished, temperature=0.0, max_tokens=most)
-
-
-async def heard(model: Embedded, conversation: Conversation) -> list[str | Finish]:
-    return [piece async for piece in model.answer(conversation)]
-
-
-def text_of(pieces: list[str | Finish]) -> str:
-    return "".join(piece for piece in pieces if isinstance(piece, str))
-
-
 async def first_token(model: Embedded, text: str) -> float:
     """Seconds until it came."""
     started = time.perf_counter()
     async with aclosing(model.answer(ask(text, most=4))) as pieces:
         assert isinstance(await anext(pieces), str)
         return time.perf_counter() - started
-
-
-def process(model: Embedded) -> psutil.Process:
-    assert model.pid is not None
-    return psutil.Process(model.pid)
-
-
-def servers() -> list[psutil.Process]:
-    """The model servers that are our children."""
-    return [p for p in psutil.Process().children() if "chats.providers.llama" in p.cmdline()]
 
 
 async def busy_for(server: psutil.Process) -> float:
@@ -230,45 +203,6 @@ async def test_its_process_knows_none_of_our_secrets(monkeypatch: pytest.MonkeyP
     await model.close()
 
 
-async def test_many_first_questions_start_one_process() -> None:
-    running = {server.pid for server in servers()}
-    model = Embedded()
-    answers = await asyncio.gather(*(heard(model, ask(f"Hi, {n}.", most=2)) for n in range(8)))
-    assert all(isinstance(answer[-1], Finish) for answer in answers)
-    assert {server.pid for server in servers()} - running == {model.pid}
-    await model.close()
-
-
-async def test_a_killed_process_is_replaced() -> None:
-    model = Embedded()
-    pieces = model.answer(ask(STORY, most=500))
-    assert await anext(pieces)
-    first = model.pid
-    assert first is not None
-    os.kill(first, signal.SIGKILL)
-    with pytest.raises(Unreachable, match="stopped in mid-answer"):
-        async for _ in pieces:
-            pass
-    assert text_of(await heard(model, ask("Are you there?")))
-    assert model.pid not in (None, first)
-    await model.close()
-
-
-async def test_a_process_that_keeps_dying_is_left_alone_for_a_while() -> None:
-    model = Embedded(command=("-c", "raise SystemExit(1)"))
-    for _ in range(STARTS):
-        with pytest.raises(ProviderError, match="could not be started"):
-            await model.check()
-    started = time.monotonic()
-    with pytest.raises(ProviderError, match="keeps stopping") as caught:
-        await model.check()
-    assert time.monotonic() - started < 0.1, "nothing was started"
-    assert caught.value.retryable
-    assert caught.value.retry_after is not None
-    assert 0 < caught.value.retry_after <= WITHIN_S
-    await model.close()
-
-
 async def test_more_answers_than_may_wait_are_told_to_come_later(
     model: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,49 +213,3 @@ async def test_more_answers_than_may_wait_are_told_to_come_later(
             await heard(model, ask("Hello."))
         assert caught.value.retry_after
     assert await heard(model, ask("Hello.", most=2))
-
-
-async def test_it_rests_when_nobody_asks_and_wakes_when_somebody_does() -> None:
-    model = Embedded(idle_s=0.2)
-    await heard(model, ask("Hello.", most=2))
-    await asyncio.to_thread(until, lambda: model.pid is None)
-    assert text_of(await heard(model, ask("Hello again.", most=2)))
-    await model.close()
-
-
-async def test_it_can_be_ended_without_a_loop_and_stays_ended() -> None:
-    model = Embedded()
-    await heard(model, ask("Hello.", most=1))
-    server = process(model)
-    started = time.monotonic()
-    model.end()
-    assert time.monotonic() - started < 1.5
-    assert not server.is_running()
-    with pytest.raises(Unreachable, match="shut down"):
-        await heard(model, ask("Hello."))
-    await model.close()
-
-
-PARENT = """
-import asyncio, time
-from chats.providers.base import Conversation, Turn
-from chats.providers.embedded import Embedded
-
-async def main():
-    model = Embedded()
-    async for _ in model.answer(Conversation((Turn("user", "A story!"),), max_tokens=2000)):
-        print(model.pid, flush=True)
-        time.sleep(60)
-
-asyncio.run(main())
-"""
-
-
-def test_it_ends_with_its_parent_however_that_ends() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE)
-    assert parent.stdout is not None
-    server = psutil.Process(int(parent.stdout.readline()))
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 2.0)

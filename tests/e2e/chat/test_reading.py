@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Request, expect
 
-from tests.e2e.chatting import NARROW, WIDE, Person, left_below, person, position
+from tests.e2e.chatting import Person, left_below, person, position
+from tests.e2e.watching import NARROW, WIDE
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 from tests.waiting import until

@@ -1,0 +1,105 @@
+"""The process of the model that comes with the house: how it starts, rests, dies and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from chats.providers.base import Finish, ProviderError, Unreachable
+from chats.providers.embedded import STARTS, WITHIN_S, Embedded
+from tests.chats.providers.embedded import STORY, ask, heard, process, servers, text_of
+from tests.waiting import until
+
+pytestmark = pytest.mark.one_database
+
+
+async def test_many_first_questions_start_one_process() -> None:
+    running = {server.pid for server in servers()}
+    model = Embedded()
+    answers = await asyncio.gather(*(heard(model, ask(f"Hi, {n}.", most=2)) for n in range(8)))
+    assert all(isinstance(answer[-1], Finish) for answer in answers)
+    assert {server.pid for server in servers()} - running == {model.pid}
+    await model.close()
+
+
+async def test_a_killed_process_is_replaced() -> None:
+    model = Embedded()
+    pieces = model.answer(ask(STORY, most=500))
+    assert await anext(pieces)
+    first = model.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(Unreachable, match="stopped in mid-answer"):
+        async for _ in pieces:
+            pass
+    assert text_of(await heard(model, ask("Are you there?")))
+    assert model.pid not in (None, first)
+    await model.close()
+
+
+async def test_a_process_that_keeps_dying_is_left_alone_for_a_while() -> None:
+    model = Embedded(command=("-c", "raise SystemExit(1)"))
+    for _ in range(STARTS):
+        with pytest.raises(ProviderError, match="could not be started"):
+            await model.check()
+    started = time.monotonic()
+    with pytest.raises(ProviderError, match="keeps stopping") as caught:
+        await model.check()
+    assert time.monotonic() - started < 0.1, "nothing was started"
+    assert caught.value.retryable
+    assert caught.value.retry_after is not None
+    assert 0 < caught.value.retry_after <= WITHIN_S
+    await model.close()
+
+
+async def test_it_rests_when_nobody_asks_and_wakes_when_somebody_does() -> None:
+    model = Embedded(idle_s=0.2)
+    await heard(model, ask("Hello.", most=2))
+    await asyncio.to_thread(until, lambda: model.pid is None)
+    assert text_of(await heard(model, ask("Hello again.", most=2)))
+    await model.close()
+
+
+async def test_it_can_be_ended_without_a_loop_and_stays_ended() -> None:
+    model = Embedded()
+    await heard(model, ask("Hello.", most=1))
+    server = process(model)
+    started = time.monotonic()
+    model.end()
+    assert time.monotonic() - started < 1.5
+    assert not server.is_running()
+    with pytest.raises(Unreachable, match="shut down"):
+        await heard(model, ask("Hello."))
+    await model.close()
+
+
+PARENT = """
+import asyncio, time
+from chats.providers.base import Conversation, Turn
+from chats.providers.embedded import Embedded
+
+async def main():
+    model = Embedded()
+    async for _ in model.answer(Conversation((Turn("user", "A story!"),), max_tokens=2000)):
+        print(model.pid, flush=True)
+        time.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_it_ends_with_its_parent_however_that_ends() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    server = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 2.0)
