@@ -1,12 +1,14 @@
 #!/usr/bin/env python
 """Sideline's command line."""
 
+import gc
 import os
 import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     os.umask(0o077)  # what is written holds session keys and pictures
+    gc.set_threshold(20_000, 20, 20)  # imports and streams make much, little of it garbage
     try:
         from django.core.management import execute_from_command_line
 

@@ -25,6 +25,7 @@ reactor: Any = installed_reactor
 
 LISTEN_S = 0.25  # how often it is looked whether a viewer has said something, or has gone
 NOBODY_S = 1.0  # ... while there is none who must be asked
+HANDSHAKE_S = 30  # who waits for a busy database (20 s at most) is told, not dropped
 
 
 class Server(DaphneServer):  # type: ignore[misc]
@@ -32,6 +33,10 @@ class Server(DaphneServer):  # type: ignore[misc]
 
     failure = ""  # why it could not listen
     on_listening: Callable[[], None] | None = None
+
+    def __init__(self, application: Any, **how: Any) -> None:
+        ours = {"websocket_timeout": -1, "websocket_handshake_timeout": HANDSHAKE_S}
+        super().__init__(application, **ours | how)
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,8 +74,14 @@ def step_back() -> None:
     if not tasks.is_dir():
         os.nice(NICENESS)
         return
-    for task in tasks.iterdir():  # on Linux, threads have priorities of their own
-        os.setpriority(os.PRIO_PROCESS, int(task.name), NICENESS)
+    hurried = True
+    while hurried:  # on Linux, threads have priorities of their own; a new one has its maker's
+        hurried = False
+        for task in tasks.iterdir():
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                if os.getpriority(os.PRIO_PROCESS, int(task.name)) < NICENESS:
+                    os.setpriority(os.PRIO_PROCESS, int(task.name), NICENESS)
+                    hurried = True
 
 
 def main() -> None:

@@ -44,14 +44,14 @@ class Other:
         scheme = "wss" if self.context else "ws"
         url = f"{scheme}://127.0.0.1:{self.port}/ws/stream/{self.key}{query}"
         return connect(url, ssl=self.context, max_size=None, compression=None, proxy=None,
-                       close_timeout=1, **how)  # fmt: skip
+                       open_timeout=30, close_timeout=1, **how)  # fmt: skip
 
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:
         """A viewer who opens the stream and then never reads."""
         with socket.socket() as plain:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            plain.settimeout(10)
+            plain.settimeout(30)
             plain.connect(("127.0.0.1", self.port))
             context, host = self.context, "127.0.0.1"
             with context.wrap_socket(plain, server_hostname=host) if context else plain as made:

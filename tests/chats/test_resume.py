@@ -15,7 +15,7 @@ WORDS = tuple(f"wörd{n} — “quoted”\n" for n in range(40))
 
 
 def recorded(keeper: Talker, model: Model) -> tuple[str, str, list[Event]]:
-    model.script = Script(pieces=WORDS, pause=0.01)
+    model.script = Script(pieces=WORDS, pause=0.03)  # ten ticks, however wide
     chat = keeper.chat()
     events = keeper.say(chat)
     return chat, str(events[0].body["message_id"]), events

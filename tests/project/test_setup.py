@@ -7,6 +7,8 @@ import re
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +21,23 @@ from tests.waiting import until
 pytestmark = pytest.mark.one_database  # `house` starts on PostgreSQL, too
 
 NOBODY = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
+
+# Daphne, the admin and the API's framework, and nothing of ours.
+OTHERS = """
+import django
+from django.conf import settings
+apps = ["admin", "auth", "contenttypes", "messages", "sessions"]
+apps = ["daphne", *(f"django.contrib.{app}" for app in apps), "rest_framework", "drf_spectacular"]
+settings.configure(INSTALLED_APPS=apps)
+django.setup()
+import drf_spectacular.views
+"""
+
+
+def seconds_of_others() -> float:
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", OTHERS], check=True)
+    return time.monotonic() - began
 
 
 def links(text: str) -> list[str]:
@@ -59,7 +78,7 @@ def mode(path: Path) -> int:
 def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
     with installed(folder, **NOBODY) as installation:
         (folder / "static").unlink()  # a first start collects the static files itself
-        installation.serve()
+        installation.start()  # ... and makes the tables
         assert (folder / "static" / "staticfiles.json").exists()
         assert f"Sideline is at {installation.url}/\n" in installation.logged()
         (first,) = links(installation.logged())
@@ -109,9 +128,11 @@ def test_second_start_is_quick_and_changes_nothing(folder: Path) -> None:
             assert httpx.get(f"{installation.url}/signin").status_code == 200
             took.append(time.monotonic() - began)
             installation.stop()
-            if took[-1] <= 3:
+            # Three seconds, of which what we stand on takes 1.7 on the machine they were set for.
+            limit = max(3, 1.75 * seconds_of_others())
+            if took[-1] <= limit:
                 break
-        assert min(took) <= 3, took
+        assert took[-1] <= limit, took
         assert rows(installation) == before
         assert {name: (folder / name).read_bytes() for name in secrets} == secrets
         assert [mode(folder / name) for name in secrets] == [0o600, 0o600]

@@ -30,7 +30,6 @@ from chats import process as chats
 from project import installation, occupancy
 
 END_S = 2.5
-HANDSHAKE_S = 30  # who waits for a busy database (20 s at most) is told, not dropped
 
 
 class Command(BaseCommand):
@@ -70,8 +69,6 @@ class Command(BaseCommand):
         server = Server(
             application,
             endpoints=[f"tcp:port={settings.LISTEN_PORT}:interface={host}"],
-            websocket_timeout=-1,
-            websocket_handshake_timeout=HANDSHAKE_S,
             ping_interval=20,
             ping_timeout=20,
             server_name="",
@@ -90,7 +87,6 @@ class Command(BaseCommand):
         reactor.addSystemEventTrigger("before", "shutdown", _end_in_time)  # type: ignore[arg-type]
         _allow_many_connections()
         gc.collect()
-        gc.set_threshold(20_000, 20, 20)  # streams make much and keep little of it
         gc.freeze()  # what is there now stays: the collector need not look at it again
         try:
             server.run()
