@@ -35,8 +35,10 @@ import drf_spectacular.views
 
 
 def seconds_of_others() -> float:
+    """How long two processes take that do this: a start of ours is web and ingest."""
     began = time.monotonic()
-    subprocess.run([sys.executable, "-c", OTHERS], check=True)
+    both = [subprocess.Popen([sys.executable, "-c", OTHERS]) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
     return time.monotonic() - began
 
 
@@ -128,8 +130,8 @@ def test_second_start_is_quick_and_changes_nothing(folder: Path) -> None:
             assert httpx.get(f"{installation.url}/signin").status_code == 200
             took.append(time.monotonic() - began)
             installation.stop()
-            # Three seconds, of which what we stand on takes 1.7 on the machine they were set for.
-            limit = max(3, 1.75 * seconds_of_others())
+            # Three seconds, where the others take 1.9; this machine may be slower, or busy.
+            limit = max(3, 1.6 * seconds_of_others())
             if took[-1] <= limit:
                 break
         assert took[-1] <= limit, took
