@@ -129,11 +129,12 @@ def test_hostile_text_takes_time_in_proportion(piece: str) -> None:
     def seconds(size: int) -> float:
         text = piece * (size // len(piece))
         gc.disable()  # it would look through all that the tests before this one have made
-        began = time.process_time()
-        render(text)
-        took = time.process_time() - began
-        gc.enable()
-        return took
+        try:
+            began = time.process_time()
+            render(text)
+            return time.process_time() - began
+        finally:
+            gc.enable()
 
     short = min(seconds(8 * 1024) for _ in range(2))
     assert (

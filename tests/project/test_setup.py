@@ -131,7 +131,9 @@ def test_second_start_is_quick_and_changes_nothing(folder: Path) -> None:
             took.append(time.monotonic() - began)
             installation.stop()
             # Three seconds, where the others take 1.9; this machine may be slower, or busy.
-            limit = max(3, 1.6 * seconds_of_others())
+            others = seconds_of_others()
+            limit = max(3, 1.6 * others)
+            print(f"\n[a second start takes {took[-1]:.2f} s, what it stands on {others:.2f} s]")
             if took[-1] <= limit:
                 break
         assert took[-1] <= limit, took

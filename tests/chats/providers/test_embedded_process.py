@@ -14,6 +14,7 @@ import pytest
 
 from chats.providers.base import Finish, ProviderError, Unreachable
 from chats.providers.embedded import STARTS, WITHIN_S, Embedded
+from chats.providers.llama import NICENESS
 from tests.chats.providers.embedded import STORY, ask, heard, process, servers, text_of
 from tests.waiting import until
 
@@ -103,3 +104,29 @@ def test_it_ends_with_its_parent_however_that_ends() -> None:
     parent.wait()
     parent.stdout.close()
     until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 2.0)
+
+
+# The first thread to be slowed begins another one just before: it has the priority of its maker.
+HURRIED = """
+import os, threading
+from chats.providers import llama
+
+slow, begun = os.setpriority, []
+
+def first_begin_another(*how):
+    if not begun:
+        begun.append(threading.Thread(target=threading.Event().wait, daemon=True))
+        begun[0].start()
+    slow(*how)
+
+os.setpriority = first_begin_another
+llama.step_back()
+tasks = map(int, os.listdir("/proc/self/task"))
+print(*{os.getpriority(os.PRIO_PROCESS, task) for task in tasks}, len(begun), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_thread_begun_meanwhile_steps_back_too() -> None:
+    done = subprocess.run([sys.executable, "-c", HURRIED], capture_output=True, check=True)
+    assert done.stdout.split() == [b"%d" % NICENESS, b"1"]
