@@ -2,9 +2,13 @@
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+STARTED := $(shell date +%s)
+LANES = $(BIN)/python -m tests.lanes --since $(STARTED)
+# The environment may forbid it, and without it every process compiles what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
 
-.PHONY: run test soak bench check audit lock requisites node-tests
+.PHONY: run test full soak bench check audit lock ready requisites
 .DEFAULT_GOAL := run
 
 run: .venv/.installed
@@ -19,18 +23,27 @@ run: .venv/.installed
 	@touch $@
 
 .venv/.developing: .venv/.installed requirements-dev.txt
+	@echo "Installing what its tests need (once) ..."
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
+
+# Both at once: one waits for the network while the other unpacks.
+ready:
+	@$(MAKE) --no-print-directory -j 2 .venv/.developing requisites
 
 requisites:
 	@sh tests/requisites.sh
 
-test: .venv/.developing requisites node-tests
-	$(BIN)/python -m pytest -q
-	$(BIN)/python -m tests.with_postgres $(BIN)/python -m pytest -q -m "not soak and not one_database"
+# What is in which lane: docs/testing.md. For one file: .venv/bin/python -m pytest tests/gate/test_api.py
+test: ready
+	@$(LANES) behaviour $(if $(BUDGET),--budget)
 
-soak: .venv/.developing requisites
-	$(BIN)/python -m pytest -q -m soak --timeout 1800
+# What CI runs beside that.
+full: ready
+	@$(LANES) extended timing postgres
+
+soak: ready
+	@$(LANES) soak
 
 .venv/.benching: .venv/.developing requirements-bench.txt
 	@$(PIP) -r requirements-bench.txt
@@ -38,11 +51,9 @@ soak: .venv/.developing requisites
 
 # For example: make bench BENCH="--scenarios 100,saturated --rounds 3" ANSWERS="--scenarios 200"
 bench: .venv/.benching requisites
+	$(BIN)/python -m pytest -q -m bench
 	$(BIN)/python -m tests.bench $(BENCH)
 	$(BIN)/python -m tests.bench.answers $(ANSWERS)
-
-node-tests: requisites
-	node --test tests/js/
 
 check: .venv/.developing
 	$(BIN)/ruff check .

@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
+expect.set_options(timeout=30_000)  # milliseconds: five seconds may pass on a busy machine
 EXECUTABLE = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",

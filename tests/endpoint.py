@@ -238,7 +238,8 @@ def endpoint() -> Iterator[Model]:
             model.cut()  # again, for one that had just been let in
             done, _ = await asyncio.wait(others, timeout=0.2)
             for task in done:
-                if not task.cancelled():  # by `serve`, which needs no more of it
+                # `serve` cancels its answer, or that found its client gone.
+                if not task.cancelled() and not isinstance(task.exception(), OSError):
                     task.result()
 
     model, server = asyncio.run_coroutine_threadsafe(begin(), loop).result(10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import re
@@ -13,42 +12,19 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import httpx
 import psutil
-import psycopg
 
 from tests import ROOT
+from tests.forkserver import Fork, fork
+from tests.prepared import DATABASE, KEEPER, first_rows, static_files, tables
+from tests.processes import bound
 from tests.waiting import free_port, until
+from tests.with_postgres import EMPTY, FIRST_ROWS, TABLES, copied, fill
 
-DATABASE = "sideline.sqlite3"
-KEEPER = {"username": "keeper", "password": "a-long-test-password"}
-
-
-@cache
-def _static_files() -> Path:
-    """Collected once for all installations of a run: it takes seconds and is always the same."""
-    folder = Path(tempfile.mkdtemp(prefix="sideline-static-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"],
-        cwd=ROOT, env=os.environ | {"SIDELINE_DATA_DIR": str(folder)}, check=True,
-    )  # fmt: skip
-    return folder / "static"
-
-
-@cache
-def _tables() -> Path:
-    """An SQLite with tables and no rows, made once for all installations of a run."""
-    folder = Path(tempfile.mkdtemp(prefix="sideline-tables-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "-v0"],
-        cwd=ROOT, env=os.environ | {"SIDELINE_DATA_DIR": str(folder)}, check=True,
-    )  # fmt: skip
-    return folder / DATABASE
+Process = subprocess.Popen[bytes] | Fork
 
 
 class Installation:
@@ -68,44 +44,70 @@ class Installation:
             **environment,
         }
         if os.environ.get("DATABASE_URL"):
-            self.environment["DATABASE_URL"] = _new_database(os.environ["DATABASE_URL"])
+            name = f"installation_{uuid.uuid4().hex}"
+            self.environment["DATABASE_URL"] = copied(os.environ["DATABASE_URL"], name, EMPTY)
         if not (folder / "static").exists():
-            (folder / "static").symlink_to(_static_files(), target_is_directory=True)
+            (folder / "static").symlink_to(static_files(), target_is_directory=True)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Process] = []
         self.log = folder / "log.txt"
         self.token = ""
 
     def manage(self, *arguments: str, check: bool = True) -> str:
         """Run a management command to its end and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        if check and done.returncode:
-            raise AssertionError(done.stdout + done.stderr)
-        return done.stdout + done.stderr
+        with tempfile.TemporaryFile() as output:
+            command = fork([*arguments], self.environment, output.fileno())
+            try:
+                status = command.wait(100)
+            except subprocess.TimeoutExpired:
+                command.kill()
+                command.wait()
+                raise
+            output.seek(0)
+            printed = output.read().decode()
+        if check and status:
+            raise AssertionError(printed)
+        return printed
 
-    def spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a management command that stays, in a process group of its own."""
+    def spawn(self, *arguments: str, new: bool = False) -> Process:
+        """Start a management command that stays, in a process group of its own.
+
+        `new`: as a new process, as a person starts it; else as a fork that has imported much.
+        """
+        process: Process
         with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
-                cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-            )  # fmt: skip
+            if new:
+                process = subprocess.Popen(
+                    bound(sys.executable, "manage.py", *arguments),
+                    cwd=ROOT, env=self.environment, stdout=log, stderr=log,
+                    stdin=subprocess.DEVNULL, start_new_session=True,
+                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+                )  # fmt: skip
+            else:
+                process = fork([*arguments], self.environment, log.fileno())
         self.processes.append(process)
         return process
 
-    def serve(self) -> subprocess.Popen[bytes]:
-        """Start the server on a database with tables and wait until it answers."""
-        if "DATABASE_URL" not in self.environment and not (self.folder / DATABASE).exists():
-            shutil.copy(_tables(), self.folder / DATABASE)
-        return self.start()
+    def prepare(self, with_rows: bool = True) -> None:
+        """Give a database that is empty its tables, and the rows of a first start."""
+        if url := self.environment.get("DATABASE_URL"):
+            fill(url, FIRST_ROWS if with_rows else TABLES)
+        elif not (self.folder / DATABASE).exists():
+            shutil.copy(first_rows() if with_rows else tables(), self.folder / DATABASE)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def serve(self, new: bool = False) -> Process:
+        """Start the server and wait until it answers.
+
+        A database that is empty is prepared first: with the rows of a first start, in which the
+        demo camera does not detect, unless the settings are about those.
+        """
+        usual = {"SIDELINE_DEMO": None, "SIDELINE_ADMIN_USERNAME": KEEPER["username"]}
+        self.prepare(all(self.environment.get(name) == value for name, value in usual.items()))
+        return self.start(new)
+
+    def start(self, new: bool = False) -> Process:
         """Start the server as the README says, and wait until it answers."""
-        process = self.spawn("serve", "--prepare")
+        process = self.spawn("serve", "--prepare", new=new)
         until(self.answers, 60, "the server")
         return process
 
@@ -122,7 +124,7 @@ class Installation:
         if self.processes and self.processes[-1].poll() is not None:
             raise AssertionError(self.log.read_text())
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+            return httpx.get(f"{self.url}/healthz", timeout=20).status_code == 200
         return False
 
     def stop(self) -> None:
@@ -145,7 +147,7 @@ class Installation:
             assert answer.status_code == 200, answer.text
             self.token = answer.json()["token"]
         headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=10)
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=60)
 
     def add_camera(self, **facts: object) -> str:
         """Add a camera over the API; its id."""
@@ -179,16 +181,9 @@ def submit(client: httpx.Client, page: httpx.Response, fields: dict[str, str]) -
     return client.post(page.url, data=form, headers={"Origin": origin})
 
 
-def _new_database(server: str) -> str:
-    name = f"installation_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return server.rpartition("/")[0] + "/" + name
-
-
 @contextlib.contextmanager
 def installed(folder: Path, **environment: str) -> Iterator[Installation]:
-    """An installation that is stopped at the end, with a test of its log."""
+    """An installation that is stopped at the end."""
     installation = Installation(folder, **environment)
     try:
         yield installation

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.processes import bound
 from tests.waiting import until
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # where Debian keeps nginx
@@ -28,14 +29,16 @@ def nginx(folder: Path, site: str, port: int) -> Iterator[None]:
     (folder / "site.conf").write_text(site)
     (folder / "nginx.conf").write_text(
         f"""
-        daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
+        daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
         {"user root;" if os.geteuid() == 0 else ""}
         events {{ worker_connections 256; }}
         http {{ access_log off; {temporary} include {folder}/site.conf; }}
         """
     )
     process = subprocess.Popen(
-        [binary, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(folder / "nginx.conf")]
+        bound(
+            binary, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(folder / "nginx.conf")
+        )
     )
 
     def answers() -> bool:
@@ -45,7 +48,7 @@ def nginx(folder: Path, site: str, port: int) -> Iterator[None]:
         return False
 
     try:
-        until(answers, 10, "nginx")
+        until(answers, what="nginx")
         yield
     finally:
         process.terminate()

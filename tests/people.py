@@ -15,7 +15,7 @@ from chats.models import *
 from tests.cookies import cookie_of
 ours = Organization.objects.get(slug="demo-club")
 theirs, _ = Organization.objects.get_or_create(slug="{name}-theirs", defaults=dict(name="Theirs"))
-plaza = Camera.objects.get(organization=ours, kind="demo")
+plaza = Camera.objects.get(organization=ours, name="Plaza")
 push, _ = Camera.objects.get_or_create(organization=ours, name="{name} push", kind="push")
 cast = dict(plaza=str(plaza.pk), push=str(push.pk), people=dict())
 cast |= dict(ours=str(ours.pk), theirs=str(theirs.pk))

@@ -59,7 +59,7 @@ def seed_parcel(camera: str, **changes: Any) -> str:
     return json.dumps({key: value for key, value in made.items() if value is not ...})
 
 
-def answer(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+def answer(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
     """The next answer."""
     made: dict[str, Any] = json.loads(socket.recv(timeout=timeout))
     return made

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import redis
 
+from tests.processes import bound
 from tests.waiting import free_port, until
 
 
@@ -29,11 +30,11 @@ class RedisServer:
     def start(self) -> None:
         """Start and wait until it answers."""
         self._process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
-             "--save", "", "--appendonly", "no", "--dir", str(self._folder)],
+            bound("redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
+                  "--save", "", "--appendonly", "no", "--dir", str(self._folder)),
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        until(self.answers, 10, "Redis")
+        until(self.answers, what="Redis")
 
     def answers(self) -> bool:
         """True where it can be spoken to."""

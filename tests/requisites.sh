@@ -11,6 +11,7 @@ need nginx nginx-light
 need openssl openssl
 need cc "gcc libc6-dev"
 need systemd-analyze systemd
+need setpriv util-linux
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || want="$want postgresql"
 if ! /usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')" >/dev/null 2>&1; then
 	want="$want python3-gi gir1.2-gst-rtsp-server-1.0"
@@ -26,7 +27,7 @@ for plugin in h264parse:gstreamer1.0-plugins-bad rtph264pay:gstreamer1.0-plugins
 done
 if command -v node >/dev/null 2>&1; then
 	major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
-	[ "$major" -ge 18 ] || { echo "The suite needs Node 18 or newer; this is $(node --version)." >&2; exit 1; }
+	[ "$major" -ge 20 ] || { echo "The suite needs Node 20 or newer; this is $(node --version)." >&2; exit 1; }
 else
 	want="$want nodejs"
 fi

@@ -24,6 +24,7 @@ from pathlib import Path
 import cv2
 
 from tests import ROOT
+from tests.processes import bound
 from tests.waiting import accepts, free_port, until
 
 PLAZA = ROOT / "cameras" / "data" / "plaza.mp4"
@@ -57,12 +58,14 @@ class RTSPServer:
         """Start (again, on the same port) and wait until it accepts connections."""
         login = [self.login, self.method] if self.login else []
         self.process = subprocess.Popen(
-            ["/usr/bin/python3", str(RTSP_TOOL), str(self.clip), str(self.port), "/cam", *login],
+            bound(
+                "/usr/bin/python3", str(RTSP_TOOL), str(self.clip), str(self.port), "/cam", *login
+            ),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        until(lambda: accepts(self.port), 10, "the RTSP server")
+        until(lambda: accepts(self.port), what="the RTSP server")
 
     def freeze(self) -> None:
         """Stop every process of the server; connections stay open and silent."""

@@ -27,7 +27,7 @@ def watching(
     v1: bool = False,
     origin: str | None = None,
     query: str = "",
-    open_timeout: float = 10,
+    open_timeout: float = 30,
 ) -> Iterator[ClientConnection]:
     """An open stream socket. Raises `InvalidStatus` where the handshake is refused."""
     with connect(
@@ -48,7 +48,7 @@ def refusal(house: Installation, camera: str, **how: Any) -> int:
     """HTTP status of a refused handshake, else the close code; fails if frames come instead."""
     try:
         with watching(house, camera, **how) as socket:
-            socket.recv(timeout=10)
+            socket.recv(timeout=30)
     except InvalidStatus as refused:
         return refused.response.status_code
     except ConnectionClosed as closed:
@@ -56,13 +56,13 @@ def refusal(house: Installation, camera: str, **how: Any) -> int:
     return 200
 
 
-def frame(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+def frame(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
     """The next frame in the seed's format."""
     made: dict[str, Any] = json.loads(socket.recv(timeout=timeout))
     return made
 
 
-def v1_message(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+def v1_message(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
     """The next `sideline.v1` message; a frame has its picture under `jpeg`, not acknowledged."""
     message = socket.recv(timeout=timeout)
     if isinstance(message, str):
@@ -85,7 +85,7 @@ def heard(socket: ClientConnection, seconds: float) -> list[dict[str, Any]]:
     return found
 
 
-def acknowledged(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+def acknowledged(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
     """The next `sideline.v1` message; a frame is acknowledged at once."""
     message = v1_message(socket, timeout)
     if "seq" in message:

@@ -12,6 +12,7 @@ from typing import Any
 
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.live.frames import PacketReader, pack
+from tests.processes import bound
 from tests.servers import ROOT
 
 Packet = tuple[dict[str, Any], bytes]
@@ -26,13 +27,13 @@ class Hand:
         self.link, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, *command, str(theirs.fileno())],
+                bound(sys.executable, *command, str(theirs.fileno())),
                 pass_fds=[theirs.fileno()],
                 cwd=ROOT,
                 stderr=subprocess.PIPE,
             )
         self.reader = PacketReader()
-        self.waiting: list[Packet] = []
+        self.states: list[str] = []  # that were told
         self.say(
             {
                 "type": "config", "camera": "c", "kind": "demo", "source": "", "fps": 10,
@@ -56,9 +57,22 @@ class Hand:
                 return
             if not data:
                 return
-            yield from self.reader.feed(data)
+            for header, payload in self.reader.feed(data):
+                if header["type"] == "state":
+                    self.states.append(header["state"])
+                yield header, payload
 
-    def first(self, chosen: Callable[[dict[str, Any]], bool], seconds: float = 8.0) -> Packet:
+    def beats(self, count: int) -> list[dict[str, Any]]:
+        """The headers of all that comes until the state was told so often: each second."""
+        heard: list[dict[str, Any]] = []
+        for header, _ in self.packets(60):
+            heard.append(header)
+            count -= header["type"] == "state"
+            if not count:
+                return heard
+        raise AssertionError("the worker fell silent")
+
+    def first(self, chosen: Callable[[dict[str, Any]], bool], seconds: float = 60.0) -> Packet:
         for header, payload in self.packets(seconds):
             if chosen(header):
                 return header, payload

@@ -1,0 +1,1 @@
+"""The suite itself: what its other tests rely on."""

@@ -1,0 +1,104 @@
+"""What a run cost, and the budget."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests import lanes
+from tests.calibration import Calibration
+from tests.lanes import TOLERANCE, Lane, is_over
+from tests.meter import Cost, Meter, processes, spent, table
+from tests.processes import bound
+
+
+def burn(seconds: float) -> list[str]:
+    """A command that uses so much CPU."""
+    script = f"import time\nwhile time.process_time() < {seconds}: pass"
+    return [sys.executable, "-S", "-c", script]
+
+
+def waiting(after: float) -> subprocess.Popen[bytes]:
+    """A process that uses so much CPU, prints a line, and waits for one."""
+    *words, script = burn(after)
+    script += "\nprint(flush=True)\ninput()"
+    return subprocess.Popen(bound(*words, script), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def test_children_count_while_they_run_and_after_they_ended() -> None:
+    before = spent(processes(), os.getpid())
+    with waiting(after=0.4) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"\n"
+        assert spent(processes(), os.getpid()) - before > 0.3
+        child.communicate(b"\n")
+    assert spent(processes(), os.getpid()) - before > 0.3
+
+
+def test_each_module_has_its_own_and_a_shared_server_a_row() -> None:
+    meter = Meter()
+    meter.turn("(start)")
+    with waiting(after=1.0) as server:
+        meter.count("a/test_one.py")
+        meter.share(server.pid, "busy")
+        subprocess.run(burn(0.5), check=True)
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"\n"
+        meter.count("a/test_one.py")
+        meter.count("a/test_two.py")
+        rows = {name: (cpu, tests) for name, cpu, _, tests in meter.rows()}
+        server.communicate(b"\n")
+    assert rows["shared server: busy"][0] > 0.8
+    assert 0.4 < rows["a/test_one.py"][0] < 0.9
+    assert rows["a/test_two.py"][0] < 0.3
+    assert (rows["a/test_one.py"][1], rows["a/test_two.py"][1]) == (2, 1)
+
+
+def test_table_adds_up_folders_and_names_the_dearest_modules() -> None:
+    costs = {f"a/test_{number}.py": Cost(number, 1.0, 2) for number in range(20)}
+    lines = [" ".join(line.split()) for line in table(costs | {"(start)": Cost(5.0, 1.0, 0)})]
+    assert lines[1:3] == ["190.0 20.0 40 a", "5.0 1.0 0 (start)"]
+    assert lines[4] == "19.0 1.0 2 a/test_19.py"
+    assert lines[-2] == "10.0 1.0 2 a/test_10.py"
+    assert lines[-1] == "195 40 in all"
+
+
+@pytest.mark.parametrize(("cost", "over"), [(100, False), (129, False), (131, True)])
+def test_budget_allows_for_noise_and_no_more(cost: float, over: bool) -> None:
+    assert TOLERANCE == 1.3
+    assert is_over(cost, budget=100) is over
+
+
+@pytest.mark.parametrize(
+    ("budget", "failed"), [(None, 0), (40.0, 0), (2.0, 1)], ids=["none", "kept", "exceeded"]
+)
+def test_lane_over_its_budget_fails(
+    monkeypatch: pytest.MonkeyPatch, budget: float | None, failed: int
+) -> None:
+    def call(command: list[str]) -> int:
+        told = {"rows": [["a", 30.0, 1.0, 2]], "outcomes": {"passed": 2, "failed": 0}}
+        Path(command[command.index("--meter") + 1]).write_text(json.dumps(told))
+        return 0
+
+    monkeypatch.setattr(lanes, "call", call)
+    monkeypatch.setattr(Calibration, "_run", lambda self: self.runs.append(1.0))
+    assert lanes.run(Lane("Two tests", "none"), budget) == Counter(passed=2, failed=failed)
+
+
+def test_lane_that_could_not_run_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "call", lambda command: 4)
+    monkeypatch.setattr(Calibration, "_run", lambda self: self.runs.append(1.0))
+    assert lanes.run(Lane("Nothing", "none"), None)["failed"] == 1
+
+
+def test_calibration_runs_before_and_after() -> None:
+    with Calibration() as calibration:
+        (first,) = calibration.runs
+    assert len(calibration.runs) == 2
+    assert min(first, calibration.seconds) > 0.2
