@@ -13,7 +13,7 @@ import pytest
 from cameras.audit.lines import address_in
 from project.doors import TrustedProxies
 from tests.cameras.audit.reading import ask, entries, open_views
-from tests.installation import Installation, installed, submit
+from tests.installation import KEEPER, Installation, installed, submit
 from tests.people import Cast, assemble
 from tests.sockets import frame, watching
 
@@ -30,7 +30,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installat
 def failed_from(house: Installation, *lines: str) -> str:
     """The address in the log of a failed sign-in with these `X-Forwarded-For` lines."""
     headers = [("X-Forwarded-For", line) for line in lines]
-    with httpx.Client(base_url=house.url, headers=headers) as client:
+    with httpx.Client(base_url=house.url, headers=headers, timeout=30) as client:
         answer = submit(client, client.get("/signin"), {"username": "who", "password": "no"})
         assert answer.status_code == 200
     (row,) = ask(
@@ -39,6 +39,19 @@ def failed_from(house: Installation, *lines: str) -> str:
         "WHERE action = 'fail to sign in' ORDER BY id DESC LIMIT 1",
     )
     return str(row["address"])
+
+
+async def seen_behind(peer: str, *lines: str) -> str:
+    """The client's address for what is behind the door."""
+    scopes: list[Any] = []
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+
+    headers = [(b"x-forwarded-for", line.encode()) for line in lines]
+    scope = {"type": "http", "client": [peer, 5], "headers": headers, "scheme": "http"}
+    await TrustedProxies(behind)(scope, None, None)  # type: ignore[arg-type]
+    return str(scopes[0]["client"][0])
 
 
 @pytest.mark.parametrize(
@@ -56,12 +69,41 @@ def failed_from(house: Installation, *lines: str) -> str:
         ([], "127.0.0.1"),
     ],
 )
-def test_the_last_address_that_is_no_proxy_is_the_client(
-    behind: tuple[Installation, Cast], lines: list[str], told: str
+async def test_the_last_address_that_is_no_proxy_is_the_client(
+    settings: Any, lines: list[str], told: str
 ) -> None:
-    assert failed_from(behind[0], *lines) == told
+    settings.TRUSTED_PROXIES = [*map(ipaddress.ip_network, ("127.0.0.1", "10.0.0.0/8"))]
+    assert await seen_behind("127.0.0.1", *lines) == told
 
 
+@pytest.mark.postgres
+def test_a_failed_sign_in_is_the_client_s(behind: tuple[Installation, Cast]) -> None:
+    for lines in (["6.6.6.6", "203.0.113.7, ::ffff:10.1.2.3"], ["6.6.6.6, 203.0.113.7"]):
+        assert failed_from(behind[0], *lines) == "203.0.113.7"
+
+
+@pytest.mark.postgres
+def test_tries_are_counted_of_the_client_and_not_of_the_proxy(
+    behind: tuple[Installation, Cast],
+) -> None:
+    house, _ = behind
+
+    def login(client: str, password: str) -> int:
+        headers = {"X-Forwarded-For": f"192.0.2.9, {client}"}
+        form = {"username": KEEPER["username"], "password": password}
+        url = f"{house.url}/api/v1/auth/login"
+        return httpx.post(url, json=form, headers=headers, timeout=60).status_code
+
+    assert login("203.0.113.5", "wrong") == 401
+    row = "ip_address = '203.0.113.5' AND username = 'keeper' AND user_agent = ''"
+    assert len(ask(house, f"SELECT id FROM axes_accessattempt WHERE {row}")) == 1
+    ask(house, f"UPDATE axes_accessattempt SET failures_since_start = 7 WHERE {row}")
+    assert login("203.0.113.5", "wrong") == 429, "the eighth"
+    assert login("203.0.113.5", KEEPER["password"]) == 429
+    assert login("203.0.113.6", KEEPER["password"]) == 200
+
+
+@pytest.mark.postgres
 def test_sockets_and_pages_say_the_same(behind: tuple[Installation, Cast]) -> None:
     house, cast = behind
     forwarded = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}
@@ -69,7 +111,7 @@ def test_sockets_and_pages_say_the_same(behind: tuple[Installation, Cast]) -> No
         frame(socket, 20)
         assert [row["address"] for row in open_views(house, cast.plaza)] == ["203.0.113.9"]
     snapshot = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
-    answer = httpx.get(snapshot, headers=forwarded | cast["viewer"].bearer)
+    answer = httpx.get(snapshot, headers=forwarded | cast["viewer"].bearer, timeout=30)
     assert answer.status_code == 200
     taken = entries(house, cast.plaza, "take snapshot")
     assert [entry["address"] for entry in taken] == ["203.0.113.9"]
@@ -114,12 +156,4 @@ async def test_the_door_writes_that_spelling_for_all_behind_it(
     settings: Any, peer: str, said: str | None, seen: str
 ) -> None:
     settings.TRUSTED_PROXIES = [ipaddress.ip_network("127.0.0.1")]
-    scopes: list[Any] = []
-
-    async def behind(scope: Any, receive: Any, send: Any) -> None:
-        scopes.append(scope)
-
-    headers = [] if said is None else [(b"x-forwarded-for", said.encode())]
-    scope = {"type": "http", "client": [peer, 5], "headers": headers, "scheme": "http"}
-    await TrustedProxies(behind)(scope, None, None)  # type: ignore[arg-type]
-    assert scopes[0]["client"][0] == seen
+    assert await seen_behind(peer, *([] if said is None else [said])) == seen

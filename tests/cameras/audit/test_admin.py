@@ -40,6 +40,7 @@ def test_what_the_admin_does_to_people_is_written_down(
     assert set(AuditEntry.objects.values_list("who", flat=True)) == {"root"}
 
 
+@pytest.mark.postgres
 def test_what_the_admin_does_to_members_is_written_down(
     staff: Client, viewer: User, operator: User, club: Organization
 ) -> None:
@@ -87,6 +88,7 @@ def test_what_the_admin_does_to_cameras_and_keys_is_written_down(
     ]
 
 
+@pytest.mark.postgres
 def test_an_organization_that_goes_leaves_its_entries(staff: Client, club: Organization) -> None:
     staff.post(reverse("admin:cameras_organization_delete", args=[club.pk]), {"post": "yes"})
     assert not Organization.objects.filter(pk=club.pk).exists()

@@ -16,6 +16,7 @@ from tests.cameras.pages.rows import client_of, fields
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.postgres
 def test_a_camera_s_life_is_written_down_without_a_password(
     club: Organization, admin: User
 ) -> None:
@@ -70,6 +71,7 @@ def test_the_api_writes_down_what_it_does_to_cameras(club: Organization, admin: 
     assert set(AuditEntry.objects.values_list("who", "via")) == {("admin", "token “Sign-in”")}
 
 
+@pytest.mark.postgres
 def test_the_api_writes_down_the_passes_that_it_makes(camera: Camera, admin: User) -> None:
     _, text = Token.objects.create(
         user=admin, organization=camera.organization, scopes=["read", "publish", "admin"]
@@ -94,6 +96,7 @@ def test_the_api_writes_down_the_passes_that_it_makes(camera: Camera, admin: Use
     assert text not in str(deeds())
 
 
+@pytest.mark.postgres
 def test_members_and_settings_are_written_down(
     club: Organization, admin: User, viewer: User
 ) -> None:

@@ -50,6 +50,7 @@ def test_an_administrator_sees_their_own_organization_s_entries(
     assert AuditEntry.objects.filter(action="read log", organization=club, who="admin").exists()
 
 
+@pytest.mark.postgres
 def test_days_are_those_of_the_organization(club: Organization, admin: User) -> None:
     """In Berlin it is past midnight."""
     at = timezone.datetime.fromisoformat("2026-03-01T23:30:00+00:00")  # type: ignore[attr-defined]
@@ -58,6 +59,7 @@ def test_days_are_those_of_the_organization(club: Organization, admin: User) -> 
     assert "anna" not in page(admin, until="2026-03-01")
 
 
+@pytest.mark.postgres
 def test_it_is_filtered_and_paged(club: Organization, admin: User, camera: Camera) -> None:
     for number in range(120):
         entry(club, f"p{number:03}", camera_id=camera.pk)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from cameras.models import Camera, ShareLink, StreamKey, Ticket, Token, User, Visit
 from cameras.retention import prune
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 def ticket(camera: Camera, parent: tuple[str, str], **facts: object) -> str:

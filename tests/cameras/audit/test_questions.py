@@ -51,6 +51,7 @@ def test_each_way_of_asking_is_an_entry(
     assert said["n"] == 0
 
 
+@pytest.mark.postgres
 def test_the_same_question_again_by_its_key_is_one(house: Installation, cast: Cast) -> None:
     chat = cast.chats["other"][0]
     address = f"{house.url}/api/v1/actions/chats/{chat}/messages"
@@ -65,6 +66,6 @@ def test_a_question_that_is_refused_is_no_entry(house: Installation, cast: Cast)
     chat = cast.chats["read"][0]
     address = f"{house.url}/api/v1/actions/chats/{chat}/messages"
     for who, status in (("outsider", 404), ("operator", 404), ("reader", 403)):
-        told = httpx.post(address, json={"prompt": "Hello?"}, headers=cast[who].bearer)
+        told = httpx.post(address, json={"prompt": "Hello?"}, headers=cast[who].bearer, timeout=30)
         assert told.status_code == status
     assert questions(house, chat) == []

@@ -55,6 +55,7 @@ def test_a_suspended_person_fails_to_sign_in(viewer: User) -> None:
     assert AuditEntry.objects.get().action == "fail to sign in"
 
 
+@pytest.mark.postgres
 def test_a_name_that_was_tried_is_one_short_line() -> None:
     sign_in(Client(), "a\nroot: sign in\u202e" + "x" * 120, "wrong")
     who = AuditEntry.objects.get().who
@@ -62,12 +63,14 @@ def test_a_name_that_was_tried_is_one_short_line() -> None:
     assert who.isprintable()
 
 
+@pytest.mark.postgres
 def test_the_api_cannot_be_made_to_fail_by_what_no_database_takes(club: Organization) -> None:
     body = '{"username": "a\\u0000\\ud800", "password": "x"}'
     answer = Client().post(reverse("api-login"), body, content_type="application/json")
     assert answer.status_code in (400, 401)
 
 
+@pytest.mark.postgres
 def test_a_lock_out_is_written_down_once(viewer: User, settings: Any) -> None:
     settings.AXES_FAILURE_LIMIT = 3
     for _ in range(5):

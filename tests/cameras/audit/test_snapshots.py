@@ -49,6 +49,7 @@ def test_a_loop_is_two_entries_in_ten_seconds(camera: Camera, viewer: User, cloc
     assert said()[2:] == [("viewer", "")]
 
 
+@pytest.mark.postgres
 def test_the_next_stretch_and_the_end_of_the_process_write_the_count(
     camera: Camera, viewer: User, clock: Time
 ) -> None:

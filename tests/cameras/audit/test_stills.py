@@ -16,6 +16,7 @@ from tests.cameras.pages.rows import client_of
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.postgres
 def test_stills_are_one_view_however_many(camera: Camera, viewer: User, operator: User) -> None:
     CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8", taken_at="2026-03-01T10:00Z")
     address, client = reverse("camera-still", args=[camera.pk]), client_of(viewer)

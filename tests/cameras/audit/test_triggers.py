@@ -13,7 +13,7 @@ from cameras.models import AuditEntry, Organization
 from cameras.models.audit import AppendOnly
 from cameras.retention import prune
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 def entry(organization: Organization | None = None, *, days: float = 0.0) -> AuditEntry:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from axes.models import AccessAttempt
 from django.db.models import F
@@ -21,8 +16,6 @@ from cameras.audit.actions import Action
 from cameras.audit.unlisted import STRETCH, write_unlisted
 from cameras.models import AuditEntry, User
 from cameras.tries import NOWHERE
-from tests.cameras.audit.reading import ask
-from tests.installation import beside, installed
 
 pytestmark = pytest.mark.django_db
 LIMIT, MOST = 8, 3
@@ -51,6 +44,7 @@ def listed(action: str = Action.SIGN_IN_FAILED) -> list[str]:
     return list(rows.values_list("subject", flat=True))
 
 
+@pytest.mark.postgres
 @pytest.mark.usefixtures("few")
 def test_a_flood_is_a_few_entries_and_a_count() -> None:
     for number in range(MOST + 12):
@@ -66,6 +60,7 @@ def test_a_flood_is_a_few_entries_and_a_count() -> None:
     assert (entry.who, "not listed" in entry.detail) == ("nobody known", True)
 
 
+@pytest.mark.postgres
 @pytest.mark.usefixtures("few")
 def test_the_next_minute_lists_again_and_tells_of_the_one_before() -> None:
     for number in range(MOST + 2):
@@ -104,6 +99,7 @@ def test_locks_of_many_addresses_are_bounded_as_well(viewer: User) -> None:
     assert f"{(MOST + 3) * LIMIT - MOST} more failed sign-ins under names of people" in listed()
 
 
+@pytest.mark.postgres
 @pytest.mark.usefixtures("few")
 def test_what_is_not_told_yet_outlasts_locks() -> None:
     """Rows of wrong tries go after the cool-off; nobody may have been there to tell before."""
@@ -114,6 +110,7 @@ def test_what_is_not_told_yet_outlasts_locks() -> None:
     assert listed()[MOST:] == ["2 more failed sign-ins under other names", "nobody-500"]
 
 
+@pytest.mark.postgres
 @pytest.mark.usefixtures("few")
 def test_one_whose_row_goes_at_that_moment_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in(0)
@@ -124,30 +121,3 @@ def test_one_whose_row_goes_at_that_moment_is_listed(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(unlisted, "row", gone)
     assert unlisted.is_listed(unlisted.Kind.UNKNOWN)
-
-
-def test_two_processes_share_the_bound_and_one_of_them_tells(folder: Path) -> None:
-    """Behind a proxy, so that each try has an address of its own."""
-    with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1") as first:
-        first.serve()
-        with beside(first, SIDELINE_DEMO="0") as second:
-            houses, lock, seen = (first, second), threading.Lock(), []
-
-            def fail(number: int) -> None:
-                url = f"{houses[number % 2].url}/api/v1/auth/login"
-                form = {"username": f"nobody-{number}", "password": "wrong"}
-                headers = {"X-Forwarded-For": f"203.0.113.{number + 1}"}
-                answer = httpx.post(url, json=form, headers=headers, timeout=60)
-                with lock:
-                    seen.append(answer.status_code)
-
-            began = time.monotonic()
-            with ThreadPoolExecutor(8) as pool:
-                list(pool.map(fail, range(unlisted.MOST + 4)))
-            assert time.monotonic() - began < STRETCH / timedelta(seconds=1)
-            assert seen == [401] * (unlisted.MOST + 4)
-            failed = "SELECT subject FROM cameras_auditentry WHERE action = 'fail to sign in'"
-            assert len(ask(first, failed)) == unlisted.MOST
-        # Its end is the end of a process: what was only counted is told.
-        (told,) = [row for row in ask(first, failed) if "more" in row["subject"]]
-        assert told["subject"] == "4 more failed sign-ins under other names"

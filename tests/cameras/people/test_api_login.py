@@ -41,6 +41,7 @@ def test_with_one_there_is_no_token_without_the_code(viewer: User, clock: Clock)
     assert login(code=mine.recovery[0]).json()["token"]
 
 
+@pytest.mark.postgres
 def test_a_code_is_not_used_up_before_the_organization_is_known(viewer: User, clock: Clock) -> None:
     mine = enrol(viewer, clock)
     other = Organization.objects.create(name="Other", slug="other")
@@ -64,6 +65,7 @@ def test_wrong_codes_are_answered_with_a_problem_that_says_when(viewer: User, cl
     SecondFactor.objects.update(paused_until=None)
 
 
+@pytest.mark.postgres
 def test_wrong_passwords_are_answered_with_a_problem_that_says_when(viewer: User) -> None:
     answers = [login(password="wrong") for _ in range(9)]
     assert [one.status_code for one in answers] == [401] * 7 + [429] * 2

@@ -1,4 +1,4 @@
-"""Guesses that come all at once are no more than one after the other."""
+"""Guesses that come all at once, at two processes, are no more than one after the other."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cameras.audit.unlisted import MOST
 from cameras.devices import COOKIE
 from tests.cameras.audit.reading import ask
 from tests.installation import Installation, beside, installed, submit
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.extended, pytest.mark.postgres]
 LIMIT, AT_ONCE = 8, 24
 PASSWORD = "offside-trap-4-4-2"
-MAKE = """
+NAMES = ["api-stranger", "api-device", "page-stranger", "page-device"]
+MAKE = f"""
 from cameras.models import *
-ours = Organization.objects.get(slug="demo-club")
-for name in {names}:
-    coach = User.objects.create_user(name, password="{password}")
+ours = Organization.objects.create(name="Club", slug="club")
+for name in {NAMES}:
+    coach = User.objects.create_user(name, password="{PASSWORD}")
     Membership.objects.create(user=coach, organization=ours, role="viewer")
 """
-NAMES = ["api-stranger", "api-device", "page-stranger", "page-device"]
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,11 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Installati
     """Two processes with one database, behind a proxy: each name comes from an address of its
     own."""
     folder: Path = tmp_path_factory.mktemp("at-once")
-    with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1") as first:
+    more = {"SIDELINE_DEMO": "0", "SIDELINE_TRUSTED_PROXIES": "127.0.0.1"}
+    with installed(folder, **more) as first:
         first.serve()
-        with beside(first, SIDELINE_DEMO="0") as second:
-            first.manage("shell", "-v0", "-c", MAKE.format(names=NAMES, password=PASSWORD))
+        with beside(first) as second:
+            first.manage("shell", "-v0", "-c", MAKE)
             yield [first, second]
 
 
@@ -61,6 +63,19 @@ def device_of(house: Installation, name: str) -> str:
         return str(client.cookies[COOKIE])
 
 
+def nothing_is_counted(house: Installation) -> None:
+    """So that the log lists each of the next failed sign-ins."""
+    ask(house, "DELETE FROM axes_accessattempt WHERE user_agent LIKE 'failed sign-ins%'")
+
+
+def the_minute_begins(house: Installation, at: str) -> None:
+    ask(
+        house,
+        f"UPDATE axes_accessattempt SET attempt_time = {at}"
+        " WHERE user_agent LIKE 'failed sign-ins%'",
+    )
+
+
 def examined(house: Installation, name: str) -> int:
     """Tries that were wrong, and not refused: the log has each of thirty in a minute."""
     return len(
@@ -80,7 +95,7 @@ def test_many_at_once_are_so_many_guesses_and_no_more(
     more = {"X-Forwarded-For": f"198.51.100.{1 + NAMES.index(name)}"}
     if name.endswith("device"):
         more["Cookie"] = f"{COOKIE}={device_of(houses[0], name)}"
-    ask(houses[0], "DELETE FROM axes_accessattempt WHERE user_agent LIKE 'failed sign-ins%'")
+    nothing_is_counted(houses[0])
     ready = threading.Barrier(AT_ONCE)
 
     def one(number: int) -> int:
@@ -94,3 +109,31 @@ def test_many_at_once_are_so_many_guesses_and_no_more(
     assert answers.count(429) > 0
     assert examined(houses[0], name) == LIMIT
     assert guess(houses[1], name, PASSWORD, more).status_code == 429
+
+
+def test_two_processes_share_the_bound_of_the_log_and_one_of_them_tells(
+    houses: list[Installation],
+) -> None:
+    """Each try has an address of its own. Last, for it ends one of them."""
+    first, second = houses
+    nothing_is_counted(first)
+
+    def fail(number: int) -> int:
+        url = f"{houses[number % 2].url}/api/v1/auth/login"
+        form = {"username": f"nobody-{number}", "password": "wrong"}
+        headers = {"X-Forwarded-For": f"203.0.113.{number + 1}"}
+        return httpx.post(url, json=form, headers=headers, timeout=60).status_code
+
+    assert fail(0) == 401
+    the_minute_begins(first, "'2099-01-01 00:00:00'")  # it lasts, however slow the machine is
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(fail, range(1, MOST + 4))) == {401}
+    failed = (
+        "SELECT subject FROM cameras_auditentry"
+        " WHERE action = 'fail to sign in' AND subject LIKE '%nobody-%'"
+    )
+    assert len(ask(first, failed)) == MOST
+    the_minute_begins(first, "CURRENT_TIMESTAMP")
+    second.stop()  # the end of a process: what was only counted is told
+    (told,) = ask(first, failed.replace("nobody-", "more failed"))
+    assert told["subject"] == "4 more failed sign-ins under other names"

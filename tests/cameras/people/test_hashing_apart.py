@@ -49,6 +49,7 @@ def test_of_ones_own(viewer: User, hashed: list[bool]) -> None:
     assert viewer.check_password(NEW)
 
 
+@pytest.mark.postgres
 def test_of_a_new_person(club: Organization, admin: User, hashed: list[bool]) -> None:
     path = reverse("invitation", args=[Invitation(organization=club, created_by=admin).issue()])
     hashed.clear()
@@ -58,6 +59,7 @@ def test_of_a_new_person(club: Organization, admin: User, hashed: list[bool]) ->
     assert not any(hashed)
 
 
+@pytest.mark.postgres
 def test_of_another_person_in_the_admin(root: Client, viewer: User, hashed: list[bool]) -> None:
     theirs = client_of(viewer)
     SignInLink.issue(viewer)
@@ -83,6 +85,7 @@ def test_ones_own_in_the_admin_leaves_this_browser_signed_in(root: Client) -> No
     assert other.get(reverse("admin:index")).status_code == 302
 
 
+@pytest.mark.postgres
 def test_a_password_is_not_set_where_it_cannot_be_noted(
     root: Client, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

