@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
-from tests.hostile.siege import Siege
-from tests.installation import installed
+from tests.hostile.siege import SEND, Siege
+from tests.installation import Installation
+from tests.parcels import parcel
 from tests.people import assemble
 from tests.waiting import until
 
 
-@pytest.fixture(scope="session")
-def siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
-    """An installation of its own; the demo camera is live and the push camera has a reader."""
-    with installed(tmp_path_factory.mktemp("siege")) as house:
-        house.serve()
-        cast = assemble(house, "siege")
-        until(lambda: house.state(cast.plaza) == "live", 20, "the demo camera")
-        until(lambda: len(house.children("cameras.ingest.worker")) >= 2, 20, "both readers")
-        yield Siege(house, cast)
+@pytest.fixture(scope="package")
+def siege(house: Installation) -> Iterator[Siege]:
+    """People and a push camera of its own; both cameras have a reader."""
+    cast = assemble(house, "siege")
+    bearer = cast["operator"].bearer
+
+    def pushed() -> bool:
+        sent = httpx.post(house.url + SEND, json=parcel(cast.push), headers=bearer, timeout=60)
+        assert sent.status_code == 202, sent.text
+        return house.state(cast.push) == "live"
+
+    until(pushed, 60, "the push camera")
+    until(lambda: house.state(cast.plaza) == "live", 60, "the demo camera")
+    yield Siege(house, cast)
+    with house.api() as api:
+        assert api.delete(f"/cameras/{cast.push}").status_code == 204

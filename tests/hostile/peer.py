@@ -44,10 +44,10 @@ class Gone(Exception):
 
 
 class Peer:
-    """A WebSocket to the server. Raises `Gone`, or `TimeoutError` after ten seconds of silence."""
+    """A WebSocket to the server. Raises `Gone`, or `TimeoutError` after a minute of silence."""
 
     def __init__(self, port: int, path: str, bearer: dict[str, str], *, v1: bool) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), 10)
+        self._socket = socket.create_connection(("127.0.0.1", port), 60)
         self._read = b""
         lines = [
             f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket",
@@ -108,7 +108,7 @@ def exchange(
 
     `hang_up` tells the server that nothing more will come, for requests that promise more.
     """
-    with socket.create_connection(("127.0.0.1", port), 20) as link:
+    with socket.create_connection(("127.0.0.1", port), 60) as link:
         read = b""
         try:
             link.sendall(request)

@@ -10,17 +10,11 @@ from hypothesis import strategies as st
 
 from tests.hostile.malice import CLASSICS, ODD_TEXTS, SEED, V1, dated, encoded, v1
 from tests.hostile.peer import BINARY, PING, PONG, TEXT, Gone, Peer, frame
-from tests.hostile.siege import Siege, messages
+from tests.hostile.siege import HOW_MANY, Siege, messages
 
-pytestmark = [
-    pytest.mark.one_database,
-    pytest.mark.filterwarnings("ignore:Generating overly large repr"),  # would hide the failure
-]
+# Would hide the failure.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
-HOW_MANY = [
-    pytest.param(1, id="some"),
-    pytest.param(34, id="many", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
-]
 REFUSED = {1002, 1003, 1007, 1008, 1009, 4429}  # a whole message has an answer or one of these
 FRAMINGS = st.sampled_from([
     *["whole"] * 18, *["pieces", "pieces around a ping", "other kind"] * 2,
@@ -156,34 +150,52 @@ def attack(
         send()
     finally:
         line.drop()
-    print(dict(sorted(line.outcomes.items())))
+
+
+def publish(siege: Siege, count: int, *, binary: bool) -> dict[str, int]:
+    """Attack as a publisher; how many messages were answered how."""
+    line = Line(siege, f"/ws/publish/{siege.cast.push}", "operator", binary=binary)
+    if binary:
+        attack(siege, line, count, V1, BINARY, answered=True, v1_headers=True)
+    else:
+        attack(siege, line, count, SEED, TEXT, answered=True)
+    return line.outcomes
+
+
+def watch(siege: Siege, count: int, *, binary: bool) -> dict[str, int]:
+    """Attack as a viewer."""
+    line = Line(siege, f"/ws/stream/{siege.cast.plaza}", "viewer", binary=binary)
+    attack(siege, line, count, encoded(ODD_TEXTS) | V1, TEXT, answered=False)
+    return line.outcomes
 
 
 @pytest.mark.parametrize("times", HOW_MANY)
-def test_publishing_in_the_seeds_json(siege: Siege, times: int) -> None:
-    with siege.withstood():
-        line = Line(siege, f"/ws/publish/{siege.cast.push}", "operator", binary=False)
-        attack(siege, line, 90 * times, SEED, TEXT, answered=True)
+@pytest.mark.parametrize("binary", [False, True], ids=["seed", "v1"])
+def test_publishers(siege: Siege, times: int, binary: bool) -> None:
+    with siege.withstood() as honest:
+        outcomes = publish(siege, 90 * times, binary=binary)
+    if times > 1:
+        honest.was_served_in_time()
     assert siege.sent == 90 * times
-    assert line.outcomes["problem 400"] > 20 * times
-    assert line.outcomes["accepted"] > 0
-
-
-@pytest.mark.parametrize("times", HOW_MANY)
-def test_publishing_in_binary(siege: Siege, times: int) -> None:
-    with siege.withstood():
-        line = Line(siege, f"/ws/publish/{siege.cast.push}", "operator", binary=True)
-        attack(siege, line, 90 * times, V1, BINARY, answered=True, v1_headers=True)
-    assert siege.sent == 90 * times
-    assert line.outcomes["problem 400"] > 20 * times
-    assert line.outcomes["accepted"] > 0
+    assert outcomes["problem 400"] > 20 * times
+    assert outcomes["accepted"] > 0
 
 
 @pytest.mark.parametrize("times", HOW_MANY)
 @pytest.mark.parametrize("binary", [False, True], ids=["seed", "v1"])
 def test_viewers_who_talk(siege: Siege, times: int, binary: bool) -> None:
-    with siege.withstood():
-        line = Line(siege, f"/ws/stream/{siege.cast.plaza}", "viewer", binary=binary)
-        attack(siege, line, 15 * times, encoded(ODD_TEXTS) | V1, TEXT, answered=False)
+    with siege.withstood() as honest:
+        outcomes = watch(siege, 15 * times, binary=binary)
+    if times > 1:
+        honest.was_served_in_time()
     assert siege.sent == 15 * times
-    assert line.outcomes["pong"] > 0
+    assert outcomes["pong"] > 0
+
+
+@pytest.mark.timing
+def test_who_watches_is_served_in_time_meanwhile(siege: Siege) -> None:
+    with siege.withstood() as honest:
+        for binary in (False, True):
+            publish(siege, 30, binary=binary)
+            watch(siege, 15, binary=binary)
+    honest.was_served_in_time()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cameras.ingest.own import judgement
 from cameras.ingest.own.check import check
 from cameras.ingest.own.detector import Own
 from cameras.ingest.own.terms import ModelFailed
@@ -29,3 +30,10 @@ def refusal(data: bytes, labels: list[str] | None = LABELS) -> str:
     sentence = refused.value.sentence
     assert sentence.endswith((".", ")")) or ": " in sentence
     return sentence
+
+
+def judged(data: bytes) -> str:
+    """Why it is refused, by what its own process would run."""
+    with pytest.raises(ModelFailed) as refused:
+        judgement.check(judgement.Model(data, "rgb", "unit"), LABELS)
+    return refused.value.sentence

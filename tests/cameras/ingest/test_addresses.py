@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import dialing
+from cameras.ingest import dialing, egress, relay
 from cameras.ingest.addresses import _OPTIONS, gate_for, resolve
 from cameras.ingest.diagnosis import explain
 from cameras.ingest.gate import Gate
@@ -22,11 +22,12 @@ from cameras.ingest.sources import SourceError
 from tests import ROOT
 from tests.rtsp import rtsp_camera
 from tests.servers import HLS, free_port, http_camera, silent_server
+from tests.waiting import until
 
 OPEN = {"media_root": Path("."), "allow_loopback": True}
 
 
-def tried(source: str, timeout: float = 3.0, *, allow_loopback: bool = True) -> str:
+def tried(source: str, timeout: float = 20.0, *, allow_loopback: bool = True) -> str:
     """What is said of a source after FFmpeg tried it."""
     kind = "rtsp" if source.startswith("rtsp") else "http"
     where: dict[str, Any] = {"media_root": Path("."), "allow_loopback": allow_loopback}
@@ -37,6 +38,8 @@ def tried(source: str, timeout: float = 3.0, *, allow_loopback: bool = True) -> 
         return explain(kind, source, **where)
     finally:
         gate.close()
+        # Else a dial could go on after its server is gone, where CPython leaks the socket.
+        until(lambda: gate._slots._value == egress.MAX_CONNECTIONS, what="the end of its threads")
 
 
 def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> None:
@@ -78,7 +81,8 @@ def test_why_a_name_or_a_port_fails_is_explained(tmp_path: Path) -> None:
     assert sentence == "The file is not a video that can be read."
 
 
-def test_a_silent_server_is_explained_in_time() -> None:
+def test_a_silent_server_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "CONNECT_S", 0.5)
     with silent_server() as port:
         for scheme in ("http", "rtsp", "rtsps"):
             sentence = tried(f"{scheme}://127.0.0.1:{port}/", timeout=0.5)
@@ -112,9 +116,9 @@ def test_why_an_rtsp_camera_fails_is_explained(tmp_path: Path) -> None:
         camera.said["OPTIONS"] = b"RTSP/1.0 453 x\r\nCSeq: {cseq}\r\n\r\n"
         assert "no free connection (453)" in tried(camera.url)
         camera.said["OPTIONS"] = b""
-        assert tried(camera.url, timeout=0.5) == "127.0.0.1 did not answer in time."
+        assert "did not answer" in tried(camera.url, timeout=0.5)
         rtsps = camera.url.replace("rtsp", "rtsps").replace("//", "//admin:hunter2@")
-        assert tried(rtsps) == f"127.0.0.1 does not speak TLS on port {camera.port}."
+        assert f"does not speak TLS on port {camera.port}" in tried(rtsps)
     with rtsp_camera() as sealed:
         sealed.secure(tmp_path)
         assert tried(sealed.url) == "127.0.0.1 closed the connection."
@@ -187,32 +191,35 @@ def test_no_word_of_a_source_becomes_an_option(kind: str, source: str, tmp_path:
             gate.close()
 
 
-@pytest.mark.parametrize("kind", ["rtsp", "http", "file", "device", "demo"])
-def test_a_source_runs_no_command(kind: str, tmp_path: Path) -> None:
+def test_a_source_runs_no_command(tmp_path: Path) -> None:
     """Tried as it is by the process that tries connections, which starts no other."""
     (tmp_path / "media").mkdir()
     traced = tmp_path / "commands"
+    path = HOSTILE.replace("/", "%2F").replace(" ", "%20").replace("\n", "%0A").replace("`", "%60")
+    questions = []
+    for kind in ("rtsp", "http", "file", "device", "demo"):
+        address = f"{kind}://127.0.0.1:{free_port()}/"
+        for source in (HOSTILE, f"| touch {tmp_path}/made", address + HOSTILE, address + path):
+            asked = {
+                "kind": kind, "source": source, "media_root": str(tmp_path / "media"),
+                "allow_loopback": True, "listed": [], "deadline": time.monotonic() + 100,
+            }  # fmt: skip
+            questions.append((kind, asked))
     hook = (
-        "import sys, runpy\n"
+        "import io, json, sys, runpy\n"
         "def note(event, args):\n"
         "    if event in ('os.system', 'os.exec', 'os.fork', 'os.posix_spawn', 'subprocess.Popen'):"
         f" open({str(traced)!r}, 'a').write(event)\n"
         "sys.addaudithook(note)\n"
-        "runpy.run_module('cameras.ingest.probe', run_name='__main__')\n"
+        "for question in json.load(sys.stdin):\n"
+        "    sys.stdin = io.StringIO(json.dumps(question))\n"
+        "    runpy.run_module('cameras.ingest.probe', run_name='__main__')\n"
     )
-    path = HOSTILE.replace("/", "%2F").replace(" ", "%20").replace("\n", "%0A")
-    sources = [HOSTILE, f"| touch {tmp_path}/made", f"{kind}://127.0.0.1:{free_port()}/{HOSTILE}"]
-    if kind in ("rtsp", "http"):
-        sources.append(f"{kind}://127.0.0.1:{free_port()}/{path.replace('`', '%60')}")
-    for source in sources:
-        asked = {
-            "kind": kind, "source": source, "media_root": str(tmp_path / "media"),
-            "allow_loopback": True, "listed": [], "deadline": time.monotonic() + 3,
-        }  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-c", hook], cwd=ROOT, check=True, timeout=20,
-            input=json.dumps(asked).encode(), capture_output=True,
-        )  # fmt: skip
-        assert json.loads(done.stdout)["ok"] is (kind == "demo")
+    done = subprocess.run(
+        [sys.executable, "-c", hook], cwd=ROOT, check=True, timeout=100, capture_output=True,
+        input=json.dumps([asked for _, asked in questions]).encode(),
+    )  # fmt: skip
+    answers = [json.loads(line)["ok"] for line in done.stdout.splitlines()]
+    assert answers == [kind == "demo" for kind, _ in questions]
     assert not traced.exists()
     assert not [*tmp_path.rglob("made"), *ROOT.glob("made")]

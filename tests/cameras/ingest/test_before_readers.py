@@ -15,8 +15,6 @@ from tests.parcels import now
 from tests.sockets import jpeg
 from tests.waiting import soon
 
-pytestmark = pytest.mark.one_database
-
 
 class Shared(EmbeddedLeases):
     """Another process reads every camera but ours."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,26 +31,37 @@ def captured(
     try:
         yield camera
     finally:
-        assert camera.stop(10)
+        assert camera.stop(60)
 
 
 def pictures(camera: Capture, count: int) -> list[Picture]:
     made: list[Picture] = []
     while len(made) < count:
-        picture = camera.slot.newest(made[-1].timestamp if made else 0, timeout=10)
+        picture = camera.slot.newest(made[-1].timestamp if made else 0, timeout=60)
         assert picture is not None, camera.health()
         made.append(picture)
     return made
 
 
+@cache
+def detector() -> Detector:
+    return Detector(classes=["person"])
+
+
 def people(picture: Picture) -> int:
     image = picture.pixels()
     assert image is not None
-    return len(Detector(classes=["person"]).detect(image))
+    return len(detector().detect(image))
 
 
 def state(camera: Capture | Push) -> str:
     return camera.health().state
+
+
+def until_told(camera: Capture, reason: str) -> None:
+    """Wait until this is said of a camera that is stale for the moment."""
+    health = until(lambda: (now := camera.health()).reason == reason and now, what=reason)
+    assert health.state == "stale"
 
 
 def test_rtsp_footage_has_people_in_it_and_comes_back_after_freeze_and_death() -> None:
@@ -58,22 +70,29 @@ def test_rtsp_footage_has_people_in_it_and_comes_back_after_freeze_and_death() -
         assert people(taken[-1]) >= 3
         assert (taken[-1].width, taken[-1].height) == (768, 432)
         assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
-        health = camera.health()
-        assert (health.state, health.reason, health.attempt) == ("live", "", 0)
+        health = until(lambda: (now := camera.health()).state == "live" and now)
+        assert (health.reason, health.attempt) == ("", 0)
 
         server.freeze()
-        frozen = time.monotonic()
-        until(lambda: state(camera) == "stale", 4.5)
-        assert 2.5 < time.monotonic() - frozen < 3.6
-        health = camera.health()
+        health = until(lambda: (now := camera.health()).state == "stale" and now)
         assert health.since == health.last_frame
         assert "No picture for a while" in health.reason
 
         server.kill()
-        until(lambda: camera.health().attempt > 0, 5)
+        until(lambda: camera.health().attempt > 0)
         server.start()
-        until(lambda: state(camera) == "live", 12)
+        until(lambda: state(camera) == "live", 60)
         assert people(pictures(camera, 1)[0]) >= 3
+
+
+@pytest.mark.timing
+def test_a_frozen_rtsp_camera_is_stale_after_three_seconds() -> None:
+    with rtsp_server() as server, captured("rtsp", server.url) as camera:
+        pictures(camera, 12)
+        server.freeze()
+        frozen = time.monotonic()
+        until(lambda: state(camera) == "stale", 4.5)
+        assert 2.5 < time.monotonic() - frozen < 3.6
 
 
 @pytest.mark.soak
@@ -93,41 +112,64 @@ def test_a_frozen_rtsp_server_is_left_after_ten_seconds_and_found_again() -> Non
 def test_mjpeg_footage_has_people_in_it_and_recovers_from_its_end() -> None:
     with http_camera() as server, captured("http", server.url) as camera:
         assert people(pictures(camera, 10)[-1]) >= 3
-        until(lambda: camera.health().fps > 8, 5)
         server.ending = True
-        until(lambda: state(camera) == "stale", 2)
-        assert camera.health().reason == "The camera ended the stream; connecting again."
+        until_told(camera, "The camera ended the stream; connecting again.")
         server.ending = False
-        until(lambda: state(camera) == "live", 6)
+        until(lambda: state(camera) == "live")
 
 
-def test_live_hls_plays_with_people_in_it_at_its_own_pace() -> None:
+@pytest.mark.timing
+@pytest.mark.parametrize("path", ["/cam", "/live.ts"])
+def test_the_rate_of_a_camera_is_measured(path: str) -> None:
+    with http_camera() as server, captured("http", server.base + path) as camera:
+        until(lambda: 8 < camera.health().fps < 12, 8)
+
+
+def test_live_hls_plays_with_people_in_it() -> None:
     with http_camera() as server, captured("http", server.base + "/live.m3u8") as camera:
         taken = pictures(camera, 45)  # over two seams, to segments that did not exist at first
         assert people(taken[-1]) >= 3
+        assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
+        server.ending = True
+
+
+@pytest.mark.timing
+def test_live_hls_plays_at_its_own_pace() -> None:
+    with http_camera() as server, captured("http", server.base + "/live.m3u8") as camera:
+        taken = pictures(camera, 45)
         assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(4400, abs=500)
         assert max(b.timestamp - a.timestamp for a, b in pairwise(taken)) < 700
         assert camera.health().state == "live"
         server.ending = True
 
 
-def test_mp4_over_http_plays_at_its_own_pace_and_its_end_is_an_end(tmp_path: Path) -> None:
-    made = tmp_path / "clip.mp4"
-    ffmpeg("-c", "copy", "-t", "2", made)  # its index is at the end: FFmpeg asks for ranges
+@contextmanager
+def recording(folder: Path) -> Iterator[Capture]:
+    """Two seconds of MP4 over HTTP. Its index is at the end: FFmpeg asks for ranges."""
+    made = folder / "clip.mp4"
+    ffmpeg("-c", "copy", "-t", "2", made)
     with http_camera() as server:
         server.pages["/clip.mp4"] = ("video/mp4", made.read_bytes())
         with captured("http", server.base + "/clip.mp4") as camera:
-            taken = pictures(camera, 20)
-            assert people(taken[-1]) >= 3
-            assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1900, abs=150)
-            until(lambda: state(camera) == "stale", 1)
-            assert camera.health().reason == "The camera ended the recording; connecting again."
+            yield camera
 
 
-def test_mpeg_ts_over_http_plays_as_it_comes() -> None:
+def test_mp4_over_http_plays_and_its_end_is_an_end(tmp_path: Path) -> None:
+    with recording(tmp_path) as camera:
+        assert people(pictures(camera, 5)[-1]) >= 3
+        until_told(camera, "The camera ended the recording; connecting again.")
+
+
+@pytest.mark.timing
+def test_mp4_over_http_plays_at_its_own_pace(tmp_path: Path) -> None:
+    with recording(tmp_path) as camera:
+        taken = pictures(camera, 20)
+        assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1900, abs=150)
+
+
+def test_mpeg_ts_over_http_plays() -> None:
     with http_camera() as server, captured("http", server.base + "/live.ts") as camera:
         assert people(pictures(camera, 5)[-1]) >= 3
-        until(lambda: 8 < camera.health().fps < 12, 8)
 
 
 def test_an_mjpeg_camera_that_freezes_goes_stale_and_live_again_on_the_same_connection() -> None:
@@ -135,31 +177,44 @@ def test_an_mjpeg_camera_that_freezes_goes_stale_and_live_again_on_the_same_conn
         pictures(camera, 3)
         asked = len(server.requests)
         server.frozen = True
-        until(lambda: state(camera) == "stale", 4)
-        assert camera.health().fps == 0
+        health = until(lambda: (now := camera.health()).state == "stale" and now)
+        assert health.fps == 0
         server.frozen = False
-        until(lambda: state(camera) == "live", 2)
+        until(lambda: state(camera) == "live")
         assert len(server.requests) == asked
 
 
 def test_a_camera_that_does_not_open_is_offline_with_a_reason() -> None:
     with captured("rtsp", "rtsp://u:hunter2@nowhere.invalid/x") as camera:
         assert state(camera) in ("connecting", "offline")
-        until(lambda: state(camera) == "offline", 5)
+        until(lambda: state(camera) == "offline")
         health = camera.health()
-        assert health.reason == "The name nowhere.invalid does not resolve."
+        assert "nowhere.invalid does not resolve" in health.reason
+        assert "hunter2" not in health.reason
         assert health.last_frame is None
 
 
 def test_an_rtsps_camera_that_does_not_speak_tls_is_offline_with_a_reason() -> None:
     with http_camera() as plain:
         with captured("rtsp", f"rtsps://u:hunter2@127.0.0.1:{plain.port}/x") as camera:
-            until(lambda: state(camera) == "offline", 10)
+            until(lambda: state(camera) == "offline")
             reason = camera.health().reason
-        assert reason == f"127.0.0.1 does not speak TLS on port {plain.port}."
+        assert f"does not speak TLS on port {plain.port}" in reason
+        assert "hunter2" not in reason
 
 
 def test_a_slow_reader_gets_the_newest_picture() -> None:
+    with http_camera(fps=25) as server, captured("http", server.url) as camera:
+        first = pictures(camera, 1)[0]
+        passed = until(lambda: (at := camera.health().last_frame or 0) > first.timestamp and at)
+        until(lambda: (camera.health().last_frame or 0) > passed)
+        newest = camera.slot.newest(first.timestamp)
+        assert newest is not None
+        assert newest.timestamp >= passed
+
+
+@pytest.mark.timing
+def test_a_picture_that_a_slow_reader_gets_is_fresh() -> None:
     with http_camera(fps=25) as server, captured("http", server.url) as camera:
         first = pictures(camera, 1)[0]
         until(lambda: (camera.health().last_frame or 0) > first.timestamp + 1000)
@@ -175,6 +230,15 @@ def clip(path: Path, frames: int, fps: float) -> None:
     writer.release()
 
 
+def test_a_file_begins_again_at_its_end(tmp_path: Path) -> None:
+    clip(tmp_path / "short.mp4", 5, 20)
+    with captured("file", "short.mp4", tmp_path) as camera:
+        taken = pictures(camera, 12)
+        assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
+        assert state(camera) == "live"
+
+
+@pytest.mark.timing
 def test_a_file_loops_at_its_own_pace_without_a_seam(tmp_path: Path) -> None:
     clip(tmp_path / "short.mp4", 5, 20)
     with captured("file", "short.mp4", tmp_path) as camera:
@@ -190,17 +254,30 @@ def test_the_demo_camera_plays() -> None:
         assert people(pictures(camera, 3)[-1]) >= 3
 
 
+@pytest.mark.timing
 def test_the_rate_chooses_pictures_but_every_frame_is_counted(tmp_path: Path) -> None:
     clip(tmp_path / "fast.mp4", 60, 30)
     with captured("file", "fast.mp4", tmp_path, rate=10) as camera:
         taken = pictures(camera, 15)
         assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1400, abs=150)
         assert camera.health().fps > 25
+
+
+def test_without_a_rate_frames_are_counted_and_have_no_pixels(tmp_path: Path) -> None:
+    clip(tmp_path / "fast.mp4", 60, 30)
+    with captured("file", "fast.mp4", tmp_path) as camera:
+        pictures(camera, 3)
         camera.rate = 0
+
+        def pass_by(count: int) -> None:
+            before = camera.health().captured
+            until(lambda: camera.health().captured >= before + count)
+
+        pass_by(2)  # one may have been on its way
         last = camera.slot.newest()
         assert last is not None
-        until(lambda: (camera.health().last_frame or 0) > last.timestamp + 300)
-        assert camera.slot.newest(last.timestamp + 40) is None
+        pass_by(10)
+        assert camera.slot.newest() is last
 
 
 def test_a_file_that_is_no_video_says_so(tmp_path: Path) -> None:
@@ -208,8 +285,8 @@ def test_a_file_that_is_no_video_says_so(tmp_path: Path) -> None:
     (tmp_path / "b.m3u8").write_text("#EXTM3U\n#EXTINF:5,\n/etc/hostname\n")
     for name in ("a.mp4", "b.m3u8"):
         with captured("file", name, tmp_path) as camera:
-            until(lambda: state(camera) == "offline", 3)
-            assert camera.health().reason == "The file is not a video that can be read."
+            until(lambda: state(camera) == "offline")
+            assert "not a video" in camera.health().reason
 
 
 def test_native_code_that_does_not_come_back_is_told() -> None:

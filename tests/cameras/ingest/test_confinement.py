@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 from onnx import TensorProto, helper
 
+from cameras.ingest.own import check as checking
 from cameras.ingest.own import process, terms
 from cameras.ingest.own.check import Busy, check
 from cameras.ingest.own.onnx_file import keeps_data_elsewhere
 from tests.cameras.ingest import brought
 from tests.cameras.ingest.brought import LABELS
 from tests.cameras.ingest.judging import refusal
+from tests.waiting import until
 
 PLAIN = "cameras/data/plaza.mp4"  # inside the folder where the process starts
 
@@ -58,9 +62,6 @@ def test_a_models_process_cannot_open_a_file_even_where_nobody_looked(
 
 def test_a_models_process_can_open_nothing_and_knows_no_secret() -> None:
     """Run its own confinement, then try."""
-    import subprocess
-    import sys
-
     tried = (
         "import socket, os, sys; from cameras.ingest.own import runner\n"
         "runner.confine()\n"
@@ -71,7 +72,7 @@ def test_a_models_process_can_open_nothing_and_knows_no_secret() -> None:
         "print(can(lambda: open('/etc/passwd')), can(socket.socket), can(lambda: os.pipe()))\n"
     )
     printed = subprocess.run(
-        [sys.executable, "-c", tried], stdout=subprocess.PIPE, check=True, text=True, timeout=30,
+        [sys.executable, "-c", tried], stdout=subprocess.PIPE, check=True, text=True, timeout=60,
         cwd=process.ROOT,
     ).stdout  # fmt: skip
     assert printed.split() == ["False", "False", "False"]
@@ -82,7 +83,7 @@ def test_a_model_that_wants_too_much_memory_is_refused() -> None:
 
 
 def test_a_model_that_never_ends_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terms, "CHECK_S", 3.0)
+    monkeypatch.setattr(terms, "CHECK_S", 1.0)
     assert "took longer" in refusal(brought.endless())
 
 
@@ -102,17 +103,18 @@ def test_a_process_that_answers_nonsense_is_refused(monkeypatch: pytest.MonkeyPa
         assert refusal(brought.finder())
 
 
-def test_one_model_is_checked_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terms, "CHECK_S", 4.0)
-    first = threading.Thread(target=refusal, args=(brought.endless(),))
-    first.start()
-    try:
-        from cameras.ingest.own import check as module
-        from tests.waiting import until
-
-        until(module._one_at_a_time.locked)
-        with pytest.raises(Busy):
-            check(brought.finder(), LABELS, "rgb", "unit")
-    finally:
-        first.join()
+def test_one_model_is_checked_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    over = tmp_path / "over"
+    waits = f"import os, time\nwhile not os.path.exists({str(over)!r}): time.sleep(0.05)"
+    with monkeypatch.context() as patched:
+        patched.setattr(process, "COMMAND", ("-c", waits))
+        first = threading.Thread(target=refusal, args=(brought.finder(),))
+        first.start()
+        try:
+            until(checking._one_at_a_time.locked)
+            with pytest.raises(Busy):
+                check(brought.finder(), LABELS, "rgb", "unit")
+        finally:
+            over.touch()
+            first.join()
     assert check(brought.finder(), LABELS, "rgb", "unit").labels == LABELS

@@ -10,6 +10,8 @@ import pytest
 from tests.bench.ingest import clip_720p, settle, window
 from tests.cameras.ingest.hand import worker
 
+pytestmark = pytest.mark.timing
+
 
 def test_a_camera_costs_little_and_one_that_nobody_watches_almost_nothing() -> None:
     with worker(detect=True) as busy, worker() as idle:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cameras.ingest.detector import Detector
 from cameras.ingest.encoding import deliver
 from cameras.ingest.masks import GREY, MARGIN, Masks
 from cameras.ingest.push import Push
@@ -108,10 +110,11 @@ def test_no_trace_of_the_secret_correlates_after_encoding(quality: int) -> None:
     Masks(MASKS).paint(image)
     shown = bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
     assert is_covered(shown)
-    by_chance = max(likeness(shown, secret) for secret in range(20, 30))
+    by_chance = max(likeness(shown, secret) for secret in range(20, 24))
     assert likeness(shown, 1) < max(2 * by_chance, 0.01)
 
 
+@pytest.mark.timing
 def test_a_720p_picture_is_painted_in_less_time_than_it_is_encoded(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -147,7 +150,7 @@ def test_a_pushed_picture_waits_nowhere_unmasked_where_it_can_be_taken() -> None
     camera = Push(Masks(MASKS))
     camera.start()
     assert camera.take(1000, secret_jpeg(1))
-    picture = until(lambda: camera.slot.newest(0), 5, "a picture")
+    picture = until(lambda: camera.slot.newest(0), 30, "a picture")
     assert picture.jpeg is None
     assert picture.image is not None
     assert is_covered(picture.image)
@@ -161,7 +164,7 @@ def test_a_pushed_picture_that_cannot_be_decoded_is_not_shown() -> None:
     lossless = secret_jpeg(1).replace(b"\xff\xc0", b"\xff\xc3", 1)  # which nobody decodes
     assert camera.take(1000, lossless)
     assert camera.take(2000, secret_jpeg(1))
-    picture = until(lambda: camera.slot.newest(0), 5, "a picture")
+    picture = until(lambda: camera.slot.newest(0), 30, "a picture")
     assert picture.timestamp == 2000
 
 
@@ -177,7 +180,7 @@ def test_a_picture_that_is_to_be_turned_is_masked_as_it_is_shown() -> None:
     camera = Push(Masks(MASKS))
     camera.start()
     assert camera.take(1000, turned)
-    picture = until(lambda: camera.slot.newest(0), 5, "a picture")
+    picture = until(lambda: camera.slot.newest(0), 30, "a picture")
     frame = deliver(picture, None, 80, None)
     assert frame is not None
     assert (frame.width, frame.height) == (360, 640)
@@ -192,11 +195,17 @@ def clip(folder: Path, name: str, codec: str) -> str:
     for number in range(30):
         made.write(scene(number))
     made.release()
+    read, image = cv2.VideoCapture(str(folder / name)).read()
+    assert read
+    assert is_loud(image)
     return name
 
 
-@pytest.mark.parametrize(("name", "codec"), [("secret.avi", "MJPG"), ("secret.mp4", "mp4v")])
-@pytest.mark.parametrize("masks", [MASKS, []])
+@pytest.mark.parametrize(
+    ("name", "codec", "masks"),
+    [("secret.avi", "MJPG", MASKS), ("secret.mp4", "mp4v", MASKS), ("secret.avi", "MJPG", [])],
+    ids=["avi", "mp4", "without masks"],
+)
 def test_every_packet_of_a_recordings_worker_is_masked(
     tmp_path: Path, name: str, codec: str, masks: Any
 ) -> None:
@@ -204,7 +213,7 @@ def test_every_packet_of_a_recordings_worker_is_masked(
     with worker(kind="file", source=source, media_root=str(tmp_path), masks=masks) as hand:
         hand.say({"type": "wishes", "rates": [(0, 0), (320, 0)]})
         found: dict[tuple[str, int], int] = {}
-        for header, jpeg in hand.packets(20):
+        for header, jpeg in hand.packets(60):
             if header["type"] not in ("frame", "still"):
                 continue
             place = header["type"], header.get("variant", 0)
@@ -223,35 +232,36 @@ def test_every_packet_of_a_web_cameras_worker_is_masked() -> None:
             _, jpeg = hand.first(is_frame)
             assert is_covered(jpeg)
         camera.frozen = True
-        _, jpeg = hand.first(lambda h: h["type"] == "still", 10)
+        _, jpeg = hand.first(lambda h: h["type"] == "still")
         assert is_covered(jpeg), "the last picture of a camera that went stale"
 
 
 def test_every_packet_of_an_rtsp_cameras_worker_is_masked() -> None:
     with rtsp_server() as camera, worker(kind="rtsp", source=camera.url, masks=MASKS) as hand:
         hand.say({"type": "wishes", "rates": [(0, 0)]})
-        pictures = [hand.first(is_frame, 15)[1] for _ in range(8)]
+        pictures = [hand.first(is_frame)[1] for _ in range(8)]
         assert all(map(is_covered, pictures))
 
 
 def test_nothing_is_detected_beneath_a_mask() -> None:
-    began = time.monotonic()
-    assert found_people([], 10)
-    took = time.monotonic() - began
-    assert not found_people(WHOLE, 2 * took), "in twice the time in which they are found without"
-
-
-def found_people(masks: Any, seconds: float) -> bool:
-    """Whether somebody is detected within so many seconds in what a device pushes."""
-    with worker(kind="push", detect=True, masks=masks) as hand:
+    """With a mask on the right half of a picture only who stands in the left half is found."""
+    jpeg, right = plaza_jpegs()[0], [[[0.5, 0], [1, 0], [1, 1], [0.5, 1]]]
+    there = middles(found.bbox for found in Detector().detect(pixels(jpeg)))
+    assert sum(at > 384 + MARGIN for at in there) >= 2
+    numbers = itertools.count()
+    with worker(kind="push", detect=True, masks=right) as hand:
         hand.say({"type": "wishes", "rates": [(0, 0)]})
-        deadline, number = time.monotonic() + seconds, 0
-        while time.monotonic() < deadline:
-            jpeg, number = plaza_jpegs()[number % 60], number + 1
-            hand.say({"type": "push", "timestamp": int(time.time() * 1000) + number}, jpeg)
-            header, shown = hand.first(is_frame, 5)
-            if masks:
-                assert (abs(pixels(shown).astype(int) - GREY) <= 2).all()
-            if header["detections"]:
-                return True
-    return False
+
+        def detected() -> list[float]:
+            timestamp = int(time.time() * 1000) + next(numbers)
+            hand.say({"type": "push", "timestamp": timestamp}, jpeg)
+            header, shown = hand.first(is_frame)
+            assert (abs(pixels(shown)[:, 384:].astype(int) - GREY) <= 2).all()
+            return middles(found["bbox"] for found in header["detections"])
+
+        assert max(until(detected, 60, "a detection")) < 384
+
+
+def middles(boxes: Iterable[Sequence[float]]) -> list[float]:
+    """Where they stand, in pixels from the left."""
+    return [left + width / 2 for left, _, width, _ in boxes]

@@ -15,7 +15,7 @@ from cameras.ingest.own.detector import OwnDetector
 from cameras.ingest.own.onnx_file import listed_names
 from tests.cameras.ingest import brought
 from tests.cameras.ingest.brought import LABELS, picture
-from tests.cameras.ingest.judging import BLUE, RED, own, refusal
+from tests.cameras.ingest.judging import BLUE, RED, judged, own, refusal
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["rows first", "boxes first"])
@@ -121,6 +121,12 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_no_detector_is_refused_with_a_reason(name: str) -> None:
+    made, reason = WRONG[name]
+    assert reason in judged(made())
+
+
+@pytest.mark.parametrize("name", ["cut off", "an unknown operator", "NaN"])
+def test_the_reason_comes_out_of_its_process(name: str) -> None:
     made, reason = WRONG[name]
     assert reason in refusal(made())
 

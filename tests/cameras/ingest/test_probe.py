@@ -15,7 +15,8 @@ from tests.servers import PLAZA, free_port, http_camera, silent_server
 
 
 def ask(kind: str, source: str, **options: Any) -> Probe:
-    given: dict[str, Any] = {"media_root": Path("."), "allow_loopback": True} | options
+    given: dict[str, Any] = {"media_root": Path("."), "allow_loopback": True, "timeout": 60}
+    given |= options
     return test_connection(kind, source, **given)
 
 
@@ -30,19 +31,21 @@ def test_a_camera_that_works_is_told_with_its_size() -> None:
 
 def test_a_camera_that_does_not_work_is_told_with_the_reason() -> None:
     port = free_port()
-    assert ask("rtsp", f"rtsp://127.0.0.1:{port}/") == Probe(
-        False, f"127.0.0.1 refused the connection on port {port}."
-    )
+    outcome = ask("rtsp", f"rtsp://127.0.0.1:{port}/")
+    assert not outcome.ok
+    assert f"refused the connection on port {port}" in outcome.sentence
     assert "closed" in ask("rtsp", f"rtsp://127.0.0.1:{port}/", allow_loopback=False).sentence
 
 
+@pytest.mark.timing
 def test_a_silent_camera_takes_no_longer_than_the_time_out() -> None:
     with silent_server() as port:
         for kind in ("rtsp", "http"):
             began = time.monotonic()
             outcome = ask(kind, f"{kind}://127.0.0.1:{port}/", timeout=2.0)
             assert time.monotonic() - began < 2.5
-            assert outcome == Probe(False, "127.0.0.1 did not answer in time.")
+            assert not outcome.ok
+            assert "did not answer" in outcome.sentence
 
 
 def listed(*servers: Any) -> dict[str, Any]:

@@ -71,9 +71,7 @@ def leading_to(other: RTSPCamera, status: int = 302) -> bytes:
 def test_a_camera_that_leads_on_is_not_followed(method: str, elsewhere: str) -> None:
     with rtsp_camera() as camera, rtsp_camera(elsewhere) as other, relayed() as through:
         camera.said[method] = leading_to(other)
-        assert why(camera.url, through) == (
-            f"The camera sends viewers on to {elsewhere}:{other.port}; enter that address yourself."
-        )
+        assert f"sends viewers on to {elsewhere}:{other.port};" in why(camera.url, through)
         assert camera.asked(method)
         assert other.connections == 0
 
@@ -115,10 +113,7 @@ def test_a_camera_that_leads_on_while_it_plays_is_left_with_the_reason() -> None
                 f"REDIRECT {camera.url} RTSP/1.0\r\nCSeq: 1\r\nLocation: {other.url}\r\n\r\n"
             ).encode()
             until(lambda: capture.health().attempt > 0)
-            assert capture.health().reason == (
-                f"The camera sends viewers on to 127.0.0.2:{other.port}; "
-                "enter that address yourself."
-            )
+            assert f"sends viewers on to 127.0.0.2:{other.port};" in capture.health().reason
             until(lambda: capture.health().state == "live")
             assert other.connections == 0
         finally:
@@ -187,7 +182,7 @@ def test_a_name_is_looked_up_at_the_moment_it_is_dialed_and_only_then(
         assert asked.count("cam.example") == 1
         table[:] = ["127.0.0.2"]  # the name is bound anew
         sentence = why(f"rtsp://cam.example:{closed.port}/x", through)
-        assert "The name cam.example leads to an address that is closed." in sentence
+        assert "cam.example leads to an address that is closed" in sentence
         table[:] = ["127.0.0.1", "127.0.0.2"]
         assert "closed" in why(f"rtsp://cam.example:{camera.port}/x", through)
         assert (camera.connections, closed.connections) == (1, 0)
@@ -228,7 +223,7 @@ def test_a_login_is_answered_as_the_camera_asks_for_it(method: str) -> None:
 def play(through: Relay, camera: RTSPCamera) -> socket.socket:
     """A connection in which the camera plays, and nobody reads."""
     through.show(Address.parse("rtsp", camera.url))
-    link = socket.create_connection(("127.0.0.1", through.port), 5)
+    link = socket.create_connection(("127.0.0.1", through.port), 60)
     for number, method in enumerate(("OPTIONS", "PLAY"), start=1):
         link.sendall(f"{method} {camera.url} RTSP/1.0\r\nCSeq: {number}\r\n\r\n".encode())
     return link
@@ -246,7 +241,7 @@ def test_what_nobody_takes_is_not_read_from_the_camera() -> None:
                 threading.Event().wait(0.2)
                 return seen[0] == camera.sent
 
-            until(still, 20)
+            until(still, 60)
             assert camera.sent < 8 * 1024 * 1024, "kernel buffers, and no more"
             before = camera.sent
             while camera.sent < before + 8 * 1024 * 1024:
@@ -268,17 +263,17 @@ def test_a_camera_or_a_reader_that_goes_takes_the_other_along() -> None:
         link.close()
         until(lambda: not through._sockets)
         camera.said["OPTIONS"] = b"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n"
-    until(lambda: not [t for t in set(threading.enumerate()) - before if t.name == "egress"], 2)
+    until(lambda: not [t for t in set(threading.enumerate()) - before if t.name == "egress"])
 
 
 def test_it_leads_to_one_camera_and_takes_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(egress, "MAX_CONNECTIONS", 2)
+    with relayed() as through, socket.create_connection(("127.0.0.1", through.port), 60) as early:
+        assert early.recv(1) == b"", "before an address is shown"
     with rtsp_camera() as camera, relayed() as through:
-        with socket.create_connection(("127.0.0.1", through.port), 5) as early:
-            assert early.recv(1) == b"", "before an address is shown"
         links = [play(through, camera) for _ in range(2)]
         until(lambda: camera.connections == 2)
-        with socket.create_connection(("127.0.0.1", through.port), 5) as third:
+        with socket.create_connection(("127.0.0.1", through.port), 60) as third:
             assert third.recv(1) == b""
         for link in links:
             link.close()
@@ -288,13 +283,14 @@ def test_a_worker_reads_what_is_listed_and_no_other() -> None:
     with rtsp_camera() as camera:
         given: dict[str, Any] = {"kind": "rtsp", "source": camera.url, "allow_loopback": False}
         with worker(**given) as hand:
-            said, _ = hand.first(lambda header: header.get("state") == "offline", 20)
+            said, _ = hand.first(lambda header: header.get("state") == "offline")
             assert f"list 127.0.0.1:{camera.port} in SIDELINE_CAMERA_SERVERS" in said["reason"]
         assert camera.connections == 0
         with worker(**given, listed=[f"127.0.0.1:{camera.port}"]) as hand:
-            assert hand.first(is_live, 20)
+            assert hand.first(is_live)
 
 
+@pytest.mark.timing
 def test_it_costs_little_beside_what_ffmpeg_does() -> None:
     with bench.camera(0.0) as url:
         assert bench.cost(url, bench.grab, 1.0).ratio < 1.25

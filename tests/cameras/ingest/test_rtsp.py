@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cameras.ingest.rtsp import BESIDE, MALFORMED, MAX_BODY, MAX_HEAD, Said
@@ -64,9 +64,7 @@ def test_a_server_that_asks_to_go_elsewhere_is_cut_off() -> None:
         (b"rtsp://u:hunter2@a@b/", "another address"),
         (b"\xff", "another address"),
     ):
-        assert refusal(OK, FRAME, request % location) == (
-            f"The camera sends viewers on to {where}; enter that address yourself."
-        )
+        assert f"sends viewers on to {where};" in refusal(OK, FRAME, request % location)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +100,9 @@ def test_a_server_that_asks_to_go_elsewhere_is_cut_off() -> None:
 )
 def test_what_could_be_read_in_two_ways_is_cut(stream: bytes) -> None:
     assert refusal(OK, stream) == MALFORMED
-    assert refusal(OK, *(bytes([byte]) for byte in stream)) == MALFORMED
+    step = 1 + len(stream) // 500
+    parts = (stream[at : at + step] for at in range(0, len(stream), step))
+    assert refusal(OK, *parts) == MALFORMED
 
 
 def test_what_is_no_rtsp_at_all_is_cut_at_its_first_line() -> None:
@@ -179,15 +179,7 @@ HIDDEN = b"RTSP/1.0 302 x\r\n\r\n"
 _LATE = b"#" * (0x2041 - 8) + b"\r\n\r\n" + HIDDEN  # where FFmpeg stops skipping b" A" bytes
 
 
-@example([OK, b"$\0\0\x07RTSP/1.", b"$\0\0\x0c 302 x\r\n\r\n\r\n"], True)
-@example([b"RTSP/1.0 200 OK\r\n$: A\r\n\r\n$\0" + len(_LATE).to_bytes(2) + _LATE], False)
-@example([b"RTSP/1.0 200 OK\r\nA: b\n\n" + HIDDEN], False)
-@example([b"RTSP/1.0 200 OK\r\nA: b\n\r\n", b"$\0\0\x12" + HIDDEN], False)
-@example([b"RTSP/1.0 200 OK\r\nContent-Length: 18\r\nContent-Length: 0\r\n\r\n", HIDDEN], False)
-@example([b"REDIRECT rtsp://x/ RTSP/1.0\r\n\r\n"], True)
-@given(PIECES, st.booleans())
-@settings(max_examples=1000, deadline=None)
-def test_ffmpeg_never_reads_a_redirect_in_what_passes(pieces: list[bytes], streaming: bool) -> None:
+def no_redirect_is_read(pieces: list[bytes], streaming: bool) -> None:
     said, passed = Said(), b""
     try:
         for piece in pieces:
@@ -201,11 +193,28 @@ def test_ffmpeg_never_reads_a_redirect_in_what_passes(pieces: list[bytes], strea
             assert not words[1].lstrip(b"+0").startswith(b"3"), passed
 
 
-@given(PIECES, st.lists(st.integers(0, 200), max_size=8))
-@settings(max_examples=300, deadline=None)
-def test_how_a_stream_is_cut_into_reads_changes_nothing(
-    pieces: list[bytes], cuts: list[int]
-) -> None:
+@pytest.mark.parametrize(
+    ("pieces", "streaming"),
+    [
+        ([OK, b"$\0\0\x07RTSP/1.", b"$\0\0\x0c 302 x\r\n\r\n\r\n"], True),
+        ([b"RTSP/1.0 200 OK\r\n$: A\r\n\r\n$\0" + len(_LATE).to_bytes(2) + _LATE], False),
+        ([b"RTSP/1.0 200 OK\r\nA: b\n\n" + HIDDEN], False),
+        ([b"RTSP/1.0 200 OK\r\nA: b\n\r\n", b"$\0\0\x12" + HIDDEN], False),
+        ([b"RTSP/1.0 200 OK\r\nContent-Length: 18\r\nContent-Length: 0\r\n\r\n", HIDDEN], False),
+        ([b"REDIRECT rtsp://x/ RTSP/1.0\r\n\r\n"], True),
+    ],
+)
+def test_ffmpeg_reads_no_hidden_redirect(pieces: list[bytes], streaming: bool) -> None:
+    no_redirect_is_read(pieces, streaming)
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(5000, marks=pytest.mark.soak)])
+def test_ffmpeg_never_reads_a_redirect_in_what_passes(count: int) -> None:
+    tried = given(PIECES, st.booleans())(no_redirect_is_read)
+    settings(max_examples=count, deadline=None)(tried)()
+
+
+def cuts_change_nothing(pieces: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(pieces)
 
     def outcome(parts: list[bytes]) -> tuple[bytes, str]:
@@ -219,3 +228,9 @@ def test_how_a_stream_is_cut_into_reads_changes_nothing(
 
     places = sorted({0, len(stream), *(min(cut, len(stream)) for cut in cuts)})
     assert outcome([stream[a:b] for a, b in pairwise(places)]) == outcome([stream])
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.soak)])
+def test_how_a_stream_is_cut_into_reads_changes_nothing(count: int) -> None:
+    tried = given(PIECES, st.lists(st.integers(0, 200), max_size=8))(cuts_change_nothing)
+    settings(max_examples=count, deadline=None)(tried)()

@@ -25,7 +25,7 @@ def test_pictures_go_on_while_a_model_fails_and_it_is_told_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a dark picture it computes for ever; the shipped weights take over at once."""
-    monkeypatch.setattr(terms, "ANSWER_S", 0.5)
+    monkeypatch.setattr(terms, "ANSWER_S", 1.5)
     told: list[tuple[str, str]] = []
     sight = Sight(0.4, DEFAULT_CLASSES, lambda model, why: told.append((model, why)))
     sight.use(own(tmp_path, brought.endless(below=0.3)))

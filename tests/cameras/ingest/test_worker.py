@@ -28,8 +28,8 @@ STUCK = (  # an open that takes a minute, as native code can
 
 
 def settled(hand: Hand) -> bool:
-    """Whether nothing more came into our buffer in the time of ten pictures of 25 a second."""
-    before, deadline = waiting(hand), time.monotonic() + 0.4
+    """Whether nothing more came into our buffer in the time of 25 pictures."""
+    before, deadline = waiting(hand), time.monotonic() + 1
     until(lambda: time.monotonic() > deadline or waiting(hand) != before)
     return waiting(hand) == before > 0
 
@@ -40,31 +40,31 @@ def waiting(hand: Hand) -> int:
 
 
 def test_frames_flow_only_while_watched_and_a_still_comes_unasked() -> None:
+    began = time.time() * 1000
     with worker(width=384, quality=60) as hand:
         header, still = hand.first(lambda h: h["type"] == "still")
         assert jpeg_size(still) == (384, 216)
-        hand.first(is_live)
-        assert not any(is_frame(h) for h, _ in hand.packets(0.7))
+        state, _ = hand.first(is_live)
+        assert (state["width"], state["height"]) == (768, 432)
+        assert not any(map(is_frame, hand.beats(2)))
         hand.say({"type": "wishes", "rates": [(0, 0)]})
-        header, jpeg = hand.first(is_frame, 2)
+        header, jpeg = hand.first(is_frame)
         assert (header["width"], header["height"], header["seq"]) == (384, 216, 1)
         assert jpeg_size(jpeg) == (384, 216)
         assert "detections" not in header
-        assert abs(time.time() * 1000 - header["timestamp"]) < 500
-        later, _ = hand.first(is_frame, 2)
-        assert later["timestamp"] > header["timestamp"]
+        later, _ = hand.first(is_frame)
+        assert began < header["timestamp"] < later["timestamp"] <= time.time() * 1000
         hand.say({"type": "wishes", "rates": []})
-        hand.first(lambda h: h["type"] == "state", 2)
-        assert not any(is_frame(h) for h, _ in hand.packets(0.7))
+        until(lambda: not any(map(is_frame, hand.beats(2))), what="the end of the frames")
 
 
+@pytest.mark.timing
 def test_state_is_a_heartbeat_every_second() -> None:
     with worker() as hand:
         hand.first(is_live)
         beats = [h for h, _ in hand.packets(2.3) if h["type"] == "state"]
         assert 2 <= len(beats) <= 3
         assert beats[-1]["fps"] == pytest.approx(10, abs=1)
-        assert (beats[-1]["width"], beats[-1]["height"]) == (768, 432)
 
 
 def test_watched_frames_carry_tracked_people_inside_the_delivered_picture() -> None:
@@ -82,16 +82,17 @@ def test_watched_frames_carry_tracked_people_inside_the_delivered_picture() -> N
 def test_a_pushed_jpeg_is_published_byte_for_byte() -> None:
     with worker(kind="push", detect=True) as hand:
         header, _ = hand.first(lambda h: h["type"] == "state")
-        assert (header["state"], header["reason"]) == ("offline", "Waiting for the first frame.")
+        assert header["state"] == "offline"
         hand.say({"type": "wishes", "rates": [(0, 0)]})
         hand.say({"type": "push", "timestamp": 1_000}, b"\xff\xd8\xff nonsense")
         for number, jpeg in enumerate(plaza_jpegs()[:3]):
             timestamp = int(time.time() * 1000) + number
             hand.say({"type": "push", "timestamp": timestamp}, jpeg)
-            header, shown = hand.first(is_frame, 3)
+            header, shown = hand.first(is_frame)
             assert header["timestamp"] == timestamp
             assert shown == jpeg
-        hand.first(is_live)
+        if "live" not in hand.states:
+            hand.first(is_live)
 
 
 def test_who_comes_after_a_pushed_picture_gets_it_at_once_in_the_width_wished() -> None:
@@ -101,25 +102,28 @@ def test_who_comes_after_a_pushed_picture_gets_it_at_once_in_the_width_wished() 
         hand.first(is_live)
         for rates, width in [([(0, 0)], 768), ([(0, 0), (320, 5)], 320)]:
             hand.say({"type": "wishes", "rates": rates})
-            header, jpeg = hand.first(is_frame, 2)
+            header, jpeg = hand.first(is_frame)
             assert (header["timestamp"], header["width"]) == (taken, width)
             assert jpeg_size(jpeg)[0] == width
         hand.say({"type": "wishes", "rates": [(0, 0), (320, 5)], "new": [320]})
-        header, _ = hand.first(is_frame, 2)
+        header, _ = hand.first(is_frame)
         assert (header["timestamp"], header["variant"]) == (taken, 320), "new to another process"
         hand.say({"type": "wishes", "rates": [(320, 5)]})
-        assert not any(is_frame(h) for h, _ in hand.packets(0.7)), "nobody new, nothing again"
+        hand.say({"type": "push", "timestamp": taken + 1}, plaza_jpegs()[0])
+        header, _ = hand.first(is_frame)
+        assert header["timestamp"] == taken + 1, "nobody new, nothing again"
 
 
 def test_a_supervisor_that_does_not_read_makes_nothing_queue() -> None:
     with http_camera(fps=25) as camera, worker(kind="http", source=camera.url, fps=25) as hand:
         hand.say({"type": "wishes", "rates": [(0, 0)]})
         hand.first(is_frame)
-        until(lambda: settled(hand), 10, "the kernel's buffers are full")
+        until(lambda: settled(hand), 60, "the kernel's buffers are full")
         waited = time.time() * 1000
-        frames = [h for h, _ in hand.packets(0.5) if is_frame(h)]
-        assert len([h for h in frames if h["timestamp"] < waited - 200]) < 20  # kernel buffers
-        assert len([h for h in frames if h["timestamp"] >= waited]) >= 5
+        frames = []
+        while sum(taken >= waited for taken in frames) < 5:
+            frames.append(hand.first(is_frame)[0]["timestamp"])
+        assert sum(taken < waited - 200 for taken in frames) < 20  # kernel buffers
 
 
 def test_a_worker_that_follows_a_stuck_one_waits_before_it_opens() -> None:
@@ -133,9 +137,9 @@ def test_a_worker_that_follows_a_stuck_one_waits_before_it_opens() -> None:
 
 def test_a_worker_stuck_in_native_code_says_so_and_asks_to_be_started_again() -> None:
     with worker(command=STUCK) as hand:
-        states = [header for header, _ in hand.packets(5) if header["type"] == "state"]
+        states = [header for header, _ in hand.packets(60) if header["type"] == "state"]
         assert states[-1]["reason"] == "The camera does not open."
-        assert hand.process.wait(1) == 75
+        assert hand.process.wait(30) == 75
 
 
 def test_the_worker_ends_when_its_link_closes() -> None:
@@ -143,24 +147,24 @@ def test_the_worker_ends_when_its_link_closes() -> None:
         with worker(**config) as hand:
             hand.first(lambda h: h["type"] == "state")
             hand.link.close()
-            assert hand.process.wait(3) == 0
+            assert hand.process.wait(30) == 0
 
 
 def test_ctrl_c_is_left_to_the_supervisor_and_sigterm_ends_it() -> None:
     with worker() as hand:
         hand.first(is_live)
         hand.process.send_signal(signal.SIGINT)
-        hand.first(lambda h: h["type"] == "state")
+        hand.beats(2)
         assert hand.process.poll() is None
         hand.process.send_signal(signal.SIGTERM)
-        assert hand.process.wait(3) == -signal.SIGTERM
+        assert hand.process.wait(30) == -signal.SIGTERM
 
 
 def test_going_stale_sends_the_state_and_the_last_picture() -> None:
     with http_camera() as camera, worker(kind="http", source=camera.url) as hand:
         hand.first(is_live)
         camera.frozen = True
-        header, _ = hand.first(lambda h: h["type"] == "state" and h["state"] == "stale", 6)
+        header, _ = hand.first(lambda h: h["type"] == "state" and h["state"] == "stale")
         still, jpeg = hand.first(lambda h: h["type"] == "still")
         assert jpeg_size(jpeg) == (768, 432)
         assert header["last_frame"] - 1100 < still["timestamp"] <= header["last_frame"]
