@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+from websockets.sync.client import ClientConnection
 
 from tests.installation import Installation
 from tests.masked import MASKS, secret_jpeg
 from tests.parcels import parcel
+from tests.people import Cast, Person
 from tests.publishers import answer, publishing, seed_parcel, v1_parcel
 from tests.sockets import acknowledged, frame, watching
 
@@ -23,6 +25,42 @@ Found = tuple[int, bytes]  # capture time, JPEG
 def bearer(house: Installation) -> dict[str, str]:
     with house.api() as api:
         return {"Authorization": api.headers["Authorization"]}
+
+
+def taken_after(socket: ClientConnection, ms: float) -> bool:
+    """The next message has a picture, and that was taken after this moment."""
+    message = acknowledged(socket, 60)
+    return "jpeg" in message and message["timestamp"] > ms
+
+
+def lent(house: Installation, person: Person) -> tuple[dict[str, str], Callable[[], None]]:
+    """The bearer of a token that a person makes to watch with, and what revokes it."""
+    tokens = f"{house.url}/api/v1/tokens"
+    wanted = {"name": "To be revoked", "scopes": ["read"]}
+    made = httpx.post(tokens, json=wanted, headers=person.bearer, timeout=30)
+    assert made.status_code == 201, made.text
+
+    def revoke() -> None:
+        url = f"{tokens}/{made.json()['id']}"
+        assert httpx.delete(url, headers=person.bearer, timeout=30).status_code == 204
+
+    return {"Authorization": f"Bearer {made.json()['token']}"}, revoke
+
+
+def plays_until_withdrawn(house: Installation, cast: Cast) -> None:
+    """A stream as MJPEG goes on, and ends after its token is revoked."""
+    bearer_, revoke = lent(house, cast["viewer"])
+    url = f"{house.url}/api/v1/cameras/{cast.plaza}/stream.mjpeg"
+    parts, revoked = 0, 0.0
+    with httpx.stream("GET", url, headers=bearer_, timeout=60) as answer:
+        assert answer.headers["content-type"] == "multipart/x-mixed-replace; boundary=sideline"
+        for chunk in answer.iter_raw():
+            parts += chunk.count(b"\r\n--sideline\r\n")
+            if parts >= 5 and not revoked:
+                revoke()
+                revoked = time.monotonic()
+            assert not revoked or time.monotonic() - revoked < 60, "it goes on"
+    assert revoked, "it ended by itself"
 
 
 def mask(house: Installation, camera: str, masks: Any = MASKS) -> None:
@@ -45,7 +83,7 @@ class Device:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(30)
 
     def _run(self) -> None:
         with contextlib.ExitStack() as stack:
@@ -58,7 +96,7 @@ class Device:
     def _sender(self, stack: contextlib.ExitStack) -> Callable[[int, bytes], object]:
         headers = bearer(self._house)
         if self._way == "send":
-            client = stack.enter_context(httpx.Client(headers=headers, timeout=10))
+            client = stack.enter_context(httpx.Client(headers=headers, timeout=30))
             url = f"{self._house.url}/api/v1/actions/actions/send"
 
             def post(at: int, jpeg: bytes) -> object:
@@ -76,7 +114,7 @@ class Device:
                 if v1
                 else seed_parcel(self._camera, timestamp=at, frame=text)
             )
-            return answer(socket)
+            return answer(socket, 30)
 
         return speak
 
@@ -84,21 +122,21 @@ class Device:
 def by_json(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
     with watching(house, camera, headers=bearer(house), query=query) as socket:
         while True:
-            message = frame(socket)
+            message = frame(socket, 60)
             yield message["timestamp"], base64.b64decode(message["frame"])
 
 
 def by_v1(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
     with watching(house, camera, headers=bearer(house), v1=True, query=query) as socket:
         while True:
-            message = acknowledged(socket)
+            message = acknowledged(socket, 60)
             if "jpeg" in message:
                 yield message["timestamp"], message["jpeg"]
 
 
 def by_mjpeg(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
     url = f"{house.url}/api/v1/cameras/{camera}/stream.mjpeg{query}"
-    with httpx.stream("GET", url, headers=bearer(house), timeout=10) as stream:
+    with httpx.stream("GET", url, headers=bearer(house), timeout=30) as stream:
         left = b""
         for chunk in stream.iter_raw():
             left += chunk
@@ -114,11 +152,12 @@ def by_mjpeg(house: Installation, camera: str, query: str = "") -> Iterator[Foun
 
 def by_snapshot(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
     url = f"{house.url}/api/v1/cameras/{camera}/snapshot.jpg{query}"
-    with httpx.Client(headers=bearer(house), timeout=10) as client:
+    with httpx.Client(headers=bearer(house), timeout=30) as client:
         while True:
             found = client.get(url)
             if found.status_code == 200:
                 yield int(found.headers["X-Timestamp"]), found.content
+            time.sleep(0.1)  # devices push no faster
 
 
 EXITS = {"json": by_json, "v1": by_v1, "mjpeg": by_mjpeg, "snapshot": by_snapshot}

@@ -85,7 +85,7 @@ class Club:
         self.cameras = {}
         for name in NAMES:
             shutil.copy(CLIP, media / name)
-            facts = {"name": name, "kind": "file", "source": name, "detect": False}
+            facts = {"name": name, "kind": "file", "source": name, "detect": False, "width": 320}
             self.cameras[name] = house.add_camera(**facts)
         self.ingests: list[subprocess.Popen[bytes]] = []
 
@@ -115,8 +115,14 @@ class Club:
         self.ingests = [process for process in self.ingests if process.poll() is None]
         while len(self.ingests) < 2:
             self.ingests.append(self.house.spawn("ingest"))
-        until(lambda: sorted(self.shares().values()) == [2, 2], 30, "two cameras each")
+        until(lambda: self.shared([2, 2]), 30, "two cameras each")
         return self.ingests[0], self.ingests[1]
+
+    def shared(self, wanted: list[int]) -> bool:
+        """Whether so many cameras are leased by each process, and then, whether it reads them."""
+        time.sleep(0.05)
+        leased = Counter(holder for holder in self.leases().values() if holder)
+        return sorted(leased.values()) == wanted == sorted(self.shares().values())
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[dict[str, Seen]]:

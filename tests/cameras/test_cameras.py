@@ -54,6 +54,7 @@ def test_older_states_name_the_day(camera: Camera) -> None:
     assert "," not in CameraState(camera=camera, state="offline", since=ago(seconds=0)).sentence()
 
 
+@pytest.mark.postgres
 def test_camera_with_a_source_that_broke_can_be_renamed_and_switched_off(
     club: Organization, settings: Any, tmp_path: Path
 ) -> None:
@@ -78,6 +79,7 @@ def test_camera_keeps_its_organization(camera: Camera) -> None:
         camera.full_clean()
 
 
+@pytest.mark.postgres
 def test_second_camera_of_a_name_is_refused_in_plain_words(camera: Camera) -> None:
     twin = Camera(organization=camera.organization, name=camera.name, kind=Kind.DEMO)
     with pytest.raises(ValidationError, match="A camera of this name exists already"):
@@ -97,6 +99,7 @@ def test_server_host_must_be_a_bare_host(club: Organization, metadata: Any) -> N
     club.full_clean()
 
 
+@pytest.mark.postgres
 def test_clock_takes_only_rising_times_and_takes_one_back(camera: Camera) -> None:
     answers = [PushClock.accept(camera.pk, at) for at in (5, 5, 4, 6)]
     assert answers == [True, False, False, True]

@@ -13,6 +13,8 @@ from django.utils import timezone
 from cameras.ingest import reports
 from cameras.models import Camera, CameraState, CameraStill, Organization
 
+pytestmark = pytest.mark.postgres
+
 
 @pytest.fixture
 def camera(db: None) -> Camera:

@@ -16,24 +16,23 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection
 
+from tests.cameras.added import added
 from tests.cameras.exits import EXITS, Device, Found, bearer, by_v1, mask
 from tests.installation import KEEPER, Installation, submit
 from tests.masked import MASKS, is_covered, is_loud
-from tests.sockets import acknowledged, heard, watching
+from tests.sockets import acknowledged, watching
 from tests.waiting import until
 
 
 @pytest.fixture
 def camera(house: Installation) -> Iterator[str]:
-    made = house.add_camera(name=f"Secret {uuid.uuid4()}", kind="push", detect=False)
-    yield made
-    with house.api() as api:
-        api.delete(f"/cameras/{made}")
+    with added(house, name=f"Secret {uuid.uuid4()}", kind="push", detect=False) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def staff(house: Installation) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=house.url, follow_redirects=True, timeout=10) as client:
+    with httpx.Client(base_url=house.url, follow_redirects=True, timeout=30) as client:
         submit(client, client.get("/signin"), KEEPER)
         yield client
 
@@ -51,7 +50,10 @@ def gathered(exit_: Iterator[Found], device: Device) -> set[bytes]:
     raise AssertionError("the stream ended")
 
 
-@pytest.mark.parametrize("way", ["v1", "json", "send"])
+@pytest.mark.parametrize(
+    "way",
+    ["v1", *(pytest.param(way, marks=pytest.mark.extended) for way in ("json", "send"))],
+)
 def test_what_devices_push_is_the_same_whatever_is_beneath(
     house: Installation, camera: str, way: str
 ) -> None:
@@ -78,10 +80,11 @@ def test_the_kept_picture_and_the_admins_thumbnail_are_masked(
     mask(house, camera)
     thumbnail = f"/admin/cameras/camera/{camera}/thumbnail.jpg"
     with Device(house, camera, "v1"):
-        kept = until(lambda: picture(staff, f"/cameras/{camera}/still.jpg"), 15, "a still")
-        fresh = until(lambda: picture(staff, thumbnail), 15, "a thumbnail")
-    until(lambda: house.state(camera) == "offline", 20, "offline")
-    old = until(lambda: picture(staff, thumbnail), 5, "a thumbnail of what was kept")
+        kept = until(lambda: picture(staff, f"/cameras/{camera}/still.jpg"), 60, "a still")
+        fresh = until(lambda: picture(staff, thumbnail), 60, "a thumbnail")
+    with watching(house, camera, headers=bearer(house), v1=True) as socket:
+        until(lambda: acknowledged(socket, 60).get("state") == "offline", 60, "offline")
+    old = until(lambda: picture(staff, thumbnail), 60, "a thumbnail of what was kept")
     assert all(map(is_covered, (kept, fresh, old)))
 
 
@@ -90,10 +93,24 @@ def picture(client: httpx.Client, address: str) -> bytes | None:
     return found.content if found.status_code == 200 else None
 
 
+@pytest.mark.postgres
 def test_a_change_under_a_running_stream_takes_effect_and_never_returns(
     house: Installation, camera: str, staff: httpx.Client
 ) -> None:
-    """Whoever watches is shown the old masks for at most two seconds, and who comes gets none."""
+    """What was masked stays masked for who watches, and who comes gets no older picture."""
+    masked_meanwhile(house, camera, staff)
+
+
+@pytest.mark.timing
+def test_who_watches_is_shown_old_masks_for_two_seconds_at_most(
+    house: Installation, camera: str, staff: httpx.Client
+) -> None:
+    for name, seconds in masked_meanwhile(house, camera, staff).items():
+        assert seconds < 2, name
+
+
+def masked_meanwhile(house: Installation, camera: str, staff: httpx.Client) -> dict[str, float]:
+    """Of each exit, the seconds from the change until the last picture without masks."""
     seen: dict[str, list[tuple[float, bytes]]] = {name: [] for name in EXITS}
     stop = threading.Event()
 
@@ -108,9 +125,8 @@ def test_a_change_under_a_running_stream_takes_effect_and_never_returns(
     with Device(house, camera, "v1"):
         for thread in threads:
             thread.start()
-        until(lambda: all(len(found) > 5 for found in seen.values()), 20, "all streams")
-        until(lambda: picture(staff, f"/cameras/{camera}/still.jpg"), 10, "a still")
-        asked = time.monotonic()
+        until(lambda: all(len(found) > 5 for found in seen.values()), 60, "all streams")
+        until(lambda: picture(staff, f"/cameras/{camera}/still.jpg"), 60, "a still")
         mask(house, camera)
         changed = time.monotonic()
         after = [
@@ -119,24 +135,25 @@ def test_a_change_under_a_running_stream_takes_effect_and_never_returns(
             staff.get(f"/admin/cameras/camera/{camera}/thumbnail.jpg"),
         ]
         until(
-            lambda: all(is_covered(found[-1][1]) for found in seen.values()), 15, "masks everywhere"
+            lambda: all(is_covered(found[-1][1]) for found in seen.values()), 60, "masks everywhere"
         )
         counts = {name: len(found) for name, found in seen.items()}
-        until(lambda: all(len(seen[n]) > counts[n] + 10 for n in seen), 20, "more pictures")
+        until(lambda: all(len(seen[n]) > counts[n] + 10 for n in seen), 60, "more pictures")
         stop.set()
         for thread in threads:
-            thread.join(10)
-    for found in after:
-        assert found.status_code in (404, 503) or is_covered(found.content)
+            thread.join(30)
+    for answer in after:
+        assert answer.status_code in (404, 503) or is_covered(answer.content)
+    took = {}
     for name, found in seen.items():
         loud = [at for at, jpeg in found if not is_covered(jpeg)]
         covered = [at for at, jpeg in found if is_covered(jpeg)]
         assert max(loud) < min(covered), f"{name}: what was masked stays masked"
-        assert max(loud) - changed < 2, name
-        print(f"{name}: old for {max(loud) - changed:.2f} s, new in {min(covered) - changed:.2f}")
-        assert asked < changed
+        took[name] = max(loud) - changed
+    return took
 
 
+@pytest.mark.extended
 def test_other_masks_come_without_a_picture_that_has_none(
     house: Installation, camera: str, staff: httpx.Client
 ) -> None:
@@ -156,13 +173,13 @@ def test_other_masks_come_without_a_picture_that_has_none(
     watcher = threading.Thread(target=watch, daemon=True)
     with Device(house, camera, "v1"):
         watcher.start()
-        assert told.wait(15)
+        assert told.wait(60)
         for masks in (MASKS + small, MASKS, [*MASKS, MASKS[0]]):
-            before = until(lambda: kept_at(staff, camera), 10, "a still")
+            before = until(lambda: kept_at(staff, camera), 60, "a still")
             mask(house, camera, masks)
-            until(lambda: kept_at(staff, camera) not in ("", before), 10, "a new reader")  # noqa: B023
+            until(lambda: kept_at(staff, camera) not in ("", before), 60, "a new reader")  # noqa: B023
         stop.set()
-        watcher.join(10)
+        watcher.join(30)
     assert bare == []
 
 
@@ -178,15 +195,11 @@ def test_who_joins_a_silent_camera_gets_no_picture_from_before_the_masks(
         with Device(house, camera, "v1"):
             assert is_loud(_first(keeps_it))
         mask(house, camera)
-        deadline = time.monotonic() + 2
-
-        def nothing() -> bool:
-            with watching(house, camera, headers=bearer(house), v1=True) as late:
-                return not any("jpeg" in message for message in heard(late, 0.3))
-
-        until(nothing, 2.5, "no old picture")
-        assert time.monotonic() < deadline + 0.5
-        assert nothing()
+        with (
+            watching(house, camera, headers=bearer(house), v1=True) as late,
+            Device(house, camera, "v1"),
+        ):
+            assert is_covered(_first(late)), "an old picture"
 
 
 def test_masks_that_are_drawn_again_at_once_hold_for_who_comes_then(
@@ -199,9 +212,9 @@ def test_masks_that_are_drawn_again_at_once_hold_for_who_comes_then(
         Device(house, camera, "v1"),
         watching(house, camera, headers=headers, v1=True) as keeps_it,
     ):
-        until(lambda: is_covered(_first(keeps_it)), 20, "masks")
+        until(lambda: is_covered(_first(keeps_it)), 60, "masks")
         mask(house, camera, [])
-        until(lambda: is_loud(_first(keeps_it)), 20, "the secret")
+        until(lambda: is_loud(_first(keeps_it)), 60, "the secret")
         mask(house, camera)
         for _ in range(3):
             with watching(house, camera, headers=headers, v1=True) as late:
@@ -210,6 +223,6 @@ def test_masks_that_are_drawn_again_at_once_hold_for_who_comes_then(
 
 def _first(socket: ClientConnection) -> bytes:
     while True:
-        message = acknowledged(socket)
+        message = acknowledged(socket, 60)
         if "jpeg" in message:
             return bytes(message["jpeg"])

@@ -1,4 +1,7 @@
-"""The same consumer where it has no wire: under TLS inside Daphne, and on uvicorn."""
+"""The same consumer where it has no wire: under TLS inside Daphne, and on uvicorn.
+
+And our server with pings every second, by which it notices dead peers.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,13 @@ from tests import ROOT
 from tests.certificates import certificate
 from tests.installation import Installation, installed
 from tests.people import Cast, assemble
+from tests.processes import bound
 from tests.redis import RedisServer
 from tests.sockets import acknowledged, age_ms, frame, heard, v1_message
 from tests.waiting import accepts, free_port, until
 
-pytestmark = pytest.mark.one_database
-SERVERS = ["uvicorn", "tls", "impatient"]
+pytestmark = pytest.mark.timing  # each asks how old pictures are, or for how long a peer is silent
+SERVERS = ["uvicorn", "tls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def start(
             environment = house.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"}
             with log.open("wb") as out:
                 process = subprocess.Popen(
-                    words[:-1] if name == "uvicorn" else words,
+                    bound(*(words[:-1] if name == "uvicorn" else words)),
                     cwd=ROOT, env=environment, stdout=out, stderr=out,
                 )  # fmt: skip
             context = trusting if name == "tls" else None

@@ -6,15 +6,15 @@ import os
 import signal
 import threading
 import time
-from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import psutil
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.installation import Installation, installed
+from tests.cameras.added import added, settled, workers
+from tests.cameras.exits import taken_after
+from tests.installation import Installation
 from tests.people import Cast, assemble
 from tests.sockets import acknowledged, watching
 from tests.waiting import until
@@ -23,11 +23,6 @@ from tests.waiting import until
 @pytest.fixture(scope="module")
 def cast(house: Installation) -> Cast:
     return assemble(house, "running")
-
-
-def workers(house: Installation) -> dict[int, psutil.Process]:
-    """Processes that read a camera, by pid."""
-    return {child.pid: child for child in house.children("cameras.ingest.worker")}
 
 
 class Observer(threading.Thread):
@@ -64,97 +59,106 @@ class Observer(threading.Thread):
         return True
 
 
-def test_adding_changing_disabling_deleting_takes_effect_within_two_seconds(
-    house: Installation, cast: Cast
-) -> None:
+def test_adding_changing_disabling_deleting_takes_effect(house: Installation, cast: Cast) -> None:
+    changes_take_effect(house, cast, 60)
+
+
+@pytest.mark.timing
+def test_changes_take_effect_within_two_seconds(house: Installation, cast: Cast) -> None:
     """... and the camera beside it loses no frame."""
     with Observer(house, cast.key) as observer:
-        # Starting a process takes a moment on a busy machine; what counts is that ingest has acted.
-        before = workers(house).keys()
-        camera = house.add_camera(name="Comes and goes", kind="demo", detect=False, width=320)
-        until(lambda: workers(house).keys() - before, 2, "a new worker")
-        with watching(house, camera, headers=cast["viewer"].bearer, v1=True) as socket:
-            until(lambda: acknowledged(socket).get("width") == 320, 10, "frames of the new camera")
-        with house.api() as api:
-            running = workers(house).keys()
-            assert api.patch(f"/cameras/{camera}", json={"width": 160}).status_code == 200
-            until(lambda: workers(house).keys() - running, 2, "its replacement")
-            with watching(house, camera, headers=cast["viewer"].bearer, v1=True) as socket:
-                until(
-                    lambda: acknowledged(socket).get("width") == 160, 10, "frames of the new width"
-                )
-                off = api.patch(f"/cameras/{camera}", json={"enabled": False})
-                assert off.status_code == 200
-                until(lambda: says(socket, "ended"), 2, "the word “ended”")
-            until(lambda: workers(house).keys() == before, 2, "its end")
-            assert house.state(camera) == "ended"
-            refused = api.get(f"/cameras/{camera}/snapshot.jpg")
-            assert refused.status_code == 503
-            assert refused.json()["detail"] == "This camera is switched off."
-            assert api.patch(f"/cameras/{camera}", json={"enabled": True}).status_code == 200
-            until(lambda: workers(house).keys() - before, 2, "its return")
-            assert api.delete(f"/cameras/{camera}").status_code == 204
-            until(lambda: workers(house).keys() == before, 2, "its removal")
+        changes_take_effect(house, cast, 2)
     assert observer.saw_every_frame()
 
 
+def changes_take_effect(house: Installation, cast: Cast, within: float) -> None:
+    """Each within so many seconds: that ingest acts, for starting a process takes its own time."""
+    before = settled(house).keys()
+    viewer = cast["viewer"].bearer
+    terms = {"name": "Comes and goes", "kind": "demo", "detect": False, "width": 320}
+    with added(house, **terms) as camera, house.api() as api:
+        until(lambda: workers(house).keys() - before, within, "a new worker")
+        with watching(house, camera, headers=viewer, v1=True) as socket:
+            until(lambda: acknowledged(socket, 30).get("width") == 320, 60, "frames")
+        running = workers(house).keys()
+        assert api.patch(f"/cameras/{camera}", json={"width": 160}).status_code == 200
+        until(lambda: workers(house).keys() - running, within, "its replacement")
+        with watching(house, camera, headers=viewer, v1=True) as socket:
+            until(lambda: acknowledged(socket, 30).get("width") == 160, 60, "the new width")
+            assert api.patch(f"/cameras/{camera}", json={"enabled": False}).status_code == 200
+            until(lambda: says(socket, "ended"), within, "the word “ended”")
+        until(lambda: workers(house).keys() == before, within, "its end")
+        assert house.state(camera) == "ended"
+        refused = api.get(f"/cameras/{camera}/snapshot.jpg")
+        assert refused.status_code == 503
+        assert refused.json()["detail"] == "This camera is switched off."
+        assert api.patch(f"/cameras/{camera}", json={"enabled": True}).status_code == 200
+        until(lambda: workers(house).keys() - before, within, "its return")
+        assert api.delete(f"/cameras/{camera}").status_code == 204
+        until(lambda: workers(house).keys() == before, within, "its removal")
+
+
+@pytest.mark.timing
 def test_stuck_worker_is_replaced_within_ten_seconds(house: Installation, cast: Cast) -> None:
-    camera = house.add_camera(name="Will be stuck", kind="demo", detect=False)
+    before = settled(house).keys()
     with (
+        added(house, name="Will be stuck", kind="demo", detect=False) as camera,
         watching(house, camera, headers=cast["viewer"].bearer, v1=True) as socket,
         Observer(house, cast.key) as observer,
     ):
         until(lambda: "jpeg" in acknowledged(socket, 15), 15, "a frame")
-        # The worker of the camera that was added last is the youngest.
-        stuck = max(workers(house).values(), key=lambda worker: worker.create_time())
-        os.kill(stuck.pid, signal.SIGSTOP)
+        (stuck,) = workers(house).keys() - before
+        os.kill(stuck, signal.SIGSTOP)
         stopped, frozen_at = time.monotonic(), time.time() * 1000
         until(lambda: taken_after(socket, frozen_at), 12, "a picture taken since")
         assert time.monotonic() - stopped <= 10
-    assert not psutil.pid_exists(stuck.pid)
+    assert not psutil.pid_exists(stuck)
     assert observer.saw_every_frame()
-    with house.api() as api:
-        api.delete(f"/cameras/{camera}")
-
-
-def taken_after(socket: ClientConnection, ms: float) -> bool:
-    """The next message has a picture, and that was taken after this moment."""
-    message = acknowledged(socket, 12)
-    return "jpeg" in message and message["timestamp"] > ms
 
 
 def says(socket: ClientConnection, state: str) -> bool:
     """The next message says that the camera is in this state."""
-    return bool(acknowledged(socket).get("state") == state)
+    return bool(acknowledged(socket, 60).get("state") == state)
 
 
-def test_crashed_worker_and_crashed_ingest_come_back(folder: Path) -> None:
-    with installed(folder) as alone:
-        alone.serve()
-        cast = assemble(alone, "crash")
-        with watching(alone, cast.key, v1=True) as socket:
-            until(lambda: "jpeg" in acknowledged(socket, 15), 20)
-            for victim in ("cameras.ingest.worker", "manage.py ingest"):
-                alone.children(victim)[0].kill()
-                killed = time.time() * 1000
-                again = partial(taken_after, socket, killed + 500)
-                until(again, 10, f"frames after the {victim} was killed")
-        assert "Traceback" not in alone.logged()
+def test_crashed_worker_comes_back(house: Installation, cast: Cast) -> None:
+    """Without a word of it to who watches but that no picture came for a while."""
+    before = settled(house).keys()
+    with (
+        added(house, name="Crashes", kind="demo", detect=False) as camera,
+        watching(house, camera, headers=cast["viewer"].bearer, v1=True) as socket,
+    ):
+        until(lambda: "jpeg" in acknowledged(socket, 60), 60, "a frame")
+        (pid,) = workers(house).keys() - before
+        os.kill(pid, signal.SIGKILL)
+        killed = time.time() * 1000
+        until(lambda: taken_after(socket, killed + 500), 60, "frames of a new worker")
 
 
 def test_viewers_are_told_when_ingest_falls_silent(house: Installation, cast: Cast) -> None:
     """The whole ingest process is frozen: the web side itself says that the picture is stale."""
+    silence_told(house, cast)
+
+
+@pytest.mark.timing
+def test_silence_of_ingest_is_told_within_five_seconds(house: Installation, cast: Cast) -> None:
+    assert silence_told(house, cast) < 4.5
+
+
+def silence_told(house: Installation, cast: Cast) -> float:
+    """Seconds from when ingest is frozen until its viewers are told."""
     (ingest,) = house.children("manage.py ingest")
     with watching(house, cast.key, v1=True) as socket:
-        until(lambda: "jpeg" in acknowledged(socket), 10)
+        until(lambda: "jpeg" in acknowledged(socket, 30), 30)
         ingest.suspend()
         try:
             frozen = time.monotonic()
-            until(lambda: says(socket, "stale"), 6, "the word “stale”")
-            assert time.monotonic() - frozen < 4.5
+            until(lambda: says(socket, "stale"), 60, "the word “stale”")
+            took = time.monotonic() - frozen
         finally:
             ingest.resume()
-        until(lambda: says(socket, "live"), 15, "the word “live”")
+        until(lambda: says(socket, "live"), 60, "the word “live”")
+    return took
 
 
 def test_bad_sources_are_refused_with_a_sentence_and_nothing_is_stored(
@@ -193,12 +197,11 @@ with connection.cursor() as cursor:
 """
 
 
+@pytest.mark.postgres
 def test_password_in_a_source_is_never_given_back(house: Installation, cast: Cast) -> None:
     secret = "hunter2-very-secret"
-    camera = house.add_camera(
-        name="Secretive", kind="rtsp", source=f"rtsp://user:{secret}@127.0.0.1:9/x"
-    )
-    with house.api() as api:
+    source = f"rtsp://user:{secret}@127.0.0.1:9/x"
+    with added(house, name="Secretive", kind="rtsp", source=source) as camera, house.api() as api:
         shown = api.get(f"/cameras/{camera}").json()["source"]
         assert shown == "rtsp://user:•••@127.0.0.1:9/x"
         same = api.patch(f"/cameras/{camera}", json={"source": shown, "fps": 5})
@@ -206,7 +209,7 @@ def test_password_in_a_source_is_never_given_back(house: Installation, cast: Cas
         moved = api.patch(f"/cameras/{camera}", json={"source": "rtsp://user:•••@10.0.0.9/x"})
         assert moved.status_code == 400
         assert "password again" in moved.json()["detail"]
-        until(lambda: house.state(camera) == "offline", 15, "offline")
+        until(lambda: house.state(camera) == "offline", 60, "offline")
         told = api.get(f"/cameras/{camera}").json()["state"]["reason"]
         assert "refused" in told
         assert secret not in api.get("/cameras").text
@@ -217,11 +220,11 @@ def test_password_in_a_source_is_never_given_back(house: Installation, cast: Cas
             raw = b"".join(path.read_bytes() for path in house.folder.glob("sideline.sqlite3*"))
             assert b"Secretive" in raw
             assert secret.encode() not in raw
-        api.delete(f"/cameras/{camera}")
     assert secret not in house.logged()
 
 
 def test_process_that_decodes_strangers_bytes_holds_no_secret(house: Installation) -> None:
-    for worker in workers(house).values():
+    readers = until(lambda: workers(house), 60, "a worker")
+    for worker in readers.values():
         told = worker.environ()
         assert not [name for name in told if name.startswith("SIDELINE") or "URL" in name]

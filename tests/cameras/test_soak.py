@@ -17,7 +17,7 @@ from tests.people import Cast, assemble
 from tests.sockets import acknowledged, age_ms, v1_message, watching
 from tests.waiting import until
 
-pytestmark = [pytest.mark.soak, pytest.mark.one_database]
+pytestmark = pytest.mark.soak
 
 MEGABYTE = 2**20
 KILLS = 20

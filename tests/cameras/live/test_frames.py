@@ -10,8 +10,6 @@ from cameras.live import jpeg as jpeg_module
 from cameras.live.frames import Detection, FrameError, PacketReader, jpeg_size, pack
 from tests.sockets import jpeg
 
-pytestmark = pytest.mark.one_database
-
 
 def test_detection_speaks_the_seeds_words() -> None:
     assert Detection("person", 0.87654, (1.04, 2, 3, 4), 9).wire() == {

@@ -15,8 +15,6 @@ from cameras.live.status import Status
 from cameras.live.variants import Variant, Wish
 from tests.cameras.live.sources import Camera, look, picture
 
-pytestmark = pytest.mark.one_database
-
 
 async def test_it_works(hub: Hub, camera: Camera) -> None:
     viewer = look(hub)
@@ -106,11 +104,14 @@ async def test_silence_is_said_once(
     monkeypatch.setattr(feeds, "SILENCE_S", 0.2)
     viewer = look(hub)
     await camera.say(picture(1), Status("live", 1))
-    viewer.take_status()
-    async with asyncio.timeout(5):
-        while (status := viewer.take_status()) is None:
-            await viewer.wait()
-    assert (status.state, status.since) == ("stale", 1)
+    told: list[Status] = []
+    async with asyncio.timeout(30):
+        while not told or told[-1].state == "live":
+            if (status := viewer.take_status()) is not None:
+                told.append(status)
+            else:
+                await viewer.wait()
+    assert (told[-1].state, told[-1].since) == ("stale", 1)
 
 
 async def test_silence_of_a_camera_that_is_off_is_no_news(
@@ -132,7 +133,7 @@ async def test_lost_source_is_opened_again(
     viewer = look(hub)
     await camera.say(ConnectionError("Redis is away"))
     camera.items.put_nowait(picture(3))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await viewer.next_frame()).timestamp == 3
     assert camera.opened == 2
 
@@ -145,7 +146,7 @@ async def test_feed_ends_after_its_last_viewer_and_demand_with_it(
     assert hub.wishes() == {"a": [Wish(320, 5, 0)]}
     viewer.leave()
     assert hub.wishes() == {"a": [Wish(320, 5, 0)]}, "what was wished last, for a moment"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while hub.wishes():
             hub.changed.clear()
             await hub.changed.wait()

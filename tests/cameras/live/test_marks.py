@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from cameras.live.dialects import V1Viewer
 from cameras.live.frames import Frame
 from cameras.live.hub import Hub
@@ -14,8 +12,6 @@ from cameras.live.status import Status
 from cameras.live.variants import Variant
 from cameras.live.viewers import Viewer
 from tests.cameras.live.sources import Camera, picture
-
-pytestmark = pytest.mark.one_database
 
 OLD, NEW = "1-a", "2-b"
 

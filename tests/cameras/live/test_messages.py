@@ -15,7 +15,6 @@ from cameras.live import messages
 from cameras.live.frames import Frame
 from cameras.live.messages import BINARY, TEXT, Message, PreparedFrame
 
-pytestmark = pytest.mark.one_database
 FRAME = Frame(b"\xff\xd8\xff\xd9", 1_700_000_000_123, 4, 640, 360, [{"class": "person"}])
 
 

@@ -10,8 +10,6 @@ import pytest
 from cameras.live.demand import LIFE_S, Ledger, read_wishes, wishes_packet
 from cameras.live.variants import Pace, Variant, Wish, combined
 
-pytestmark = pytest.mark.one_database
-
 
 @pytest.mark.parametrize(
     ("width", "fps", "expected"),

@@ -15,8 +15,6 @@ from cameras.live.status import Status
 from tests.cameras.live.paper import Paper, seed_on, v1_on
 from tests.cameras.live.sources import Camera, look, picture
 
-pytestmark = pytest.mark.one_database
-
 
 async def test_seed_viewer_who_joins_is_not_shown_an_old_picture(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
@@ -106,7 +104,7 @@ async def test_frame_that_waits_goes_out_when_credit_is_collected(hub: Hub, came
     await camera.say(*map(picture, range(1, 4)))
     assert paper.frames() == [1, 2]
     paper.said = [b'{"ack": 2}']
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while paper.frames() != [1, 2, 3]:
             await asyncio.sleep(0.005)
 
@@ -151,8 +149,9 @@ async def test_who_left_is_written_to_no_more_and_is_counted(hub: Hub, camera: C
 async def test_ages_at_delivery_are_counted_for_every_viewer(hub: Hub, camera: Camera) -> None:
     for _ in range(3):
         seed_on(hub, Paper())
-    await camera.say(picture(1, 0.07))
+    shown = picture(1, 0.07)
+    await camera.say(shown)
     tally = hub.tallies["a"]
     assert sum(tally.ages) == 3
     assert sum(tally.ages[:3]) == 0
-    assert 200 <= tally.age_ms < 1500
+    assert 200 <= tally.age_ms <= 3 * (time.time() * 1000 - shown.arrived)

@@ -39,6 +39,7 @@ def doors(camera: Camera) -> list[tuple[str, str, str]]:
     ]
 
 
+@pytest.mark.postgres
 def test_outsiders_find_nothing(camera: Camera, viewer: User, outsider: User) -> None:
     client = client_of(outsider)
     for method, address, _ in doors(camera):

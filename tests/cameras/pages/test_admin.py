@@ -41,6 +41,7 @@ def test_the_admin_masks_sources_and_shows_thumbnails(club: Organization, staff:
     assert thumbnail in listing
 
 
+@pytest.mark.postgres
 def test_admin_lists_do_not_query_per_row(
     club: Organization, staff: Client, django_assert_max_num_queries: Any
 ) -> None:
@@ -52,6 +53,7 @@ def test_admin_lists_do_not_query_per_row(
             assert staff.get(reverse(f"admin:cameras_{model}_changelist")).status_code == 200
 
 
+@pytest.mark.postgres
 def test_admin_actions_switch_and_revoke(camera: Camera, staff: Client) -> None:
     listing = reverse("admin:cameras_camera_changelist")
     staff.post(listing, {"action": "disable", "_selected_action": [camera.pk]})

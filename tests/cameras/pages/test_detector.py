@@ -59,6 +59,18 @@ def uploaded(client: Client, data: bytes, **changes: Any) -> Any:
     return client.post(reverse("detector-check", args=["club", upload]))
 
 
+def in_use(club: Organization) -> bytes:
+    """A model of the club that needs no check any more."""
+    data = brought.finder()
+    made = Weights.begin(club, name="Ours", size=len(data))
+    for number, at in enumerate(range(0, len(data), 400)):
+        made.take(number, data[at : at + 400])
+    assert made.claim_check()
+    assert made.accept(data, "", labels=LABELS, width=brought.WIDTH, height=brought.HEIGHT)
+    return data
+
+
+@pytest.mark.postgres
 def test_a_model_that_passes_its_check_is_used_and_noted(club: Organization, admin: User) -> None:
     client, data = client_of(admin), brought.finder()
     answer = uploaded(client, data)
@@ -84,7 +96,7 @@ def test_labels_come_from_the_file_where_it_names_them(club: Organization, admin
 
 def test_a_refused_model_changes_nothing_and_says_why(club: Organization, admin: User) -> None:
     client = client_of(admin)
-    uploaded(client, brought.finder())
+    in_use(club)
     answer = uploaded(client, brought.constantly(float("nan")), name="Worse")
     assert answer.json()["state"] == "refused"
     assert "NaN" in answer.json()["reason"]
@@ -94,13 +106,14 @@ def test_a_refused_model_changes_nothing_and_says_why(club: Organization, admin:
     assert "<strong>Worse</strong> was refused" in page
 
 
+@pytest.mark.postgres
 def test_a_second_model_takes_the_place_of_the_first(club: Organization, admin: User) -> None:
-    client = client_of(admin)
-    uploaded(client, brought.finder())
-    uploaded(client, brought.finder(turned=True), name="Newer")
+    in_use(club)
+    uploaded(client_of(admin), brought.finder(turned=True), name="Newer")
     assert [one.name for one in Weights.objects.all()] == ["Newer"]
 
 
+@pytest.mark.postgres
 def test_parts_come_in_order_of_the_right_length_and_may_come_twice(
     club: Organization, admin: User
 ) -> None:
@@ -140,6 +153,7 @@ def test_a_wrong_fact_is_refused_in_words(
     assert not Weights.objects.exists()
 
 
+@pytest.mark.postgres
 def test_an_upload_takes_the_place_of_one_that_was_not_finished(
     club: Organization, admin: User, outsider: User
 ) -> None:
@@ -195,6 +209,7 @@ def test_a_check_that_finds_another_one_running_may_be_asked_for_again(
     assert again.json()["state"] == "ready"
 
 
+@pytest.mark.postgres
 def test_a_check_that_was_lost_with_its_process_may_be_asked_for_again(
     club: Organization, admin: User
 ) -> None:
@@ -217,8 +232,7 @@ def test_cameras_are_told_of_the_model_until_it_is_removed(
     settings.DATA_DIR = tmp_path
     other = Organization.objects.get(slug="other")
     foreign = Camera.objects.create(organization=other, name="Theirs", kind="push")
-    client, data = client_of(admin), brought.finder()
-    uploaded(client, data)
+    client, data = client_of(admin), in_use(club)
     told = reports.configurations()
     assert told[str(foreign.pk)]["model"] is None
     mine = told[str(camera.pk)]["model"]
@@ -236,7 +250,7 @@ def test_a_model_that_failed_too_often_is_refused_with_its_reason(
 ) -> None:
     settings.DATA_DIR = tmp_path
     client = client_of(admin)
-    uploaded(client, brought.finder())
+    in_use(club)
     model = reports.configurations()[str(camera.pk)]["model"]["id"]
     reports.refuse_model(model, "It crashed (SIGSEGV).")
     assert reports.configurations()[str(camera.pk)]["model"] is None
@@ -252,7 +266,7 @@ def test_a_camera_looks_for_the_labels_of_its_organizations_model(
     page = reverse("camera-edit", args=[camera.pk])
     wanted = fields(kind="push", name="Gate", classes=["red thing"])
     assert "red thing is not one" in client.post(page, wanted).content.decode()
-    uploaded(client, brought.finder())
+    in_use(club)
     shown = client.get(page).content.decode()
     assert shown.count('name="classes"') == len(LABELS)
     assert client.post(page, wanted).status_code == 302
@@ -273,6 +287,6 @@ def test_a_camera_that_was_never_asked_looks_for_all_labels(
     club: Organization, camera: Camera, admin: User
 ) -> None:
     assert camera.classes == list(DEFAULT_CLASSES)
-    uploaded(client_of(admin), brought.finder())
+    in_use(club)
     shown = client_of(admin).get(reverse("camera-edit", args=[camera.pk])).content.decode()
     assert shown.count('name="classes" value') == shown.count("checked") - 2  # on, detect

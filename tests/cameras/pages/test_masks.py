@@ -43,6 +43,7 @@ def push(**changes: Any) -> dict[str, Any]:
     return fields(kind="push", source="", name="Gate") | changes
 
 
+@pytest.mark.postgres
 def test_an_administrator_masks_over_the_api(
     camera: Camera, still: CameraStill, club: Organization, admin: User
 ) -> None:
@@ -143,6 +144,7 @@ def test_another_change_keeps_the_last_picture(camera: Camera, still: CameraStil
     assert CameraStill.objects.exists()
 
 
+@pytest.mark.postgres
 def test_a_picture_that_was_taken_before_the_change_is_not_kept_after_it(camera: Camera) -> None:
     pk = str(camera.pk)
     (fence,) = reports.claim_fences([pk]).values()
@@ -159,6 +161,7 @@ def test_a_picture_that_was_taken_before_the_change_is_not_kept_after_it(camera:
     assert bytes(CameraStill.objects.get().jpeg) == b"after"
 
 
+@pytest.mark.postgres
 def test_masks_outlast_whoever_saves_something_else_at_the_same_time(camera: Camera) -> None:
     """Two requests have read the camera; one masks it, the other renames it."""
     masking, renaming = (Camera.objects.get(pk=camera.pk) for _ in range(2))

@@ -22,6 +22,7 @@ def test_settings_are_validated_in_words(club: Organization, admin: User) -> Non
     assert club.metadata == {"serverHostURL": "cameras.example.org"}
 
 
+@pytest.mark.postgres
 def test_the_days_of_the_log_can_only_be_raised_by_its_administrators(
     club: Organization, admin: User
 ) -> None:
@@ -38,6 +39,7 @@ def test_the_days_of_the_log_can_only_be_raised_by_its_administrators(
     assert club.audit_days == 400
 
 
+@pytest.mark.postgres
 def test_the_last_administrator_stays(club: Organization, admin: User, viewer: User) -> None:
     client = client_of(admin)
     mine = Membership.objects.get(user=admin)

@@ -15,7 +15,7 @@ from cameras.live.marks import Marks
 from cameras.models import Camera, CameraStill, Kind, Organization, Role, Token, User
 from tests.cameras.pages.rows import PASSWORD, client_of, fields, person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 ONE = [[[0, 0], [0.5, 0], [0.5, 0.5]]]
 

@@ -1,8 +1,7 @@
-"""Share links on a real server: many who open at once, and what a guest's socket is told."""
+"""Share links on a real server: many who open at once, and what strangers' sockets are told."""
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cameras.added import added
 from tests.installation import Installation
 from tests.people import Cast, assemble
-from tests.sockets import acknowledged, ended, refusal, watching
+from tests.sockets import acknowledged, ended, frame, refusal, watching
 from tests.waiting import until
 
 
@@ -59,11 +59,12 @@ class Link:
             return re.findall(r'data-stream="/ws/stream/(sv_[\w-]+)"', page.text)[0]
 
 
+@pytest.mark.postgres
 def test_uses_are_counted_once_each_when_many_open_at_once(house: Installation, cast: Cast) -> None:
     link = Link.make(house, cast, uses_most=5)
 
     def open_it(_: int) -> int:
-        return httpx.post(link.url, timeout=30).status_code
+        return httpx.post(link.url, timeout=60).status_code
 
     with ThreadPoolExecutor(20) as crowd:
         answers = list(crowd.map(open_it, range(20)))
@@ -71,62 +72,60 @@ def test_uses_are_counted_once_each_when_many_open_at_once(house: Installation, 
     assert link.uses() == 5
 
 
-def test_revoked_link_closes_who_watches_by_it_within_two_seconds(
-    house: Installation, cast: Cast, capsys: pytest.CaptureFixture[str]
+def test_revoked_link_closes_who_watches_by_it_and_nobody_else(
+    house: Installation, cast: Cast
 ) -> None:
+    """How soon: `tests/gate/test_withdrawal.py`."""
     link, other = Link.make(house, cast), Link.make(house, cast)
     visit = link.visit()
     with watching(house, visit) as guest, watching(house, other.visit()) as stays:
-        assert json.loads(guest.recv(timeout=10))["camera_id"] == visit
+        assert frame(guest, 60)["camera_id"] == visit
         link.revoke()
-        began = time.monotonic()
-        assert ended(guest, 2) == 4401
-        took = time.monotonic() - began
-        with pytest.raises(AssertionError, match="still open"):
-            ended(stays, 1)
+        assert ended(guest, 60) == 4401
+        closed = time.time() * 1000
+        until(lambda: frame(stays, 60)["timestamp"] > closed, 60, "a picture of after that")
     assert refusal(house, visit) == 403
     assert httpx.get(link.url).status_code == 410
-    with capsys.disabled():
-        print(f"\n[revoked link closed its guest after {took:.2f} s]")
 
 
-def test_guest_is_not_told_why_a_camera_fails_nor_who_else_watches(
+def test_guest_and_key_holder_are_not_told_why_a_camera_fails_nor_who_else_watches(
     house: Installation, cast: Cast
 ) -> None:
-    camera = house.add_camera(name="Sharing wall", kind="rtsp", source="rtsp://127.0.0.1:9/a")
-    try:
-        until(lambda: _reason(house, camera), 30, "a reason")
-        assert "127.0.0.1" in _reason(house, camera)
+    wall = {"name": "Sharing wall", "kind": "rtsp", "source": "rtsp://127.0.0.1:9/a"}
+    with added(house, **wall) as camera, house.api() as api:
+
+        def reason() -> str:
+            return str(api.get(f"/cameras/{camera}").json()["state"]["reason"])
+
+        until(lambda: "127.0.0.1" in reason(), 60, "a reason")
         link = Link.make(house, cast, camera)
-        told = _statuses(house, link.visit())
-        assert told
-        assert {one["reason"] for one in told} <= {"", "Connecting."}
-        assert all("viewers" not in one for one in told)
-        with httpx.Client(follow_redirects=True) as guest:
-            assert "127.0.0.1:9" not in guest.post(link.url).text
-        member = _statuses(house, camera, headers=cast["viewer"].bearer)
-        assert any("127.0.0.1" in one["reason"] for one in member)
-    finally:
-        httpx.delete(f"{house.url}/api/v1/cameras/{camera}", headers=cast["admin"].bearer)
+        with httpx.Client(follow_redirects=True, timeout=30) as browser:
+            assert "127.0.0.1:9" not in browser.post(link.url).text
+        key = api.post("/stream-keys", json={"camera": camera, "name": "Wall"}).json()["key"]
+        with (
+            watching(house, link.visit(), v1=True) as guest,
+            watching(house, key, v1=True) as holder,
+            watching(house, camera, v1=True, headers=cast["viewer"].bearer) as member,
+        ):
+            known: list[dict[str, Any]] = []
+            until(lambda: known.append(acknowledged(member, 60)) or knows(known), 60, "all of it")
+            assert api.patch(f"/cameras/{camera}", json={"enabled": False}).status_code == 200
+            for stranger in (guest, holder):
+                told: list[dict[str, Any]] = []
+                until(lambda t=told, s=stranger: t.append(acknowledged(s, 60)) or is_off(t[-1]), 60)  # type: ignore[misc]
+                assert {one["state"] for one in told[:-1]} == {"offline"}
+                assert {one["reason"] for one in told[:-1]} <= {"", "Connecting."}
+                assert all("viewers" not in one for one in told)
 
 
-def _reason(house: Installation, camera: str) -> str:
-    with house.api() as api:
-        return str(api.get(f"/cameras/{camera}").json()["state"]["reason"])
+def knows(told: list[dict[str, Any]]) -> bool:
+    """That three watch, and why there is no picture."""
+    viewers = any(one.get("viewers") == 3 for one in told)
+    return viewers and any("127.0.0.1" in one.get("reason", "") for one in told)
 
 
-def _statuses(house: Installation, name: str, **how: Any) -> list[dict[str, Any]]:
-    """What is told within two seconds."""
-    found, deadline = [], time.monotonic() + 2
-    with watching(house, name, v1=True, **how) as socket:
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                message = acknowledged(socket, timeout=left)
-            except TimeoutError:
-                break
-            if message.get("type") == "status":
-                found.append(message)
-    return found
+def is_off(told: dict[str, Any]) -> bool:
+    return told.get("state") == "ended"
 
 
 def test_visit_is_good_for_watching_its_camera_and_nothing_else(
@@ -149,6 +148,6 @@ def test_neither_address_nor_visit_is_logged(house: Installation, cast: Cast) ->
     text = link.url.rpartition("/")[2]
     assert httpx.get(link.url).status_code == 410
     assert refusal(house, visit) == 403
-    until(lambda: "/shared/•••" in house.logged(), 5, "the answer 410 in the log")
+    until(lambda: "/shared/•••" in house.logged(), 60, "the answer 410 in the log")
     for secret in (text, text.partition(":")[2], visit):
         assert secret not in house.logged()

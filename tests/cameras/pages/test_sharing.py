@@ -40,6 +40,7 @@ def opened(link: ShareLink) -> Client:
     return guest
 
 
+@pytest.mark.postgres
 def test_it_works(camera: Camera, operator: User) -> None:
     maker = client_of(operator)
     fields = {"name": "Grandparents", "hours": "168", "uses_most": "20"}
@@ -75,6 +76,7 @@ def test_looking_at_the_door_changes_nothing(link: ShareLink) -> None:
     assert not AuditEntry.objects.exists()
 
 
+@pytest.mark.postgres
 def test_reload_and_a_second_press_count_no_second_use(link: ShareLink) -> None:
     guest = opened(link)
     for _ in range(3):
@@ -125,6 +127,7 @@ def forged(link: ShareLink) -> str:
 WAYS = (revoked, expired, used_up, without_camera, forged, lambda _: "/shared/anything")
 
 
+@pytest.mark.postgres
 def test_what_opens_nothing_is_answered_alike(camera: Camera) -> None:
     answers = []
     for number, way in enumerate(WAYS):
@@ -160,6 +163,7 @@ def test_link_that_has_ended_shows_nothing_to_who_had_opened_it(
     assert guest.get(way(link)).status_code == 410
 
 
+@pytest.mark.postgres
 def test_used_up_link_still_shows_to_who_had_opened_it(link: ShareLink) -> None:
     guests = [opened(link) for _ in range(3)]
     assert Client().post(address(link)).status_code == 410
@@ -209,6 +213,7 @@ def test_form_of_a_page_without_a_referrer_is_taken(link: ShareLink) -> None:
     assert answer.status_code == 302
 
 
+@pytest.mark.postgres
 def test_it_is_written_down(link: ShareLink, camera: Camera, operator: User) -> None:
     client = client_of(operator)
     fields = {"name": "Press", "hours": "1", "uses_most": "1"}

@@ -30,6 +30,7 @@ def test_a_wrong_password_is_said_without_saying_which(viewer: User) -> None:
     assert "The username or the password is not right" in answer.content.decode()
 
 
+@pytest.mark.postgres
 def test_too_many_wrong_passwords_lock_for_a_while(viewer: User) -> None:
     client = Client()
     for _ in range(9):
@@ -39,6 +40,7 @@ def test_too_many_wrong_passwords_lock_for_a_while(viewer: User) -> None:
     assert "Try again in 10 minutes" in answer.content.decode()
 
 
+@pytest.mark.postgres
 def test_opening_a_link_does_not_use_it_up(viewer: User) -> None:
     address = reverse("signin-link", args=[SignInLink.issue(viewer)])
     for _ in range(2):
@@ -49,6 +51,7 @@ def test_opening_a_link_does_not_use_it_up(viewer: User) -> None:
     assert "manage.py signinlink" in page.content.decode()
 
 
+@pytest.mark.postgres
 def test_a_first_password_keeps_the_session(club: Organization) -> None:
     user = User.objects.create_user("fresh")
     client = client_of(user)

@@ -24,6 +24,7 @@ from tests.cameras.pages.rows import client_of
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.postgres
 def test_the_wall_shows_only_cameras_of_ones_organizations(
     camera: Camera, viewer: User, outsider: User
 ) -> None:
@@ -41,6 +42,7 @@ def test_an_empty_wall_offers_the_form_to_administrators_only(
     assert "An administrator of Club can add them" in page
 
 
+@pytest.mark.postgres
 def test_the_chosen_organization_stays_in_front(camera: Camera, viewer: User) -> None:
     second = Organization.objects.create(name="Second", slug="second")
     Membership.objects.create(user=viewer, organization=second, role=Role.VIEWER)
@@ -78,6 +80,7 @@ def test_publishing_is_offered_to_operators_of_push_cameras(
     assert "data-publish " not in client_of(viewer).get(address).content.decode()
 
 
+@pytest.mark.postgres
 def test_a_stream_key_is_shown_once(camera: Camera, operator: User) -> None:
     client = client_of(operator)
     page = client.post(

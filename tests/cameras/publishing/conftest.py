@@ -7,19 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cameras.added import added
 from tests.installation import Installation
 from tests.people import Cast, assemble
+from tests.waiting import until
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")  # of a package it would end when xdist mixes modules
 def cast(house: Installation) -> Cast:
-    return assemble(house, "publish")
+    made = assemble(house, "publish")
+    until(lambda: house.state(made.plaza) == "live", 60, "a process that reads cameras")
+    return made
 
 
 @pytest.fixture
 def camera(house: Installation) -> Iterator[str]:
     """A push camera of one's own, since a timestamp is accepted once."""
-    made = house.add_camera(name=f"Device {uuid.uuid4()}", kind="push")
-    yield made
-    with house.api() as api:
-        api.delete(f"/cameras/{made}")
+    with added(house, name=f"Device {uuid.uuid4()}", kind="push") as made:
+        yield made

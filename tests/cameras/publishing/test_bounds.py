@@ -41,11 +41,11 @@ def test_message_beyond_all_bounds_is_closed_with_a_code(
     with publishing(house, camera, headers=cast["operator"].bearer) as device:
         with contextlib.suppress(ConnectionClosed):
             device.send(v1_parcel(padded(13)))
-        assert ended(device, 10) == 1009
+        assert ended(device, 30) == 1009
     with watching(house, cast.plaza, headers=cast["viewer"].bearer, v1=True) as viewer:
         with contextlib.suppress(ConnectionClosed):
             viewer.send("x" * 100_000)
-        assert ended(viewer, 10) == 1009
+        assert ended(viewer, 30) == 1009
 
 
 def test_fragments_make_one_message_and_one_bound(
@@ -57,7 +57,7 @@ def test_fragments_make_one_message_and_one_bound(
         assert answer(device) == {"ack": 3}
         with contextlib.suppress(ConnectionClosed):
             device.send(bytes(2**20) for _ in range(40))
-        assert ended(device, 10) == 1009
+        assert ended(device, 30) == 1009
 
 
 def test_only_the_newest_of_a_burst_waits_and_the_others_are_told(
@@ -82,7 +82,7 @@ def test_flood_is_cut_off(house: Installation, cast: Cast, camera: str) -> None:
             with contextlib.suppress(ConnectionClosed):
                 for _ in range(2000):
                     device.send(message)
-            assert ended(device, 10) == 4429
+            assert ended(device, 30) == 4429
 
 
 def test_publisher_that_never_reads_costs_no_memory(
@@ -94,7 +94,7 @@ def test_publisher_that_never_reads_costs_no_memory(
     masked = b"\x82\xff" + struct.pack(">Q", len(message)) + bytes(4) + message
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        raw.settimeout(20)
+        raw.settimeout(60)
         raw.connect(("127.0.0.1", house.port))
         raw.sendall(
             f"GET /ws/publish/{camera} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
