@@ -1,4 +1,4 @@
-"""A club that talks to a scripted model, for the whole run."""
+"""A club that talks to a scripted model, for the tests of a process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from tests.chats.talking import Talker, talking
 from tests.endpoint import Model, endpoint
 from tests.installation import Installation
+from tests.meter import METER
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,7 @@ def model(scripted: Model) -> Model:
 @pytest.fixture(scope="session")
 def club(scripted: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with talking(tmp_path_factory.mktemp("club"), scripted) as house:
+        METER.share(house.processes[0].pid, "club")
         yield house
 
 

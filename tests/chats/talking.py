@@ -21,6 +21,15 @@ club = Organization.objects.create(name="Club", slug="club")
 Membership.objects.create(user=User.objects.get(username="keeper"), organization=club, role="admin")
 Assistant.objects.create(organization=club, base_url="{url}", model="scripted", **{more})
 """
+_NEWCOMER = """
+from cameras.models import *
+from chats.models import *
+club = Organization.objects.create(name="{name}", slug="{name}")
+user = User.objects.create_user("{name}")
+Membership.objects.create(user=user, organization=club, role="viewer")
+Assistant.objects.create(organization=club, base_url="{url}", model="scripted", **{more})
+print("TOKEN", Token.objects.create(user=user, organization=club, scopes=["chat"])[1])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Talker:
         with house.api() as keeper:
             headers = {"Authorization": f"Bearer {token}"} if token else keeper.headers
         self.api = httpx.Client(
-            base_url=f"{house.url}/api/v1/actions/chats", headers=headers, timeout=30
+            base_url=f"{house.url}/api/v1/actions/chats", headers=headers, timeout=60
         )
 
     def __enter__(self) -> Self:
@@ -162,3 +171,10 @@ def set_up(house: Installation, model: Model, settings: dict[str, Any] | None = 
     """The club, its keeper and its assistant."""
     script = _SETUP.format(url=model.url, more=settings or {})
     house.manage("shell", "-v0", "-c", script)
+
+
+def newcomer(house: Installation, model: Model, name: str, **settings: Any) -> Talker:
+    """Somebody of another organization of that name, whose assistant has these settings."""
+    script = _NEWCOMER.format(name=name, url=model.url, more=settings)
+    printed = house.manage("shell", "-v0", "-c", script)
+    return Talker(house, printed.partition("TOKEN")[2].strip())

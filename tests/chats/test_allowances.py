@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.installation import Installation
 
 _SCRIPT = """
@@ -45,5 +47,6 @@ print("FAULTS", faults)
 """
 
 
+@pytest.mark.postgres
 def test_reserving_and_settling_do_not_deadlock(club: Installation) -> None:
     assert "FAULTS []" in club.manage("shell", "-v0", "-c", _SCRIPT)

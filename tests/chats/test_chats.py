@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import httpx
 import pytest
 
-from tests.chats.talking import Talker, joined
+from tests.chats.talking import Talker, joined, newcomer
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 
@@ -27,6 +28,7 @@ def test_title_is_the_beginning_of_the_first_prompt(keeper: Talker) -> None:
     assert keeper.read(chat)["title"] == title
 
 
+@pytest.mark.postgres
 def test_renamed_pinned_archived(keeper: Talker) -> None:
     mark = uuid.uuid4().hex
     first, second = keeper.chat(), keeper.chat()
@@ -43,6 +45,7 @@ def test_renamed_pinned_archived(keeper: Talker) -> None:
     assert keeper.api.patch(f"/{first}", json={"title": "x" * 61}).status_code == 400
 
 
+@pytest.mark.postgres
 def test_search_finds_words_in_titles_prompts_and_answers(keeper: Talker, model: Model) -> None:
     mark = uuid.uuid4().hex
     model.script = Script(pieces=(f"The answer {mark}-a.",))
@@ -54,6 +57,7 @@ def test_search_finds_words_in_titles_prompts_and_answers(keeper: Talker, model:
     assert titles(keeper, q="(a+)+$" * 300) == []
 
 
+@pytest.mark.postgres
 def test_deleted_and_brought_back(keeper: Talker) -> None:
     chat = keeper.chat()
     keeper.say(chat)
@@ -64,6 +68,7 @@ def test_deleted_and_brought_back(keeper: Talker) -> None:
     assert len(keeper.read(chat)["messages"]) == 2
 
 
+@pytest.mark.postgres
 def test_answered_again_beside_the_first(keeper: Talker, model: Model) -> None:
     chat = keeper.chat()
     model.script = Script(pieces=("First.",))
@@ -80,6 +85,7 @@ def test_answered_again_beside_the_first(keeper: Talker, model: Model) -> None:
     assert [m["content"] for m in model.requests[-1].body["messages"][1:]] == ["Hm?"]
 
 
+@pytest.mark.postgres
 def test_edited_prompt_is_a_branch(keeper: Talker, model: Model) -> None:
     chat = keeper.chat()
     keeper.say(chat, "One")
@@ -94,6 +100,7 @@ def test_edited_prompt_is_a_branch(keeper: Talker, model: Model) -> None:
     assert [m["content"] for m in keeper.read(chat)["messages"]][::2] == ["One", "Two"]
 
 
+@pytest.mark.postgres
 def test_carried_on_from_where_it_stopped(keeper: Talker, model: Model) -> None:
     model.script = Script(pieces=("One, ", "two"), gate_at=1)
     chat = keeper.chat()
@@ -114,6 +121,7 @@ def test_carried_on_from_where_it_stopped(keeper: Talker, model: Model) -> None:
     assert keeper.api.post(f"/{chat}/messages/{last['id']}/continue").status_code == 404
 
 
+@pytest.mark.postgres
 def test_rating_with_a_reason(keeper: Talker) -> None:
     chat = keeper.chat()
     message = keeper.say(chat)[0].body["message_id"]
@@ -142,6 +150,7 @@ def test_export(keeper: Talker, model: Model) -> None:
     assert keeper.api.get(f"/{chat}/export", params={"as": "pdf"}).status_code == 400
 
 
+@pytest.mark.postgres
 def test_history_by_cursor(keeper: Talker) -> None:
     chat = keeper.chat()
     for n in range(3):
@@ -152,61 +161,64 @@ def test_history_by_cursor(keeper: Talker) -> None:
     assert said[::2] == ["Question 0", "Question 1", "Question 2"]
 
 
-def test_retention_counts_from_the_last_prompt(club: Installation, keeper: Talker) -> None:
-    old, new = keeper.chat(), keeper.chat()
-    keeper.say(old, "old words")
-    keeper.say(new, "new words")
-    club.manage(
-        "shell", "-v0", "-c",
-        "from datetime import timedelta; from django.utils import timezone\n"
-        "from chats.models import *\n"
-        "Assistant.objects.update(retention_days=30)\n"
-        f"Chat.objects.filter(pk='{old}').update(touched_at=timezone.now() - timedelta(days=31))",
-    )  # fmt: skip
-    try:
-        club.manage("prune")
-        assert keeper.api.get(f"/{old}").status_code == 404
-        assert keeper.api.get(f"/{new}").status_code == 200
-    finally:
-        club.manage(
-            "shell", "-v0", "-c",
-            "from chats.models import *; Assistant.objects.update(retention_days=None)",
-        )  # fmt: skip
+_PRUNE = """
+from datetime import timedelta
+from django.core.management import call_command
+from django.utils import timezone
+from chats.models import *
+late = timezone.now() - timedelta(days={days})
+Chat.objects.filter(pk="{chat}").update({field}=late)
+call_command("prune")
+"""
+_ERASE = """
+from chats.models import Chat
+Chat.objects.filter(pk="{chat}").erase()
+"""
+_LEFT = """
+from chats.models import *
+print("LEFT", Message.objects.filter(content__contains="{mark}").count()
+    + Chat.objects.filter(pk="{chat}").count()
+    + GenerationEvent.objects.filter(generation__chat="{chat}").count())
+"""
 
 
+@pytest.mark.postgres
+def test_retention_counts_from_the_last_prompt(club: Installation, model: Model) -> None:
+    with newcomer(club, model, "forgetful", retention_days=30) as talker:
+        old, new = talker.chat(), talker.chat()
+        talker.say(old, "old words")
+        talker.say(new, "new words")
+        club.manage("shell", "-v0", "-c", _PRUNE.format(days=31, chat=old, field="touched_at"))
+        assert talker.api.get(f"/{old}").status_code == 404
+        assert talker.api.get(f"/{new}").status_code == 200
+
+
+@pytest.mark.postgres
 @pytest.mark.parametrize("how", ["prune", "erase"])
 def test_erased_chats_leave_no_word(club: Installation, keeper: Talker, how: str) -> None:
     mark = uuid.uuid4().hex
     chat = keeper.chat()
     keeper.say(chat, mark)
-    look = (
-        "from chats.models import *\n"
-        f"print('LEFT', Message.objects.filter(content__contains='{mark}').count()"
-        f" + Chat.objects.filter(pk='{chat}').count()"
-        f" + GenerationEvent.objects.filter(generation__chat='{chat}').count())"
-    )
-    assert "LEFT 0" not in club.manage("shell", "-v0", "-c", look)
     if how == "prune":
         keeper.api.delete(f"/{chat}")
-        late = "from datetime import timedelta; from django.utils import timezone\n"
-        late += "from chats.models import *; long_ago = timezone.now() - timedelta(hours=1)\n"
-        late += f"Chat.objects.filter(pk='{chat}').update(deleted_at=long_ago)"
-        club.manage("shell", "-v0", "-c", late)
-        club.manage("prune")
+        erase = _PRUNE.format(days=1, chat=chat, field="deleted_at")
     else:
-        script = f"from chats.models import *; Chat.objects.filter(pk='{chat}').erase()"
-        club.manage("shell", "-v0", "-c", script)
-    assert "LEFT 0" in club.manage("shell", "-v0", "-c", look)
+        erase = _ERASE.format(chat=chat)
+    left = _LEFT.format(mark=mark, chat=chat)
+    printed = club.manage("shell", "-v0", "-c", left + erase + left)
+    before, after = map(int, re.findall(r"LEFT (\d+)", printed))
+    assert before >= 3, "chat, prompt and log"
+    assert after == 0
 
 
+@pytest.mark.postgres
 def test_chat_erased_while_it_is_answered_ends_its_stream(
     club: Installation, keeper: Talker, model: Model
 ) -> None:
-    model.script = Script(pieces=tuple(f"{n} " for n in range(3000)), pause=0.01)
+    model.script = Script(pieces=tuple(f"{n} " for n in range(9000)), pause=0.01)
     chat = keeper.chat()
     with keeper.sending(chat) as stream:
         stream.start()
-        script = f"from chats.models import *; Chat.objects.filter(pk='{chat}').erase()"
-        club.manage("shell", "-v0", "-c", script)
+        club.manage("shell", "-v0", "-c", _ERASE.format(chat=chat))
         assert "done" not in [event.type for event in stream]
     assert "Traceback" not in club.logged()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -21,33 +21,56 @@ from tests.waiting import until
 
 PAUSE = 0.01
 LOST_S = 0.2
-WORDS = tuple(f"{n} " for n in range(2000))
+WORDS = tuple(f"{n} " for n in range(6000))
 
 
-@contextlib.contextmanager
-def another(house: Installation) -> Iterator[Talker]:
-    """The keeper talking to a second web process on the same database."""
-    with beside(house) as second, Talker(second) as there:
-        yield there
-
-
-@pytest.fixture
-def mortal(folder: Path, model: Model) -> Iterator[Installation]:
-    with talking(folder, model) as house:
+@pytest.fixture(scope="module")
+def often_killed(
+    scripted: Model, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    with talking(tmp_path_factory.mktemp("mortal"), scripted) as house:
         yield house
 
 
-def killed_while_answering(house: Installation, model: Model, after_s: float) -> None:
-    """One round: kill, start again, and look at what the client and the rows have."""
+@pytest.fixture
+def mortal(often_killed: Installation) -> Installation:
+    """One that runs; whoever ends it starts it again."""
+    if not often_killed.processes or often_killed.processes[0].poll() is not None:
+        again(often_killed)
+    return often_killed
+
+
+def again(house: Installation) -> None:
+    house.processes.clear()
+    house.start()
+
+
+def killed_while_answering(
+    house: Installation, model: Model, after_s: float | None = None, lost_s: float = math.inf
+) -> None:
+    """One round: kill, start again, and look at what the client and the rows have.
+
+    The kill is so many seconds after the first event, or as soon as words are in the rows. What the
+    client had more than `lost_s` before is in the rows afterwards.
+    """
     model.script = Script(pieces=WORDS, pause=PAUSE)
     with Talker(house) as talker:
         chat = talker.chat()
         seen: list[Event] = []
         at: dict[int, float] = {}
+        kept = [""]
+
+        def kill() -> None:
+            if after_s is None:
+                kept[0] = until(lambda: talker.last(chat)["content"], 30, "words in the rows")
+            else:
+                time.sleep(after_s)
+            house.processes[0].kill()
+
         with talker.sending(chat, "Count") as stream:
             seen.append(next(iter(stream)))
             at[seen[0].seq] = time.monotonic()
-            killer = threading.Timer(after_s, house.processes[0].kill)
+            killer = threading.Thread(target=kill)
             killer.start()
             with contextlib.suppress(httpx.HTTPError):
                 for event in stream:
@@ -56,37 +79,41 @@ def killed_while_answering(house: Installation, model: Model, after_s: float) ->
             killer.join()
         killed = max(at.values())
         message = str(seen[0].body["message_id"])
-        assert house.processes[0].wait() == -signal.SIGKILL
-        house.processes.clear()
-        house.serve()
+        assert house.processes[0].wait(30) == -signal.SIGKILL
+        again(house)
         asked, answer = talker.read(chat)["messages"]
         assert asked["content"] == "Count"
+        if lost_s == math.inf:
+            answer = until(lambda: (last := talker.last(chat))["status"] != "running" and last, 30)
         assert answer["status"] == "interrupted", "terminal as soon as it answers"
         assert answer["error"]["retryable"] is True
         stored = answer["content"]
-        had_in_time = joined(event for event in seen if at[event.seq] <= killed - LOST_S)
+        assert stored.startswith(kept[0]), "what was stored is lost"
+        had_in_time = joined(event for event in seen if at[event.seq] <= killed - lost_s)
         assert stored.startswith(had_in_time), "more than 200 ms of text were lost"
         assert "".join(WORDS).startswith(stored)
 
-        again = talker.follow(chat, message, after=seen[-1].seq)
+        rest = talker.follow(chat, message, after=seen[-1].seq)
         if joined(seen) != stored:  # more was seen than was stored
-            assert again[0].type == "reset"
-        assert joined(seen + again) == stored
-        assert [event.type for event in again[-2:]] == ["error", "done"]
-        assert again[-1].body["status"] == "failed"
+            assert rest[0].type == "reset"
+        assert joined(seen + rest) == stored
+        assert [event.type for event in rest[-2:]] == ["error", "done"]
+        assert rest[-1].body["status"] == "failed"
         model.script = Script(pieces=("Fine.",))
         assert joined(talker.say(chat, "Again")) == "Fine.", "the chat takes the next prompt"
 
 
-def test_killed_at_random_moments(mortal: Installation, model: Model) -> None:
-    for _ in range(5):
-        killed_while_answering(mortal, model, random.uniform(0.05, 1.2))
+@pytest.mark.postgres
+def test_killed_in_the_middle_of_an_answer(mortal: Installation, model: Model) -> None:
+    killed_while_answering(mortal, model)
 
 
-@pytest.mark.soak
-def test_killed_fifty_times(mortal: Installation, model: Model) -> None:
-    for _ in range(50):
-        killed_while_answering(mortal, model, random.uniform(0.0, 2.0))
+@pytest.mark.parametrize(
+    "times", [pytest.param(4, marks=pytest.mark.timing), pytest.param(50, marks=pytest.mark.soak)]
+)
+def test_killed_at_random_moments(mortal: Installation, model: Model, times: int) -> None:
+    for _ in range(times):
+        killed_while_answering(mortal, model, random.uniform(0.0, 2.0), LOST_S)
 
 
 def test_stopped_in_order_keeps_every_word(mortal: Installation, model: Model) -> None:
@@ -102,66 +129,94 @@ def test_stopped_in_order_keeps_every_word(mortal: Installation, model: Model) -
                         mortal.processes[0].terminate()
             except httpx.HTTPError:
                 pass
-        assert mortal.processes[0].wait(5) == 0
-        mortal.processes.clear()
-        mortal.serve()
+        assert mortal.processes[0].wait(30) == 0
+        again(mortal)
         answer = talker.last(chat)
         assert answer["status"] == "interrupted"
         assert answer["content"].startswith(joined(seen))
         assert "Traceback" not in mortal.logged()
 
 
-def test_process_elsewhere_is_missed_by_its_heartbeat(
-    tmp_path_factory: pytest.TempPathFactory, model: Model
-) -> None:
-    """Another host's process cannot be looked for; here its name is made to be of another host."""
-    model.script = Script(pieces=WORDS, pause=PAUSE)
+@pytest.fixture(scope="module")
+def two(
+    scripted: Model, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Installation, Talker, Talker]]:
+    """An installation of two web processes, and its keeper talking to each of them."""
     with (
         RedisServer(tmp_path_factory.mktemp("redis")) as redis,
         talking(
-            tmp_path_factory.mktemp("elsewhere"), model,
+            tmp_path_factory.mktemp("two"), scripted,
             REDIS_URL=redis.url, SIDELINE_ANSWER_SILENCE="3",
         ) as house,
-        Talker(house) as talker,
-    ):  # fmt: skip
-        with another(house) as there:
-            chat = talker.chat()
-            with talker.sending(chat) as stream:
-                message = stream.start()
-                house.manage(
-                    "shell", "-v0", "-c",
-                    "from chats.models import Generation\n"
-                    "Generation.objects.update(process='another/1/1/1')",
-                )  # fmt: skip
-                house.processes[0].kill()
-            events = there.follow(chat, message)
-            assert events[-1].body == {"type": "done", "status": "failed"}
-            assert events[-2].body["code"] == "interrupted"
-            assert there.last(chat)["content"] == joined(events)
-
-
-def test_reader_and_stop_in_another_process(
-    tmp_path_factory: pytest.TempPathFactory, model: Model
-) -> None:
-    model.script = Script(pieces=WORDS, pause=PAUSE)
-    with (
-        RedisServer(tmp_path_factory.mktemp("redis")) as redis,
-        talking(tmp_path_factory.mktemp("two"), model, REDIS_URL=redis.url) as house,
         Talker(house) as here,
-    ):
-        with another(house) as there:
-            chat = here.chat()
-            with here.sending(chat) as stream:
-                message = stream.start()
-                with there.following(chat, message) as other:
-                    elsewhere = []
-                    for event in other:
-                        elsewhere.append(event)
-                        if len(elsewhere) == 30:
-                            asked = time.monotonic()
-                            assert there.stop(chat, message).status_code == 202
-                    assert time.monotonic() - asked < 2
-                first = list(stream)
-            assert [(e.seq, e.body) for e in elsewhere[1:]] == [(e.seq, e.body) for e in first]
-            assert first[-1].body["status"] == "stopped"
-            until(lambda: model.running == 0, 1)
+        beside(house) as second,
+        Talker(second) as there,
+    ):  # fmt: skip
+        yield house, here, there
+
+
+@pytest.mark.extended
+@pytest.mark.postgres
+def test_reader_and_stop_in_another_process(
+    two: tuple[Installation, Talker, Talker], model: Model
+) -> None:
+    _, here, there = two
+    model.script = Script(pieces=WORDS, pause=PAUSE)
+    chat = here.chat()
+    with here.sending(chat) as stream:
+        message = stream.start()
+        with there.following(chat, message) as other:
+            elsewhere = []
+            for event in other:
+                elsewhere.append(event)
+                if len(elsewhere) == 30:
+                    assert there.stop(chat, message).status_code == 202
+        first = list(stream)
+    assert [(e.seq, e.body) for e in elsewhere[1:]] == [(e.seq, e.body) for e in first]
+    assert first[-1].body["status"] == "stopped"
+    until(lambda: model.running == 0, 30)
+
+
+@pytest.mark.timing
+def test_stop_in_another_process_takes_no_time(
+    two: tuple[Installation, Talker, Talker], model: Model
+) -> None:
+    _, here, there = two
+    model.script = Script(pieces=WORDS, pause=PAUSE)
+    chat = here.chat()
+    with here.sending(chat) as stream:
+        message = stream.start()
+        with there.following(chat, message) as other:
+            for _ in range(30):
+                next(iter(other))
+            asked = time.monotonic()
+            there.stop(chat, message)
+            list(other)
+            assert time.monotonic() - asked < 2
+        list(stream)
+    until(lambda: model.running == 0, 1)
+
+
+@pytest.mark.extended
+@pytest.mark.postgres
+def test_process_elsewhere_is_missed_by_its_heartbeat(
+    two: tuple[Installation, Talker, Talker], model: Model
+) -> None:
+    """Another host's process cannot be looked for; here its name is made to be of another host."""
+    house, here, there = two
+    model.script = Script(pieces=WORDS, pause=PAUSE)
+    chat = here.chat()
+    with here.sending(chat) as stream:
+        message = stream.start()
+        house.manage(
+            "shell", "-v0", "-c",
+            "from chats.models import Generation\n"
+            "Generation.objects.running().update(process='another/1/1/1')",
+        )  # fmt: skip
+        house.processes[0].kill()
+    events = there.follow(chat, message)
+    assert events[-1].body == {"type": "done", "status": "failed"}
+    assert events[-2].body["code"] == "interrupted"
+    assert there.last(chat)["content"] == joined(events)
+    house.processes.pop(0).wait(30)
+    house.serve()

@@ -13,8 +13,6 @@ import pytest
 from chats import allowlist
 from chats.markdown import MOST, render
 
-pytestmark = pytest.mark.one_database
-
 CORPUS = json.loads(Path(__file__).with_name("markdown_corpus.json").read_text())
 TAGS = set(
     "a blockquote br button code div em figcaption figure h3 h4 h5 h6 hr li ol p pre s span strong"
@@ -124,6 +122,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_takes_time_in_proportion(piece: str) -> None:
     def seconds(size: int) -> float:

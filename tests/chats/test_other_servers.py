@@ -16,9 +16,9 @@ from tests.certificates import certificate
 from tests.chats.talking import Talker, joined, parsed
 from tests.endpoint import Model, Script
 from tests.installation import Installation
+from tests.processes import bound
 from tests.waiting import free_port, until
 
-pytestmark = pytest.mark.one_database
 WORDS = tuple(f"wörd{n} " for n in range(60))
 
 
@@ -32,7 +32,7 @@ def other(
         pem = certificate(tmp_path_factory.mktemp("tls"))
         context, more = ssl.create_default_context(cafile=str(pem)), [str(pem)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.serving", name, str(port), *more],
+        bound(sys.executable, "-m", "tests.serving", name, str(port), *more),
         cwd=ROOT, env=house.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"},
     )  # fmt: skip
     scheme = "https" if context else "http"
@@ -49,14 +49,15 @@ def other(
         return False
 
     try:
-        until(answers, 30, name)
+        until(answers, 60, name)
         yield client
     finally:
         client.close()
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("name", ["uvicorn", "tls"])
 def test_answer_is_told_and_resumed(
     club: Installation, keeper: Talker, model: Model,

@@ -41,6 +41,7 @@ def test_messages_are_shown_as_they_were_written(
     assert "<b>won</b>" not in page
 
 
+@pytest.mark.postgres
 def test_a_running_answer_is_shown_as_far_as_it_is_stored(
     club: Organization, viewer: User, staff: Client
 ) -> None:
@@ -60,6 +61,7 @@ def test_reading_a_chat_leaves_a_trace_without_its_title(
     assert (entry.organization, entry.address) == (club, "127.0.0.1")
 
 
+@pytest.mark.postgres
 def test_the_list_shows_titles_to_who_searches_and_notes_the_words(
     club: Organization, viewer: User, staff: Client
 ) -> None:
@@ -120,6 +122,7 @@ def test_staff_without_the_permission_see_no_chat(club: Organization, viewer: Us
     assert Chat.objects.exists()
 
 
+@pytest.mark.postgres
 def test_chats_are_erased_after_a_question(club: Organization, viewer: User, staff: Client) -> None:
     chat, other = chat_of(viewer, club), chat_of(viewer, club, "Goalkeepers")
     chosen = {"action": "erase", "_selected_action": [str(chat.pk)]}
@@ -133,6 +136,7 @@ def test_chats_are_erased_after_a_question(club: Organization, viewer: User, sta
     assert not LogEntry.objects.exists()
 
 
+@pytest.mark.postgres
 def test_all_chats_that_a_search_found_are_erased_across_pages(
     club: Organization, viewer: User, staff: Client
 ) -> None:
@@ -145,6 +149,7 @@ def test_all_chats_that_a_search_found_are_erased_across_pages(
     assert [chat.title for chat in Chat.objects.all()] == ["Goalkeepers"]
 
 
+@pytest.mark.postgres
 def test_erasing_a_persons_chats_leaves_no_content_row(
     club: Organization, viewer: User, operator: User, staff: Client
 ) -> None:
@@ -171,6 +176,7 @@ def test_erasing_a_persons_chats_leaves_no_content_row(
     ]
 
 
+@pytest.mark.postgres
 def test_lists_do_not_query_per_row(
     club: Organization, viewer: User, staff: Client, django_assert_max_num_queries: Any
 ) -> None:
@@ -192,6 +198,7 @@ def test_a_chat_costs_the_same_queries_however_long_it_is(
         assert page_of(staff, chat).status_code == 200
 
 
+@pytest.mark.postgres
 def test_deleted_chats_are_told_apart(club: Organization, viewer: User, staff: Client) -> None:
     chat = chat_of(viewer, club)
     Chat.objects.filter(pk=chat.pk).update(deleted_at=timezone.now() - timedelta(seconds=1))

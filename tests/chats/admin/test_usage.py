@@ -24,6 +24,7 @@ def used(club: Organization, ago: int, tokens_in: int, tokens_out: int, answers:
     )
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_days_are_complete_and_end_with_today(club: Organization) -> None:
     used(club, 0, 100, 20, 2)
@@ -37,6 +38,7 @@ def test_days_are_complete_and_end_with_today(club: Organization) -> None:
     assert (total.tokens_in, total.tokens_out, total.answers) == (107, 23, 3)
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_persons_rows_are_not_counted_twice(club: Organization, viewer: User) -> None:
     day = Allowance.reserve(club, viewer, 500, together=None, each=None)
@@ -44,6 +46,7 @@ def test_persons_rows_are_not_counted_twice(club: Organization, viewer: User) ->
     assert usage_of([club])[club.pk].today == Day(day, 40, 60, 1)
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_what_is_left_counts_what_is_set_aside(club: Organization, viewer: User) -> None:
     assert usage_of([club])[club.pk].left is None
@@ -73,6 +76,7 @@ def test_each_organization_has_its_own_today(
     assert str(found[far.pk].today.day) == "2026-03-02"
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_many_organizations_cost_two_queries(django_assert_num_queries: Any) -> None:
     many = [Organization.objects.create(name=f"O{n}", slug=f"o{n}") for n in range(6)]

@@ -126,6 +126,7 @@ def test_what_an_answer_cost_is_told(chat: Chat, owner: User) -> None:
         assert f"<span>{words}</span>" in page
 
 
+@pytest.mark.postgres
 def test_siblings_are_one_arrow_away(chat: Chat, owner: User) -> None:
     first = chat.leaf
     assert first
@@ -140,6 +141,7 @@ def test_siblings_are_one_arrow_away(chat: Chat, owner: User) -> None:
     assert f'data-to="{first.pk}"' in page
 
 
+@pytest.mark.postgres
 def test_a_running_answer_is_shown_as_far_as_it_is_stored(chat: Chat, owner: User) -> None:
     answer = say(chat, "More", "", status=Status.RUNNING)
     generation = Generation.objects.create(
@@ -156,6 +158,7 @@ def test_a_running_answer_is_shown_as_far_as_it_is_stored(chat: Chat, owner: Use
     assert "data-act" not in article
 
 
+@pytest.mark.postgres
 def test_of_a_long_chat_the_end_is_shown_and_the_rest_on_demand(chat: Chat, owner: User) -> None:
     for number in range(SHOWN // 2):
         say(chat, f"Prompt {number}.", f"Answer {number}.")
@@ -168,6 +171,7 @@ def test_of_a_long_chat_the_end_is_shown_and_the_rest_on_demand(chat: Chat, owne
     assert "earlier message" not in whole
 
 
+@pytest.mark.postgres
 def test_a_page_asks_the_database_as_little_for_many_messages_as_for_few(
     chat: Chat, owner: User, django_assert_max_num_queries: Any
 ) -> None:

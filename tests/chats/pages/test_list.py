@@ -41,6 +41,7 @@ def test_a_stranger_is_asked_to_sign_in(chat: Chat) -> None:
         assert answer["Location"].startswith(reverse("signin"))
 
 
+@pytest.mark.postgres
 def test_pinned_ones_come_first_then_the_newest(club: Organization, owner: User) -> None:
     now = timezone.now()
     for title, days in (("Old", 9), ("Middle", 5), ("New", 1)):
@@ -49,6 +50,7 @@ def test_pinned_ones_come_first_then_the_newest(club: Organization, owner: User)
     assert titles(body(client_of(owner), LIST)) == ["Old", "New", "Middle"]
 
 
+@pytest.mark.postgres
 def test_words_are_looked_for_in_titles_and_messages(chat: Chat, owner: User) -> None:
     chat_of(owner, chat.organization, "Goalies", ("Any 100% tips?", "Stay square."))
     client = client_of(owner)
@@ -62,12 +64,14 @@ def test_words_are_looked_for_in_titles_and_messages(chat: Chat, owner: User) ->
     assert "Nothing found" in body(client, f"{LIST}?q=%25%25")
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("words", ["%00", "'%22%3E%3Cscript%3E", "(a%2B)%2B$", "x" * 500])
 def test_strange_words_are_only_words(chat: Chat, owner: User, words: str) -> None:
     page = body(client_of(owner), f"{LIST}?q={words}")
     assert "<script>" not in page
 
 
+@pytest.mark.postgres
 def test_archived_ones_are_apart(chat: Chat, owner: User) -> None:
     client = client_of(owner)
     chat.archive(True)
@@ -76,6 +80,7 @@ def test_archived_ones_are_apart(chat: Chat, owner: User) -> None:
     assert titles(page) == ["Power play"]
 
 
+@pytest.mark.postgres
 def test_a_long_list_has_pages(club: Organization, owner: User) -> None:
     for number in range(EACH_PAGE + 1):
         chat_of(owner, club, f"Number {number}")
@@ -104,11 +109,13 @@ def test_the_organization_in_front_narrows_it(chat: Chat, owner: User) -> None:
     assert titles(body(client, LIST)) == ["Elsewhere"]
 
 
+@pytest.mark.postgres
 def test_who_left_an_organization_has_no_chats_there(chat: Chat, owner: User) -> None:
     Membership.objects.filter(user=owner).delete()
     assert titles(body(client_of(owner), LIST)) == []
 
 
+@pytest.mark.postgres
 def test_deleting_all_leaves_no_word_of_ones_own_and_all_of_others(
     chat: Chat, owner: User, colleague: User
 ) -> None:
@@ -142,6 +149,7 @@ def test_an_excerpt_is_the_line_around_the_word() -> None:
     assert excerpt("[a(", "[A(") == "[a("
 
 
+@pytest.mark.postgres
 def test_the_last_message_with_the_word_is_quoted(chat: Chat, owner: User) -> None:
     say(chat, "And the umbrella again?", "Umbrella, yes.")
     assert "Umbrella, yes." in body(client_of(owner), f"{LIST}?q=umbrella")

@@ -61,7 +61,7 @@ async def test_an_endpoint_that_runs_away_is_stopped(model: Model) -> None:
     model.script = Script(pieces=("x" * 100_000,) * 30)
     _, failure = await failed(client(model))
     assert type(failure) is Nonsense
-    until(lambda: model.running == 0, what="the stream is closed")
+    until(lambda: model.running == 0, 30, "the stream to be closed")
 
 
 async def test_nobody_there_and_no_answer_are_unreachable(model: Model) -> None:
@@ -74,6 +74,6 @@ async def test_nobody_there_and_no_answer_are_unreachable(model: Model) -> None:
     _, failure = await failed(client(model, first_byte_s=0.2))
     assert type(failure) is Unreachable
     model.script = Script(pieces=("a", "b"), gate_at=1)
-    text, failure = await failed(client(model, piece_s=0.2))
+    text, failure = await failed(client(model, piece_s=2.0))
     assert (text, type(failure)) == ("a", Unreachable)
-    until(lambda: model.running == 0, what="both streams are closed")
+    until(lambda: model.running == 0, 30, "both streams to be closed")

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,23 +15,35 @@ import pytest
 from chats.providers.base import Finish, ProviderError, Unreachable
 from chats.providers.embedded import STARTS, WITHIN_S, Embedded
 from chats.providers.llama import NICENESS
-from tests.chats.providers.embedded import STORY, ask, heard, process, servers, text_of
+from tests.chats.providers.embedded import (
+    STORY,
+    ask,
+    heard,
+    hurried,
+    process,
+    servers,
+    text_of,
+)
+from tests.processes import bound
 from tests.waiting import until
 
-pytestmark = pytest.mark.one_database
 
-
-async def test_many_first_questions_start_one_process() -> None:
+async def test_many_first_questions_start_one_process_which_stays_ended() -> None:
     running = {server.pid for server in servers()}
-    model = Embedded()
+    model = hurried()
     answers = await asyncio.gather(*(heard(model, ask(f"Hi, {n}.", most=2)) for n in range(8)))
     assert all(isinstance(answer[-1], Finish) for answer in answers)
     assert {server.pid for server in servers()} - running == {model.pid}
+    server = process(model)
+    model.end()  # which needs no loop
+    assert not server.is_running()
+    with pytest.raises(Unreachable, match="shut down"):
+        await heard(model, ask("Hello."))
     await model.close()
 
 
 async def test_a_killed_process_is_replaced() -> None:
-    model = Embedded()
+    model = hurried()
     pieces = model.answer(ask(STORY, most=500))
     assert await anext(pieces)
     first = model.pid
@@ -45,15 +57,15 @@ async def test_a_killed_process_is_replaced() -> None:
     await model.close()
 
 
-async def test_a_process_that_keeps_dying_is_left_alone_for_a_while() -> None:
-    model = Embedded(command=("-c", "raise SystemExit(1)"))
+async def test_a_process_that_keeps_dying_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    starts = tmp_path / "starts"
+    model = Embedded(command=("-c", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(1)"))
     for _ in range(STARTS):
         with pytest.raises(ProviderError, match="could not be started"):
             await model.check()
-    started = time.monotonic()
     with pytest.raises(ProviderError, match="keeps stopping") as caught:
         await model.check()
-    assert time.monotonic() - started < 0.1, "nothing was started"
+    assert starts.read_text() == "x" * STARTS
     assert caught.value.retryable
     assert caught.value.retry_after is not None
     assert 0 < caught.value.retry_after <= WITHIN_S
@@ -61,34 +73,20 @@ async def test_a_process_that_keeps_dying_is_left_alone_for_a_while() -> None:
 
 
 async def test_it_rests_when_nobody_asks_and_wakes_when_somebody_does() -> None:
-    model = Embedded(idle_s=0.2)
+    model = hurried(idle_s=0.2)
     await heard(model, ask("Hello.", most=2))
-    await asyncio.to_thread(until, lambda: model.pid is None)
+    await asyncio.to_thread(until, lambda: model.pid is None, 30)
     assert text_of(await heard(model, ask("Hello again.", most=2)))
-    await model.close()
-
-
-async def test_it_can_be_ended_without_a_loop_and_stays_ended() -> None:
-    model = Embedded()
-    await heard(model, ask("Hello.", most=1))
-    server = process(model)
-    started = time.monotonic()
-    model.end()
-    assert time.monotonic() - started < 1.5
-    assert not server.is_running()
-    with pytest.raises(Unreachable, match="shut down"):
-        await heard(model, ask("Hello."))
     await model.close()
 
 
 PARENT = """
 import asyncio, time
-from chats.providers.base import Conversation, Turn
-from chats.providers.embedded import Embedded
+from tests.chats.providers.embedded import STORY, ask, hurried
 
 async def main():
-    model = Embedded()
-    async for _ in model.answer(Conversation((Turn("user", "A story!"),), max_tokens=2000)):
+    model = hurried()
+    async for _ in model.answer(ask(STORY, most=2000)):
         print(model.pid, flush=True)
         time.sleep(60)
 
@@ -97,13 +95,13 @@ asyncio.run(main())
 
 
 def test_it_ends_with_its_parent_however_that_ends() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE)
+    parent = subprocess.Popen(bound(sys.executable, "-c", PARENT), stdout=subprocess.PIPE)
     assert parent.stdout is not None
     server = psutil.Process(int(parent.stdout.readline()))
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 2.0)
+    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 30)
 
 
 # The first thread to be slowed begins another one just before: it has the priority of its maker.

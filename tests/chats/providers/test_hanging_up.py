@@ -40,11 +40,11 @@ async def test_cancelling_hangs_up(model: Model, script: Script, begun: bool, so
             told.append(str(piece))
 
     task = asyncio.create_task(listen())
-    await soon(lambda: model.running == 1 and is_reading() == begun and "".join(told) == so_far)
+    await soon(lambda: model.running == 1 and is_reading() == begun and "".join(told) == so_far, 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await soon(lambda: model.running == 0)
+    await soon(lambda: model.running == 0, 30)
     await provider.close()
 
 
@@ -54,7 +54,7 @@ async def test_closing_the_iterator_hangs_up(model: Model) -> None:
     async with aclosing(provider.answer(HELLO)) as pieces:
         assert await anext(pieces)
         assert model.running == 1
-    await soon(lambda: model.running == 0)
+    await soon(lambda: model.running == 0, 30)
     await provider.close()
 
 
@@ -77,7 +77,7 @@ async def test_a_slow_reader_makes_the_endpoint_wait(
     assert BOUND < came[0]._size < 2 * BOUND
     assert model.running == 1
     assert [piece async for piece in pieces] == ["b", Finish("stop")]
-    await soon(lambda: model.running == 0)
+    await soon(lambda: model.running == 0, 30)
     await provider.close()
 
 
@@ -87,10 +87,10 @@ async def test_hanging_up_at_any_moment_leaves_no_socket(model: Model) -> None:
     await heard_from(provider)  # whatever opens once is open now
     before = psutil.Process().num_fds()
     chance = random.Random(4)
-    for _ in range(200):
+    for _ in range(100):
         task = asyncio.create_task(heard_from(provider))
         await asyncio.sleep(chance.uniform(0, 0.03))
         task.cancel()
         await asyncio.wait([task])
-    await soon(lambda: model.running == 0 and psutil.Process().num_fds() <= before)
+    await soon(lambda: model.running == 0 and psutil.Process().num_fds() <= before, 30)
     await provider.close()

@@ -68,7 +68,7 @@ async def test_retry_after_is_honoured_in_seconds(model: Model) -> None:
 
 def test_retry_after_is_read_in_both_forms_and_capped() -> None:
     soon = datetime.now(UTC) + timedelta(seconds=90)
-    assert retry_after(format_datetime(soon, usegmt=True)) == pytest.approx(90, abs=2)
+    assert 60 < (retry_after(format_datetime(soon, usegmt=True)) or 0) <= 90
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
     assert retry_after("1.5") == 1.5
     assert retry_after("-3") == 0.0
