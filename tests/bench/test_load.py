@@ -19,7 +19,7 @@ from tests.bench.crowd import Failed, Group, Seen, Watching, watch
 from tests.bench.picture import Picture
 from tests.waiting import accepts, free_port, until
 
-pytestmark = pytest.mark.one_database
+pytestmark = pytest.mark.bench
 
 FPS = 20.0
 

@@ -10,8 +10,6 @@ import pytest
 from tests import ROOT
 from tests.audit import CANARY, Answer, Pin, pins, rounds, verdict
 
-pytestmark = pytest.mark.one_database
-
 WANTED = [("anyio", "4.1"), ("numpy", "2.4"), ("numpy", "2.5")]
 FLAW = {"id": "CVE-2026-1", "fix_versions": ["4.2"]}
 

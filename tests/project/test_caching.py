@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
 from project.caching import Private
 from tests.installation import Installation
 from tests.people import assemble
-
-pytestmark = pytest.mark.one_database
 
 
 def test_answers_to_a_person_are_kept_by_nobody(house: Installation) -> None:

@@ -23,9 +23,8 @@ from tests import ROOT
 from tests.installation import KEEPER, Installation, installed, submit
 from tests.nginx import nginx
 from tests.people import Cast, assemble
-from tests.waiting import free_port
+from tests.waiting import free_port, until
 
-pytestmark = pytest.mark.one_database
 DEPLOY = ROOT / "deploy"
 SUBPATH = "/sideline"
 
@@ -59,7 +58,7 @@ class Site:
         """The first of three frames on a socket through nginx."""
         address = f"{self.url.replace('http', 'ws', 1)}/ws/stream/{self.cast.plaza}"
         with connect(address, additional_headers=headers, max_size=None, proxy=None) as socket:
-            frames = [json.loads(socket.recv(timeout=10)) for _ in range(3)]
+            frames = [json.loads(socket.recv(timeout=60)) for _ in range(3)]
         times = [frame["timestamp"] for frame in frames]
         assert times == sorted(set(times))
         made: dict[str, object] = frames[0]
@@ -79,10 +78,18 @@ def behind_nginx(folder: Path, path: str) -> Iterator[Site]:
         house.serve()
         site = sample(house.port, ports[""], ports[SUBPATH])
         with nginx(folder, site, ports[path]):
-            yield Site(house, origin, path)
+            made = Site(house, origin, path)
+            until(lambda: house.state(made.cast.plaza) == "live", 60, "the camera")
+            yield made
 
 
-@pytest.fixture(scope="module", params=["", SUBPATH], ids=["root", "subpath"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("", id="root", marks=pytest.mark.extended),
+        pytest.param(SUBPATH, id="subpath"),
+    ],
+)
 def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
@@ -143,26 +150,37 @@ def test_socket_delivers_frames_to_a_session_of_the_public_origin(site: Site) ->
         site.watch(site.cookie() | {"Origin": "http://elsewhere.example"})
 
 
-def test_mjpeg_arrives_unbuffered(site: Site) -> None:
-    began = time.monotonic()
+def arrivals(site: Site, timeout: float) -> list[float]:
+    """When the first three pictures of an MJPEG stream were there, in seconds."""
+    found: list[float] = []
+    began, data = time.monotonic(), b""
     address = f"{site.url}/api/v1/cameras/{site.cast.plaza}/stream.mjpeg"
-    with httpx.stream("GET", address, headers=site.bearer(), timeout=10) as answer:
+    with httpx.stream("GET", address, headers=site.bearer(), timeout=timeout) as answer:
         assert answer.status_code == 200
-        data = b""
         for chunk in answer.iter_raw():
             data += chunk
-            if data.count(b"\xff\xd9") >= 3:
+            found += [time.monotonic() - began] * (data.count(b"\xff\xd9") - len(found))
+            if len(found) >= 3:
                 break
-            if b"\xff\xd9" in data:
-                assert time.monotonic() - began < 2, "the first part was held back"
     assert data.startswith(b"--sideline\r\n")
-    assert time.monotonic() - began < 5
+    return found
+
+
+def test_mjpeg_is_delivered(site: Site) -> None:
+    assert len(arrivals(site, 60)) >= 3
+
+
+@pytest.mark.timing
+def test_mjpeg_arrives_unbuffered(site: Site) -> None:
+    first, *_, last = arrivals(site, 10)
+    assert first < 2, "the first part was held back"
+    assert last < 5
 
 
 def test_bodies_that_are_too_large_get_413(site: Site) -> None:
     def post(path: str, size: int) -> int:
         return httpx.post(
-            f"{site.url}{path}", content=b"x" * size, headers=site.bearer(), timeout=20
+            f"{site.url}{path}", content=b"x" * size, headers=site.bearer(), timeout=60
         ).status_code
 
     assert post("/api/v1/auth/login", 2 * 1024**2) == 413
@@ -235,6 +253,6 @@ def test_systemd_finds_no_fault_with_the_unit(path: Path, tmp_path: Path) -> Non
     copy = tmp_path / path.name
     copy.write_text(text.replace("/opt/sideline", str(ROOT)))
     done = subprocess.run(
-        [analyze, "verify", str(copy)], capture_output=True, text=True, timeout=30, check=False
+        [analyze, "verify", str(copy)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

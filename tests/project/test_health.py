@@ -44,6 +44,7 @@ def test_ready_without_a_camera_and_with_one_that_delivers(gate: Camera) -> None
     assert asked("/readyz") == (200, "ready\n")
 
 
+@pytest.mark.postgres
 def test_not_ready_while_no_camera_delivers(gate: Camera) -> None:
     assert asked("/readyz") == (503, "not ready\n")
     delivered(gate, 120)
@@ -57,6 +58,7 @@ def test_cameras_that_nobody_reads_are_not_awaited(gate: Camera) -> None:
     assert asked("/readyz") == (200, "ready\n")
 
 
+@pytest.mark.postgres
 def test_not_ready_without_its_tables(gate: Camera) -> None:
     delivered(gate, 1)
     with connection.cursor() as cursor:

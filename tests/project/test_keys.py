@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from cameras.models import (
 )
 from cameras.models.sealed import reseal, unseal
 from chats.models import Assistant
+from tests import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -71,17 +73,19 @@ def opened() -> dict[str, str]:
     }
 
 
-def test_everything_sealed_is_resealed(
+@pytest.mark.postgres
+def test_everything_sealed_is_resealed_as_the_readme_says(
     sealed: dict[str, str], settings: Settings, capsys: Any
 ) -> None:
+    (command,) = re.findall(r"manage\.py (reseal\w+)", (ROOT / "README.md").read_text())
     assert {f"{model.__name__}.{name}" for model, name in sealed_fields()} == sealed.keys(), (
         "a new place: give it a row above"
     )
     settings.FIELD_KEYS = [NEW, OLD]
-    call_command("resealsources")
+    call_command(command)
     settings.FIELD_KEYS = [NEW]
     assert opened() == sealed
-    call_command("resealsources", "--check")
+    call_command(command, "--check")
     assert "that can be read: 3" in capsys.readouterr().out
 
 
@@ -98,6 +102,7 @@ def test_what_no_key_opens_is_named_and_the_rest_is_done(
     assert Camera.objects.get(pk=camera.pk).source == SOURCE
 
 
+@pytest.mark.postgres
 def test_what_is_saved_meanwhile_is_not_undone(
     sealed: dict[str, str], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,8 +11,6 @@ from django.core.exceptions import DisallowedHost
 
 from project.logs import OthersFaults, RedactingFormatter
 
-pytestmark = pytest.mark.one_database
-
 
 @pytest.mark.parametrize(
     "said",
@@ -59,6 +57,7 @@ HOSTILE = ["a", "aA", "://", "a://", "a://:", "://:a", "key=", "passwd", "Bearer
            "/signin", "/signin/reset/", "/shared/a", " ", "\n", "a.", "%", "é"]  # fmt: skip
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("piece", HOSTILE, ids=repr)
 def test_no_text_holds_the_log_up(piece: str) -> None:
     """A traceback is not cut, and holds a stranger's text. Quadratic, this takes minutes."""

@@ -28,7 +28,6 @@ from tests.redis import RedisServer
 from tests.sockets import acknowledged, frame, watching
 from tests.waiting import free_port, until
 
-pytestmark = pytest.mark.one_database
 COUNTED = tuple(
     f"sideline_{name}_total" for name in ("frames_captured", "frames_published", "encodes")
 )
@@ -61,7 +60,7 @@ class Figures:
 
     def await_more(self, name: str, than: float, **labels: str) -> None:
         """Until that sum is larger."""
-        until(lambda: self.of(name, **labels) > than, 20, name)
+        until(lambda: self.of(name, **labels) > than, 60, name)
 
     def _text(self) -> str:
         answer = httpx.get(f"http://127.0.0.1:{self.port}/metrics")
@@ -84,7 +83,7 @@ def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Club]:
     folder = tmp_path_factory.mktemp("club")
     with installed(folder, SIDELINE_METRICS=str(figures.port)) as house:
         house.serve()
-        until(figures.served, 10, "the figures")
+        until(figures.served, 60, "the figures")
         yield Club(house, assemble(house, "club"), figures)
 
 
@@ -114,8 +113,8 @@ def test_figures_move_while_somebody_watches_and_viewers_are_gone_when_they_left
         watching(club.house, plaza, headers=bearer, v1=True) as v1,
     ):
         for _ in range(10):
-            frame(seed)
-            acknowledged(v1)
+            frame(seed, 60)
+            acknowledged(v1, 60)
         assert (here("seed"), here("v1")) == (1, 1)
         before = delivered("seed"), delivered("v1")
         assert min(before) >= 5
@@ -123,16 +122,26 @@ def test_figures_move_while_somebody_watches_and_viewers_are_gone_when_they_left
         for name in COUNTED:
             figures.await_more(name, 9, camera=plaza)
         for _ in range(10):
-            frame(seed)
-    until(lambda: (here("seed"), here("v1")) == (0, 0), 10, "an empty house")
+            frame(seed, 60)
+    until(lambda: (here("seed"), here("v1")) == (0, 0), 60, "an empty house")
     assert delivered("seed") >= max(20, before[0])
     assert delivered("v1") >= before[1], "those who left still count"
 
     ages = "sideline_age_at_delivery_seconds"
     total = figures.of(f"{ages}_count", camera=plaza)
     assert total == figures.of("sideline_frames_delivered_total", camera=plaza)
-    assert 0 < figures.of(f"{ages}_sum", camera=plaza) < total
+    assert figures.of(f"{ages}_sum", camera=plaza) > 0
     assert figures.of(f"{ages}_bucket", camera=plaza, le="+Inf") == total
+
+
+@pytest.mark.timing
+def test_ages_are_counted_in_seconds(club: Club) -> None:
+    with watching(club.house, club.cast.key) as seed:
+        for _ in range(10):
+            frame(seed)
+        ages = "sideline_age_at_delivery_seconds"
+        total = club.figures.of(f"{ages}_count", camera=club.cast.plaza)
+        assert 0 < club.figures.of(f"{ages}_sum", camera=club.cast.plaza) < total
 
 
 def test_frames_that_a_slow_viewer_misses_are_counted(club: Club) -> None:
@@ -143,9 +152,10 @@ def test_frames_that_a_slow_viewer_misses_are_counted(club: Club) -> None:
 
     before = missed()
     with watching(club.house, plaza, headers=bearer, v1=True):  # acknowledges nothing
-        until(lambda: missed() >= before + 5, 10, "missed frames")
+        until(lambda: missed() >= before + 5, 60, "missed frames")
 
 
+@pytest.mark.extended
 def test_counters_only_rise_when_a_worker_or_all_of_ingest_is_killed(club: Club) -> None:
     seen: list[tuple[float, ...]] = []
 
@@ -154,12 +164,12 @@ def test_counters_only_rise_when_a_worker_or_all_of_ingest_is_killed(club: Club)
         return seen[-1]
 
     with watching(club.house, club.cast.key):
-        until(lambda: min(counted()) > 0, 20, "the first counts")
+        until(lambda: min(counted()) > 0, 60, "the first counts")
         for victim in ("cameras.ingest.worker", "manage.py ingest"):
             for process in club.house.children(victim):
                 process.kill()
             killed = counted()
-            until(lambda killed=killed: min(counted()) > min(killed) + 20, 20, f"counts, {victim}")
+            until(lambda killed=killed: min(counted()) > min(killed) + 20, 60, f"counts, {victim}")
     for earlier, later in pairwise(seen):
         assert all(was <= now for was, now in zip(earlier, later, strict=True)), (earlier, later)
 
@@ -167,7 +177,7 @@ def test_counters_only_rise_when_a_worker_or_all_of_ingest_is_killed(club: Club)
 def test_process_and_its_loop_are_measured(club: Club) -> None:
     lag = "sideline_event_loop_lag_seconds"
     club.figures.await_more(f"{lag}_count", club.figures.of(f"{lag}_count") + 2)
-    assert club.figures.of(f"{lag}_bucket", le="0.25") > 0
+    club.figures.await_more(f"{lag}_bucket", 0, le="0.25")
     assert club.figures.of("process_resident_memory_bytes") > 2**20
     assert {"python_info", "python_gc_collections"} <= club.figures.names()
 
@@ -199,20 +209,21 @@ def test_taken_port_is_said_in_one_line_and_survived(folder: Path) -> None:
         port = taken.getsockname()[1]
         with installed(folder, SIDELINE_METRICS=f"127.0.0.1:{port}") as house:
             house.serve()
-            until(lambda: "not served" in house.logged(), 10, "the complaint")
+            until(lambda: "not served" in house.logged(), 60, "the complaint")
             cast = assemble(house, "taken")
             with watching(house, cast.key) as seed:
-                frame(seed, 20)
+                frame(seed, 60)
             (line,) = [line for line in house.logged().splitlines() if "not served" in line]
             assert f"port {port} of 127.0.0.1" in line
             assert "Traceback" not in house.logged()
 
 
+@pytest.mark.timing
 def test_open_connection_of_a_scraper_does_not_hold_up_the_end(folder: Path) -> None:
     figures = Figures(free_port())
-    with installed(folder, SIDELINE_METRICS=str(figures.port)) as house:
+    with installed(folder, SIDELINE_METRICS=str(figures.port), SIDELINE_DEMO="0") as house:
         process = house.serve()
-        until(figures.served, 10, "the figures")
+        until(figures.served, 60, "the figures")
         with socket.create_connection(("127.0.0.1", figures.port)):
             began = time.monotonic()
             process.terminate()
@@ -221,14 +232,7 @@ def test_open_connection_of_a_scraper_does_not_hold_up_the_end(folder: Path) -> 
         assert "Traceback" not in house.logged()
 
 
-def test_bad_address_stops_the_start_with_a_sentence(folder: Path) -> None:
-    for value in ("70000", "127.0.0.1", "no such host:9103", ":"):
-        printed = Installation(folder, SIDELINE_METRICS=value).manage("check", check=False)
-        (line,) = printed.splitlines()
-        assert line.startswith("SIDELINE_METRICS: ")
-        assert line.endswith(".")
-
-
+@pytest.mark.timing
 def test_with_redis_web_and_ingest_serve_their_own(tmp_path: Path, folder: Path) -> None:
     web, ingest = Figures(free_port()), Figures(free_port())
     with (
@@ -236,17 +240,17 @@ def test_with_redis_web_and_ingest_serve_their_own(tmp_path: Path, folder: Path)
         installed(folder, REDIS_URL=redis.url, SIDELINE_METRICS=str(web.port)) as house,
     ):
         house.serve()
-        until(web.served, 10, "the web's figures")
+        until(web.served, 60, "the web's figures")
         shared = house.spawn("ingest")  # with the web's address: taken
-        until(lambda: "not served" in house.logged(), 20, "the complaint")
+        until(lambda: "not served" in house.logged(), 60, "the complaint")
         house.environment["SIDELINE_METRICS"] = f"127.0.0.1:{ingest.port}"
         reader = house.spawn("ingest")
-        until(ingest.served, 20, "the figures of ingest")
+        until(ingest.served, 60, "the figures of ingest")
         assert shared.poll() is None, "it goes on without figures"
         shared.terminate()
         cast = assemble(house, "apart")
         with watching(house, cast.key) as seed:
-            frame(seed, 20)
+            frame(seed, 60)
             web.await_more("sideline_frames_delivered_total", 0)
             for name in (*COUNTED, "sideline_event_loop_lag_seconds_count"):
                 ingest.await_more(name, 0)

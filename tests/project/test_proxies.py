@@ -9,8 +9,6 @@ import pytest
 
 from project.doors import TrustedProxies
 
-pytestmark = pytest.mark.one_database
-
 
 def test_a_proxy_that_is_not_named_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[Any] = []

@@ -6,8 +6,6 @@ import pytest
 
 from project import credentials, rest, settings
 
-pytestmark = pytest.mark.one_database
-
 
 @pytest.mark.parametrize("room", [credentials, rest], ids=lambda room: room.__name__)
 def test_every_setting_of_a_room_is_one_of_the_settings(room: object) -> None:

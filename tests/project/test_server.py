@@ -24,12 +24,10 @@ from tests.publishers import publishing
 from tests.sockets import ended, jpeg, watching
 from tests.waiting import until
 
-pytestmark = pytest.mark.one_database
-
 
 def test_large_body_is_refused_on_any_path_before_a_view_runs(house: Installation) -> None:
     for path in ("/nowhere", "/api/v1/auth/login", "/signin"):
-        answer = httpx.post(house.url + path, content=b"x" * (2 * 2**20), timeout=20)
+        answer = httpx.post(house.url + path, content=b"x" * (2 * 2**20), timeout=60)
         assert answer.status_code == 413, path
         assert answer.json()["status"] == 413
 
@@ -39,7 +37,7 @@ def test_large_chunked_body_is_refused_by_what_arrives(house: Installation) -> N
         for _ in range(400):
             yield b"x" * 65_536
 
-    answer = httpx.post(house.url + "/signin", content=endless(), timeout=30)
+    answer = httpx.post(house.url + "/signin", content=endless(), timeout=60)
     assert answer.status_code == 413
 
 
@@ -68,16 +66,16 @@ def test_slow_large_uploads_are_bounded_in_number_and_places_come_back(
     house: Installation,
 ) -> None:
     with uploading(house, 17, each=3, claims=PRETENDER) as uploads:
-        answered = until(lambda: [one for one in uploads if _readable(one)], 10, "a refusal")
+        answered = until(lambda: [one for one in uploads if _readable(one)], 60, "a refusal")
         assert b"503" in answered[0].recv(100)
 
     def accepted() -> bool:
         headers = {"Authorization": "Bearer nonsense"}
         content = b" " * (2 * 2**20)
         url = f"{house.url}/api/v1/actions/actions/send"
-        return httpx.post(url, content=content, headers=headers, timeout=20).status_code == 401
+        return httpx.post(url, content=content, headers=headers, timeout=60).status_code == 401
 
-    assert until(accepted, 10, "a free place")
+    assert until(accepted, 60, "a free place")
 
 
 PRETENDER = b"Authorization: Bearer nonsense\r\n"
@@ -97,7 +95,7 @@ def uploading(
         uploads = []
         for n in range(many):
             own = (f"127.0.0.{10 + n // each}", 0)
-            there = socket.create_connection(("127.0.0.1", house.port), 10, source_address=own)
+            there = socket.create_connection(("127.0.0.1", house.port), 60, source_address=own)
             uploads.append(stack.enter_context(there))
         for upload in uploads:
             with contextlib.suppress(ConnectionError):  # who is refused need not be heard out
@@ -112,7 +110,7 @@ def pushed(house: Installation, cast: Cast) -> int:
         f"{house.url}/api/v1/actions/actions/send",
         json=parcel(cast.push, frame=base64.b64encode(large).decode()),
         headers=cast["operator"].bearer,
-        timeout=20,
+        timeout=60,
     ).status_code
 
 
@@ -121,13 +119,14 @@ def test_sixteen_strangers_do_not_keep_an_operator_from_pushing(house: Installat
     with uploading(house, 16, each=1) as strangers:
         assert pushed(house, cast) == 202
         for stranger in strangers:
-            assert until(lambda one=stranger: _readable(one), 10, "a refusal")  # type: ignore[misc]
+            assert until(lambda one=stranger: _readable(one), 60, "a refusal")  # type: ignore[misc]
             assert stranger.recv(20).startswith(b"HTTP/1.1 401 ")
     with uploading(house, 16, each=16, claims=PRETENDER) as strangers:
-        until(lambda: sum(map(_readable, strangers)) == 13, 10, "all but three refused")
+        until(lambda: sum(map(_readable, strangers)) == 13, 60, "all but three refused")
         assert pushed(house, cast) == 202
 
 
+@pytest.mark.timing
 def test_body_that_pauses_loses_its_place_long_before_its_time_is_over(
     house: Installation,
 ) -> None:
@@ -148,11 +147,11 @@ def test_large_body_in_chunks_needs_a_credential_and_a_session_is_one(house: Ins
             yield b" " * 65_536
 
     url = f"{house.url}/api/v1/actions/actions/send"
-    refused = httpx.post(url, content=chunks(), timeout=20)
+    refused = httpx.post(url, content=chunks(), timeout=60)
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert "1 MiB" in refused.json()["detail"]
     cookie = {"Cookie": f"sideline_session={assemble(house, 'chunks')['operator'].session}"}
-    assert httpx.post(url, content=chunks(), headers=cookie, timeout=20).status_code == 403, "CSRF"
+    assert httpx.post(url, content=chunks(), headers=cookie, timeout=60).status_code == 403, "CSRF"
 
 
 @pytest.mark.parametrize(
@@ -177,10 +176,10 @@ def _readable(connection: socket.socket) -> bool:
     connection.settimeout(0.01)
     try:
         return bool(connection.recv(1, socket.MSG_PEEK))
-    except TimeoutError:
+    except (TimeoutError, ConnectionError):  # nothing yet, or ended without a word
         return False
     finally:
-        connection.settimeout(10)
+        connection.settimeout(60)
 
 
 def test_open_sockets_are_told_of_a_restart(tmp_path: Path) -> None:
@@ -192,8 +191,8 @@ def test_open_sockets_are_told_of_a_restart(tmp_path: Path) -> None:
             publishing(alone, cast.push, headers=cast["operator"].bearer) as device,
         ):
             process.terminate()
-            assert ended(viewer, 5) == ended(device, 5) == 1001
-        assert process.wait(8) == 0
+            assert ended(viewer, 60) == ended(device, 60) == 1001
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize("begun", [False, True])

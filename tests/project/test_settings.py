@@ -6,16 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
-from pytest_django import Settings
 
-from cameras.models import Camera, Kind, Organization
 from project.environment import BadSetting
 from tests import ROOT
 from tests.installation import Installation
 from tests.project.configured import settings_of
-
-pytestmark = pytest.mark.one_database
 
 README = (ROOT / "README.md").read_text()
 LONG = "a-key-of-more-than-32-characters-for-tests"
@@ -27,6 +22,8 @@ BAD = [
     ("SIDELINE_PORT", "70000"),
     ("SIDELINE_PORT", "7103/tcp"),
     ("SIDELINE_METRICS", "0"),
+    ("SIDELINE_METRICS", "70000"),
+    ("SIDELINE_METRICS", ":"),
     ("SIDELINE_METRICS", "127.0.0.1"),
     ("SIDELINE_METRICS", "127.0.0.1:"),
     ("SIDELINE_METRICS", "no such host:9103"),
@@ -131,7 +128,7 @@ def test_bad_value_stops_the_start_without_a_traceback(
     command: tuple[str, ...], folder: Path
 ) -> None:
     installation = Installation(folder, SIDELINE_PORT="70000")
-    assert installation.spawn(*command).wait(20) != 0
+    assert installation.spawn(*command).wait(60) != 0
     (line,) = installation.logged().splitlines()
     assert line.startswith("SIDELINE_PORT: ")
 
@@ -141,18 +138,3 @@ def test_readme_lists_every_setting_and_no_other() -> None:
     table = [line for line in README.splitlines() if line.startswith("| `")]
     told = re.findall(r"`([A-Z]+_[A-Z_]+)`", "\n".join(line.split("|")[1] for line in table))
     assert sorted(set(read)) == sorted(told)
-
-
-@pytest.mark.django_db
-def test_field_key_is_rotated_as_the_readme_says(settings: Settings) -> None:
-    (command,) = re.findall(r"manage\.py (reseal\w+)", README)
-    source = "rtsp://viewer:secret@192.168.1.20/stream1"
-    club = Organization.objects.create(name="Club", slug="club")
-    settings.FIELD_KEYS = ["the-old-field-key"]
-    camera = Camera(organization=club, name="Gate", kind=Kind.RTSP)
-    camera.source = source
-    camera.save()
-    settings.FIELD_KEYS = ["the-new-field-key", "the-old-field-key"]
-    call_command(command)
-    settings.FIELD_KEYS = ["the-new-field-key"]
-    assert Camera.objects.get(pk=camera.pk).source == source

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -16,9 +15,9 @@ import httpx
 import pytest
 
 from tests.installation import Installation, installed, submit
+from tests.processes import bound
+from tests.project.backups.holdings import KEYS, mode
 from tests.waiting import until
-
-pytestmark = pytest.mark.one_database  # `house` starts on PostgreSQL, too
 
 NOBODY = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
 
@@ -37,7 +36,7 @@ import drf_spectacular.views
 def seconds_of_others() -> float:
     """How long two processes take that do this: a start of ours is web and ingest."""
     began = time.monotonic()
-    both = [subprocess.Popen([sys.executable, "-c", OTHERS]) for _ in range(2)]
+    both = [subprocess.Popen(bound(sys.executable, "-c", OTHERS)) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     return time.monotonic() - began
 
@@ -73,14 +72,12 @@ def people_with_a_password(installation: Installation) -> list[str]:
     return installation.manage("shell", "-v0", "-c", script).split()
 
 
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
+@pytest.mark.extended
+@pytest.mark.timeout(300)  # it starts from nothing, and twice again
 def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
     with installed(folder, **NOBODY) as installation:
         (folder / "static").unlink()  # a first start collects the static files itself
-        installation.start()  # ... and makes the tables
+        installation.start(new=True)  # ... and makes the tables
         assert (folder / "static" / "staticfiles.json").exists()
         assert f"Sideline is at {installation.url}/\n" in installation.logged()
         (first,) = links(installation.logged())
@@ -114,19 +111,33 @@ def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
         assert "Traceback" not in installation.logged()
 
 
-def test_second_start_is_quick_and_changes_nothing(folder: Path) -> None:
+def secrets(folder: Path) -> dict[str, bytes]:
+    """The two keys, which nobody else may read."""
+    assert [mode(folder / name) for name in KEYS] == [0o600] * 2
+    return {name: (folder / name).read_bytes() for name in KEYS}
+
+
+@pytest.mark.postgres
+def test_second_start_changes_nothing(folder: Path) -> None:
     with installed(folder) as installation:
-        installation.serve()
-        installation.stop()
-        secrets = {name: (folder / name).read_bytes() for name in ("secret.key", "field.key")}
-        assert [mode(folder / name) for name in secrets] == [0o600, 0o600]
+        installation.prepare()  # as a first start leaves it
         before = rows(installation)
         assert before["cameras.Organization"] == before["cameras.Camera"] == 1
+        keys = secrets(folder)
+        installation.serve()
+        assert httpx.get(f"{installation.url}/signin").status_code == 200
+        installation.stop()
+        assert rows(installation) == before
+        assert secrets(folder) == keys
 
+
+@pytest.mark.timing
+def test_second_start_is_quick(folder: Path) -> None:
+    with installed(folder) as installation:
         took = []
         for _ in range(3):  # the machine may be busy: the quickest of three counts
             began = time.monotonic()
-            installation.serve()
+            installation.serve(new=True)  # what a first start makes is there
             assert httpx.get(f"{installation.url}/signin").status_code == 200
             took.append(time.monotonic() - began)
             installation.stop()
@@ -137,17 +148,15 @@ def test_second_start_is_quick_and_changes_nothing(folder: Path) -> None:
             if took[-1] <= limit:
                 break
         assert took[-1] <= limit, took
-        assert rows(installation) == before
-        assert {name: (folder / name).read_bytes() for name in secrets} == secrets
-        assert [mode(folder / name) for name in secrets] == [0o600, 0o600]
 
 
 def test_taken_port_is_said_in_one_sentence_and_no_demo_is_made_unasked(folder: Path) -> None:
     with installed(folder, SIDELINE_DEMO="0") as installation, socket.socket() as taken:
         taken.bind(("127.0.0.1", installation.port))
         taken.listen()
+        installation.prepare(with_rows=False)
         process = installation.spawn("serve", "--prepare")
-        until(lambda: process.poll() is not None, 20, "the end")
+        until(lambda: process.poll() is not None, 60, "the end")
         assert process.returncode not in (0, -signal.SIGKILL)
         lines = installation.logged().splitlines()
         complaints = [line for line in lines if not line.startswith("Sideline is at")]

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.installation import Installation
+from tests.processes import bound
 
 SEED = Path(__file__).resolve().parent
 
@@ -26,7 +27,7 @@ class NodeClient:
         what |= {"token": token} if token is not None else {}
         self.events: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
-            ["node", str(SEED / "watch.mjs"), json.dumps(what)], stdout=subprocess.PIPE
+            bound("node", str(SEED / "watch.mjs"), json.dumps(what)), stdout=subprocess.PIPE
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -50,8 +51,8 @@ class NodeClient:
         """Stop the process and read what it still said."""
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(5)
-        self._reader.join(5)
+        self.process.wait(60)
+        self._reader.join(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

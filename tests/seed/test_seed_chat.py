@@ -71,7 +71,7 @@ def asked(club: Installation, keeper: Talker, base: str, chat: str, **more: str)
 def in_node(what: dict[str, str]) -> dict[str, Any]:
     done = subprocess.run(
         ["node", str(SEED / "ask.mjs"), json.dumps(what)],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=100, check=True,
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -91,6 +91,7 @@ def test_seed_client_in_node(club: Installation, keeper: Talker, base: str) -> N
     assert keeper.last(chat)["content"] == "".join(PIECES)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("base", BASES)
 def test_seed_client_in_a_page_of_another_origin(
     club: Installation, keeper: Talker, site: Site, browser: Browser, base: str
@@ -98,7 +99,7 @@ def test_seed_client_in_a_page_of_another_origin(
     address = f"{site.origin()}/chat.html?{urlencode(asked(club, keeper, base, keeper.chat()))}"
     with new_page(browser) as tab:
         tab.page.goto(address)
-        tab.page.wait_for_function("window.over", timeout=15_000)
+        tab.page.wait_for_function("window.over", timeout=60_000)
         kept = tab.page.evaluate("window.kept")
         assert kept["final"] == "".join(PIECES)
         assert kept["toasts"] == []
@@ -106,18 +107,30 @@ def test_seed_client_in_a_page_of_another_origin(
         assert tab.errors == []
 
 
-def test_seed_parser_on_fifty_kilobytes(
-    club: Installation, keeper: Talker, model: Model, site: Site, browser: Browser
-) -> None:
+WHOLE_AND_CUT = (
+    Script(pieces=(FIFTY_KB,)),
+    Script(pieces=tuple(FIFTY_KB[n : n + 40] for n in range(0, len(FIFTY_KB), 40)), pause=0.001),
+)
+
+
+def test_seed_parser_on_fifty_kilobytes(club: Installation, keeper: Talker, model: Model) -> None:
     """It has no buffer for lines: an event cut in two would be ignored, and its words lost."""
     assert len(FIFTY_KB.encode()) > 50_000
-    for script in (Script(pieces=(FIFTY_KB,)), Script(pieces=tuple(FIFTY_KB[n:n + 40] for n in range(0, len(FIFTY_KB), 40)), pause=0.001)):  # fmt: skip  # noqa: E501
+    for script in WHOLE_AND_CUT:
         model.script = script
         assert in_node(asked(club, keeper, "", keeper.chat()))["final"] == FIFTY_KB
+
+
+@pytest.mark.extended
+def test_seed_parser_on_fifty_kilobytes_in_a_page(
+    club: Installation, keeper: Talker, model: Model, site: Site, browser: Browser
+) -> None:
+    for script in WHOLE_AND_CUT:
+        model.script = script
         where = urlencode(asked(club, keeper, "", keeper.chat()))
         with new_page(browser) as tab:
             tab.page.goto(f"{site.origin()}/chat.html?{where}")
-            tab.page.wait_for_function("window.over", timeout=30_000)
+            tab.page.wait_for_function("window.over", timeout=60_000)
             assert tab.page.evaluate("window.kept.final") == FIFTY_KB
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.installation import Installation
@@ -38,7 +39,48 @@ except Error as error:
     print(error)
 """
 
+_QUIET = """
+from django.utils import timezone
+from cameras.models import *
+from chats.models import *
+club, keeper = Organization.objects.get(), User.objects.get()
+gate = Camera(organization=club, name="Gate", kind="rtsp")
+gate.source = "{source}"
+gate.save()
+StreamKey(camera=gate, name="TV").issue()
+chat = Chat.objects.create(organization=club, owner=keeper, title="Plays")
+prompt = Message.objects.create(chat=chat, role="user", content="Hello?")
+answer = Message.objects.create(
+    chat=chat, parent=prompt, role="assistant", status="complete", content="Hello."
+)
+Generation.objects.create(message=answer, chat=chat, user=keeper, organization=club,
+    status="complete", process="", day=timezone.now().date(), finished_at=timezone.now())
+Chat.objects.filter(pk=chat.pk).update(leaf=answer)
+weights = Weights.objects.create(organization=club, name="Own", size=1)
+WeightsPart.objects.create(weights=weights, number=0, data=b"weights")
+print("MADE", gate.pk, chat.pk)
+"""
+
 Rows = dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """An installation in which nobody writes, its backup with keys, and its rows."""
+
+    house: Installation
+    file: Path
+    rows: Rows
+    gate: str
+    chat: str
+
+
+def quiet_rows(house: Installation) -> tuple[str, str]:
+    """Rows of several kinds; the ids of a camera and of a chat."""
+    house.prepare()
+    printed = house.manage("shell", "-v0", "-c", _QUIET.format(source=SOURCE))
+    gate, chat = printed.partition("MADE")[2].split()
+    return gate, chat
 
 
 def rows(house: Installation) -> Rows:

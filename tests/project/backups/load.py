@@ -116,17 +116,17 @@ def under_load(house: Installation, model: Model, plaza: str, gate: str, device:
 
         def watch() -> None:
             with watching(house, plaza, headers=bearer, open_timeout=30) as viewer:
-                frame(viewer)
+                frame(viewer, 60)
 
         stack.enter_context(load.of(answer_first, answer_second, report, watch))
         ticker = house.spawn("shell", "-v0", "-c", _TICKER)
-        until(lambda: len(load.rounds) == 4 and "tick 20\n" in house.logged(), 60, "the load")
+        until(lambda: len(load.rounds) == 4 and "tick 20\n" in house.logged(), 120, "the load")
         before, first, rounds = rows(house), ticks(house), dict(load.rounds)
         file = backup(house, "under-load.tar", "--with-keys")
-        until(lambda: ticks(house) > first + 1, 10, "writing beside the backup")
+        until(lambda: ticks(house) > first + 1, 60, "writing beside the backup")
         last = ticks(house) + 1
-        until(lambda: all(load.rounds[deed] > rounds[deed] for deed in rounds), 60, "more load")
+        until(lambda: all(load.rounds[deed] > rounds[deed] for deed in rounds), 120, "more load")
         ticker.terminate()
-        ticker.wait(10)
+        ticker.wait(30)
     house.stop()
     return Taken(house, file, before, rows(house), (first, last), plaza, gate, chats[0])

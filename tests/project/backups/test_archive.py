@@ -25,7 +25,6 @@ from tests.project.backups.crafted import (
 from tests.project.backups.holdings import FILM
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -63,7 +62,6 @@ def test_bad_backup_is_refused(
     assert not [path for path in tmp_path.rglob("outside*") if into not in path.parents]
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("which", [1, 3], ids=["a file", "the sums"])
 def test_few_bytes_do_not_become_a_gigabyte(small: Path, tmp_path: Path, which: int) -> None:
     """GNU's sparse files, as `tar --sparse` writes them: a header, and next to no data."""
@@ -94,14 +92,12 @@ def test_few_bytes_do_not_become_a_gigabyte(small: Path, tmp_path: Path, which: 
     assert sum(path.stat().st_size for path in into.rglob("*") if path.is_file()) < 10**6
 
 
-@pytest.mark.one_database
 def test_what_is_unpacked_is_never_more_than_the_archive(small: Path, tmp_path: Path) -> None:
     with tarfile.open(small) as tar, pytest.raises(archive.BadBackup) as refused:
         unpacking.Reader(tar, len(FILM) + 100).unpack(tmp_path / "into")
     assert "more than it holds" in str(refused.value)
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize(
     "changes",
     [{"made_at": "yesterday"}, {"made_at": 7}, {"made_at": "2026-11-25T16:00:00"},
@@ -117,7 +113,6 @@ def test_what_a_backup_says_of_itself_is_checked_before_anything_else(
         pytest.fail("it was taken for a backup")
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("where", ["first", "later"])
 @pytest.mark.parametrize(
     "header",
@@ -141,7 +136,6 @@ def test_a_header_is_not_believed_how_much_follows_it(
         reader.unpack(tmp_path / "into")
 
 
-@pytest.mark.one_database
 def test_what_would_be_too_deep_to_come_back_is_left_out_and_told(tmp_path: Path) -> None:
     deepest = tmp_path / "media" / Path(*"d" * (places.DEEPEST - 2))  # and “data” above it
     (deepest / "d").mkdir(parents=True)

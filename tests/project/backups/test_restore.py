@@ -13,41 +13,78 @@ import pytest
 from django.db import connection
 
 from project.backups import archive
-from tests.installation import installed
+from tests.chats.talking import Talker
+from tests.installation import Installation, installed
 from tests.project.backups.crafted import flipped, redescribed, rewritten
-from tests.project.backups.holdings import CHANGE_OF_THE_LOG, KEYS, backup, mode, rows
-from tests.project.backups.load import Taken
+from tests.project.backups.holdings import FILM, KEYS, Quiet, backup, mode, rows
 
-pytestmark = pytest.mark.timeout(300)  # commands one after the other, under load
+pytestmark = pytest.mark.timeout(600)  # commands one after the other, under load
+
+# Restores each of some files, and says what it was told.
+_EACH = """
+from django.core.management import CommandError, call_command
+for file in {files}:
+    try:
+        call_command("restore", file, replace=True)
+    except CommandError as error:
+        print(f"TOLD {{error}}")
+"""
 
 
-def test_nothing_is_overwritten_unless_told_and_never_under_a_server(
-    taken: Taken, folder: Path
+def refusals(house: Installation, files: list[Path]) -> list[str]:
+    """Why none of these files was restored."""
+    printed = house.manage("shell", "-v0", "-c", _EACH.format(files=[*map(str, files)]))
+    told = re.findall(r"^TOLD (.*)$", printed, re.MULTILINE)
+    assert len(told) == len(files), printed
+    return told
+
+
+@pytest.mark.postgres
+def test_nothing_is_overwritten_unless_told_and_what_comes_back_serves(
+    quiet: Quiet, folder: Path
 ) -> None:
     with installed(folder) as house:
-        house.serve()
-        assert "stop it first" in house.manage("restore", str(taken.file), "--replace", check=False)
-        house.stop()
+        (folder / "media").mkdir()
         (folder / "media" / "own.mp4").write_bytes(b"mine")
+        house.prepare()
         before, key = rows(house), (folder / "field.key").read_bytes()
-        assert "use --replace" in house.manage("restore", str(taken.file), check=False)
+        assert "use --replace" in house.manage("restore", str(quiet.file), check=False)
         assert rows(house) == before
         assert (folder / "field.key").read_bytes() == key
 
-        house.manage("restore", str(taken.file), "--replace")
-        assert (folder / "media" / "games" / "final.mp4").exists()
+        house.manage("restore", str(quiet.file), "--replace")
+        assert (folder / "media" / "games" / "final.mp4").read_bytes() == FILM
         assert not (folder / "media" / "own.mp4").exists()
+        for name in KEYS:
+            assert (folder / name).read_bytes() == (quiet.house.folder / name).read_bytes()
+            assert mode(folder / name) == 0o600
         (aside,) = folder.glob("replaced-*")
         assert mode(aside) == 0o700
         assert (aside / "media" / "own.mp4").read_bytes() == b"mine"
         assert (aside / "field.key").read_bytes() == key
         kept = "sideline.sqlite3" if connection.vendor == "sqlite" else "database"
         assert (aside / kept).stat().st_size > 10_000
+        found = rows(house)
+        (trace,) = set(found["cameras_auditentry"]) - set(quiet.rows["cameras_auditentry"])
+        assert "restore backup" in trace
+        found["cameras_auditentry"].remove(trace)
+        assert {table: sorted(lines) for table, lines in found.items()} == {
+            table: sorted(lines) for table, lines in quiet.rows.items()
+        }
         with tarfile.open(backup(house, "again.tar", "--without-keys")) as tar:
             assert not [name for name in tar.getnames() if "replaced" in name]
+
         house.serve()
-        house.token = taken.house.token
-        assert house.state(taken.plaza)
+        with house.api() as api:
+            assert api.get(f"/cameras/{quiet.gate}").json()["source"].startswith("rtsp://viewer:•")
+        with Talker(house) as talker:
+            assert talker.last(quiet.chat)["content"] == "Hello."
+        assert "Traceback" not in house.logged()
+
+
+def test_no_backup_is_restored_under_a_server(house: Installation, quiet: Quiet) -> None:
+    assert "stop it first" in house.manage("restore", str(quiet.file), "--replace", check=False)
+    assert not [*house.folder.glob("replaced-*")]
 
 
 def test_nobody_serves_in_the_middle_of_a_restore(folder: Path) -> None:
@@ -59,74 +96,57 @@ def test_nobody_serves_in_the_middle_of_a_restore(folder: Path) -> None:
         assert house.manage("showmigrations", "cameras").count("[X]") == 0
 
 
-def test_older_backup_is_brought_up_to_date(folder: Path, tmp_path: Path) -> None:
-    old, new = folder / "old", folder / "new"
-    old.mkdir()
-    new.mkdir()
-    with installed(old, SIDELINE_DEMO="0") as house:
-        house.manage("migrate", "-v0")
-        house.manage("migrate", "-v0", "cameras", "0004")
-        said = house.manage("backup", str(tmp_path / "old.tar"), "--with-keys")
-        assert "Not in the audit log" in said
-    with installed(new, SIDELINE_DEMO="0") as house:
-        house.manage("restore", str(tmp_path / "old.tar"))
-        assert house.manage("migrate", "--check") == ""  # it fails where one waits
-        assert "append-only" in house.manage("shell", "-v0", "-c", CHANGE_OF_THE_LOG)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["data/secret.key", "data/field.key", "data/sideline.sqlite3-wal", "data/sideline.sqlite3",
-     "data/static/x.js", "data/detectors/x", "data/.restore/x", "data/replaced-1/x",
-     "keys/secret.key", "keys/other.key", "data/serving.lock"],
+FOREIGN = (
+    "data/secret.key", "data/field.key", "data/sideline.sqlite3-wal", "data/sideline.sqlite3",
+    "data/static/x.js", "data/detectors/x", "data/.restore/x", "data/replaced-1/x",
+    "keys/secret.key", "keys/other.key", "data/serving.lock",
 )  # fmt: skip
-def test_files_that_no_backup_holds_replace_nothing(
-    folder: Path, tmp_path: Path, name: str
-) -> None:
+
+
+def test_files_that_no_backup_holds_replace_nothing(folder: Path, tmp_path: Path) -> None:
     """Whole by its checksums, and by the word of a stranger, who says `keys: false`."""
-    if connection.vendor != "sqlite" and "sqlite3" in name:
-        pytest.skip("A file like others there.")
     own = {key: f"{key} of this installation and long enough".encode() for key in KEYS}
     for key, content in own.items():
         (folder / key).write_bytes(content)
-    crafted = tmp_path / "crafted.tar"
     (tmp_path / "evil").write_bytes(b"evil" * 20)
     with contextlib.closing(sqlite3.connect(tmp_path / "dump")) as dump:
         dump.execute("CREATE TABLE x (y)")
-    keys = name == "keys/other.key"
-    described = archive.Description("2026-11-25T16:00:00+00:00", connection.vendor, keys, [])
-    with archive.writing(crafted, described) as writer:
-        writer.add("database", tmp_path / "dump")
-        writer.add("data/media/film.mp4", tmp_path / "evil")
-        writer.add(name, tmp_path / "evil")
+    crafted: list[Path] = []
+    for name in FOREIGN:
+        if connection.vendor != "sqlite" and "sqlite3" in name:
+            continue  # a file like others there
+        keys = name == "keys/other.key"
+        described = archive.Description("2026-11-25T16:00:00+00:00", connection.vendor, keys, [])
+        crafted.append(tmp_path / f"{len(crafted)}.tar")
+        with archive.writing(crafted[-1], described) as writer:
+            writer.add("database", tmp_path / "dump")
+            writer.add("data/media/film.mp4", tmp_path / "evil")
+            writer.add(name, tmp_path / "evil")
     with installed(folder) as house:
-        said = house.manage("restore", str(crafted), "--replace", check=False)
-    assert "which no such backup holds" in said, said
+        for told in refusals(house, crafted):
+            assert "which no such backup holds" in told
     assert {key: (folder / key).read_bytes() for key in KEYS} == own
     left = {path.name for path in folder.iterdir()}
     assert left <= {*KEYS, "static", "serving.lock", "prepare.lock", "log.txt"}, left
 
 
+@pytest.mark.postgres
 def test_backup_that_does_not_fit_changes_nothing(
     small: Path, folder: Path, tmp_path: Path
 ) -> None:
     other = {"sqlite": "postgresql", "postgresql": "sqlite"}[connection.vendor]
+    cases = (
+        (redescribed(migrations=["cameras.9999_later"]), "(cameras.9999_later)"),
+        (redescribed(vendor=other), f"This backup is of {other}"),
+        (redescribed(made_at="yesterday"), "not a backup"),
+        (flipped, "damaged"),
+        (redescribed(), "file is not a database|does not appear to be a valid archive"),
+    )
+    files = [rewritten(small, tmp_path / f"{n}.tar", change) for n, (change, _) in enumerate(cases)]
     with installed(folder) as house:
-        house.manage("migrate", "-v0")
+        house.prepare(with_rows=False)
         before, there = rows(house), sorted({*folder.iterdir(), folder / "serving.lock"})
-        for change, sentence in (
-            (
-                redescribed(migrations=["cameras.9999_later"]),
-                "a newer version of Sideline (cameras.9999",
-            ),
-            (redescribed(vendor=other), f"This backup is of {other}"),
-            (redescribed(made_at="yesterday"), "This is not a backup of Sideline"),
-            (flipped, "checksums do not fit"),
-            (redescribed(), "file is not a database|does not appear to be a valid archive"),
-        ):
-            bad = rewritten(small, tmp_path / "bad.tar", change)
-            said = house.manage("restore", str(bad), "--replace", check=False)
-            assert re.search(sentence.replace("(", r"\("), said), said
-            assert "Traceback" not in said
-            assert sorted(folder.iterdir()) == there
+        for told, (_, reason) in zip(refusals(house, files), cases, strict=True):
+            assert re.search(reason.replace("(", r"\(").replace(")", r"\)"), told), told
+        assert sorted(folder.iterdir()) == there
         assert rows(house) == before
