@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -67,7 +68,7 @@ class Person:
 
     def is_over(self) -> None:
         """Wait until the last answer has ended, and all that is told of it is there."""
-        expect(self.answers.last.locator(".cost")).to_be_visible(timeout=15_000)
+        expect(self.answers.last.locator(".cost")).to_be_visible()
         expect(self.page.get_by_role("button", name="Send", exact=True)).to_be_visible()
 
     def act(self, name: str) -> None:
@@ -89,13 +90,18 @@ def person(
     browser: Browser,
     house: Installation,
     model: Model,
+    session: Any = None,
     viewport: dict[str, int] = WIDE,
     at: str = "",
 ) -> Iterator[Person]:
-    """Somebody at the wall; `at` is another address of the house."""
-    with new_page(browser, viewport=viewport) as tab:
+    """Somebody with an empty page, signed in as the session says; without one, at the wall.
+
+    `at` is another address of the house.
+    """
+    with new_page(browser, viewport=viewport, storage_state=session) as tab:
         somebody = Person(tab, house, model, at)
-        somebody.sign_in()
+        if session is None:
+            somebody.sign_in()
         yield somebody
 
 

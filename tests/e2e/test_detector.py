@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -17,6 +18,7 @@ from tests.installation import Installation, installed
 from tests.sockets import frame, watching
 from tests.waiting import until
 
+pytestmark = pytest.mark.extended
 PLAYERS = ["<i>player</i>", *COCO[1:]]
 
 
@@ -49,6 +51,7 @@ def test_a_model_is_uploaded_detects_on_a_camera_and_is_removed(
 ) -> None:
     with own.api() as api:
         camera = str(api.get("/cameras").json()["results"][0]["id"])
+        api.patch(f"/cameras/{camera}", json={"detect": True}).raise_for_status()
     with new_page(browser) as tab:
         page = tab.page
         sign_in(page, own)
@@ -59,31 +62,30 @@ def test_a_model_is_uploaded_detects_on_a_camera_and_is_removed(
         nan = brought.constantly(float("nan"))
         choose(page, nan, name="broken", labels=brought.LABELS, nanodet=False)
         expect(page.get_by_text("It is refused. It answers with numbers")).to_be_visible(
-            timeout=30_000
+            timeout=60_000
         )
 
         page.reload()
         choose(page, WEIGHTS.read_bytes(), name="players", labels=PLAYERS, nanodet=True)
-        expect(page.get_by_text("players passed its check")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("players passed its check")).to_be_visible(timeout=60_000)
         expect(page.get_by_text("ms of one processor")).to_be_visible()
         expect(page.get_by_text("<i>player</i>")).to_be_attached()
 
-        until(lambda: "<i>player</i>" in labels(own, camera), 20, "the model's label")
-        until(lambda: "person" not in labels(own, camera), 10, "the end of what was seen before")
+        until(lambda: "<i>player</i>" in labels(own, camera), 60, "the model's label")
+        until(lambda: "person" not in labels(own, camera), 60, "the end of what was seen before")
 
         page.get_by_role("button", name="Remove").click()
         page.get_by_role("dialog").get_by_role("button", name="Remove").click()
         expect(page.get_by_text("players is removed.")).to_be_visible()
-        until(lambda: "person" in labels(own, camera), 20, "the shipped detector's label")
+        until(lambda: "person" in labels(own, camera), 60, "the shipped detector's label")
         assert tab.errors == []
 
 
 def test_an_upload_that_is_cancelled_or_too_large_changes_nothing(
-    browser: Browser, house: Installation
+    browser: Browser, session: Any, house: Installation
 ) -> None:
-    with new_page(browser, viewport=NARROW) as tab:
+    with new_page(browser, viewport=NARROW, storage_state=session) as tab:
         page = tab.page
-        sign_in(page, house)
         page.goto(f"{house.url}/organizations/demo-club/detector")
         page.get_by_role("button", name="Upload and check").click()
         expect(page.get_by_text("Choose a file first.")).to_be_visible()

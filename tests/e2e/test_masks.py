@@ -11,30 +11,18 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import Tab, new_page
-from tests.e2e.watching import NARROW, WIDE, sign_in
+from tests.e2e.watching import NARROW
 from tests.installation import Installation
 from tests.waiting import until
 
-
-@pytest.fixture(scope="module")
-def session(browser: Browser, house: Installation) -> Any:
-    """The cookies of somebody who has signed in."""
-    with new_page(browser) as opened:
-        sign_in(opened.page, house)
-        return opened.context.storage_state()
-
-
-@pytest.fixture
-def tab(browser: Browser, session: Any) -> Iterator[Tab]:
-    with new_page(browser, viewport=WIDE, storage_state=session) as opened:
-        yield opened
+pytestmark = pytest.mark.extended
 
 
 @pytest.fixture
 def camera(house: Installation) -> Iterator[str]:
     """A camera of one's own that has shown a picture."""
     made = house.add_camera(name=f"Yard {uuid.uuid4()}", kind="demo", detect=False)
-    until(lambda: house.state(made) == "live", 20, "live")
+    until(lambda: house.state(made) == "live", 60, "live")
     yield made
     with house.api() as api:
         api.delete(f"/cameras/{made}")
@@ -47,7 +35,7 @@ def open_editor(page: Page, house: Installation, camera: str) -> Locator:
         page.goto(f"{house.url}/cameras/{camera}/edit")
         return page.locator("[data-masks-stage] img").count() == 1
 
-    until(pictured, 15, "a picture in the editor")
+    until(pictured, 60, "a picture in the editor")
     editor = page.locator("[data-masks]")
     if not editor.is_visible():
         page.get_by_text("Privacy masks", exact=True).click()
@@ -116,7 +104,7 @@ def test_a_drawn_mask_covers_the_live_picture(tab: Tab, house: Installation, cam
     assert close(drawn(page)[0], [[0.05, 0.2], [0.35, 0.2], [0.4, 0.8], [0.05, 0.7]])
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Part of the picture is masked.")).to_be_visible()
-    until(lambda: page.locator("canvas:visible").count() and grey(page, 0.25, 0.45), 15, "grey")
+    until(lambda: page.locator("canvas:visible").count() and grey(page, 0.25, 0.45), 60, "grey")
     assert grey(page, 0.8, 0.6)
     assert not all(grey(page, 0.5, y / 10) for y in range(1, 10))
     assert tab.errors == []

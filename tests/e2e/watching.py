@@ -18,6 +18,6 @@ def sign_in(page: Page, house: Installation) -> None:
     expect(page).to_have_url(house.url + "/")
 
 
-def says(page: Page, words: str, seconds: float) -> None:
-    """The badge says `words` within so many seconds."""
+def says(page: Page, words: str, seconds: float = 60) -> None:
+    """The badge says `words`; within so many seconds, where that is a promise."""
     expect(page.locator("[data-badge-text]").first).to_contain_text(words, timeout=seconds * 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from tests.gate.inprocess import InProcess
 from tests.installation import Installation
 from tests.people import Cast, assemble
 
@@ -30,7 +31,7 @@ from cameras.models import *
 from cameras.models.passes import TICKET_LIFE
 from tests.cookies import cookie_of
 ours = Organization.objects.get(slug="demo-club")
-plaza = Camera.objects.get(organization=ours, kind="demo")
+plaza = Camera.objects.get(organization=ours, name="Plaza")
 told = dict(people=dict(), doomed=dict())
 now = timezone.now()
 for name in ("removed", "suspended", "expired", "revoked"):
@@ -94,8 +95,8 @@ class Asker:
 class Crowd:
     """All askers, and the rows they ask for; `facts(asker)` fills in the paths of the table."""
 
-    def __init__(self, house: Installation, name: str) -> None:
-        self.cast: Cast = assemble(house, name)
+    def __init__(self, house: Installation | InProcess, name: str) -> None:
+        self.cast: Cast = assemble(house, name)  # type: ignore[arg-type]
         script = _SCRIPT.replace("{askers}", str(ASKERS)).replace("{name}", name)
         printed = house.manage("shell", "-v0", "-c", script)
         self.told = json.loads(printed.partition("TOLD")[2])

@@ -24,6 +24,7 @@ _BODIES: dict[str, Any] = {
     "ours-slug": {"organization": "demo-club"},
     "ours-form": {"organization": "{ours}", "name": "", "kind": "push"},
     "camera-form": {"organization": "{ours}", "name": "x", "kind": "push"},
+    "unlisted": {"base_url": "http://127.0.0.1:9/v1", "model": "none"},
     "strong": {"organization": "{ours}", "name": "t", "scopes": ["read", "admin"]},
 }
 

@@ -24,7 +24,7 @@ class Held:
         self._read = read
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self.opened.wait(15), f"{name} does not open"
+        assert self.opened.wait(60), f"{name} does not open"
 
     def _run(self) -> None:
         self.code = self._read(self)
@@ -36,7 +36,11 @@ def socket(name: str, url: str, headers: dict[str, str] | None = None) -> Held:
 
     def read(held: Held) -> int:
         with connect(
-            url.replace("http", "ws", 1), additional_headers=headers, proxy=None, close_timeout=1
+            url.replace("http", "ws", 1),
+            additional_headers=headers,
+            proxy=None,
+            open_timeout=60,
+            close_timeout=1,
         ) as opened:
             held.opened.set()
             try:

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import ast
 
-import pytest
-
 from tests import ROOT
-
-pytestmark = pytest.mark.one_database
 
 HELD_OFF = {
     "object-level authorization on a second door": (
-        "gate/test_api.py::test_row",
-        "gate/test_pages.py::test_row",
+        "gate/test_api.py::test_all_rows",
+        "gate/test_pages.py::test_all_rows",
         "gate/test_doors.py::test_outsider_sees_no_foreign_row_in_any_list",
         "chats/test_stream.py::test_nobody_gets_the_answer_of_another",
     ),
@@ -69,13 +65,13 @@ HELD_OFF = {
         "cameras/ingest/test_confinement.py::test_outside_data_is_found_in_every_corner_of_a_file",
     ),
     "stored XSS in camera, zone and chat text": (
-        "gate/test_words.py::test_names_are_text_on_every_page",
-        "e2e/test_hostile_words.py::test_no_words_of_a_model_or_a_person_do_anything",
+        "e2e/test_every_page.py::test_every_page_works_and_names_in_it_are_text",
+        "e2e/chat/test_hostile_words.py::test_no_words_of_a_model_or_a_person_do_anything",
         "project/test_policy.py::test_script_that_was_smuggled_in_does_not_run",
     ),
     "Markdown image exfiltration": (
         "chats/test_markdown.py::test_nothing_in_a_sample_loads_or_runs",
-        "e2e/test_hostile_words.py::test_no_words_of_a_model_or_a_person_do_anything",
+        "e2e/chat/test_hostile_words.py::test_no_words_of_a_model_or_a_person_do_anything",
     ),
     "SSE event injection by newline": (
         "gate/test_words.py::test_words_of_a_model_make_no_events",
@@ -96,8 +92,11 @@ HELD_OFF = {
     "default passwords": (
         "project/test_setup.py::test_links_are_printed_until_somebody_has_a_password",
     ),
-    "ReDoS in search": ("gate/test_leaks.py::test_search_takes_words_as_they_are",),
-    "suspended users' tokens that still work": ("gate/test_api.py::test_row",),
+    "ReDoS in search": (
+        "gate/test_leaks.py::test_search_takes_words_as_they_are",
+        "gate/test_leaks.py::test_a_hostile_search_costs_about_what_a_plain_word_does",
+    ),
+    "suspended users' tokens that still work": ("gate/test_api.py::test_all_rows",),
     "client-held chat history": (
         "chats/test_stream.py::test_model_is_given_the_history_of_the_server_alone",
     ),

@@ -55,6 +55,7 @@ def test_unknown_api_path_is_a_problem(house: Installation) -> None:
     assert wrong_host.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.postgres
 def test_forged_cursors_and_nested_bodies_are_problems(house: Installation, cast: Cast) -> None:
     viewer = cast["viewer"].bearer
     for path in ("cameras", "organizations", "stream-keys"):

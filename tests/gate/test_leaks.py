@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -12,8 +14,6 @@ from tests.installation import Installation
 from tests.parcels import now, parcel, picture
 from tests.people import Cast, assemble
 from tests.sockets import frame, pixels, refusal, watching
-
-pytestmark = pytest.mark.one_database
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +50,9 @@ def test_frames_of_one_camera_never_reach_who_watches_another(
                 assert abs(float(pixels(seen["frame"]).mean()) - shade) < 12
 
 
-def test_search_takes_words_as_they_are(house: Installation, cast: Cast) -> None:
-    """No pattern: a hostile one costs about what a plain word does, and finds itself alone."""
-    url, headers = f"{house.url}/api/v1/actions/chats", cast["viewer"].bearer
-    long = "a" * 50_000
+@pytest.fixture(scope="module")
+def searched(house: Installation, cast: Cast) -> Callable[[str], list[Any]]:
+    """What a search for words finds in a chat with long messages."""
     house.manage(
         "shell", "-v0", "-c",
         "from chats.models import *\n"
@@ -61,28 +60,41 @@ def test_search_takes_words_as_they_are(house: Installation, cast: Cast) -> None
         "[Message.objects.create(chat=chat, role='user', content='a' * 50_000 + '!')"
         " for _ in range(20)]",
     )  # fmt: skip
+    url, headers = f"{house.url}/api/v1/actions/chats", cast["viewer"].bearer
 
+    def search(words: str) -> list[Any]:
+        answer = httpx.get(url, headers=headers, params={"q": words}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        found: list[Any] = answer.json()["results"]
+        return found
+
+    return search
+
+
+HOSTILE = ("(a+)+$", "^(a|a?)+$", "%" * 200, "_" * 200, "a%" * 100, "[[:alpha:]]{9999}", "a" * 2000)
+
+
+@pytest.mark.postgres
+def test_search_takes_words_as_they_are(searched: Callable[[str], list[Any]]) -> None:
+    """No pattern: a hostile one finds itself alone."""
+    for words in (*HOSTILE[:-1], "%", "_", ".*"):
+        assert searched(words) == [], f"“{words}” is no pattern"
+    assert len(searched("aaa!")) == 1
+
+
+@pytest.mark.timing
+def test_a_hostile_search_costs_about_what_a_plain_word_does(
+    searched: Callable[[str], list[Any]],
+) -> None:
     def took(words: str) -> float:
         began = time.monotonic()
-        answer = httpx.get(url, headers=headers, params={"q": words}, timeout=30)
-        assert answer.status_code == 200, answer.text
+        searched(words)
         return time.monotonic() - began
 
     took("plain")
     plain = max(took("plain") for _ in range(3))
-    for hostile in (
-        "(a+)+$",
-        "^(a|a?)+$",
-        "%" * 200,
-        "_" * 200,
-        "a%" * 100,
-        "[[:alpha:]]{9999}",
-        long[:2000],
-    ):
-        assert took(hostile) < 5 * plain + 0.5, hostile[:20]
-    for wild in ("%", "_", ".*"):
-        found = httpx.get(url, headers=headers, params={"q": wild}).json()["results"]
-        assert found == [], f"“{wild}” is no wildcard"
+    for words in HOSTILE:
+        assert took(words) < 5 * plain + 0.5, words[:20]
 
 
 def test_no_credential_of_any_door_is_logged_or_given_back(house: Installation, cast: Cast) -> None:

@@ -101,16 +101,19 @@ def pages_of(model: type[Model]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("who", ["looker", "root"])
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label_lower)
 def test_every_page_opens_and_tells_no_secret(
-    lookers: dict[str, Client], secrets: list[str], who: str, model: type[Model]
+    lookers: dict[str, Client], secrets: list[str], who: str
 ) -> None:
-    assert model._default_manager.exists()
-    for address in pages_of(model):
-        page = lookers[who].get(address)
-        assert page.status_code in (200, 403), (address, page.status_code)
-        text = BY_DIGEST.sub("", page.content.decode())
-        assert [secret for secret in secrets if secret in text] == [], address
+    wrong = []
+    for model in MODELS:
+        assert model._default_manager.exists(), model
+        for address in pages_of(model):
+            page = lookers[who].get(address)
+            text = BY_DIGEST.sub("", page.content.decode())
+            told = [secret for secret in secrets if secret in text]
+            if told or page.status_code not in (200, 403):
+                wrong.append((address, page.status_code, told))
+    assert wrong == []
 
 
 def test_who_may_only_look_sees_a_camera_s_source_masked(
@@ -137,14 +140,17 @@ def lookups_of(model: type[Model]) -> Iterator[str]:
                 yield from (f"{step.name}__{further.name}__{name}" for name in ends)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label_lower)
-def test_no_list_is_filtered_by_a_secret(lookers: dict[str, Client], model: type[Model]) -> None:
+def test_no_list_is_filtered_by_a_secret(lookers: dict[str, Client]) -> None:
     """Else it would be read letter by letter."""
-    listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    for lookup in lookups_of(model):
-        for how in ("", "__startswith"):
-            answer = lookers["root"].get(listing, {f"{lookup}{how}": "a"})
-            assert answer.status_code == 400, f"{lookup}{how}"
+    wrong = []
+    for model in MODELS:
+        listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for lookup in lookups_of(model):
+            for how in ("", "__startswith"):
+                answer = lookers["root"].get(listing, {f"{lookup}{how}": "a"})
+                if answer.status_code != 400:
+                    wrong.append((model, lookup + how, answer.status_code))
+    assert wrong == []
 
 
 def test_secrets_are_found_by_the_names_of_their_columns() -> None:

@@ -28,6 +28,7 @@ def opens(house: Installation, token: str) -> int:
     return httpx.get(f"{house.url}/api/v1/cameras", headers=headers).status_code
 
 
+@pytest.mark.postgres
 def test_it_works(house: Installation, cast: Cast) -> None:
     answer = make(house, cast["viewer"])
     assert answer.status_code == 201, answer.text
@@ -54,6 +55,7 @@ def test_token_is_never_stronger_than_who_makes_it(house: Installation, cast: Ca
     assert make(house, cast["admin"], scopes=[]).status_code == 400
 
 
+@pytest.mark.postgres
 def test_token_made_by_a_token_does_not_outlive_it(house: Installation, cast: Cast) -> None:
     soon = (datetime.now(UTC) + timedelta(days=2)).isoformat()
     parent = make(house, cast["viewer"], expiry=soon).json()
@@ -102,6 +104,7 @@ def test_weak_token_does_not_end_a_stronger_one(house: Installation, cast: Cast)
     assert httpx.delete(f"{url}/{weak['id']}", headers=headers).status_code == 204, "itself"
 
 
+@pytest.mark.postgres
 def test_person_may_hold_a_hundred_tokens_and_no_more(house: Installation, cast: Cast) -> None:
     """Those of signing in are not among them."""
     answer = make(house, cast["chatter"], scopes=["chat"])

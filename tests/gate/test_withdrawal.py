@@ -6,9 +6,11 @@ process; all is withdrawn in one go, by a process that serves nobody.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import httpx
 import pytest
@@ -95,54 +97,111 @@ def model() -> Iterator[Model]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["in memory", "over Redis"])
-def processes(
-    request: pytest.FixtureRequest, model: Model, tmp_path_factory: pytest.TempPathFactory
+Opened = dict[str, list[Held]]
+
+
+@contextlib.contextmanager
+def serving(
+    model: Model, folder: Path, redis: RedisServer | None = None
 ) -> Iterator[list[Installation]]:
     """One process on its own, or two that share a database and Redis."""
-    folder = tmp_path_factory.mktemp("withdrawal")
     settings = {"SIDELINE_DEMO": "0", "SIDELINE_MODEL_SERVERS": model.place}
-    if request.param == "in memory":
-        with installed(folder, **settings) as house:
-            house.serve()
-            set_up(house, model)
+    if redis is not None:
+        settings["REDIS_URL"] = redis.url
+    with installed(folder, **settings) as house:
+        house.serve()
+        set_up(house, model)
+        if redis is None:
             yield [house]
-        return
-    with RedisServer(tmp_path_factory.mktemp("redis")) as redis:
-        with installed(folder, REDIS_URL=redis.url, **settings) as house:
-            house.serve()
-            set_up(house, model)
-            with beside(house) as second:
-                yield [house, second]
+            return
+        with beside(house) as second:
+            yield [house, second]
 
 
-def test_it_closes_what_was_open(
-    processes: list[Installation], capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def alone(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Installation]]:
+    with serving(model, tmp_path_factory.mktemp("withdrawal")) as processes:
+        yield processes
+
+
+@pytest.fixture
+def together(
+    model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Installation]]:
+    with (
+        RedisServer(tmp_path_factory.mktemp("redis")) as redis,
+        serving(model, tmp_path_factory.mktemp("withdrawal"), redis) as processes,
+    ):
+        yield processes
+
+
+def withdrawn(
+    processes: list[Installation], ways: Sequence[str]
+) -> tuple[Opened, dict[str, float]]:
+    """What each person held open, and when their right was taken."""
     house = processes[0]
-    printed = house.manage("shell", "-v0", "-c", _MAKE.replace("{ways}", str(list(WAYS))))
+    printed = house.manage("shell", "-v0", "-c", _MAKE.replace("{ways}", str(list(ways))))
     made = json.loads(printed.partition("MADE")[2])
     held = {way: _open(processes, facts) for way, facts in made.items()}
-    deeds = {way: deed for way, (deed, _, _) in WAYS.items()}
+    deeds = {way: WAYS[way][0] for way in ways}
     script = _WITHDRAW.replace("{made}", json.dumps(made)).replace("{ways}", str(deeds))
     printed = house.manage("shell", "-v0", "-c", script)
-    told = json.loads(printed.partition("TOLD")[2])
-    slowest = 0.0
-    for way, (_, code, ended) in WAYS.items():
-        for one in held[way]:
-            if one.name.rpartition(" ")[2] not in ended:
-                continue
-            until(lambda one=one: one.ended_at is not None, 10, f"{way}: {one.name} to close")  # type: ignore[misc]
-            assert one.ended_at is not None
-            took = one.ended_at - told[way]
-            slowest = max(slowest, took)
-            assert took < WITHIN_S, f"{way}: {one.name} after {took:.2f} s"
-            assert one.code in (code, CUT), f"{way}: {one.name} with {one.code}"
-    time.sleep(WITHIN_S)  # what is to stay open must outlast what the others were given
-    for way, (_, _, ended) in WAYS.items():
-        for one in held[way]:
-            if one.name.rpartition(" ")[2] not in ended:
+    return held, json.loads(printed.partition("TOLD")[2])
+
+
+def closed(held: Opened) -> Iterator[tuple[str, Held, float]]:
+    """Way, connection and end of those that are to be closed, once they are; by the right code."""
+    for way, ones in held.items():
+        _, code, ended = WAYS[way]
+        for one in ones:
+            if one.name.rpartition(" ")[2] in ended:
+                until(lambda one=one: one.ended_at is not None, 60, f"{way}: {one.name} to close")  # type: ignore[misc]
+                assert one.ended_at is not None
+                assert one.code in (code, CUT), f"{way}: {one.name} with {one.code}"
+                yield way, one, one.ended_at
+
+
+def others_are_open(held: Opened) -> None:
+    for way, ones in held.items():
+        for one in ones:
+            if one.name.rpartition(" ")[2] not in WAYS[way][2]:
                 assert one.ended_at is None, f"{way}: {one.name} was closed as well"
+
+
+SOME = ("token revoked", "member removed", "role lowered", "link revoked", "nothing")
+OTHERS = tuple(way for way in WAYS if way not in (*SOME, "suspended"))
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        pytest.param(SOME, id="some", marks=pytest.mark.postgres),
+        pytest.param(OTHERS, id="others", marks=pytest.mark.extended),
+    ],
+)
+def test_it_closes_what_was_open(alone: list[Installation], ways: tuple[str, ...]) -> None:
+    """And nothing else: who is suspended afterwards is closed when all others have been."""
+    held, _ = withdrawn(alone, ways)
+    assert sum(1 for _ in closed(held)) == sum(len(WAYS[way][2]) for way in ways)
+    last, _ = withdrawn(alone, ("suspended",))
+    assert sum(1 for _ in closed(last)) == len(ALL)
+    others_are_open(held)
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("where", ["alone", "together"])
+def test_it_closes_within_two_seconds(
+    request: pytest.FixtureRequest, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    processes: list[Installation] = request.getfixturevalue(where)
+    held, told = withdrawn(processes, list(WAYS))
+    slowest = 0.0
+    for way, one, ended_at in closed(held):
+        took = ended_at - told[way]
+        slowest = max(slowest, took)
+        assert took < WITHIN_S, f"{way}: {one.name} after {took:.2f} s"
+    time.sleep(WITHIN_S)  # what is to stay open must outlast what the others were given
+    others_are_open(held)
     count = sum(map(len, held.values()))
     with capsys.disabled():
         print(f"\n[{count} connections in {len(processes)} processes; slowest {slowest:.2f} s]")
@@ -164,11 +223,11 @@ def _open(processes: list[Installation], facts: dict[str, str]) -> list[Held]:
             json={"camera": facts["camera"], "purpose": "watch"},
             headers=bearer,
         ).json()["ticket"]
+        found.append(socket(f"{number} ticket", f"{watch}?ticket={ticket}"))
         events = f"{house.url}/api/v1/actions/chats/{chat}/messages/{message}/events"
         found += [
             socket(f"{number} watch", watch, bearer),
             socket(f"{number} publish", publish, bearer),
-            socket(f"{number} ticket", f"{watch}?ticket={ticket}"),
             socket(f"{number} cookie", watch, cookie | {"Origin": house.url}),
             socket(f"{number} key", f"{house.url}/ws/stream/{facts['key']}"),
             socket(f"{number} visit", f"{house.url}/ws/stream/{facts['visit']}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -33,6 +34,13 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@pytest.fixture(scope="package")
+def session(browser: Browser, club: Installation, scripted: Model) -> Any:
+    """The keeper's cookies."""
+    with person(browser, club, scripted) as somebody:
+        return somebody.tab.context.storage_state()
+
+
 @pytest.fixture
 def model(scripted: Model) -> Model:
     scripted.renew()
@@ -40,6 +48,6 @@ def model(scripted: Model) -> Model:
 
 
 @pytest.fixture
-def keeper(browser: Browser, club: Installation, model: Model) -> Iterator[Person]:
-    with person(browser, club, model) as somebody:
+def keeper(browser: Browser, club: Installation, model: Model, session: Any) -> Iterator[Person]:
+    with person(browser, club, model, session) as somebody:
         yield somebody

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.chats.talking import talking
+from tests.chats.talking import Talker, talking
 from tests.e2e.chatting import Person, another_tab, person
 from tests.endpoint import FIXED, Model, Script, endpoint
 from tests.installation import Installation
+from tests.waiting import until
 from tests.wire import Wire
+
+pytestmark = pytest.mark.extended
 
 
 def test_reload_and_a_second_tab_in_the_middle_end_with_the_same_words(
@@ -51,10 +56,13 @@ def test_a_prompt_of_one_tab_appears_in_the_other(keeper: Person, model: Model) 
 
 
 def test_a_cut_connection_is_taken_up_again(
-    browser: Browser, club: Installation, model: Model
+    browser: Browser, club: Installation, model: Model, session: Any
 ) -> None:
     model.script = Script(pieces=("Before", " and", " after."), gate_at=2)
-    with Wire(club.port).strung() as wire, person(browser, club, model, at=wire.url) as somebody:
+    with (
+        Wire(club.port).strung() as wire,
+        person(browser, club, model, session, at=wire.url) as somebody,
+    ):
         somebody.ask_anew("Cut?")
         expect(somebody.words).to_have_text("Before and")
         wire.cut()
@@ -67,9 +75,12 @@ def test_a_cut_connection_is_taken_up_again(
 
 
 def test_a_prompt_that_cannot_be_sent_can_be_taken_back(
-    browser: Browser, club: Installation, model: Model
+    browser: Browser, club: Installation, model: Model, session: Any
 ) -> None:
-    with Wire(club.port).strung() as wire, person(browser, club, model, at=wire.url) as somebody:
+    with (
+        Wire(club.port).strung() as wire,
+        person(browser, club, model, session, at=wire.url) as somebody,
+    ):
         somebody.page.goto(f"{wire.url}/chats/new")
         wire.cut()
         somebody.ask("Nobody hears")
@@ -91,12 +102,14 @@ def test_a_killed_server_costs_no_word_that_was_shown(browser: Browser, folder: 
             page = somebody.page
             somebody.ask_anew("Are you safe?")
             expect(somebody.words).to_have_text("Kept words")
-            page.wait_for_timeout(500)  # what is shown is stored within 200 ms
+            chat = page.url.rsplit("/", 1)[-1]
+            with Talker(house) as talker:
+                until(lambda: talker.last(chat)["content"] == "Kept words", 60, "words in the rows")
             house.processes[-1].kill()
             expect(page.get_by_text(re.compile("^Reconnecting"))).to_be_visible()
             house.serve()
             expect(page.locator(".fault-failed")).to_contain_text(
-                "server was stopped", timeout=30_000
+                "server was stopped", timeout=60_000
             )
             expect(somebody.words).to_have_text("Kept words")
             model.script = Script(pieces=(" and more.",))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.chatting import Person
 from tests.endpoint import Model, Script
+
+pytestmark = pytest.mark.extended
 
 
 def test_chats_are_renamed_pinned_archived_deleted_and_brought_back(keeper: Person) -> None:

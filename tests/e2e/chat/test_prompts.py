@@ -7,10 +7,12 @@ import re
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.chats.talking import talking
 from tests.e2e.chatting import Person, person
 from tests.endpoint import Model, Script
+from tests.installation import Installation
 from tests.waiting import until
+
+pytestmark = pytest.mark.extended
 
 
 def test_a_refused_prompt_goes_back_to_the_field(keeper: Person, model: Model) -> None:
@@ -58,7 +60,7 @@ def test_a_second_prompt_attaches_to_the_answer_that_runs(keeper: Person, model:
         body = {"prompt": "From a program"}
         with api.stream("POST", f"/actions/chats/{chat}/messages", json=body) as other:
             next(other.iter_raw())
-            until(lambda: model.running == 1, 5, "the answer to run")
+            until(lambda: model.running == 1, 60, "the answer to run")
             keeper.ask("From the page")
             expect(keeper.page.get_by_role("alert")).to_contain_text("being answered")
             expect(keeper.words).to_have_text("Mine")
@@ -69,27 +71,29 @@ def test_a_second_prompt_attaches_to_the_answer_that_runs(keeper: Person, model:
 
 
 def test_the_organization_of_a_new_chat_is_asked_for_where_none_is_in_front(
-    browser: Browser, model: Model, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, club: Installation, model: Model
 ) -> None:
-    with talking(tmp_path_factory.mktemp("two"), model) as house:
-        house.manage(
-            "shell",
-            "-v0",
-            "-c",
-            "from cameras.models import *\n"
-            "other = Organization.objects.create(name='Annex', slug='annex')\n"
-            "user = User.objects.get(username='keeper')\n"
-            "Membership.objects.create(user=user, organization=other, role='viewer')",
-        )
-        with person(browser, house, model) as somebody:
-            page = somebody.page
-            page.goto(f"{house.url}/chats/new")
-            somebody.ask("Whose?")
-            expect(page.get_by_label("For")).to_be_focused()
-            expect(somebody.field).to_have_value("Whose?")
-            expect(somebody.prompts).to_have_count(0)
-            page.get_by_label("For").select_option("Club")
-            somebody.field.press("Enter")
-            somebody.is_over()
-            page.goto(f"{house.url}/chats")
-            expect(somebody.row("Whose?")).to_contain_text("Club")
+    script = (
+        "from cameras.models import *\n"
+        "from tests.cookies import cookie_of\n"
+        "user = User.objects.create_user('two-clubs')\n"
+        "annex = Organization.objects.create(name='Annex', slug='annex')\n"
+        "for one in (annex, Organization.objects.get(slug='club')):\n"
+        "    Membership.objects.create(user=user, organization=one, role='viewer')\n"
+        "print('COOKIE' + cookie_of(user))"
+    )
+    value = club.manage("shell", "-v0", "-c", script).partition("COOKIE")[2].strip()
+    cookie = {"name": "sideline_session", "value": value, "url": club.url}
+    with person(browser, club, model, {"cookies": [], "origins": []}) as somebody:
+        page = somebody.page
+        somebody.tab.context.add_cookies([cookie])  # type: ignore[list-item]
+        page.goto(f"{club.url}/chats/new")
+        somebody.ask("Whose?")
+        expect(page.get_by_label("For")).to_be_focused()
+        expect(somebody.field).to_have_value("Whose?")
+        expect(somebody.prompts).to_have_count(0)
+        page.get_by_label("For").select_option("Club")
+        somebody.field.press("Enter")
+        somebody.is_over()
+        page.goto(f"{club.url}/chats")
+        expect(somebody.row("Whose?")).to_contain_text("Club")

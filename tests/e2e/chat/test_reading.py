@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser, Request, expect
 
@@ -11,6 +13,7 @@ from tests.endpoint import Model, Script
 from tests.installation import Installation
 from tests.waiting import until
 
+pytestmark = pytest.mark.extended
 LONG = tuple(f"Paragraph {number} of many, with words.\n\n" for number in range(60))
 
 
@@ -18,11 +21,11 @@ def test_the_end_is_followed_and_the_scroll_never_stolen(keeper: Person, model: 
     page = keeper.page
     model.script = Script(pieces=LONG, pause=0.02, gate_at=45)
     keeper.ask_anew("Much")
-    expect(keeper.words).to_contain_text("Paragraph 44", timeout=15_000)
-    until(lambda: left_below(page) <= 1, 3, "the end to be in view")
+    expect(keeper.words).to_contain_text("Paragraph 44")
+    until(lambda: left_below(page) <= 1, 60, "the end to be in view")
     page.locator("[data-scroller]").hover()
     page.mouse.wheel(0, -600)
-    until(lambda: left_below(page) > 300, 3, "the reader to be above")
+    until(lambda: left_below(page) > 300, 60, "the reader to be above")
     jump = page.get_by_role("button", name="Jump to the end")
     expect(jump).to_be_visible()
     before = position(page)
@@ -30,7 +33,7 @@ def test_the_end_is_followed_and_the_scroll_never_stolen(keeper: Person, model: 
     keeper.is_over()
     assert position(page) == before
     jump.click()
-    until(lambda: left_below(page) <= 1, 3, "the end")
+    until(lambda: left_below(page) <= 1, 60, "the end")
     expect(jump).to_be_hidden()
 
 
@@ -84,11 +87,11 @@ FOCUSED = """() => {
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_pages_fit_and_every_control_has_a_name_and_is_reached(
-    browser: Browser, club: Installation, model: Model, viewport: dict[str, int]
+    browser: Browser, club: Installation, model: Model, session: Any, viewport: dict[str, int]
 ) -> None:
     wide = "| a | b |\n|--|--|\n| " + "x" * 200 + " | " + "y" * 200 + " |\n\n"
     model.script = Script(pieces=(wide, "```\n" + "z" * 400 + "\n```\n\n", "w" * 300))
-    with person(browser, club, model, viewport) as somebody:
+    with person(browser, club, model, session, viewport) as somebody:
         page = somebody.page
         somebody.ask_anew("q" * 200)
         somebody.is_over()

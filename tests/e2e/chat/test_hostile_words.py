@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Request, expect
+from playwright.sync_api import Dialog, Request, expect
 
 from tests import ROOT
-from tests.chats.talking import talking
-from tests.e2e.chatting import Person, person
-from tests.endpoint import Model, Script, endpoint
+from tests.e2e.chatting import Person
+from tests.endpoint import Model, Script
 
+pytestmark = pytest.mark.extended
 CORPUS = json.loads((ROOT / "tests/chats/markdown_corpus.json").read_text())
 TEXTS = [one["text"] for one in CORPUS if one["text"].strip()]
 PIECE = 9  # characters: tags and addresses come in parts, so that every beginning is shown
+IN_A_CHAT = 11  # the longer a chat, the more its page costs
+SHOWN = "() => [...document.querySelectorAll('[data-words]')].map((one) => one.innerHTML)"
 WATCH = """
 window.happened = [];
 for (const name of ["alert", "confirm", "prompt", "open"])
@@ -28,23 +29,6 @@ STRANGE = """() => [...document.querySelectorAll("[data-messages] *")].filter((o
      "AUDIO", "BASE"].includes(one.tagName) && !one.closest("[data-foot]")
     || [...one.attributes].some(({name}) => name.startsWith("on") || name === "style")
     || one.href && !/^(https?:|mailto:)/.test(one.href)).map((one) => one.outerHTML)"""
-
-
-@pytest.fixture
-def model() -> Iterator[Model]:
-    with endpoint() as running:
-        yield running
-
-
-@pytest.fixture
-def keeper(
-    browser: Browser, model: Model, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Person]:
-    with (
-        talking(tmp_path_factory.mktemp("hostile"), model) as house,
-        person(browser, house, model) as somebody,
-    ):
-        yield somebody
 
 
 @pytest.mark.timeout(300)
@@ -63,24 +47,24 @@ def test_no_words_of_a_model_or_a_person_do_anything(keeper: Person, model: Mode
     keeper.tab.context.on("request", note)
     page.on("dialog", opened)
     page.add_init_script(WATCH)
-    page.goto(f"{keeper.url}/chats/new")
-    for number, text in enumerate(TEXTS, 1):
-        pieces = tuple(text[at : at + PIECE] for at in range(0, len(text), PIECE))
-        model.script = Script(pieces=pieces, pause=0.004)
-        keeper.ask(text)
-        expect(keeper.answers).to_have_count(number)
-        keeper.is_over()
-    shown = "() => [...document.querySelectorAll('[data-words]')].map((one) => one.innerHTML)"
-    streamed = page.evaluate(shown)
-    assert len(streamed) == 2 * len(TEXTS)
-    assert page.evaluate(STRANGE) == []
-    assert page.evaluate("window.happened") == []
-    page.goto(page.url + "?all=1")
-    loaded = page.evaluate(shown)
-    for one, other in zip(streamed, loaded, strict=True):
-        assert one == other, "streamed and loaded differ"
-    assert page.evaluate(STRANGE) == []
-    assert page.evaluate("window.happened") == []
-    assert page.locator("[data-list]").inner_html().count("<img") == 0
+    for start in range(0, len(TEXTS), IN_A_CHAT):
+        texts = TEXTS[start : start + IN_A_CHAT]
+        page.goto(f"{keeper.url}/chats/new")
+        for number, text in enumerate(texts, 1):
+            pieces = tuple(text[at : at + PIECE] for at in range(0, len(text), PIECE))
+            model.script = Script(pieces=pieces, pause=0.004)
+            keeper.ask(text)
+            expect(keeper.answers).to_have_count(number)
+            keeper.is_over()
+        streamed = page.evaluate(SHOWN)
+        assert len(streamed) == 2 * len(texts)
+        assert page.evaluate(STRANGE) == []
+        assert page.evaluate("window.happened") == []
+        page.goto(page.url + "?all=1")
+        for one, other in zip(streamed, page.evaluate(SHOWN), strict=True):
+            assert one == other, "streamed and loaded differ"
+        assert page.evaluate(STRANGE) == []
+        assert page.evaluate("window.happened") == []
+        assert page.locator("[data-list]").inner_html().count("<img") == 0
     assert strangers == []
     assert keeper.tab.errors == []

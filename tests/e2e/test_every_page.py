@@ -1,0 +1,240 @@
+"""One journey through every page, in a real Chromium; everything in it is called a piece of markup.
+
+Each has its heading, fits at both widths, has a name on every control, complains of nothing, asks
+nobody else, and runs nothing of what the names say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.browser import Tab, new_page
+from tests.e2e.chatting import A_CHAT
+from tests.e2e.watching import NARROW, WIDE, says, sign_in
+from tests.endpoint import Model, Script, endpoint
+from tests.gate.table import rows
+from tests.installation import KEEPER, Installation, installed
+from tests.waiting import until
+
+NASTY = "<img src=x onerror=alert(1)><svg/onload=alert(2)>'\"`{{7*7}}"
+_ROWS = """
+import json
+from django.contrib.auth.tokens import default_token_generator
+from django.urls import reverse
+from cameras.models import *
+from cameras.models.second_factor import new_secret
+from chats.models import *
+nasty, keeper = {nasty!r}, User.objects.get(username="keeper")
+Organization.objects.update(name=nasty[:100])
+club, camera = Organization.objects.get(), Camera.objects.get()
+Camera.objects.update(name=nasty[:80])
+push = Camera.objects.create(organization=club, name="2" + nasty[:70], kind="push")
+StreamKey(camera=camera, name=nasty[:100]).issue()
+link = ShareLink.objects.create(camera=camera, name=nasty[:100])
+token, _ = Token.objects.create(user=keeper, organization=club, scopes=["read"], name=nasty[:100])
+guest = User.objects.create_user("guest", first_name=nasty[:100], last_name=nasty[:100])
+Membership.objects.create(user=guest, organization=club)
+Chat.objects.create(organization=club, owner=keeper, title=nasty[:60])
+careful = User.objects.create_user("careful", password="{password}")
+SecondFactor.turn_on(careful, new_secret(), 0)
+Assistant.objects.create(organization=club, base_url="{url}", model="scripted")
+print("MADE" + json.dumps(dict(
+    camera=str(camera.pk), link=link.text, signin=SignInLink.issue(guest),
+    invitation=Invitation(organization=club, name=nasty[:100], created_by=keeper).issue(),
+    reset=reverse("reset", args=[keeper.pk.hex, default_token_generator.make_token(keeper)]))))
+"""
+# What is answered to GET and is no page: words for programs, files, a stream, redirects.
+NO_PAGES = {
+    "healthz", "readyz", "api-schema", "audit-file", "camera-still", "selftest-stream",
+    "admin-login", "admin/password_change/",
+}  # fmt: skip
+# By the name of its route: where a page is, and its heading. Before signing in, and after.
+OUTSIDE = {
+    "signin": ("/signin", "Sign in to Sideline"),
+    "forgotten": ("/signin/forgotten", "Forgotten password"),
+    "reset": ("{reset}", "A new password"),
+    "signin-link": ("/signin/{signin}", "Sign in as guest"),
+    "invitation": ("/invitations/{invitation}", f"{NASTY} invites you"),
+    "shared": ("/shared/{link}", f"{NASTY} shares the camera {NASTY} with you"),
+}
+INSIDE = {
+    "wall": ("/", NASTY),
+    "camera": ("/cameras/{camera}", NASTY),
+    "camera-add": ("/cameras/new", "Add a camera"),
+    "camera-edit": ("/cameras/{camera}/edit", f"Edit {NASTY}"),
+    "camera-delete": ("/cameras/{camera}/delete", f"Remove {NASTY}?"),
+    "organization": ("/organizations/demo-club", NASTY),
+    "audit": ("/organizations/demo-club/audit", "Audit log"),
+    "detector": ("/organizations/demo-club/detector", "Detector"),
+    "assistant": ("/organizations/demo-club/assistant", "Assistant"),
+    "password": ("/account/password", "Change your password"),
+    "second-factor": ("/account/second-factor", "Second factor"),
+    "tokens": ("/account/tokens", "Tokens for programs"),
+    "chats": ("/chats", "Chats"),
+    "chat-new": ("/chats/new", "New chat"),
+    "api-docs": ("/api/docs/", "Sideline"),
+}
+BY_DOING = {"second-step", "chat"}
+ADMIN = {
+    "/admin/": "Site administration",
+    "/admin/cameras/camera/": "Select camera to change",
+    "/admin/cameras/camera/{camera}/change/": "Change camera",
+    "/admin/cameras/camera/{camera}/delete/": "Delete",
+    "/admin/cameras/organization/": "Select organization to change",
+    "/admin/cameras/user/": "Select user to change",
+    "/admin/cameras/token/": "Select token to view",
+    "/admin/cameras/streamkey/": "Select stream key to view",
+    "/admin/cameras/auditentry/": "Select audit entry to view",
+    "/admin/chats/chat/": "Select chat to view",
+}
+WATCH = """
+window.happened = [];
+for (const name of ["alert", "confirm", "prompt"])
+  window[name] = () => { window.happened.push(name); };
+document.addEventListener("securitypolicyviolation",
+  (event) => window.happened.push(event.violatedDirective + " " + event.blockedURI));
+"""
+# Until what the page holds was laid out and painted, and an image that fails has said so.
+TWO_FRAMES = """() => new Promise((done) => requestAnimationFrame(() => setTimeout(() =>
+  requestAnimationFrame(() => done())))).then(() => Promise.all([...document.images].map((one) =>
+  one.complete || one.loading === "lazy" || new Promise((done) => {
+    one.addEventListener("load", done); one.addEventListener("error", done); }))))"""
+NAMELESS = """() => [...document.querySelectorAll("a, button, input, select, textarea")]
+  .filter((one) => one.type !== "hidden" && one.checkVisibility() && one.ariaHidden !== "true")
+  .filter((one) => !(one.innerText?.trim() || one.getAttribute("aria-label")
+    || one.getAttribute("aria-labelledby") || one.labels?.length || one.title
+    || one.querySelector("img[alt]:not([alt=''])")))
+  .map((one) => one.outerHTML)"""
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+DRAWN = """() => {
+  const canvas = document.querySelector("canvas");
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(data).size > 50;
+}"""
+
+
+@dataclass
+class Visitor:
+    """Somebody who looks at pages, and what was wrong with them."""
+
+    tab: Tab
+    house: Installation
+    facts: dict[str, str]
+    wrong: list[Any] = field(default_factory=list)
+
+    @property
+    def page(self) -> Page:
+        return self.tab.page
+
+    def visit(self, path: str, heading: str) -> None:
+        path = path.format(**self.facts)
+        answer = self.page.goto(self.house.url + path, wait_until="load")
+        assert answer is not None
+        if answer.status != 200:
+            self.wrong.append((path, answer.status))
+        if "<img src=x" in answer.text():
+            self.wrong.append((path, "a name is markup"))
+        self.examine(path, heading)
+
+    def examine(self, what: str, heading: str) -> None:
+        """The page that is open, at both widths."""
+        whole = what != "/api/docs/"  # whose heading has the version in it, and more
+        found = self.page.get_by_role("heading", name=heading, exact=whole)
+        expect(found.first).to_be_attached()
+        ours = not what.startswith(("/admin/", "/api/"))
+        for viewport in (NARROW, WIDE):
+            self.page.set_viewport_size(viewport)  # type: ignore[arg-type]
+            self.page.evaluate(TWO_FRAMES)
+            if ours and not self.page.evaluate(FITS):
+                self.wrong.append((what, viewport["width"], "scrolls sideways"))
+            if ours and (found := self.page.evaluate(NAMELESS)):
+                self.wrong.append((what, viewport["width"], "no name", found))
+        if found := self.page.evaluate("window.happened"):
+            self.wrong.append((what, found))
+        if self.page.locator("img[src='x'], [onerror], [onload]").count():
+            self.wrong.append((what, "a name became an element"))
+        if self.tab.errors:
+            self.wrong.append((what, list(self.tab.errors)))
+            self.tab.errors.clear()
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with endpoint() as running:
+        running.script = Script(pieces=("Bold **words** ", "of a model."))
+        yield running
+
+
+@pytest.fixture
+def visitor(
+    browser: Browser, model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Visitor]:
+    folder = tmp_path_factory.mktemp("pages")
+    with (
+        installed(folder, SIDELINE_MODEL_SERVERS=model.place) as house,
+        new_page(browser, viewport=WIDE) as tab,
+    ):
+        house.serve()
+        script = _ROWS.format(nasty=NASTY, url=model.url, password=KEEPER["password"])
+        made = house.manage("shell", "-v0", "-c", script).partition("MADE")[2]
+        tab.context.add_init_script(WATCH)
+        yield Visitor(tab, house, json.loads(made))
+
+
+def test_every_page_is_visited() -> None:
+    """A new one needs a place above."""
+    looked_at = {row.door for row in rows("pages.txt") if row.method == "GET"}
+    assert looked_at - NO_PAGES == {*OUTSIDE, *INSIDE} | BY_DOING
+    assert looked_at >= NO_PAGES
+
+
+@pytest.mark.timeout(300)
+def test_every_page_works_and_names_in_it_are_text(visitor: Visitor) -> None:
+    page, house = visitor.page, visitor.house
+    strangers: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.startswith("http") and not request.url.startswith(house.url + "/"):
+            strangers.append(request.url)
+
+    visitor.tab.context.on("request", note)
+    for path, heading in OUTSIDE.values():
+        visitor.visit(path, heading)
+
+    page.goto(house.url)
+    page.get_by_label("Username").fill("careful")
+    page.get_by_label("Password").fill(KEEPER["password"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile("/signin/code"))
+    visitor.examine("second-step", "One more step")
+
+    sign_in(page, house)
+    for path, heading in INSIDE.values():
+        visitor.visit(path, heading)
+        if "/cameras/{camera}" == path:
+            says(page, "Live")
+            until(lambda: page.evaluate(DRAWN), 30, "a picture")
+    page.goto(house.url + "/chats/new")
+    page.get_by_role("textbox", name="Message", exact=True).fill(NASTY)
+    page.keyboard.press("Enter")
+    answer = page.get_by_role("article", name="Assistant")
+    expect(answer.locator(".cost")).to_be_visible(timeout=30_000)
+    expect(answer.locator("[data-words]")).to_have_text("Bold words of a model.")
+    expect(page).to_have_url(A_CHAT)
+    visitor.examine("chat", NASTY)
+    for path, heading in ADMIN.items():
+        visitor.visit(path, heading)
+
+    page.goto(house.url)
+    page.get_by_role("button", name="Account").click()
+    page.get_by_role("button", name="Sign out").click()
+    visitor.examine("signed out", "Sign in to Sideline")
+    assert visitor.wrong == []
+    assert strangers == []
