@@ -29,7 +29,7 @@ run: .venv/.installed
 
 # Both at once: one waits for the network while the other unpacks.
 ready:
-	@$(MAKE) --no-print-directory -j 2 .venv/.developing requisites
+	@$(MAKE) -s --no-print-directory -j 2 .venv/.developing requisites
 
 requisites:
 	@sh tests/requisites.sh
