@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from cameras.ingest.isolation import bare_environment
+
+LEAVING_S = 2.0
 
 
 class DatabaseTrouble(Exception):
@@ -119,10 +122,18 @@ class PostgreSQL:
         return not self._all("SELECT 1 FROM pg_tables WHERE schemaname = current_schema()")
 
     def others(self) -> int:
-        found = self._all(
+        """Who is about to leave is waited for: our own last connection takes a moment to end."""
+        question = (
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
             " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
+        deadline = time.monotonic() + LEAVING_S
+        with self._connected() as connection:
+            connection.autocommit = True  # a transaction would be told the same each time
+            while found := connection.execute(question).fetchall():
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.1)
         return len(found)
 
     def put_aside(self, folder: Path) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
+import uuid
 from pathlib import Path
 
+import dj_database_url
+import psycopg
 import pytest
 
 from project.backups import databases
 from tests.installation import installed
 from tests.project.backups.crafted import redescribed, rewritten
 from tests.project.configured import settings_of
+from tests.with_postgres import EMPTY, copied
 
 pytestmark = pytest.mark.timeout(300)  # commands one after the other, under load
 
@@ -67,3 +72,18 @@ def test_postgresql_is_asked_as_its_url_says_and_no_password_is_seen(
     assert password == "hunter2", "by the environment, and nothing else of ours"
     assert "hunter2" not in arguments
     assert "sslmode=verify-full" in arguments
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif("not os.environ.get('DATABASE_URL')", reason="SQLite counts nobody")
+def test_who_uses_postgresql_is_counted_and_who_is_leaving_is_waited_for() -> None:
+    url = copied(os.environ["DATABASE_URL"], f"used_{uuid.uuid4().hex}", EMPTY)
+    database = databases.database_of(dj_database_url.parse(url))
+    with psycopg.connect(url) as other:
+        assert database.others() == 1
+        leaving = threading.Timer(0.5, other.close)
+        leaving.start()
+        assert database.others() == 0
+        leaving.join()
+    assert database.is_empty()
+    assert database.others() == 0, "not our own connection of a moment ago"
