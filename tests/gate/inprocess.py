@@ -22,13 +22,15 @@ from django.db import connections, transaction
 from django.http import HttpResponse
 from django.test import Client
 
-# As after a first start, a moment after the demo camera's first picture.
+# As after a first start, while the demo camera delivers, however long a module takes.
 _ROWS = """
+from datetime import timedelta
 from django.utils import timezone
 from cameras.models import *
 club = Organization.objects.create(name="Demo club", slug="demo-club")
 plaza = Camera.objects.create(organization=club, name="Plaza", kind="demo")
-CameraState.objects.update_or_create(camera=plaza, defaults=dict(last_frame_at=timezone.now()))
+later = timezone.now() + timedelta(hours=1)
+CameraState.objects.update_or_create(camera=plaza, defaults=dict(last_frame_at=later))
 CameraStill.objects.create(camera=plaza, taken_at=timezone.now(), jpeg=b"JPEG")
 """
 ORIGIN = "http://testserver"
