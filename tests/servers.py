@@ -56,11 +56,9 @@ class RTSPServer:
 
     def start(self) -> None:
         """Start (again, on the same port) and wait until it accepts connections."""
-        login = [self.login, self.method] if self.login else []
+        path = ["/cam", self.login, self.method] if self.login else ["/cam"]
         self.process = subprocess.Popen(
-            bound(
-                "/usr/bin/python3", str(RTSP_TOOL), str(self.clip), str(self.port), "/cam", *login
-            ),
+            bound("/usr/bin/python3", str(RTSP_TOOL), str(self.clip), str(self.port), *path),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

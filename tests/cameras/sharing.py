@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -16,7 +15,7 @@ import psutil
 import redis as redis_client
 
 from tests import ROOT
-from tests.installation import Installation
+from tests.installation import Installation, Process
 from tests.redis import RedisServer
 from tests.sockets import acknowledged, age_ms, watching
 from tests.waiting import until
@@ -87,7 +86,7 @@ class Club:
             shutil.copy(CLIP, media / name)
             facts = {"name": name, "kind": "file", "source": name, "detect": False, "width": 320}
             self.cameras[name] = house.add_camera(**facts)
-        self.ingests: list[subprocess.Popen[bytes]] = []
+        self.ingests: list[Process] = []
 
     def readers(self) -> dict[str, list[int]]:
         """Of each camera, the ingest processes that have a process reading its file."""
@@ -106,11 +105,11 @@ class Club:
             return {}
         return dict(Counter(pids[0] for pids in readers.values()))
 
-    def of(self, process: subprocess.Popen[bytes]) -> list[str]:
+    def of(self, process: Process) -> list[str]:
         """The cameras that it reads."""
         return [name for name, pids in self.readers().items() if process.pid in pids]
 
-    def two(self) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
+    def two(self) -> tuple[Process, Process]:
         """Two ingest processes that have two cameras each."""
         self.ingests = [process for process in self.ingests if process.poll() is None]
         while len(self.ingests) < 2:
@@ -120,7 +119,6 @@ class Club:
 
     def shared(self, wanted: list[int]) -> bool:
         """Whether so many cameras are leased by each process, and then, whether it reads them."""
-        time.sleep(0.05)
         leased = Counter(holder for holder in self.leases().values() if holder)
         return sorted(leased.values()) == wanted == sorted(self.shares().values())
 

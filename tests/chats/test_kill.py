@@ -8,12 +8,12 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
-from tests.chats.talking import Event, Talker, joined, talking
+from tests.chats.talking import Event, Stream, Talker, joined, talking
 from tests.endpoint import Model, Script
 from tests.installation import Installation, beside
 from tests.redis import RedisServer
@@ -155,22 +155,31 @@ def two(
         yield house, here, there
 
 
+@contextlib.contextmanager
+def followed(
+    here: Talker, there: Talker, model: Model
+) -> Iterator[tuple[Stream, Stream, Callable[[], httpx.Response]]]:
+    """A long answer: for its asker, for a reader in the other process, and its stop there."""
+    model.script = Script(pieces=WORDS, pause=PAUSE)
+    chat = here.chat()
+    with here.sending(chat) as stream:
+        message = stream.start()
+        with there.following(chat, message) as other:
+            yield stream, other, lambda: there.stop(chat, message)
+
+
 @pytest.mark.extended
 @pytest.mark.postgres
 def test_reader_and_stop_in_another_process(
     two: tuple[Installation, Talker, Talker], model: Model
 ) -> None:
     _, here, there = two
-    model.script = Script(pieces=WORDS, pause=PAUSE)
-    chat = here.chat()
-    with here.sending(chat) as stream:
-        message = stream.start()
-        with there.following(chat, message) as other:
-            elsewhere = []
-            for event in other:
-                elsewhere.append(event)
-                if len(elsewhere) == 30:
-                    assert there.stop(chat, message).status_code == 202
+    with followed(here, there, model) as (stream, other, stop):
+        elsewhere = []
+        for event in other:
+            elsewhere.append(event)
+            if len(elsewhere) == 30:
+                assert stop().status_code == 202
         first = list(stream)
     assert [(e.seq, e.body) for e in elsewhere[1:]] == [(e.seq, e.body) for e in first]
     assert first[-1].body["status"] == "stopped"
@@ -182,17 +191,13 @@ def test_stop_in_another_process_takes_no_time(
     two: tuple[Installation, Talker, Talker], model: Model
 ) -> None:
     _, here, there = two
-    model.script = Script(pieces=WORDS, pause=PAUSE)
-    chat = here.chat()
-    with here.sending(chat) as stream:
-        message = stream.start()
-        with there.following(chat, message) as other:
-            for _ in range(30):
-                next(iter(other))
-            asked = time.monotonic()
-            there.stop(chat, message)
-            list(other)
-            assert time.monotonic() - asked < 2
+    with followed(here, there, model) as (stream, other, stop):
+        for _ in range(30):
+            next(iter(other))
+        asked = time.monotonic()
+        stop()
+        list(other)
+        assert time.monotonic() - asked < 2
         list(stream)
     until(lambda: model.running == 0, 1)
 
