@@ -82,7 +82,9 @@ class Reader:
             await self.report("offline", self.config["unreadable"])
             await asyncio.Event().wait()  # until the camera is changed
         try:
-            self._process, self._link = await start(*COMMAND, environment=bare_environment())
+            self._process, self._link = await start(
+                *COMMAND, self.camera_id, environment=bare_environment()
+            )
         except OSError as error:
             log.warning("camera %s: its process could not be started: %s", self.camera_id, error)
             return

@@ -1,8 +1,9 @@
-"""One camera's process: `python -m cameras.ingest.worker FD`.
+"""One camera's process: `python -m cameras.ingest.worker CAMERA FD`.
 
-FD is an inherited end of a Unix socket pair that speaks packets (`cameras.live.frames`). It is a
-process of its own because native code that hangs or crashes can only be ended with its process.
-When the link closes, the process ends.
+CAMERA is its id, so that a list of processes tells whose a process is. FD is an inherited end of a
+Unix socket pair that speaks packets (`cameras.live.frames`). It is a process of its own because
+native code that hangs or crashes can only be ended with its process. When the link closes, the
+process ends.
 """
 
 from __future__ import annotations
@@ -195,4 +196,4 @@ def main(fd: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[-1]))

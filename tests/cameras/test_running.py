@@ -12,7 +12,7 @@ import psutil
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.cameras.added import added, settled, workers
+from tests.cameras.added import added, worker
 from tests.cameras.exits import taken_after
 from tests.installation import Installation
 from tests.people import Cast, assemble
@@ -73,41 +73,40 @@ def test_changes_take_effect_within_two_seconds(house: Installation, cast: Cast)
 
 def changes_take_effect(house: Installation, cast: Cast, within: float) -> None:
     """Each within so many seconds: that ingest acts, for starting a process takes its own time."""
-    before = settled(house).keys()
     viewer = cast["viewer"].bearer
     terms = {"name": "Comes and goes", "kind": "demo", "detect": False, "width": 320}
     with added(house, **terms) as camera, house.api() as api:
-        until(lambda: workers(house).keys() - before, within, "a new worker")
+        until(lambda: worker(house, camera), within, "a new worker")
         with watching(house, camera, headers=viewer, v1=True) as socket:
             until(lambda: acknowledged(socket, 30).get("width") == 320, 60, "frames")
-        running = workers(house).keys()
+        running = worker(house, camera)
         assert api.patch(f"/cameras/{camera}", json={"width": 160}).status_code == 200
-        until(lambda: workers(house).keys() - running, within, "its replacement")
+        until(lambda: worker(house, camera) not in (None, running), within, "its replacement")
         with watching(house, camera, headers=viewer, v1=True) as socket:
             until(lambda: acknowledged(socket, 30).get("width") == 160, 60, "the new width")
             assert api.patch(f"/cameras/{camera}", json={"enabled": False}).status_code == 200
             until(lambda: says(socket, "ended"), within, "the word “ended”")
-        until(lambda: workers(house).keys() == before, within, "its end")
+        until(lambda: not worker(house, camera), within, "its end")
         assert house.state(camera) == "ended"
         refused = api.get(f"/cameras/{camera}/snapshot.jpg")
         assert refused.status_code == 503
         assert refused.json()["detail"] == "This camera is switched off."
         assert api.patch(f"/cameras/{camera}", json={"enabled": True}).status_code == 200
-        until(lambda: workers(house).keys() - before, within, "its return")
+        until(lambda: worker(house, camera), within, "its return")
         assert api.delete(f"/cameras/{camera}").status_code == 204
-        until(lambda: workers(house).keys() == before, within, "its removal")
+        until(lambda: not worker(house, camera), within, "its removal")
 
 
 @pytest.mark.timing
 def test_stuck_worker_is_replaced_within_ten_seconds(house: Installation, cast: Cast) -> None:
-    before = settled(house).keys()
     with (
         added(house, name="Will be stuck", kind="demo", detect=False) as camera,
         watching(house, camera, headers=cast["viewer"].bearer, v1=True) as socket,
         Observer(house, cast.key) as observer,
     ):
         until(lambda: "jpeg" in acknowledged(socket, 15), 15, "a frame")
-        (stuck,) = workers(house).keys() - before
+        stuck = worker(house, camera)
+        assert stuck
         os.kill(stuck, signal.SIGSTOP)
         stopped, frozen_at = time.monotonic(), time.time() * 1000
         until(lambda: taken_after(socket, frozen_at), 12, "a picture taken since")
@@ -123,13 +122,13 @@ def says(socket: ClientConnection, state: str) -> bool:
 
 def test_crashed_worker_comes_back(house: Installation, cast: Cast) -> None:
     """Without a word of it to who watches but that no picture came for a while."""
-    before = settled(house).keys()
     with (
         added(house, name="Crashes", kind="demo", detect=False) as camera,
         watching(house, camera, headers=cast["viewer"].bearer, v1=True) as socket,
     ):
         until(lambda: "jpeg" in acknowledged(socket, 60), 60, "a frame")
-        (pid,) = workers(house).keys() - before
+        pid = worker(house, camera)
+        assert pid
         os.kill(pid, signal.SIGKILL)
         killed = time.time() * 1000
         until(lambda: taken_after(socket, killed + 500), 60, "frames of a new worker")
@@ -224,7 +223,7 @@ def test_password_in_a_source_is_never_given_back(house: Installation, cast: Cas
 
 
 def test_process_that_decodes_strangers_bytes_holds_no_secret(house: Installation) -> None:
-    readers = until(lambda: workers(house), 60, "a worker")
-    for worker in readers.values():
-        told = worker.environ()
+    readers = until(lambda: house.children("cameras.ingest.worker"), 60, "a worker")
+    for reader in readers:
+        told = reader.environ()
         assert not [name for name in told if name.startswith("SIDELINE") or "URL" in name]

@@ -40,7 +40,7 @@ HANGS_ONCE = (  # the first process's third picture never comes out of native co
     "if not os.path.exists(os.environ['HUNG']):\n"
     "    stream.open_capture = lambda opening: Hung(real(opening))\n"
     "stream.FROZEN_LIMIT = float(os.environ['LIMIT'])\n"
-    "worker.main(int(sys.argv[1]))\n"
+    "worker.main(int(sys.argv[-1]))\n"
 )
 
 
@@ -226,7 +226,7 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     dies = (
         "import json, socket, struct, sys, os, signal\n"
         "from cameras.ingest.own import terms\n"
-        "link = socket.socket(fileno=int(sys.argv[1]))\n"
+        "link = socket.socket(fileno=int(sys.argv[-1]))\n"
         "asked = terms.receive(link)\n"
         "terms.exactly(link, asked['bytes'])\n"
         "terms.send(link, {'width': 96, 'height': 64})\n"
@@ -239,7 +239,7 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "from cameras.ingest import worker\n"
         "from cameras.ingest.own import process, sight\n"
         f"process.COMMAND, sight.AGAIN_S = ('-c', {dies!r}), 0.3\n"
-        "worker.main(int(sys.argv[1]))\n",
+        "worker.main(int(sys.argv[-1]))\n",
     )
     monkeypatch.setattr(reader, "COMMAND", spoilt)
     data = brought.finder()
