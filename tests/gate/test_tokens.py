@@ -118,4 +118,4 @@ def test_person_may_hold_a_hundred_tokens_and_no_more(house: Installation, cast:
     ).partition("T=")[2].strip()  # fmt: skip
     answer = make(house, token)
     assert answer.status_code == 400
-    assert "revoke one first" in answer.text
+    assert "100" in answer.text

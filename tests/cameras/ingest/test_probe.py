@@ -73,7 +73,7 @@ def test_a_redirect_to_a_closed_address_is_not_followed() -> None:
         camera.said["DESCRIBE"] = (
             f"RTSP/1.0 302 x\r\nCSeq: {{cseq}}\r\nLocation: {other.url}\r\n\r\n".encode()
         )
-        assert "sends viewers on" in ask("rtsp", camera.url, **listed(camera)).sentence
+        assert f"127.0.0.1:{other.port}" in ask("rtsp", camera.url, **listed(camera)).sentence
         page.location = f"http://127.0.0.1:{other.port}/cam"
         sentence = ask("http", page.base + "/redirect", **listed(page)).sentence
         assert sentence.startswith("The camera leads on to 127.0.0.1, an address that is closed.")

@@ -82,7 +82,7 @@ def test_a_model_that_passes_its_check_is_used_and_noted(club: Organization, adm
     assert AuditEntry.objects.get(action="change model").subject == "Ours"
     page = client.get(reverse("detector", args=["club"])).content.decode()
     assert "red thing" in page
-    assert "ms of one processor" in page
+    assert " ms of" in page
 
 
 def test_labels_come_from_the_file_where_it_names_them(club: Organization, admin: User) -> None:

@@ -41,7 +41,7 @@ def test_it_works(keeper: Person, model: Model) -> None:
     keeper.is_over()
     expect(keeper.answers.locator(".cost")).to_contain_text("7 + 3 tokens")
     expect(page.locator("#spoken")).to_have_text("The answer is complete.")
-    expect(page.get_by_text("not computed from your organization’s data")).to_be_visible()
+    expect(page.locator(".composer-note")).to_be_visible()
     link = page.get_by_role("link", name="What plays worked well?")
     expect(link).to_have_attribute("aria-current", "page")
     streamed = keeper.words.inner_html()
