@@ -6,7 +6,10 @@ What it expects stands in `pages.txt`. A route without a row fails, a row withou
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.gate import routes
@@ -14,6 +17,7 @@ from tests.gate.askers import GONE, Crowd
 from tests.gate.bodies import body
 from tests.gate.inprocess import ORIGIN, InProcess
 from tests.gate.table import OVER, SIGN_IN, Row, rows
+from tests.installation import Installation
 
 ROWS = rows("pages.txt")
 ASKERS = ("nobody", "outsider", "removed", "viewer", "operator", "admin")
@@ -26,20 +30,40 @@ def crowd(here: InProcess) -> Crowd:
     return Crowd(here, "gate")
 
 
+@pytest.fixture(scope="module")
+def server(house: Installation) -> Iterator[Callable[..., Any]]:
+    """As `InProcess.ask`, of a server."""
+    with httpx.Client(base_url=house.url, timeout=60) as client:
+
+        def ask(
+            method: str, path: str, headers: dict[str, str], data: Any = None, form: bool = False
+        ) -> httpx.Response:
+            client.cookies.clear()
+            return client.request(method, path, headers=headers, data=data)
+
+        yield ask
+
+
 def _status(
-    here: InProcess, crowd: Crowd, asker: str, row: Row, method: str, *, forged: bool = False
+    ask: Callable[..., Any],
+    crowd: Crowd,
+    asker: str,
+    row: Row,
+    method: str,
+    *,
+    origin: str = ORIGIN,
 ) -> int:
     facts = crowd.facts(asker)
     session = crowd.askers[asker].session
     cookies = [f"sideline_csrf={TOKEN}"] + ([f"sideline_session={session}"] if session else [])
     headers = {
         "Cookie": "; ".join(cookies),
-        "Origin": "http://evil.example" if forged else ORIGIN,
+        "Origin": origin,
         "X-CSRFToken": TOKEN,
     }
     form = body(row.body, facts) if method not in ("GET", "HEAD") else None
     path = row.path.format(**facts) + crowd.askers[asker].query
-    answer = here.ask(method, path, headers, form, form=True)
+    answer = ask(method, path, headers, form, form=True)
     if answer.status_code == 302 and "/signin" in answer.headers["location"]:
         return SIGN_IN
     return OVER if answer.status_code in (410, 429) else answer.status_code
@@ -58,7 +82,21 @@ def test_all_rows(here: InProcess, crowd: Crowd, asker: str) -> None:
     for row in ROWS:
         if row.door == "signout":
             continue
-        status = _status(here, crowd, asker, row, row.method)
+        status = _status(here.ask, crowd, asker, row, row.method)
+        if status != row.statuses["nobody" if asker in GONE else asker]:
+            wrong[str(row)] = status
+    assert wrong == {}
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("asker", ["viewer", "expired"])
+def test_all_rows_over_http(house: Installation, server: Callable[..., Any], asker: str) -> None:
+    """What Daphne, its guard and the proxies' headers make of a request changes no answer."""
+    crowd, wrong = Crowd(house, f"gate-{asker}"), {}
+    for row in ROWS:
+        if row.door == "signout":
+            continue
+        status = _status(server, crowd, asker, row, row.method, origin=house.url)
         if status != row.statuses["nobody" if asker in GONE else asker]:
             wrong[str(row)] = status
     assert wrong == {}
@@ -80,7 +118,7 @@ def test_other_methods_do_nothing(here: InProcess, crowd: Crowd, asker: str) -> 
     """Nor do they fail. A page that takes any method must answer it as it answers GET."""
     wrong = {}
     for row, method in _silent():
-        status = _status(here, crowd, asker, row, method)
+        status = _status(here.ask, crowd, asker, row, method)
         same = row.method == "GET" and status == row.statuses[asker]
         if not same and status not in NOTHING_DONE | {SIGN_IN}:
             wrong[row.door, method] = status
@@ -90,7 +128,10 @@ def test_other_methods_do_nothing(here: InProcess, crowd: Crowd, asker: str) -> 
 def test_forms_from_elsewhere_are_refused(here: InProcess, crowd: Crowd) -> None:
     # `shared`: who knows its address may open it; see the view.
     forms = [row for row in ROWS if row.method == "POST" and row.door != "shared"]
-    found = {str(row): _status(here, crowd, "admin", row, "POST", forged=True) for row in forms}
+    found = {
+        str(row): _status(here.ask, crowd, "admin", row, "POST", origin="http://evil.example")
+        for row in forms
+    }
     assert {row: status for row, status in found.items() if status != 403} == {}
 
 
@@ -99,8 +140,8 @@ def test_signing_out_ends_the_session(here: InProcess) -> None:
     row = next(row for row in ROWS if row.door == "signout")
     wall = next(row for row in ROWS if row.door == "wall")
     for asker in ASKERS:
-        assert _status(here, crowd, asker, row, "POST") == SIGN_IN
-        assert _status(here, crowd, asker, wall, "GET") == SIGN_IN
+        assert _status(here.ask, crowd, asker, row, "POST") == SIGN_IN
+        assert _status(here.ask, crowd, asker, wall, "GET") == SIGN_IN
 
 
 def test_addresses_that_are_secrets_are_not_told_on(here: InProcess, crowd: Crowd) -> None:
