@@ -62,6 +62,7 @@ def _target(link: Path) -> str:
         return ""
 
 
+@pytest.mark.timing  # an upload that pauses loses its place after 4 to 6 s
 def test_slow_large_uploads_are_bounded_in_number_and_places_come_back(
     house: Installation,
 ) -> None:
@@ -114,6 +115,7 @@ def pushed(house: Installation, cast: Cast) -> int:
     ).status_code
 
 
+@pytest.mark.timing  # an upload that pauses loses its place after 4 to 6 s
 def test_sixteen_strangers_do_not_keep_an_operator_from_pushing(house: Installation) -> None:
     cast = assemble(house, "sixteen")
     with uploading(house, 16, each=1) as strangers:

@@ -150,7 +150,7 @@ async def test_hundreds_of_streams_at_once(model: Model) -> None:
     model.script = Script(gate_at=1)
     provider = client(model)
     answers = [asyncio.create_task(heard_from(provider)) for _ in range(300)]
-    await asyncio.to_thread(until, lambda: model.running == 300, 60.0)
+    await asyncio.to_thread(until, lambda: model.running == 300, 100.0)
     model.gate.set()
     assert await asyncio.gather(*answers) == [FIXED] * 300
     await provider.close()
