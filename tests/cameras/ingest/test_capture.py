@@ -5,57 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from cameras.ingest.capture import Capture, backoff
-from cameras.ingest.detector import Detector
-from cameras.ingest.pictures import Picture
-from cameras.ingest.push import Push
-from tests.servers import ffmpeg, http_camera, plaza_jpegs, rtsp_server
+from tests.cameras.ingest.captured import captured, people, pictures, state
+from tests.servers import ffmpeg, http_camera, rtsp_server
 from tests.waiting import until
-
-
-@contextmanager
-def captured(
-    kind: str, source: str = "", media_root: Path = Path("."), rate: float = 100.0
-) -> Iterator[Capture]:
-    camera = Capture(kind, source, media_root=media_root, allow_loopback=True)
-    camera.rate = rate
-    camera.start()
-    try:
-        yield camera
-    finally:
-        assert camera.stop(60)
-
-
-def pictures(camera: Capture, count: int) -> list[Picture]:
-    made: list[Picture] = []
-    while len(made) < count:
-        picture = camera.slot.newest(made[-1].timestamp if made else 0, timeout=60)
-        assert picture is not None, camera.health()
-        made.append(picture)
-    return made
-
-
-@cache
-def detector() -> Detector:
-    return Detector(classes=["person"])
-
-
-def people(picture: Picture) -> int:
-    image = picture.pixels()
-    assert image is not None
-    return len(detector().detect(image))
-
-
-def state(camera: Capture | Push) -> str:
-    return camera.health().state
 
 
 def until_told(camera: Capture, reason: str) -> None:
@@ -223,72 +181,6 @@ def test_a_picture_that_a_slow_reader_gets_is_fresh() -> None:
         assert time.time() * 1000 - newest.timestamp < 150
 
 
-def clip(path: Path, frames: int, fps: float) -> None:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (64, 48))
-    for number in range(frames):
-        writer.write(np.full((48, 64, 3), 20 * number % 255, np.uint8))
-    writer.release()
-
-
-def test_a_file_begins_again_at_its_end(tmp_path: Path) -> None:
-    clip(tmp_path / "short.mp4", 5, 20)
-    with captured("file", "short.mp4", tmp_path) as camera:
-        taken = pictures(camera, 12)
-        assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
-        assert state(camera) == "live"
-
-
-@pytest.mark.timing
-def test_a_file_loops_at_its_own_pace_without_a_seam(tmp_path: Path) -> None:
-    clip(tmp_path / "short.mp4", 5, 20)
-    with captured("file", "short.mp4", tmp_path) as camera:
-        taken = pictures(camera, 40)  # eight passes
-    gaps = [b.timestamp - a.timestamp for a, b in pairwise(taken)]
-    assert sum(gaps) == pytest.approx(39 * 50, abs=60)  # no drift
-    assert max(gaps) < 110
-    assert sorted(gaps)[20] == pytest.approx(50, abs=5)
-
-
-def test_the_demo_camera_plays() -> None:
-    with captured("demo") as camera:
-        assert people(pictures(camera, 3)[-1]) >= 3
-
-
-@pytest.mark.timing
-def test_the_rate_chooses_pictures_but_every_frame_is_counted(tmp_path: Path) -> None:
-    clip(tmp_path / "fast.mp4", 60, 30)
-    with captured("file", "fast.mp4", tmp_path, rate=10) as camera:
-        taken = pictures(camera, 15)
-        assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1400, abs=150)
-        assert camera.health().fps > 25
-
-
-def test_without_a_rate_frames_are_counted_and_have_no_pixels(tmp_path: Path) -> None:
-    clip(tmp_path / "fast.mp4", 60, 30)
-    with captured("file", "fast.mp4", tmp_path) as camera:
-        pictures(camera, 3)
-        camera.rate = 0
-
-        def pass_by(count: int) -> None:
-            before = camera.health().captured
-            until(lambda: camera.health().captured >= before + count)
-
-        pass_by(2)  # one may have been on its way
-        last = camera.slot.newest()
-        assert last is not None
-        pass_by(10)
-        assert camera.slot.newest() is last
-
-
-def test_a_file_that_is_no_video_says_so(tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").write_text("hello")
-    (tmp_path / "b.m3u8").write_text("#EXTM3U\n#EXTINF:5,\n/etc/hostname\n")
-    for name in ("a.mp4", "b.m3u8"):
-        with captured("file", name, tmp_path) as camera:
-            until(lambda: state(camera) == "offline")
-            assert "not a video" in camera.health().reason
-
-
 def test_native_code_that_does_not_come_back_is_told() -> None:
     camera = Capture("demo", "", media_root=Path("."), allow_loopback=True)
     with camera._stream._native("The camera does not open.", 60):
@@ -302,26 +194,3 @@ def test_backing_off_doubles_to_half_a_minute() -> None:
     for attempt, seconds in enumerate((1, 2, 4, 8, 16, 30, 30, 30), start=1):
         assert seconds * 0.8 <= backoff(attempt) <= seconds * 1.2
     assert backoff(10_000) <= 36
-
-
-def test_a_pushed_camera_waits_goes_live_and_goes_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    camera = Push()
-    assert (state(camera), camera.health().reason) == ("offline", "Waiting for the first frame.")
-    assert not camera.take(1000, b"not a JPEG")
-    assert camera.take(2000, plaza_jpegs()[0])
-    assert not camera.take(2000, plaza_jpegs()[0])
-    assert not camera.take(1000, plaza_jpegs()[0])
-    health = camera.health()
-    assert (health.state, health.width, health.last_frame) == ("live", 768, 2000)
-    picture = camera.slot.newest()
-    assert picture is not None
-    assert picture.jpeg == plaza_jpegs()[0]
-    assert people(picture) >= 3
-    now = time.monotonic()
-    monkeypatch.setattr("cameras.ingest.freshness.time.monotonic", lambda: now + 3.5)
-    assert (state(camera), camera.health().reason) == (
-        "stale",
-        "No frame pushed for a while.",
-    )
-    monkeypatch.setattr("cameras.ingest.freshness.time.monotonic", lambda: now + 11)
-    assert state(camera) == "offline"
