@@ -22,10 +22,11 @@ from tests.browser import chromium
 from tests.installation import Installation, installed
 from tests.meter import METER
 from tests.prepared import tables
+from tests.redis import RedisServer
 from tests.waiting import until
 from tests.with_postgres import copied
 
-# Folders whose tests share something dear: one process has all of them.
+# Folders whose tests share something expensive: one process runs all of them.
 TOGETHER = ("tests/e2e/chat", "tests/hostile", "tests/project/backups")
 # What takes long begins first, or the other processes wait for it at the end.
 FIRST = (*TOGETHER, "tests/suite", "tests/e2e", "tests/project", "tests/chats", "tests/gate")
@@ -83,6 +84,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             (plaza,) = api.get("/cameras").json()["results"]
         until(lambda: installation.state(plaza["id"]) == "live", 60, "the demo camera")
         yield installation
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for the tests of a module, which may stop and start it."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

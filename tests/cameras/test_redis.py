@@ -21,12 +21,6 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, redis: RedisServer) -> Iterator[Installation]:
     """One web process and one ingest process, which share a database and Redis."""
     with installed(tmp_path_factory.mktemp("apart"), REDIS_URL=redis.url) as first:

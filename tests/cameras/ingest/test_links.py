@@ -6,7 +6,6 @@ import asyncio
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +98,6 @@ def test_a_header_that_is_no_json_object_is_refused(head: bytes) -> None:
         list(PacketReader().feed(struct.pack(">II", len(head), 0) + head))
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
-        yield running
-
-
 async def subscribed(publisher: Any) -> None:
     async with asyncio.timeout(60):
         while not (await publisher.pubsub_numsub(demand.INBOX))[0][1]:
@@ -119,12 +112,12 @@ async def all_of(first: Any, packets: Any) -> None:
 
 
 async def test_bad_packets_are_passed_over(
-    server: RedisServer, settings: Any, caplog: pytest.LogCaptureFixture
+    redis: RedisServer, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.REDIS_URL = server.url
+    settings.REDIS_URL = redis.url
     packets = RedisUplink().receive()
     good = {"type": "push", "camera": "c", "timestamp": 5}
-    publisher = uplink.redis.Redis.from_url(server.url)
+    publisher = uplink.redis.Redis.from_url(redis.url)
     try:
         assert (await anext(packets))[0]["type"] == "wishes"
         waiting = asyncio.create_task(anext(packets))
@@ -149,10 +142,10 @@ async def test_bad_packets_are_passed_over(
         await publisher.aclose()
 
 
-async def test_wishes_of_all_web_processes_are_added_up(server: RedisServer, settings: Any) -> None:
-    settings.REDIS_URL = server.url
+async def test_wishes_of_all_web_processes_are_added_up(redis: RedisServer, settings: Any) -> None:
+    settings.REDIS_URL = redis.url
     packets = RedisUplink().receive()
-    publisher = uplink.redis.Redis.from_url(server.url)
+    publisher = uplink.redis.Redis.from_url(redis.url)
     try:
         assert demand.read_wishes((await anext(packets))[0]) == {}
         waiting = asyncio.create_task(anext(packets))
@@ -173,15 +166,15 @@ async def test_wishes_of_all_web_processes_are_added_up(server: RedisServer, set
 
 
 async def test_a_listener_that_fails_is_heard_of(
-    server: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+    redis: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(link: RedisUplink, data: bytes) -> None:
         raise RuntimeError("a fault of ours")
 
-    settings.REDIS_URL = server.url
+    settings.REDIS_URL = redis.url
     monkeypatch.setattr(RedisUplink, "_take", broken)
     packets = RedisUplink().receive()
-    publisher = uplink.redis.Redis.from_url(server.url)
+    publisher = uplink.redis.Redis.from_url(redis.url)
     try:
         await anext(packets)
         waiting = asyncio.create_task(anext(packets))

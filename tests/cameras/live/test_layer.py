@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,15 +16,9 @@ from tests.redis import RedisServer
 from tests.waiting import soon
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
-        yield running
-
-
 @pytest.fixture
-async def layer(server: RedisServer) -> AsyncIterator[FrameLayer]:
-    made = FrameLayer(hosts=[{"address": server.url + "?protocol=2"}])
+async def layer(redis: RedisServer) -> AsyncIterator[FrameLayer]:
+    made = FrameLayer(hosts=[{"address": redis.url + "?protocol=2"}])
     yield made
     await made.flush()
 
@@ -90,9 +84,9 @@ async def test_who_left_a_group_hears_no_more(layer: FrameLayer) -> None:
 
 
 async def test_receiver_comes_back_by_itself_and_says_so_once(
-    layer: FrameLayer, server: RedisServer, caplog: pytest.LogCaptureFixture
+    layer: FrameLayer, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await comes_back(layer, server, caplog, 0)
+    await comes_back(layer, redis, caplog, 0)
     assert caplog.text.count("has lost Redis") == 1
     assert caplog.text.count("has Redis again") == 1
     assert "Traceback" not in caplog.text
@@ -100,23 +94,23 @@ async def test_receiver_comes_back_by_itself_and_says_so_once(
 
 @pytest.mark.timing
 async def test_receiver_comes_back_within_four_seconds(
-    layer: FrameLayer, server: RedisServer, caplog: pytest.LogCaptureFixture
+    layer: FrameLayer, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert await comes_back(layer, server, caplog, 1.5) < 4
+    assert await comes_back(layer, redis, caplog, 1.5) < 4
 
 
 async def comes_back(
-    layer: FrameLayer, server: RedisServer, caplog: pytest.LogCaptureFixture, away: float
+    layer: FrameLayer, redis: RedisServer, caplog: pytest.LogCaptureFixture, away: float
 ) -> float:
     """Seconds from the return of a Redis that was away for at least so many."""
     caplog.set_level(logging.INFO, "cameras.live.layer")
     await joined(layer, "a")
-    server.stop()
+    redis.stop()
     late = await layer.new_channel()
     await layer.group_add("late", late)  # while Redis is away: it is noted
     await soon(lambda: "has lost Redis" in caplog.text, 30)
     await asyncio.sleep(away)
-    server.start()
+    redis.start()
     began = time.monotonic()
     await reached(layer, "late")
     took = time.monotonic() - began
@@ -126,10 +120,10 @@ async def comes_back(
     return took
 
 
-async def test_address_with_a_password_and_a_database_is_understood(server: RedisServer) -> None:
-    async with redis_client.Redis(port=server.port) as admin:
+async def test_address_with_a_password_and_a_database_is_understood(redis: RedisServer) -> None:
+    async with redis_client.Redis(port=redis.port) as admin:
         await admin.config_set("requirepass", "hunter2")
-        address = f"redis://:hunter2@127.0.0.1:{server.port}/3?protocol=2"
+        address = f"redis://:hunter2@127.0.0.1:{redis.port}/3?protocol=2"
         layer = FrameLayer(hosts=[{"address": address}])
         try:
             channel = await joined(layer, "a")
@@ -137,12 +131,12 @@ async def test_address_with_a_password_and_a_database_is_understood(server: Redi
             assert (await received(layer, channel))["type"] == "t"
         finally:
             await layer.flush()
-            async with redis_client.Redis(port=server.port, password="hunter2") as other:
+            async with redis_client.Redis(port=redis.port, password="hunter2") as other:
                 await other.config_set("requirepass", "")
 
 
 async def test_silent_redis_is_left_and_found_again(
-    layer: FrameLayer, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    layer: FrameLayer, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its machine is gone without a goodbye: nothing ends the connection but ourselves."""
     monkeypatch.setattr("cameras.live.layer.SILENCE_S", 0.2)
