@@ -76,11 +76,14 @@ def test_postgresql_is_asked_as_its_url_says_and_no_password_is_seen(
 
 @pytest.mark.postgres
 @pytest.mark.skipif("not os.environ.get('DATABASE_URL')", reason="SQLite counts nobody")
-def test_who_uses_postgresql_is_counted_and_who_is_leaving_is_waited_for() -> None:
+def test_who_uses_postgresql_is_counted_and_who_is_leaving_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     url = copied(os.environ["DATABASE_URL"], f"used_{uuid.uuid4().hex}", EMPTY)
     database = databases.database_of(dj_database_url.parse(url))
     with psycopg.connect(url) as other:
         assert database.others() == 1
+        monkeypatch.setattr(databases, "LEAVING_S", 60)
         leaving = threading.Timer(0.5, other.close)
         leaving.start()
         assert database.others() == 0
