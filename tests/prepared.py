@@ -1,8 +1,8 @@
-"""What every installation of the suite begins with, made once and kept until its sources change.
+"""What every installation of the suite starts from: made once, kept until its sources change.
 
 Static files, an SQLite database with tables, and one with the rows of a first start. They lie in
-`.venv/prepared`, under a hash of what they are made of, so the next run finds them.
-`python -m tests.prepared` makes all.
+`.venv/prepared`, named by a hash of their sources, so that the next run finds them.
+`python -m tests.prepared` makes all three.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _made(
 ) -> Path:
     """A data folder in which a management command has run.
 
-    `static` are the static files that it begins with. Those that no run has used for a day go.
+    `static` are the static files that it starts with. Folders unused for a day are deleted.
     """
     folder = _FOLDER / f"{name}-{_hash([*sources, ROOT / 'requirements.txt'])}"
     _FOLDER.mkdir(parents=True, exist_ok=True)
@@ -93,6 +93,10 @@ def first_start(folder: Path) -> dict[str, str]:
     }
 
 
+# All of the product: its migrations import models, and those import much else.
+_PRODUCT = [ROOT / "cameras", ROOT / "chats", ROOT / "project"]
+
+
 @cache
 def static_files() -> Path:
     """The folder that `collectstatic` makes."""
@@ -103,14 +107,13 @@ def static_files() -> Path:
 @cache
 def tables() -> Path:
     """An SQLite file with tables and no rows."""
-    sources = [ROOT / "project", *ROOT.glob("*/migrations"), *ROOT.glob("*/models")]
-    return _made("tables", ["migrate", "-v0"], sources) / DATABASE
+    return _made("tables", ["migrate", "-v0"], _PRODUCT) / DATABASE
 
 
 @cache
 def first_rows() -> Path:
     """An SQLite file after the first start."""
-    sources = [ROOT / "cameras", ROOT / "chats", ROOT / "project", ROOT / "tests" / "prepared.py"]
+    sources = [*_PRODUCT, ROOT / "tests" / "prepared.py"]
     command = ["shell", "-v0", "-c", FIRST_START]
     return _made("first-rows", command, sources, static_files()) / DATABASE
 
