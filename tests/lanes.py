@@ -1,7 +1,7 @@
-"""`python -m tests.lanes LANE…`: run lanes of the suite; docs/testing.md says what is in which.
+"""`python -m tests.lanes LANE…`: run lanes of the suite, which docs/testing.md describes.
 
-Each ends with what it cost, and all with one line. `--budget` lets a behaviour lane fail that costs
-over 30 % more than pyproject.toml says.
+Each lane ends with a table of what it cost, and the run with one line: passed, failed, minutes.
+With `--budget`, the behaviour lane fails if it costs over 30 % more than pyproject.toml allows.
 """
 
 from __future__ import annotations

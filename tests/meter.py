@@ -1,7 +1,7 @@
-"""A pytest plugin: what the run cost, in CPU seconds and wall, by folder and module.
+"""A pytest plugin: what a run cost, in CPU and wall seconds, by folder and module.
 
-Counted are the processes of pytest and all that they started: servers, browsers, Redis, commands.
-A server that several modules share is a row of its own. `--meter FILE` prints the table and writes
+It counts the processes of pytest and all that they start: servers, browsers, Redis, commands.
+A server that several modules share has a row of its own. `--meter FILE` prints the table and writes
 JSON: `rows`, each `[name, CPU seconds, wall seconds, tests]`, and `outcomes`.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-DEAREST = 10
+MODULES_SHOWN = 10
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -158,8 +158,8 @@ def table(costs: dict[str, Cost]) -> Iterator[str]:
     modules = {name: cost for name, cost in costs.items() if name.endswith(".py")}
     yield f"{'CPU s':>8}{'wall s':>8}{'tests':>7}  by folder, of all processes"
     yield from _lines(folders, len(folders))
-    yield f"{'CPU s':>8}{'wall s':>8}{'tests':>7}  the dearest modules"
-    yield from _lines(modules, DEAREST)
+    yield f"{'CPU s':>8}{'wall s':>8}{'tests':>7}  the most expensive modules"
+    yield from _lines(modules, MODULES_SHOWN)
     total = sum(cost.cpu for cost in costs.values())
     yield f"{total:8.0f}{'':8}{sum(cost.tests for cost in costs.values()):7}  in all"
 

@@ -1,7 +1,7 @@
-"""Waiting for what is true in a moment, and ports for servers of one's own.
+"""Waiting for conditions, and free ports for servers.
 
-Ports: each process of the suite holds blocks of its own, by a lock that ends with it, so two
-processes never choose the same. They lie below those that the system gives to clients.
+Each process of the suite locks blocks of ports for itself, so two processes never get the same
+one; the lock ends with the process. The blocks lie below the range of client ports.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def accepts(port: int) -> bool:
 
 
 def until(condition: Callable[[], T], seconds: float = 30.0, what: object = "the condition") -> T:
-    """The first true answer of `condition`, asked again until the deadline; ever less often, as
-    asking keeps a server busy."""
+    """The first true answer of `condition`. Raises `AssertionError` after `seconds`.
+
+    It asks less often the longer it waits, since asking keeps a server busy."""
     began = time.monotonic()
     while True:
         answer = condition()

@@ -60,7 +60,7 @@ def test_each_module_has_its_own_and_a_shared_server_a_row() -> None:
     assert (rows["a/test_one.py"][1], rows["a/test_two.py"][1]) == (2, 1)
 
 
-def test_table_adds_up_folders_and_names_the_dearest_modules() -> None:
+def test_table_adds_up_folders_and_names_the_most_expensive_modules() -> None:
     costs = {f"a/test_{number}.py": Cost(number, 1.0, 2) for number in range(20)}
     lines = [" ".join(line.split()) for line in table(costs | {"(start)": Cost(5.0, 1.0, 0)})]
     assert lines[1:3] == ["190.0 20.0 40 a", "5.0 1.0 0 (start)"]
