@@ -30,8 +30,8 @@ def sign_in(name: str, password: str = "wrong", address: str = "192.0.2.1") -> i
     return Client(REMOTE_ADDR=address).post(reverse("signin"), form).status_code
 
 
-def tried(names: int) -> None:
-    """As if so many had been wrong once each, in rows: a door takes its time."""
+def write_tries(names: int) -> None:
+    """The rows of so many names that were wrong once each: a door takes its time."""
     now = timezone.now()
     AccessAttempt.objects.bulk_create(
         AccessAttempt(
@@ -45,7 +45,7 @@ def tried(names: int) -> None:
 def spray(tries: int) -> None:
     """Each with a name that is tried once, those from the limit on at the door. A turn that was
     taken then lasts until it passes."""
-    tried(ADDRESS_LIMIT - 1)
+    write_tries(ADDRESS_LIMIT - 1)
     for number in range(ADDRESS_LIMIT - 1, tries):
         sign_in(f"somebody-{number}")
     the_turn_lasts()
@@ -135,7 +135,7 @@ def test_rows_that_tests_make_are_those_that_the_door_makes() -> None:
         sign_in(f"somebody-{number}")
     by_the_door = made()
     AccessAttempt.objects.all().delete()
-    tried(3)
+    write_tries(3)
     assert made() == by_the_door
 
 
@@ -202,7 +202,7 @@ def test_one_program_that_never_gives_up_locks_nobody_else_out(viewer: User) -> 
 def test_signing_in_with_ones_own_account_does_not_forget_the_address(
     viewer: User,
 ) -> None:
-    tried(ADDRESS_LIMIT - 1)
+    write_tries(ADDRESS_LIMIT - 1)
     assert sign_in("viewer", PASSWORD) == 302
     sign_in("one-more")
     sign_in("who-takes-the-turn")
@@ -210,6 +210,7 @@ def test_signing_in_with_ones_own_account_does_not_forget_the_address(
     assert sign_in("viewer", PASSWORD) == 429
 
 
+@pytest.mark.postgres
 def test_what_was_typed_is_not_kept(viewer: User, clock: Clock) -> None:
     form = {"username": "viewer", "password": "nearly-right", "code": "123456"}
     Client(HTTP_USER_AGENT="x" * 300).post(reverse("signin") + "?token=abc", form)

@@ -191,6 +191,7 @@ def test_names_cannot_be_tried_without_end(club: Organization, admin: User) -> N
     assert statuses[-1] == 429
 
 
+@pytest.mark.postgres
 def test_who_was_too_slow_for_a_name_may_still_sign_in(
     club: Organization, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

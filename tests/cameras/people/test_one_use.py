@@ -31,13 +31,13 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 MAKE = f"""
 from cameras.models import *
 ours = Organization.objects.create(name="Once", slug="once")
-keeper = User.objects.get(username="keeper")
-Membership.objects.create(user=keeper, organization=ours, role="admin")
+host = User.objects.create_user("once-host")
+Membership.objects.create(user=host, organization=ours, role="admin")
 coded = User.objects.create_user("once-coded", password="{PASSWORD}")
 Membership.objects.create(user=coded, organization=ours, role="viewer")
 codes = SecondFactor.turn_on(coded, "{SECRET}", 0)
 linked = User.objects.create_user("once-linked")
-invitation = Invitation(organization=ours, name="Ann", role="viewer", created_by=keeper)
+invitation = Invitation(organization=ours, name="Ann", role="viewer", created_by=host)
 plaza = Camera.objects.get(organization__slug="demo-club", name="Plaza")
 print("MADE", SignInLink.issue(linked), invitation.issue(), codes[0], plaza.pk)
 """
@@ -87,10 +87,10 @@ def test_a_sign_in_link_signs_in_one_of_many(site: Installation, made: Made) -> 
 
 # A second one who comes while the first one's transaction is open, and waits for its row.
 SECOND = """
-import time
 from concurrent.futures import ThreadPoolExecutor
 from django.db import connection, connections, transaction
 from cameras.models import *
+from tests.waiting import until
 
 def second(deed):
     try:
@@ -98,22 +98,20 @@ def second(deed):
     finally:
         connections.close_all()
 
-def waits():
+def waits_for_us():
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        cursor.execute(
+            "SELECT 1 FROM pg_locks "
+            "WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
         return cursor.fetchone() is not None
-
-def until_it_waits():
-    until = time.monotonic() + 20
-    while not waits() and time.monotonic() < until:
-        time.sleep(0.01)
 """
 WAITING = """
-keeper = User.objects.get(username="keeper")
+host = User.objects.create_user("once-other-host")
 other = User.objects.create_user("once-other")
 ours = Organization.objects.create(name="Waiting", slug="once-waiting")
-Membership.objects.create(user=keeper, organization=ours, role="admin")
-invitation = Invitation(organization=ours, name="Bea", role="viewer", created_by=keeper)
+Membership.objects.create(user=host, organization=ours, role="admin")
+invitation = Invitation(organization=ours, name="Bea", role="viewer", created_by=host)
 invitation.issue()
 text = SignInLink.issue(other)
 
@@ -121,7 +119,7 @@ for claim in (lambda: SignInLink.claim(text) is not None, lambda: invitation.acc
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             first, late = claim(), pool.submit(second, claim)
-            until_it_waits()
+            until(waits_for_us, 60)
         print("CLAIMED", first, late.result())
 """
 
@@ -147,7 +145,7 @@ for number in range(2):
         with transaction.atomic():
             coming.take(0, bytes(PART))
             late = pool.submit(second, deed)
-            until_it_waits()
+            until(waits_for_us, 60)
         late.result()
     print("PARTS", WeightsPart.objects.filter(weights__organization=ours).count())
 ours.delete()
@@ -200,10 +198,11 @@ ODD = [
 ]  # fmt: skip
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("cookie", ODD, ids=range(len(ODD)))
 def test_an_odd_cookie_is_nobody(site: Installation, cookie: str) -> None:
     raw = f"sideline_session={cookie}; sideline_csrf={cookie[:99]}; messages={cookie[:99]}".encode()
-    with httpx.Client(base_url=site.url, timeout=20) as client:
+    with httpx.Client(base_url=site.url, timeout=60) as client:
         for path in ("/", "/signin", "/api/v1/cameras", "/admin/", "/chat"):
             answer = client.get(path, headers={"Cookie": raw})  # type: ignore[dict-item]
             assert answer.status_code in (200, 302, 401, 404), (path, answer.text)
@@ -211,18 +210,21 @@ def test_an_odd_cookie_is_nobody(site: Installation, cookie: str) -> None:
                 assert answer.headers["location"].startswith("/signin")
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("cookie", ODD, ids=range(len(ODD)))
 def test_an_odd_cookie_is_nobody_for_sockets(site: Installation, made: Made, cookie: str) -> None:
     url = f"{site.url.replace('http', 'ws')}/ws/stream/{made.camera}"
     headers = {"Cookie": f"sideline_session={cookie}", "Origin": site.url}
-    with pytest.raises(InvalidStatus) as refused, connect(url, additional_headers=headers):
-        pass
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, additional_headers=headers, open_timeout=60)
     assert refused.value.response.status_code == 403
 
 
+@pytest.mark.postgres
 def test_a_cookie_with_a_nul_is_nobody_for_sockets(site: Installation) -> None:
     """By hand: no client sends such a thing."""
-    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as wire:
+    before = len(site.logged())
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as wire:
         wire.sendall(
             b"GET /ws/stream/00000000-0000-4000-8000-000000000000 HTTP/1.1\r\n"
             b"Host: 127.0.0.1:%d\r\nOrigin: http://127.0.0.1:%d\r\nUpgrade: websocket\r\n"
@@ -232,7 +234,7 @@ def test_a_cookie_with_a_nul_is_nobody_for_sockets(site: Installation) -> None:
         )
         answered = wire.recv(4096)
     assert re.match(rb"HTTP/1.1 40[03] ", answered), answered
-    assert "Traceback" not in site.logged()
+    assert "Traceback" not in site.logged()[before:]
 
 
 @pytest.fixture
@@ -267,7 +269,7 @@ def test_a_weak_password_of_the_settings_is_refused(
     assert not User.objects.exists()
 
 
-def test_and_ends_the_start(folder: Path) -> None:
+def test_a_weak_password_of_the_settings_ends_the_start(folder: Path) -> None:
     with installed(folder, SIDELINE_DEMO="0", SIDELINE_ADMIN_PASSWORD="password") as house:
         with pytest.raises(AssertionError, match="SIDELINE_ADMIN_PASSWORD") as ended:
             house.serve()

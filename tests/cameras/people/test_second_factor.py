@@ -21,6 +21,8 @@ from cameras.models import (
     User,
 )
 from cameras.models.second_factor import PAUSE_MOST, Paused
+from cameras.views.passwords import NOT_PRESENT
+from cameras.views.people import WRONG_CODE
 from tests.cameras.pages.rows import PASSWORD, client_of
 from tests.cameras.people.codes import Clock, code, enrol, first_step, is_in
 
@@ -181,8 +183,9 @@ def test_turning_it_on_ends_other_browsers_and_sign_ins_but_not_tokens_of_the_li
 
 def test_turning_it_off_needs_a_code_or_the_password(viewer: User, clock: Clock) -> None:
     mine, off = enrol(viewer, clock), reverse("second-factor-off")
-    for wrong in ("no", "123456"):
-        assert mine.client.post(off, {"proof": wrong}).status_code == 200
+    for wrong, why in (("no", NOT_PRESENT), ("123456", WRONG_CODE)):
+        answer = mine.client.post(off, {"proof": wrong})
+        assert answer.context["proof_form"].errors == {"proof": [why]}
     assert SecondFactor.is_on(viewer)
     assert mine.client.post(off, {"proof": code(mine.secret, at=clock.now)}).status_code == 302
     assert not SecondFactor.is_on(viewer)
