@@ -1,4 +1,4 @@
-"""A device that pushes two secrets in turn, and all exits by which pictures leave."""
+"""A device that pushes two secrets in turn, all exits by which pictures leave, and their end."""
 
 from __future__ import annotations
 
@@ -33,10 +33,12 @@ def taken_after(socket: ClientConnection, ms: float) -> bool:
     return "jpeg" in message and message["timestamp"] > ms
 
 
-def lent(house: Installation, person: Person) -> tuple[dict[str, str], Callable[[], None]]:
-    """The bearer of a token that a person makes to watch with, and what revokes it."""
+def revocable(
+    house: Installation, person: Person, name: str = "To be revoked"
+) -> tuple[dict[str, str], Callable[[], None]]:
+    """The headers of a new token of a person, to watch with, and a function that revokes it."""
     tokens = f"{house.url}/api/v1/tokens"
-    wanted = {"name": "To be revoked", "scopes": ["read"]}
+    wanted = {"name": name, "scopes": ["read"]}
     made = httpx.post(tokens, json=wanted, headers=person.bearer, timeout=30)
     assert made.status_code == 201, made.text
 
@@ -49,7 +51,7 @@ def lent(house: Installation, person: Person) -> tuple[dict[str, str], Callable[
 
 def plays_until_withdrawn(house: Installation, cast: Cast) -> None:
     """A stream as MJPEG goes on, and ends after its token is revoked."""
-    bearer_, revoke = lent(house, cast["viewer"])
+    bearer_, revoke = revocable(house, cast["viewer"])
     url = f"{house.url}/api/v1/cameras/{cast.plaza}/stream.mjpeg"
     parts, revoked = 0, 0.0
     with httpx.stream("GET", url, headers=bearer_, timeout=60) as answer:

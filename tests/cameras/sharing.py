@@ -58,7 +58,7 @@ class Seen:
                     message = acknowledged(socket, 0.5)
                     if "state" in message:
                         self.states.append(message["state"])
-                    if age_ms(message) < 1000:
+                    if abs(age_ms(message)) < 1000:
                         self.frames.append((time.time(), message["timestamp"]))
 
     def since(self, moment: float) -> float | None:
@@ -114,11 +114,11 @@ class Club:
         self.ingests = [process for process in self.ingests if process.poll() is None]
         while len(self.ingests) < 2:
             self.ingests.append(self.house.spawn("ingest"))
-        until(lambda: self.shared([2, 2]), 30, "two cameras each")
+        until(lambda: self.leased_and_read_as([2, 2]), 30, "two cameras each")
         return self.ingests[0], self.ingests[1]
 
-    def shared(self, wanted: list[int]) -> bool:
-        """Whether so many cameras are leased by each process, and then, whether it reads them."""
+    def leased_and_read_as(self, wanted: list[int]) -> bool:
+        """Whether each process has leased so many cameras and reads as many."""
         leased = Counter(holder for holder in self.leases().values() if holder)
         return sorted(leased.values()) == wanted == sorted(self.shares().values())
 

@@ -123,7 +123,7 @@ def test_viewer_who_says_goodbye_while_behind_is_let_go(house: Installation, cas
 
 
 @pytest.mark.timing
-def test_viewer_who_says_goodbye_while_behind_costs_no_circles(
+def test_viewer_who_says_goodbye_while_behind_costs_no_busy_loop(
     house: Installation, cast: Cast
 ) -> None:
     for busy in goodbye_while_behind(house, cast, turning):

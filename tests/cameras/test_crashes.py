@@ -22,7 +22,7 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """The first test is the first who asks this server for a stream."""
+    """A server of this file's own."""
     with installed(tmp_path_factory.mktemp("crashes")) as own:
         own.serve()
         yield own
@@ -37,7 +37,10 @@ def cast(alone: Installation) -> Cast:
 def test_first_stream_of_a_process_ends_when_access_is_withdrawn(
     alone: Installation, cast: Cast
 ) -> None:
-    """What re-examines it must outlive the request by which it was started."""
+    """What re-examines it must outlive the request by which it was started.
+
+    The first test of this file: no other may ask this server for a stream before.
+    """
     plays_until_withdrawn(alone, cast)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import reports
+from cameras.ingest import reports, sharing
 from cameras.ingest.locks import LIFE_S
 from cameras.ingest.roll import Roll, connect
 from cameras.ingest.sharing import PATIENCE_S, TAKE_S, RedisLeases
@@ -32,7 +32,7 @@ def club(tmp_path_factory: pytest.TempPathFactory, redis: RedisServer) -> Iterat
 @pytest.mark.timing
 def test_second_process_gets_its_share_with_a_short_gap(club: Club) -> None:
     club.ingests = [club.house.spawn("ingest")]
-    until(lambda: club.shared([4]), 30, "all cameras")
+    until(lambda: club.leased_and_read_as([4]), 30, "all cameras")
     with club.watched() as seen:
         club.two()
         club.back(seen, time.time(), 10)
@@ -62,7 +62,7 @@ def test_process_that_slept_lets_go_of_what_it_lost(club: Club) -> None:
         print(f"MEASURED asleep {took:.2f} s, two readers for {time.time() - woke:.2f} s")
         assert time.time() - woke < 2
         assert not club.of(sleeper)
-        until(lambda: club.shared([2, 2]), 20, "two cameras each again")
+        until(lambda: club.leased_and_read_as([2, 2]), 20, "two cameras each again")
 
 
 @pytest.mark.timing
@@ -148,6 +148,8 @@ def fences(
     numbers = itertools.count(1)
     claimed = lambda cameras: dict.fromkeys(cameras, next(numbers))  # noqa: E731
     monkeypatch.setattr(reports, "claim_fences", claimed)
+    # There is no supervisor here that says again and again what is wanted.
+    monkeypatch.setattr(sharing, "TOLD_S", 600)
     return numbers
 
 
@@ -162,6 +164,27 @@ async def test_refused_write_is_answered_by_a_higher_fence(fences: itertools.cou
         await stays_soon(lambda: leases.fence("c") == 3)
 
 
+@contextlib.asynccontextmanager
+async def an_idle_process(url: str) -> AsyncIterator[None]:
+    """A process that gives signs of life and takes no camera."""
+    client = connect(url)
+    idle = Roll(client, "idle")
+
+    async def call() -> None:
+        while True:
+            await idle.call()
+            await asyncio.sleep(0.2)
+
+    task = asyncio.create_task(call())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await idle.leave()
+        await client.aclose()
+
+
 async def test_camera_that_nobody_takes_is_read_beyond_the_share(
     fences: itertools.count[int], settings: Any
 ) -> None:
@@ -170,22 +193,12 @@ async def test_camera_that_nobody_takes_is_read_beyond_the_share(
         await soon(lambda: leases.fence("c") == 1, 60)
         leases.want({"c", "d"})
         await soon(lambda: leases.fence("d") == 2, 60)
-        client = connect(settings.REDIS_URL)
-        other = Roll(client, "idle")
-        try:
-            await other.call()
+        async with an_idle_process(settings.REDIS_URL):
             await soon(lambda: leases.leaving, 60)
             (given,) = leases.leaving
             await leases.release(given)
-            async with asyncio.timeout(60):
-                while leases.fence(given) is None:
-                    await other.call()
-                    await asyncio.sleep(0.2)
-            await other.call()
+            await soon(lambda: leases.fence(given) is not None, 60)
             await stays_soon(lambda: not leases.leaving)  # it is not offered again at once
-        finally:
-            await other.leave()
-            await client.aclose()
 
 
 async def test_camera_stays_where_it_is_until_its_reader_has_ended(

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.cameras.added import added
+from tests.cameras.added import added, worker
 from tests.cameras.exits import EXITS, Device, Found, bearer, by_v1, mask
 from tests.installation import KEEPER, Installation, submit
 from tests.masked import MASKS, is_covered, is_loud
@@ -194,12 +194,12 @@ def test_who_joins_a_silent_camera_gets_no_picture_from_before_the_masks(
     with watching(house, camera, headers=bearer(house), v1=True) as keeps_it:
         with Device(house, camera, "v1"):
             assert is_loud(_first(keeps_it))
+        former = worker(house, camera)
         mask(house, camera)
-        with (
-            watching(house, camera, headers=bearer(house), v1=True) as late,
-            Device(house, camera, "v1"),
-        ):
-            assert is_covered(_first(late)), "an old picture"
+        with watching(house, camera, headers=bearer(house), v1=True) as late:
+            until(lambda: worker(house, camera) not in (None, former), 60, "a new reader")
+            with Device(house, camera, "v1"):
+                assert is_covered(_first(late)), "an old picture"
 
 
 def test_masks_that_are_drawn_again_at_once_hold_for_who_comes_then(

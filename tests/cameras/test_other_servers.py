@@ -70,13 +70,10 @@ class Other:
 
 @pytest.fixture(scope="module")
 def apart(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, redis: RedisServer
 ) -> Iterator[tuple[Installation, Cast]]:
     """An ingest process on Redis, which any web process can show."""
-    with (
-        RedisServer(tmp_path_factory.mktemp("redis")) as redis,
-        installed(tmp_path_factory.mktemp("others"), REDIS_URL=redis.url) as house,
-    ):
+    with installed(tmp_path_factory.mktemp("others"), REDIS_URL=redis.url) as house:
         house.serve()
         house.spawn("ingest")
         yield house, assemble(house, "others")

@@ -79,6 +79,7 @@ def test_second_web_process_shows_the_same_frames(
     assert ours & theirs
 
 
+@pytest.mark.timing  # a pushed picture is shown for 10 s
 @pytest.mark.parametrize("query", ["", "?width=320"])
 def test_newcomer_elsewhere_gets_the_picture_that_others_have(
     web: Installation, second: Installation, cast: Cast, query: str
@@ -95,7 +96,7 @@ def test_newcomer_elsewhere_gets_the_picture_that_others_have(
         assert shown(here) == newer, "the former one once for each"
 
 
-@pytest.mark.postgres
+@pytest.mark.timing  # a pushed picture is stale after 3 s and offline after 10
 def test_pushed_frame_goes_through_ingest_and_is_shown_old_with_its_age_or_not_at_all(
     web: Installation, cast: Cast
 ) -> None:
@@ -124,6 +125,7 @@ def test_pushed_frame_goes_through_ingest_and_is_shown_old_with_its_age_or_not_a
         assert abs(int(pixels(seen["frame"]).mean()) - 150) < 6
 
 
+@pytest.mark.extended
 def test_restart_of_redis_is_survived(web: Installation, cast: Cast, redis: RedisServer) -> None:
     """Viewers see *stale*, then pictures again; nobody reconnects. How soon: test_leases.py."""
 

@@ -120,6 +120,7 @@ def says(socket: ClientConnection, state: str) -> bool:
     return bool(acknowledged(socket, 60).get("state") == state)
 
 
+@pytest.mark.extended
 def test_crashed_worker_comes_back(house: Installation, cast: Cast) -> None:
     """Without a word of it to who watches but that no picture came for a while."""
     with (
@@ -134,6 +135,7 @@ def test_crashed_worker_comes_back(house: Installation, cast: Cast) -> None:
         until(lambda: taken_after(socket, killed + 500), 60, "frames of a new worker")
 
 
+@pytest.mark.extended
 def test_viewers_are_told_when_ingest_falls_silent(house: Installation, cast: Cast) -> None:
     """The whole ingest process is frozen: the web side itself says that the picture is stale."""
     silence_told(house, cast)
@@ -142,6 +144,16 @@ def test_viewers_are_told_when_ingest_falls_silent(house: Installation, cast: Ca
 @pytest.mark.timing
 def test_silence_of_ingest_is_told_within_five_seconds(house: Installation, cast: Cast) -> None:
     assert silence_told(house, cast) < 4.5
+
+
+@pytest.mark.timing
+def test_killed_ingest_is_back_within_ten_seconds(house: Installation, cast: Cast) -> None:
+    with watching(house, cast.key, v1=True) as socket:
+        until(lambda: "jpeg" in acknowledged(socket, 30), 30, "a frame")
+        (ingest,) = house.children("manage.py ingest")
+        ingest.kill()
+        killed = time.time() * 1000
+        until(lambda: taken_after(socket, killed + 500), 10, "frames of a new process")
 
 
 def silence_told(house: Installation, cast: Cast) -> float:

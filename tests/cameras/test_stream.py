@@ -96,7 +96,7 @@ def test_pictures_are_new(house: Installation, cast: Cast) -> None:
     """For who joins, and for who has let frames go by."""
     with watching(house, cast.plaza, headers=cast["viewer"].bearer) as socket:
         ages = [age_ms(frame(socket)) for _ in range(8)]
-        assert ages[-1] < 2000
+        assert abs(ages[-1]) < 2000
     with watching(house, cast.plaza, headers=cast["viewer"].bearer, v1=True) as socket:
         held = [_next_picture(socket), _next_picture(socket)]
         time.sleep(1.5)
@@ -226,13 +226,13 @@ def test_withdrawn_access_closes_open_streams(house: Installation) -> None:
 
 def test_permessage_deflate_is_not_negotiated(house: Installation, cast: Cast) -> None:
     url = f"ws://127.0.0.1:{house.port}/ws/stream/{cast.key}"
-    with connect(url, max_size=None, proxy=None, compression="deflate") as socket:
+    with connect(url, max_size=None, proxy=None, compression="deflate", open_timeout=60) as socket:
         assert "Sec-WebSocket-Extensions" not in socket.response.headers  # type: ignore[union-attr]
         frame(socket)
 
 
 def test_quoted_subprotocol_is_none_that_we_speak(house: Installation, cast: Cast) -> None:
-    with socket.create_connection(("127.0.0.1", house.port), 10) as raw:
+    with socket.create_connection(("127.0.0.1", house.port), 60) as raw:
         raw.sendall(
             f"GET /ws/stream/{cast.key} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"

@@ -16,6 +16,7 @@ from tests.cameras.audit.reading import ask, entries, open_views
 from tests.installation import KEEPER, Installation, installed, submit
 from tests.people import Cast, assemble
 from tests.sockets import frame, watching
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +112,8 @@ def test_sockets_and_pages_say_the_same(behind: tuple[Installation, Cast]) -> No
         frame(socket, 20)
         assert [row["address"] for row in open_views(house, cast.plaza)] == ["203.0.113.9"]
     snapshot = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
-    answer = httpx.get(snapshot, headers=forwarded | cast["viewer"].bearer, timeout=30)
-    assert answer.status_code == 200
+    headers = forwarded | cast["viewer"].bearer
+    until(lambda: httpx.get(snapshot, headers=headers).status_code == 200, 60, "a picture")
     taken = entries(house, cast.plaza, "take snapshot")
     assert [entry["address"] for entry in taken] == ["203.0.113.9"]
 

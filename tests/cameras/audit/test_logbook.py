@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -160,15 +161,17 @@ async def crowd_watches(house: Installation, name: str) -> list[float]:
         "ping_interval": None,
     }
     gaps: list[float] = []
+    newest = 0
 
     def ours(rows: Any) -> list[dict[str, Any]]:
         """Those of them that are not of tests before."""
         return [row for row in rows(house, cast.plaza) if row["started_at"] > came_at]
 
     async def watch(socket: Any) -> None:
+        nonlocal newest
         while True:
             began = time.monotonic()
-            await socket.recv()
+            newest = json.loads(await socket.recv())["timestamp"]
             gaps.append(time.monotonic() - began)
 
     async with connect(address, **how) as early:
@@ -181,6 +184,8 @@ async def crowd_watches(house: Installation, name: str) -> list[float]:
         try:
             assert len(crowd) == CLUB, [one for one in came if one not in crowd][:3]
             await asyncio.gather(*(socket.recv() for socket in crowd))
+            here = time.time() * 1000
+            await soon(lambda: newest > here, 60)
             rows = await asyncio.to_thread(ours, open_views)
             assert [row["who"] for row in rows] == ["stream key “test”"] * (CLUB + 1)
         finally:

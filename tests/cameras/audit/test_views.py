@@ -166,7 +166,7 @@ def test_a_stop_writes_what_is_open(folder: os.PathLike[str]) -> None:
             snapshot = f"{own.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
             with httpx.Client(headers=cast["viewer"].bearer, timeout=30) as viewer:
                 for _ in range(3):
-                    assert viewer.get(snapshot).status_code == 200
+                    until(lambda: _well(viewer.get(snapshot)), 60, "a picture")
             over = datetime.now(UTC)
             server.terminate()
             server.wait(30)
@@ -187,13 +187,11 @@ def _age(own: Installation, seconds: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Installation]]:
+def two(
+    tmp_path_factory: pytest.TempPathFactory, redis: RedisServer
+) -> Iterator[tuple[Installation, Installation]]:
     """Two web processes, which share a database and Redis, and one that reads cameras."""
-    folder = tmp_path_factory.mktemp("two")
-    with (
-        RedisServer(folder) as redis,
-        installed(tmp_path_factory.mktemp("first"), REDIS_URL=redis.url) as first,
-    ):
+    with installed(tmp_path_factory.mktemp("first"), REDIS_URL=redis.url) as first:
         first.serve()
         first.spawn("ingest")
         with beside(first) as second:
