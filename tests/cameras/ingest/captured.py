@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cameras.ingest.capture import Capture
 from cameras.ingest.detector import Detector
+from cameras.ingest.freshness import Health
 from cameras.ingest.pictures import Picture
 from cameras.ingest.push import Push
 
@@ -24,6 +25,19 @@ def captured(
         yield camera
     finally:
         assert camera.stop(60)
+
+
+def losses(camera: Capture) -> list[Health]:
+    """What is said of the camera at each loss from now on: it may be back before anybody asks."""
+    said: list[Health] = []
+    lost = camera._freshness.lost
+
+    def note(reason: str, attempt: int) -> None:
+        lost(reason, attempt)
+        said.append(camera.health())
+
+    camera._freshness.lost = note  # type: ignore[method-assign]
+    return said
 
 
 def pictures(camera: Capture, count: int) -> list[Picture]:

@@ -11,15 +11,36 @@ from pathlib import Path
 import pytest
 
 from cameras.ingest.capture import Capture, backoff
-from tests.cameras.ingest.captured import captured, people, pictures, state
-from tests.servers import ffmpeg, http_camera, rtsp_server
+from tests.cameras.ingest.captured import captured, losses, people, pictures, state
+from tests.servers import HTTPCamera, RTSPServer, ffmpeg, http_camera, rtsp_server
 from tests.waiting import until
 
 
-def until_told(camera: Capture, reason: str) -> None:
-    """Wait until this is said of a camera that is stale for the moment."""
-    health = until(lambda: (now := camera.health()).reason == reason and now, what=reason)
-    assert health.state == "stale"
+def dies_and_is_found_again(server: RTSPServer, camera: Capture, seconds: float) -> None:
+    server.kill()
+    until(lambda: camera.health().attempt > 0)
+    server.start()
+    until(lambda: state(camera) == "live", seconds)
+
+
+def ends_and_is_found_again(server: HTTPCamera, camera: Capture, seconds: float) -> None:
+    said = losses(camera)
+    server.ending = True
+    until(lambda: said)
+    server.ending = False
+    until(lambda: state(camera) == "live", seconds)
+    assert said[0].state == "stale"
+    assert said[0].reason == "The camera ended the stream; connecting again."
+
+
+def freezes_and_thaws(server: HTTPCamera, camera: Capture, seconds: float) -> None:
+    asked = len(server.requests)
+    server.frozen = True
+    health = until(lambda: (now := camera.health()).state == "stale" and now)
+    assert health.fps == 0
+    server.frozen = False
+    until(lambda: state(camera) == "live", seconds)
+    assert len(server.requests) == asked, "on the same connection"
 
 
 def test_rtsp_footage_has_people_in_it_and_comes_back_after_freeze_and_death() -> None:
@@ -36,21 +57,19 @@ def test_rtsp_footage_has_people_in_it_and_comes_back_after_freeze_and_death() -
         assert health.since == health.last_frame
         assert "No picture for a while" in health.reason
 
-        server.kill()
-        until(lambda: camera.health().attempt > 0)
-        server.start()
-        until(lambda: state(camera) == "live", 60)
+        dies_and_is_found_again(server, camera, 60)
         assert people(pictures(camera, 1)[0]) >= 3
 
 
 @pytest.mark.timing
-def test_a_frozen_rtsp_camera_is_stale_after_three_seconds() -> None:
+def test_an_rtsp_camera_is_stale_after_three_seconds_and_soon_found_again() -> None:
     with rtsp_server() as server, captured("rtsp", server.url) as camera:
         pictures(camera, 12)
         server.freeze()
         frozen = time.monotonic()
         until(lambda: state(camera) == "stale", 4.5)
         assert 2.5 < time.monotonic() - frozen < 3.6
+        dies_and_is_found_again(server, camera, 12)
 
 
 @pytest.mark.soak
@@ -70,10 +89,7 @@ def test_a_frozen_rtsp_server_is_left_after_ten_seconds_and_found_again() -> Non
 def test_mjpeg_footage_has_people_in_it_and_recovers_from_its_end() -> None:
     with http_camera() as server, captured("http", server.url) as camera:
         assert people(pictures(camera, 10)[-1]) >= 3
-        server.ending = True
-        until_told(camera, "The camera ended the stream; connecting again.")
-        server.ending = False
-        until(lambda: state(camera) == "live")
+        ends_and_is_found_again(server, camera, 60)
 
 
 @pytest.mark.timing
@@ -114,8 +130,11 @@ def recording(folder: Path) -> Iterator[Capture]:
 
 def test_mp4_over_http_plays_and_its_end_is_an_end(tmp_path: Path) -> None:
     with recording(tmp_path) as camera:
+        said = losses(camera)
         assert people(pictures(camera, 5)[-1]) >= 3
-        until_told(camera, "The camera ended the recording; connecting again.")
+        until(lambda: said)
+        assert said[0].state == "stale"
+        assert said[0].reason == "The camera ended the recording; connecting again."
 
 
 @pytest.mark.timing
@@ -133,13 +152,15 @@ def test_mpeg_ts_over_http_plays() -> None:
 def test_an_mjpeg_camera_that_freezes_goes_stale_and_live_again_on_the_same_connection() -> None:
     with http_camera() as server, captured("http", server.url) as camera:
         pictures(camera, 3)
-        asked = len(server.requests)
-        server.frozen = True
-        health = until(lambda: (now := camera.health()).state == "stale" and now)
-        assert health.fps == 0
-        server.frozen = False
-        until(lambda: state(camera) == "live")
-        assert len(server.requests) == asked
+        freezes_and_thaws(server, camera, 60)
+
+
+@pytest.mark.timing
+def test_an_mjpeg_camera_is_live_soon_after_it_thaws_and_after_it_ended() -> None:
+    with http_camera() as server, captured("http", server.url) as camera:
+        pictures(camera, 3)
+        freezes_and_thaws(server, camera, 2)
+        ends_and_is_found_again(server, camera, 6)
 
 
 def test_a_camera_that_does_not_open_is_offline_with_a_reason() -> None:
@@ -183,10 +204,10 @@ def test_a_picture_that_a_slow_reader_gets_is_fresh() -> None:
 
 def test_native_code_that_does_not_come_back_is_told() -> None:
     camera = Capture("demo", "", media_root=Path("."), allow_loopback=True)
-    with camera._stream._native("The camera does not open.", 60):
+    with camera._stream._native("It hangs.", 60):
         assert camera.stuck() is None
-    with camera._stream._native("The camera does not open.", -1):
-        assert camera.stuck() == "The camera does not open."
+    with camera._stream._native("It hangs.", -1):
+        assert camera.stuck() == "It hangs."
     assert camera.stuck() is None
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from cameras.ingest import decoding
-from cameras.ingest.capture import Capture
 from cameras.ingest.pictures import Picture
 from cameras.ingest.probe import test_connection as tried
 from cameras.live.jpeg import FrameError, jpeg_size
+from tests.cameras.ingest.captured import captured
 from tests.cameras.ingest.hand import Hand, is_frame, worker
 from tests.servers import plaza_jpegs
 from tests.waiting import until
@@ -158,14 +158,10 @@ def vast(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_film_of_vast_pictures_is_not_shown(vast: Path) -> None:
-    capture = Capture("file", "vast.avi", media_root=vast, allow_loopback=True)
-    capture.start()
-    try:
+    with captured("file", "vast.avi", vast) as capture:
         until(lambda: capture.health().reason.startswith("The camera's pictures are"))
         assert "8000×6000" in capture.health().reason
         assert capture.slot.newest() is None
-    finally:
-        assert capture.stop()
     answer = tried("file", "vast.avi", media_root=vast, allow_loopback=True, timeout=60)
     assert not answer.ok
     assert "40 megapixels" in answer.sentence
@@ -199,14 +195,9 @@ def test_a_stream_that_grows_on_the_way_is_left(monkeypatch: pytest.MonkeyPatch)
 
     real = module.open_capture
     monkeypatch.setattr(module, "open_capture", lambda opening: Growing(real(opening)))
-    capture = Capture("demo", "", media_root=Path(), allow_loopback=True)
-    capture.rate = 30
-    capture.start()
-    try:
+    with captured("demo", rate=30) as capture:
         until(lambda: "20000×432" in capture.health().reason, what="it is left")
         assert Growing.retrieved
-    finally:
-        assert capture.stop()
 
 
 def test_a_worker_has_an_end_to_its_memory() -> None:

@@ -14,13 +14,13 @@ import pytest
 
 from cameras.ingest import dialing, egress
 from cameras.ingest.addresses import _OPTIONS, Opening, resolve
-from cameras.ingest.capture import Capture
 from cameras.ingest.diagnosis import explain
 from cameras.ingest.opening import open_capture
 from cameras.ingest.relay import Relay
 from cameras.ingest.rtsp import BESIDE, MALFORMED
 from cameras.ingest.sources import Address
 from tests.bench import relay as bench
+from tests.cameras.ingest.captured import captured, losses, state
 from tests.cameras.ingest.hand import is_live, worker
 from tests.rtsp import RTSPCamera, rtsp_camera
 from tests.servers import rtsp_server
@@ -105,19 +105,16 @@ def test_ffmpeg_by_itself_does_not_follow_either_with_the_options_it_is_given(st
 
 def test_a_camera_that_leads_on_while_it_plays_is_left_with_the_reason() -> None:
     with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other:
-        capture = Capture("rtsp", camera.url, **OPEN)
-        capture.start()
-        try:
-            until(lambda: capture.health().state == "live")
+        with captured("rtsp", camera.url) as capture:
+            until(lambda: state(capture) == "live")
+            said = losses(capture)
             camera.interruption = (
                 f"REDIRECT {camera.url} RTSP/1.0\r\nCSeq: 1\r\nLocation: {other.url}\r\n\r\n"
             ).encode()
-            until(lambda: capture.health().attempt > 0)
-            assert f"sends viewers on to 127.0.0.2:{other.port};" in capture.health().reason
-            until(lambda: capture.health().state == "live")
+            until(lambda: said)
+            assert f"sends viewers on to 127.0.0.2:{other.port};" in said[0].reason
+            until(lambda: state(capture) == "live")
             assert other.connections == 0
-        finally:
-            assert capture.stop()
 
 
 def test_other_requests_of_a_camera_disturb_nothing() -> None:

@@ -100,9 +100,7 @@ def test_a_server_that_asks_to_go_elsewhere_is_cut_off() -> None:
 )
 def test_what_could_be_read_in_two_ways_is_cut(stream: bytes) -> None:
     assert refusal(OK, stream) == MALFORMED
-    step = 1 + len(stream) // 500
-    parts = (stream[at : at + step] for at in range(0, len(stream), step))
-    assert refusal(OK, *parts) == MALFORMED
+    assert refusal(OK, *(bytes([byte]) for byte in stream)) == MALFORMED
 
 
 def test_what_is_no_rtsp_at_all_is_cut_at_its_first_line() -> None:
@@ -230,7 +228,7 @@ def cuts_change_nothing(pieces: list[bytes], cuts: list[int]) -> None:
     assert outcome([stream[a:b] for a, b in pairwise(places)]) == outcome([stream])
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [300, pytest.param(2000, marks=pytest.mark.soak)])
 def test_how_a_stream_is_cut_into_reads_changes_nothing(count: int) -> None:
     tried = given(PIECES, st.lists(st.integers(0, 200), max_size=8))(cuts_change_nothing)
     settings(max_examples=count, deadline=None)(tried)()

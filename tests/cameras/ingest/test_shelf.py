@@ -12,6 +12,7 @@ import pytest
 
 from cameras.ingest import shelf as shelving
 from cameras.ingest.labels import DEFAULT_CLASSES
+from cameras.ingest.own import sight as seeing
 from cameras.ingest.own import terms
 from cameras.ingest.own.sight import Sight
 from cameras.ingest.shelf import Shelf
@@ -25,12 +26,17 @@ def test_pictures_go_on_while_a_model_fails_and_it_is_told_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a dark picture it computes for ever; the shipped weights take over at once."""
-    monkeypatch.setattr(terms, "ANSWER_S", 1.5)
+    monkeypatch.setattr(terms, "ANSWER_S", 60)
+    monkeypatch.setattr(seeing, "AGAIN_S", 60)
     told: list[tuple[str, str]] = []
     sight = Sight(0.4, DEFAULT_CLASSES, lambda model, why: told.append((model, why)))
-    sight.use(own(tmp_path, brought.endless(below=0.3)))
+    model = own(tmp_path, brought.endless(below=0.3))
+    sight.use(model)
     try:
         assert [one.label for one in sight.detect(picture(RED, 64, 32))] == ["red thing"]
+        monkeypatch.setattr(terms, "ANSWER_S", 1)  # none comes
+        sight.use(None)  # its process is told the limit when it begins
+        sight.use(model)
         assert sight.detect(picture((0, 0, 0), 0, 0, 100)) == []
         assert told == [("the model", "It took longer than a detector may.")]
         people = [one.label for one in sight.detect(plaza(50))]

@@ -8,13 +8,14 @@ import sys
 import termios
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.live.frames import jpeg_size
 from tests.cameras.ingest.hand import Hand, is_frame, is_live, worker
-from tests.servers import http_camera, plaza_jpegs
+from tests.servers import http_camera, plaza_jpegs, silent_server
 from tests.waiting import until
 
 STUCK = (  # an open that takes a minute, as native code can
@@ -138,16 +139,27 @@ def test_a_worker_that_follows_a_stuck_one_waits_before_it_opens() -> None:
 def test_a_worker_stuck_in_native_code_says_so_and_asks_to_be_started_again() -> None:
     with worker(command=STUCK) as hand:
         states = [header for header, _ in hand.packets(60) if header["type"] == "state"]
-        assert states[-1]["reason"].startswith("The camera")
+        assert states[-1]["reason"] == "The camera does not open."
         assert hand.process.wait(30) == 75
 
 
-def test_the_worker_ends_when_its_link_closes() -> None:
-    for config in ({}, {"kind": "rtsp", "source": "rtsp://192.0.2.1/x"}, {"kind": "push"}):
-        with worker(**config) as hand:
-            hand.first(lambda h: h["type"] == "state")
-            hand.link.close()
-            assert hand.process.wait(30) == 0
+def ends_with_its_link(seconds: float, **config: Any) -> None:
+    with worker(**config) as hand:
+        hand.first(lambda h: h["type"] == "state")
+        hand.link.close()
+        assert hand.process.wait(seconds) == 0
+
+
+@pytest.mark.parametrize("kind", ["demo", "push"])
+def test_the_worker_ends_when_its_link_closes(kind: str) -> None:
+    ends_with_its_link(30, kind=kind)
+
+
+@pytest.mark.parametrize("seconds", [30, pytest.param(3, marks=pytest.mark.timing)])
+def test_a_worker_that_still_connects_ends_when_its_link_closes(seconds: float) -> None:
+    """FFmpeg waits five seconds for an answer, and is not waited for."""
+    with silent_server() as port:
+        ends_with_its_link(seconds, kind="rtsp", source=f"rtsp://127.0.0.1:{port}/x")
 
 
 def test_ctrl_c_is_left_to_the_supervisor_and_sigterm_ends_it() -> None:
