@@ -12,12 +12,13 @@ import tempfile
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from httpx._transports import default as _httpx
 
+from tests.prepared import is_setting
 from tests.processes import die_with_parent
 
 _data = tempfile.TemporaryDirectory(prefix="sideline-suite-")
-for _name in [name for name in os.environ if name.startswith("SIDELINE_")]:
-    del os.environ[_name]
-os.environ.pop("REDIS_URL", None)
+for _name in filter(is_setting, [*os.environ]):
+    if _name != "DATABASE_URL":  # the database that this run is about
+        del os.environ[_name]
 os.environ["SIDELINE_DATA_DIR"] = _data.name
 
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -19,10 +19,10 @@ import psutil
 
 from tests import ROOT
 from tests.forkserver import Fork, fork
-from tests.prepared import DATABASE, KEEPER, first_rows, static_files, tables
-from tests.processes import bound
+from tests.prepared import DATABASE, KEEPER, first_rows, static_files, tables, without_settings
+from tests.processes import bound, command_line
 from tests.waiting import free_port, until
-from tests.with_postgres import EMPTY, FIRST_ROWS, TABLES, copied, fill
+from tests.with_postgres import EMPTY, FIRST_ROWS, TABLES, copied, fill, is_empty
 
 Process = subprocess.Popen[bytes] | Fork
 
@@ -34,7 +34,7 @@ class Installation:
         self.folder = folder
         self.port = free_port()
         self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("SIDELINE_")},
+            **without_settings(),
             "SIDELINE_DATA_DIR": str(folder),
             "SIDELINE_PORT": str(self.port),
             "SIDELINE_ALLOW_LOOPBACK_SOURCES": "1",
@@ -90,10 +90,18 @@ class Installation:
 
     def prepare(self, with_rows: bool = True) -> None:
         """Give a database that is empty its tables, and the rows of a first start."""
+        if not self.is_empty():
+            return
         if url := self.environment.get("DATABASE_URL"):
             fill(url, FIRST_ROWS if with_rows else TABLES)
-        elif not (self.folder / DATABASE).exists():
+        else:
             shutil.copy(first_rows() if with_rows else tables(), self.folder / DATABASE)
+
+    def is_empty(self) -> bool:
+        """Whether its database has no tables yet."""
+        if url := self.environment.get("DATABASE_URL"):
+            return is_empty(url)
+        return not (self.folder / DATABASE).exists()
 
     def serve(self, new: bool = False) -> Process:
         """Start the server and wait until it answers.
@@ -117,7 +125,7 @@ class Installation:
         for process in self.processes:
             with contextlib.suppress(psutil.Error):
                 found += psutil.Process(process.pid).children(recursive=True)
-        return [child for child in found if what in _command_line(child)]
+        return [child for child in found if what in command_line(child)]
 
     def answers(self) -> bool:
         """True once the server answers; fails at once where it has ended."""
@@ -165,12 +173,6 @@ class Installation:
     def logged(self) -> str:
         """All that its processes printed."""
         return self.log.read_text()
-
-
-def _command_line(process: psutil.Process) -> str:
-    with contextlib.suppress(psutil.Error):
-        return " ".join(process.cmdline())
-    return ""  # gone meanwhile
 
 
 def submit(client: httpx.Client, page: httpx.Response, fields: dict[str, str]) -> httpx.Response:

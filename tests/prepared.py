@@ -75,13 +75,17 @@ def _made(
 
 def _environment(folder: Path) -> dict[str, str]:
     """On SQLite whatever database the run is about, and with no setting of its developer."""
-    kept = {name: value for name, value in os.environ.items() if not is_setting(name)}
-    return kept | first_start(folder)
+    return without_settings() | first_start(folder)
 
 
 def is_setting(name: str) -> bool:
     """Whether the product reads this variable of the environment."""
     return name.startswith("SIDELINE_") or name in ("DATABASE_URL", "REDIS_URL")
+
+
+def without_settings() -> dict[str, str]:
+    """This process's environment without what the product reads."""
+    return {name: value for name, value in os.environ.items() if not is_setting(name)}
 
 
 def first_start(folder: Path) -> dict[str, str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+from collections.abc import Iterable
+
+import psutil
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -36,3 +40,21 @@ def bound(*command: str) -> list[str]:
     Not if that is gone before the command has begun: a gap of a millisecond.
     """
     return ["setpriv", "--pdeathsig", "KILL", "--", *command]
+
+
+def living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those still running; one that waits for its parent to notice has ended."""
+    return [process for process in processes if _lives(process)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def command_line(process: psutil.Process) -> str:
+    """What it was started with; empty where it has ended."""
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""

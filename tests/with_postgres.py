@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 
 from tests import ROOT
-from tests.prepared import FIRST_START, first_start, is_setting, static_files
+from tests.prepared import FIRST_START, first_start, static_files, without_settings
 from tests.processes import bound
 from tests.waiting import free_port, until
 
@@ -75,7 +75,6 @@ def cluster() -> Iterator[tuple[str, int]]:
 
 def make_templates(url: str) -> None:
     """Two databases that others are copied from."""
-    kept = {name: value for name, value in os.environ.items() if not is_setting(name)}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "static").symlink_to(static_files(), target_is_directory=True)
@@ -86,7 +85,7 @@ def make_templates(url: str) -> None:
             environment = first_start(folder) | {"DATABASE_URL": copied(url, template, source)}
             subprocess.run(
                 [sys.executable, "manage.py", *command],
-                cwd=ROOT, env=kept | environment, check=True,
+                cwd=ROOT, env=without_settings() | environment, check=True,
             )  # fmt: skip
 
 
@@ -97,12 +96,15 @@ def copied(url: str, name: str, template: str = TABLES) -> str:
     return _sibling(url, name)
 
 
-def fill(url: str, template: str) -> None:
-    """Let an empty database be as the template; leave any other as it is."""
+def is_empty(url: str) -> bool:
+    """Whether a database has no tables."""
     with psycopg.connect(url) as connection:
         query = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-        if connection.execute(query).fetchone() != (0,):
-            return
+        return connection.execute(query).fetchone() == (0,)
+
+
+def fill(url: str, template: str) -> None:
+    """Let a database be as the template, whatever it was before."""
     name, server = url.rpartition("/")[2], _sibling(url, "postgres")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name}")

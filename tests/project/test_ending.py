@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.installation import Installation, Process, installed
+from tests.processes import living
 from tests.waiting import until
 
 BOUND_S = 3.0
@@ -31,11 +32,6 @@ def running(process: Process, what: str, megabytes: int = 0) -> psutil.Process:
     child = until(found, 60, what)
     assert child is not None
     return child
-
-
-def living(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those still running; one that waits for its parent to notice has ended."""
-    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
 def interrupt(installation: Installation, process: Process) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import psutil
 import pytest
 
 from tests import ROOT
-from tests.processes import bound
+from tests.processes import bound, command_line, living
 from tests.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -66,7 +65,7 @@ def test_kill_leaves_nothing(tmp_path: Path, workers: int, postgres: bool) -> No
         until(lambda: there.exists() or run.poll() is not None, 200, "all its processes")
         assert run.poll() is None, (tmp_path / "log.txt").read_text()
         begun = psutil.Process(run.pid).children(recursive=True)
-        names = " ".join(" ".join(one.cmdline()) for one in begun)
+        names = " ".join(map(command_line, begun))
         for what in ("chromium", "redis-server", "nginx", "gst_rtsp_loop", "manage.py ingest",
                      "manage.py serve", "cameras.ingest.worker", "tests.forkserver",
                      *(["bin/postgres"] if postgres else [])):  # fmt: skip
@@ -75,12 +74,4 @@ def test_kill_leaves_nothing(tmp_path: Path, workers: int, postgres: bool) -> No
         run.send_signal(signal.SIGKILL)
         run.wait()
     _, alive = psutil.wait_procs(begun, 20)
-    assert [name for one in alive if (name := _living(one))] == []
-
-
-def _living(process: psutil.Process) -> str:
-    """What it is called; empty where it has ended, be it reaped or not."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return " ".join(process.cmdline()) or process.name()
-    return ""
+    assert [command_line(one) or one for one in living(alive)] == []
