@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from tests.installation import Installation, installed, submit
 from tests.processes import bound
 from tests.project.backups.holdings import KEYS, mode
+from tests.sockets import frame, watching
 from tests.waiting import until
 
 NOBODY = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
@@ -72,11 +74,35 @@ def people_with_a_password(installation: Installation) -> list[str]:
     return installation.manage("shell", "-v0", "-c", script).split()
 
 
+def demo_cameras(installation: Installation) -> list[list[Any]]:
+    """Of each: its id, whether it detects, and what."""
+    script = (
+        "import json; from cameras.models import Camera\n"
+        "found = Camera.objects.filter(kind='demo').values_list('id', 'detect', 'classes')\n"
+        "print(json.dumps([[str(pk), *facts] for pk, *facts in found]))"
+    )
+    made: list[list[Any]] = json.loads(installation.manage("shell", "-v0", "-c", script))
+    return made
+
+
+def await_a_person(installation: Installation, camera: str, viewer: httpx.Client) -> None:
+    """Until who is signed in sees a box around a person on that camera."""
+    cookie = {"Cookie": f"sideline_session={viewer.cookies['sideline_session']}"}
+
+    def found(message: dict[str, Any]) -> bool:
+        return any(one["class"] == "person" for one in message.get("detections", []))
+
+    with watching(installation, camera, headers=cookie, origin=installation.url) as socket:
+        until(lambda: found(frame(socket, 60)), 60, "a person")
+
+
 @pytest.mark.extended
+@pytest.mark.postgres
 @pytest.mark.timeout(300)  # it starts from nothing, and twice again
 def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
     with installed(folder, **NOBODY) as installation:
         (folder / "static").unlink()  # a first start collects the static files itself
+        assert installation.is_empty()
         installation.start(new=True)  # ... and makes the tables
         assert (folder / "static" / "staticfiles.json").exists()
         assert f"Sideline is at {installation.url}/\n" in installation.logged()
@@ -89,6 +115,10 @@ def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
             assert signed_in.status_code == 200, signed_in.text
             assert signed_in.url == f"{installation.url}/"
             assert "Plaza" in signed_in.text
+            ((plaza, detects, what),) = demo_cameras(installation)
+            assert detects
+            assert what == ["person"]
+            await_a_person(installation, plaza, person)
             assert open_link(thief, first).status_code == 410, "a link works once"
         installation.stop()
 
