@@ -139,8 +139,13 @@ def test_body_that_pauses_loses_its_place_long_before_its_time_is_over(
             with contextlib.suppress(ConnectionError):
                 assert stranger.recv(1) == b""
             assert time.monotonic() - began < 10
-        with uploading(house, 3, each=3, claims=PRETENDER) as others:
-            assert not [one for one in others if _readable(one)]
+        with uploading(house, 4, each=4, claims=PRETENDER) as others:
+            refused = until(lambda: [one for one in others if _readable(one)], 60, "a refusal")
+            assert len(refused) == 1, "three of an address have a place"
+            for newcomer in set(others) - set(refused):
+                newcomer.settimeout(0.01)
+                with pytest.raises(TimeoutError):  # neither answered nor ended
+                    newcomer.recv(1)
 
 
 def test_large_body_in_chunks_needs_a_credential_and_a_session_is_one(house: Installation) -> None:
