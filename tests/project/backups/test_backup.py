@@ -28,6 +28,20 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(600)  # commands one after the other, under load
 
+# A backup that stays as it is the moment before it is whole.
+UNFINISHED = """
+import time
+from django.core.management import call_command
+from project.backups import archive
+
+def wait(writer):
+    print("all but the sums", flush=True)
+    time.sleep(600)
+
+archive.Writer.finish = wait
+call_command("backup", "{}", "--with-keys")
+"""
+
 
 @pytest.mark.extended
 @pytest.mark.postgres
@@ -134,19 +148,16 @@ def test_backup_goes_nowhere_else(quiet: Quiet) -> None:
 
 def test_interrupted_backup_leaves_nothing_that_looks_like_one(quiet: Quiet) -> None:
     target = quiet.house.folder.parent / "interrupted.tar"
-    large = quiet.house.folder / "media" / "large.mp4"
-    with large.open("wb") as film:
-        film.truncate(4 << 30)  # a hole: it is on no disk, and takes seconds to read
     try:
-        taking = quiet.house.spawn("backup", str(target), "--with-keys")
-        until(lambda: list(target.parent.glob(".interrupted.tar.*")), 60, "the backup")
+        taking = quiet.house.spawn("shell", "-v0", "-c", UNFINISHED.format(target))
+        until(lambda: "all but the sums" in quiet.house.logged(), 60, "the backup")
+        assert list(target.parent.glob(".interrupted.tar.*")), "it is made under another name"
         taking.kill()
-        assert taking.wait() == -9, "it was done before"
+        assert taking.wait(60) == -9, "it had ended before"
+        assert not target.exists()
     finally:
-        large.unlink()
-        for part in target.parent.glob(".interrupted.tar.*"):
-            part.unlink()
-    assert not target.exists()
+        for part in (target, *target.parent.glob(".interrupted.tar.*")):
+            part.unlink(missing_ok=True)
 
 
 def test_nothing_of_the_data_folder_is_forgotten(folder: Path, tmp_path: Path) -> None:
