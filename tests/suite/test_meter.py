@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests import lanes
+from tests import ROOT, lanes
 from tests.calibration import Calibration
 from tests.lanes import TOLERANCE, Lane, is_over
 from tests.meter import Cost, Meter, processes, spent, table
@@ -31,17 +33,35 @@ def waiting(after: float) -> subprocess.Popen[bytes]:
     return subprocess.Popen(bound(*words, script), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def test_children_count_while_they_run_and_after_they_ended() -> None:
+def apart(measure: Callable[[], object]) -> Any:
+    """What that function of this module returns in a process that has no other children."""
+    name = measure.__name__
+    script = f"import json; from {__name__} import {name}; print(json.dumps({name}()))"
+    done = subprocess.run(
+        bound(sys.executable, "-c", script), cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def a_childs() -> tuple[float, float]:
+    """What is counted of a child while it runs, and after it ended."""
     before = spent(processes(), os.getpid())
     with waiting(after=0.4) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"\n"
-        assert spent(processes(), os.getpid()) - before > 0.3
+        running = spent(processes(), os.getpid())
         child.communicate(b"\n")
-    assert spent(processes(), os.getpid()) - before > 0.3
+    return running - before, spent(processes(), os.getpid()) - before
 
 
-def test_each_module_has_its_own_and_a_shared_server_a_row() -> None:
+def test_children_count_while_they_run_and_after_they_ended() -> None:
+    running, ended = apart(a_childs)
+    assert running > 0.3
+    assert ended > 0.3
+
+
+def of_two_modules() -> list[tuple[str, float, float, int]]:
+    """The rows of two modules, of which the first runs a command beside a shared server."""
     meter = Meter()
     meter.turn("(start)")
     with waiting(after=1.0) as server:
@@ -52,8 +72,13 @@ def test_each_module_has_its_own_and_a_shared_server_a_row() -> None:
         assert server.stdout.readline() == b"\n"
         meter.count("a/test_one.py")
         meter.count("a/test_two.py")
-        rows = {name: (cpu, tests) for name, cpu, _, tests in meter.rows()}
+        rows = meter.rows()
         server.communicate(b"\n")
+    return rows
+
+
+def test_each_module_has_its_own_and_a_shared_server_a_row() -> None:
+    rows = {name: (cpu, tests) for name, cpu, _, tests in apart(of_two_modules)}
     assert rows["shared server: busy"][0] > 0.8
     assert 0.4 < rows["a/test_one.py"][0] < 0.9
     assert rows["a/test_two.py"][0] < 0.3
