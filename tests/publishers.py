@@ -33,6 +33,7 @@ def publishing(
         origin=origin,  # type: ignore[arg-type]
         subprotocols=["sideline.v1"] if v1 else None,  # type: ignore[list-item]
         compression=None,
+        open_timeout=60,
         close_timeout=1,
         proxy=None,
     ) as socket:

@@ -57,7 +57,9 @@ class Site:
     def watch(self, headers: dict[str, str]) -> dict[str, object]:
         """The first of three frames on a socket through nginx."""
         address = f"{self.url.replace('http', 'ws', 1)}/ws/stream/{self.cast.plaza}"
-        with connect(address, additional_headers=headers, max_size=None, proxy=None) as socket:
+        with connect(
+            address, additional_headers=headers, max_size=None, open_timeout=60, proxy=None
+        ) as socket:
             frames = [json.loads(socket.recv(timeout=60)) for _ in range(3)]
         times = [frame["timestamp"] for frame in frames]
         assert times == sorted(set(times))

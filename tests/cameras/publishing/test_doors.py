@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from tests.cameras.added import added
 from tests.installation import Installation
 from tests.parcels import now
 from tests.people import Cast, assemble
@@ -111,8 +112,8 @@ def test_withdrawn_access_closes(house: Installation) -> None:
         "admin": (cast.push, member + ".delete()", 4403),
         "publisher": (cast.push, f"[token.revoke() for token in {tokens}]", 4401),
     }
-    deleted = house.add_camera(name="To be deleted", kind="push")
     with contextlib.ExitStack() as held:
+        deleted = held.enter_context(added(house, name="To be deleted", kind="push"))
         devices, acts = {}, [f"Camera.objects.get(pk='{deleted}').delete()"]
         for who, (camera, act, _) in ways.items():
             devices[who] = held.enter_context(publishing(house, camera, headers=cast[who].bearer))
