@@ -69,7 +69,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Club:
+class Measured:
     """An installation with figures."""
 
     house: Installation
@@ -78,13 +78,13 @@ class Club:
 
 
 @pytest.fixture(scope="module")
-def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Club]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
     figures = Figures(free_port())
-    folder = tmp_path_factory.mktemp("club")
+    folder = tmp_path_factory.mktemp("measured")
     with installed(folder, SIDELINE_METRICS=str(figures.port)) as house:
         house.serve()
         until(figures.served, 60, "the figures")
-        yield Club(house, assemble(house, "club"), figures)
+        yield Measured(house, assemble(house, "measured"), figures)
 
 
 def heard(process: psutil.Process) -> set[tuple[str, int]]:
@@ -97,10 +97,10 @@ def heard(process: psutil.Process) -> set[tuple[str, int]]:
 
 
 def test_figures_move_while_somebody_watches_and_viewers_are_gone_when_they_left(
-    club: Club,
+    measured: Measured,
 ) -> None:
-    plaza, figures = club.cast.plaza, club.figures
-    bearer = club.cast["viewer"].bearer
+    plaza, figures = measured.cast.plaza, measured.figures
+    bearer = measured.cast["viewer"].bearer
 
     def here(kind: str) -> float:
         return figures.of("sideline_viewers", camera=plaza, viewer=kind)
@@ -109,8 +109,8 @@ def test_figures_move_while_somebody_watches_and_viewers_are_gone_when_they_left
         return figures.of("sideline_frames_delivered_total", camera=plaza, viewer=kind)
 
     with (
-        watching(club.house, club.cast.key) as seed,
-        watching(club.house, plaza, headers=bearer, v1=True) as v1,
+        watching(measured.house, measured.cast.key) as seed,
+        watching(measured.house, plaza, headers=bearer, v1=True) as v1,
     ):
         for _ in range(10):
             frame(seed, 60)
@@ -135,38 +135,40 @@ def test_figures_move_while_somebody_watches_and_viewers_are_gone_when_they_left
 
 
 @pytest.mark.timing
-def test_ages_are_counted_in_seconds(club: Club) -> None:
-    with watching(club.house, club.cast.key) as seed:
+def test_ages_are_counted_in_seconds(measured: Measured) -> None:
+    with watching(measured.house, measured.cast.key) as seed:
         for _ in range(10):
             frame(seed)
         ages = "sideline_age_at_delivery_seconds"
-        total = club.figures.of(f"{ages}_count", camera=club.cast.plaza)
-        assert 0 < club.figures.of(f"{ages}_sum", camera=club.cast.plaza) < total
+        total = measured.figures.of(f"{ages}_count", camera=measured.cast.plaza)
+        assert 0 < measured.figures.of(f"{ages}_sum", camera=measured.cast.plaza) < total
 
 
-def test_frames_that_a_slow_viewer_misses_are_counted(club: Club) -> None:
-    plaza, bearer = club.cast.plaza, club.cast["viewer"].bearer
+def test_frames_that_a_slow_viewer_misses_are_counted(measured: Measured) -> None:
+    plaza, bearer = measured.cast.plaza, measured.cast["viewer"].bearer
 
     def missed() -> float:
-        return club.figures.of("sideline_frames_dropped_total", camera=plaza, viewer="v1")
+        return measured.figures.of("sideline_frames_dropped_total", camera=plaza, viewer="v1")
 
     before = missed()
-    with watching(club.house, plaza, headers=bearer, v1=True):  # acknowledges nothing
+    with watching(measured.house, plaza, headers=bearer, v1=True):  # acknowledges nothing
         until(lambda: missed() >= before + 5, 60, "missed frames")
 
 
 @pytest.mark.extended
-def test_counters_only_rise_when_a_worker_or_all_of_ingest_is_killed(club: Club) -> None:
+def test_counters_only_rise_when_a_worker_or_all_of_ingest_is_killed(measured: Measured) -> None:
     seen: list[tuple[float, ...]] = []
 
     def counted() -> tuple[float, ...]:
-        seen.append(tuple(club.figures.of(name, camera=club.cast.plaza) for name in COUNTED))
+        seen.append(
+            tuple(measured.figures.of(name, camera=measured.cast.plaza) for name in COUNTED)
+        )
         return seen[-1]
 
-    with watching(club.house, club.cast.key):
+    with watching(measured.house, measured.cast.key):
         until(lambda: min(counted()) > 0, 60, "the first counts")
         for victim in ("cameras.ingest.worker", "manage.py ingest"):
-            for process in club.house.children(victim):
+            for process in measured.house.children(victim):
                 process.kill()
             killed = counted()
             until(lambda killed=killed: min(counted()) > min(killed) + 20, 60, f"counts, {victim}")
@@ -174,28 +176,31 @@ def test_counters_only_rise_when_a_worker_or_all_of_ingest_is_killed(club: Club)
         assert all(was <= now for was, now in zip(earlier, later, strict=True)), (earlier, later)
 
 
-def test_process_and_its_loop_are_measured(club: Club) -> None:
+def test_process_and_its_loop_are_measured(measured: Measured) -> None:
     lag = "sideline_event_loop_lag_seconds"
-    club.figures.await_more(f"{lag}_count", club.figures.of(f"{lag}_count") + 2)
-    club.figures.await_more(f"{lag}_bucket", 0, le="0.25")
-    assert club.figures.of("process_resident_memory_bytes") > 2**20
-    assert {"python_info", "python_gc_collections"} <= club.figures.names()
+    measured.figures.await_more(f"{lag}_count", measured.figures.of(f"{lag}_count") + 2)
+    measured.figures.await_more(f"{lag}_bucket", 0, le="0.25")
+    assert measured.figures.of("process_resident_memory_bytes") > 2**20
+    assert {"python_info", "python_gc_collections"} <= measured.figures.names()
 
 
-def test_figures_are_not_on_the_public_port(club: Club) -> None:
-    keeper = club.house.api().headers
+def test_figures_are_not_on_the_public_port(measured: Measured) -> None:
+    keeper = measured.house.api().headers
     for headers in ({}, dict(keeper)):
-        answer = httpx.get(f"{club.house.url}/metrics", headers=headers)
+        answer = httpx.get(f"{measured.house.url}/metrics", headers=headers)
         assert answer.status_code == 404
         assert "sideline_" not in answer.text
 
 
-def test_port_alone_is_for_this_machine_and_the_ingest_child_opens_none(club: Club) -> None:
-    serving = psutil.Process(club.house.processes[0].pid)
-    assert heard(serving) == {("127.0.0.1", club.house.port), ("127.0.0.1", club.figures.port)}
-    (ingest,) = club.house.children("manage.py ingest")
+def test_port_alone_is_for_this_machine_and_the_ingest_child_opens_none(measured: Measured) -> None:
+    serving = psutil.Process(measured.house.processes[0].pid)
+    assert heard(serving) == {
+        ("127.0.0.1", measured.house.port),
+        ("127.0.0.1", measured.figures.port),
+    }
+    (ingest,) = measured.house.children("manage.py ingest")
     assert heard(ingest) == set()
-    assert "not served" not in club.house.logged()
+    assert "not served" not in measured.house.logged()
 
 
 def test_figures_are_off_unless_asked_for(house: Installation) -> None:
