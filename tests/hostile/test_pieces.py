@@ -10,7 +10,7 @@ import pytest
 
 from project.sockets import FRAMES_S, PUBLISHED_FRAMES, PUBLISHED_S, ListenedSocket
 from tests.hostile.peer import BINARY, PING, PONG, TEXT, Gone, Peer, frame
-from tests.hostile.siege import Siege
+from tests.hostile.siege import Honest, Siege
 from tests.publishers import v1_parcel
 
 
@@ -42,18 +42,37 @@ def code_of(peer: Peer) -> int:
         return gone.code
 
 
-@pytest.mark.parametrize("v1", [False, True], ids=["seed", "v1"])
-def test_viewers_empty_pieces_end_the_socket(siege: Siege, v1: bool) -> None:
-    with siege.withstood(), contextlib.closing(viewer(siege, v1=v1)) as peer:
+def viewers_empty_pieces(siege: Siege, v1: bool) -> Honest:
+    """They end the socket. Who watched meanwhile."""
+    with siege.withstood() as honest, contextlib.closing(viewer(siege, v1=v1)) as peer:
         send(siege, peer, frame(TEXT, b"{", fin=False) + frame(0, b"", fin=False) * 200)
         assert code_of(peer) == 1009
+    return honest
 
 
-def test_publishers_pieces_end_the_socket_before_they_are_many(siege: Siege) -> None:
-    with siege.withstood(), contextlib.closing(publisher(siege)) as peer:
+def publishers_pieces(siege: Siege) -> Honest:
+    """They end the socket before they are many. Who watched meanwhile."""
+    with siege.withstood() as honest, contextlib.closing(publisher(siege)) as peer:
         pieces = frame(0, b"xx", fin=False) * PUBLISHED_FRAMES
         send(siege, peer, frame(BINARY, b"xx", fin=False) + pieces)
         assert code_of(peer) == 1009
+    return honest
+
+
+@pytest.mark.parametrize("v1", [False, True], ids=["seed", "v1"])
+def test_viewers_empty_pieces_end_the_socket(siege: Siege, v1: bool) -> None:
+    viewers_empty_pieces(siege, v1)
+
+
+def test_publishers_pieces_end_the_socket_before_they_are_many(siege: Siege) -> None:
+    publishers_pieces(siege)
+
+
+@pytest.mark.timing
+def test_who_watches_is_served_in_time_meanwhile(siege: Siege) -> None:
+    for v1 in (False, True):
+        viewers_empty_pieces(siege, v1).was_served_in_time()
+    publishers_pieces(siege).was_served_in_time()
 
 
 def test_picture_in_as_many_pieces_as_are_allowed_is_taken(siege: Siege) -> None:
@@ -68,19 +87,20 @@ def test_picture_in_as_many_pieces_as_are_allowed_is_taken(siege: Siege) -> None
             assert "ack" in json.loads(said), said
 
 
-def time_of_too_many(siege: Siege, publishes: bool) -> float:
-    """Seconds until what follows more frames than two seconds have is answered."""
+def too_many_frames(siege: Siege, publishes: bool) -> tuple[float, Honest]:
+    """More than two seconds have: seconds until what follows is answered; who watched meanwhile."""
     many = 2 * (PUBLISHED_S if publishes else FRAMES_S) + 10
-    with siege.withstood(), contextlib.closing(open_to(siege, publishes)) as peer:
+    with siege.withstood() as honest, contextlib.closing(open_to(siege, publishes)) as peer:
         began = time.monotonic()
         send(siege, peer, frame(PONG, b"") * many + frame(PING, b"there?"))
         while peer.hear() != (PONG, b"there?"):
             pass
-        return time.monotonic() - began
+        took = time.monotonic() - began
+    return took, honest
 
 
 def test_of_more_frames_than_a_second_has_none_is_lost(siege: Siege) -> None:
-    time_of_too_many(siege, publishes=False)
+    too_many_frames(siege, publishes=False)
 
 
 @pytest.mark.timing
@@ -88,8 +108,10 @@ def test_of_more_frames_than_a_second_has_none_is_lost(siege: Siege) -> None:
 def test_who_sends_more_frames_than_a_second_has_is_not_read_meanwhile(
     siege: Siege, publishes: bool
 ) -> None:
-    """What follows is heard in the seconds after."""
-    assert time_of_too_many(siege, publishes) > 1.5
+    """What follows is heard in the seconds after. Who watches is served in time all the while."""
+    took, honest = too_many_frames(siege, publishes)
+    assert took > 1.5
+    honest.was_served_in_time()
 
 
 def test_frame_that_comes_by_crumbs_is_one_object() -> None:
