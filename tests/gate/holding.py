@@ -53,16 +53,17 @@ def socket(name: str, url: str, headers: dict[str, str] | None = None) -> Held:
 
 
 def stream(name: str, url: str, headers: dict[str, str]) -> Held:
-    """A response without an end."""
+    """A response without an end. However long nothing comes, only the server ends it."""
 
     def read(held: Held) -> int:
         try:
-            with httpx.stream("GET", url, headers=headers, timeout=60) as answer:
+            patience = httpx.Timeout(60, read=None)
+            with httpx.stream("GET", url, headers=headers, timeout=patience) as answer:
                 assert answer.status_code == 200, answer.read()
                 held.opened.set()
                 for _ in answer.iter_raw():
                     pass
-        except httpx.HTTPError:
+        except (httpx.ReadError, httpx.RemoteProtocolError):  # cut, not ended
             pass
         return CUT
 
