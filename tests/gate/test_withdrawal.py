@@ -168,7 +168,10 @@ def others_are_open(held: Opened) -> None:
                 assert one.ended_at is None, f"{way}: {one.name} was closed as well"
 
 
-SOME = ("token revoked", "member removed", "role lowered", "link revoked", "nothing")
+SOME = (
+    "token revoked", "member removed", "role lowered", "camera deleted", "all at once",
+    "link revoked", "nothing",
+)  # fmt: skip
 OTHERS = tuple(way for way in WAYS if way not in (*SOME, "suspended"))
 
 
