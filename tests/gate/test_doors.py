@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from tests.cameras.added import added
 from tests.installation import Installation
 from tests.people import Cast, assemble
 
@@ -71,8 +72,7 @@ def test_forged_cursors_and_nested_bodies_are_problems(house: Installation, cast
 
 def test_address_of_a_camera_is_for_administrators(house: Installation, cast: Cast) -> None:
     source = "rtsp://u:hunter2@127.0.0.1:9/admin/secret-in-path"
-    camera = house.add_camera(name="Addressed", kind="rtsp", source=source)
-    url = f"{house.url}/api/v1/cameras/{camera}"
-    assert httpx.get(url, headers=cast["viewer"].bearer).json()["source"] == ""
-    assert "secret-in-path" in httpx.get(url, headers=cast["admin"].bearer).json()["source"]
-    httpx.delete(url, headers=cast["admin"].bearer)
+    with added(house, name="Addressed", kind="rtsp", source=source) as camera:
+        url = f"{house.url}/api/v1/cameras/{camera}"
+        assert httpx.get(url, headers=cast["viewer"].bearer).json()["source"] == ""
+        assert "secret-in-path" in httpx.get(url, headers=cast["admin"].bearer).json()["source"]

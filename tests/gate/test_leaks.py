@@ -10,10 +10,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tests.cameras.added import added
 from tests.installation import Installation
 from tests.parcels import now, parcel, picture
 from tests.people import Cast, assemble
 from tests.sockets import frame, pixels, refusal, watching
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -74,27 +76,39 @@ def searched(house: Installation, cast: Cast) -> Callable[[str], list[Any]]:
 HOSTILE = ("(a+)+$", "^(a|a?)+$", "%" * 200, "_" * 200, "a%" * 100, "[[:alpha:]]{9999}", "a" * 2000)
 
 
+def took(search: Callable[[str], list[Any]], words: str) -> float:
+    """Seconds."""
+    began = time.monotonic()
+    search(words)
+    return time.monotonic() - began
+
+
+def enough(search: Callable[[str], list[Any]]) -> float:
+    """Seconds that a hostile search may take: a few times what one for a plain word takes."""
+    took(search, "plain")
+    return 5 * max(took(search, "plain") for _ in range(3)) + 0.5
+
+
 @pytest.mark.postgres
 def test_search_takes_words_as_they_are(searched: Callable[[str], list[Any]]) -> None:
-    """No pattern: a hostile one finds itself alone."""
+    """No pattern: a hostile one finds itself alone, and costs no more than a plain word.
+
+    What it costs is seen as soon as one search of many is not slowed by others on the machine.
+    """
     for words in (*HOSTILE[:-1], "%", "_", ".*"):
         assert searched(words) == [], f"“{words}” is no pattern"
     assert len(searched("aaa!")) == 1
+    most = enough(searched)
+    until(lambda: all(took(searched, words) < most for words in HOSTILE), 60, "fast searches")
 
 
 @pytest.mark.timing
 def test_a_hostile_search_costs_about_what_a_plain_word_does(
     searched: Callable[[str], list[Any]],
 ) -> None:
-    def took(words: str) -> float:
-        began = time.monotonic()
-        searched(words)
-        return time.monotonic() - began
-
-    took("plain")
-    plain = max(took("plain") for _ in range(3))
+    most = enough(searched)
     for words in HOSTILE:
-        assert took(words) < 5 * plain + 0.5, words[:20]
+        assert took(searched, words) < most, words[:20]
 
 
 def test_no_credential_of_any_door_is_logged_or_given_back(house: Installation, cast: Cast) -> None:
@@ -102,8 +116,8 @@ def test_no_credential_of_any_door_is_logged_or_given_back(house: Installation, 
     operator, secrets = cast["operator"], ["hunter2-of-the-camera"]
     source = "rtsp://viewer:hunter2-of-the-camera@127.0.0.1:9/stream?token=hunter3-in-the-path"
     secrets.append("hunter3-in-the-path")
-    camera = house.add_camera(name="With a password", kind="rtsp", source=source)
-    with house.api() as api:
+    facts: dict[str, object] = {"name": "With a password", "kind": "rtsp", "source": source}
+    with added(house, **facts) as camera, house.api() as api:
         shown = api.get(f"/cameras/{camera}").text
         broken = api.patch(f"/cameras/{camera}", json={"source": source.replace("rtsp", "ftp")})
     texts = [shown, broken.text]
@@ -134,5 +148,3 @@ def test_no_credential_of_any_door_is_logged_or_given_back(house: Installation, 
         assert secret not in logged, secret
         if secret != link:
             assert not any(secret in text for text in texts), secret
-    with house.api() as api:
-        api.delete(f"/cameras/{camera}")
