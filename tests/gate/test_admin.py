@@ -42,17 +42,11 @@ TOKEN = "a" * 32
 
 _SCRIPT = """
 import json
-from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
-from django.contrib.auth.models import Group
-from cameras.audit import Action, note
 from cameras.models import *
 from tests.cookies import cookie_of
-AccessAttempt.objects.create(username="x", ip_address="192.0.2.8", failures_since_start=1)
-AccessFailureLog.objects.create(username="x", ip_address="192.0.2.8")
-AccessLog.objects.create(username="x", ip_address="192.0.2.8")
-Group.objects.create(name="Helpers")
-note(None, Action.TAKE_BACKUP, "week.tar")
+from tests.gate.logs import log_everything
+log_everything("x")
 told = dict(sessions=dict(), rows=dict())
 for name, above in (("clerk", False), ("root", True)):
     user = User.objects.create_user("gate-" + name, is_staff=True, is_superuser=above)

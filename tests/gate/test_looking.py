@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.db.models import Field, Model
 from django.test import Client
 from django.urls import reverse
 
-from cameras.audit import Action, note
 from cameras.models import (
     Camera,
     Invitation,
@@ -37,6 +35,7 @@ from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     viewer,
 )
 from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.gate.logs import log_everything
 
 pytestmark = pytest.mark.django_db
 WORDS = ("digest", "sealed", "proof", "password", "token_key")  # in the names of secrets' columns
@@ -69,11 +68,7 @@ def secrets(club: Organization, viewer: User) -> list[str]:  # noqa: F811
             link.open(), SignInLink.issue(viewer), Invitation(organization=club).issue(),
             *(SecondFactor.turn_on(viewer, factor, 0) or ())]  # fmt: skip
     Chat.objects.create(owner=viewer, organization=club, title="Set pieces")
-    Group.objects.create(name="Helpers")
-    note(None, Action.TAKE_BACKUP, "week.tar")
-    for model in (AccessAttempt, AccessFailureLog, AccessLog):
-        more = {"failures_since_start": 1} if model is AccessAttempt else {}
-        model.objects.create(username="viewer", ip_address="192.0.2.8", **more)
+    log_everything("viewer")
     stored = [str(value) for model in apps.get_models() for name in secret_columns(model)
               for value in model._default_manager.values_list(name, flat=True)]  # fmt: skip
     found = [one for one in (*told, *stored) if one]
