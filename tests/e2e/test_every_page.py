@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser import Tab, new_page
 from tests.e2e.chatting import A_CHAT
-from tests.e2e.watching import NARROW, WIDE, says, sign_in
+from tests.e2e.watching import DRAWN, FITS, NAMELESS, NARROW, WATCH, WIDE, says, sign_in
 from tests.endpoint import Model, Script, endpoint
 from tests.gate.table import rows
 from tests.installation import KEEPER, Installation, installed
@@ -94,30 +94,11 @@ ADMIN = {
     "/admin/cameras/auditentry/": "Select audit entry to view",
     "/admin/chats/chat/": "Select chat to view",
 }
-WATCH = """
-window.happened = [];
-for (const name of ["alert", "confirm", "prompt"])
-  window[name] = () => { window.happened.push(name); };
-document.addEventListener("securitypolicyviolation",
-  (event) => window.happened.push(event.violatedDirective + " " + event.blockedURI));
-"""
 # Until what the page holds was laid out and painted, and an image that fails has said so.
 TWO_FRAMES = """() => new Promise((done) => requestAnimationFrame(() => setTimeout(() =>
   requestAnimationFrame(() => done())))).then(() => Promise.all([...document.images].map((one) =>
   one.complete || one.loading === "lazy" || new Promise((done) => {
     one.addEventListener("load", done); one.addEventListener("error", done); }))))"""
-NAMELESS = """() => [...document.querySelectorAll("a, button, input, select, textarea")]
-  .filter((one) => one.type !== "hidden" && one.checkVisibility() && one.ariaHidden !== "true")
-  .filter((one) => !(one.innerText?.trim() || one.getAttribute("aria-label")
-    || one.getAttribute("aria-labelledby") || one.labels?.length || one.title
-    || one.querySelector("img[alt]:not([alt=''])")))
-  .map((one) => one.outerHTML)"""
-FITS = "document.documentElement.scrollWidth <= innerWidth"
-DRAWN = """() => {
-  const canvas = document.querySelector("canvas");
-  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  return new Set(data).size > 50;
-}"""
 
 
 @dataclass
@@ -220,7 +201,9 @@ def test_every_page_works_and_names_in_it_are_text(visitor: Visitor) -> None:
         visitor.visit(path, heading)
         if "/cameras/{camera}" == path:
             says(page, "Live")
-            until(lambda: page.evaluate(DRAWN), 30, "a picture")
+            until(lambda: page.evaluate(DRAWN), 60, "a picture")
+            visitor.examine("the camera page while it is live", heading)
+    visitor.visit(*OUTSIDE["invitation"])  # which is put in other words to a member
     page.goto(house.url + "/chats/new")
     page.get_by_role("textbox", name="Message", exact=True).fill(NASTY)
     page.keyboard.press("Enter")

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import Tab, chromium, new_page
-from tests.e2e.watching import NARROW, says, sign_in
+from tests.cameras.added import added
+from tests.e2e.watching import NARROW, promised, says, sign_in
 from tests.installation import Installation, installed
 from tests.servers import http_camera, rtsp_server
 from tests.waiting import until
@@ -91,29 +92,27 @@ def test_wall_gets_small_pictures_and_the_camera_page_its_own(
 def test_it_works(tab: Tab, house: Installation) -> None:
     """Wall, camera, boxes that the toggle draws and removes, back by Escape."""
     page = tab.page
-    camera = house.add_camera(name="Promenade", kind="demo", classes=["person"])
-    tile = tile_of(page, house, "Promenade")
-    expect(tile.locator("[data-badge-text]")).to_contain_text("Live")
-    expect(tile.locator("[data-count]")).to_contain_text("people")
-    tile.click()
-    expect(page.get_by_role("heading", name="Promenade")).to_be_visible()
-    says(page, "Live")
-    expect(page.locator("[data-fact=size]")).to_have_text("768 × 432")
-    until(lambda: accented(page) > 300, 60, "boxes on the picture")
-    toggle = page.get_by_role("button", name="Detections")
-    expect(toggle).to_have_attribute("aria-pressed", "true")
-    toggle.click()
-    expect(toggle).to_have_attribute("aria-pressed", "false")
-    until(lambda: accented(page) < 100, 60, "a picture without boxes")
-    page.reload()
-    expect(toggle).to_have_attribute("aria-pressed", "false")
-    toggle.click()
-    until(lambda: accented(page) > 300, 60, "boxes again")
-    page.keyboard.press("Escape")
-    expect(page).to_have_url(house.url + "/")
-    assert tab.errors == []
-    with house.api() as api:
-        api.delete(f"/cameras/{camera}")
+    with added(house, name="Promenade", kind="demo", classes=["person"]):
+        tile = tile_of(page, house, "Promenade")
+        expect(tile.locator("[data-badge-text]")).to_contain_text("Live")
+        expect(tile.locator("[data-count]")).to_contain_text("people")
+        tile.click()
+        expect(page.get_by_role("heading", name="Promenade")).to_be_visible()
+        says(page, "Live")
+        expect(page.locator("[data-fact=size]")).to_have_text("768 × 432")
+        until(lambda: accented(page) > 300, 60, "boxes on the picture")
+        toggle = page.get_by_role("button", name="Detections")
+        expect(toggle).to_have_attribute("aria-pressed", "true")
+        toggle.click()
+        expect(toggle).to_have_attribute("aria-pressed", "false")
+        until(lambda: accented(page) < 100, 60, "a picture without boxes")
+        page.reload()
+        expect(toggle).to_have_attribute("aria-pressed", "false")
+        toggle.click()
+        until(lambda: accented(page) > 300, 60, "boxes again")
+        page.keyboard.press("Escape")
+        expect(page).to_have_url(house.url + "/")
+        assert tab.errors == []
 
 
 @pytest.mark.extended
@@ -197,37 +196,35 @@ def _dimmed(page: Page) -> bool:
 @pytest.mark.extended
 def test_mjpeg_camera_shows_people(tab: Tab, house: Installation) -> None:
     page = tab.page
-    with http_camera() as server:
-        camera = house.add_camera(name="Yard", kind="http", source=server.url)
+    with (
+        http_camera() as server,
+        added(house, name="Yard", kind="http", source=server.url) as camera,
+    ):
         open_camera(page, house, camera)
         says(page, "Live")
         expect(page.locator("[data-count]")).to_contain_text("people")
-    with house.api() as api:
-        api.delete(f"/cameras/{camera}")
 
 
 @pytest.mark.extended
 def test_browser_camera_is_published_and_seen_elsewhere(
     tab: Tab, browser: Browser, session: Any, house: Installation
 ) -> None:
-    camera = house.add_camera(name="Bench phone", kind="push")
-    page = tab.page
-    open_camera(page, house, camera)
-    says(page, "Offline")
-    page.get_by_role("button", name="Publish this camera").click()
-    says(page, "Live")
-    with new_page(browser, viewport=NARROW, storage_state=session) as other:
-        open_camera(other.page, house, camera)
-        says(other.page, "Live")
-    page.get_by_role("button", name="Stop publishing").click()
-    says(page, "Stale")
-    with house.api() as api:
-        api.delete(f"/cameras/{camera}")
+    with added(house, name="Bench phone", kind="push") as camera:
+        page = tab.page
+        open_camera(page, house, camera)
+        says(page, "Offline")
+        page.get_by_role("button", name="Publish this camera").click()
+        says(page, "Live")
+        with new_page(browser, viewport=NARROW, storage_state=session) as other:
+            open_camera(other.page, house, camera)
+            says(other.page, "Live")
+        page.get_by_role("button", name="Stop publishing").click()
+        says(page, "Stale")
 
 
-@pytest.mark.extended
+@promised(6)
 def test_server_that_restarts_is_found_again(
-    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, within: int
 ) -> None:
     """The page says that it reconnects, and is live again by itself."""
     with installed(tmp_path_factory.mktemp("restarts")) as alone, new_page(browser) as opened:
@@ -237,7 +234,7 @@ def test_server_that_restarts_is_found_again(
         says(page, "Live")
         process.terminate()
         process.wait(30)
-        expect(page.get_by_text("Reconnecting").first).to_be_visible()
+        expect(page.get_by_text("Reconnecting").first).to_be_visible(timeout=within * 1000)
         alone.serve()
         says(page, "Live")
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import Tab, new_page
+from tests.cameras.added import added
 from tests.e2e.watching import NARROW
 from tests.installation import Installation
 from tests.waiting import until
@@ -21,11 +22,9 @@ pytestmark = pytest.mark.extended
 @pytest.fixture
 def camera(house: Installation) -> Iterator[str]:
     """A camera of one's own that has shown a picture."""
-    made = house.add_camera(name=f"Yard {uuid.uuid4()}", kind="demo", detect=False)
-    until(lambda: house.state(made) == "live", 60, "live")
-    yield made
-    with house.api() as api:
-        api.delete(f"/cameras/{made}")
+    with added(house, name=f"Yard {uuid.uuid4()}", kind="demo", detect=False) as made:
+        until(lambda: house.state(made) == "live", 60, "live")
+        yield made
 
 
 def open_editor(page: Page, house: Installation, camera: str) -> Locator:
@@ -157,8 +156,7 @@ def test_a_finger_draws_and_the_corners_are_large_enough_for_it(
 
 
 def test_without_a_picture_there_is_a_grid_to_draw_on(tab: Tab, house: Installation) -> None:
-    camera = house.add_camera(name=f"Blind {uuid.uuid4()}", kind="push")
-    try:
+    with added(house, name=f"Blind {uuid.uuid4()}", kind="push") as camera:
         page = tab.page
         page.goto(f"{house.url}/cameras/{camera}/edit")
         page.get_by_text("Privacy masks", exact=True).click()
@@ -168,6 +166,3 @@ def test_without_a_picture_there_is_a_grid_to_draw_on(tab: Tab, house: Installat
         drag(page, stage, (0.3, 0.3), (0.6, 0.6))
         assert len(drawn(page)) == 1
         assert tab.errors == []
-    finally:
-        with house.api() as api:
-            api.delete(f"/cameras/{camera}")

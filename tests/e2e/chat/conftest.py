@@ -13,6 +13,7 @@ from tests.chats.talking import talking
 from tests.e2e.chatting import Person, person
 from tests.endpoint import Model, endpoint
 from tests.installation import Installation
+from tests.meter import METER
 
 
 @pytest.fixture(scope="package")
@@ -24,6 +25,7 @@ def scripted() -> Iterator[Model]:
 @pytest.fixture(scope="package")
 def club(scripted: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with talking(tmp_path_factory.mktemp("club"), scripted) as house:
+        METER.share(house.processes[0].pid, "club of tests/e2e/chat")
         yield house
 
 

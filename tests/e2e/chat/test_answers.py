@@ -8,13 +8,15 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.chatting import A_CHAT, Person
+from tests.e2e.watching import promised
 from tests.endpoint import Model, Script
 from tests.waiting import until
 
 pytestmark = pytest.mark.extended
 
 
-def test_it_works(keeper: Person, model: Model) -> None:
+@promised(1)
+def test_it_works(keeper: Person, model: Model, within: int) -> None:
     """From the wall by keys to an answer, with everything that is told on the way."""
     page = keeper.page
     model.script = Script(pieces=("Based on ", "**what I know**", "."), gate_at=0)
@@ -28,11 +30,13 @@ def test_it_works(keeper: Person, model: Model) -> None:
     page.keyboard.type("What plays worked well?")
     expect(page.locator("form[data-mode=send]")).to_be_visible()  # the scripts have come
     page.keyboard.press("Enter")
-    expect(keeper.prompts).to_have_text(re.compile("What plays worked well?"))
+    asked = re.compile("What plays worked well?")
+    expect(keeper.prompts).to_have_text(asked, timeout=within * 1000)
     expect(keeper.answers.locator(".pulse-dot")).to_be_visible()
     expect(page).to_have_url(A_CHAT)
     expect(keeper.stop).to_be_visible()
-    expect(page.get_by_text("Waiting for the first word of scripted")).to_be_visible()
+    waiting = page.get_by_text("Waiting for the first word of scripted")
+    expect(waiting).to_be_visible(timeout=(within + 5) * 1000)  # it is said after three
     expect(page.locator("#spoken")).to_have_text("Answering.")
     expect(page).to_have_title("What plays worked well? · Sideline")
     model.gate.set()
@@ -42,7 +46,7 @@ def test_it_works(keeper: Person, model: Model) -> None:
     expect(keeper.answers.locator(".cost")).to_contain_text("7 + 3 tokens")
     expect(page.locator("#spoken")).to_have_text("The answer is complete.")
     expect(page.locator(".composer-note")).to_be_visible()
-    link = page.get_by_role("link", name="What plays worked well?")
+    link = page.get_by_role("link", name="What plays worked well?").first  # of this run
     expect(link).to_have_attribute("aria-current", "page")
     streamed = keeper.words.inner_html()
     page.reload()

@@ -9,6 +9,7 @@ from playwright.sync_api import Dialog, Request, expect
 
 from tests import ROOT
 from tests.e2e.chatting import Person
+from tests.e2e.watching import WATCH
 from tests.endpoint import Model, Script
 
 pytestmark = pytest.mark.extended
@@ -17,13 +18,6 @@ TEXTS = [one["text"] for one in CORPUS if one["text"].strip()]
 PIECE = 9  # characters: tags and addresses come in parts, so that every beginning is shown
 IN_A_CHAT = 11  # the longer a chat, the more its page costs
 SHOWN = "() => [...document.querySelectorAll('[data-words]')].map((one) => one.innerHTML)"
-WATCH = """
-window.happened = [];
-for (const name of ["alert", "confirm", "prompt", "open"])
-    window[name] = () => { window.happened.push(name); };
-document.addEventListener("securitypolicyviolation",
-    (event) => window.happened.push(event.violatedDirective + " " + event.blockedURI));
-"""
 STRANGE = """() => [...document.querySelectorAll("[data-messages] *")].filter((one) =>
     ["SCRIPT", "IMG", "IFRAME", "OBJECT", "EMBED", "STYLE", "LINK", "META", "SVG", "MATH", "VIDEO",
      "AUDIO", "BASE"].includes(one.tagName) && !one.closest("[data-foot]")

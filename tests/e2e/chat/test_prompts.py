@@ -84,7 +84,8 @@ def test_the_organization_of_a_new_chat_is_asked_for_where_none_is_in_front(
     )
     value = club.manage("shell", "-v0", "-c", script).partition("COOKIE")[2].strip()
     cookie = {"name": "sideline_session", "value": value, "url": club.url}
-    with person(browser, club, model, {"cookies": [], "origins": []}) as somebody:
+    nobody: dict[str, list[object]] = {"cookies": [], "origins": []}  # else the keeper signs in
+    with person(browser, club, model, nobody) as somebody:
         page = somebody.page
         somebody.tab.context.add_cookies([cookie])  # type: ignore[list-item]
         page.goto(f"{club.url}/chats/new")

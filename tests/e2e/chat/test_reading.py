@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Request, expect
 
 from tests.e2e.chatting import Person, left_below, person, position
-from tests.e2e.watching import NARROW, WIDE
+from tests.e2e.watching import FITS, NAMELESS, NARROW, WIDE
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 from tests.waiting import until
@@ -69,11 +69,6 @@ def test_earlier_messages_of_a_long_chat_stay_while_it_goes_on(
     expect(keeper.answers).to_have_count(34)
 
 
-NAMELESS = """() => [...document.querySelectorAll("a, button, input, select, textarea")]
-    .filter((one) => one.type !== "hidden" && one.checkVisibility() && one.ariaHidden !== "true")
-    .filter((one) => !(one.innerText?.trim() || one.getAttribute("aria-label")
-        || one.labels?.length || one.title))
-    .map((one) => one.outerHTML)"""
 FOCUSED = """() => {
     const on = document.activeElement;
     const ring = (one) => {
@@ -97,7 +92,7 @@ def test_pages_fit_and_every_control_has_a_name_and_is_reached(
         somebody.is_over()
         for path in ("/chats", "/chats/new", "/chats?archived=1", page.url):
             page.goto(path if "://" in path else club.url + path)
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert page.evaluate(FITS), path
             assert page.evaluate(NAMELESS) == [], path
         reached = set()
         for _ in range(60):
