@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +14,16 @@ from playwright.sync_api import Browser, Page
 from pytest_django import Settings
 
 from tests.browser import Tab, new_page
+from tests.cameras.added import added
 from tests.installation import Installation, installed
 from tests.people import Cast, assemble
 from tests.project.configured import settings_of
 from tests.seed.programs import Site, another_site, node_client
 from tests.sockets import pixels
 from tests.waiting import until
+
+# A camera in whose pictures persons are found.
+PERSONS: dict[str, object] = {"name": "Seed persons", "kind": "demo", "classes": ["person"]}
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +50,6 @@ def cast(club: Installation) -> Cast:
 def at_house(house: Installation) -> Cast:
     """People of the shared installation, for clients that are no page."""
     return assemble(house, "seed")
-
-
-@contextlib.contextmanager
-def crowd(house: Installation) -> Iterator[str]:
-    """A demo camera in which persons are found, while they are looked for."""
-    camera = house.add_camera(name="Seed crowd", kind="demo", classes=["person"])
-    try:
-        yield camera
-    finally:
-        with house.api() as api:
-            assert api.delete(f"/cameras/{camera}").status_code == 204
 
 
 @pytest.fixture
@@ -97,7 +89,7 @@ def is_frame_data(frame: dict[str, Any], camera: str) -> bool:
 
 def test_seed_client_watches_with_a_stream_key_and_nothing_else(house: Installation) -> None:
     """It has no token, so JavaScript makes `Bearer undefined` of the seed's Authorization."""
-    with crowd(house) as camera:
+    with added(house, **PERSONS) as camera:
         key, key_id = stream_key(house, camera)
         with node_client(house, key) as client:
             began = time.time() * 1000
@@ -154,7 +146,7 @@ def test_page_of_a_trusted_origin_draws_the_picture_with_boxes_and_sends_frames_
     club: Installation, cast: Cast, site: Site, tab: Tab
 ) -> None:
     page = tab.page
-    with crowd(club) as camera:
+    with added(club, **PERSONS) as camera:
         key, _ = stream_key(club, camera)
         page.goto(site.page(club, key, token=cast["viewer"].token))
         page.wait_for_function("window.seen.found > 0", timeout=60_000)
