@@ -32,7 +32,12 @@ from tests.endpoint import FIXED, Model, Script
         (429, {"error": {"message": "slow down"}}, Busy, "is busy. Try again in a moment."),
         (503, b"<html>", Busy, "is busy"),
         (400, {"error": {"message": "bad\r\n\x00 value"}}, Rejected, "(“bad � value”)"),
-        (404, {"detail": "model `m-1` not found"}, Rejected, "(“model `m-1` not found”)"),
+        (
+            404,
+            {"detail": "model `m-1` not found"},
+            Rejected,
+            "knows no such model or address (“model `m-1` not found”)",
+        ),
         (400, {"error": {"type": "exceed_context_size_error"}}, Rejected, "too long"),
         (413, b"", Rejected, "rejected the request."),
         (302, b"", Rejected, "redirects elsewhere"),
