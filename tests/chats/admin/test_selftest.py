@@ -86,7 +86,10 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installat
 def found_by_the_server(
     public: tuple[Installation, int], folder: Path, lines: str
 ) -> tuple[str, dict[str, list[tuple[str, str]]]]:
-    """Its state, and of each finding the lines of nginx's configuration."""
+    """What the server's own test says behind an nginx with these lines.
+
+    The state, and for each kind of finding the proxies and directives that it names.
+    """
     house, port = public
     with nginx(folder, behind(house, port, lines), port):
         site = Site(house, f"http://127.0.0.1:{port}")
@@ -156,19 +159,19 @@ def test_a_stream_is_like_the_chats_but_for_the_bare_one(public: tuple[Installat
 
 @pytest.mark.timing
 @pytest.mark.parametrize(
-    ("lines", "state", "directive"),
+    ("lines", "state", "found"),
     [
-        (HEALTHY, "ok", ""),
-        (BUFFERING, "wrong", "proxy_buffering off;"),
-        (COMPRESSING, "note", "gzip off;"),
-        (IMPATIENT, "wrong", "proxy_read_timeout 1h;"),
+        (HEALTHY, "ok", {}),
+        (BUFFERING, "wrong", {"held": "proxy_buffering off;"}),
+        (COMPRESSING, "note", {"compressed": "gzip off;"}),
+        (IMPATIENT, "wrong", {"cut": "proxy_read_timeout 1h;"}),
     ],
     ids=["healthy", "buffering", "compressing", "impatient"],
 )
 def test_the_browser_finds_what_nginx_does(
     lines: str,
     state: str,
-    directive: str,
+    found: dict[str, str],
     public: tuple[Installation, int],
     tmp_path: Path,
     browser: Browser,
@@ -187,7 +190,11 @@ def test_the_browser_finds_what_nginx_does(
             judged = page.locator(f"[data-from={place}]")
             expect(judged).to_have_attribute("data-state", state, timeout=30_000)
             expect(judged.locator("[data-says]")).not_to_be_empty()
-            expect(judged).to_contain_text(directive)
+            expect(judged.locator("li.finding")).to_have_count(len(found))
+            for kind, directive in found.items():
+                finding = judged.locator(f"li.finding[data-kind={kind}]")
+                expect(finding.locator("p:not(.finding-where)")).not_to_be_empty()
+                expect(finding.locator("pre")).to_have_text(directive)
         # Chromium itself tells its console of a stream that was cut.
         assert [e for e in tab.errors if "ERR_INCOMPLETE_CHUNKED_ENCODING" not in e] == []
 

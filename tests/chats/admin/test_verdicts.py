@@ -64,6 +64,7 @@ def test_a_compressed_stream_is_named_with_its_module() -> None:
         found = verdict(arrivals(), STREAM | {"content-encoding": coding}, True)
         assert kinds(found) == ["compressed"]
         assert directives(found) == [line]
+        assert found[0].sentence == f"The stream was compressed ({coding}) on its way."
     assert verdict(arrivals(), STREAM | {"content-encoding": "identity"}, True) == []
 
 
@@ -110,7 +111,10 @@ def test_what_only_the_bare_stream_meets_is_a_note() -> None:
     good = Heard(arrivals(), STREAM, True, 21.6)
     held = Heard(arrivals(*[21.6] * 11), STREAM, True, 21.6)
     assert judge(good, good).state == "ok"
-    assert "20 s of silence" in judge(good, good).sentence
+    assert judge(good, good).sentence == (
+        "All is well: every event arrived within 0 ms of its turn, nothing was compressed, "
+        "and 20 s of silence were endured."
+    )
     note = judge(good, held)
     assert (note.state, kinds(note.findings)) == ("note", ["held"])
     assert note.findings[0].sentence.startswith("Without the chat’s headers: events were held")
