@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import psutil
 
 from tests.endpoint import Model
 from tests.installation import Installation, installed
@@ -165,6 +166,11 @@ def talking(
         house.serve()
         set_up(house, model, settings)
         yield house
+
+
+def server_of(house: Installation) -> psutil.Process:
+    """The process that serves."""
+    return psutil.Process(house.processes[0].pid)
 
 
 def set_up(house: Installation, model: Model, settings: dict[str, Any] | None = None) -> None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests import ROOT
-from tests.chats.talking import Talker, talking
+from tests.chats.talking import Talker, server_of, talking
 from tests.endpoint import Model, Script
 from tests.processes import bound
 from tests.waiting import free_port, until
@@ -56,7 +56,7 @@ def flat(
 @TIMES
 def test_answers_that_fail_leave_nothing_behind(folder: Path, model: Model, times: int) -> None:
     with talking(folder, model) as house, Talker(house) as talker:
-        server = psutil.Process(house.processes[0].pid)
+        server = server_of(house)
         memory = 8_000_000 + times * 4_000
         flat(server, lambda n: provoke(model, talker, n), times, files=4, memory=memory)
         assert "Traceback" not in house.logged()

@@ -8,20 +8,15 @@ import time
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from chats.readers import Reader
-from tests.chats.talking import Talker, joined, talking
+from tests.chats.talking import Talker, joined, server_of, talking
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 from tests.waiting import until
 
 QUOTES = tuple('"' * 900 + "\n" for _ in range(280))  # as events, twice what is kept for a reader
-
-
-def process(house: Installation) -> psutil.Process:
-    return psutil.Process(house.processes[0].pid)
 
 
 def never_reading(house: Installation, talker: Talker, chat: str, message: str) -> socket.socket:
@@ -40,14 +35,19 @@ def never_reading(house: Installation, talker: Talker, chat: str, message: str) 
 def held(house: Installation, peers: list[socket.socket]) -> list[int]:
     """The ports of peers whose connection the server holds."""
     ports = {peer.getsockname()[1] for peer in peers}
-    open_ones = (each.raddr.port for each in process(house).net_connections() if each.raddr)
+    open_ones = (each.raddr.port for each in server_of(house).net_connections() if each.raddr)
     return [port for port in open_ones if port in ports]
 
 
 def crowd_that_never_reads(
     house: Installation, model: Model, talker: Talker, many: int, patience: float
-) -> float:
-    """So many beside one who does read, and is told all; the seconds that this took."""
+) -> tuple[float, int]:
+    """So many beside one who does read, and is told all.
+
+    The seconds that this took, and by how many bytes the server's memory had grown at the last
+    word, with the connections still open at this end.
+    """
+    before = server_of(house).memory_info().rss
     model.script = Script(pieces=QUOTES, pause=0.01, gate_at=0)
     chat = talker.chat()
     with contextlib.ExitStack() as stack:
@@ -62,10 +62,11 @@ def crowd_that_never_reads(
         began = time.monotonic()
         seen = list(stream)
         took = time.monotonic() - began
+        grown = server_of(house).memory_info().rss - before
         assert joined(seen) == "".join(QUOTES)
         until(lambda: not held(house, peers), patience, "those who do not read to be let go")
     assert joined(talker.follow(chat, message)) == "".join(QUOTES), "and whoever comes back"
-    return took
+    return took, grown
 
 
 def test_reader_that_never_reads_is_let_go_and_the_others_lose_nothing(
@@ -77,10 +78,8 @@ def test_reader_that_never_reads_is_let_go_and_the_others_lose_nothing(
 @pytest.mark.timing
 def test_readers_that_never_read_cost_neither_time_nor_memory(folder: Path, model: Model) -> None:
     with talking(folder, model) as house, Talker(house) as talker:
-        before = process(house).memory_info().rss
-        took = crowd_that_never_reads(house, model, talker, 20, patience=5)
+        took, grown = crowd_that_never_reads(house, model, talker, 20, patience=5)
         assert took < 280 * 0.01 + 6
-        grown = process(house).memory_info().rss - before
         assert grown < 20 * 300_000 + 12_000_000, f"{grown / 1e6:.1f} MB for 20 who do not read"
 
 
@@ -150,10 +149,10 @@ def test_stream_keeps_no_thread(club: Installation, keeper: Talker, model: Model
     model.script = Script(gate_at=0)
     with contextlib.ExitStack() as streams:
         streams.enter_context(keeper.sending(keeper.chat())).start()
-        few = process(club).num_threads()
+        few = server_of(club).num_threads()
         for _ in range(20):
             streams.enter_context(keeper.sending(keeper.chat())).start()
-        until(lambda: process(club).num_threads() < few + 10, 30, "the threads to be let go")
+        until(lambda: server_of(club).num_threads() < few + 10, 30, "the threads to be let go")
         model.gate.set()
 
 
