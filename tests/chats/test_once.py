@@ -92,6 +92,12 @@ print([(a.reserved, a.tokens_in, a.tokens_out, a.answers) for a in
 """
 
 
+USED_UP = {
+    "daily_tokens": "Today’s tokens of the organization are used up.",
+    "daily_tokens_each": "Your tokens for today are used up.",
+}
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize(
     ("whose", "most"),
@@ -120,6 +126,8 @@ def test_prompts_at_once_do_not_exceed_the_budget(
                 answer.read()
             if answer.status_code == 429:
                 assert 0 < int(answer.headers["Retry-After"]) <= 86_401
+                detail = answer.json()["detail"]
+                assert detail == f"{USED_UP[whose]} There are new ones after midnight."
             return answer.status_code
 
         with ThreadPoolExecutor(most) as crowd:
