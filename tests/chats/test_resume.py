@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from tests.chats.talking import Event, Talker, joined
@@ -55,23 +53,20 @@ def test_cut_at_every_boundary_while_it_is_made(keeper: Talker, model: Model) ->
 
 
 def test_three_tabs_are_identical(keeper: Talker, model: Model) -> None:
-    model.script = Script(pieces=WORDS, pause=0.02)
+    """Two come when there is one word: they are told that, and the others as they are made."""
+    model.script = Script(pieces=("One. ", *WORDS), pause=0.02, gate_at=1)
     chat = keeper.chat()
-    tabs: list[list[Event]] = [[], []]
     with keeper.sending(chat) as stream:
         message = stream.start()
-        threads = [
-            threading.Thread(target=lambda tab=tab: tab.extend(keeper.follow(chat, message)))
-            for tab in tabs
-        ]
-        for thread in threads:
-            thread.start()
-        first = list(stream)
-        for thread in threads:
-            thread.join(60)
-    for tab in tabs:
-        assert [(e.seq, e.body) for e in tab[1:]] == [(e.seq, e.body) for e in first]
-    assert joined(first) == "".join(WORDS) == keeper.last(chat)["content"]
+        first = [next(iter(stream))]
+        with keeper.following(chat, message) as one, keeper.following(chat, message) as two:
+            tabs = [(tab, [next(iter(tab)), next(iter(tab))]) for tab in (one, two)]
+            model.gate.set()
+            first += list(stream)
+            for tab, seen in tabs:
+                seen += list(tab)
+                assert [(e.seq, e.body) for e in seen[1:]] == [(e.seq, e.body) for e in first]
+    assert joined(first) == "One. " + "".join(WORDS) == keeper.last(chat)["content"]
 
 
 def test_after_is_the_same_as_the_header(keeper: Talker, model: Model) -> None:
