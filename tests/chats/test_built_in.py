@@ -7,21 +7,37 @@ from pathlib import Path
 
 import pytest
 
-from tests.chats.providers.embedded import is_idle
+from tests.chats.providers.embedded import STORY, is_idle
 from tests.chats.talking import Talker, joined
 from tests.installation import installed
 from tests.waiting import until
 
-STORY = "Tell me a very long story about a goalkeeper."
+HELLO = "Say hello in one short sentence."
+_SHORT = """
+from cameras.models import Organization
+from chats.models import Assistant
+Assistant.objects.create(organization=Organization.objects.get(), max_tokens=16)
+"""
 
 
 def test_new_installation_answers_and_ends_with_its_model(folder: Path) -> None:
+    """Few tokens are asked for: beside other tests its model, of low priority, is slow."""
     with installed(folder) as house:
         house.serve()
         assert not house.children("llama"), "nothing runs before the first question"
         with Talker(house) as talker:
             chat = talker.chat()
-            events = talker.say(chat, "Say hello in one short sentence.")
+            with talker.sending(chat, STORY) as stream:
+                message = stream.start()
+                next(iter(stream))
+                talker.stop(chat, message)
+                assert list(stream)[-1].body["status"] == "stopped"
+            model = house.children("llama")[0]
+            assert model.nice() > 0, "cameras go first"
+
+            house.manage("shell", "-v0", "-c", _SHORT)
+            chat = talker.chat()
+            events = talker.say(chat, HELLO)
             assert events[0].body["model"] == "SmolLM2-135M-Instruct"
             assert events[-1].body == {"type": "done", "status": "complete"}
             assert len(joined(events)) > 3
@@ -29,14 +45,6 @@ def test_new_installation_answers_and_ends_with_its_model(folder: Path) -> None:
             assert last["tokens_out"] > 0
             assert last["tokens_in"] > 10
             assert last["tokens_estimated"] is False
-            model = house.children("llama")[0]
-            assert model.nice() > 0, "cameras go first"
-
-            with talker.sending(chat, STORY) as stream:
-                message = stream.start()
-                next(iter(stream))
-                talker.stop(chat, message)
-                assert list(stream)[-1].body["status"] == "stopped"
         house.processes[0].terminate()
         assert house.processes[0].wait(30) == 0
         until(lambda: not model.is_running(), 30, "the model's process to end")
@@ -49,6 +57,8 @@ def test_built_in_model_stops_and_ends_at_once(folder: Path) -> None:
         house.serve()
         with Talker(house) as talker:
             chat = talker.chat()
+            events = talker.say(chat, HELLO)
+            assert events[-1].body == {"type": "done", "status": "complete"}
             with talker.sending(chat, STORY) as stream:
                 message = stream.start()
                 next(iter(stream))
