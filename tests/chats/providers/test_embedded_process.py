@@ -105,7 +105,7 @@ def test_it_ends_with_its_parent_however_that_ends() -> None:
 
 
 # The first thread to be slowed begins another one just before: it has the priority of its maker.
-HURRIED = """
+BEGINS_ANOTHER = """
 import os, threading
 from chats.providers import llama
 
@@ -126,5 +126,5 @@ os._exit(0)
 
 
 def test_a_thread_begun_meanwhile_steps_back_too() -> None:
-    done = subprocess.run([sys.executable, "-c", HURRIED], capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", BEGINS_ANOTHER], capture_output=True, check=True)
     assert done.stdout.split() == [b"%d" % NICENESS, b"1"]
