@@ -31,6 +31,7 @@ from django.urls import reverse
 from cameras.models import *
 from cameras.models.second_factor import new_secret
 from chats.models import *
+from tests.cookies import cookie_of
 nasty, keeper = {nasty!r}, User.objects.get(username="keeper")
 Organization.objects.update(name=nasty[:100])
 club, camera = Organization.objects.get(), Camera.objects.get()
@@ -44,9 +45,11 @@ Membership.objects.create(user=guest, organization=club)
 Chat.objects.create(organization=club, owner=keeper, title=nasty[:60])
 careful = User.objects.create_user("careful", password="{password}")
 SecondFactor.turn_on(careful, new_secret(), 0)
+newcomer = User.objects.create_user("newcomer")
 Assistant.objects.create(organization=club, base_url="{url}", model="scripted")
 print("MADE" + json.dumps(dict(
     camera=str(camera.pk), link=link.text, signin=SignInLink.issue(guest),
+    newcomer=cookie_of(newcomer),
     invitation=Invitation(organization=club, name=nasty[:100], created_by=keeper).issue(),
     reset=reverse("reset", args=[keeper.pk.hex, default_token_generator.make_token(keeper)]))))
 """
@@ -195,6 +198,11 @@ def test_every_page_works_and_names_in_it_are_text(visitor: Visitor) -> None:
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/signin/code"))
     visitor.examine("second-step", "One more step")
+
+    cookie = {"name": "sideline_session", "value": visitor.facts["newcomer"], "url": house.url}
+    visitor.tab.context.add_cookies([cookie])  # type: ignore[list-item]
+    visitor.visit(*OUTSIDE["invitation"])  # put in other words to who is signed in
+    visitor.tab.context.clear_cookies()
 
     sign_in(page, house)
     for path, heading in INSIDE.values():

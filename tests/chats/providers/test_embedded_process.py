@@ -24,7 +24,7 @@ from tests.chats.providers.embedded import (
     servers,
     text_of,
 )
-from tests.processes import bound
+from tests.processes import bound, living
 from tests.waiting import until
 
 
@@ -101,7 +101,7 @@ def test_it_ends_with_its_parent_however_that_ends() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 30)
+    until(lambda: not living([server]), 30)
 
 
 # The first thread to be slowed begins another one just before: it has the priority of its maker.
