@@ -7,7 +7,7 @@ import contextlib
 import json
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -91,6 +91,17 @@ def acknowledged(socket: ClientConnection, timeout: float = 30) -> dict[str, Any
     if "seq" in message:
         socket.send(json.dumps({"ack": message["seq"]}))
     return message
+
+
+def next_picture(
+    socket: ClientConnection,
+    told: Callable[[ClientConnection, float], dict[str, Any]] = acknowledged,
+) -> dict[str, Any]:
+    """The next message with a picture. It is acknowledged, unless `told` is `v1_message`."""
+    while True:
+        message = told(socket, 60)
+        if "jpeg" in message:
+            return message
 
 
 def age_ms(message: dict[str, Any]) -> float:

@@ -14,13 +14,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from websockets.sync.client import ClientConnection
 
 from tests.cameras.added import added, worker
 from tests.cameras.exits import EXITS, Device, Found, bearer, by_v1, mask
 from tests.installation import KEEPER, Installation, submit
 from tests.masked import MASKS, is_covered, is_loud
-from tests.sockets import acknowledged, watching
+from tests.sockets import acknowledged, next_picture, watching
 from tests.waiting import until
 
 
@@ -193,13 +192,13 @@ def test_who_joins_a_silent_camera_gets_no_picture_from_before_the_masks(
 ) -> None:
     with watching(house, camera, headers=bearer(house), v1=True) as keeps_it:
         with Device(house, camera, "v1"):
-            assert is_loud(_first(keeps_it))
+            assert is_loud(next_picture(keeps_it)["jpeg"])
         former = worker(house, camera)
         mask(house, camera)
         with watching(house, camera, headers=bearer(house), v1=True) as late:
             until(lambda: worker(house, camera) not in (None, former), 60, "a new reader")
             with Device(house, camera, "v1"):
-                assert is_covered(_first(late)), "an old picture"
+                assert is_covered(next_picture(late)["jpeg"]), "an old picture"
 
 
 def test_masks_that_are_drawn_again_at_once_hold_for_who_comes_then(
@@ -212,17 +211,10 @@ def test_masks_that_are_drawn_again_at_once_hold_for_who_comes_then(
         Device(house, camera, "v1"),
         watching(house, camera, headers=headers, v1=True) as keeps_it,
     ):
-        until(lambda: is_covered(_first(keeps_it)), 60, "masks")
+        until(lambda: is_covered(next_picture(keeps_it)["jpeg"]), 60, "masks")
         mask(house, camera, [])
-        until(lambda: is_loud(_first(keeps_it)), 60, "the secret")
+        until(lambda: is_loud(next_picture(keeps_it)["jpeg"]), 60, "the secret")
         mask(house, camera)
         for _ in range(3):
             with watching(house, camera, headers=headers, v1=True) as late:
-                assert is_covered(_first(late))
-
-
-def _first(socket: ClientConnection) -> bytes:
-    while True:
-        message = acknowledged(socket, 60)
-        if "jpeg" in message:
-            return bytes(message["jpeg"])
+                assert is_covered(next_picture(late)["jpeg"])

@@ -9,14 +9,13 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from websockets.sync.client import ClientConnection
 
 from tests.cameras.exits import taken_after
 from tests.installation import Installation, beside, installed
 from tests.parcels import now, parcel, picture
 from tests.people import Cast, assemble
 from tests.redis import RedisServer
-from tests.sockets import acknowledged, frame, pixels, v1_message, watching
+from tests.sockets import acknowledged, frame, next_picture, pixels, v1_message, watching
 from tests.waiting import until
 
 
@@ -49,11 +48,6 @@ def push(house: Installation, cast: Cast, shade: int = 200) -> int:
     answer = httpx.post(url, json=body, headers=cast["operator"].bearer, timeout=30)
     assert answer.status_code == 202, answer.text
     return int(body["timestamp"])
-
-
-def shown(socket: ClientConnection) -> int:
-    """The next picture's time, whatever is said before."""
-    return int(until(lambda: acknowledged(socket, 30).get("timestamp"), 60, "a picture"))
 
 
 @pytest.mark.postgres
@@ -89,11 +83,11 @@ def test_newcomer_elsewhere_gets_the_picture_that_others_have(
     with watching(web, cast.push, v1=True, headers=viewer, query=query) as here:
         until(lambda: web.state(cast.push) != "connecting", 60, "a reader")
         taken = push(web, cast)
-        until(lambda: shown(here) == taken, 60, "the picture")
+        until(lambda: next_picture(here)["timestamp"] == taken, 60, "the picture")
         with watching(second, cast.push, v1=True, headers=viewer, query=query) as there:
-            assert shown(there) == taken
+            assert next_picture(there)["timestamp"] == taken
         newer = push(web, cast)
-        assert shown(here) == newer, "the former one once for each"
+        assert next_picture(here)["timestamp"] == newer, "the former one once for each"
 
 
 @pytest.mark.timing  # a pushed picture is stale after 3 s and offline after 10

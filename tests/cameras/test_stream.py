@@ -5,12 +5,11 @@ from __future__ import annotations
 import socket
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from tests.cameras.added import added
 from tests.installation import Installation
@@ -20,6 +19,7 @@ from tests.sockets import (
     age_ms,
     ended,
     frame,
+    next_picture,
     pixels,
     refusal,
     v1_message,
@@ -81,12 +81,12 @@ def test_v1_viewer_gets_status_binary_frames_and_two_credits(
         assert socket.subprotocol == "sideline.v1"
         first = v1_message(socket)
         assert first["type"] == "status"
-        held = [_next_picture(socket), _next_picture(socket)]
+        held = [next_picture(socket, v1_message), next_picture(socket, v1_message)]
         newest = held[-1]["seq"]
-        until(lambda: _next_picture(other, acknowledged)["seq"] >= newest + 12, 60, "12 more")
-        seen = _next_picture(other, acknowledged)["seq"]
+        until(lambda: next_picture(other)["seq"] >= newest + 12, 60, "12 more")
+        seen = next_picture(other)["seq"]
         socket.send(f'{{"ack": {newest}}}')
-        after = _next_picture(socket)
+        after = next_picture(socket, v1_message)
         assert after["seq"] >= seen, "frames of the pause must be gone: not sent, and not queued"
         assert (after["width"], after["height"]) == (768, 432)
 
@@ -98,23 +98,12 @@ def test_pictures_are_new(house: Installation, cast: Cast) -> None:
         ages = [age_ms(frame(socket)) for _ in range(8)]
         assert abs(ages[-1]) < 2000
     with watching(house, cast.plaza, headers=cast["viewer"].bearer, v1=True) as socket:
-        held = [_next_picture(socket), _next_picture(socket)]
+        held = [next_picture(socket, v1_message), next_picture(socket, v1_message)]
         time.sleep(1.5)
         socket.send(f'{{"ack": {held[-1]["seq"]}}}')
-        after = _next_picture(socket)
+        after = next_picture(socket, v1_message)
         assert after["seq"] > held[-1]["seq"] + 5
         assert after["age_ms"] < 1000
-
-
-def _next_picture(
-    socket: ClientConnection, told: Callable[..., dict[str, Any]] = v1_message
-) -> dict[str, Any]:
-    """The next message that has one. It is acknowledged where `told` does so."""
-    return until(lambda: _picture(told(socket, 20)), 60, "a picture")
-
-
-def _picture(message: dict[str, Any]) -> dict[str, Any] | None:
-    return message if "jpeg" in message else None
 
 
 @pytest.mark.parametrize("v1", [True, False])
@@ -123,8 +112,8 @@ def test_lighter_variant_is_narrower(house: Installation, cast: Cast, v1: bool) 
         watching(house, cast.key, v1=v1, query="?width=320&fps=5") as light,
         watching(house, cast.key, v1=True) as native,
     ):
-        seen = [_next_picture(light, acknowledged) if v1 else frame(light, 20) for _ in range(3)]
-        whole = _next_picture(native, acknowledged)
+        seen = [next_picture(light) if v1 else frame(light, 20) for _ in range(3)]
+        whole = next_picture(native)
     assert pixels(whole["jpeg"]).shape == (432, 768, 3)
     for one in seen:
         assert pixels(one["jpeg"] if v1 else one["frame"]).shape == (180, 320, 3)
@@ -138,10 +127,10 @@ def test_lighter_variant_is_calmer(house: Installation, cast: Cast, v1: bool) ->
         watching(house, cast.key, v1=v1, query="?width=320&fps=5") as light,
         watching(house, cast.key, v1=True) as native,
     ):
-        _next_picture(native, acknowledged)
+        next_picture(native)
         began = time.monotonic()
         for _ in range(16):
-            _next_picture(light, acknowledged) if v1 else frame(light)
+            next_picture(light) if v1 else frame(light)
         assert 2.4 < time.monotonic() - began < 5
 
 
