@@ -15,7 +15,7 @@ from tests.installation import Installation, beside, installed
 from tests.parcels import now, parcel, picture
 from tests.people import Cast, assemble
 from tests.redis import RedisServer
-from tests.sockets import acknowledged, frame, next_picture, pixels, v1_message, watching
+from tests.sockets import acknowledged, frame, next_picture, pixels, watching
 from tests.waiting import until
 
 
@@ -131,7 +131,7 @@ def test_restart_of_redis_is_survived(web: Installation, cast: Cast, redis: Redi
         until(lambda: "jpeg" in acknowledged(socket, 30), 60, "a frame")
         until(lambda: ready() == (200, "ready\n"), 60, "yes")
         redis.stop()
-        until(lambda: v1_message(socket, 60).get("state") == "stale", 60, "the word “stale”")
+        until(lambda: acknowledged(socket, 60).get("state") == "stale", 60, "the word “stale”")
         until(lambda: ready() == (503, "not ready\n"), 60, "no")
         assert httpx.get(f"{web.url}/healthz").status_code == 200
         away = time.time() * 1000
