@@ -96,10 +96,10 @@ def test_pages_fit_and_every_control_has_a_name_and_is_reached(
             assert page.evaluate(NAMELESS) == [], path
         names = ("Message", "Options of this chat", "Copy the answer", "Edit this message")
         wanted, reached = {f"true {name}" for name in names}, set()
-        for _ in range(400):  # the list of chats is long where other tests have chatted
+        for pressed in range(1, 400):  # the list of chats is long where other tests have chatted
             page.keyboard.press("Tab")
             reached.add(page.evaluate(FOCUSED))
-            if wanted <= reached:
+            if pressed >= 60 and wanted <= reached:
                 break
         assert wanted <= reached
         assert not [one for one in reached if one.startswith("false")]
