@@ -122,7 +122,8 @@ class PostgreSQL:
         return not self._all("SELECT 1 FROM pg_tables WHERE schemaname = current_schema()")
 
     def others(self) -> int:
-        """Who is about to leave is waited for: our own last connection takes a moment to end."""
+        """Waits for at most `LEAVING_S` until connections that were just closed, such as our own
+        last one, are gone from PostgreSQL's list."""
         question = (
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
             " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"

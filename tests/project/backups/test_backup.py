@@ -30,13 +30,13 @@ pytestmark = pytest.mark.timeout(600)  # commands one after the other, under loa
 
 # A backup that stays as it is the moment before it is whole.
 UNFINISHED = """
-import time
+import signal
 from django.core.management import call_command
 from project.backups import archive
 
 def wait(writer):
     print("all but the sums", flush=True)
-    time.sleep(600)
+    signal.pause()
 
 archive.Writer.finish = wait
 call_command("backup", "{}", "--with-keys")

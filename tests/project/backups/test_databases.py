@@ -12,6 +12,7 @@ from pathlib import Path
 import dj_database_url
 import psycopg
 import pytest
+from django.db import connection
 
 from project.backups import databases
 from tests.installation import installed
@@ -75,7 +76,7 @@ def test_postgresql_is_asked_as_its_url_says_and_no_password_is_seen(
 
 
 @pytest.mark.postgres
-@pytest.mark.skipif("not os.environ.get('DATABASE_URL')", reason="SQLite counts nobody")
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite counts no connections")
 def test_who_uses_postgresql_is_counted_and_who_is_leaving_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
