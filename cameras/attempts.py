@@ -84,8 +84,8 @@ def holds(request: HttpRequest) -> Try | None:
 
 
 def network_of(request: HttpRequest) -> str | None:
-    """The client's address, as `project/doors.py` has found it; of IPv6 its /64, which one client
-    has for itself."""
+    """The client's address, as `project/middleware.py` has found it; of IPv6 its /64, which one
+    client has for itself."""
     found = address_in(request.META.get("REMOTE_ADDR", ""))
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((int(found), 64), strict=False).network_address)

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from cameras.models import Camera, Kind, Membership, Organization, Role, User
-from project.environment import BadSetting
+from project.settings.environment import BadSetting
 
 ADVISORY_LOCK = 7103  # any number that is ours
 

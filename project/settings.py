@@ -85,8 +85,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "project.caching.Private",
-    "project.policy.ContentPolicy",
+    "project.middleware.Private",
+    "project.csp.ContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -168,7 +168,7 @@ SECURE_SSL_REDIRECT = False  # the proxy's office
 SECURE_HSTS_SECONDS = _env.number("SIDELINE_HSTS_SECONDS", 0, least=0, most=63_072_000)
 if SECURE_HSTS_SECONDS and not _https:
     raise BadSetting("SIDELINE_HSTS_SECONDS", "it needs SIDELINE_PUBLIC_URL to be https.")
-CONTENT_SECURITY_POLICY = {  # see project/policy.py
+CONTENT_SECURITY_POLICY = {  # see project/csp.py
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [NONCE],

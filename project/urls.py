@@ -8,12 +8,12 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from cameras.views import people
 from chats.api.streams import messages
 from chats.api.urls import CHAT
-from project import description, views
+from project import views
 
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
-    path("api/schema/", description.schema, name="api-schema"),
+    path("api/schema/", views.schema, name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/v1/", include("cameras.api.urls")),
     path("api/v1/actions/", include("chats.api.urls")),

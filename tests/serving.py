@@ -1,20 +1,19 @@
 """Our application on other servers than `serve`: `python -m tests.serving NAME PORT [PEM]`.
 
-`uvicorn` has nothing of `project/server.py`; `tls` is our server under TLS; `impatient` is our
-server with pings every second; `faulty` is our server and guard, and each response raises in the
-middle.
+`uvicorn` has nothing of `project/server/`; `tls` is our server under TLS; `impatient` is our server
+with pings every second; `faulty` is our server and guard, and each response raises in the middle.
 """
 
 from __future__ import annotations
 
 import sys
 
-from project.server import Server  # isort:skip  # Daphne's reactor first
+from project.server.daphne import Server  # isort:skip  # Daphne's reactor first
 
 import uvicorn
 
 from project.asgi import application
-from project.doors import Guard, Receive, Scope, Send
+from project.middleware import Guard, Receive, Scope, Send
 
 
 async def faulty(scope: Scope, receive: Receive, send: Send) -> None:

@@ -33,7 +33,7 @@ class Asker:
         """Who is behind a page's or an API's request, or a socket's scope.
 
         `actor` is asked for by scopes, and by async views, whose request does not know a bearer.
-        The address is the peer's, or what a trusted proxy says; see `project/doors.py`.
+        The address is the peer's, or what a trusted proxy says; see `project/middleware.py`.
         """
         if way is None:
             return cls(name="this machine")  # a command

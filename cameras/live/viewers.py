@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Wire(Protocol):
-    """The writable end of a connection; see `project/socket_wire.py`."""
+    """The writable end of a connection; see `project/server/writer.py`."""
 
     @property
     def ready(self) -> bool:

@@ -87,7 +87,7 @@ class SQLite:
         return not self._path.exists() or not self._path.stat().st_size
 
     def others(self) -> int:
-        """It cannot tell; `project/occupancy.py` can."""
+        """It cannot tell; `project/backups/lock.py` can."""
         return 0
 
     def put_aside(self, folder: Path) -> None:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from project.sockets import FRAMES_S, PUBLISHED_FRAMES, PUBLISHED_S, ListenedSocket
+from project.server.websocket import FRAMES_S, PUBLISHED_FRAMES, PUBLISHED_S, ListenedSocket
 from tests.hostile.peer import BINARY, PING, PONG, TEXT, Gone, Peer, frame
 from tests.hostile.siege import Honest, Siege
 from tests.publishers import v1_parcel

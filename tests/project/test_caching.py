@@ -8,7 +8,7 @@ import httpx
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from project.caching import Private
+from project.middleware import Private
 from tests.installation import Installation
 from tests.people import assemble
 

@@ -9,7 +9,7 @@ import time
 import pytest
 from django.core.exceptions import DisallowedHost
 
-from project.logs import OthersFaults, RedactingFormatter
+from project.settings.logging import OthersFaults, RedactingFormatter
 
 
 @pytest.mark.parametrize(

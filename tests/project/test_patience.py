@@ -12,10 +12,16 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from project import patience
-from project.connections import PatientChannel
-from project.patience import AT_ONCE_EACH, BODY_S, HEAD_S, too_many
-from project.requests import BODY_LIMIT, BoundedRequest
+from project.server import http
+from project.server.http import (
+    BODY_LIMIT,
+    BODY_S,
+    HEAD_S,
+    REQUESTS_EACH,
+    BoundedRequest,
+    PatientChannel,
+    owes_too_many,
+)
 from tests.installation import Installation
 from tests.waiting import until
 
@@ -78,7 +84,7 @@ def test_request_that_comes_by_drops_ends(begun: bytes, drop: bytes, most: float
     if begun:
         connection.channel.dataReceived(begun)
     assert connection.drips(drop) <= most
-    assert not patience._owing
+    assert not http._owing
 
 
 def test_who_says_nothing_at_all_is_let_go() -> None:
@@ -111,21 +117,21 @@ def test_large_body_that_goes_on_has_the_time_of_its_place() -> None:
         connection.clock.advance(1)
     assert not connection.ended
     assert connection.drips(b"a") <= BODY_S
-    assert not patience._owing
+    assert not http._owing
 
 
 def test_proxies_of_ours_owe_without_end() -> None:
-    for _ in range(AT_ONCE_EACH + 1):
-        patience._owing[""] += 1
-    assert not too_many("")
-    del patience._owing[""]
+    for _ in range(REQUESTS_EACH + 1):
+        http._owing[""] += 1
+    assert not owes_too_many("")
+    del http._owing[""]
 
 
 def test_peer_with_many_beginnings_keeps_nobody_else_out(house: Installation) -> None:
     there = ("127.0.0.1", house.port)
     with contextlib.ExitStack() as stack:
         held = []
-        for _ in range(AT_ONCE_EACH + 20):
+        for _ in range(REQUESTS_EACH + 20):
             link = socket.create_connection(there, 60, source_address=("127.0.0.77", 0))
             held.append(stack.enter_context(link))
             with contextlib.suppress(ConnectionError):

@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from django.urls import resolve
 from playwright.sync_api import Browser
 
-from project.policy import ContentPolicy
+from project.csp import ContentPolicy
 from tests import ROOT
 from tests.browser import new_page
 from tests.installation import KEEPER, Installation, submit

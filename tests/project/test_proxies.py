@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from project.doors import TrustedProxies
+from project.middleware import TrustedProxies
 
 
 def test_a_proxy_that_is_not_named_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:

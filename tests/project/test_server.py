@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from project.doors import Guard
-from project.uploads import client_of
+from project.middleware import Guard
+from project.server.http import client_of
 from tests.installation import Installation, installed
 from tests.parcels import parcel
 from tests.people import Cast, assemble
@@ -230,7 +230,7 @@ async def test_guard_lets_cancellation_pass() -> None:
 
 def test_more_than_a_handshake_before_it_is_answered_ends_the_connection() -> None:
     """Autobahn would keep it all, and search it again with every read."""
-    from project.sockets import MESSAGE_LIMIT, ListenedSocket
+    from project.server.websocket import MESSAGE_LIMIT, ListenedSocket
 
     class Transport:
         aborted = False

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from project.environment import BadSetting
+from project.settings.environment import BadSetting
 from tests import ROOT
 from tests.installation import Installation
 from tests.project.configured import settings_of

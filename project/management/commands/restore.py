@@ -16,8 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
 from cameras.audit import Action, note
-from project import occupancy
-from project.backups import archive, databases, places, unpacking
+from project.backups import archive, databases, lock, places, unpacking
 
 
 class Command(BaseCommand):
@@ -36,7 +35,7 @@ class Command(BaseCommand):
         file, folder = options["file"].absolute(), settings.DATA_DIR
         database = databases.database_of(settings.DATABASES["default"])
         try:
-            with occupancy.alone(), unpacking.reading(file) as backup:
+            with lock.alone(), unpacking.reading(file) as backup:
                 _fits(backup.description, database)
                 there = places.tops(folder, database.files)
                 if not options["replace"] and (there or not database.is_empty()):
@@ -53,7 +52,7 @@ class Command(BaseCommand):
                     _must_belong(Path(work), backup.description, database.files)
                     self._exchange(Path(work), database, there)
                 self._bring_up_to_date(file, backup.description)
-        except (occupancy.Occupied, archive.BadBackup, databases.DatabaseTrouble) as error:
+        except (lock.Occupied, archive.BadBackup, databases.DatabaseTrouble) as error:
             raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"The backup was not restored: {error}.") from None

@@ -1,7 +1,7 @@
 """`manage.py serve`: the web server and, without Redis, the ingest process it owns."""
 
 # Daphne installs its reactor on import; nothing may import Twisted before it.
-from project.server import Server  # isort:skip
+from project.server.daphne import Server  # isort:skip
 
 import asyncio
 import gc
@@ -27,7 +27,8 @@ from cameras.live.metrics import HubCollector
 from cameras.metrics import expose
 from cameras.models import SignInLink
 from chats import process as chats
-from project import installation, occupancy
+from project import installation
+from project.backups import lock
 
 END_S = 2.5
 
@@ -43,11 +44,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with occupancy.serving():
+            with lock.serving():
                 if options["prepare"]:
                     installation.prepare()
                 self._serve()
-        except occupancy.Occupied as error:
+        except lock.Occupied as error:
             raise CommandError(str(error)) from None
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}") from None

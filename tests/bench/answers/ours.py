@@ -9,7 +9,7 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-from project.server import Server  # noqa: F401  # isort:skip  # Daphne's reactor first
+from project.server.daphne import Server  # noqa: F401  # isort:skip  # Daphne's reactor first
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cameras.audit.lines import address_in
-from project.doors import TrustedProxies
+from project.middleware import TrustedProxies
 from tests.cameras.audit.reading import ask, entries, open_views
 from tests.installation import KEEPER, Installation, installed, submit
 from tests.people import Cast, assemble

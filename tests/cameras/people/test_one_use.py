@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from cameras.models import User
 from project import installation
-from project.environment import BadSetting
+from project.settings.environment import BadSetting
 from tests.cameras.audit.reading import ask
 from tests.cameras.people.codes import code
 from tests.installation import Installation, installed, submit

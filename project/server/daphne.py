@@ -15,11 +15,9 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import reactor as installed_reactor
 from twisted.web.http import _GenericHTTPChannelProtocol
 
-from project.connections import PatientChannel, is_taken
-from project.requests import FRAME_BODY_LIMIT, BoundedRequest
-from project.socket_wire import SocketWire
-from project.sockets import ListenedSocket
-from project.wire import ResponseWire, Wire, tcp_of
+from project.server.http import FRAME_BODY_LIMIT, BoundedRequest, PatientChannel, is_taken
+from project.server.websocket import ListenedSocket
+from project.server.writer import ResponseWire, SocketWire, Wire, tcp_of
 
 reactor: Any = installed_reactor
 

@@ -13,7 +13,7 @@ from typing import Any
 from autobahn.util import encode_truncate
 from daphne.ws_protocol import WebSocketProtocol
 
-from project.socket_wire import SocketWire, short_texts
+from project.server.writer import SocketWire, short_texts
 
 MESSAGE_LIMIT = 64 * 1024  # viewers say little
 MESSAGE_FRAMES = 64  # one would do for a viewer

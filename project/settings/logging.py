@@ -61,12 +61,12 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "project.logs.RedactingFormatter",
+            "()": "project.settings.logging.RedactingFormatter",
             "format": "{asctime} {levelname:<7} {name}: {message}",
             "style": "{",
         }
     },
-    "filters": {"brief": {"()": "project.logs.OthersFaults"}},
+    "filters": {"brief": {"()": "project.settings.logging.OthersFaults"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]}
     },

@@ -1,4 +1,4 @@
-"""What every connection passes before it reaches a view or a consumer."""
+"""What every request and connection passes: ASGI wrappers, and Django's middleware for caching."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from django.utils.deprecation import MiddlewareMixin
 
 from cameras.peers import address_in
 
@@ -125,3 +129,31 @@ class UnderPublicPath:
             # Django makes links of the whole path; the sockets' router wants the rest.
             scope["path"] = prefix + path if scope["type"] == "http" else path
         await self._app(scope, receive, send)
+
+
+PUBLIC = frozenset({"healthz", "readyz", "api-schema"})
+PICTURES = ("image/", "multipart/x-mixed-replace")
+
+
+class Private(MiddlewareMixin):
+    """Says so in the headers."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        match = request.resolver_match
+        if match is not None and match.url_name in PUBLIC:
+            return response
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        patch_vary_headers(response, ["Cookie", "Authorization"])
+        if response.headers.get("Content-Type", "").startswith(PICTURES) and not _embedded():
+            # Else any page may show it, in a process that reads its memory.
+            response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response
+
+
+def _embedded() -> bool:
+    """Whether pages of other origins are to show our pictures."""
+    url = settings.PUBLIC_URL
+    own = f"{url.scheme}://{url.netloc.lower()}" if url is not None else ""
+    return any(origin != own for origin in settings.TRUSTED_ORIGINS)

@@ -1,0 +1,188 @@
+"""The settings: these, and those of `auth.py` and `rest.py`. Every variable of the environment is
+optional."""
+
+from pathlib import Path
+
+import django_stubs_ext
+from csp.constants import NONCE, NONE, SELF
+
+from project.settings.auth import *  # noqa: F403
+from project.settings.environment import BadSetting, Environment, own_hosts
+from project.settings.logging import LOGGING  # noqa: F401
+from project.settings.rest import *  # noqa: F403
+from project.settings.shared_stores import caches, channel_layers
+
+django_stubs_ext.monkeypatch()  # generic Django classes take [types] at run time, too
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+_env = Environment()
+
+# --- the installation -------------------------------------------------------------------------
+DATA_DIR = _env.directory("SIDELINE_DATA_DIR", BASE_DIR / "var")
+MEDIA_DIR = DATA_DIR / "media"
+LISTEN_HOST = _env.listen_address("SIDELINE_HOST", "127.0.0.1")
+LISTEN_PORT = _env.port("SIDELINE_PORT", 7103)
+METRICS = _env.endpoint("SIDELINE_METRICS")  # no credential is asked for there
+PUBLIC_URL = _env.public_url("SIDELINE_PUBLIC_URL")
+TRUSTED_ORIGINS = _env.origins("SIDELINE_TRUSTED_ORIGINS")
+TRUSTED_PROXIES = _env.networks("SIDELINE_TRUSTED_PROXIES")
+REDIS_URL = _env.redis_url("REDIS_URL")
+DEMO = _env.flag("SIDELINE_DEMO", default=True)
+ALLOW_LOOPBACK_SOURCES = _env.flag("SIDELINE_ALLOW_LOOPBACK_SOURCES", default=False)
+# Cameras and model servers at addresses of this machine or its network's own services: host:port.
+CAMERA_SERVERS = _env.host_ports("SIDELINE_CAMERA_SERVERS")
+MODEL_SERVERS = _env.host_ports("SIDELINE_MODEL_SERVERS")
+ANSWERS_AT_ONCE = _env.number("SIDELINE_ANSWERS_AT_ONCE", 2000)  # in each process
+ANSWER_SILENCE_S = _env.number("SIDELINE_ANSWER_SILENCE", 60)  # then its process counts as dead
+ADMIN_USERNAME = _env.text("SIDELINE_ADMIN_USERNAME")
+ADMIN_PASSWORD = _env.text("SIDELINE_ADMIN_PASSWORD")
+if bool(ADMIN_USERNAME) != bool(ADMIN_PASSWORD):
+    raise BadSetting(
+        "SIDELINE_ADMIN_PASSWORD" if ADMIN_USERNAME else "SIDELINE_ADMIN_USERNAME",
+        "set SIDELINE_ADMIN_USERNAME and SIDELINE_ADMIN_PASSWORD together, or neither.",
+    )
+
+SECRET_KEY = _env.secret("SIDELINE_SECRET_KEY", DATA_DIR / "secret.key", shortest=32)
+# Comma-separated: the first seals, all open. So a key is rotated by putting a new one in front.
+FIELD_KEYS = _env.keys("SIDELINE_FIELD_KEY", DATA_DIR / "field.key", shortest=16)
+
+DEBUG = False
+ALLOWED_HOSTS = _env.hosts("SIDELINE_ALLOWED_HOSTS") or own_hosts(LISTEN_HOST)
+if PUBLIC_URL is not None:
+    ALLOWED_HOSTS.append(str(PUBLIC_URL.hostname))
+    TRUSTED_ORIGINS.append(f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc.lower()}")
+    FORCE_SCRIPT_NAME = PUBLIC_URL.path.rstrip("/") or None
+_root = (PUBLIC_URL.path.rstrip("/") if PUBLIC_URL is not None else "") + "/"
+
+# --- Django -----------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "knox",
+    "axes",
+    "corsheaders",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "cameras",
+    "chats",
+    "project",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "project.middleware.Private",
+    "project.csp.ContentPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "cameras.views.lockout.Busy",
+]
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+APPEND_SLASH = False  # a redirect would turn a POST into a GET; both spellings are served
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "cameras.views.frame.shell",
+            ]
+        },
+    }
+]
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- data -------------------------------------------------------------------------------------
+DATABASES = {"default": _env.database("DATABASE_URL", DATA_DIR / "sideline.sqlite3")}
+CHANNEL_LAYERS = channel_layers(REDIS_URL)
+CACHES = caches(REDIS_URL)
+
+# --- static files -----------------------------------------------------------------------------
+STATIC_URL = f"{_root}static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "project.storage.HashedStaticFiles"},
+}
+WHITENOISE_MAX_AGE = 0  # what has no hash in its name; hashed files are immutable
+
+# --- mail -------------------------------------------------------------------------------------
+_mail = _env.mail_url("SIDELINE_EMAIL_URL")
+DEFAULT_FROM_EMAIL = _env.mail_address("SIDELINE_EMAIL_FROM")
+MAIL = _mail is not None
+if _mail is not None:
+    if PUBLIC_URL is None:  # a Host header must not choose where a link in a mail leads
+        raise BadSetting("SIDELINE_EMAIL_URL", "it needs SIDELINE_PUBLIC_URL, for links in mails.")
+    EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+    EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.tls, _mail.starttls
+    EMAIL_TIMEOUT = 10
+    DEFAULT_FROM_EMAIL = DEFAULT_FROM_EMAIL or f"Sideline <sideline@{PUBLIC_URL.hostname}>"
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+
+# --- what a browser may do --------------------------------------------------------------------
+_https = PUBLIC_URL is not None and PUBLIC_URL.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https  # secure cookies would lock out a plain LAN
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = _root
+SESSION_COOKIE_NAME = "sideline_session"
+CSRF_COOKIE_NAME = "sideline_csrf"
+CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
+CSRF_FAILURE_VIEW = "project.views.csrf_failure"
+CORS_ALLOWED_ORIGINS = TRUSTED_ORIGINS
+CORS_URLS_REGEX = r"^/(api/|chats/[^/]+/messages).*$"
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "last-event-id"]
+CORS_EXPOSE_HEADERS = ["Retry-After"]
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = False  # the proxy's office
+# HSTS covers every port of a host, so the seed's ws:// would break: only for who asks for it.
+SECURE_HSTS_SECONDS = _env.number("SIDELINE_HSTS_SECONDS", 0, least=0, most=63_072_000)
+if SECURE_HSTS_SECONDS and not _https:
+    raise BadSetting("SIDELINE_HSTS_SECONDS", "it needs SIDELINE_PUBLIC_URL to be https.")
+CONTENT_SECURITY_POLICY = {  # see project/csp.py
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [NONCE],
+        "style-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "media-src": [SELF, "blob:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["sideline"],
+    }
+}
+# actions/send takes 8 MiB of JPEG as base64; the server refuses larger bodies before they arrive.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+
+# What `check --deploy` warns of and this installation means: see the comments beside each.
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W008", "security.W021"]
+if not _https:
+    SILENCED_SYSTEM_CHECKS += ["security.W012", "security.W016"]

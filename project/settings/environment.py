@@ -1,0 +1,289 @@
+"""What the environment says, read by `project/settings/__init__.py` alone.
+
+Every variable is optional. A bad value ends the process with a sentence (`BadSetting`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import dj_database_url
+
+from cameras.ingest.networks import place
+
+
+class BadSetting(SystemExit):
+    """Ends the process with a sentence instead of a traceback."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(f"{name}: {sentence}")
+
+
+class Values:
+    """Typed reads; every variable is optional."""
+
+    def __init__(self, values: Mapping[str, str] = os.environ) -> None:
+        self._values = values
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._values.get(name, "").strip() or default
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.text(name, "1" if default else "0")
+        if value not in ("0", "1"):
+            raise BadSetting(name, f"expected 1 or 0, not “{value}”.")
+        return value == "1"
+
+    def number(self, name: str, default: int, least: int = 1, most: int = 1_000_000) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            raise BadSetting(name, f"expected a number from {least} to {most}, not “{value}”.")
+        return int(value)
+
+    def names(self, name: str) -> list[str]:
+        return [part.strip() for part in self.text(name).split(",") if part.strip()]
+
+    def directory(self, name: str, default: Path) -> Path:
+        path = Path(self.text(name, str(default))).expanduser().absolute()
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadSetting(name, f"{path} cannot be made: {error.strerror}.") from None
+        if not os.access(path, os.W_OK):
+            raise BadSetting(name, f"{path} cannot be written to.")
+        return path
+
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
+
+
+class Addresses(Values):
+    """Reads of addresses, each looked at as far as that can be done from here."""
+
+    def port(self, name: str, default: int) -> int:
+        return self._port(name, self.text(name, str(default)))
+
+    def _port(self, name: str, value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 65535:
+            raise BadSetting(name, f"expected a port from 1 to 65535, not “{value}”.")
+        return int(value)
+
+    def listen_address(self, name: str, default: str) -> str:
+        return self._address(name, self.text(name, default))
+
+    def _address(self, name: str, value: str) -> str:
+        try:
+            socket.getaddrinfo(value, None)
+        except (OSError, UnicodeError):
+            raise BadSetting(name, f"“{value}” is not an address of this machine.") from None
+        return value
+
+    def endpoint(self, name: str) -> tuple[str, int] | None:
+        """`address:port`, or a port of this machine for itself; None where it is not set."""
+        value = self.text(name)
+        if not value:
+            return None
+        host, _, port = value.rpartition(":")
+        return self._address(name, host.strip("[]") or "127.0.0.1"), self._port(name, port)
+
+    def host_ports(self, name: str) -> frozenset[str]:
+        """Each `host:port`, as `networks.place` spells it."""
+        found = set()
+        for value in self.names(name):
+            host, _, port = value.rpartition(":")
+            if not is_host(host):
+                raise BadSetting(name, f"expected host:port, not “{value}”.")
+            found.add(place(host, self._port(name, port)))
+        return frozenset(found)
+
+    def hosts(self, name: str) -> list[str]:
+        for host in self.names(name):
+            if host != "*" and not is_host(host.lstrip(".")):
+                raise BadSetting(name, f"“{host}” is not a host name; give names without a scheme.")
+        return self.names(name)
+
+    def origins(self, name: str) -> list[str]:
+        found = []
+        for value in self.names(name):
+            url = self._url(name, value)
+            if url.path not in ("", "/"):
+                raise BadSetting(name, f"“{value}” has a path; an origin is scheme, host and port.")
+            found.append(f"{url.scheme}://{url.netloc.lower()}")
+        return found
+
+    def public_url(self, name: str) -> SplitResult | None:
+        value = self.text(name)
+        return self._url(name, value) if value else None
+
+    def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        try:
+            return [ipaddress.ip_network(value) for value in self.names(name)]
+        except ValueError as error:
+            raise BadSetting(name, f"expected addresses or networks: {error}.") from None
+
+    def _url(self, name: str, value: str) -> SplitResult:
+        try:
+            url = urlsplit(value)
+            good = url.scheme in ("http", "https") and is_host(url.hostname or "") and url.port != 0
+        except ValueError:
+            good = False
+        if not good or url.query or url.fragment or "@" in url.netloc:
+            raise BadSetting(
+                name, "expected an address like https://cameras.example.org, no login."
+            )
+        return url
+
+
+def is_host(value: str) -> bool:
+    """True for a bare DNS name or IP address: no scheme, port, path or space."""
+    try:
+        ipaddress.ip_address(value.strip("[]"))
+    except ValueError:
+        labels = value.rstrip(".").split(".")
+        return len(value) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
+    return True
+
+
+def own_hosts(listen: str) -> list[str]:
+    """Names under which this machine may be addressed when it listens on `listen`."""
+    hosts = ["localhost", "127.0.0.1", "[::1]"]
+    if listen not in ("0.0.0.0", "::"):  # nosec B104  # compared, not bound
+        return [*hosts, listen if ":" not in listen else f"[{listen}]"]
+    name = socket.gethostname().lower()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # chooses a route; a datagram socket sends nothing
+            hosts.append(probe.getsockname()[0])
+        except OSError:
+            pass
+    return [*hosts, name, f"{name}.local"]
+
+
+class Keys(Values):
+    """Reads of secrets, each of some length at least."""
+
+    def secret(self, name: str, file: Path, *, shortest: int) -> str:
+        """The variable, else the file's content, made with mode 0600 where it is missing."""
+        value = self.text(name)
+        if value:
+            if len(value) < shortest:
+                raise BadSetting(name, f"is too short; use at least {shortest} random characters.")
+            return value
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return self._kept_secret(name, file, shortest)
+        with os.fdopen(handle, "w") as out:
+            made = secrets.token_urlsafe(48)
+            out.write(made)
+        return made
+
+    def _kept_secret(self, name: str, file: Path, shortest: int) -> str:
+        """What the file holds; another process that starts right now may still be writing it."""
+        for _ in range(50):
+            try:
+                kept = file.read_text().strip()
+            except OSError as error:
+                raise BadSetting(name, f"{file} cannot be read: {error.strerror}.") from None
+            if len(kept) >= shortest:
+                return kept
+            time.sleep(0.02)
+        raise BadSetting(name, f"{file} holds less than {shortest} characters; delete it.")
+
+    def keys(self, name: str, file: Path, *, shortest: int) -> list[str]:
+        """Several secrets, comma-separated, each long enough."""
+        keys = [key.strip() for key in self.secret(name, file, shortest=shortest).split(",")]
+        if min(map(len, keys)) < shortest:
+            raise BadSetting(name, f"each of its keys needs at least {shortest} random characters.")
+        return keys
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mails are handed in. `tls` from the first byte, or by `starttls`."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    tls: bool
+    starttls: bool
+
+
+class Servers(Values):
+    """Reads of their URLs. No password in one is ever part of a sentence."""
+
+    def database(self, name: str, file: Path) -> dict[str, Any]:
+        """Django's entry for the database at the URL, or for SQLite in this file."""
+        try:
+            found = dict(dj_database_url.parse(self.text(name) or f"sqlite:///{file}"))
+        except ValueError as error:
+            raise BadSetting(
+                name, f"expected postgres://user:password@host/name: {error}"
+            ) from None
+        if found["ENGINE"] == "django.db.backends.sqlite3":
+            found["OPTIONS"] = {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            }
+        elif found["ENGINE"] == "django.db.backends.postgresql":
+            # Persistent connections leak under ASGI; psycopg's pool does not.
+            given: Any = found.get("OPTIONS", {})  # by the URL: sslmode, say
+            found["OPTIONS"] = {**given, "pool": {"min_size": 1, "max_size": 8, "timeout": 10}}
+        else:
+            raise BadSetting(name, "only sqlite and postgres are supported.")
+        return found
+
+    def redis_url(self, name: str) -> str:
+        value = self.text(name)
+        try:
+            good = not value or urlsplit(value).scheme in ("redis", "rediss", "unix")
+            _ = urlsplit(value).port
+        except ValueError:
+            good = False
+        if not good:
+            raise BadSetting(name, "expected redis://host:port/number.")
+        return value
+
+    def mail_url(self, name: str) -> MailServer | None:
+        """`smtps://` is TLS from the first byte. With `smtp://`, a login is sent after STARTTLS
+        only; without a login, nothing is encrypted, as suits a relay on this machine."""
+        value = self.text(name)
+        if not value:
+            return None
+        try:
+            url = urlsplit(value)
+            tls, user = url.scheme == "smtps", unquote(url.username or "")
+            port = url.port or (465 if tls else 587 if user else 25)
+            good = url.scheme in ("smtp", "smtps") and is_host(url.hostname or "")
+        except ValueError:
+            good = False
+        if not good or url.path not in ("", "/") or url.query or url.fragment:
+            raise BadSetting(name, "expected smtps://user:password@host:port, or smtp://host.")
+        password = unquote(url.password or "")
+        return MailServer(
+            str(url.hostname), port, user, password, tls, starttls=bool(user) and not tls
+        )
+
+    def mail_address(self, name: str) -> str:
+        """`name@host`, or `Words <name@host>`."""
+        value = self.text(name)
+        if value and (not parseaddr(value)[1].partition("@")[2] or not value.isprintable()):
+            raise BadSetting(name, f"expected cameras@example.org, not “{value}”.")
+        return value
+
+
+class Environment(Addresses, Servers, Keys):
+    """Typed reads of `SIDELINE_*` and friends; every one is optional."""
