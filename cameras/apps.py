@@ -6,5 +6,4 @@ class CamerasConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from cameras import checks  # noqa: F401 - registers the system checks
         from cameras.audit import signins  # noqa: F401 - listens to Django's sign-ins

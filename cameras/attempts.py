@@ -33,8 +33,8 @@ from cameras.limits import (
     of_address,
 )
 from cameras.models import User
-from cameras.peers import address_in
 from cameras.tries import Try, count, forget, give_back, row, rows, take, total
+from project.addresses import address_in
 
 TURN = timedelta(seconds=5)
 

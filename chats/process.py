@@ -9,7 +9,6 @@ from functools import lru_cache
 from django.conf import settings
 
 from cameras import retention as cameras
-from cameras.models.sealed import SealBroken
 from chats.asking import Asked
 from chats.assistant import conversation_for
 from chats.desk import Desk
@@ -19,6 +18,7 @@ from chats.providers.embedded import Embedded
 from chats.providers.openai_compatible import OpenAICompatible
 from chats.retention import prune
 from chats.rows import in_rows
+from project.encryption import SealBroken
 
 log = logging.getLogger(__name__)
 

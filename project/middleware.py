@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
-from cameras.peers import address_in
+from project.addresses import address_in
 
 log = logging.getLogger(__name__)
 

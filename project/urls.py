@@ -9,11 +9,12 @@ from cameras.views import people
 from chats.api.streams import messages
 from chats.api.urls import CHAT
 from project import views
+from project.openapi import schema
 
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
-    path("api/schema/", views.schema, name="api-schema"),
+    path("api/schema/", schema, name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/v1/", include("cameras.api.urls")),
     path("api/v1/actions/", include("chats.api.urls")),

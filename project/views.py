@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -13,12 +12,9 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
-from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
 from cameras.models import Camera, CameraState, Kind
-from cameras.problems import problem
+from project.api import problem
 
 _FOR_PROGRAMS = re.compile(r"^/(api/|chats/[^/]+/messages)")
 STALLED = timedelta(seconds=60)
@@ -91,26 +87,3 @@ def csrf_failure(request: HttpRequest, reason: str = "", **more: Any) -> HttpRes
     """403 for a form that was sent from elsewhere, or whose page was too old."""
     detail = "This form has expired or was sent from another page. Reload it and try again."
     return _answer(request, 403, "403.html", detail)
-
-
-_RENDERERS = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}
-
-
-@require_GET
-def schema(request: HttpRequest) -> HttpResponse:
-    """YAML; JSON where the client prefers it, or says `?format=json`."""
-    asked = request.GET.get("format") or (
-        "json" if "json" in request.headers.get("Accept", "") else "yaml"
-    )
-    form = asked if asked in _RENDERERS else "yaml"
-    answer = HttpResponse(_made(form), content_type=_RENDERERS[form].media_type)
-    answer["Content-Disposition"] = f'inline; filename="sideline.{form}"'
-    answer["Cache-Control"] = "public, max-age=300"
-    return answer
-
-
-@lru_cache(len(_RENDERERS))
-def _made(form: str) -> bytes:
-    found = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-    rendered = _RENDERERS[form]().render(found, renderer_context={})
-    return rendered if isinstance(rendered, bytes) else rendered.encode()

@@ -26,7 +26,7 @@ from cameras.audit import Action, note
 from cameras.audit.notes import home_of
 from cameras.models import Organization, SecondFactor, SignInLink, User
 from cameras.models.signing import end_sign_ins
-from cameras.whereabouts import public_address
+from project.addresses import public_address
 
 # What makes an account more than it was: for superusers to give.
 RAISING = ("is_staff", "is_superuser", "groups", "user_permissions")

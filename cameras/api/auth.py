@@ -16,11 +16,11 @@ from cameras.api.serializers import LoggedInSerializer, LoginSerializer
 from cameras.attempts import failed, forgive
 from cameras.audit import Action, note
 from cameras.audit.askers import Asker
-from cameras.audit.lines import address_in
 from cameras.audit.signins import DOORS
 from cameras.models import Membership, SecondFactor, Token, User
 from cameras.models.second_factor import Paused
-from cameras.problems import CONTENT_TYPE, body
+from project.addresses import address_text
+from project.api import PROBLEM_TYPE, problem_body
 
 API = DOORS["api-login"]
 
@@ -50,7 +50,7 @@ class Login(APIView):
         organization = membership.organization
         with transaction.atomic():
             token, text = Token.for_sign_in(user, organization, membership.role)
-            asker = Asker(user, ("token", token.digest), address_in(request.META["REMOTE_ADDR"]))
+            asker = Asker(user, ("token", token.digest), address_text(request.META["REMOTE_ADDR"]))
             note(asker, Action.SIGN_IN, user.get_username(), organization, detail=API)
         slug = organization.slug
         return Response({"token": text, "expiry": token.expiry, "organization": slug})
@@ -69,7 +69,7 @@ class Login(APIView):
                 return None
         except Paused as pause:
             said = "There were too many wrong codes. Try again later."
-            answer = Response(body(429, said), status=429, content_type=CONTENT_TYPE)
+            answer = Response(problem_body(429, said), status=429, content_type=PROBLEM_TYPE)
             answer["Retry-After"] = str(pause.seconds)
             return answer
         failed(request._request, user.username)
@@ -90,7 +90,7 @@ class Login(APIView):
 
 
 def _refusal(detail: str, **more: str) -> Response:
-    answer = Response(body(401, detail, **more), status=401, content_type=CONTENT_TYPE)
+    answer = Response(problem_body(401, detail, **more), status=401, content_type=PROBLEM_TYPE)
     answer["WWW-Authenticate"] = "Bearer"
     return answer
 

@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from cameras.access import BadCredential, actor_for_token, actor_of, bearer_of
 from cameras.actors import Actor
 from cameras.models import Camera, User
-from cameras.problems import problem
+from project.api import problem
 
 
 class Denied(Exception):

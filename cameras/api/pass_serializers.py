@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from cameras.models import ShareLink, StreamKey, Ticket, Token
 from cameras.models.credentials import SCOPES, validate_token_name
-from cameras.whereabouts import shared_address
+from cameras.stream_urls import shared_address
 
 LONGEST = timedelta(days=366)
 

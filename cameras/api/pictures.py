@@ -29,7 +29,7 @@ from cameras.live.variants import Variant
 from cameras.live.viewers import PartsViewer, Viewer
 from cameras.models import Camera
 from cameras.models.states import SWITCHED_OFF
-from cameras.problems import problem
+from project.api import problem
 
 log = logging.getLogger(__name__)
 

@@ -4,32 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
-
 from cameras.live.variants import RATES, WIDTHS
+from project.api import PROBLEM_SCHEMA, SECURITY, problem_response
 
-
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """`Authorization: Bearer <token>`."""
-
-    target_class = "cameras.access.BearerAuthentication"
-    name = "bearer"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "From /auth/login."}
-
-
-class CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The session cookie, with `X-CSRFToken` where something changes."""
-
-    target_class = "cameras.access.CookieAuthentication"
-    name = "cookie"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "apiKey", "in": "cookie", "name": "sideline_session"}
-
-
-SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
 _CAMERA = {
     "name": "id",
     "in": "path",
@@ -45,16 +22,6 @@ _VARIANT = [
     }
     for name, values in (("width", WIDTHS), ("fps", RATES))
 ]
-_PROBLEM = {
-    "type": "object",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "A plain sentence."},
-        "errors": {"type": "object", "description": "Sentences by field, for status 400."},
-    },
-}
 _FRAME_EXAMPLE = {
     "streamName": "webcam",
     "streamType": "frame",
@@ -77,14 +44,6 @@ than the last accepted one, and `"dropped": n` where so many were passed over fo
 A message may have 12 MiB; 60 messages or MiB a second are too much and closed 4429. Close codes
 1009, 4401, 4403, 4404 and 4429 are final.
 """
-
-
-def problem_response(description: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {
-        "description": description,
-        "content": {"application/problem+json": {"schema": schema}},
-    }
 
 
 _STREAMS: dict[str, Any] = {
@@ -182,5 +141,5 @@ def add_streams(result: dict[str, Any], **facts: Any) -> dict[str, Any]:
     """drf-spectacular's hook: add what is served by async views, and the shape of problems."""
     seen = {path.rstrip("/"): operations for path, operations in result["paths"].items()}
     result["paths"] = dict(sorted((seen | _STREAMS).items()))
-    result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+    result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
     return result

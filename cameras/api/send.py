@@ -26,7 +26,7 @@ from cameras.live.parcels import Envelope, Parcel, facts_of
 from cameras.models import Camera, Kind, StreamKey
 from cameras.models.clocks import PushClock
 from cameras.models.states import SWITCHED_OFF
-from cameras.problems import problem
+from project.api import problem
 
 REMEMBER_S = 1.5  # an echo's permission is remembered this long; withdrawal acts within 2 s
 REMEMBER_MOST = 4096

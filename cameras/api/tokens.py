@@ -15,15 +15,15 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cameras.api.pages import ByCursor
 from cameras.api.pass_serializers import IssuedTokenSerializer, TokenSerializer
 from cameras.api.reach import WithActor, uuid_in
 from cameras.audit import Action, note
 from cameras.models import Token
 from cameras.models.credentials import TooManyTokens
+from project.api import CursorPages
 
 
-class _ByCursor(ByCursor):
+class _ByCursor(CursorPages):
     ordering = ("created", "uid")
 
 

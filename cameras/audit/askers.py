@@ -11,8 +11,9 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from cameras.actors import Actor, Credential
-from cameras.audit.lines import address_in, line
+from cameras.audit.lines import line
 from cameras.models import StreamKey, Ticket, Token, User, Visit
+from project.addresses import address_text
 
 NOBODY: Credential = ("none", "")
 Way = HttpRequest | Request | Mapping[str, Any]
@@ -39,10 +40,10 @@ class Asker:
             return cls(name="this machine")  # a command
         if isinstance(way, Mapping):
             client = way.get("client")
-            return _of_actor(actor or Actor(), address_in(client[0]) if client else None)
+            return _of_actor(actor or Actor(), address_text(client[0]) if client else None)
         auth = getattr(way, "auth", None)
         actor = actor or (auth if isinstance(auth, Actor) else None)
-        address = address_in(way.META.get("REMOTE_ADDR"))
+        address = address_text(way.META.get("REMOTE_ADDR"))
         if actor is not None:
             return _of_actor(actor, address)
         user: Any = getattr(way, "user", None)

@@ -17,10 +17,11 @@ from django.http import HttpRequest
 
 from cameras.audit.actions import Action
 from cameras.audit.askers import Asker
-from cameras.audit.lines import address_in, line
+from cameras.audit.lines import line
 from cameras.audit.notes import home_of, note
 from cameras.audit.unlisted import Kind, is_listed
 from cameras.models import User
+from project.addresses import address_text
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_
 
 
 def _address(request: HttpRequest | None) -> str | None:
-    return address_in(request.META.get("REMOTE_ADDR")) if request is not None else None
+    return address_text(request.META.get("REMOTE_ADDR")) if request is not None else None
 
 
 def _door(request: HttpRequest | None) -> str:

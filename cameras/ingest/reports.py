@@ -17,7 +17,7 @@ from django.utils import timezone
 from cameras.audit import Action, note
 from cameras.ingest.shelf import Shelf
 from cameras.models import Camera, CameraState, CameraStill, Weights
-from cameras.models.sealed import SealBroken
+from project.encryption import SealBroken
 
 
 class Outranked(Exception):

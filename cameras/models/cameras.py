@@ -14,7 +14,6 @@ from cameras.ingest.labels import COCO
 from cameras.ingest.sources import MASK, redact
 from cameras.models.masking import Masked, MaskedQuerySet
 from cameras.models.organizations import Organization, validate_time_zone
-from cameras.models.sealed import SealBroken, seal, unseal
 from cameras.models.states import CameraState, CameraStill
 from cameras.models.validators import (
     default_classes,
@@ -24,6 +23,7 @@ from cameras.models.validators import (
     validate_source,
 )
 from cameras.models.weights import labels_of
+from project.encryption import SealBroken, seal, unseal
 
 if TYPE_CHECKING:
     from cameras.actors import Actor

@@ -20,7 +20,7 @@ from django_otp.oath import TOTP
 
 from cameras.models.credentials import digest
 from cameras.models.organizations import User
-from cameras.models.sealed import SealBroken, seal, unseal
+from project.encryption import SealBroken, seal, unseal
 
 log = logging.getLogger(__name__)
 

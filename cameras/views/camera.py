@@ -17,9 +17,8 @@ from cameras.access import actor_of
 from cameras.audit.stills import saw_still
 from cameras.forms.passes import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, CameraStill, Kind
-from cameras.views.frame import publish_path
+from cameras.stream_urls import publish_path, shared_address
 from cameras.views.wall import Seen, shown
-from cameras.whereabouts import shared_address
 
 
 @never_cache

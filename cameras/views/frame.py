@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import get_script_prefix
 from django.views.decorators.http import require_POST
 
 from cameras.access import actor_of
 from cameras.actors import Actor
 from cameras.models import Organization, User
-from cameras.whereabouts import public_address, stream_path
 
 CHOSEN = "organization"  # the session's key for the slug of the chosen organization
 
@@ -89,18 +85,3 @@ def choose_organization(request: HttpRequest) -> HttpResponse:
     else:
         request.session.pop(CHOSEN, None)
     return redirect("wall")
-
-
-def publish_path(camera_id: uuid.UUID) -> str:
-    """Where the pictures of a push camera are sent to, subpath included."""
-    return f"{get_script_prefix()}ws/publish/{camera_id}"
-
-
-def stream_address(request: HttpRequest, organization: Organization, name: str) -> str:
-    """The socket address to give to someone else; the organization may name another host."""
-    whole = urlsplit(public_address(request, stream_path(name)))
-    host = organization.server_host(whole.hostname or "")
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    port = f":{whole.port}" if whole.port else ""
-    scheme = "wss" if whole.scheme == "https" else "ws"
-    return f"{scheme}://{host}{port}{whole.path}"

@@ -27,7 +27,7 @@ from cameras.views.embedding import opened_by_people
 from cameras.views.lockout import locked_out
 from cameras.views.organizations import administered, organization_page
 from cameras.views.people import let_in
-from cameras.whereabouts import public_address
+from project.addresses import public_address
 
 MOST_OPEN = 200
 

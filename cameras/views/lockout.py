@@ -13,7 +13,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from cameras.attempts import holds, settle
 from cameras.hashing import TooBusy
-from cameras.problems import problem
+from project.api import problem
 
 BUSY = "Many people are signing in right now. Nothing was changed; try again in a few seconds."
 

@@ -18,8 +18,8 @@ from cameras.access import actor_of
 from cameras.audit import Action, note
 from cameras.forms.passes import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, ShareLink, StreamKey, User
+from cameras.stream_urls import stream_address
 from cameras.views.camera import camera_page, watched
-from cameras.views.frame import stream_address
 
 
 def _operated(request: HttpRequest, pk: uuid.UUID) -> Camera:

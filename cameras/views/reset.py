@@ -32,7 +32,7 @@ from cameras.models.signing import end_sign_ins
 from cameras.views.embedding import opened_by_people
 from cameras.views.lockout import locked_out, wait
 from cameras.views.passwords import FirstPassword
-from cameras.whereabouts import public_address
+from project.addresses import public_address
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from cameras.audit import Action, note
 from cameras.audit.notes import home_of
 from cameras.devices import number_for, remember
 from cameras.models import RecoveryCode, SecondFactor, User
-from cameras.models.sealed import SealBroken, seal, unseal
 from cameras.models.second_factor import (
     Paused,
     address_of,
@@ -32,6 +31,7 @@ from cameras.models.signing import end_sign_ins
 from cameras.views.lockout import locked_out, wait
 from cameras.views.passwords import NOT_PRESENT
 from cameras.views.people import WRONG_CODE
+from project.encryption import SealBroken, seal, unseal
 
 ENROLLING = "enrolling"  # the session's key for the sealed secret that is not confirmed yet
 NOT_THIS = "That code does not fit this key. Check the clock of your phone, and take the next code."

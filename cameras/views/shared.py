@@ -20,10 +20,10 @@ from cameras.attempts import A_SHARE, failed, is_locked
 from cameras.audit import Action, note
 from cameras.models import ShareLink
 from cameras.models.credentials import digest
+from cameras.stream_urls import stream_path
 from cameras.views.embedding import opened_by_people
 from cameras.views.lockout import locked_out
 from cameras.views.wall import Seen
-from cameras.whereabouts import stream_path
 
 COOKIE = "sideline_visit"
 

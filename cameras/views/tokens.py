@@ -24,7 +24,7 @@ from cameras.models import Membership, Organization, Role, Token, User
 from cameras.models.credentials import TooManyTokens
 from cameras.models.organizations import ROLE_SCOPES
 from cameras.views.frame import Shell
-from cameras.whereabouts import public_address
+from project.addresses import public_address
 
 ENDED_MOST = 20  # of one's own, the newest
 OTHERS_MOST = 200

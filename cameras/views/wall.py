@@ -14,8 +14,8 @@ from django.views.decorators.cache import never_cache
 from cameras.models import Camera, CameraState
 from cameras.models.cameras import CameraQuerySet
 from cameras.models.states import State
+from cameras.stream_urls import stream_path
 from cameras.views.frame import Shell
-from cameras.whereabouts import stream_path
 
 
 @dataclass(frozen=True, slots=True)

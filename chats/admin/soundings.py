@@ -20,10 +20,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from cameras.problems import problem
-from cameras.whereabouts import public_address
 from chats.probe import NotReached, Probe, bounded_quiet, listen, ticket
 from chats.selftest import Heard, heard_of, judge
+from project.addresses import public_address
+from project.api import problem
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from django.http.response import HttpResponseBase
 from cameras.api.doors import Denied, actor_at_the_door
 from cameras.grants import Grant, grant_in
 from cameras.models import User
-from cameras.problems import problem
 from chats.asking import AlreadyAnswering, BadPrompt, NoSuchMessage
 from chats.desk import Overloaded
 from chats.models import Chat, Message, QuotaExceeded
+from project.api import problem
 
 BUSY_S = 5
 

@@ -12,17 +12,17 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cameras.api.pages import ByCursor
 from chats.api.reach import WithActor
 from chats.api.serializers import ChatDetailSerializer, MessageSerializer, RatingSerializer
 from chats.models import Message, Role
+from project.api import CursorPages
 
 
 class MessageList(WithActor, generics.ListAPIView[Message]):
     """The messages of the branch in front, oldest first."""
 
     serializer_class = MessageSerializer
-    pagination_class = ByCursor
+    pagination_class = CursorPages
 
     def get_queryset(self) -> QuerySet[Message]:
         branch = self.chat().branch()

@@ -17,13 +17,13 @@ from django.views.decorators.csrf import csrf_exempt
 from cameras.api.doors import methods
 from cameras.audit import Action, note
 from cameras.audit.askers import Asker
-from cameras.problems import problem
 from chats import asking, process
 from chats.api.doors import Entered, answer_in, body_of, enter, with_problems
 from chats.api.messages import MessageList
 from chats.asking import Asked, checked_key, checked_prompt
 from chats.following import narrate
 from chats.models import Chat, Generation
+from project.api import problem
 
 SEQ_MOST = 2**53
 

@@ -10,7 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from cameras.models import Organization
-from cameras.models.sealed import seal, unseal
+from project.encryption import seal, unseal
 
 SYSTEM_PROMPT = (
     "You are the assistant of Sideline, software for people with cameras. Answer briefly and "

@@ -18,7 +18,7 @@ from daphne.http_protocol import WebRequest
 from django.conf import settings
 from twisted.web import http
 
-from cameras.peers import address_in
+from project.addresses import address_in
 from project.middleware import client_behind, is_proxy
 
 HTTPChannel: Any = http.HTTPChannel  # it has no types

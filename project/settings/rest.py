@@ -7,11 +7,11 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cameras.api.pages.Whatever",
-    "DEFAULT_PARSER_CLASSES": ["cameras.api.pages.FlatJSON"],
-    "DEFAULT_PAGINATION_CLASS": "cameras.api.pages.ByCursor",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "project.api.JSONOnly",
+    "DEFAULT_PARSER_CLASSES": ["project.api.FlatJSON"],
+    "DEFAULT_PAGINATION_CLASS": "project.api.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "cameras.api.problems.as_problem",
+    "EXCEPTION_HANDLER": "project.api.as_problem",
     "PAGE_SIZE": 50,
 }
 SPECTACULAR_SETTINGS = {
@@ -28,7 +28,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cameras.api.schema.add_streams",
         "chats.api.schema.add_streams",
-        "cameras.api.refusals.add_refusals",
+        "project.openapi.add_refusals",
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKind": "cameras.models.cameras.Kind",

@@ -10,8 +10,6 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from cameras.management.commands import resealsources
-from cameras.management.commands.resealsources import sealed_fields
 from cameras.models import (
     Camera,
     Kind,
@@ -24,8 +22,10 @@ from cameras.models import (
     Token,
     User,
 )
-from cameras.models.sealed import reseal, unseal
 from chats.models import Assistant
+from project.encryption import reseal, unseal
+from project.management.commands import resealsources
+from project.management.commands.resealsources import sealed_fields
 from tests import ROOT
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cameras.audit.lines import address_in
+from project.addresses import address_text
 from project.middleware import TrustedProxies
 from tests.cameras.audit.reading import ask, entries, open_views
 from tests.installation import KEEPER, Installation, installed, submit
@@ -139,7 +139,7 @@ def test_who_is_no_proxy_is_not_believed(house: Installation) -> None:
     ],
 )
 def test_addresses_have_one_spelling(text: str | None, told: str | None) -> None:
-    assert address_in(text) == told
+    assert address_text(text) == told
     assert told is None or re.fullmatch(r"[0-9a-f:.]+", told)
 
 

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
-from cameras.models.sealed import SealBroken, reseal, unseal
+from project.encryption import SealBroken, reseal, unseal
 
 PREFIX = "sealed_"  # how fields with sealed text are called: a camera's source, a model's key
 
