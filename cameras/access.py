@@ -1,41 +1,35 @@
-"""Who asks: a credential becomes an `Actor`, for REST, pages, async views and sockets alike.
+"""A camera's own credentials: stream keys, tickets, and the visits of share links.
 
-What an actor may see is asked of querysets (`visible_to`), never of this module. Credentials are
-looked up in `cameras/actors.py`.
+They are registered with `project.accounts.access` when the app is ready, as are cameras: what a
+connection is held open for.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import uuid
+from collections.abc import Collection
 
-from django.http import HttpRequest
-from knox.crypto import hash_token
-from rest_framework import exceptions
-from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.request import Request
-
-from cameras.actors import Actor, Credential, actor_behind
-from cameras.models import Membership, StreamKey, Ticket, User, Visit
-from cameras.models.credentials import digest
-from cameras.session_store import is_key
-
-
-class BadCredential(Exception):
-    """A credential was presented and is not valid; another one is not tried."""
-
-
-def actor_for_user(user: User, grant: Credential) -> Actor:
-    """All memberships of one active person."""
-    rows = Membership.objects.filter(user=user).values_list("organization_id", "role")
-    return Actor(user=user, roles=dict(rows), grant=grant)
+from cameras.models import Camera, StreamKey, Ticket, Visit
+from project.accounts.access import (
+    Actor,
+    BadCredential,
+    Credential,
+    Words,
+    actor_behind,
+    actors_behind,
+    register_credential,
+    register_resources,
+    words_for,
+)
+from project.accounts.models.tokens import digest
 
 
-def actor_for_token(raw: str) -> Actor:
-    """The person behind a bearer token, in its one organization. Raises `BadCredential`."""
-    actor = actor_behind("token", hash_token(raw))
-    if actor is None:
-        raise BadCredential("The token is unknown, expired or revoked.")
-    return actor
+def register() -> None:
+    """Idempotent."""
+    register_credential("key", actors=_by_key, words=_words_of_keys)
+    register_credential("visit", actors=_by_visit, words=_words_of_visits)
+    register_credential("ticket", actors=_by_ticket, words=_words_of_tickets)
+    register_resources(_owners)
 
 
 def actor_for_stream_key(text: str) -> Actor | None:
@@ -57,64 +51,62 @@ def actor_for_ticket(text: str) -> tuple[Actor, Ticket]:
     return actor, ticket
 
 
-def actor_for_session(session_key: str | None) -> Actor | None:
-    """The person signed in under a session cookie, for sockets, which have no request."""
-    return actor_behind("session", session_key) if session_key and is_key(session_key) else None
+def _by_key(digests: Collection[str]) -> dict[str, Actor]:
+    keys = StreamKey.objects.alive().filter(digest__in=digests)
+    return {
+        proof: Actor(resource_ids=(camera_id,))
+        for proof, camera_id in keys.values_list("digest", "camera_id")
+    }
 
 
-def bearer_of(authorization: str) -> str | None:
-    """The token of an `Authorization` header; None where the header is absent.
-
-    Raises `BadCredential` for another scheme or a malformed header: a header ends the matter.
-    """
-    if not authorization:
-        return None
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip() or " " in token.strip():
-        raise BadCredential("The Authorization header must be “Bearer <token>”.")
-    return token.strip()
+def _words_of_keys(digests: Collection[str]) -> dict[str, Words]:
+    names = StreamKey.objects.filter(digest__in=digests).values_list("digest", "name")
+    found: dict[str, Words] = dict.fromkeys(digests, ("stream key", "stream key"))
+    return found | {proof: (f"stream key “{name}”", "stream key") for proof, name in names}
 
 
-def actor_of(request: HttpRequest | Request) -> Actor:
-    """The actor of an authenticated page or API request."""
-    auth = getattr(request, "auth", None)
-    if isinstance(auth, Actor):
-        return auth
-    if not isinstance(request.user, User):
-        return Actor()
-    return actor_for_user(request.user, ("session", request.session.session_key or ""))
+def _by_visit(digests: Collection[str]) -> dict[str, Actor]:
+    visits = Visit.objects.alive().filter(digest__in=digests)
+    return {
+        proof: Actor(resource_ids=(camera_id,))
+        for proof, camera_id in visits.values_list("digest", "link__camera_id")
+    }
 
 
-def person_of(request: HttpRequest) -> User:
-    """Who is signed in, in views that nobody else reaches."""
-    assert isinstance(request.user, User)
-    return request.user
+def _words_of_visits(digests: Collection[str]) -> dict[str, Words]:
+    names = Visit.objects.filter(digest__in=digests).values_list("digest", "link__name")
+    found: dict[str, Words] = dict.fromkeys(digests, ("share link", "share link"))
+    return found | {proof: (f"share link “{name}”", "share link") for proof, name in names}
 
 
-class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <token>` for DRF; `request.auth` is the `Actor`."""
-
-    def authenticate(self, request: Request) -> tuple[User, Actor] | None:
-        try:
-            raw = bearer_of(request.META.get("HTTP_AUTHORIZATION", ""))
-            if raw is None:
-                return None
-            actor = actor_for_token(raw)
-        except BadCredential as error:
-            raise exceptions.AuthenticationFailed(str(error)) from None
-        assert actor.user is not None
-        return actor.user, actor
-
-    def authenticate_header(self, request: Request) -> str:
-        return "Bearer"
+def _by_ticket(digests: Collection[str]) -> dict[str, Actor]:
+    """Whom used tickets stand for: the credentials that asked for them, while those live."""
+    parents = _parents(digests, used_at__isnull=False)
+    actors = actors_behind(parents.values())
+    return {proof: actors[parent] for proof, parent in parents.items() if parent in actors}
 
 
-class CookieAuthentication(SessionAuthentication):
-    """The session cookie with CSRF for DRF; `request.auth` is the `Actor`."""
+def _words_of_tickets(digests: Collection[str]) -> dict[str, Words]:
+    """A ticket is called after the credential that asked for it."""
+    parents = _parents(digests)
+    words = words_for(parents.values())
+    found: dict[str, Words] = dict.fromkeys(digests, ("", "ticket"))
+    for proof, parent in parents.items():
+        if parent in words:
+            who, by = words[parent]
+            found[proof] = (who, f"ticket of a {by}")
+    return found
 
-    def authenticate(self, request: Request) -> tuple[User, Actor] | None:
-        found = super().authenticate(request)
-        if found is None:
-            return None
-        user: Any = found[0]
-        return user, actor_for_user(user, ("session", request.session.session_key or ""))
+
+def _parents(digests: Collection[str], **facts: object) -> dict[str, Credential]:
+    """The credentials that asked for tickets, by the tickets' digests. No ticket asks for one."""
+    rows = Ticket.objects.filter(digest__in=digests, **facts).exclude(parent_kind="ticket")
+    return {
+        proof: (kind, parent)
+        for proof, kind, parent in rows.values_list("digest", "parent_kind", "parent_proof")
+    }
+
+
+def _owners(camera_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """The organizations of the cameras that there still are."""
+    return dict(Camera.objects.filter(pk__in=camera_ids).values_list("pk", "organization_id"))

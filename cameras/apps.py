@@ -6,4 +6,6 @@ class CamerasConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from cameras.audit import signins  # noqa: F401 - listens to Django's sign-ins
+        from cameras import access
+
+        access.register()

@@ -10,20 +10,11 @@ from django.contrib.sessions.models import Session
 from django.db import models
 from django.utils import timezone
 
-from cameras.actors import actors_behind
-from cameras.audit.triggers import DAYS, DAYS_LEAST
-from cameras.models import (
-    AuditEntry,
-    Invitation,
-    Organization,
-    ShareLink,
-    SignInLink,
-    StreamKey,
-    Ticket,
-    Token,
-    Visit,
-)
-from cameras.models.audit import AuditEntryQuerySet
+from cameras.models import ShareLink, StreamKey, Ticket, Visit
+from project.accounts.access import actors_behind
+from project.accounts.models import Invitation, Organization, SignInLink, Token
+from project.audit.models import AuditEntry, AuditEntryQuerySet
+from project.audit.triggers import DAYS, DAYS_LEAST
 
 BATCH = 500  # rows of a transaction: others write meanwhile, which SQLite does one after the other
 MARGIN = timedelta(hours=1)  # the database judges by a clock of its own

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest
 from django.urls import get_script_prefix, reverse
 
-from cameras.models import Organization, ShareLink
+from cameras.models import ShareLink
+from project.accounts.models import Organization
 from project.addresses import public_address
 
 

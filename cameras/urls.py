@@ -1,62 +1,12 @@
-"""The pages. The API has its own, in `cameras.api.urls`."""
+"""The pages of cameras. The API has its own, in `cameras.api.urls`."""
 
 from django.urls import path
 
-from cameras.views import (
-    audit,
-    camera,
-    camera_edit,
-    detector,
-    frame,
-    invitations,
-    organizations,
-    passes,
-    passwords,
-    people,
-    reset,
-    second_factor,
-    shared,
-    tokens,
-    wall,
-)
+from cameras.views import camera, camera_edit, detector, passes, shared, wall
 
 urlpatterns = [
     path("", wall.wall, name="wall"),
-    path("signin", people.sign_in, name="signin"),
-    path("signin/code", people.second_step, name="second-step"),
-    path("signin/forgotten", reset.forgotten, name="forgotten"),
-    path("signin/reset/<str:person>/<str:token>", reset.reset, name="reset"),
-    path("signin/<str:token>", people.sign_in_link, name="signin-link"),
-    path("signout", people.sign_out, name="signout"),
-    path("account/password", passwords.password, name="password"),
-    path("account/email", passwords.email, name="email"),
-    path("account/second-factor", second_factor.second_factor, name="second-factor"),
-    path("account/second-factor/off", second_factor.turn_off, name="second-factor-off"),
-    path("account/second-factor/codes", second_factor.renew_codes, name="recovery-codes"),
-    path("account/tokens", tokens.tokens, name="tokens"),
-    path("account/tokens/<uuid:uid>/revoke", tokens.revoke_token, name="token-revoke"),
     path("shared/<str:text>", shared.shared, name="shared"),
-    path("organization", frame.choose_organization, name="organization-choose"),
-    path("organizations/<slug:slug>", organizations.organization, name="organization"),
-    path("organizations/<slug:slug>/audit", audit.audit, name="audit"),
-    path("organizations/<slug:slug>/audit.csv", audit.audit_file, name="audit-file"),
-    path("invitations/<str:token>", invitations.invitation, name="invitation"),
-    path("organizations/<slug:slug>/invitations", invitations.invite, name="invitation-add"),
-    path(
-        "organizations/<slug:slug>/invitations/<uuid:pk>/revoke",
-        invitations.revoke,
-        name="invitation-revoke",
-    ),
-    path(
-        "organizations/<slug:slug>/members/<int:pk>",
-        organizations.change_member,
-        name="member-change",
-    ),
-    path(
-        "organizations/<slug:slug>/members/<int:pk>/remove",
-        organizations.remove_member,
-        name="member-remove",
-    ),
     path("organizations/<slug:slug>/detector", detector.detector, name="detector"),
     path("organizations/<slug:slug>/detector/remove", detector.remove, name="detector-remove"),
     path(

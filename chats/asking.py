@@ -10,11 +10,11 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from cameras.models import User
 from chats.assistant import cost_of, model_of
 from chats.identity import identity
 from chats.models import Allowance, Assistant, Chat, Generation, Message, Role, Status
 from chats.models.messages import PROMPT_MOST
+from project.accounts.models import User
 
 KEY_MOST = 200
 KEY_FIELD = "Idempotency-Key"

@@ -7,8 +7,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator
 
-from cameras.grants import Grant
-from cameras.live.process import watchman
+from cameras.live.process import connection_monitor
 from chats import streams
 from chats.desk import Desk
 from chats.models import Generation, Status
@@ -17,6 +16,7 @@ from chats.readers import QueueReader, Reader, WireReader
 from chats.rows import in_rows, let_thread_go
 from chats.runs import Run
 from chats.streams import BURST, PING, as_chunk, event_bytes, event_json
+from project.accounts.access import ConnectionGrant
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ async def narrate(
     generation_id: uuid.UUID,
     after: int,
     extensions: dict[str, object],
-    grant: Grant,
+    grant: ConnectionGrant,
 ) -> AsyncIterator[bytes]:
     """The body of the response: pings from the first moment, then events up to `done`.
 
@@ -44,7 +44,7 @@ async def narrate(
         WireReader(wire) if wire is not None else QueueReader(extensions.get("sideline.waiting"))
     )
     desk.readers.add(reader)
-    watchman().post(reader, grant, lambda code: reader.drop())
+    connection_monitor().watch(reader, grant, lambda code: reader.drop())
     telling = asyncio.ensure_future(_tell(desk, generation_id, after, reader))
     try:
         if isinstance(reader, QueueReader):
@@ -56,7 +56,7 @@ async def narrate(
             await asyncio.wait({telling})
             await reader.read()
     finally:
-        watchman().dismiss(reader)
+        connection_monitor().forget(reader)
         desk.readers.discard(reader)
         telling.cancel()
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
 
-from cameras.models import Organization
 from chats.models import Allowance, Assistant
+from project.accounts.models import Organization
 
 DAYS = 30
 BAR, STEP = 7, 10  # widths in the chart's own units

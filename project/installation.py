@@ -13,7 +13,8 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from cameras.models import Camera, Kind, Membership, Organization, Role, User
+from cameras.models import Camera, Kind
+from project.accounts.models import Membership, Organization, Role, User
 from project.settings.environment import BadSetting
 
 ADVISORY_LOCK = 7103  # any number that is ours

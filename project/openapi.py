@@ -15,7 +15,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
-from project.api import problem_response
+from project.problems import problem_response
 
 _WORDS = {
     "400": "The request is not understood; `errors` names the fields.",
@@ -65,7 +65,7 @@ def _possible(path: str, operation: dict[str, Any]) -> set[str]:
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """`Authorization: Bearer <token>`."""
 
-    target_class = "cameras.access.BearerAuthentication"
+    target_class = "project.accounts.authentication.BearerAuthentication"
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
@@ -75,7 +75,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 class CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The session cookie, with `X-CSRFToken` where something changes."""
 
-    target_class = "cameras.access.CookieAuthentication"
+    target_class = "project.accounts.authentication.CookieAuthentication"
     name = "cookie"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

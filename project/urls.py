@@ -5,10 +5,10 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from cameras.views import people
 from chats.api.streams import messages
 from chats.api.urls import CHAT
 from project import views
+from project.accounts.views import sign_in
 from project.openapi import schema
 
 urlpatterns = [
@@ -16,14 +16,17 @@ urlpatterns = [
     path("readyz", views.readyz, name="readyz"),
     path("api/schema/", schema, name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
+    path("api/v1/", include("project.accounts.api.urls")),
     path("api/v1/", include("cameras.api.urls")),
     path("api/v1/actions/", include("chats.api.urls")),
     # The seed's client writes its base URL in two ways.
     re_path(rf"^chats/{CHAT}/messages/?$", messages, name="api-messages-at-root"),
     # The admin's own doors would ask for no second factor, and end no other sessions.
-    path("admin/login/", people.to_sign_in, name="admin-login"),
+    path("admin/login/", sign_in.to_sign_in, name="admin-login"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("admin/", admin.site.urls),
+    path("", include("project.accounts.urls")),
+    path("", include("project.audit.urls")),
     path("", include("cameras.urls")),
     path("", include("chats.urls")),
 ]

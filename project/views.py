@@ -8,13 +8,17 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
 
 from cameras.models import Camera, CameraState, Kind
-from project.api import problem
+from project.problems import PROBLEM_TYPE, problem, problem_body
 
 _FOR_PROGRAMS = re.compile(r"^/(api/|chats/[^/]+/messages)")
 STALLED = timedelta(seconds=60)
@@ -87,3 +91,30 @@ def csrf_failure(request: HttpRequest, reason: str = "", **more: Any) -> HttpRes
     """403 for a form that was sent from elsewhere, or whose page was too old."""
     detail = "This form has expired or was sent from another page. Reload it and try again."
     return _answer(request, 403, "403.html", detail)
+
+
+def as_problem(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler. A validation error carries `errors: {field: [sentence]}`."""
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    more: dict[str, Any] = {}
+    if isinstance(error, exceptions.ValidationError):
+        fields = response.data if isinstance(response.data, dict) else {"body": response.data}
+        more["errors"] = fields
+        detail = _first_sentence(fields)
+    elif isinstance(error, Http404):
+        detail = "There is nothing here."
+    elif isinstance(error, PermissionDenied):
+        detail = str(error) or "Your role does not allow this."
+    else:
+        detail = str(getattr(error, "detail", error))
+    response.data = problem_body(response.status_code, detail, **more)
+    response.content_type = PROBLEM_TYPE
+    return response
+
+
+def _first_sentence(found: Any) -> str:
+    while isinstance(found, dict | list) and found:
+        found = next(iter(found.values())) if isinstance(found, dict) else found[0]
+    return str(found)

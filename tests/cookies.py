@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
-from cameras.models import User
+from project.accounts.models import User
 
 
 def cookie_of(user: User) -> str:

@@ -1,7 +1,6 @@
-"""The installation's own view of everything. Secrets are read-only, masked or absent, and what is
-done here is in the audit log like what is done elsewhere."""
+"""The installation's own view of cameras. Secrets are read-only, masked or absent, and what is done
+here is in the audit log like what is done elsewhere."""
 
-from cameras.admin import audit, cameras, credentials, organizations, people
-from cameras.admin.people import PersonAdmin
+from cameras.admin import cameras, credentials
 
-__all__ = ["PersonAdmin", "audit", "cameras", "credentials", "organizations", "people"]
+__all__ = ["cameras", "credentials"]

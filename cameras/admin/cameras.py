@@ -16,15 +16,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from cameras.admin.noting import Noted
 from cameras.api.pictures import newest
-from cameras.audit import Action, note
-from cameras.audit.changes import note_camera
-from cameras.audit.stills import saw_still
 from cameras.forms.cameras import FIELDS, SourceForm
 from cameras.models import Camera, CameraStill
 from cameras.models.cameras import CameraQuerySet
+from cameras.notes import note_camera
 from cameras.views.camera_edit import tried
+from project.audit.log import Action, note
+from project.audit.model_admin import Noted
+from project.audit.stills import saw_still
 
 
 class CameraAdminForm(SourceForm):

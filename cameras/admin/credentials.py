@@ -1,55 +1,12 @@
-"""What lets programs and guests in: looked at and revoked, never made here."""
+"""Stream keys and share links: looked at and revoked, never made here."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from django.contrib import admin
-from django.db import transaction
-from django.db.models import QuerySet
-from django.http import HttpRequest
 
-from cameras.admin.noting import Noted
-from cameras.audit import Action, note
-from cameras.models import ShareLink, StreamKey, Token
-
-
-class ReadOnly(Noted[Any]):
-    """May be looked at, deleted and revoked; never made or changed here."""
-
-    actions = ("revoke",)
-    revoked: ClassVar[Action]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def note_removed(self, request: HttpRequest, row: Any) -> None:
-        """Who deletes it takes it from who holds it, as well."""
-        camera = getattr(row, "camera", None)
-        home = camera.organization if camera else row.organization
-        whose = f"of {row.user}" if isinstance(row, Token) else ""
-        note(request, self.revoked, row.name, home, camera=camera, detail=whose)
-
-    @admin.action(description="Revoke", permissions=["delete"])
-    def revoke(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
-        with transaction.atomic():
-            for one in chosen:
-                self.note_removed(request, one)
-                one.revoke()
-        self.message_user(request, f"Revoked: {len(chosen)}.")
-
-
-@admin.register(Token)
-class TokenAdmin(ReadOnly):
-    revoked = Action.REVOKE_TOKEN
-    list_display = ("name", "user", "organization", "scopes", "created", "expiry", "revoked_at")
-    list_filter = ("organization",)
-    list_select_related = ("user", "organization")
-    search_fields = ("name", "user__username")
-    fields = list_display
+from cameras.models import ShareLink, StreamKey
+from project.audit.log import Action
+from project.audit.model_admin import ReadOnly
 
 
 @admin.register(StreamKey)

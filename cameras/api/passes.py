@@ -21,10 +21,10 @@ from cameras.api.pass_serializers import (
     StreamKeySerializer,
     TicketSerializer,
 )
-from cameras.api.reach import ForOperators, WithActor, uuid_in
-from cameras.audit import Action, note
 from cameras.models import Camera, Kind, ShareLink, StreamKey, Ticket
 from cameras.models.passes import TICKET_LIFE, TooManyTickets
+from project.accounts.api.views import ForOperators, WithActor, uuid_in
+from project.audit.log import Action, note
 
 
 class TicketList(WithActor):
@@ -43,7 +43,7 @@ class TicketList(WithActor):
         assert camera is not None  # the form refuses what is no id
         purpose = form.validated_data["purpose"]
         publish = purpose == Ticket.Purpose.PUBLISH
-        if not (self.actor.may_publish if publish else self.actor.may_watch)(camera):
+        if not (camera.may_be_published_by if publish else camera.may_be_watched_by)(self.actor):
             raise PermissionDenied(f"This needs the scope “{'publish' if publish else 'read'}”.")
         if publish and camera.kind != Kind.PUSH:
             raise ValidationError({"camera": ["This camera is not of kind push."]})

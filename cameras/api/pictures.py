@@ -16,20 +16,20 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
-from cameras.actors import Actor
-from cameras.api.doors import Denied, actor_at_the_door, known_camera, methods, must_watch
-from cameras.audit import Action
-from cameras.audit.askers import Asker
-from cameras.audit.logbook import NotRecorded
-from cameras.audit.snapshots import took_snapshot
-from cameras.grants import grant_for
+from cameras.api.doors import known_camera, must_watch
 from cameras.live import process
 from cameras.live.frames import Frame
 from cameras.live.variants import Variant
 from cameras.live.viewers import PartsViewer, Viewer
 from cameras.models import Camera
 from cameras.models.states import SWITCHED_OFF
-from project.api import problem
+from project.accounts.access import Actor, grant_for
+from project.accounts.authentication import Denied, authenticate, methods
+from project.audit.askers import Asker
+from project.audit.log import Action
+from project.audit.snapshots import took_snapshot
+from project.audit.view_log import NotRecorded
+from project.problems import problem
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ UNRECORDED = "Views cannot be put on record just now, and so none begins. Try ag
 
 
 def _enter(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Actor]:
-    actor = actor_at_the_door(request)
+    actor = authenticate(request)
     camera = known_camera(actor, camera_id)
     must_watch(actor, camera)
     return camera, actor
@@ -148,8 +148,8 @@ async def _parts(
             ended.set()
             viewer.wake()
 
-        process.watchman().post(viewer, grant_for(actor, camera), leave)
-        leaving.callback(process.watchman().dismiss, viewer)
+        process.connection_monitor().watch(viewer, grant_for(actor, "read", camera.pk), leave)
+        leaving.callback(process.connection_monitor().forget, viewer)
         yield b""
         # At once, for the status goes along; and after each part, since browsers show one when the
         # next begins.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cameras.live.variants import RATES, WIDTHS
-from project.api import PROBLEM_SCHEMA, SECURITY, problem_response
+from project.problems import PROBLEM_SCHEMA, SECURITY, problem_response
 
 _CAMERA = {
     "name": "id",

@@ -12,21 +12,16 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from cameras.access import actor_for_stream_key
-from cameras.actors import Actor
-from cameras.api.doors import (
-    Denied,
-    actor_at_the_door,
-    known_camera,
-    methods,
-    must_watch,
-)
+from cameras.api.doors import known_camera, must_watch
 from cameras.live.intake import hand_over
 from cameras.live.jpeg import FrameError
 from cameras.live.parcels import Envelope, Parcel, facts_of
 from cameras.models import Camera, Kind, StreamKey
 from cameras.models.clocks import PushClock
 from cameras.models.states import SWITCHED_OFF
-from project.api import problem
+from project.accounts.access import Actor
+from project.accounts.authentication import Denied, authenticate, methods
+from project.problems import problem
 
 REMEMBER_S = 1.5  # an echo's permission is remembered this long; withdrawal acts within 2 s
 REMEMBER_MOST = 4096
@@ -110,7 +105,7 @@ def _somebody(request: HttpRequest) -> None:
     key = _KEY_IN_BODY.search(request.body)
     if _sends_no_token(request) and key and actor_for_stream_key(key[1].decode()):
         return
-    actor_at_the_door(request)
+    authenticate(request)
 
 
 def _settle(request: HttpRequest, posted: Posted) -> tuple[Camera, bool]:
@@ -139,10 +134,10 @@ def _who(request: HttpRequest, name: str) -> tuple[Actor, uuid.UUID]:
     """A stream key names its camera, and is credential enough where no other one is sent."""
     keyed = actor_for_stream_key(name)
     if keyed is not None and _sends_no_token(request):
-        return keyed, keyed.keyed_cameras[0]
-    actor = actor_at_the_door(request)
+        return keyed, keyed.resource_ids[0]
+    actor = authenticate(request)
     if keyed is not None:
-        return actor, keyed.keyed_cameras[0]
+        return actor, keyed.resource_ids[0]
     try:
         return actor, uuid.UUID(name)
     except ValueError:

@@ -6,64 +6,15 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
-from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
 from cameras.ingest.labels import LONGEST, MOST
-from cameras.models import Camera, CameraState, Organization
+from cameras.models import Camera, CameraState
 from cameras.models.cameras import KEEPS_ITS_ORGANIZATION
 from cameras.models.validators import CORNERS_MOST, MASKS_MOST
-
-
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "With one membership",
-            request_only=True,
-            value={"username": "coach", "password": "correct horse battery"},
-        )
-    ]
-)
-class LoginSerializer(serializers.Serializer[Any]):
-    username = serializers.CharField(max_length=150)
-    password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
-    organization = serializers.SlugField(
-        required=False, help_text="Implied where the person has one membership."
-    )
-    code = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=100,
-        write_only=True,
-        help_text="Of the authenticator app, or a recovery code. Without it, an account that has "
-        "a second factor is answered 401 with `second_factor`: `required`.",
-    )
-
-
-class LoggedInSerializer(serializers.Serializer[Any]):
-    token = serializers.CharField(help_text="Shown only here.")
-    expiry = serializers.DateTimeField()
-    organization = serializers.SlugField()
-
-
-class OrganizationSerializer(serializers.ModelSerializer[Organization]):
-    metadata = serializers.SerializerMethodField()
-    role = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Organization
-        fields = ("id", "name", "slug", "time_zone", "metadata", "role", "created_at")
-
-    @extend_schema_field({"type": "object", "properties": {"serverHostURL": {"type": "string"}}})
-    def get_metadata(self, organization: Organization) -> dict[str, Any]:
-        host = self.context["request"].get_host().rsplit(":", 1)
-        bare = host[0] if len(host) == 2 and host[1].isdigit() else ":".join(host)
-        metadata: dict[str, Any] = organization.metadata
-        return metadata | {"serverHostURL": organization.server_host(bare)}
-
-    def get_role(self, organization: Organization) -> str:
-        return str(self.context["request"].auth.roles[organization.pk])
+from project.accounts.models import Organization
 
 
 class StateSerializer(serializers.ModelSerializer[CameraState]):

@@ -1,4 +1,4 @@
-"""Organizations and cameras over REST."""
+"""Cameras over REST."""
 
 from __future__ import annotations
 
@@ -12,29 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from cameras.api.reach import WithActor, uuid_in
-from cameras.api.serializers import CameraSerializer, OrganizationSerializer
-from cameras.audit import Action, note
-from cameras.audit.changes import as_stored, note_camera
-from cameras.models import Camera, Organization
-
-
-class OrganizationList(WithActor, generics.ListAPIView[Organization]):
-    """Organizations that the credential reaches."""
-
-    serializer_class = OrganizationSerializer
-
-    def get_queryset(self) -> QuerySet[Organization]:
-        return Organization.objects.visible_to(self.actor)
-
-
-class OrganizationDetail(WithActor, generics.RetrieveAPIView[Organization]):
-    """One organization."""
-
-    serializer_class = OrganizationSerializer
-
-    def get_queryset(self) -> QuerySet[Organization]:
-        return Organization.objects.visible_to(self.actor)
+from cameras.api.serializers import CameraSerializer
+from cameras.models import Camera
+from cameras.notes import note_camera
+from project.accounts.api.views import WithActor, uuid_in
+from project.audit.log import Action, as_stored, note
 
 
 class _Cameras(WithActor, generics.GenericAPIView[Camera]):

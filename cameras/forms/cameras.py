@@ -9,9 +9,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
-from cameras.forms.zones import ZONE_INPUT, WithZones
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, chosen
-from cameras.models import Camera, Kind, Organization, Weights
+from cameras.models import Camera, Kind, Weights
+from project.accounts.forms import ZONE_INPUT, WithZones
+from project.accounts.models import Organization
 
 SHOWN = 24  # of an own model's labels; the rest is folded away
 COMMON_FIRST = (*DEFAULT_CLASSES, *sorted({*COCO} - {*DEFAULT_CLASSES}))

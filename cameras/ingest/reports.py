@@ -14,9 +14,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from cameras.audit import Action, note
 from cameras.ingest.shelf import Shelf
 from cameras.models import Camera, CameraState, CameraStill, Weights
+from project.audit.log import Action, note
 from project.encryption import SealBroken
 
 

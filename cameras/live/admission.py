@@ -1,36 +1,31 @@
-"""Who may open a socket about a camera, and who must leave it."""
+"""Who may open a socket about a camera."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from channels.db import database_sync_to_async
 from django.conf import settings
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
-from cameras.access import (
-    BadCredential,
-    actor_for_session,
-    actor_for_stream_key,
-    actor_for_ticket,
-    actor_for_token,
-    actor_for_visit,
-    bearer_of,
-)
-from cameras.actors import Actor
-from cameras.grants import Grant, grant_for, standing
+from cameras.access import actor_for_stream_key, actor_for_ticket, actor_for_visit
 from cameras.models import Camera, CameraState, Kind, Ticket
+from project.accounts.access import (
+    Actor,
+    BadCredential,
+    ConnectionGrant,
+    actor_for_session,
+    actor_for_token,
+    bearer_of,
+    grant_for,
+)
 
 log = logging.getLogger(__name__)
-
-PATROL_S = 1.0
 NOT_PUSH = "This camera is not of kind push."
 
 
@@ -52,7 +47,7 @@ class Admission:
 
     actor: Actor
     camera: Camera
-    grant: Grant
+    grant: ConnectionGrant
     state: CameraState
 
 
@@ -63,7 +58,7 @@ def admit(scope: Mapping[str, Any], name: str, *, publish: bool = False) -> Admi
     """
     actor, ticket = _actor(scope, name)
     try:
-        camera_id = actor.keyed_cameras[0] if actor.keyed_cameras else uuid.UUID(name)
+        camera_id = actor.resource_ids[0] if actor.resource_ids else uuid.UUID(name)
     except ValueError:
         raise Closed(4404) from None
     known = Camera.objects.known_to(actor).select_related("organization", "state")
@@ -72,11 +67,11 @@ def admit(scope: Mapping[str, Any], name: str, *, publish: bool = False) -> Admi
         raise Closed(4404)
     if ticket and (ticket.purpose == Ticket.Purpose.PUBLISH) != publish:
         raise Closed(4403)
-    if not (actor.may_publish(camera) if publish else actor.may_watch(camera)):
+    if not (camera.may_be_published_by(actor) if publish else camera.may_be_watched_by(actor)):
         raise Closed(4403)
     if publish and camera.kind != Kind.PUSH:
         raise Closed(4403, NOT_PUSH)
-    grant = grant_for(actor, camera, publish=publish)
+    grant = grant_for(actor, "publish" if publish else "read", camera.pk)
     return Admission(actor, camera, grant, camera.current_state())
 
 
@@ -118,38 +113,3 @@ def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:
     schemes = ("https",) if settings.SESSION_COOKIE_SECURE else ("http", "https")
     same = urlsplit(origin).netloc == host and urlsplit(origin).scheme in schemes
     return same and validate_host(domain, settings.ALLOWED_HOSTS)
-
-
-class Watchman:
-    """Re-examines every open connection each second; a credential once, however many hang on it.
-
-    Bound: one entry per connection, removed by `dismiss`.
-    """
-
-    def __init__(self) -> None:
-        self._posts: dict[object, tuple[Grant, Callable[[int], None]]] = {}
-
-    def post(self, holder: object, grant: Grant, leave: Callable[[int], None]) -> None:
-        """From now on `leave(code)` is called once if the grant falls."""
-        self._posts[holder] = (grant, leave)
-
-    def dismiss(self, holder: object) -> None:
-        """The connection is over."""
-        self._posts.pop(holder, None)
-
-    async def patrol(self) -> None:
-        """For ever. A database that does not answer is logged; nobody is thrown out for it."""
-        while True:
-            await asyncio.sleep(PATROL_S)
-            if not self._posts:
-                continue
-            try:
-                grants = {grant for grant, _ in self._posts.values()}
-                fallen = await database_sync_to_async(standing)(grants)
-            except Exception:
-                log.exception("open connections could not be re-examined")
-                continue
-            for holder, (grant, leave) in list(self._posts.items()):
-                if grant in fallen:
-                    self.dismiss(holder)
-                    leave(fallen[grant])

@@ -1,4 +1,7 @@
-"""This process's hub, watchman, logbook and line to ingest: made on first use, on its loop."""
+"""This process's hub, connection monitor, view log and line to ingest.
+
+Each is made on first use, on the serving loop.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,17 @@ from typing import Any
 
 from django.conf import settings
 
-from cameras.audit.logbook import Logbook
 from cameras.live import groups
-from cameras.live.admission import Watchman
 from cameras.live.demand import Line, RedisLine, announce
 from cameras.live.hub import Hub
+from project.accounts.connection_monitor import ConnectionMonitor
+from project.audit.view_log import ViewLog
 
 log = logging.getLogger(__name__)
 
 _hub: Hub | None = None
-_watchman: Watchman | None = None
-_logbook: Logbook | None = None
+_connection_monitor: ConnectionMonitor | None = None
+_logbook: ViewLog | None = None
 _line: Line | None = None
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -35,20 +38,20 @@ def hub() -> Hub:
     return _hub
 
 
-def watchman() -> Watchman:
-    """The one watchman, re-examining everyone who holds a connection open."""
-    global _watchman
-    if _watchman is None:
-        _watchman = Watchman()
-        _own(_watchman.patrol(), "watchman")
-    return _watchman
+def connection_monitor() -> ConnectionMonitor:
+    """The one connection monitor, re-examining everyone who holds a connection open."""
+    global _connection_monitor
+    if _connection_monitor is None:
+        _connection_monitor = ConnectionMonitor()
+        _own(_connection_monitor.run(), "connection monitor")
+    return _connection_monitor
 
 
-def logbook() -> Logbook:
+def logbook() -> ViewLog:
     """The one logbook, in which every view is on record."""
     global _logbook
     if _logbook is None:
-        _logbook = Logbook()
+        _logbook = ViewLog()
         _own(_logbook.keep(), "logbook")
     return _logbook
 

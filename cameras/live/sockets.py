@@ -9,12 +9,12 @@ from typing import Any
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from cameras.audit import Action
-from cameras.audit.askers import Asker
-from cameras.audit.logbook import NotRecorded
-from cameras.audit.viewings import View
 from cameras.live import process
 from cameras.live.admission import Admission, Closed, Refused, admit
+from project.audit.askers import Asker
+from project.audit.log import Action
+from project.audit.open_views import View
+from project.audit.view_log import NotRecorded
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class CameraSocket(AsyncWebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            process.watchman().dismiss(self)
+            process.connection_monitor().forget(self)
             self._end()
 
     async def connect(self) -> None:
@@ -57,7 +57,7 @@ class CameraSocket(AsyncWebsocketConsumer):
             await self.close(1011)
             return
         self._begin(admission, name)
-        process.watchman().post(self, admission.grant, self._leave)
+        process.connection_monitor().watch(self, admission.grant, self._leave)
 
     async def _is_on_record(self, admission: Admission) -> bool:
         """Nobody gets a picture who is not in the logbook."""

@@ -13,7 +13,6 @@ from django.db import models, transaction
 from cameras.ingest.labels import COCO
 from cameras.ingest.sources import MASK, redact
 from cameras.models.masking import Masked, MaskedQuerySet
-from cameras.models.organizations import Organization, validate_time_zone
 from cameras.models.states import CameraState, CameraStill
 from cameras.models.validators import (
     default_classes,
@@ -23,10 +22,11 @@ from cameras.models.validators import (
     validate_source,
 )
 from cameras.models.weights import labels_of
+from project.accounts.models.organizations import Organization, validate_time_zone
 from project.encryption import SealBroken, seal, unseal
 
 if TYPE_CHECKING:
-    from cameras.actors import Actor
+    from project.accounts.access import Actor
 
 KEEPS_ITS_ORGANIZATION = "A camera keeps its organization."
 
@@ -49,14 +49,14 @@ class CameraQuerySet(MaskedQuerySet["Camera"]):
         What is not among them is 404; what is, but lies beyond role or scope, is 403.
         """
         return self.filter(
-            models.Q(organization__in=actor.roles) | models.Q(pk__in=actor.keyed_cameras)
+            models.Q(organization__in=actor.roles) | models.Q(pk__in=actor.resource_ids)
         )
 
     def visible_to(self, actor: Actor) -> CameraQuerySet:
         """Those in organizations that the actor may read, and the one of a stream key."""
         return self.filter(
             models.Q(organization__in=actor.organization_ids("read"))
-            | models.Q(pk__in=actor.keyed_cameras)
+            | models.Q(pk__in=actor.resource_ids)
         )
 
 
@@ -115,6 +115,14 @@ class Camera(Masked):
 
     def __str__(self) -> str:
         return self.name
+
+    def may_be_watched_by(self, actor: Actor) -> bool:
+        """True where the actor may see the camera's pictures."""
+        return self.pk in actor.resource_ids or actor.may("read", self.organization_id)
+
+    def may_be_published_by(self, actor: Actor) -> bool:
+        """True where the actor may send pictures as the camera."""
+        return actor.may("publish", self.organization_id)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Only what was changed here is written: somebody else's change of another field stays.

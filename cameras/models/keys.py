@@ -11,11 +11,11 @@ from django.db import models
 from django.utils import timezone
 
 from cameras.models.cameras import Camera
-from cameras.models.credentials import _in_ninety_days, digest
-from cameras.models.organizations import User
+from project.accounts.models.organizations import User
+from project.accounts.models.tokens import _in_ninety_days, digest
 
 if TYPE_CHECKING:
-    from cameras.actors import Actor
+    from project.accounts.access import Actor
 
 
 class StreamKeyQuerySet(models.QuerySet["StreamKey"]):

@@ -14,11 +14,11 @@ from django.db import models
 from django.utils import timezone
 
 from cameras.models.cameras import Camera
-from cameras.models.credentials import digest
-from cameras.models.organizations import User
+from project.accounts.models.organizations import User
+from project.accounts.models.tokens import digest
 
 if TYPE_CHECKING:
-    from cameras.actors import Actor
+    from project.accounts.access import Actor
 
 TICKET_LIFE = timedelta(seconds=30)
 TICKETS_MOST = 200  # a wall of cameras on a few screens, and then some

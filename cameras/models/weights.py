@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from cameras.models.organizations import Organization, User
 from cameras.models.parts import PART, UploadRefused, WeightsPart
+from project.accounts.models.organizations import Organization, User
 
 if TYPE_CHECKING:
-    from cameras.actors import Actor
+    from project.accounts.access import Actor
 
 ABANDONED = timedelta(days=1)
 LOST = timedelta(seconds=90)  # no check takes so long

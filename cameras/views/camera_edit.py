@@ -15,12 +15,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from cameras.access import actor_of
-from cameras.audit import Action, note
-from cameras.audit.changes import as_stored, note_camera
 from cameras.forms.cameras import CameraForm
 from cameras.models import Camera, CameraStill, Kind
-from cameras.views.frame import Shell
+from cameras.notes import note_camera
+from project.accounts.access import actor_of
+from project.accounts.views.shell import Shell
+from project.audit.log import Action, as_stored, note
 
 
 def _administered(request: HttpRequest, pk: uuid.UUID | str) -> Camera:

@@ -14,16 +14,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from cameras.access import actor_of
-from cameras.audit import Action, note
 from cameras.ingest.labels import COCO, read_labels
 from cameras.ingest.own import terms
 from cameras.ingest.own.check import Busy, check
 from cameras.ingest.own.terms import ModelFailed
-from cameras.models import Organization, Weights
+from cameras.models import Weights
 from cameras.models.parts import PART, UploadRefused
 from cameras.models.validators import validate_line
-from cameras.views.organizations import administered
+from project.accounts.access import actor_of
+from project.accounts.models import Organization
+from project.accounts.views.organizations import administered
+from project.audit.log import Action, note
 
 FOR_ADMINS = "The detector is chosen by the organization's administrators."
 NO_PROCESS = "The model could not be checked just now: the server has too much to do. Try again."
@@ -109,7 +110,7 @@ def detector(request: HttpRequest, slug: str) -> HttpResponse:
         "refused": found.weights.filter(state=other.REFUSED).order_by("-uploaded_at").first(),
         "most": terms.MOST_BYTES,
     }
-    return render(request, "organizations/detector.html", context)
+    return render(request, "cameras/detector.html", context)
 
 
 def _begin(request: HttpRequest, organization: Organization) -> JsonResponse:

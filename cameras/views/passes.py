@@ -14,12 +14,13 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from cameras.access import actor_of
-from cameras.audit import Action, note
 from cameras.forms.passes import ShareLinkForm, StreamKeyForm
-from cameras.models import Camera, ShareLink, StreamKey, User
+from cameras.models import Camera, ShareLink, StreamKey
 from cameras.stream_urls import stream_address
 from cameras.views.camera import camera_page, watched
+from project.accounts.access import actor_of
+from project.accounts.models import User
+from project.audit.log import Action, note
 
 
 def _operated(request: HttpRequest, pk: uuid.UUID) -> Camera:

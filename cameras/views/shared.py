@@ -16,14 +16,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from cameras.attempts import A_SHARE, failed, is_locked
-from cameras.audit import Action, note
 from cameras.models import ShareLink
-from cameras.models.credentials import digest
 from cameras.stream_urls import stream_path
-from cameras.views.embedding import opened_by_people
-from cameras.views.lockout import locked_out
 from cameras.views.wall import Seen
+from project.accounts.models.tokens import digest
+from project.accounts.throttling.attempts import A_SHARE, failed, is_locked
+from project.accounts.views.fetch_metadata import opened_by_people
+from project.accounts.views.lockout import locked_out
+from project.audit.log import Action, note
 
 COOKIE = "sideline_visit"
 

@@ -15,7 +15,7 @@ from cameras.models import Camera, CameraState
 from cameras.models.cameras import CameraQuerySet
 from cameras.models.states import State
 from cameras.stream_urls import stream_path
-from cameras.views.frame import Shell
+from project.accounts.views.shell import Shell
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from cameras.admin.noting import Noted
-from cameras.audit import Action
-from cameras.models import Organization
 from chats.admin.soundings import Soundings
 from chats.forms import AssistantForm
 from chats.models import Assistant
 from chats.usage import usage_of
 from chats.views.assistant import tried
+from project.accounts.models import Organization
+from project.audit.log import Action
+from project.audit.model_admin import Noted
 
 ON_A_PAGE = 10  # organizations with their charts
 

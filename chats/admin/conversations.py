@@ -14,10 +14,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
-from cameras.audit import Action, note
 from chats.admin.erasing import erase_when_sure
 from chats.models import Chat
 from chats.models.chats import ChatQuerySet
+from project.audit.log import Action, note
 
 SHOWN = 500  # messages of a chat on its page, the newest
 

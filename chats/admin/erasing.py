@@ -12,9 +12,9 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from cameras.audit import Action, note
-from cameras.models import Organization
 from chats.models.chats import ChatQuerySet
+from project.accounts.models import Organization
+from project.audit.log import Action, note
 
 
 def erase_when_sure(

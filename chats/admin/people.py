@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from cameras.admin import PersonAdmin
-from cameras.models import User
 from chats.admin.erasing import erase_when_sure
 from chats.models import Chat
+from project.accounts.admin import PersonAdmin
+from project.accounts.models import User
 
 admin.site.unregister(User)
 

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST
 from chats.probe import NotReached, Probe, bounded_quiet, listen, ticket
 from chats.selftest import Heard, heard_of, judge
 from project.addresses import public_address
-from project.api import problem
+from project.problems import problem
 
 log = logging.getLogger(__name__)
 

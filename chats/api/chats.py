@@ -16,13 +16,13 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cameras.audit import Action, note
-from cameras.models import Organization, User
 from chats.api.export import as_json, as_markdown
 from chats.api.reach import WithActor
 from chats.api.serializers import ChatDetailSerializer, ChatSerializer
 from chats.models import Chat
+from project.accounts.models import Organization, User
 from project.api import CursorPages
+from project.audit.log import Action, note
 
 _YES = ("1", "true")
 

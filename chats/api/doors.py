@@ -13,13 +13,13 @@ from channels.db import database_sync_to_async
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from cameras.api.doors import Denied, actor_at_the_door
-from cameras.grants import Grant, grant_in
-from cameras.models import User
 from chats.asking import AlreadyAnswering, BadPrompt, NoSuchMessage
 from chats.desk import Overloaded
 from chats.models import Chat, Message, QuotaExceeded
-from project.api import problem
+from project.accounts.access import ConnectionGrant, grant_in
+from project.accounts.authentication import Denied, authenticate
+from project.accounts.models import User
+from project.problems import problem
 
 BUSY_S = 5
 
@@ -30,11 +30,11 @@ class Entered:
 
     chat: Chat
     user: User
-    grant: Grant
+    grant: ConnectionGrant
 
 
 def _enter(request: HttpRequest, chat_id: uuid.UUID) -> Entered:
-    actor = actor_at_the_door(request)
+    actor = authenticate(request)
     if actor.roles and not actor.organization_ids("chat"):
         raise Denied(problem(403, "This needs the scope “chat”."))
     chats = Chat.objects.known_to(actor).select_related("organization")
@@ -43,7 +43,7 @@ def _enter(request: HttpRequest, chat_id: uuid.UUID) -> Entered:
         raise Denied(problem(404, "There is no such chat."))
     if not actor.may("chat", chat.organization_id):
         raise Denied(problem(403, "This needs the scope “chat”."))
-    return Entered(chat, actor.user, grant_in(actor, chat.organization_id, "chat"))
+    return Entered(chat, actor.user, grant_in(actor, "chat", chat.organization_id))
 
 
 async def enter(request: HttpRequest, chat_id: uuid.UUID) -> Entered:

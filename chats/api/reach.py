@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.shortcuts import get_object_or_404
 
-from cameras.api import reach
 from chats.models import Chat, Message
+from project.accounts.api import views
 
 
-class WithActor(reach.WithActor):
+class WithActor(views.WithActor):
     """A view of somebody who may chat."""
 
     least = "chat"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from project.api import SECURITY, problem_response
+from project.problems import SECURITY, problem_response
 
 _STREAM = """\
 The answer is a stream of server-sent events. Each is one `data:` line of JSON with an `id`:

@@ -7,9 +7,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from cameras.models import Organization
 from chats.models import Chat, Message
 from chats.models.chats import TITLE_MOST
+from project.accounts.models import Organization
 
 
 class FaultSerializer(serializers.Serializer[Any]):

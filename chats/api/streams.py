@@ -14,16 +14,16 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from cameras.api.doors import methods
-from cameras.audit import Action, note
-from cameras.audit.askers import Asker
 from chats import asking, process
 from chats.api.doors import Entered, answer_in, body_of, enter, with_problems
 from chats.api.messages import MessageList
 from chats.asking import Asked, checked_key, checked_prompt
 from chats.following import narrate
 from chats.models import Chat, Generation
-from project.api import problem
+from project.accounts.authentication import methods
+from project.audit.askers import Asker
+from project.audit.log import Action, note
+from project.problems import problem
 
 SEQ_MOST = 2**53
 

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from cameras.models import Organization, User
+from project.accounts.models import Organization, User
 
 
 class QuotaExceeded(Exception):

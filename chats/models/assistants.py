@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from cameras.models import Organization
+from project.accounts.models import Organization
 from project.encryption import seal, unseal
 
 SYSTEM_PROMPT = (

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
-from cameras.actors import Actor
-from cameras.models import Organization
+from project.accounts.access import Actor
+from project.accounts.models import Organization
 
 if TYPE_CHECKING:
     from chats.models.messages import Message

@@ -12,10 +12,10 @@ from django.conf import settings
 from django.db import connection, models
 from django.utils import timezone
 
-from cameras.models import Organization
 from chats import streams
 from chats.models.chats import Chat
 from chats.models.messages import Message, Status
+from project.accounts.models import Organization
 
 Event = dict[str, Any]
 

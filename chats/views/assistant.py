@@ -15,9 +15,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from cameras.audit import Action, note
-from cameras.audit.changes import as_stored, differences
-from cameras.views.organizations import administered
 from chats.forms import AssistantForm
 from chats.models import Assistant
 from chats.process import provider_of
@@ -25,6 +22,8 @@ from chats.providers.base import ProviderError
 from chats.providers.embedded import Embedded
 from chats.providers.openai_compatible import OpenAICompatible
 from chats.usage import usage_of
+from project.accounts.views.organizations import administered
+from project.audit.log import Action, as_stored, differences, note
 
 TEST_S = 20.0
 FOR_ADMINS = "The assistant is set up by the organization's administrators."

@@ -12,12 +12,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from cameras.access import actor_of
-from cameras.views.frame import Shell
 from chats.models import Chat, Role
 from chats.models.chats import TITLE_MOST
 from chats.views.listing import listing
 from chats.views.seen import Seen, conversation
+from project.accounts.access import actor_of
+from project.accounts.views.shell import Shell
 
 
 def _page(request: HttpRequest, template: str, **extra: Any) -> HttpResponse:

@@ -11,8 +11,8 @@ from django.core.paginator import Page, Paginator
 from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
 from django.http import HttpRequest
 
-from cameras.views.frame import Shell
 from chats.models import Chat, Message
+from project.accounts.views.shell import Shell
 
 EACH_PAGE = 50
 WORDS_MOST = 200

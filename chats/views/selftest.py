@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from cameras.api.doors import methods
 from chats import probe
+from project.accounts.authentication import methods
 
 
 @methods("GET")

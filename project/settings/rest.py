@@ -2,8 +2,9 @@
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "cameras.access.BearerAuthentication",  # first: DRF takes the 401 challenge from it
-        "cameras.access.CookieAuthentication",
+        # First the one that DRF takes the 401 challenge from.
+        "project.accounts.authentication.BearerAuthentication",
+        "project.accounts.authentication.CookieAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -11,7 +12,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["project.api.FlatJSON"],
     "DEFAULT_PAGINATION_CLASS": "project.api.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "project.api.as_problem",
+    "EXCEPTION_HANDLER": "project.views.as_problem",
     "PAGE_SIZE": 50,
 }
 SPECTACULAR_SETTINGS = {
@@ -32,7 +33,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKind": "cameras.models.cameras.Kind",
-        "Role": "cameras.models.organizations.Role",
+        "Role": "project.accounts.models.organizations.Role",
         "MessageRole": "chats.models.messages.Role",
         "MessageStatus": "chats.models.messages.Status",
     },

@@ -10,7 +10,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from cameras.models import Camera, CameraState, Kind, Organization, PushClock
+from cameras.models import Camera, CameraState, Kind, PushClock
+from project.accounts.models import Organization
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,8 @@ from django.db import connection
 from django.utils import timezone
 
 from cameras.ingest import reports
-from cameras.models import Camera, CameraState, CameraStill, Organization
+from cameras.models import Camera, CameraState, CameraStill
+from project.accounts.models import Organization
 
 pytestmark = pytest.mark.postgres
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.models import Group
 
-from cameras.audit import Action, note
+from project.audit.log import Action, note
 
 
 def log_everything(username: str) -> None:

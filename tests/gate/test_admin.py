@@ -97,7 +97,7 @@ def _address(name: str, rows: dict[str, str]) -> tuple[str, bool]:
 
 def _model_of(name: str) -> str:
     if name == "auth_user_password_change":  # Django's name for it, whatever the model is called
-        return "cameras.user"
+        return "accounts.user"
     return next(
         model._meta.label_lower
         for model in admin.site._registry

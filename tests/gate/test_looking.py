@@ -14,20 +14,10 @@ from django.db.models import Field, Model
 from django.test import Client
 from django.urls import reverse
 
-from cameras.models import (
-    Camera,
-    Invitation,
-    Organization,
-    SecondFactor,
-    ShareLink,
-    SignInLink,
-    StreamKey,
-    Ticket,
-    Token,
-    User,
-)
-from cameras.models.second_factor import new_secret
+from cameras.models import Camera, ShareLink, StreamKey, Ticket
 from chats.models import Assistant, Chat
+from project.accounts.models import Invitation, Organization, SecondFactor, SignInLink, Token, User
+from project.accounts.models.second_factor import new_secret
 from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     _plain_static_names,
     _quick_passwords,

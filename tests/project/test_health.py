@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from cameras.models import Camera, CameraState, Kind, Organization
+from cameras.models import Camera, CameraState, Kind
+from project.accounts.models import Organization
 
 pytestmark = pytest.mark.django_db
 

@@ -10,19 +10,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from cameras.models import (
-    Camera,
-    Kind,
-    Membership,
-    Organization,
-    Role,
-    SecondFactor,
-    ShareLink,
-    StreamKey,
-    Token,
-    User,
-)
+from cameras.models import Camera, Kind, ShareLink, StreamKey
 from chats.models import Assistant
+from project.accounts.models import Membership, Organization, Role, SecondFactor, Token, User
 from project.encryption import reseal, unseal
 from project.management.commands import resealsources
 from project.management.commands.resealsources import sealed_fields

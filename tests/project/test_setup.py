@@ -152,7 +152,7 @@ def test_second_start_changes_nothing(folder: Path) -> None:
     with installed(folder) as installation:
         installation.prepare()  # as a first start leaves it
         before = rows(installation)
-        assert before["cameras.Organization"] == before["cameras.Camera"] == 1
+        assert before["accounts.Organization"] == before["cameras.Camera"] == 1
         keys = secrets(folder)
         installation.serve()
         assert httpx.get(f"{installation.url}/signin").status_code == 200

@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from cameras.audit import Action, note
 from project import installation
+from project.audit.log import Action, note
 from project.backups import archive, databases, places
 
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
-from cameras.audit import Action, note
+from project.audit.log import Action, note
 from project.backups import archive, databases, lock, places, unpacking
 
 

@@ -18,16 +18,16 @@ from django.urls import reverse
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from cameras.audit import Action, note
 from cameras.ingest.child import IngestChild
 from cameras.ingest.ending import report
 from cameras.ingest.metrics import IngestCollector
 from cameras.live import process
 from cameras.live.metrics import HubCollector
 from cameras.metrics import expose
-from cameras.models import SignInLink
 from chats import process as chats
 from project import installation
+from project.accounts.models import SignInLink
+from project.audit.log import Action, note
 from project.backups import lock
 
 END_S = 2.5

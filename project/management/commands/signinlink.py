@@ -6,11 +6,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.urls import reverse
 
-from cameras.audit import Action, note
-from cameras.audit.notes import home_of
-from cameras.models import SecondFactor, SignInLink, User
-from cameras.models.signing import end_sign_ins
 from project import installation
+from project.accounts.models import SecondFactor, SignInLink, User
+from project.accounts.models.one_time_links import end_sign_ins
+from project.audit.log import Action, home_of, note
 
 
 class Command(BaseCommand):

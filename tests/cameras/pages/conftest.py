@@ -10,13 +10,8 @@ from django.conf import settings
 from django.contrib.staticfiles import storage
 from django.contrib.staticfiles.storage import StaticFilesStorage
 
-from cameras.models import (
-    Camera,
-    Kind,
-    Organization,
-    Role,
-    User,
-)
+from cameras.models import Camera, Kind
+from project.accounts.models import Organization, Role, User
 from tests.cameras.pages.rows import person
 
 

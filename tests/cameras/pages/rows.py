@@ -6,7 +6,7 @@ from typing import Any
 
 from django.test import Client
 
-from cameras.models import Membership, Organization, User
+from project.accounts.models import Membership, Organization, User
 
 PASSWORD = "offside-trap-4-4-2"
 

@@ -7,13 +7,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.models import (
-    Camera,
-    CameraStill,
-    Membership,
-    StreamKey,
-    User,
-)
+from cameras.models import Camera, CameraStill, StreamKey
+from project.accounts.models import Membership, User
 from tests.cameras.pages.rows import client_of
 
 pytestmark = pytest.mark.django_db

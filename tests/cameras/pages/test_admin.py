@@ -9,14 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.models import (
-    Camera,
-    CameraStill,
-    Kind,
-    Organization,
-    StreamKey,
-    User,
-)
+from cameras.models import Camera, CameraStill, Kind, StreamKey
+from project.accounts.models import Organization, User
 from tests.cameras.pages.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,8 @@ import uuid
 import pytest
 from django.test import Client
 
-from cameras.models import Camera, Membership, Organization, Role, Token, User
+from cameras.models import Camera
+from project.accounts.models import Membership, Organization, Role, Token, User
 
 pytestmark = pytest.mark.django_db
 

@@ -9,11 +9,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from cameras.models import (
-    Camera,
-    Organization,
-    User,
-)
+from cameras.models import Camera
+from project.accounts.models import Organization, User
 from tests.cameras.pages.rows import client_of, fields
 
 pytestmark = pytest.mark.django_db

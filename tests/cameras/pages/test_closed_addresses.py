@@ -8,7 +8,8 @@ import pytest
 from django.urls import reverse
 
 from cameras.ingest.reports import configurations
-from cameras.models import Camera, Organization, User
+from cameras.models import Camera
+from project.accounts.models import Organization, User
 from tests.cameras.pages.rows import client_of, fields
 from tests.rtsp import rtsp_camera
 from tests.servers import http_camera

@@ -13,7 +13,9 @@ from django.utils import timezone
 from cameras.ingest import reports
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.ingest.own import check as checking
-from cameras.models import AuditEntry, Camera, Organization, User, Weights, WeightsPart, weights
+from cameras.models import Camera, Weights, WeightsPart, weights
+from project.accounts.models import Organization, User
+from project.audit.models import AuditEntry
 from tests.cameras.ingest import brought
 from tests.cameras.ingest.brought import LABELS
 from tests.cameras.pages.rows import client_of, fields

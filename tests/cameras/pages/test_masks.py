@@ -14,8 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from cameras.ingest import reports
-from cameras.models import Camera, CameraStill, Organization, Token, User
+from cameras.models import Camera, CameraStill
 from cameras.models.validators import CORNERS_MOST, MASKS_MOST
+from project.accounts.models import Organization, Token, User
 from tests.cameras.pages.rows import PASSWORD, client_of, fields
 
 pytestmark = pytest.mark.django_db

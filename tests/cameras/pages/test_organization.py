@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from cameras.models import Membership, Organization, Role, User
+from project.accounts.models import Membership, Organization, Role, User
 from tests.cameras.pages.rows import client_of
 
 pytestmark = pytest.mark.django_db

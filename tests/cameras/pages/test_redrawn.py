@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from cameras.live.marks import Marks
-from cameras.models import Camera, CameraStill, Kind, Organization, Role, Token, User
+from cameras.models import Camera, CameraStill, Kind
+from project.accounts.models import Organization, Role, Token, User
 from tests.cameras.pages.rows import PASSWORD, client_of, fields, person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]

@@ -13,7 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.models import AuditEntry, Camera, Kind, ShareLink, User, Visit
+from cameras.models import Camera, Kind, ShareLink, Visit
+from project.accounts.models import User
+from project.audit.models import AuditEntry
 from tests.cameras.pages.rows import client_of
 
 pytestmark = pytest.mark.django_db

@@ -6,11 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from cameras.models import (
-    Organization,
-    SignInLink,
-    User,
-)
+from project.accounts.models import Organization, SignInLink, User
 from tests.cameras.pages.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db

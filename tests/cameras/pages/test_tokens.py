@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from knox.crypto import hash_token
 
-from cameras.models import AuditEntry, Membership, Organization, Role, Token, User
+from project.accounts.models import Membership, Organization, Role, Token, User
+from project.audit.models import AuditEntry
 from tests.cameras.pages.rows import client_of
 
 pytestmark = pytest.mark.django_db
@@ -126,7 +127,7 @@ def test_who_is_in_no_organization_is_told_why_there_is_no_form() -> None:
 def test_too_many_tokens_is_a_sentence(
     viewer: User, club: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cameras.models.credentials.TOKENS_MOST", 2)
+    monkeypatch.setattr("project.accounts.models.tokens.TOKENS_MOST", 2)
     make(viewer, club)
     make(viewer, club)
     page = client_of(viewer).post(PAGE, fields(club)).content.decode()
@@ -206,7 +207,7 @@ def test_page_holds_no_inline_script_or_style(admin: User, club: Organization) -
 def test_sign_ins_leave_room_for_programs_and_the_oldest_ends(
     viewer: User, club: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cameras.models.credentials.TOKENS_MOST", 2)
+    monkeypatch.setattr("project.accounts.models.tokens.TOKENS_MOST", 2)
     program = make(viewer, club)
     signed = [Token.for_sign_in(viewer, club, "viewer")[0] for _ in range(4)]
     assert set(Token.objects.alive()) == {program, *signed[2:]}

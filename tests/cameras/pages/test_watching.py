@@ -9,16 +9,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.models import (
-    Camera,
-    CameraState,
-    CameraStill,
-    Membership,
-    Organization,
-    Role,
-    StreamKey,
-    User,
-)
+from cameras.models import Camera, CameraState, CameraStill, StreamKey
+from project.accounts.models import Membership, Organization, Role, User
 from tests.cameras.pages.rows import client_of
 
 pytestmark = pytest.mark.django_db

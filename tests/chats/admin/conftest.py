@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from cameras.models import Organization, User
 from chats.models import Assistant, Chat, Generation, GenerationEvent, Message, Role
 from chats.streams import chunk_json
+from project.accounts.models import Organization, User
 from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     _plain_static_names,
     _quick_passwords,

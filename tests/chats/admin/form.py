@@ -7,7 +7,7 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-from cameras.models import User
+from project.accounts.models import User
 from tests.cameras.pages.rows import client_of
 
 KEY = "sk-stored-0123456789"

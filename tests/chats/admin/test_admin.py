@@ -12,8 +12,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.models import AuditEntry, Organization, User
 from chats.models import Allowance, Chat, Generation, GenerationEvent, Message, Role, Status
+from project.accounts.models import Organization, User
+from project.audit.models import AuditEntry
 from tests.cameras.pages.rows import client_of, person
 from tests.chats.admin.conftest import chat_of
 
@@ -160,7 +161,7 @@ def test_erasing_a_persons_chats_leaves_no_content_row(
     chat_of(viewer, elsewhere)
     kept = chat_of(operator, club, "Theirs")
     Allowance.reserve(club, viewer, 10, together=None, each=None)
-    listing = reverse("admin:cameras_user_changelist")
+    listing = reverse("admin:accounts_user_changelist")
     chosen = {"action": "erase_chats", "_selected_action": [str(viewer.pk)]}
     question = staff.post(listing, chosen).content.decode()
     assert "Erase 3 chats of viewer" in question
@@ -183,7 +184,7 @@ def test_lists_do_not_query_per_row(
     for number in range(8):
         chat_of(person(f"p{number}"), club)
         AuditEntry.objects.create(who="x", action="a", subject="s", organization=club)
-    for name in ("chats_chat", "chats_assistant", "cameras_auditentry"):
+    for name in ("chats_chat", "chats_assistant", "audit_auditentry"):
         with django_assert_max_num_queries(12):
             assert staff.get(reverse(f"admin:{name}_changelist")).status_code == 200
 
@@ -210,12 +211,12 @@ def test_deleted_chats_are_told_apart(club: Organization, viewer: User, staff: C
 
 def test_the_audit_is_read_and_nothing_else(club: Organization, staff: Client) -> None:
     entry = AuditEntry.objects.create(who="x", action="a", subject="s", organization=club)
-    address = reverse("admin:cameras_auditentry_change", args=[entry.pk])
+    address = reverse("admin:audit_auditentry_change", args=[entry.pk])
     assert staff.get(address).status_code == 200
     assert staff.post(address, {"who": "y"}).status_code == 403
-    assert staff.get(reverse("admin:cameras_auditentry_add")).status_code == 403
+    assert staff.get(reverse("admin:audit_auditentry_add")).status_code == 403
     gone = staff.post(
-        reverse("admin:cameras_auditentry_changelist"),
+        reverse("admin:audit_auditentry_changelist"),
         {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"},
     )
     assert gone.status_code in (200, 302)

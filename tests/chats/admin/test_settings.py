@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
-from cameras.models import Organization, User
 from chats.forms import MOVED
 from chats.models import Assistant
+from project.accounts.models import Organization, User
 from tests.cameras.pages.rows import client_of, person
 from tests.chats.admin.form import ELSEWHERE, KEY, PAGE, TEST, fields, page_of, save, tried_by
 from tests.endpoint import Model

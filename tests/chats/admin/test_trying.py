@@ -11,11 +11,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from cameras.models import Organization, User
 from chats.forms import MOVED
 from chats.models import Assistant
 from chats.process import KEY_LOST
 from chats.views import assistant as views
+from project.accounts.models import Organization, User
 from tests.cameras.pages.rows import client_of
 from tests.chats.admin.form import ELSEWHERE, KEY, fields, page_of, tried, tried_by
 from tests.endpoint import Model, Script

@@ -9,11 +9,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from cameras.models import Organization, User
 from chats import usage
 from chats.models import Allowance, Assistant
 from chats.models import allowances as clock
 from chats.usage import Chart, Day, round_up, short, usage_of
+from project.accounts.models import Organization, User
 from tests.cameras.pages.rows import client_of
 
 

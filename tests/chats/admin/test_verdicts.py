@@ -10,10 +10,10 @@ from django.core import signing
 from django.test import Client
 from django.urls import reverse
 
-from cameras.models import User
 from chats import probe
 from chats.probe import Probe, bounded_quiet
 from chats.selftest import ARRIVALS_MOST, Arrival, Heard, heard_of, judge, verdict
+from project.accounts.models import User
 from tests.cameras.pages.rows import client_of
 
 STREAM = {"content-type": "text/event-stream; charset=utf-8", "server": "nginx/1.22"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cameras.models import Organization, Role, User
 from chats.models import Chat
+from project.accounts.models import Organization, Role, User
 from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     _plain_static_names,
     _quick_passwords,

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.test import Client
 
-from cameras.models import Organization, User
 from chats.models import Chat, Message, Role
+from project.accounts.models import Organization, User
 
 
 def chat_of(

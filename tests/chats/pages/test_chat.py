@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from cameras.models import Membership, Organization, User
 from chats.models import Chat, Generation, GenerationEvent, Message, Role, Status
 from chats.streams import chunk_json
 from chats.views.seen import SHOWN
+from project.accounts.models import Membership, Organization, User
 from tests.cameras.pages.rows import client_of
 from tests.chats.pages.rows import body, chat_of, say
 

@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.models import Membership, Organization, User
 from chats.models import Chat, Message
 from chats.views.listing import EACH_PAGE, excerpt
+from project.accounts.models import Membership, Organization, User
 from tests.cameras.pages.rows import client_of
 from tests.chats.pages.rows import body, chat_of, say, titles
 

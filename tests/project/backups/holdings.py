@@ -34,7 +34,7 @@ from django.db import Error
 from cameras.models import AuditEntry
 from django.db import connection
 try:
-    connection.cursor().execute("UPDATE cameras_auditentry SET who = 'nobody'")
+    connection.cursor().execute("UPDATE audit_auditentry SET who = 'nobody'")
 except Error as error:
     print(error)
 """

@@ -53,7 +53,7 @@ def test_backup_taken_under_load_is_of_one_moment(taken: Taken, restored: Instal
         assert lasting <= set(lines), f"{table} lacks rows that were there all the time"
         assert len(lines) == len(set(lines))
 
-    told = [re.search(r"\|(\d+) ([ab])\|", line) for line in found["cameras_auditentry"]]
+    told = [re.search(r"\|(\d+) ([ab])\|", line) for line in found["audit_auditentry"]]
     halves = sorted((int(hit[1]), hit[2]) for hit in told if hit)
     most = halves[-1][0]
     assert halves == [(n, half) for n in range(1, most + 1) for half in "ab"], "a torn transaction"
@@ -61,7 +61,7 @@ def test_backup_taken_under_load_is_of_one_moment(taken: Taken, restored: Instal
     assert first <= most, "what was committed before is missing"
     assert most <= last, "it holds what came later"
 
-    own = [line for line in found["cameras_auditentry"] if "|under-load.tar|" in line]
+    own = [line for line in found["audit_auditentry"] if "|under-load.tar|" in line]
     assert "|take backup|" in "".join(own), "what was committed the moment before is missing"
     prompts = len([line for line in found["chats_message"] if "|user|" in line])
     assert prompts == len(found["chats_generation"]), "a prompt without its answer"
@@ -121,9 +121,9 @@ def test_quiet_installation_comes_back_row_for_row_and_without_keys_says_what_is
         assert "No key of SIDELINE_FIELD_KEY opens" in said
         assert "Gate" in said
         found = rows(other)
-        (trace,) = set(found["cameras_auditentry"]) - set(expected["cameras_auditentry"])
+        (trace,) = set(found["audit_auditentry"]) - set(expected["audit_auditentry"])
         assert "restore backup" in trace
-        found["cameras_auditentry"].remove(trace)
+        found["audit_auditentry"].remove(trace)
         assert {table: sorted(lines) for table, lines in found.items()} == {
             table: sorted(lines) for table, lines in expected.items()
         }

@@ -65,9 +65,9 @@ def test_nothing_is_overwritten_unless_told_and_what_comes_back_serves(
         kept = "sideline.sqlite3" if connection.vendor == "sqlite" else "database"
         assert (aside / kept).stat().st_size > 10_000
         found = rows(house)
-        (trace,) = set(found["cameras_auditentry"]) - set(quiet.rows["cameras_auditentry"])
+        (trace,) = set(found["audit_auditentry"]) - set(quiet.rows["audit_auditentry"])
         assert "restore backup" in trace
-        found["cameras_auditentry"].remove(trace)
+        found["audit_auditentry"].remove(trace)
         assert {table: sorted(lines) for table, lines in found.items()} == {
             table: sorted(lines) for table, lines in quiet.rows.items()
         }

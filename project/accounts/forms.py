@@ -1,0 +1,260 @@
+"""Forms about organizations, their people, and a person's tokens."""
+
+from __future__ import annotations
+
+import uuid
+import zoneinfo
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from project.accounts.access import Actor
+from project.accounts.models import Invitation, Organization, Role, Token, User
+from project.accounts.models.tokens import validate_token_name
+
+ZONES = tuple(sorted(zoneinfo.available_timezones()))
+ZONE_INPUT = forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
+
+
+class WithZones:
+    """For the list that a zone's field completes from."""
+
+    zones = ZONES
+
+
+class OrganizationForm(WithZones, forms.ModelForm[Organization]):
+    """Name, zone, how long the audit log is kept, and the host that viewers are told of."""
+
+    host = forms.CharField(
+        label="Server host",
+        required=False,
+        max_length=253,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Only where other programs must use another host than this page's. A bare host, "
+        "such as cameras.example.org; sent to them as serverHostURL.",
+    )
+
+    class Meta:
+        model = Organization
+        fields = ("name", "time_zone", "audit_days")
+        widgets = {"time_zone": ZONE_INPUT}  # noqa: RUF012
+        labels = {"audit_days": "Days that the audit log is kept"}  # noqa: RUF012
+        help_texts = {  # noqa: RUF012
+            "time_zone": "In which times are shown, such as Europe/Berlin.",
+            "audit_days": "Up to 3650. It can only be raised here, for less would erase traces. "
+            "The people who run this installation can lower it.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("host", self.instance.metadata.get("serverHostURL") or "")
+        self.fields["audit_days"].required = False
+
+    def clean_audit_days(self) -> int:
+        """Empty keeps what was said before; fewer would let an administrator erase traces."""
+        before = int(self.initial["audit_days"])
+        days = int(self.cleaned_data["audit_days"] or before)
+        if days < before:
+            raise ValidationError(
+                f"The log is kept for {before} days, and this can only be raised here. "
+                "Ask the people who run this installation to lower it."
+            )
+        return days
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        metadata = {k: v for k, v in self.instance.metadata.items() if k != "serverHostURL"}
+        if cleaned.get("host"):
+            metadata["serverHostURL"] = cleaned["host"]
+        try:
+            self.instance._meta.get_field("metadata").clean(metadata, self.instance)
+        except ValidationError:
+            self.add_error("host", "This must be a bare host: no scheme, port or path.")
+        else:
+            self.instance.metadata = metadata
+        return cleaned
+
+
+class InvitationForm(forms.ModelForm[Invitation]):
+    """For whom it is, as what, and for how long."""
+
+    days = forms.TypedChoiceField(
+        label="Ends after",
+        coerce=int,
+        choices=((1, "1 day"), (7, "7 days"), (14, "14 days"), (30, "30 days")),
+        initial=7,
+    )
+
+    class Meta:
+        model = Invitation
+        fields = ("name", "role")
+        labels = {"name": "For whom"}  # noqa: RUF012 - Django's attribute
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}  # noqa: RUF012
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.auto_id = "invitation_%s"  # another form of the page has a name, too
+
+    def invitation(self) -> Invitation:
+        """The invitation that is asked for, not saved."""
+        self.instance.expires_at = timezone.now() + timedelta(days=self.cleaned_data["days"])
+        return self.instance
+
+
+def _password(label: str) -> forms.CharField:
+    shown = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    return forms.CharField(label=label, max_length=1000, strip=False, widget=shown)
+
+
+class NewPersonForm(forms.Form):
+    """A name and a password of one's own choice; an e-mail address where mails are sent."""
+
+    TAKEN = "Somebody has this name already. If it is you, sign in first."
+
+    username = forms.CharField(
+        max_length=150,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    password1 = _password("Password")
+    password2 = _password("Password again")
+    email = forms.EmailField(
+        label="E-mail",
+        required=False,
+        max_length=254,
+        help_text="For a link, in case you forget the password.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+    def __init__(self, *args: Any, mail: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not mail:
+            del self.fields["email"]
+
+    def clean_username(self) -> str:
+        name: str = User.normalize_username(self.cleaned_data["username"])
+        for validate in User._meta.get_field("username").validators:
+            validate(name)
+        # Names that differ in case alone would be taken for each other.
+        if User.objects.filter(username__iexact=name).exists():
+            raise ValidationError(self.TAKEN, code="taken")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        password = cleaned.get("password1")
+        if password and cleaned.get("password2") and password != cleaned["password2"]:
+            self.add_error("password2", "The two passwords differ.")
+        elif password:
+            user = User(username=cleaned.get("username", ""), email=cleaned.get("email", ""))
+            try:
+                password_validation.validate_password(password, user)
+            except ValidationError as error:
+                self.add_error("password1", error)
+        return cleaned
+
+    def person(self) -> User:
+        """The new person with the password hashed, not saved."""
+        given = self.cleaned_data
+        user = User(username=given["username"], email=given.get("email", ""))
+        user.set_password(given["password1"])
+        return user
+
+
+# What each scope is called, and what it lets a program do.
+SCOPES_SAID = {
+    "read": ("Watch", "see the cameras, their pictures and what was detected"),
+    "chat": ("Chat", "ask the assistant, and read, change and delete your chats"),
+    "publish": ("Publish", "send pictures to push cameras, and make stream keys and share links"),
+    "admin": (
+        "Administer",
+        "add, change and remove cameras, see their addresses, and see and revoke members’ tokens",
+    ),
+}
+
+
+class _Homes(forms.ModelChoiceField[Organization]):
+    """Organizations, each with one's role there."""
+
+    roles: dict[uuid.UUID, str]
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} ({Role(self.roles[obj.pk]).label.lower()})"
+
+
+class TokenForm(forms.Form):
+    """A token for a program: in one organization, for some of what one may do there."""
+
+    organization = _Homes(Organization.objects.none(), empty_label=None)
+    name = forms.CharField(
+        label="What is it for",
+        max_length=Token._meta.get_field("name").max_length,
+        validators=[validate_token_name],
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label="What it may do",
+        widget=forms.CheckboxSelectMultiple,
+        initial=["read"],
+        error_messages={
+            "required": "Choose at least one thing that it may do.",
+            "invalid_choice": "Your role does not allow this.",
+        },
+    )
+    days = forms.TypedChoiceField(
+        label="Ends after",
+        coerce=int,
+        choices=((1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")),
+        initial=90,
+    )
+
+    def __init__(
+        self, *args: Any, actor: Actor, organizations: Iterable[Organization], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.actor = actor
+        homes = list(organizations)
+        field = self.fields["organization"]
+        assert isinstance(field, _Homes)
+        field.queryset = Organization.objects.filter(pk__in=[one.pk for one in homes])
+        field.roles = dict(actor.roles)
+        if len(homes) == 1:
+            field.widget = field.hidden_widget()
+            self.initial["organization"] = homes[0].pk
+        scopes = self.fields["scopes"]
+        assert isinstance(scopes, forms.MultipleChoiceField)
+        mine = [one for one in SCOPES_SAID if any(actor.may(one, home.pk) for home in homes)]
+        scopes.choices = [(one, SCOPES_SAID[one][0]) for one in mine]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        home = cleaned.get("organization")
+        if home is not None:
+            lacking = [
+                SCOPES_SAID[one][0]
+                for one in cleaned.get("scopes", ())
+                if not self.actor.may(one, home.pk)
+            ]
+            if lacking:
+                self.add_error(
+                    "scopes",
+                    ValidationError(
+                        f"In {home.name} your role does not allow this: {', '.join(lacking)}."
+                    ),
+                )
+        return cleaned
+
+    def boxes(self) -> list[tuple[Any, str]]:
+        """A checkbox for each scope, and what it is for."""
+        return [(box, SCOPES_SAID[box.data["value"]][1]) for box in self["scopes"]]
+
+    @property
+    def expiry(self) -> Any:
+        """When the token ends, of a valid form."""
+        return timezone.now() + timedelta(days=self.cleaned_data["days"])

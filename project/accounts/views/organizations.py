@@ -1,0 +1,124 @@
+"""An organization's settings and people, for its administrators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from project.accounts.access import actor_of
+from project.accounts.forms import InvitationForm, OrganizationForm
+from project.accounts.models import Membership, Organization, Role
+from project.audit.log import Action, as_stored, differences, note
+
+LAST_ADMIN = "An organization needs an administrator. Make someone else one first."
+FOR_ADMINS = "These settings are for the organization's administrators."
+
+
+def administered(request: HttpRequest, slug: str, refusal: str = FOR_ADMINS) -> Organization:
+    """The organization, for its administrators: 404 for strangers, 403 for other members, whom
+    `refusal` is said to."""
+    actor = actor_of(request)
+    found: Organization = get_object_or_404(Organization.objects.visible_to(actor), slug=slug)
+    if not actor.may("admin", found.pk):
+        raise PermissionDenied(refusal)
+    return found
+
+
+def organization_page(
+    request: HttpRequest, organization: Organization, **extra: Any
+) -> HttpResponse:
+    """The page, with what an answer adds: a form with errors, a link that is shown once."""
+    context = {
+        "organization": organization,
+        "form": OrganizationForm(instance=organization),
+        "invitation_form": InvitationForm(),
+        "invitations": organization.invitations.open().select_related("created_by"),
+        "cameras": organization.cameras.select_related("organization", "state"),
+        "members": organization.memberships.select_related("user"),
+        "roles": Role.choices,
+    }
+    return render(request, "accounts/organization.html", context | extra)
+
+
+@never_cache
+@login_required
+def organization(request: HttpRequest, slug: str) -> HttpResponse:
+    """Name, zone and host; cameras; members."""
+    found = administered(request, slug)
+    if request.method != "POST":
+        return organization_page(request, found)
+    form = OrganizationForm(request.POST, instance=found)
+    if not form.is_valid():
+        return organization_page(request, administered(request, slug), form=form)
+    with transaction.atomic():
+        before = as_stored(found)
+        form.save()
+        if before is not None and (said := differences(before, found)):
+            note(request, Action.CHANGE_ORGANIZATION, found.name, found, detail=said)
+    messages.success(request, "Saved.")
+    return redirect("organization", slug)
+
+
+def _member(organization: Organization, pk: int) -> Membership:
+    """One membership, with the administrators' rows locked until the transaction ends."""
+    admins = Membership.objects.select_for_update().filter(
+        organization=organization, role=Role.ADMIN
+    )
+    list(admins.values_list("pk"))
+    members = organization.memberships.select_related("user")
+    member: Membership = get_object_or_404(members, pk=pk)
+    return member
+
+
+@login_required
+@require_POST
+def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Give a member another role."""
+    found = administered(request, slug)
+    role = request.POST.get("role", "")
+    with transaction.atomic():
+        member = _member(found, pk)
+        if role not in Role.values:
+            messages.error(request, "Choose one of the roles.")
+        elif role != Role.ADMIN and member.is_last_admin():
+            messages.error(request, LAST_ADMIN)
+        else:
+            said = f"{member.role} → {role}"
+            member.role = role
+            member.save(update_fields=["role"])
+            note(request, Action.CHANGE_ROLE, member.user.username, found, detail=said)
+            label = member.get_role_display().lower()
+            messages.success(request, f"{member.user.username} is now {_a(label)}.")
+    return redirect("organization", slug) if _still_admin(request, found) else redirect("wall")
+
+
+@login_required
+@require_POST
+def remove_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Take a member out; what they watch closes within two seconds."""
+    found = administered(request, slug)
+    with transaction.atomic():
+        member = _member(found, pk)
+        if member.is_last_admin():
+            messages.error(request, LAST_ADMIN)
+        else:
+            note(request, Action.REMOVE_MEMBER, member.user.username, found)
+            member.delete()
+            messages.success(request, f"{member.user.username} is no longer a member.")
+    return redirect("organization", slug) if _still_admin(request, found) else redirect("wall")
+
+
+def _still_admin(request: HttpRequest, organization: Organization) -> bool:
+    return actor_of(request).may("admin", organization.pk)
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -1,0 +1,164 @@
+"""Signing in and out: by password or one-time link, and by a code where a person asks for one.
+
+Nobody is signed in before the last step. Until then the session holds who has passed the first,
+under `PASSED`, which no door but the second step's looks at.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.contrib.auth import login
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from project.accounts.models import SecondFactor, SignInLink, User
+from project.accounts.models.second_factor import Paused
+from project.accounts.models.tokens import digest
+from project.accounts.throttling.attempts import A_LINK, failed, is_locked, is_refused
+from project.accounts.throttling.devices import remember
+from project.accounts.throttling.tries import NAME_MOST
+from project.accounts.views.fetch_metadata import opened_by_people
+from project.accounts.views.lockout import locked_out, wait
+from project.accounts.views.passwords import PASSWORD_MOST
+from project.audit.askers import Asker
+from project.audit.log import Action, note
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+PASSED = "passed"  # the session's key for who has passed the first step
+PASSED_S = 600
+NOTED_S = 3600
+WRONG_CODE = "That code is not right, or it was used before. Wait for the next one."
+
+
+class SignIn(AuthenticationForm):
+    error_messages = {  # noqa: RUF012 - Django's attribute
+        "invalid_login": "The username or the password is not right. Both are case-sensitive.",
+    }
+
+    def clean(self) -> dict[str, Any]:
+        """What nobody can have is wrong, and counted, like any other; but not hashed."""
+        name, password = (self.cleaned_data.get(one) or "" for one in ("username", "password"))
+        if len(name) > NAME_MOST or len(password) > PASSWORD_MOST:
+            if self.request is not None:
+                is_refused(self.request, name)
+                failed(self.request, name)
+            raise self.get_invalid_login_error()
+        cleaned: dict[str, Any] = super().clean()
+        return cleaned
+
+
+class SignInPage(LoginView):
+    template_name = "accounts/signin.html"
+    authentication_form = SignIn
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        assert isinstance(user, User)
+        return _enter(self.request, user, self.get_success_url())
+
+
+sign_in = SignInPage.as_view()
+sign_out = LogoutView.as_view(http_method_names=["post", "options"])
+
+
+def _enter(request: HttpRequest, user: User, onward: str) -> HttpResponse:
+    """The first step is passed: sign in, or ask for the second."""
+    if not SecondFactor.is_on(user):
+        return let_in(request, user, onward)
+    request.session[PASSED] = {
+        "user": str(user.pk),
+        "proof": user.get_session_auth_hash(),
+        "at": int(time.time()),
+        "onward": onward,
+    }
+    return redirect("second-step")
+
+
+def let_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
+    """All that is asked of them was right. From now on this browser knows them."""
+    login(request, user, backend=BACKEND)
+    answer = redirect(onward)
+    remember(request, answer, user)
+    return answer
+
+
+def _passed(request: HttpRequest) -> tuple[User | None, str]:
+    """Who has passed the first step not long ago, and where they want to go."""
+    passed: dict[str, Any] = request.session.get(PASSED) or {}
+    if time.time() - passed.get("at", 0) > PASSED_S:
+        return None, ""
+    user = User.objects.filter(pk=passed["user"], is_active=True).first()
+    if user is None or not constant_time_compare(user.get_session_auth_hash(), passed["proof"]):
+        return None, ""
+    return user, passed["onward"]
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_step(request: HttpRequest) -> HttpResponse:
+    """The code, from whoever has passed the first step."""
+    user, onward = _passed(request)
+    if user is None:
+        request.session.pop(PASSED, None)
+        return redirect("signin")
+    if request.method != "POST":
+        return render(request, "accounts/second_step.html")
+    if is_refused(request, user.username):
+        return locked_out(request)
+    try:
+        right = SecondFactor.accepts(user, request.POST.get("code", "")[:100])
+    except Paused as pause:
+        return wait(request, pause.seconds)
+    if not right:
+        failed(request, user.username)
+        return render(request, "accounts/second_step.html", {"errors": [WRONG_CODE]})
+    del request.session[PASSED]
+    return let_in(request, user, onward)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_people
+def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
+    """A one-time link, in place of a password: who has a second factor is still asked for it.
+
+    Opening it changes nothing, so that a preview cannot use it up.
+    """
+    if is_locked(request, A_LINK):
+        return locked_out(request)
+    if request.method == "POST":
+        user = SignInLink.claim(token)
+        if user is not None:
+            return _enter(request, user, resolve_url("wall"))
+    else:
+        link = SignInLink.behind(token)
+        if link is not None:
+            return render(request, "accounts/signin_link.html", {"person": link.user})
+    if not SignInLink.is_known(token):
+        failed(request, A_LINK)
+    elif request.method == "POST" and cache.add(f"link-over:{digest(token)}", True, NOTED_S):
+        # One that is over was no guess, but goes on record, now and then.
+        asker = Asker(name=A_LINK, address=Asker.of(request).address)
+        note(asker, Action.SIGN_IN_FAILED, A_LINK, detail="by a sign-in link that is over")
+    return render(request, "accounts/signin_link_over.html", status=410)
+
+
+@never_cache
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    """In place of the admin's own door, which would ask for no code."""
+    if request.user.is_authenticated:
+        raise PermissionDenied("The admin is for those who run this installation.")
+    onward = request.GET.get("next") or reverse("admin:index")
+    return redirect(f"{reverse('signin')}?{urlencode({'next': onward})}")

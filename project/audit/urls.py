@@ -1,0 +1,10 @@
+"""The audit log of an organization: its page, and the same as a file."""
+
+from django.urls import path
+
+from project.audit import views
+
+urlpatterns = [
+    path("organizations/<slug:slug>/audit", views.audit, name="audit"),
+    path("organizations/<slug:slug>/audit.csv", views.audit_file, name="audit-file"),
+]

@@ -1,0 +1,26 @@
+"""The people of the pages' tests, and a clock of the authenticator's that can be set."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django_otp import oath
+
+from tests.cameras.pages.conftest import (
+    _plain_static_names,  # noqa: F401
+    _quick_passwords,  # noqa: F401
+    admin,  # noqa: F401
+    club,  # noqa: F401
+    outsider,  # noqa: F401
+    viewer,  # noqa: F401
+)
+from tests.project.accounts.codes import Clock
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stands still until it is turned: a code is what the test says it is."""
+    clock = Clock(time.time())
+    monkeypatch.setattr(oath, "time", lambda: clock.now)
+    return clock

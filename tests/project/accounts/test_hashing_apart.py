@@ -1,0 +1,125 @@
+"""Passwords are hashed while no lock of the database is held, and saved with what they end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from project import installation
+from project.accounts.models import Invitation, Membership, Organization, SignInLink, User
+from project.audit.models import AuditEntry
+from tests.cameras.pages.rows import PASSWORD, client_of
+
+pytestmark = pytest.mark.django_db
+NEW = "wing-back-9-again"
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each password that was hashed: whether a transaction was open, beside the test's own."""
+    seen: list[bool] = []
+    without = len(connection.savepoint_ids)
+    plain = MD5PasswordHasher.encode
+
+    def encode(self: Any, password: str, salt: str) -> str:
+        seen.append(len(connection.savepoint_ids) > without)
+        return plain(self, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", encode)
+    return seen
+
+
+@pytest.fixture
+def root(club: Organization) -> Client:
+    return client_of(User.objects.create_superuser("root", password=PASSWORD))
+
+
+def test_of_ones_own(viewer: User, hashed: list[bool]) -> None:
+    client = client_of(viewer)
+    hashed.clear()
+    form = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    assert client.post(reverse("password"), form).status_code == 302
+    assert hashed
+    assert not any(hashed)
+    viewer.refresh_from_db()
+    assert viewer.check_password(NEW)
+
+
+@pytest.mark.postgres
+def test_of_a_new_person(club: Organization, admin: User, hashed: list[bool]) -> None:
+    path = reverse("invitation", args=[Invitation(organization=club, created_by=admin).issue()])
+    hashed.clear()
+    form = {"username": "fresh", "password1": NEW, "password2": NEW}
+    assert Client().post(path, form).status_code == 302
+    assert hashed
+    assert not any(hashed)
+
+
+@pytest.mark.postgres
+def test_of_another_person_in_the_admin(root: Client, viewer: User, hashed: list[bool]) -> None:
+    theirs = client_of(viewer)
+    SignInLink.issue(viewer)
+    hashed.clear()
+    form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+    address = reverse("admin:auth_user_password_change", args=[viewer.pk])
+    assert root.post(address, form).status_code == 302
+    assert hashed
+    assert not any(hashed)
+    viewer.refresh_from_db()
+    assert viewer.check_password(NEW)
+    assert not SignInLink.objects.exists()
+    assert theirs.get(reverse("wall")).status_code == 302
+    assert AuditEntry.objects.get(action="set password").detail == "of another person"
+
+
+def test_ones_own_in_the_admin_leaves_this_browser_signed_in(root: Client) -> None:
+    own = User.objects.get(username="root")
+    other = client_of(own)
+    form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+    root.post(reverse("admin:auth_user_password_change", args=[own.pk]), form)
+    assert root.get(reverse("admin:index")).status_code == 200
+    assert other.get(reverse("admin:index")).status_code == 302
+
+
+@pytest.mark.postgres
+def test_a_password_is_not_set_where_it_cannot_be_noted(
+    root: Client, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("project.accounts.admin.users.note", full)
+    form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+    with pytest.raises(OSError, match="full"):
+        root.post(reverse("admin:auth_user_password_change", args=[viewer.pk]), form)
+    viewer.refresh_from_db()
+    assert viewer.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("usable", ["true", "false"])
+def test_of_somebody_whom_the_admin_adds(root: Client, hashed: list[bool], usable: str) -> None:
+    form = {"username": "fresh", "password1": NEW, "password2": NEW, "usable_password": usable}
+    hashed.clear()
+    assert root.post(reverse("admin:accounts_user_add"), form).status_code == 302
+    assert hashed
+    assert not any(hashed)
+    fresh = User.objects.get(username="fresh")
+    assert fresh.check_password(NEW) is fresh.has_usable_password() is (usable == "true")
+
+
+def test_of_the_administrator_of_the_settings(
+    settings: Any, club: Organization, hashed: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "_static_is_behind", lambda: False)
+    settings.ADMIN_USERNAME, settings.ADMIN_PASSWORD = "boss", NEW
+    installation.prepare()
+    assert hashed
+    assert not any(hashed)
+    boss = User.objects.get(username="boss")
+    assert (boss.is_superuser, boss.check_password(NEW)) == (True, True)
+    assert not Membership.objects.filter(user=boss).exists()

@@ -1,0 +1,29 @@
+"""The pages' club and people."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from project.accounts.models import User
+from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
+    _plain_static_names,
+    _quick_passwords,
+    admin,
+    camera,
+    club,
+    operator,
+    outsider,
+    viewer,
+)
+from tests.cameras.pages.rows import PASSWORD, client_of
+
+
+@pytest.fixture
+def root() -> User:
+    return User.objects.create_superuser("root", password=PASSWORD)
+
+
+@pytest.fixture
+def staff(root: User) -> Client:
+    return client_of(root)

@@ -1,0 +1,160 @@
+"""From where: the peer, or what a proxy that the settings name says of it, and nobody else."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from project.addresses import address_text
+from project.middleware import TrustedProxies
+from tests.installation import KEEPER, Installation, installed, submit
+from tests.people import Cast, assemble
+from tests.project.audit.reading import ask, entries, open_views
+from tests.sockets import frame, watching
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
+    """An installation whose proxies are at 127.0.0.1 and in 10.0.0.0/8."""
+    folder = tmp_path_factory.mktemp("behind")
+    with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8") as house:
+        house.serve()
+        yield house, assemble(house, "behind")
+
+
+def failed_from(house: Installation, *lines: str) -> str:
+    """The address in the log of a failed sign-in with these `X-Forwarded-For` lines."""
+    headers = [("X-Forwarded-For", line) for line in lines]
+    with httpx.Client(base_url=house.url, headers=headers, timeout=30) as client:
+        answer = submit(client, client.get("/signin"), {"username": "who", "password": "no"})
+        assert answer.status_code == 200
+    (row,) = ask(
+        house,
+        "SELECT host(address) AS address FROM audit_auditentry "
+        "WHERE action = 'fail to sign in' ORDER BY id DESC LIMIT 1",
+    )
+    return str(row["address"])
+
+
+async def seen_behind(peer: str, *lines: str) -> str:
+    """The client's address for what is behind the door."""
+    scopes: list[Any] = []
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+
+    headers = [(b"x-forwarded-for", line.encode()) for line in lines]
+    scope = {"type": "http", "client": [peer, 5], "headers": headers, "scheme": "http"}
+    await TrustedProxies(behind)(scope, None, None)  # type: ignore[arg-type]
+    return str(scopes[0]["client"][0])
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["203.0.113.7"], "203.0.113.7"),
+        (["6.6.6.6, 203.0.113.7"], "203.0.113.7"),  # the left one is whatever a client wrote
+        (["6.6.6.6", "203.0.113.7"], "203.0.113.7"),
+        (["203.0.113.7, 10.1.2.3"], "203.0.113.7"),
+        (["203.0.113.7", "10.1.2.3"], "203.0.113.7"),
+        (["203.0.113.7, ::ffff:10.1.2.3"], "203.0.113.7"),
+        (["2001:DB8::0007"], "2001:db8::7"),
+        (["10.9.9.9"], "127.0.0.1"),
+        (["203.0.113.7, <script>"], "127.0.0.1"),
+        ([], "127.0.0.1"),
+    ],
+)
+async def test_the_last_address_that_is_no_proxy_is_the_client(
+    settings: Any, lines: list[str], told: str
+) -> None:
+    settings.TRUSTED_PROXIES = [*map(ipaddress.ip_network, ("127.0.0.1", "10.0.0.0/8"))]
+    assert await seen_behind("127.0.0.1", *lines) == told
+
+
+@pytest.mark.postgres
+def test_a_failed_sign_in_is_the_client_s(behind: tuple[Installation, Cast]) -> None:
+    for lines in (["6.6.6.6", "203.0.113.7, ::ffff:10.1.2.3"], ["6.6.6.6, 203.0.113.7"]):
+        assert failed_from(behind[0], *lines) == "203.0.113.7"
+
+
+@pytest.mark.postgres
+def test_tries_are_counted_of_the_client_and_not_of_the_proxy(
+    behind: tuple[Installation, Cast],
+) -> None:
+    house, _ = behind
+
+    def login(client: str, password: str) -> int:
+        headers = {"X-Forwarded-For": f"192.0.2.9, {client}"}
+        form = {"username": KEEPER["username"], "password": password}
+        url = f"{house.url}/api/v1/auth/login"
+        return httpx.post(url, json=form, headers=headers, timeout=60).status_code
+
+    assert login("203.0.113.5", "wrong") == 401
+    row = "ip_address = '203.0.113.5' AND username = 'keeper' AND user_agent = ''"
+    assert len(ask(house, f"SELECT id FROM axes_accessattempt WHERE {row}")) == 1
+    ask(house, f"UPDATE axes_accessattempt SET failures_since_start = 7 WHERE {row}")
+    assert login("203.0.113.5", "wrong") == 429, "the eighth"
+    assert login("203.0.113.5", KEEPER["password"]) == 429
+    assert login("203.0.113.6", KEEPER["password"]) == 200
+
+
+@pytest.mark.postgres
+def test_sockets_and_pages_say_the_same(behind: tuple[Installation, Cast]) -> None:
+    house, cast = behind
+    forwarded = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}
+    with watching(house, cast.key, headers=forwarded) as socket:
+        frame(socket, 20)
+        assert [row["address"] for row in open_views(house, cast.plaza)] == ["203.0.113.9"]
+    snapshot = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
+    headers = forwarded | cast["viewer"].bearer
+    until(lambda: httpx.get(snapshot, headers=headers).status_code == 200, 60, "a picture")
+    taken = entries(house, cast.plaza, "take snapshot")
+    assert [entry["address"] for entry in taken] == ["203.0.113.9"]
+
+
+def test_who_is_no_proxy_is_not_believed(house: Installation) -> None:
+    assert failed_from(house, "203.0.113.7") == "127.0.0.1"
+    cast = assemble(house, "unbelieved")
+    with watching(house, cast.key, headers={"X-Forwarded-For": "203.0.113.7"}) as socket:
+        frame(socket, 20)
+        here = {row["address"] for row in open_views(house, cast.plaza)}
+    assert here == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("", None),
+        (None, None),
+        ("unix:", None),
+    ],
+)
+def test_addresses_have_one_spelling(text: str | None, told: str | None) -> None:
+    assert address_text(text) == told
+    assert told is None or re.fullmatch(r"[0-9a-f:.]+", told)
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "seen"),
+    [
+        ("::ffff:192.0.2.1", None, "192.0.2.1"),
+        ("fe80::1%eth0", None, "fe80::1"),
+        ("::ffff:127.0.0.1", "::ffff:192.0.2.7", "192.0.2.7"),
+        ("::ffff:127.0.0.1", "not an address", "127.0.0.1"),
+        ("", None, ""),
+    ],
+)
+async def test_the_door_writes_that_spelling_for_all_behind_it(
+    settings: Any, peer: str, said: str | None, seen: str
+) -> None:
+    settings.TRUSTED_PROXIES = [ipaddress.ip_network("127.0.0.1")]
+    assert await seen_behind(peer, *([] if said is None else [said])) == seen

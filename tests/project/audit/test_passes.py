@@ -1,0 +1,83 @@
+"""Passes that let nobody in any more do not pile up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from cameras.models import Camera, ShareLink, StreamKey, Ticket, Visit
+from cameras.retention import prune
+from project.accounts.models import Token, User
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+def ticket(camera: Camera, parent: tuple[str, str], **facts: object) -> str:
+    Ticket.issue(camera, "watch", parent)
+    made = Ticket.objects.latest("expires_at")
+    Ticket.objects.filter(pk=made.pk).update(**facts)
+    return made.pk
+
+
+def test_tickets_go_when_they_are_of_no_use(camera: Camera, viewer: User) -> None:
+    now = timezone.now()
+    living, _ = Token.objects.create(user=viewer, organization=camera.organization, scopes=["read"])
+    gone, _ = Token.objects.create(user=viewer, organization=camera.organization, scopes=["read"])
+    gone.revoke()
+    kept = {
+        ticket(camera, ("token", living.digest), used_at=now - timedelta(days=29)),
+        ticket(camera, ("token", living.digest)),
+    }
+    ticket(camera, ("token", living.digest), used_at=now - timedelta(days=31))
+    ticket(camera, ("token", living.digest), expires_at=now - timedelta(seconds=1))
+    ticket(camera, ("token", gone.digest), used_at=now)
+    assert prune().passes >= 3
+    assert set(Ticket.objects.values_list("pk", flat=True)) == kept
+
+
+def test_links_and_visits_go_when_they_are_long_over(camera: Camera) -> None:
+    now = timezone.now()
+
+    def link(**facts: object) -> ShareLink:
+        made = ShareLink.objects.create(camera=camera, name="Parents")
+        assert made.open()
+        ShareLink.objects.filter(pk=made.pk).update(**facts)
+        return made
+
+    living, ended = link(), link(expires_at=now - timedelta(days=1))
+    link(expires_at=now - timedelta(days=31))
+    link(revoked_at=now - timedelta(days=31))
+    key = StreamKey(camera=camera, name="TV")
+    key.issue()
+    prune()
+    assert set(ShareLink.objects.all()) == {living, ended}
+    assert [visit.link for visit in Visit.objects.all()] == [living]
+    assert StreamKey.objects.exists()
+
+
+def test_tokens_and_keys_go_ninety_days_after_their_end(camera: Camera, viewer: User) -> None:
+    now = timezone.now()
+    late, recent = now - timedelta(days=91), now - timedelta(days=89)
+
+    def token(**facts: object) -> Token:
+        made, _ = Token.objects.create(user=viewer, organization=camera.organization)
+        Token.objects.filter(pk=made.pk).update(**facts)
+        return made
+
+    def key(**facts: object) -> StreamKey:
+        made = StreamKey(camera=camera, name="TV")
+        made.issue()
+        StreamKey.objects.filter(pk=made.pk).update(**facts)
+        return made
+
+    tokens = {token(), token(expiry=None), token(expiry=recent), token(revoked_at=recent)}
+    keys = {key(), key(expires_at=recent), key(revoked_at=recent)}
+    token(expiry=late)
+    token(revoked_at=late)
+    key(expires_at=late)
+    key(revoked_at=late)
+    prune()
+    assert set(Token.objects.all()) == tokens
+    assert set(StreamKey.objects.all()) == keys

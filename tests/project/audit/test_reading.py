@@ -1,0 +1,216 @@
+"""The log is found, filtered and taken away; whoever reads it is in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from cameras.models import Camera
+from project.accounts.models import Organization, User
+from project.audit.export import as_lines
+from project.audit.models import AuditEntry
+from tests.cameras.pages.rows import client_of, person
+from tests.installation import KEEPER, Installation, submit
+from tests.project.audit.reading import ask
+
+LIST = "admin:audit_auditentry_changelist"
+
+
+def entry(who: str = "x", action: str = "watch", subject: str = "s", **more: Any) -> AuditEntry:
+    return AuditEntry.objects.create(who=who, action=action, subject=subject, **more)
+
+
+def reads() -> list[tuple[str, str]]:
+    found = AuditEntry.objects.filter(action__in=("read log", "export log")).order_by("pk")
+    return list(found.values_list("action", "subject"))
+
+
+def shown(answer: Any) -> set[str]:
+    """Whose entries are on a page of the list."""
+    assert answer.status_code == 200
+    return {one.who for one in answer.context["cl"].result_list} - {"root"}
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_the_list_is_filtered_by_all_that_is_asked(
+    staff: Client, club: Organization, camera: Camera
+) -> None:
+    old = timezone.now() - timedelta(days=3)
+    entry("anna", "watch", camera.name, camera_id=camera.pk, organization=club)
+    entry("bert", "sign in", "bert", organization=club)
+    entry("carl", "watch", camera.name, camera_id=camera.pk, at=old)
+    entry("dora", "watch", "Lobby", organization=Organization.objects.create(name="B", slug="b"))
+    listing = reverse(LIST)
+    for asked, told in (
+        ({}, {"anna", "bert", "carl", "dora"}),
+        ({"who": "ANN"}, {"anna"}),
+        ({"action": "sign in"}, {"bert"}),
+        ({"camera": "gat"}, {"anna", "carl"}),
+        ({"camera": str(camera.pk)}, {"anna", "carl"}),
+        ({"until": f"{old:%Y-%m-%d}"}, {"carl"}),
+        ({"since": f"{timezone.now():%Y-%m-%d}"}, {"anna", "bert", "dora"}),
+        ({"organization__id__exact": str(club.pk)}, {"anna", "bert"}),
+        ({"camera": "gat", "since": f"{timezone.now():%Y-%m-%d}"}, {"anna"}),
+        ({"q": "lobby"}, {"dora"}),
+        ({"since": "nonsense"}, {"anna", "bert", "carl", "dora"}),
+    ):
+        assert shown(staff.get(listing, asked)) == told, asked
+
+
+@pytest.mark.django_db
+def test_a_filter_keeps_what_else_is_filtered(staff: Client) -> None:
+    page = staff.get(reverse(LIST), {"who": "anna", "action": "watch", "p": "1"}).content.decode()
+    assert page.count('<input type="hidden" name="action" value="watch">') == 4, (
+        "three filters and the search"
+    )
+    assert 'name="p"' not in page
+    assert "export.csv?who=anna&amp;action=watch" in page
+
+
+@pytest.mark.django_db
+def test_every_reading_is_written_down_and_turning_pages_is_one(staff: Client) -> None:
+    for _ in range(120):
+        entry("anna")
+    listing = reverse(LIST)
+    staff.get(listing, {"who": "anna"})
+    staff.get(listing, {"who": "anna", "p": "2"})
+    staff.get(listing, {"who": "bert"})
+    staff.get(listing)
+    one = AuditEntry.objects.filter(who="anna").latest("pk")
+    staff.get(reverse("admin:audit_auditentry_change", args=[one.pk]))
+    assert reads() == [
+        ("read log", "who anna"),
+        ("read log", "who bert"),
+        ("read log", "everything"),
+        ("read log", f"entry {one.pk}"),
+    ]
+
+
+@pytest.mark.django_db
+def test_the_same_reading_a_minute_later_is_another(staff: Client, root: User) -> None:
+    earlier = timezone.now() - timedelta(seconds=61)
+    entry("root", "read log", "everything", user=root, at=earlier)
+    staff.get(reverse(LIST))
+    assert reads() == [("read log", "everything")] * 2
+
+
+@pytest.mark.django_db
+def test_who_may_not_read_it_reads_nothing(club: Organization, admin: User) -> None:
+    helper = person("helper")
+    helper.is_staff = True
+    helper.save()
+    client = client_of(helper)
+    addresses = [reverse(LIST), reverse("admin:audit_auditentry_export")]
+    assert [client.get(address).status_code for address in addresses] == [403, 403]
+    assert [client_of(admin).get(address).status_code for address in addresses] == [302, 302]
+    helper.user_permissions.add(Permission.objects.get(codename="view_auditentry"))
+    assert client.get(addresses[0]).status_code == 200
+    assert reads() == [("read log", "everything")]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_an_entry_of_who_and_what_is_gone_is_still_shown(
+    staff: Client, club: Organization, viewer: User
+) -> None:
+    made = entry("viewer", user=viewer, organization=club, organization_name="Club")
+    viewer.delete()
+    club.delete()
+    assert "viewer" in shown(staff.get(reverse(LIST)))
+    address = reverse("admin:audit_auditentry_change", args=[made.pk])
+    assert "Club" in staff.get(address).content.decode()
+
+
+@pytest.mark.django_db  # not on PostgreSQL: an export gives back a connection, in a transaction
+@pytest.mark.parametrize("withdrawn", ["rank", "session"])
+@pytest.mark.parametrize("where", ["page", "admin"])
+def test_a_file_ends_where_the_right_to_read_it_does(
+    monkeypatch: pytest.MonkeyPatch, club: Organization, admin: User, root: User,
+    where: str, withdrawn: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("project.audit.export.CHUNK", 2)
+    for _ in range(6):
+        entry("anna", organization=club)
+    reader, name, args = (
+        (admin, "audit-file", [club.slug])
+        if where == "page"
+        else (root, "admin:audit_auditentry_export", [])
+    )
+    client, address = client_of(reader), reverse(name, args=args)
+
+    def withdraw() -> None:
+        if withdrawn == "session":
+            client.logout()
+        elif where == "page":
+            reader.memberships.update(role="operator")
+        else:
+            User.objects.filter(pk=reader.pk).update(is_staff=False)
+
+    async def read(at: int) -> list[bytes]:
+        """The pieces of an export, whose reader loses the right after so many."""
+        pieces: Any = (await sync_to_async(client.get)(address)).streaming_content
+        found = []
+        async for piece in pieces:
+            found.append(piece)
+            if len(found) == at:
+                await sync_to_async(withdraw)()
+        return found
+
+    assert len(async_to_sync(read)(0)) > 4, "the header, and all entries"
+    assert len(async_to_sync(read)(2)) == 2
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("//x","y")', '"=1', "a,b"]
+)
+def test_no_cell_is_a_formula(cell: str) -> None:
+    ((read, last),) = csv.reader(io.StringIO(as_lines([[cell, "end"]]).decode(), newline=""))
+    assert last == "end"
+    assert not read.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert read.removeprefix("'") == cell
+
+
+def _export(house: Installation, query: str) -> list[dict[str, str]]:
+    with httpx.Client(base_url=house.url, timeout=30) as client:
+        signed = submit(client, client.get("/signin"), KEEPER)
+        assert signed.status_code == 302
+        answer = client.get(f"/admin/cameras/auditentry/export.csv{query}")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["Content-Disposition"]
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+FILL = """
+from cameras.models import AuditEntry
+for who, count in (("exported", 1203), ("others", 7)):
+    AuditEntry.objects.bulk_create(
+        AuditEntry(who=who, action="watch", subject=f"=cmd {n}") for n in range(count)
+    )
+"""
+
+
+@pytest.mark.postgres
+def test_the_file_holds_exactly_what_is_filtered(house: Installation) -> None:
+    house.manage("shell", "-v0", "-c", FILL)  # written by their own code
+    rows = _export(house, "?who=exported&p=2")
+    assert [row["what"] for row in rows] == [f"'=cmd {n}" for n in range(1202, -1, -1)]
+    assert {row["who"] for row in rows} == {"exported"}
+    assert len(_export(house, "?who=others&action=watch")) == 7
+    (noted,) = ask(
+        house,
+        "SELECT COUNT(*) AS count FROM audit_auditentry "
+        "WHERE action = 'export log' AND subject = 'who exported' AND who = 'keeper'",
+    )
+    assert noted["count"] == 1

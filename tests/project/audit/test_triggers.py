@@ -1,0 +1,151 @@
+"""The database itself keeps the audit log: nothing is changed, and nothing goes before its time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import Error, connection, transaction
+from django.utils import timezone
+
+from cameras.retention import prune
+from project.accounts.models import Organization
+from project.audit.models import AppendOnly, AuditEntry
+from project.audit.triggers import NAMES, SAYS, put_up, take_down
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+def entry(organization: Organization | None = None, *, days: float = 0.0) -> AuditEntry:
+    at = timezone.now() - timedelta(days=days)
+    return AuditEntry.objects.create(
+        who="x", action="watch", subject="s", organization=organization, at=at
+    )
+
+
+def refused(statement: str, *values: object) -> bool:
+    """Whether the database itself says no."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, values)
+    except Error as error:
+        if SAYS in str(error):
+            return True
+        raise
+    return False
+
+
+@pytest.fixture
+def club() -> Organization:
+    return Organization.objects.create(name="Club", slug="club", audit_days=60)
+
+
+def test_the_triggers_are_there_after_all_migrations() -> None:
+    catalogue = {"sqlite": ("sqlite_master", "name"), "postgresql": ("pg_trigger", "tgname")}
+    table, name = catalogue[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {name} FROM {table}")
+        assert set(NAMES[connection.vendor]) <= {row[0] for row in cursor.fetchall()}
+
+
+def test_no_statement_changes_an_entry(club: Organization) -> None:
+    kept = entry(club, days=4000)
+    assert refused("UPDATE audit_auditentry SET who = 'y'")
+    assert refused("UPDATE audit_auditentry SET at = at")
+    if connection.vendor == "sqlite":
+        assert refused("REPLACE INTO audit_auditentry SELECT * FROM audit_auditentry")
+    else:
+        assert refused("TRUNCATE audit_auditentry")
+        assert refused(
+            "INSERT INTO audit_auditentry SELECT * FROM audit_auditentry "
+            "ON CONFLICT (id) DO UPDATE SET who = 'y'"
+        )
+    kept.refresh_from_db()
+    assert kept.who == "x"
+
+
+@pytest.mark.parametrize(("days", "goes"), [(0, False), (59.99, False), (60.01, True)])
+def test_an_entry_goes_when_it_is_as_old_as_its_organization_says(
+    club: Organization, days: float, goes: bool
+) -> None:
+    pk = entry(club, days=days).pk
+    assert refused("DELETE FROM audit_auditentry WHERE id = %s", pk) is not goes
+    assert AuditEntry.objects.filter(pk=pk).exists() is not goes
+
+
+@pytest.mark.parametrize(("days", "goes"), [(364.99, False), (365.01, True)])
+@pytest.mark.parametrize("whose", ["nobody", "gone"])
+def test_entries_of_no_organization_are_kept_for_a_year(
+    club: Organization, days: float, goes: bool, whose: str
+) -> None:
+    made = entry(club if whose == "gone" else None, days=days)
+    club.delete()
+    made.refresh_from_db()
+    assert refused("DELETE FROM audit_auditentry WHERE id = %s", made.pk) is not goes
+
+
+def test_a_whole_second_is_judged_as_any_other(club: Organization) -> None:
+    """SQLite's texts of such times are shorter."""
+    for seconds, goes in ((60, False), (-60, True)):
+        at = timezone.now().replace(microsecond=0) - timedelta(days=60) + timedelta(seconds=seconds)
+        made = AuditEntry.objects.create(
+            who="x", action="watch", subject="s", organization=club, at=at
+        )
+        assert refused("DELETE FROM audit_auditentry WHERE id = %s", made.pk) is not goes
+
+
+def test_an_organization_made_to_forget_forgets_nothing_of_the_last_month(
+    club: Organization,
+) -> None:
+    Organization.objects.update(audit_days=0)
+    assert refused("DELETE FROM audit_auditentry WHERE id = %s", entry(club, days=29).pk)
+
+
+def test_no_code_of_ours_changes_or_removes_an_entry(club: Organization) -> None:
+    made = entry(club, days=4000)
+    for attempt in (
+        made.save,
+        made.delete,
+        AuditEntry.objects.all().delete,
+        lambda: AuditEntry.objects.update(who="y"),
+        lambda: AuditEntry.objects.bulk_update([made], ["who"]),
+    ):
+        with pytest.raises(AppendOnly):
+            attempt()
+
+
+def test_pruning_removes_what_is_old_and_nothing_else(club: Organization) -> None:
+    other = Organization.objects.create(name="Other", slug="other")
+    gone = Organization.objects.create(name="Gone", slug="gone", audit_days=30)
+    kept = [entry(club, days=59), entry(other, days=364), entry(days=364), entry(gone, days=364)]
+    for whose, days in ((club, 61), (other, 366), (None, 366), (gone, 366)):
+        entry(whose, days=days)
+    gone.delete()
+    assert prune().entries == 4
+    assert set(AuditEntry.objects.all()) == set(kept)
+
+
+def test_a_migration_can_take_the_triggers_down_and_put_them_back(club: Organization) -> None:
+    entry(club)
+    take_down(None, _Editor())
+    assert not refused("UPDATE audit_auditentry SET who = 'y'")
+    put_up(None, _Editor())
+    put_up(None, _Editor())
+    assert refused("UPDATE audit_auditentry SET who = 'y'")
+
+
+class _Editor:
+    """As much of a schema editor as these need, inside the test's transaction."""
+
+    connection = connection
+
+    def execute(self, statement: str, params: object = ()) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, params)
+
+
+def test_ids_are_not_given_out_again(club: Organization) -> None:
+    """A hole in the numbers would be seen."""
+    old = entry(club, days=61).pk
+    prune()
+    assert entry(club).pk > old

@@ -1,0 +1,124 @@
+"""Failed sign-ins from many addresses fill no log: so many a minute are listed, others counted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt
+from django.db.models import F
+from django.test import Client
+from django.urls import reverse
+
+from project.accounts.models import User
+from project.accounts.throttling.tries import NOWHERE
+from project.audit import sign_ins
+from project.audit.log import Action
+from project.audit.models import AuditEntry
+from project.audit.sign_ins import STRETCH, write_unlisted
+
+pytestmark = pytest.mark.django_db
+LIMIT, MOST = 8, 3
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a minute is over soon on a slow machine."""
+    monkeypatch.setattr(sign_ins, "MOST", MOST)
+
+
+def sign_in(number: int, name: str = "") -> None:
+    """Once from an address of its own."""
+    form = {"username": name or f"nobody-{number}", "password": "wrong"}
+    address = f"198.51.{number // 250}.{number % 250 + 1}"
+    Client(REMOTE_ADDR=address).post(reverse("signin"), form)
+
+
+def a_minute_passes() -> None:
+    counts = AccessAttempt.objects.filter(ip_address=NOWHERE)
+    counts.update(attempt_time=F("attempt_time") - STRETCH)
+
+
+def listed(action: str = Action.SIGN_IN_FAILED) -> list[str]:
+    rows = AuditEntry.objects.filter(action=action).order_by("pk")
+    return list(rows.values_list("subject", flat=True))
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("few")
+def test_a_flood_is_a_few_entries_and_a_count() -> None:
+    for number in range(MOST + 12):
+        sign_in(number)
+    assert listed() == [f"nobody-{number}" for number in range(MOST)]
+    write_unlisted()
+    assert len(listed()) == MOST, "the minute is not over"
+    a_minute_passes()
+    write_unlisted()
+    write_unlisted()
+    assert listed()[MOST:] == ["12 more failed sign-ins under other names"]
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.who, "not listed" in entry.detail) == ("nobody known", True)
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("few")
+def test_the_next_minute_lists_again_and_tells_of_the_one_before() -> None:
+    for number in range(MOST + 2):
+        sign_in(number)
+    a_minute_passes()
+    for number in range(MOST + 1):
+        sign_in(500 + number)
+    told = ["2 more failed sign-ins under other names", *(f"nobody-{500 + n}" for n in range(MOST))]
+    assert listed()[MOST:] == told
+    write_unlisted(all_of_them=True)
+    assert listed()[2 * MOST + 1 :] == ["1 more failed sign-ins under other names"]
+    sign_in(900)
+    assert len(listed()) == 2 * MOST + 2, "the minute is not over"
+
+
+@pytest.mark.usefixtures("few")
+def test_invented_names_do_not_hide_a_person(viewer: User, settings: Any) -> None:
+    settings.AXES_FAILURE_LIMIT = 2
+    for number in range(MOST + 5):
+        sign_in(number)
+    for _ in range(2):
+        sign_in(999, "viewer")
+    assert listed()[MOST:] == ["viewer"] * 2
+    assert listed(Action.LOCKED_OUT) == ["viewer"]
+
+
+@pytest.mark.usefixtures("few")
+def test_locks_of_many_addresses_are_bounded_as_well(viewer: User) -> None:
+    for address in range(MOST + 3):
+        for _ in range(LIMIT):
+            sign_in(address, "viewer")
+    assert listed(Action.LOCKED_OUT) == ["viewer"] * MOST
+    a_minute_passes()
+    write_unlisted()
+    assert "3 more lockouts, and tries while locked out" in listed()
+    assert f"{(MOST + 3) * LIMIT - MOST} more failed sign-ins under names of people" in listed()
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("few")
+def test_what_is_not_told_yet_outlasts_locks() -> None:
+    """Rows of wrong tries go after the cool-off; nobody may have been there to tell before."""
+    for number in range(MOST + 2):
+        sign_in(number)
+    AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(hours=1))
+    sign_in(500)
+    assert listed()[MOST:] == ["2 more failed sign-ins under other names", "nobody-500"]
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("few")
+def test_one_whose_row_goes_at_that_moment_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_in(0)
+
+    def gone(*found: Any) -> Any:
+        AccessAttempt.objects.all().delete()
+        return None, False
+
+    monkeypatch.setattr(sign_ins, "row", gone)
+    assert sign_ins.is_listed(sign_ins.Kind.UNKNOWN)

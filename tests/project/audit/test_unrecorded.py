@@ -1,0 +1,155 @@
+"""Where the log cannot be written nobody sees a picture, and every door says so before it opens."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from cameras.api import pictures
+from cameras.live.variants import Variant
+from cameras.models import Camera
+from project.accounts.access import Actor
+from project.audit.askers import Asker
+from tests.installation import Installation, installed
+from tests.people import Cast, assemble
+from tests.project.audit.reading import ask
+from tests.sockets import frame, refusal, watching
+from tests.waiting import soon, until
+
+BUSY_S = 7.0  # Daphne would drop a handshake after five
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
+    """An installation of its own, for its log is taken away."""
+    folder: Path = tmp_path_factory.mktemp("broken")
+    with installed(folder) as house:
+        house.serve()
+        cast = assemble(house, "broken")
+        with watching(house, cast.key) as socket:
+            frame(socket, 20)
+            yield house, cast
+
+
+@contextlib.contextmanager
+def without(house: Installation, table: str) -> Iterator[None]:
+    ask(house, f"ALTER TABLE {table} RENAME TO elsewhere")
+    try:
+        yield
+    finally:
+        ask(house, f"ALTER TABLE elsewhere RENAME TO {table}")
+
+
+def says_so(answer: httpx.Response) -> None:
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"] == "2"
+    assert "put on record" in answer.json()["detail"]
+
+
+@pytest.mark.postgres
+def test_a_stream_is_refused_before_its_body(broken: tuple[Installation, Cast]) -> None:
+    house, cast = broken
+    address, bearer = f"{house.url}/api/v1/cameras/{cast.plaza}", cast["viewer"].bearer
+    with without(house, "audit_viewing"):
+        says_so(httpx.get(f"{address}/stream.mjpeg", headers=bearer, timeout=30))
+        assert refusal(house, cast.key) == 1011
+
+    def plays() -> bool:
+        with httpx.stream("GET", f"{address}/stream.mjpeg", headers=bearer, timeout=30) as answer:
+            return answer.status_code == 200 and b"--sideline" in next(answer.iter_bytes())
+
+    assert until(plays, 60, "the log to be written again")
+
+
+def test_a_snapshot_is_refused_likewise(broken: tuple[Installation, Cast]) -> None:
+    house, cast = broken
+    address = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
+    with httpx.Client(headers=cast["viewer"].bearer, timeout=30) as client:
+        with without(house, "audit_auditentry"):
+            until(lambda: client.head(address).status_code == 200, 60, "a picture")
+            says_so(client.get(address))
+        until(lambda: client.get(address).status_code == 200, 60, "a picture")
+
+
+@contextlib.contextmanager
+def busy(house: Installation, seconds: float) -> Iterator[None]:
+    """Somebody else writes for so long, and the log has to wait."""
+    with contextlib.closing(writer(house)) as other:
+        end = threading.Timer(seconds, other.rollback)
+        end.start()
+        try:
+            yield
+        finally:
+            end.join()
+
+
+def writer(house: Installation) -> Any:
+    """A connection in the middle of a transaction that keeps the log's writers out."""
+    if url := house.environment.get("DATABASE_URL"):
+        connection: Any = psycopg.connect(url)
+        connection.execute("LOCK TABLE audit_viewing IN ACCESS EXCLUSIVE MODE")
+        return connection
+    file = house.folder / "sideline.sqlite3"
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
+
+
+@pytest.mark.postgres
+def test_who_comes_while_the_database_is_busy_is_let_in_late_not_dropped(
+    broken: tuple[Installation, Cast],
+) -> None:
+    house, cast = broken
+    began = time.monotonic()
+    with busy(house, BUSY_S), watching(house, cast.key, open_timeout=30) as socket:
+        assert time.monotonic() - began > BUSY_S - 1
+        frame(socket)
+
+
+class Ends:
+    """Stands for logbook, hub and connection monitor; knows what was ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def begin(self, *_: Any) -> str:
+        return "view"
+
+    def end(self, view: str) -> None:
+        self.ended.append(view)
+
+    def join(self, *_: Any, **__: Any) -> Ends:
+        return self
+
+    def post(self, *_: Any) -> None: ...
+
+    def forget(self, _: object) -> None:
+        self.ended.append("watch")
+
+    def leave(self) -> None:
+        self.ended.append("viewer")
+
+
+async def test_a_reader_who_is_gone_before_the_first_byte_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = Ends()
+    for name in ("logbook", "hub", "connection_monitor"):
+        monkeypatch.setattr(pictures.process, name, lambda: ends)
+    parts = pictures._parts(Camera(name="Gate"), Actor(), Asker(), Variant(), None)
+    assert await anext(parts) == b""
+    del parts
+    gc.collect()
+    await soon(lambda: len(ends.ended) >= 3, 30)
+    assert sorted(ends.ended) == ["view", "viewer", "watch"]
