@@ -1,74 +1,32 @@
-"""What is kept no longer: old entries of the audit log, and passes that let nobody in any more."""
+"""What lets nobody watch any more, removed when nobody asks about it any more."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
-
-from django.contrib.sessions.models import Session
 from django.db import models
 from django.utils import timezone
 
 from cameras.models import ShareLink, StreamKey, Ticket, Visit
 from project.accounts.access import actors_behind
-from project.accounts.models import Invitation, Organization, SignInLink, Token
-from project.audit.models import AuditEntry, AuditEntryQuerySet
-from project.audit.triggers import DAYS, DAYS_LEAST
+from project.accounts.retention import ENDED, OVER
 
-BATCH = 500  # rows of a transaction: others write meanwhile, which SQLite does one after the other
-MARGIN = timedelta(hours=1)  # the database judges by a clock of its own
-OVER = timedelta(days=30)  # for what may still be asked about
-ENDED = timedelta(days=90)  # for tokens and stream keys, which have lists of their own
+BATCH = 500  # credentials that are looked up at once
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
-    entries: int
-    passes: int
+def prune() -> int:
+    """Remove keys, links, visits and tickets whose time is over; how many rows.
 
-
-def prune() -> Removed:
-    """Remove what is due. Each organization says for how many days its log is kept."""
+    A used ticket is what a socket that is still open is re-examined by, so it stays for as long as
+    its parent lives, and `OVER` at most.
+    """
     now = timezone.now()
-    return Removed(_entries(now), _passes(now))
-
-
-def _entries(now: datetime) -> int:
-    count = 0
-    known = dict(Organization.objects.values_list("pk", "audit_days"))
-    for pk, days in known.items():
-        old = now - timedelta(days=max(days, DAYS_LEAST)) - MARGIN
-        count += _expire(AuditEntry.objects.filter(organization=pk, at__lt=old))
-    others = AuditEntry.objects.exclude(organization__in=Organization.objects.all())
-    return count + _expire(others.filter(at__lt=now - timedelta(days=DAYS) - MARGIN))
-
-
-def _expire(due: AuditEntryQuerySet) -> int:
-    count = 0
-    while some := list(due.order_by("at").values_list("pk", flat=True)[:BATCH]):
-        count += AuditEntry.objects.filter(pk__in=some).expire()
-    return count
-
-
-def _passes(now: datetime) -> int:
-    """A used ticket is what a socket that is still open is re-examined by, so it stays for as long
-    as its parent lives, and `OVER` at most."""
-    late, long_over = models.Q(expires_at__lte=now), models.Q(expires_at__lte=now - OVER)
-    due: tuple[models.QuerySet[Any], ...] = (
-        Ticket.objects.filter(late, used_at=None),
+    ended = models.Q(expires_at__lte=now - ENDED) | models.Q(revoked_at__lte=now - ENDED)
+    over = models.Q(expires_at__lte=now - OVER) | models.Q(revoked_at__lte=now - OVER)
+    due: tuple[models.QuerySet[models.Model], ...] = (
+        Ticket.objects.filter(expires_at__lte=now, used_at=None),
         Ticket.objects.filter(used_at__lte=now - OVER),
         Visit.objects.exclude(pk__in=Visit.objects.alive()),
-        ShareLink.objects.filter(long_over | models.Q(revoked_at__lte=now - OVER)),
-        Token.objects.filter(
-            models.Q(expiry__lte=now - ENDED) | models.Q(revoked_at__lte=now - ENDED)
-        ),
-        StreamKey.objects.filter(
-            models.Q(expires_at__lte=now - ENDED) | models.Q(revoked_at__lte=now - ENDED)
-        ),
-        SignInLink.objects.filter(long_over),
-        Invitation.objects.filter(long_over),
-        Session.objects.filter(expire_date__lte=now),
+        ShareLink.objects.filter(over),
+        StreamKey.objects.filter(ended),
     )
     return sum(rows.delete()[0] for rows in due) + _orphans()
 

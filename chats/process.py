@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from functools import lru_cache
 
 from django.conf import settings
 
-from cameras import retention as cameras
 from chats.asking import Asked
 from chats.assistant import conversation_for
 from chats.desk import Desk
@@ -16,13 +13,8 @@ from chats.models import Assistant, Message
 from chats.providers.base import Conversation, Provider, Refused, Rejected
 from chats.providers.embedded import Embedded
 from chats.providers.openai_compatible import OpenAICompatible
-from chats.retention import prune
 from chats.rows import in_rows
 from project.encryption import SealBroken
-
-log = logging.getLogger(__name__)
-
-PRUNE_S = 3600.0
 
 KEY_LOST = (
     "The key of the organization’s model cannot be read any more. "
@@ -84,16 +76,9 @@ def _read(asked: Asked) -> tuple[Assistant, Conversation]:
     return assistant, conversation_for(assistant, message, asked.beginning)
 
 
-async def run() -> None:
-    """For ever: look after answers that others left, and remove what is kept no longer."""
+async def open_desk() -> None:
+    """From now on look after answers that others left."""
     desk()
-    while True:
-        for due in (prune, cameras.prune):
-            try:
-                await in_rows(due)
-            except Exception:
-                log.exception("what is kept no longer could not be removed")
-        await asyncio.sleep(PRUNE_S)
 
 
 async def close() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.utils import timezone
@@ -14,22 +13,21 @@ BATCH = 100  # chats in a transaction
 LOGS = timedelta(days=1)  # an answer's words are in its message; the log is for who comes back
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
-    chats: int
-    logs: int
-
-
-def prune() -> Removed:
-    """Erase what is due; each organization's days count from a chat's last prompt."""
+def prune_chats() -> int:
+    """Erase chats that are due; how many. Each organization's days count from the last prompt."""
     now = timezone.now()
     chats = _erase(Chat.objects.filter(deleted_at__lt=now - UNDO))
     for assistant in Assistant.objects.exclude(retention_days=None):
         old = now - timedelta(days=assistant.retention_days or 0)
         due = Chat.objects.filter(organization=assistant.organization_id, touched_at__lt=old)
         chats += _erase(due.exclude(generations__status="running"))
-    logs = GenerationEvent.objects.filter(generation__finished_at__lt=now - LOGS).delete()[0]
-    return Removed(chats, logs)
+    return chats
+
+
+def prune_logs() -> int:
+    """Remove the logs of answers that ended long ago; how many rows."""
+    ended = GenerationEvent.objects.filter(generation__finished_at__lt=timezone.now() - LOGS)
+    return ended.delete()[0]
 
 
 def _erase(due: ChatQuerySet) -> int:

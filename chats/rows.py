@@ -5,14 +5,14 @@ The thread that requests share may be busy for long, and ends with the request.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from asgiref.sync import SyncToAsync
 from django.db import close_old_connections
+
+from project.database_threads import in_thread
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,23 +23,12 @@ _log_thread = ThreadPoolExecutor(1, thread_name_prefix="log")  # whoever reads m
 
 async def in_rows(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """The answer of a synchronous function that asks the database."""
-    return await _in(_threads, partial(ask, *args, **kwargs))
+    return await in_thread(_threads, ask, *args, **kwargs)
 
 
 async def in_log(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """The same, for those that write the log."""
-    return await _in(_log_thread, partial(ask, *args, **kwargs))
-
-
-async def _in(threads: Executor, ask: Callable[[], R]) -> R:
-    def asked() -> R:
-        close_old_connections()
-        try:
-            return ask()
-        finally:
-            close_old_connections()
-
-    return await asyncio.get_running_loop().run_in_executor(threads, asked)
+    return await in_thread(_log_thread, ask, *args, **kwargs)
 
 
 def let_thread_go() -> None:

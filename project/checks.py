@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Info, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
+from django.core.management import CommandError
+
+from project.installation import must_be_released
 
 
 @register(Tags.security, deploy=True)
@@ -70,3 +73,14 @@ def strict_transport(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="sideline.W004",
         )
     ]
+
+
+@register(Tags.database)
+def released(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """`migrate` asks this before it touches a table."""
+    try:
+        if databases:
+            must_be_released()
+    except CommandError as error:
+        return [Error(str(error), id="sideline.E001")]
+    return []

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 
 from cameras.models import Camera, Kind
 from project.accounts.models import Membership, Organization, Role, User
@@ -38,10 +39,33 @@ def is_behind() -> bool:
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
+UNRELEASED = (
+    "This data is of a version from before the first release, which this one cannot read. Start "
+    "with an empty data folder (SIDELINE_DATA_DIR) and an empty database (DATABASE_URL). Nothing "
+    "was changed here."
+)
+
+
+def is_unreleased(migrations: Iterable[str]) -> bool:
+    """True where these applied migrations (`app.name`) began before those of the first release."""
+    known = set(migrations)
+    return "accounts.0001_initial" not in known and any(
+        name.startswith("cameras.") for name in known
+    )
+
+
+def must_be_released() -> None:
+    """Raise `CommandError` where the database is of a version from before the first release."""
+    applied = MigrationRecorder(connection).applied_migrations()
+    if is_unreleased(f"{app}.{name}" for app, name in applied):
+        raise CommandError(UNRELEASED)
+
+
 def prepare() -> None:
     """Tables, static files, the media folder, an administrator, and on first start the demo."""
     settings.MEDIA_DIR.mkdir(parents=True, exist_ok=True)
     with _alone():
+        must_be_released()
         if is_behind():  # the command itself takes half a second to find nothing
             call_command("migrate", interactive=False, verbosity=0)
         if _static_is_behind():

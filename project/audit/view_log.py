@@ -10,11 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
-
-from django.db import close_old_connections
 
 from project.audit.askers import Asker
 from project.audit.log import Action
@@ -22,11 +18,10 @@ from project.audit.models import Watched
 from project.audit.open_views import View, beat, reap, record
 from project.audit.sign_ins import write_unlisted
 from project.audit.snapshots import write_counts
+from project.database_threads import in_thread
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
 PAUSE_S = 0.05  # at most twenty transactions a second, however many come and go
 HEARTBEAT_S = 10.0
@@ -97,8 +92,8 @@ class ViewLog:
                 self.end(view)
             await self._write()
         try:
-            await _in_thread(write_counts, True)
-            await _in_thread(write_unlisted, True)
+            await in_thread(_thread, write_counts, True)
+            await in_thread(_thread, write_unlisted, True)
         except Exception:
             log.exception("what was only counted could not be written to the audit log")
 
@@ -112,7 +107,7 @@ class ViewLog:
             if not (begun or ended):
                 return True
             try:
-                await _in_thread(record, begun, ended)
+                await in_thread(_thread, record, begun, ended)
             except Exception:
                 log.exception("views could not be written to the audit log")
                 for view in begun:
@@ -130,20 +125,9 @@ class ViewLog:
         async with self._turn:
             self._beaten_at = time.monotonic()
             try:
-                await _in_thread(beat, tuple(self._open))
-                await _in_thread(reap)
-                await _in_thread(write_counts)
-                await _in_thread(write_unlisted)
+                await in_thread(_thread, beat, tuple(self._open))
+                await in_thread(_thread, reap)
+                await in_thread(_thread, write_counts)
+                await in_thread(_thread, write_unlisted)
             except Exception:
                 log.exception("the audit log's open views could not be looked after")
-
-
-async def _in_thread(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    def asked() -> R:
-        close_old_connections()
-        try:
-            return ask(*args, **kwargs)
-        finally:
-            close_old_connections()
-
-    return await asyncio.get_running_loop().run_in_executor(_thread, asked)

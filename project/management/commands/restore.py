@@ -17,6 +17,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from project.audit.log import Action, note
 from project.backups import archive, databases, lock, places, unpacking
+from project.installation import is_unreleased
 
 
 class Command(BaseCommand):
@@ -99,6 +100,10 @@ def _fits(told: archive.Description, database: databases.Database) -> None:
     if told.vendor != database.vendor:
         raise CommandError(
             f"This backup is of {told.vendor}, and DATABASE_URL names {database.vendor}."
+        )
+    if is_unreleased(told.migrations):
+        raise CommandError(
+            "This backup is of a version from before the first release, which this one cannot read."
         )
     known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
     if unknown := sorted(set(told.migrations) - known):

@@ -25,7 +25,7 @@ from cameras.live import process
 from cameras.live.metrics import HubCollector
 from cameras.metrics import expose
 from chats import process as chats
-from project import installation
+from project import housekeeping, installation
 from project.accounts.models import SignInLink
 from project.audit.log import Action, note
 from project.backups import lock
@@ -47,6 +47,8 @@ class Command(BaseCommand):
             with lock.serving():
                 if options["prepare"]:
                     installation.prepare()
+                else:
+                    installation.must_be_released()
                 self._serve()
         except lock.Occupied as error:
             raise CommandError(str(error)) from None
@@ -79,7 +81,8 @@ class Command(BaseCommand):
         if child is not None:
             process.connect(child)
             reactor.callWhenRunning(_own, child.run)
-        reactor.callWhenRunning(_own, chats.run)
+        reactor.callWhenRunning(_own, chats.open_desk)
+        reactor.callWhenRunning(_own, housekeeping.run)
         reactor.callWhenRunning(_own, process.open_logbook)
         reactor.addSystemEventTrigger("before", "shutdown", _end_views)  # type: ignore[arg-type]
         reactor.addSystemEventTrigger("before", "shutdown", _end_answers)  # type: ignore[arg-type]

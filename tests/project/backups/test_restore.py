@@ -136,7 +136,11 @@ def test_backup_that_does_not_fit_changes_nothing(
 ) -> None:
     other = {"sqlite": "postgresql", "postgresql": "sqlite"}[connection.vendor]
     cases = (
-        (redescribed(migrations=["cameras.9999_later"]), "(cameras.9999_later)"),
+        (
+            redescribed(migrations=["accounts.0001_initial", "cameras.9999_later"]),
+            "(cameras.9999_later)",
+        ),
+        (redescribed(migrations=["cameras.0003_audit"]), "from before the first release"),
         (redescribed(vendor=other), f"This backup is of {other}"),
         (redescribed(made_at="yesterday"), "not a backup"),
         (flipped, "damaged"),

@@ -1,0 +1,29 @@
+"""Synchronous database work for code on the serving loop, in threads of its own.
+
+The thread that requests share may be busy for long, and ends with the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import ParamSpec, TypeVar
+
+from django.db import close_old_connections
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def in_thread(threads: Executor, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """What `ask` returns, called in one of these threads, with a connection that works."""
+
+    def asked() -> R:
+        close_old_connections()
+        try:
+            return ask(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(threads, asked)

@@ -1,0 +1,17 @@
+"""`manage.py prune`: remove what is kept no longer. The server does the same every hour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from project.housekeeping import JOBS
+
+
+class Command(BaseCommand):
+    help = "Remove chats, logs, audit entries and credentials whose time is over."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for what, job in JOBS.items():
+            self.stdout.write(f"Removed {what}: {job()}.")
