@@ -10,7 +10,7 @@ http = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
-from cameras.live.routing import websockets  # noqa: E402
+from cameras.consumers.routing import websockets  # noqa: E402
 from project.middleware import Guard, TrustedProxies, UnderPublicPath  # noqa: E402
 
 application = Guard(

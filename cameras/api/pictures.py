@@ -18,9 +18,10 @@ from django.utils.http import http_date
 
 from cameras.api.doors import known_camera, must_watch
 from cameras.live import process
+from cameras.live.formats import PartsViewer
 from cameras.live.frames import Frame
+from cameras.live.hub import Viewer
 from cameras.live.variants import Variant
-from cameras.live.viewers import PartsViewer, Viewer
 from cameras.models import Camera
 from cameras.models.states import SWITCHED_OFF
 from project.accounts.access import Actor, grant_for

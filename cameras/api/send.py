@@ -13,9 +13,8 @@ from django.http.response import HttpResponseBase
 
 from cameras.access import actor_for_stream_key
 from cameras.api.doors import known_camera, must_watch
-from cameras.live.intake import hand_over
+from cameras.live.incoming import Envelope, PushedFrame, facts_of, hand_over
 from cameras.live.jpeg import FrameError
-from cameras.live.parcels import Envelope, Parcel, facts_of
 from cameras.models import Camera, Kind, StreamKey
 from cameras.models.clocks import PushClock
 from cameras.models.states import SWITCHED_OFF
@@ -34,7 +33,7 @@ class Posted:
     """A valid request: the camera as the client named it, and the frame."""
 
     camera: str
-    parcel: Parcel
+    frame: PushedFrame
 
 
 def read(body: bytes) -> Posted:
@@ -45,7 +44,7 @@ def read(body: bytes) -> Posted:
             raise FrameError(name, f"“{name}” is missing or is not a text.")
     if facts["streamType"] != "frame":
         raise FrameError("streamType", "“streamType” must be “frame”.")
-    return Posted(facts["camera_id"], Envelope(facts).parcel())
+    return Posted(facts["camera_id"], Envelope(facts).frame())
 
 
 _echoes: dict[tuple[str, str], float] = {}
@@ -59,7 +58,7 @@ async def send(request: HttpRequest) -> HttpResponseBase:
             await database_sync_to_async(_may_send)(request)
         posted = read(request.body)
     except FrameError as error:
-        # Who may not enter learns nothing of what was wrong with the parcel.
+        # Who may not enter learns nothing of what was wrong with the frame.
         try:
             await database_sync_to_async(_may_send)(request)
         except Denied as denied:
@@ -76,7 +75,7 @@ async def send(request: HttpRequest) -> HttpResponseBase:
         return denied.response
     if camera.kind != Kind.PUSH and (credential or posted.camera.startswith(StreamKey.PREFIX)):
         _remember((credential, posted.camera))
-    if duplicate or await hand_over(camera.pk, posted.parcel):
+    if duplicate or await hand_over(camera.pk, posted.frame):
         return _answer(duplicate=duplicate)
     response = problem(503, "No process is reading cameras just now; send the frame again.")
     response["Retry-After"] = "1"
@@ -112,14 +111,14 @@ def _settle(request: HttpRequest, posted: Posted) -> tuple[Camera, bool]:
     """The camera, and whether the frame is a duplicate. A new one is claimed here, once."""
     actor, camera_id = _who(request, posted.camera)
     camera = known_camera(actor, camera_id)
-    if camera.kind != Kind.PUSH or PushClock.has(camera.pk, posted.parcel.timestamp):
+    if camera.kind != Kind.PUSH or PushClock.has(camera.pk, posted.frame.timestamp):
         must_watch(actor, camera)
         return camera, True
     if not actor.may("publish", camera.organization_id):
         raise Denied(problem(403, "Publishing needs the operator's role and scope “publish”."))
     if not camera.enabled:
         raise Denied(problem(409, SWITCHED_OFF))
-    return camera, not PushClock.accept(camera.pk, posted.parcel.timestamp)
+    return camera, not PushClock.accept(camera.pk, posted.frame.timestamp)
 
 
 # What the seed's client sends where it has no token: a text template makes a word of nothing.

@@ -9,7 +9,7 @@ import subprocess
 from cameras.ingest.starting import start
 from cameras.ingest.totals import Totals
 from cameras.ingest.uplink import LinkLost, SocketLink
-from cameras.live import groups
+from cameras.live import channel_groups
 from cameras.live.demand import Wishes, wishes_packet
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class IngestChild:
             async for header, payload in self._link.receive():
                 if header["type"] == "state":
                     self.totals.note(header)
-                await groups.publish(header["camera"], header, payload)
+                await channel_groups.publish(header["camera"], header, payload)
         except LinkLost:
             pass
         finally:

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from cameras.live.frames import FrameError, PacketReader, pack
+from cameras.live.frames import FrameError
+from cameras.live.packets import PacketReader, pack
 from cameras.live.variants import NATIVE
 
 SEND_BUFFER = 256 * 1024  # bytes the kernel may hold, so that a slow reader is noticed early

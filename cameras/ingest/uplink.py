@@ -16,8 +16,9 @@ import redis.asyncio as redis
 from django.conf import settings
 
 from cameras.ingest.ending import end
-from cameras.live import demand, groups
-from cameras.live.frames import FrameError, PacketReader, pack
+from cameras.live import channel_groups, demand
+from cameras.live.frames import FrameError
+from cameras.live.packets import PacketReader, pack
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class RedisUplink:
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
         """Publish; while Redis is away, frames and states are dropped; the leases log it."""
         try:
-            await groups.publish(header["camera"], header, payload)
+            await channel_groups.publish(header["camera"], header, payload)
             return True
         except (redis.RedisError, OSError):
             return False

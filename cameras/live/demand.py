@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import redis.asyncio as redis
 from django.conf import settings
 
-from cameras.live.frames import pack
 from cameras.live.hub import Hub
+from cameras.live.packets import pack
 from cameras.live.variants import Wish, combined
 
 log = logging.getLogger(__name__)

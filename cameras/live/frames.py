@@ -1,28 +1,13 @@
-"""Frames as they leave ingest and cross processes. Django-free.
+"""Frames and statuses as they leave ingest and cross processes. Django-free.
 
-One format lives here, the *packet*: two big-endian uint32 (header length, payload length), a UTF-8
-JSON header, the payload. What viewers read is in messages.py.
+The bytes in which they cross are in packets.py, what viewers read is in formats.py.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from cameras.live.jpeg import MAX_JPEG_BYTES, FrameError, jpeg_size
-
-__all__ = [
-    "Detection", "Frame", "FrameError", "PacketReader",
-    "dump", "jpeg_size", "pack",
-]  # fmt: skip
-
-MAX_HEADER_BYTES = 1024 * 1024
-
-_PACKET = struct.Struct(">II")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,48 +99,46 @@ class Frame:
         )
 
 
-def dump(value: object) -> bytes:
-    """Compact UTF-8 JSON; refuses NaN and infinity."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Times are unix ms; `reason` is a plain sentence or empty.
 
-
-def pack(header: dict[str, Any], payload: bytes = b"") -> bytes:
-    """One packet of the ingest link."""
-    head = dump(header)
-    return b"".join((_PACKET.pack(len(head), len(payload)), head, payload))
-
-
-class PacketReader:
-    """Cuts packets out of a byte stream. Holds at most one unfinished packet.
-
-    Raises `FrameError` where a length is absurd or a header is no JSON object: the peer is broken
-    and the link must be closed.
+    `viewers` is how many watch, in all processes together; None where ingest has not said.
+    `mark` names the privacy masks of pictures that follow, see marks.py; None likewise.
     """
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+    state: str
+    since: int
+    reason: str = ""
+    last_frame: int | None = None
+    viewers: int | None = None
+    mark: str | None = None
 
-    def feed(self, data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """Yield each complete `(header, payload)` once."""
-        self._buffer += data
-        while len(self._buffer) >= _PACKET.size:
-            head, body = _PACKET.unpack_from(self._buffer)
-            if head > MAX_HEADER_BYTES or body > MAX_JPEG_BYTES:
-                raise FrameError("packet", "The packet is larger than any frame may be.")
-            end = _PACKET.size + head + body
-            if len(self._buffer) < end:
-                return
-            header = _loaded(self._buffer[_PACKET.size : _PACKET.size + head])
-            payload = bytes(self._buffer[_PACKET.size + head : end])
-            del self._buffer[:end]
-            yield header, payload
+    @classmethod
+    def from_header(cls, header: dict[str, Any]) -> Status:
+        """What the header of a state packet says."""
+        return cls(
+            header["state"],
+            header["since"],
+            header["reason"],
+            header["last_frame"],
+            header.get("viewers"),
+            header.get("mark"),
+        )
 
+    @property
+    def news(self) -> tuple[object, ...]:
+        """What a viewer must be told of when it changes."""
+        return self.state, self.since, self.reason, self.viewers
 
-def _loaded(head: bytearray) -> dict[str, Any]:
-    try:
-        header = json.loads(head)
-    except (ValueError, RecursionError):
-        header = None
-    if not isinstance(header, dict):
-        raise FrameError("packet", "The packet's header is not a JSON object.")
-    return header
+    def wire(self) -> dict[str, Any]:
+        """The `sideline.v1` status message."""
+        connecting = self.state == "connecting"  # not a word of the contract
+        made = {
+            "type": "status",
+            "state": "offline" if connecting else self.state,
+            "since": self.since,
+            "reason": self.reason or ("Connecting." if connecting else ""),
+            "last_frame": self.last_frame,
+        }
+        return made if self.viewers is None else made | {"viewers": self.viewers}

@@ -13,8 +13,9 @@ from typing import Any
 
 from django.conf import settings
 
-from cameras.live import groups
+from cameras.live import channel_groups
 from cameras.live.demand import Line, RedisLine, announce
+from cameras.live.formats import PreparedFrame
 from cameras.live.hub import Hub
 from project.accounts.connection_monitor import ConnectionMonitor
 from project.audit.view_log import ViewLog
@@ -32,7 +33,7 @@ def hub() -> Hub:
     """The one hub."""
     global _hub
     if _hub is None:
-        _hub = Hub(groups.follow)
+        _hub = Hub(channel_groups.follow, PreparedFrame)
         if (way := line()) is not None:
             _own(announce(_hub, way), "demand")
     return _hub

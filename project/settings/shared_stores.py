@@ -18,7 +18,9 @@ def channel_layers(redis_url: str) -> dict[str, Any]:
     # RESP3 makes redis-py build a text of every frame; pub/sub on RESP2 costs a third of it.
     query = "&".join(filter(None, (parts.query, urlencode({"protocol": 2}))))
     host = {"address": urlunsplit(parts._replace(query=query)), "max_connections": 1000}
-    return {"default": {"BACKEND": "cameras.live.layer.FrameLayer", "CONFIG": {"hosts": [host]}}}
+    return {
+        "default": {"BACKEND": "cameras.live.redis_layer.FrameLayer", "CONFIG": {"hosts": [host]}}
+    }
 
 
 def caches(redis_url: str) -> dict[str, Any]:

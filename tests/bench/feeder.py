@@ -33,9 +33,9 @@ class Ours:
         import django
 
         django.setup()
-        from cameras.live import groups
+        from cameras.live import channel_groups
 
-        self._publish = groups.publish
+        self._publish = channel_groups.publish
         self._size = picture.width, picture.height
         self._cameras = cameras
         self._seq = 0

@@ -17,11 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cameras.ingest.totals import Totals
 from cameras.live import metrics
-from cameras.live.frames import Frame
-from cameras.live.hub import Hub
-from cameras.live.status import Status
+from cameras.live.formats import PreparedFrame
+from cameras.live.frames import Frame, Status
+from cameras.live.hub import Hub, Viewer
 from cameras.live.variants import Variant
-from cameras.live.viewers import Viewer
 from tests.installation import Installation, installed
 from tests.people import Cast, assemble
 from tests.redis import RedisServer
@@ -276,7 +275,7 @@ async def test_loop_that_does_not_answer_leaves_the_figures_as_they_were(
         await asyncio.Event().wait()
         yield Status("live", 0)
 
-    hub = Hub(nothing)
+    hub = Hub(nothing, PreparedFrame)
     collector = metrics.HubCollector(hub)
     viewer = hub.join("gate", lambda feed: Viewer(feed, Variant()))
     read = [family.samples for family in await asyncio.to_thread(lambda: [*collector.collect()])]

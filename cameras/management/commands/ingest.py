@@ -17,7 +17,7 @@ from cameras.ingest.metrics import IngestCollector
 from cameras.ingest.sharing import RedisLeases
 from cameras.ingest.supervisor import Supervisor
 from cameras.ingest.uplink import RedisUplink, SocketLink, Uplink
-from cameras.metrics import expose
+from project.metrics import expose
 
 
 class Command(BaseCommand):

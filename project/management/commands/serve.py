@@ -23,12 +23,12 @@ from cameras.ingest.ending import report
 from cameras.ingest.metrics import IngestCollector
 from cameras.live import process
 from cameras.live.metrics import HubCollector
-from cameras.metrics import expose
 from chats import process as chats
 from project import housekeeping, installation
 from project.accounts.models import SignInLink
 from project.audit.log import Action, note
 from project.backups import lock
+from project.metrics import expose
 
 END_S = 2.5
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cameras.ingest.labels import DEFAULT_CLASSES
-from cameras.live.frames import PacketReader, pack
+from cameras.live.packets import PacketReader, pack
 from tests.processes import bound
 from tests.servers import ROOT
 

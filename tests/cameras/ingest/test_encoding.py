@@ -12,8 +12,8 @@ import pytest
 from cameras.ingest.encoding import Renditions, deliver
 from cameras.ingest.pictures import Picture
 from cameras.ingest.push import Push
+from cameras.live.formats import PreparedFrame
 from cameras.live.frames import Detection, Frame
-from cameras.live.messages import PreparedFrame
 from tests.servers import plaza_jpegs
 
 

@@ -16,7 +16,8 @@ from cameras.ingest.child import IngestChild
 from cameras.ingest.starting import start
 from cameras.ingest.uplink import BACKLOG_BYTES, LinkLost, RedisUplink, SocketLink
 from cameras.live import demand
-from cameras.live.frames import FrameError, PacketReader, pack
+from cameras.live.frames import FrameError
+from cameras.live.packets import PacketReader, pack
 from cameras.live.variants import Wish
 from tests.redis import RedisServer
 from tests.waiting import soon

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from cameras.live.formats import PreparedFrame
 from cameras.live.hub import Hub
 from tests.cameras.live.sources import Camera
 
@@ -17,6 +18,6 @@ async def camera() -> Camera:
 
 @pytest.fixture
 async def hub(camera: Camera) -> AsyncIterator[Hub]:
-    made = Hub(camera)
+    made = Hub(camera, PreparedFrame)
     yield made
     await made.close()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from cameras.live.dialects import SeedViewer, V1Viewer
+from cameras.live.formats import SeedViewer, V1Viewer
 from cameras.live.hub import Hub
 from cameras.live.variants import Variant
 from tests.cameras.live.sources import NATIVE

@@ -6,11 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 
-from cameras.live.frames import Frame
-from cameras.live.hub import Hub
-from cameras.live.status import Status
+from cameras.live.frames import Frame, Status
+from cameras.live.hub import Hub, Viewer
 from cameras.live.variants import Variant
-from cameras.live.viewers import Viewer
 
 NATIVE = Variant()
 

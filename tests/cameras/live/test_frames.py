@@ -7,7 +7,8 @@ import struct
 import pytest
 
 from cameras.live import jpeg as jpeg_module
-from cameras.live.frames import Detection, FrameError, PacketReader, jpeg_size, pack
+from cameras.live.frames import Detection, FrameError, jpeg_size
+from cameras.live.packets import PacketReader, pack
 from tests.sockets import jpeg
 
 

@@ -6,12 +6,11 @@ import asyncio
 
 import pytest
 
-from cameras.live import feeds
 from cameras.live import hub as hub_module
-from cameras.live import viewers as viewers_module
-from cameras.live.dialects import SeedViewer
+from cameras.live import hub as viewers_module
+from cameras.live.formats import SeedViewer
+from cameras.live.frames import Status
 from cameras.live.hub import Hub
-from cameras.live.status import Status
 from cameras.live.variants import Variant, Wish
 from tests.cameras.live.sources import Camera, look, picture
 
@@ -46,7 +45,7 @@ async def test_a_picture_that_was_shown_is_not_shown_again_after_a_silence(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker sends it again for whoever came elsewhere."""
-    monkeypatch.setattr(feeds, "SILENCE_S", 0.0)
+    monkeypatch.setattr(hub, "SILENCE_S", 0.0)
     viewer = look(hub)
     await camera.say(picture(5))
     assert (await viewer.next_frame()).timestamp == 5
@@ -58,7 +57,7 @@ async def test_frames_by_a_slower_clock_are_shown_after_a_moment_though_states_g
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another host reads the camera now, or the clock was set back."""
-    monkeypatch.setattr(feeds, "SILENCE_S", 0.2)
+    monkeypatch.setattr(hub, "SILENCE_S", 0.2)
     viewer = look(hub)
     await camera.say(picture(60_000))
     assert (await viewer.next_frame()).timestamp == 60_000
@@ -101,7 +100,7 @@ async def test_status_is_told_when_it_is_news(hub: Hub, camera: Camera) -> None:
 async def test_silence_is_said_once(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeds, "SILENCE_S", 0.2)
+    monkeypatch.setattr(hub, "SILENCE_S", 0.2)
     viewer = look(hub)
     await camera.say(picture(1), Status("live", 1))
     told: list[Status] = []
@@ -117,7 +116,7 @@ async def test_silence_is_said_once(
 async def test_silence_of_a_camera_that_is_off_is_no_news(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeds, "SILENCE_S", 0.05)
+    monkeypatch.setattr(hub, "SILENCE_S", 0.05)
     viewer = look(hub, known=Status("ended", 1, "This camera is switched off."))
     assert viewer.take_status() is not None
     feed = next(iter(hub._feeds.values()))
@@ -129,7 +128,7 @@ async def test_silence_of_a_camera_that_is_off_is_no_news(
 async def test_lost_source_is_opened_again(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeds, "RETRY_S", 0.01)
+    monkeypatch.setattr(hub, "RETRY_S", 0.01)
     viewer = look(hub)
     await camera.say(ConnectionError("Redis is away"))
     camera.items.put_nowait(picture(3))

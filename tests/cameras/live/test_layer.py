@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis.asyncio as redis_client
 
-from cameras.live.layer import FrameLayer
+from cameras.live.redis_layer import FrameLayer
 from tests.redis import RedisServer
 from tests.waiting import soon
 
@@ -103,7 +103,7 @@ async def comes_back(
     layer: FrameLayer, redis: RedisServer, caplog: pytest.LogCaptureFixture, away: float
 ) -> float:
     """Seconds from the return of a Redis that was away for at least so many."""
-    caplog.set_level(logging.INFO, "cameras.live.layer")
+    caplog.set_level(logging.INFO, "cameras.live.redis_layer")
     await joined(layer, "a")
     redis.stop()
     late = await layer.new_channel()
@@ -139,7 +139,7 @@ async def test_silent_redis_is_left_and_found_again(
     layer: FrameLayer, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its machine is gone without a goodbye: nothing ends the connection but ourselves."""
-    monkeypatch.setattr("cameras.live.layer.SILENCE_S", 0.2)
+    monkeypatch.setattr("cameras.live.redis_layer.SILENCE_S", 0.2)
     channel = await joined(layer, "a")
     shard = layer._get_layer()._shards[0]
     former = shard._transport

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cameras.live.dialects import V1Viewer
-from cameras.live.frames import Frame
-from cameras.live.hub import Hub
-from cameras.live.marks import TRUST_S, Marks, Masked
-from cameras.live.status import Status
+from cameras.live.formats import V1Viewer
+from cameras.live.frames import Frame, Status
+from cameras.live.hub import Hub, Viewer
+from cameras.live.mask_versions import TRUST_S, Masked, MaskVersions
 from cameras.live.variants import Variant
-from cameras.live.viewers import Viewer
 from tests.cameras.live.sources import Camera, picture
 
 OLD, NEW = "1-a", "2-b"
@@ -95,7 +93,7 @@ async def test_a_socket_that_has_not_acknowledged_gets_no_old_picture(
 
 
 def test_ingest_is_trusted_in_the_end() -> None:
-    marks = Marks()
+    marks = MaskVersions()
     assert marks.passes("1-a", 0)
     assert not marks.expect("2-b", 1)
     assert not marks.passes("1-a", 1 + TRUST_S)
@@ -103,7 +101,7 @@ def test_ingest_is_trusted_in_the_end() -> None:
 
 
 def test_masks_that_are_drawn_again_are_not_taken_for_those_of_before() -> None:
-    marks = Marks()
+    marks = MaskVersions()
     assert marks.passes("1-a", 0)
     assert marks.passes("2-b", 1)
     assert not marks.expect("3-a", 1.1), "however short a time they were gone"
@@ -112,7 +110,7 @@ def test_masks_that_are_drawn_again_are_not_taken_for_those_of_before() -> None:
 
 
 def test_a_mark_that_was_skipped_is_not_waited_for() -> None:
-    marks = Marks()
+    marks = MaskVersions()
     assert marks.passes("1-a", 0)
     assert marks.passes("3-c", 1)
     assert marks.expect("2-b", 1.1), "it was read before the last change"
@@ -120,7 +118,7 @@ def test_a_mark_that_was_skipped_is_not_waited_for() -> None:
 
 
 def test_the_newest_that_anybody_read_is_waited_for() -> None:
-    marks = Marks()
+    marks = MaskVersions()
     assert marks.passes("1-a", 0)
     assert not marks.expect("3-c", 0.1)
     assert not marks.expect("2-b", 0.2)
@@ -129,7 +127,7 @@ def test_the_newest_that_anybody_read_is_waited_for() -> None:
 
 
 def test_what_a_replaced_reader_still_sends_does_not_pass() -> None:
-    marks = Marks()
+    marks = MaskVersions()
     assert marks.passes("2-b", 0)
     assert not marks.passes("1-a", 0.1)
     assert (marks.passes("2-b", 3), marks.newest) == (True, "2-b")
@@ -138,7 +136,7 @@ def test_what_a_replaced_reader_still_sends_does_not_pass() -> None:
 
 
 def test_a_mark_without_a_number_is_the_oldest() -> None:
-    marks = Marks()
+    marks = MaskVersions()
     assert marks.passes("", 0)
     assert not marks.expect("1-a", 0.1)
     assert not marks.passes("1234567890", 0.2)
@@ -146,7 +144,7 @@ def test_a_mark_without_a_number_is_the_oldest() -> None:
 
 
 def test_a_first_mark_that_is_not_the_awaited_one_does_not_pass() -> None:
-    marks = Marks()
+    marks = MaskVersions()
     assert not marks.expect("2-b", 0)
     assert not marks.passes("1-a", 0.1)
     assert marks.passes("2-b", 0.2)

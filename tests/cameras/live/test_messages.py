@@ -11,9 +11,9 @@ import pytest
 from websockets.frames import Frame as WebSocketFrame
 from websockets.streams import StreamReader
 
-from cameras.live import messages
+from cameras.live import formats
+from cameras.live.formats import BINARY, TEXT, Message, PreparedFrame
 from cameras.live.frames import Frame
-from cameras.live.messages import BINARY, TEXT, Message, PreparedFrame
 
 FRAME = Frame(b"\xff\xd8\xff\xd9", 1_700_000_000_123, 4, 640, 360, [{"class": "person"}])
 
@@ -81,7 +81,7 @@ def test_all_viewers_of_a_format_and_name_share_one_message() -> None:
 
 def test_who_is_sent_a_frame_later_is_told_its_true_age(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time_ns()
-    monkeypatch.setattr(messages.time, "time_ns", lambda: now)
+    monkeypatch.setattr(formats.time, "time_ns", lambda: now)
     prepared = PreparedFrame(Frame(b"x", now // 1_000_000 - 5, 1, 2, 2))
     assert header_of(prepared.v1("c").payload)[0]["age_ms"] == 5
     prepared.going_out = False

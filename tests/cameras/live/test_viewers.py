@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from cameras.live import messages as messages_module
+from cameras.live import formats as messages_module
+from cameras.live.formats import FRESH_S
+from cameras.live.frames import Status
 from cameras.live.hub import Hub
-from cameras.live.messages import FRESH_S
-from cameras.live.status import Status
 from tests.cameras.live.paper import Paper, seed_on, v1_on
 from tests.cameras.live.sources import Camera, look, picture
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.live.marks import Marks
+from cameras.live.mask_versions import MaskVersions
 from cameras.models import Camera, CameraStill, Kind
 from project.accounts.models import Organization, Role, Token, User
 from tests.cameras.pages.rows import PASSWORD, client_of, fields, person
@@ -116,7 +116,7 @@ def test_who_read_the_row_before_others_redrew_it_counts_on_from_there(camera: C
 def test_who_joins_a_moment_after_masks_were_drawn_again_gets_nothing_from_in_between(
     camera: Camera,
 ) -> None:
-    marks = Marks()
+    marks = MaskVersions()
     assert marks.passes(Camera.objects.get(pk=camera.pk).mark, 0.0)
     by_row(camera, [])
     between = Camera.objects.get(pk=camera.pk).mark

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from cameras.live.publishers import Publisher
+from cameras.consumers.publish import Publisher
 from tests.installation import Installation
 from tests.parcels import now
 from tests.people import Cast

@@ -7,13 +7,12 @@ import logging
 import time
 from urllib.parse import parse_qsl
 
+from cameras.consumers.admission import Admission
+from cameras.consumers.camera_socket import CameraSocket
 from cameras.live import process
-from cameras.live.admission import Admission
-from cameras.live.dialects import GuestViewer, SeedViewer, V1Viewer
-from cameras.live.sockets import CameraSocket
-from cameras.live.status import Status
+from cameras.live.formats import GuestViewer, SeedViewer, SocketViewer, V1Viewer
+from cameras.live.frames import Status
 from cameras.live.variants import Variant
-from cameras.live.viewers import SocketViewer
 
 log = logging.getLogger(__name__)
 

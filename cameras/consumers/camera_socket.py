@@ -9,8 +9,8 @@ from typing import Any
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from cameras.consumers.admission import Admission, Closed, Refused, admit
 from cameras.live import process
-from cameras.live.admission import Admission, Closed, Refused, admit
 from project.audit.askers import Asker
 from project.audit.log import Action
 from project.audit.open_views import View

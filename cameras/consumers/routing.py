@@ -2,9 +2,9 @@
 
 from django.urls import re_path
 
-from cameras.live.consumers import StreamConsumer
-from cameras.live.publishing import PublishConsumer
-from cameras.live.sockets import NoSuchSocket
+from cameras.consumers.camera_socket import NoSuchSocket
+from cameras.consumers.publish import PublishConsumer
+from cameras.consumers.stream import StreamConsumer
 
 doors = {
     "stream": re_path(r"^ws/stream/(?P<camera>[^/]{1,200})/?$", StreamConsumer.as_asgi()),

@@ -7,9 +7,8 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from cameras.live.frames import Frame
-from cameras.live.marks import Masked
-from cameras.live.status import Status
+from cameras.live.frames import Frame, Status
+from cameras.live.mask_versions import Masked
 from cameras.live.variants import NATIVE
 
 

@@ -20,7 +20,7 @@ class Masked:
     mark: str
 
 
-class Marks:
+class MaskVersions:
     """The mark that arrives, and one that is awaited. Times are monotonic seconds."""
 
     def __init__(self) -> None:
