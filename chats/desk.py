@@ -17,7 +17,6 @@ from functools import partial
 
 from django.conf import settings
 
-from cameras.ingest.ending import report
 from chats.asking import Asked
 from chats.bookkeeping import Bookkeeper
 from chats.generation import Answering
@@ -28,6 +27,7 @@ from chats.rows import in_rows
 from chats.runs import Run
 from chats.storing import reap
 from chats.tick import Tick
+from project.tasks import report
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from django.test.utils import setup_databases, teardown_databases
 from playwright.sync_api import Browser
 from xdist.scheduler import LoadScopeScheduling
 
-from cameras.ingest import interfaces
+from cameras.ingest.sources import networks
 from tests.browser import chromium
 from tests.installation import Installation, installed
 from tests.meter import METER
@@ -112,4 +112,4 @@ def folder(tmp_path: Path) -> Path:
 def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this machine have two addresses beside loopback."""
     ips = frozenset(map(ipaddress.ip_address, ("127.0.0.1", "192.168.1.5", "fd12::5")))
-    monkeypatch.setattr(interfaces, "own_addresses", lambda: ips)
+    monkeypatch.setattr(networks, "own_addresses", lambda: ips)

@@ -6,9 +6,8 @@ import asyncio
 import logging
 import subprocess
 
-from cameras.ingest.starting import start
-from cameras.ingest.totals import Totals
-from cameras.ingest.uplink import LinkLost, SocketLink
+from cameras.ingest.metrics import Totals
+from cameras.ingest.uplink import LinkLost, SocketLink, start
 from cameras.live import channel_groups
 from cameras.live.demand import Wishes, wishes_packet
 

@@ -6,22 +6,22 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Container
 
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
-from cameras.ingest import reports
-from cameras.ingest.blame import Blame
-from cameras.ingest.early import Early
-from cameras.ingest.ending import end
-from cameras.ingest.leases import Leases
-from cameras.ingest.reader import SILENCE_S, Config, Reader
-from cameras.ingest.recorder import Recorder
-from cameras.ingest.totals import Totals
-from cameras.ingest.uplink import LinkLost, Uplink
+from cameras.ingest import configurations
+from cameras.ingest.custom_models.store import FailureCount
+from cameras.ingest.leases.embedded import Leases
+from cameras.ingest.metrics import Totals
+from cameras.ingest.state_writer import StateWriter
+from cameras.ingest.uplink import Link, LinkLost, Packet
+from cameras.ingest.worker_process import SILENCE_S, Config, WorkerProcess
 from cameras.live.demand import read_wishes
 from cameras.live.variants import Wish
 from cameras.models.states import SWITCHED_OFF
+from project.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +35,16 @@ class Supervisor:
     """Keeps the set of workers equal to the enabled cameras of which the leases are ours."""
 
     def __init__(self, leases: Leases) -> None:
-        self.workers: dict[str, Reader] = {}
+        self.workers: dict[str, WorkerProcess] = {}
         self.totals = Totals()
         self._leases = leases
         self._configs: dict[str, Config] = {}  # as they were read last
         self._wishes: dict[str, list[Wish]] = {}
-        self._recorder = Recorder(leases.doubt)
-        self._blame = Blame()
-        self._early = Early()
+        self._recorder = StateWriter(leases.doubt)
+        self._blame = FailureCount()
+        self._early = PendingFrames()
 
-    async def run(self, uplink: Uplink) -> None:
+    async def run(self, uplink: Link) -> None:
         """Until the uplink is lost or the task is cancelled; then all readers are ended.
 
         Raises what ended one of its own tasks, for that is a fault of ours.
@@ -67,12 +67,12 @@ class Supervisor:
             await asyncio.gather(*(reader.stop() for reader in self.workers.values()))
             await self._leases.close()
 
-    async def _look(self, uplink: Uplink) -> None:
+    async def _look(self, uplink: Link) -> None:
         began = time.monotonic()
         configs: dict[str, Config] | None = None
         self._early.forget(began)
         try:
-            configs = await database_sync_to_async(reports.configurations)()
+            configs = await database_sync_to_async(configurations.configurations)()
         except DatabaseError as error:
             log.warning("the cameras could not be read: %s", error)
         if time.monotonic() - began > SLOW_S:
@@ -99,7 +99,7 @@ class Supervisor:
                 await self._leases.release(camera_id)
         self._leases.want(configs.keys())
 
-    async def _follow_leases(self, uplink: Uplink) -> None:
+    async def _follow_leases(self, uplink: Link) -> None:
         """At once, whatever the database does: who lost a camera must not read on."""
         while True:
             await self._leases.changed.wait()
@@ -116,7 +116,7 @@ class Supervisor:
             await reader.stop()
         await self._leases.release(camera_id)
 
-    async def _keep(self, reader: Reader, config: Config, uplink: Uplink) -> None:
+    async def _keep(self, reader: WorkerProcess, config: Config, uplink: Link) -> None:
         """Let it be, or put another in its place."""
         if reader.config != config and not await reader.adopt(config):
             await reader.stop()
@@ -136,29 +136,29 @@ class Supervisor:
             await reader.stop()
             self._start(config, uplink, reader.attempt + 1, SILENCE_S)
 
-    async def _judge(self, reader: Reader) -> None:
+    async def _judge(self, reader: WorkerProcess) -> None:
         """Own models that failed while they were used: too often, and they are used no more."""
         while reader.complaints:
             model, sentence = reader.complaints.popleft()
             log.warning("camera %s: its own model failed: %s", reader.camera_id, sentence)
             if self._blame.note(model):
                 try:
-                    await database_sync_to_async(reports.refuse_model)(model, sentence)
+                    await database_sync_to_async(configurations.refuse_model)(model, sentence)
                 except DatabaseError as error:
                     log.warning("the model %s could not be refused: %s", model, error)
 
-    def _start(self, config: Config, uplink: Uplink, attempt: int = 0, waited: float = 0.0) -> None:
+    def _start(self, config: Config, uplink: Link, attempt: int = 0, waited: float = 0.0) -> None:
         """Nothing where the camera is not ours, or was started by the other task meanwhile."""
         fence, former = self._leases.fence(config["camera"]), self.workers.get(config["camera"])
         if fence is None or (former is not None and not former.task.done()):
             return
-        reader = Reader(config, uplink, self._recorder, self.totals, attempt, waited)
+        reader = WorkerProcess(config, uplink, self._recorder, self.totals, attempt, waited)
         reader.fence = fence
         reader.wishes = self._wishes.get(reader.camera_id, [])
         reader.early = self._early.take(reader.camera_id, time.monotonic())
         self.workers[reader.camera_id] = reader
 
-    async def _listen(self, uplink: Uplink) -> None:
+    async def _listen(self, uplink: Link) -> None:
         try:
             async for header, payload in uplink.receive():
                 if header["type"] == "wishes":
@@ -174,3 +174,39 @@ class Supervisor:
         self._wishes = wishes
         for camera_id, reader in self.workers.items():
             await reader.wish(wishes.get(camera_id, []), new.get(camera_id, []))
+
+
+MOST = 16  # cameras; the one that has waited longest goes
+KEEP_S = 5.0  # by then its reader is another process's, or there is none
+
+
+class PendingFrames:
+    """The newest such frame of each camera, at monotonic seconds.
+
+    Bound: `MOST` for `KEEP_S`, which is 128 MiB: a push is at most 8 MiB.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, Packet]] = {}
+
+    def put(self, packet: Packet, now: float) -> None:
+        """Keep a `push` packet, over an older one of its camera."""
+        camera_id = packet[0]["camera"]
+        self._kept.pop(camera_id, None)
+        self.forget(now)
+        if len(self._kept) == MOST:
+            del self._kept[next(iter(self._kept))]
+        self._kept[camera_id] = now, packet
+
+    def take(self, camera_id: str, now: float) -> Packet | None:
+        """What was kept for it, once."""
+        self.forget(now)
+        return self._kept.pop(camera_id, (0.0, None))[1]
+
+    def only(self, cameras: Container[str], looked: float) -> None:
+        """These were switched on at a look that began then: others, pushed before, are off."""
+        self._kept = {k: v for k, v in self._kept.items() if k in cameras or v[0] >= looked}
+
+    def forget(self, now: float) -> None:
+        """What nobody fetched in time."""
+        self._kept = {k: each for k, each in self._kept.items() if now - each[0] < KEEP_S}

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
@@ -15,10 +17,10 @@ from typing import Any, Protocol
 import redis.asyncio as redis
 from django.conf import settings
 
-from cameras.ingest.ending import end
 from cameras.live import channel_groups, demand
 from cameras.live.frames import FrameError
 from cameras.live.packets import PacketReader, pack
+from project.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ class LinkLost(ConnectionError):
     """The other side is gone."""
 
 
-class Uplink(Protocol):
+class Link(Protocol):
     """What the supervisor needs of the web side."""
 
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
@@ -85,7 +87,7 @@ class SocketLink:
         self._writer.close()
 
 
-class RedisUplink:
+class RedisLink:
     """Frames to the channel layer's groups; wishes and pushed frames by pub/sub.
 
     Bound: `INBOX_PACKETS` wait to be received; what comes while they do is dropped.
@@ -169,3 +171,33 @@ def _is_push(header: dict[str, Any]) -> bool:
         and isinstance(header.get("camera"), str)
         and isinstance(header.get("timestamp"), int)
     )
+
+
+async def start(
+    *command: str, environment: dict[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], SocketLink]:
+    """Run Python with these arguments and, after them, its end of the link.
+
+    `environment` replaces ours, which is inherited otherwise.
+
+    Raises `OSError` where the machine has no process or descriptor left; nothing stays open then.
+    """
+    ours, theirs = socket.socketpair()
+    process = None
+    try:
+        with theirs:
+            process = subprocess.Popen(  # nosec B603  # a list of our own words
+                [sys.executable, *command, str(theirs.fileno())],
+                cwd=settings.BASE_DIR,
+                pass_fds=(theirs.fileno(),),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C is for the parent, which ends this one
+            )
+        return process, await SocketLink.over(ours)
+    except BaseException:
+        ours.close()
+        if process is not None:
+            process.kill()
+            process.wait()
+        raise

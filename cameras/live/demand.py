@@ -25,7 +25,7 @@ INBOX = "sideline:ingest:inbox"  # wishes and pushed frames, to every ingest pro
 Wishes = Mapping[str, Iterable[Wish]]  # by camera
 
 
-class Line(Protocol):
+class IngestLink(Protocol):
     """A way to ingest."""
 
     async def tell(self, wishes: Wishes) -> None:
@@ -35,7 +35,7 @@ class Line(Protocol):
         """Hand over a frame that a client sent; False where nobody takes it now."""
 
 
-async def announce(hub: Hub, line: Line) -> None:
+async def announce(hub: Hub, line: IngestLink) -> None:
     """Tell ingest what is wished: at once on a change, else every two seconds, for ever."""
     while True:
         hub.changed.clear()
@@ -96,7 +96,7 @@ def _places(wishes: Wishes) -> set[tuple[str, int]]:
     return {(camera_id, wish.width) for camera_id, each in wishes.items() for wish in each}
 
 
-class RedisLine:
+class RedisIngestLink:
     """Published to every ingest process: each takes what concerns its cameras."""
 
     def __init__(self) -> None:

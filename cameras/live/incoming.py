@@ -178,7 +178,7 @@ async def take(camera_id: uuid.UUID, frame: PushedFrame) -> Verdict:
 
 async def hand_over(camera_id: uuid.UUID, frame: PushedFrame) -> bool:
     """Give ingest a frame that was claimed; where nobody takes it, the claim is given back."""
-    line = process.line()
+    line = process.ingest_link()
     if line is not None and await line.push(str(camera_id), frame.timestamp, frame.jpeg):
         return True
     await database_sync_to_async(PushClock.give_back)(camera_id, frame.timestamp)

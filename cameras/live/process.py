@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from cameras.live import channel_groups
-from cameras.live.demand import Line, RedisLine, announce
+from cameras.live.demand import IngestLink, RedisIngestLink, announce
 from cameras.live.formats import PreparedFrame
 from cameras.live.hub import Hub
 from project.accounts.connection_monitor import ConnectionMonitor
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _hub: Hub | None = None
 _connection_monitor: ConnectionMonitor | None = None
 _logbook: ViewLog | None = None
-_line: Line | None = None
+_line: IngestLink | None = None
 _tasks: set[asyncio.Task[None]] = set()
 
 
@@ -34,7 +34,7 @@ def hub() -> Hub:
     global _hub
     if _hub is None:
         _hub = Hub(channel_groups.follow, PreparedFrame)
-        if (way := line()) is not None:
+        if (way := ingest_link()) is not None:
             _own(announce(_hub, way), "demand")
     return _hub
 
@@ -84,15 +84,15 @@ def _report(task: asyncio.Task[None]) -> None:
         log.critical("the task %s ended", task.get_name(), exc_info=task.exception())
 
 
-def line() -> Line | None:
+def ingest_link() -> IngestLink | None:
     """The way to ingest: Redis, or what `connect` was given; None where there is no ingest."""
     global _line
     if _line is None and settings.REDIS_URL:
-        _line = RedisLine()
+        _line = RedisIngestLink()
     return _line
 
 
-def connect(way: Line) -> None:
+def connect(way: IngestLink) -> None:
     """Use a local line; called once by `serve` before the first connection."""
     global _line
     _line = way

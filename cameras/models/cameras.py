@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
 from cameras.ingest.labels import COCO
-from cameras.ingest.sources import MASK, redact
+from cameras.ingest.sources.addresses import MASK, redact
 from cameras.models.masking import Masked, MaskedQuerySet
 from cameras.models.states import CameraState, CameraStill
 from cameras.models.validators import (

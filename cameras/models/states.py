@@ -42,7 +42,7 @@ class CameraState(models.Model):
     height = models.PositiveIntegerField(default=0)
     last_frame_at = models.DateTimeField(null=True, blank=True)
     reported_at = models.DateTimeField(default=timezone.now)
-    # The newest lease's, see cameras/ingest/leases.py: reports of a lower one are refused.
+    # The newest lease's, see cameras/ingest/leases/embedded.py: reports of a lower one are refused.
     fence = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.ingest.labels import MOST as LABELS_MOST
-from cameras.ingest.sources import MASK, SourceError, check
+from cameras.ingest.sources.addresses import MASK, SourceError, check
 
 MASKS_MOST, CORNERS_MOST = 16, 32
 

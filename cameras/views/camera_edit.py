@@ -126,7 +126,7 @@ def _uuid(text: str) -> uuid.UUID:
 
 def tried(camera: Camera) -> dict[str, Any]:
     """Whether the source answers within 5 s, as `{ok, sentence}`."""
-    from cameras.ingest.probe import test_connection  # OpenCV: only where it is asked for
+    from cameras.ingest.sources.probe import test_connection  # OpenCV: only where it is asked for
 
     if camera.kind not in Kind.values:
         return {"ok": False, "sentence": "Choose what kind of camera this is."}

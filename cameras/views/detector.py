@@ -14,10 +14,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from cameras.ingest.custom_models import protocol
+from cameras.ingest.custom_models.check import Busy, check
+from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.labels import COCO, read_labels
-from cameras.ingest.own import terms
-from cameras.ingest.own.check import Busy, check
-from cameras.ingest.own.terms import ModelFailed
 from cameras.models import Weights
 from cameras.models.parts import PART, UploadRefused
 from cameras.models.validators import validate_line
@@ -62,7 +62,7 @@ class UploadForm(forms.Form):
     )
     size = forms.IntegerField(
         min_value=1,
-        max_value=terms.MOST_BYTES,
+        max_value=protocol.MOST_BYTES,
         widget=forms.HiddenInput,
         error_messages={
             "min_value": "The file is empty.",
@@ -108,7 +108,7 @@ def detector(request: HttpRequest, slug: str) -> HttpResponse:
         "used": found.weights.in_use().first(),
         "coming": found.weights.on_the_way().first(),
         "refused": found.weights.filter(state=other.REFUSED).order_by("-uploaded_at").first(),
-        "most": terms.MOST_BYTES,
+        "most": protocol.MOST_BYTES,
     }
     return render(request, "cameras/detector.html", context)
 

@@ -1,8 +1,8 @@
 """Where a language model may live: base URLs checked, names looked up once, checked IPs dialed.
 
-The rule is the cameras' (`cameras.ingest.networks`): private networks are fine; loopback, this
-machine's other addresses, link-local and metadata addresses are not. Who runs the server may list
-`host:port` pairs as open.
+The rule is the cameras' (`cameras.ingest.sources.networks`): private networks are fine; loopback,
+this machine's other addresses, link-local and metadata addresses are not. Who runs the server may
+list `host:port` pairs as open.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from cameras.ingest import networks
-from cameras.ingest.interfaces import rule
+from cameras.ingest.sources import networks
+from cameras.ingest.sources.networks import rule
 from chats.providers.base import Rejected, Unreachable
 
 CONNECT_S = 5.0

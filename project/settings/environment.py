@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import dj_database_url
 
-from cameras.ingest.networks import place
+from cameras.ingest.sources.networks import place
 
 
 class BadSetting(SystemExit):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from cameras.ingest.freshness import Health
+from cameras.ingest.worker.freshness import Health
 from cameras.live.frames import Frame
 from tests.bench.picture import Picture, camera_of
 from tests.bench.servers.ticks import Ticks

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cameras.ingest.addresses import _OPTIONS, Opening
-from cameras.ingest.opening import open_capture
-from cameras.ingest.relay import Relay
-from cameras.ingest.sources import Address
+from cameras.ingest.sources.addresses import Address
+from cameras.ingest.sources.opening import _OPTIONS, Opening
+from cameras.ingest.sources.rtsp_relay import RTSPRelay
+from cameras.ingest.worker.stream import open_capture
 from tests.rtsp import IN_A_PACKET, rtsp_camera
 from tests.servers import segments
 
@@ -70,7 +70,7 @@ def grab(url: str, seconds: float) -> float:
 
 def cost(url: str, reader: Reader, seconds: float, rounds: int = 3) -> Cost:
     """The best of some rounds: others work on this machine too."""
-    relay = Relay(lambda host, port, ip: True)
+    relay = RTSPRelay(lambda host, port, ip: True)
     through = relay.show(Address.parse("rtsp", url))
     try:
         pairs = [(reader(url, seconds), reader(through, seconds)) for _ in range(rounds)]

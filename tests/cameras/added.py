@@ -21,5 +21,5 @@ def added(house: Installation, **facts: object) -> Iterator[str]:
 
 def worker(house: Installation, camera: str) -> int | None:
     """The process that reads this camera; None where there is none."""
-    found = house.children(f"cameras.ingest.worker {camera}")
+    found = house.children(f"cameras.ingest.worker.main {camera}")
     return found[0].pid if found else None

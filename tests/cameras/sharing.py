@@ -91,7 +91,7 @@ class Club:
     def readers(self) -> dict[str, list[int]]:
         """Of each camera, the ingest processes that have a process reading its file."""
         found: dict[str, list[int]] = {name: [] for name in NAMES}
-        for process in self.house.children("cameras.ingest.worker"):
+        for process in self.house.children("cameras.ingest.worker.main"):
             with contextlib.suppress(psutil.Error):
                 for name in {os.path.basename(file.path) for file in process.open_files()}:
                     if name in found:

@@ -47,7 +47,7 @@ def test_first_stream_of_a_process_ends_when_access_is_withdrawn(
 def test_crashed_worker_and_crashed_ingest_come_back(alone: Installation, cast: Cast) -> None:
     with watching(alone, cast.key, v1=True) as socket:
         until(lambda: "jpeg" in acknowledged(socket, 60), 60)
-        for victim in ("cameras.ingest.worker", "manage.py ingest"):
+        for victim in ("cameras.ingest.worker.main", "manage.py ingest"):
             alone.children(victim)[0].kill()
             killed = time.time() * 1000
             again = partial(taken_after, socket, killed + 500)

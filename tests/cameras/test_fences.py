@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from cameras.ingest import reports
+from cameras.ingest import configurations, state_writer
 from cameras.models import Camera, CameraState, CameraStill
 from project.accounts.models import Organization
 
@@ -31,7 +31,7 @@ def packet(camera: Camera, fence: int, **facts: object) -> dict[str, object]:
 
 
 def test_fences_only_rise(camera: Camera) -> None:
-    claimed = [reports.claim_fences([str(camera.pk)])[str(camera.pk)] for _ in range(3)]
+    claimed = [configurations.claim_fences([str(camera.pk)])[str(camera.pk)] for _ in range(3)]
     assert claimed == [1, 2, 3]
     state = CameraState.objects.get(camera=camera)
     assert state.state == "connecting"
@@ -41,46 +41,46 @@ def test_fences_only_rise(camera: Camera) -> None:
 def test_camera_that_is_gone_has_no_fence(camera: Camera) -> None:
     gone = str(camera.pk)
     camera.delete()
-    assert reports.claim_fences([gone]) == {}
+    assert configurations.claim_fences([gone]) == {}
 
 
 def test_lower_fence_writes_nothing(camera: Camera) -> None:
     pk = str(camera.pk)
-    (old,), (new,) = (reports.claim_fences([pk]).values() for _ in range(2))
-    reports.store_state(packet(camera, new))
-    reports.store_still(pk, new, 2000, b"new")
-    with pytest.raises(reports.Outranked):
-        reports.store_state(packet(camera, old, state="offline"))
-    with pytest.raises(reports.Outranked):
-        reports.store_still(pk, old, 9000, b"old")
+    (old,), (new,) = (configurations.claim_fences([pk]).values() for _ in range(2))
+    state_writer.store_state(packet(camera, new))
+    state_writer.store_still(pk, new, 2000, b"new")
+    with pytest.raises(state_writer.Outranked):
+        state_writer.store_state(packet(camera, old, state="offline"))
+    with pytest.raises(state_writer.Outranked):
+        state_writer.store_still(pk, old, 9000, b"old")
     assert CameraState.objects.get(camera=camera).state == "live"
     assert bytes(CameraStill.objects.get(camera=camera).jpeg) == b"new"
 
 
 def test_lower_fence_does_not_store_the_first_still(camera: Camera) -> None:
     pk = str(camera.pk)
-    (old,), _ = (reports.claim_fences([pk]).values() for _ in range(2))
-    with pytest.raises(reports.Outranked):
-        reports.store_still(pk, old, 9000, b"old")
+    (old,), _ = (configurations.claim_fences([pk]).values() for _ in range(2))
+    with pytest.raises(state_writer.Outranked):
+        state_writer.store_still(pk, old, 9000, b"old")
     assert not CameraStill.objects.exists()
 
 
 def test_newest_fence_writes_again_and_again(camera: Camera) -> None:
     pk = str(camera.pk)
-    (fence,) = reports.claim_fences([pk]).values()
+    (fence,) = configurations.claim_fences([pk]).values()
     for reason in ("once", "twice"):
-        reports.store_state(packet(camera, fence, reason=reason))
-        reports.store_still(pk, fence, 2000, reason.encode())
+        state_writer.store_state(packet(camera, fence, reason=reason))
+        state_writer.store_still(pk, fence, 2000, reason.encode())
     assert CameraState.objects.get(camera=camera).reason == "twice"
     assert bytes(CameraStill.objects.get(camera=camera).jpeg) == b"twice"
 
 
 def test_reports_on_a_deleted_camera_leave_nothing(camera: Camera) -> None:
-    (fence,) = reports.claim_fences([str(camera.pk)]).values()
+    (fence,) = configurations.claim_fences([str(camera.pk)]).values()
     pk, late = str(camera.pk), packet(camera, fence)
     camera.delete()
-    reports.store_state(late)
-    reports.store_still(pk, fence, 2000, b"late")
+    state_writer.store_state(late)
+    state_writer.store_still(pk, fence, 2000, b"late")
     assert not CameraState.objects.exists()
     assert not CameraStill.objects.exists()
 
@@ -93,7 +93,7 @@ def test_two_who_claim_at_once_get_different_fences(
 
     def claim() -> None:
         for _ in range(20):
-            claimed.extend(reports.claim_fences([pk]).values())
+            claimed.extend(configurations.claim_fences([pk]).values())
         connection.close()
 
     claimed: list[int] = []

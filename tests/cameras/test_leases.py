@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import reports, sharing
-from cameras.ingest.locks import LIFE_S
-from cameras.ingest.roll import Roll, connect
-from cameras.ingest.sharing import PATIENCE_S, TAKE_S, RedisLeases
+from cameras.ingest import configurations
+from cameras.ingest.leases import shared
+from cameras.ingest.leases.members import Members, connect
+from cameras.ingest.leases.shared import LIFE_S, PATIENCE_S, TAKE_S, RedisLeases
 from tests.cameras.sharing import Club, stays
 from tests.installation import installed
 from tests.redis import RedisServer
@@ -147,9 +147,9 @@ def fences(
     settings.REDIS_URL = redis.url + "?db=1"
     numbers = itertools.count(1)
     claimed = lambda cameras: dict.fromkeys(cameras, next(numbers))  # noqa: E731
-    monkeypatch.setattr(reports, "claim_fences", claimed)
+    monkeypatch.setattr(configurations, "claim_fences", claimed)
     # There is no supervisor here that says again and again what is wanted.
-    monkeypatch.setattr(sharing, "TOLD_S", 600)
+    monkeypatch.setattr(shared, "TOLD_S", 600)
     return numbers
 
 
@@ -168,7 +168,7 @@ async def test_refused_write_is_answered_by_a_higher_fence(fences: itertools.cou
 async def an_idle_process(url: str) -> AsyncIterator[None]:
     """A process that gives signs of life and takes no camera."""
     client = connect(url)
-    idle = Roll(client, "idle")
+    idle = Members(client, "idle")
 
     async def call() -> None:
         while True:

@@ -235,7 +235,7 @@ def test_password_in_a_source_is_never_given_back(house: Installation, cast: Cas
 
 
 def test_process_that_decodes_strangers_bytes_holds_no_secret(house: Installation) -> None:
-    readers = until(lambda: house.children("cameras.ingest.worker"), 60, "a worker")
+    readers = until(lambda: house.children("cameras.ingest.worker.main"), 60, "a worker")
     for reader in readers:
         told = reader.environ()
         assert not [name for name in told if name.startswith("SIDELINE") or "URL" in name]

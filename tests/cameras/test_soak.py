@@ -133,12 +133,12 @@ def test_twenty_killed_workers_come_back_and_cost_nothing(club: tuple[Installati
     server = psutil.Process(house.processes[0].pid)
     (ingest,) = house.children("manage.py ingest")
     before, ingest_fds = cost(server), ingest.num_fds()
-    count = len(house.children("cameras.ingest.worker"))
+    count = len(house.children("cameras.ingest.worker.main"))
     assert count >= 3
     chance = random.Random(7)
     took = []
     for _ in range(KILLS):
-        readers = house.children("cameras.ingest.worker")
+        readers = house.children("cameras.ingest.worker.main")
         assert len(readers) == count
         victim = chance.choice(readers)
         killed, known = time.monotonic(), {reader.pid for reader in readers}
@@ -146,7 +146,7 @@ def test_twenty_killed_workers_come_back_and_cost_nothing(club: tuple[Installati
         victim.kill()
 
         def again(known: set[int] = known, killed_at: float = killed_at) -> bool:
-            pids = {reader.pid for reader in house.children("cameras.ingest.worker")}
+            pids = {reader.pid for reader in house.children("cameras.ingest.worker.main")}
             return len(pids) == count and pids != known and all_deliver(house, killed_at)
 
         until(again, 12, "the killed worker's camera")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from cameras.ingest.detector import WEIGHTS
 from cameras.ingest.labels import COCO
+from cameras.ingest.worker.detector import WEIGHTS
 from tests.browser import new_page
 from tests.cameras.ingest import brought
 from tests.e2e.watching import NARROW, sign_in

@@ -50,7 +50,7 @@ def interrupted_with_a_viewer(folder: Path) -> float:
     """How long a server that is being watched takes to end."""
     with installed(folder) as installation:
         process = installation.serve(new=True)
-        running(process, "cameras.ingest.worker")
+        running(process, "cameras.ingest.worker.main")
         with installation.api() as api:
             camera = api.get("/cameras").json()["results"][0]["id"]
             with api.stream("GET", f"/cameras/{camera}/stream.mjpeg", timeout=60) as watched:
@@ -72,7 +72,7 @@ def test_ctrl_c_is_quick_and_quiet_at_any_moment_of_the_start(folder: Path) -> N
     """Whoever is still importing has no handler yet: the megabytes say how far it has come."""
     with installed(folder) as installation:
         installation.prepare()
-        for what, megabytes in (("ingest", 25), ("ingest", 40), ("cameras.ingest.worker", 12)):
+        for what, megabytes in (("ingest", 25), ("ingest", 40), ("cameras.ingest.worker.main", 12)):
             process = installation.spawn("serve", new=True)
             running(process, what, megabytes)
             assert interrupt(installation, process) <= BOUND_S
@@ -82,7 +82,7 @@ def test_ctrl_c_is_quick_and_quiet_at_any_moment_of_the_start(folder: Path) -> N
 def test_killed_server_leaves_no_child_behind(folder: Path) -> None:
     with installed(folder) as installation:
         process = installation.serve(new=True)
-        running(process, "cameras.ingest.worker")
+        running(process, "cameras.ingest.worker.main")
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) >= 2
         process.kill()

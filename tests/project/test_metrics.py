@@ -15,7 +15,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cameras.ingest.totals import Totals
+from cameras.ingest.metrics import Totals
 from cameras.live import metrics
 from cameras.live.formats import PreparedFrame
 from cameras.live.frames import Frame, Status
@@ -166,7 +166,7 @@ def test_counters_only_rise_when_a_worker_or_all_of_ingest_is_killed(measured: M
 
     with watching(measured.house, measured.cast.key):
         until(lambda: min(counted()) > 0, 60, "the first counts")
-        for victim in ("cameras.ingest.worker", "manage.py ingest"):
+        for victim in ("cameras.ingest.worker.main", "manage.py ingest"):
             for process in measured.house.children(victim):
                 process.kill()
             killed = counted()

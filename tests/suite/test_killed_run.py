@@ -67,7 +67,7 @@ def test_kill_leaves_nothing(tmp_path: Path, workers: int, postgres: bool) -> No
         begun = psutil.Process(run.pid).children(recursive=True)
         names = " ".join(map(command_line, begun))
         for what in ("chromium", "redis-server", "nginx", "gst_rtsp_loop", "manage.py ingest",
-                     "manage.py serve", "cameras.ingest.worker", "tests.forkserver",
+                     "manage.py serve", "cameras.ingest.worker.main", "tests.forkserver",
                      *(["bin/postgres"] if postgres else [])):  # fmt: skip
             assert what in names, what
     finally:

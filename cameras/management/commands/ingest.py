@@ -11,13 +11,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cameras.ingest.ending import end, report
-from cameras.ingest.leases import EmbeddedLeases
+from cameras.ingest.leases.embedded import EmbeddedLeases
+from cameras.ingest.leases.shared import RedisLeases
 from cameras.ingest.metrics import IngestCollector
-from cameras.ingest.sharing import RedisLeases
 from cameras.ingest.supervisor import Supervisor
-from cameras.ingest.uplink import RedisUplink, SocketLink, Uplink
+from cameras.ingest.uplink import Link, RedisLink, SocketLink
 from project.metrics import expose
+from project.tasks import end, report
 
 
 class Command(BaseCommand):
@@ -46,11 +46,11 @@ async def _ingest(link: int | None) -> None:
         loop.add_signal_handler(signal.SIGINT, lambda: None)
     else:
         loop.add_signal_handler(signal.SIGINT, task.cancel)
-    uplink: Uplink
+    uplink: Link
     supervisor = Supervisor(RedisLeases() if link is None else EmbeddedLeases())
     metrics: list[asyncio.Task[None]] = []
     if link is None:
-        uplink = RedisUplink()
+        uplink = RedisLink()
         if settings.METRICS is not None:  # without Redis, `serve` has the figures
             exposed = expose(settings.METRICS, IngestCollector(supervisor.totals))
             metrics.append(asyncio.create_task(exposed, name="metrics"))

@@ -19,7 +19,6 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from cameras.ingest.child import IngestChild
-from cameras.ingest.ending import report
 from cameras.ingest.metrics import IngestCollector
 from cameras.live import process
 from cameras.live.metrics import HubCollector
@@ -29,6 +28,7 @@ from project.accounts.models import SignInLink
 from project.audit.log import Action, note
 from project.backups import lock
 from project.metrics import expose
+from project.tasks import report
 
 END_S = 2.5
 

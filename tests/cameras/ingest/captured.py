@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from cameras.ingest.capture import Capture
-from cameras.ingest.detector import Detector
-from cameras.ingest.freshness import Health
-from cameras.ingest.pictures import Picture
-from cameras.ingest.push import Push
+from cameras.ingest.worker.capture import Capture, Picture
+from cameras.ingest.worker.detector import Detector
+from cameras.ingest.worker.freshness import Health
+from cameras.ingest.worker.push import Push
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.servers import ROOT
 
 Packet = tuple[dict[str, Any], bytes]
 
-MODULE = ("-m", "cameras.ingest.worker")
+MODULE = ("-m", "cameras.ingest.worker.main")
 
 
 class Hand:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cameras.ingest.own import judgement
-from cameras.ingest.own.check import check
-from cameras.ingest.own.detector import Own
-from cameras.ingest.own.terms import ModelFailed
-from cameras.ingest.shelf import Shelf
+from cameras.ingest.custom_models import validation
+from cameras.ingest.custom_models.check import check
+from cameras.ingest.custom_models.protocol import ModelFailed
+from cameras.ingest.custom_models.store import ModelStore
+from cameras.ingest.worker.custom_detector import Own
 from tests.cameras.ingest.brought import LABELS
 
 RED, BLUE = (0, 0, 255), (255, 0, 0)
@@ -20,7 +20,7 @@ RED, BLUE = (0, 0, 255), (255, 0, 0)
 def own(folder: Path, data: bytes, labels: list[str] = LABELS, colours: str = "rgb") -> Own:
     """The model on a shelf, as a worker is told of it."""
     sha256 = hashlib.sha256(data).hexdigest()
-    path = Shelf(folder).put(sha256, lambda: data)
+    path = ModelStore(folder).put(sha256, lambda: data)
     return Own("the model", sha256, str(path), tuple(labels), colours, "unit")
 
 
@@ -35,5 +35,5 @@ def refusal(data: bytes, labels: list[str] | None = LABELS) -> str:
 def judged(data: bytes) -> str:
     """Why it is refused, by what its own process would run."""
     with pytest.raises(ModelFailed) as refused:
-        judgement.check(judgement.Model(data, "rgb", "unit"), LABELS)
+        validation.check(validation.Model(data, "rgb", "unit"), LABELS)
     return refused.value.sentence

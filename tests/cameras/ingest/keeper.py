@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import reports
+from cameras.ingest import configurations
 from cameras.ingest.labels import DEFAULT_CLASSES
-from cameras.ingest.leases import EmbeddedLeases, Leases
+from cameras.ingest.leases.embedded import EmbeddedLeases, Leases
 from cameras.ingest.supervisor import Supervisor
 
 
@@ -50,12 +50,12 @@ async def supervised(
     monkeypatch: pytest.MonkeyPatch, leases: Leases | None = None, **writes: Callable[..., object]
 ) -> AsyncGenerator[tuple[Supervisor, Heard], None]:
     """A supervisor of one demo camera, whose database is what the test says."""
-    monkeypatch.setattr(reports, "configurations", lambda: {"c": configuration()})
-    monkeypatch.setattr(reports, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
+    monkeypatch.setattr(configurations, "configurations", lambda: {"c": configuration()})
+    monkeypatch.setattr(configurations, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
     for name in ("store_state", "store_still"):
-        monkeypatch.setattr(reports, name, lambda *facts: None)
+        monkeypatch.setattr(configurations, name, lambda *facts: None)
     for name, write in writes.items():
-        monkeypatch.setattr(reports, name, write)
+        monkeypatch.setattr(configurations, name, write)
     keeper, heard = Supervisor(leases or EmbeddedLeases()), Heard()
     task = asyncio.create_task(keeper.run(heard))
     try:

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import dialing, egress, relay
-from cameras.ingest.addresses import _OPTIONS, gate_for, resolve
-from cameras.ingest.diagnosis import explain
-from cameras.ingest.gate import Gate
-from cameras.ingest.opening import open_capture
-from cameras.ingest.sources import SourceError
+from cameras.ingest.sources import dialing, egress, rtsp_relay
+from cameras.ingest.sources.addresses import SourceError
+from cameras.ingest.sources.explanations import explain
+from cameras.ingest.sources.http_proxy import HTTPProxy
+from cameras.ingest.sources.opening import _OPTIONS, gate_for, resolve
+from cameras.ingest.worker.stream import open_capture
 from tests import ROOT
 from tests.rtsp import rtsp_camera
 from tests.servers import HLS, free_port, http_camera, silent_server
@@ -82,7 +82,7 @@ def test_why_a_name_or_a_port_fails_is_explained(tmp_path: Path) -> None:
 
 
 def test_a_silent_server_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "CONNECT_S", 0.5)
+    monkeypatch.setattr(rtsp_relay, "CONNECT_S", 0.5)
     with silent_server() as port:
         for scheme in ("http", "rtsp", "rtsps"):
             sentence = tried(f"{scheme}://127.0.0.1:{port}/", timeout=0.5)
@@ -181,7 +181,7 @@ def test_no_word_of_a_source_becomes_an_option(kind: str, source: str, tmp_path:
             gate=gate,
         )
         given = dict(opening.options)
-        if isinstance(gate, Gate):
+        if isinstance(gate, HTTPProxy):
             assert given.pop("http_proxy") == gate.proxy
             assert re.fullmatch(r"http://gate:[\w-]+@127\.0\.0\.1:\d+", gate.proxy)
         assert given == _OPTIONS.get("file" if kind == "demo" else kind, {})
@@ -213,7 +213,7 @@ def test_a_source_runs_no_command(tmp_path: Path) -> None:
         "sys.addaudithook(note)\n"
         "for question in json.load(sys.stdin):\n"
         "    sys.stdin = io.StringIO(json.dumps(question))\n"
-        "    runpy.run_module('cameras.ingest.probe', run_name='__main__')\n"
+        "    runpy.run_module('cameras.ingest.sources.probe', run_name='__main__')\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", hook], cwd=ROOT, check=True, timeout=100, capture_output=True,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest.early import MOST
-from cameras.ingest.leases import EmbeddedLeases
+from cameras.ingest.leases.embedded import EmbeddedLeases
+from cameras.ingest.supervisor import MOST
 from tests.cameras.ingest.keeper import Heard, configuration, supervised
 from tests.parcels import now
 from tests.sockets import jpeg

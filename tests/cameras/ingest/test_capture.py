@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cameras.ingest.capture import Capture, backoff
+from cameras.ingest.worker.capture import Capture, backoff
 from tests.cameras.ingest.captured import captured, losses, people, pictures, state
 from tests.servers import HTTPCamera, RTSPServer, ffmpeg, http_camera, rtsp_server
 from tests.waiting import until

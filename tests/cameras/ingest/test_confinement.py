@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto, helper
 
-from cameras.ingest.own import check as checking
-from cameras.ingest.own import process, terms
-from cameras.ingest.own.check import Busy, check
-from cameras.ingest.own.onnx_file import keeps_data_elsewhere
+from cameras.ingest.custom_models import check as checking
+from cameras.ingest.custom_models import process, protocol
+from cameras.ingest.custom_models.check import Busy, check
+from cameras.ingest.custom_models.onnx_file import keeps_data_elsewhere
 from tests.cameras.ingest import brought
 from tests.cameras.ingest.brought import LABELS
 from tests.cameras.ingest.judging import refusal
@@ -83,7 +83,7 @@ def test_a_model_that_wants_too_much_memory_is_refused() -> None:
 
 
 def test_a_model_that_never_ends_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terms, "CHECK_S", 1.0)
+    monkeypatch.setattr(protocol, "CHECK_S", 1.0)
     assert "took longer" in refusal(brought.endless())
 
 

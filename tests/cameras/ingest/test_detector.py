@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cameras.ingest.detector import Detector
+from cameras.ingest.worker.detector import Detector
 from tests.cameras.ingest.clip import plaza
 
 SIX = (50, 180, 310, 440, 570, 700)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cameras.ingest.early import KEEP_S, MOST, Early
+from cameras.ingest.supervisor import KEEP_S, MOST, PendingFrames
 from cameras.ingest.uplink import Packet
 
 
@@ -11,7 +11,7 @@ def packet(camera: int, timestamp: int = 1) -> Packet:
 
 
 def test_newest_of_a_camera_is_given_out_once() -> None:
-    early = Early()
+    early = PendingFrames()
     early.put(packet(1, 10), 0.0)
     early.put(packet(1, 20), 1.0)
     assert early.take("1", 2.0) == packet(1, 20)
@@ -19,13 +19,13 @@ def test_newest_of_a_camera_is_given_out_once() -> None:
 
 
 def test_what_nobody_fetched_is_forgotten() -> None:
-    early = Early()
+    early = PendingFrames()
     early.put(packet(1), 0.0)
     assert early.take("1", KEEP_S) is None
 
 
 def test_frame_of_a_camera_that_is_off_is_forgotten_by_the_look_that_says_so() -> None:
-    early = Early()
+    early = PendingFrames()
     early.put(packet(1), 1.0)
     early.put(packet(2), 1.0)
     early.put(packet(3), 3.0)
@@ -36,7 +36,7 @@ def test_frame_of_a_camera_that_is_off_is_forgotten_by_the_look_that_says_so() -
 
 
 def test_of_too_many_cameras_the_one_that_waited_longest_goes() -> None:
-    early = Early()
+    early = PendingFrames()
     for camera in range(MOST):
         early.put(packet(camera), 0.0)
     early.put(packet(0), 0.1)  # heard again

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from cameras.ingest.encoding import Renditions, deliver
-from cameras.ingest.pictures import Picture
-from cameras.ingest.push import Push
+from cameras.ingest.worker.capture import Picture
+from cameras.ingest.worker.encoder import Encoder, deliver
+from cameras.ingest.worker.push import Push
 from cameras.live.formats import PreparedFrame
 from cameras.live.frames import Detection, Frame
 from tests.servers import plaza_jpegs
@@ -70,7 +70,7 @@ def picture(width: int = 768, height: int = 432, at: int = 1000) -> Picture:
 
 
 def test_each_wished_width_is_made_and_no_other() -> None:
-    renditions = Renditions(30, None, 80)
+    renditions = Encoder(30, None, 80)
     assert renditions.due(0) == []
     renditions.wish([(0, 0), (320, 5)])
     made = dict(renditions.of(picture(), renditions.due(0), None))
@@ -81,13 +81,13 @@ def test_each_wished_width_is_made_and_no_other() -> None:
 
 
 def test_widths_that_come_to_the_same_size_are_encoded_once() -> None:
-    renditions = Renditions(30, 500, 80)
+    renditions = Encoder(30, 500, 80)
     renditions.wish([(0, 0), (320, 0), (640, 0)])
     made = dict(renditions.of(picture(), renditions.due(0), None))
     assert made[640] is made[0]
     assert (made[0].width, made[320].width) == (500, 320)
     assert renditions.encodes == 2
-    small = Renditions(30, None, 80)
+    small = Encoder(30, None, 80)
     small.wish([(0, 0), (320, 0), (640, 0)])
     assert len(dict(small.of(picture(200, 100), small.due(0), None))) == 3
     assert small.encodes == 1
@@ -96,7 +96,7 @@ def test_widths_that_come_to_the_same_size_are_encoded_once() -> None:
 def test_pushed_jpeg_is_not_encoded_again_for_who_wants_it_as_it_is() -> None:
     jpeg = plaza_jpegs()[0]
     pushed = Picture(1, 768, 432, jpeg=jpeg)
-    renditions = Renditions(30, None, 80)
+    renditions = Encoder(30, None, 80)
     renditions.wish([(0, 0), (320, 0)])
     made = dict(renditions.of(pushed, [0, 320], None))
     assert made[0].jpeg is jpeg
@@ -105,7 +105,7 @@ def test_pushed_jpeg_is_not_encoded_again_for_who_wants_it_as_it_is() -> None:
 
 
 def test_boxes_are_in_the_pixels_of_each_width() -> None:
-    renditions = Renditions(30, None, 80)
+    renditions = Encoder(30, None, 80)
     found = [Detection("person", 0.9, (384, 216, 192, 108))]
     made = dict(renditions.of(picture(), [0, 320], found))
     assert (made[0].detections or [])[0]["bbox"] == [384, 216, 192, 108]
@@ -113,7 +113,7 @@ def test_boxes_are_in_the_pixels_of_each_width() -> None:
 
 
 def test_rates_are_bounded_by_the_camera_and_kept_evenly() -> None:
-    renditions = Renditions(10, None, 80)
+    renditions = Encoder(10, None, 80)
     renditions.wish([(0, 0), (320, 5), (640, 1)])
     assert renditions.rate == 10
     due = [renditions.due(at) for at in range(0, 10_000, 40)]  # a source of 25 frames a second

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cameras.ingest import dialing, egress
-from cameras.ingest.addresses import resolve
-from cameras.ingest.diagnosis import explain
-from cameras.ingest.gate import Gate
-from cameras.ingest.opening import open_capture
+from cameras.ingest.sources import dialing, egress
+from cameras.ingest.sources.explanations import explain
+from cameras.ingest.sources.http_proxy import HTTPProxy
+from cameras.ingest.sources.opening import resolve
+from cameras.ingest.worker.stream import open_capture
 from tests.servers import HLS, ffmpeg, http_camera, segments
 from tests.waiting import until
 
@@ -25,27 +25,27 @@ OPEN = {"media_root": Path("."), "allow_loopback": True}
 
 
 @contextmanager
-def gated() -> Iterator[Gate]:
+def gated() -> Iterator[HTTPProxy]:
     """A gate that lets FFmpeg go to 127.0.0.1, and not to 127.0.0.2."""
-    made = Gate(lambda host, port, ip: str(ip) == "127.0.0.1")
+    made = HTTPProxy(lambda host, port, ip: str(ip) == "127.0.0.1")
     try:
         yield made
     finally:
         made.close()
 
 
-def opens(source: str, through: Gate) -> bool:
+def opens(source: str, through: HTTPProxy) -> bool:
     """Whether FFmpeg reads a picture from it."""
     capture = open_capture(resolve("http", source, gate=through, **OPEN))
     return bool(capture.read()[0])
 
 
-def why(source: str, through: Gate) -> str:
+def why(source: str, through: HTTPProxy) -> str:
     assert not opens(source, through)
     return explain("http", source, gate=through, **OPEN)
 
 
-def talk(through: Gate, request: bytes) -> bytes:
+def talk(through: HTTPProxy, request: bytes) -> bytes:
     """What the gate answers to a program of this machine."""
     port = urlsplit(through.proxy).port
     with socket.create_connection(("127.0.0.1", port), 60) as link:
@@ -56,7 +56,7 @@ def talk(through: Gate, request: bytes) -> bytes:
     return answer
 
 
-def authorization(through: Gate) -> bytes:
+def authorization(through: HTTPProxy) -> bytes:
     parts = urlsplit(through.proxy)
     login = b64encode(f"{parts.username}:{parts.password}".encode())
     return b"Proxy-Authorization: Basic " + login + b"\r\n"

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cameras.ingest import decoding
-from cameras.ingest.pictures import Picture
-from cameras.ingest.probe import test_connection as tried
+from cameras.ingest.sources.probe import test_connection as tried
+from cameras.ingest.worker import stream
+from cameras.ingest.worker.capture import Picture
 from cameras.live.jpeg import FrameError, jpeg_size
 from tests.cameras.ingest.captured import captured
 from tests.cameras.ingest.hand import Hand, is_frame, worker
@@ -68,7 +68,7 @@ def test_the_worst_picture_is_decoded_within_the_limit() -> None:
     assert jpeg_size(worst) == (7200, 5500)
     before = time.thread_time()
     assert Picture(1, 7200, 5500, jpeg=worst).pixels() is not None
-    assert time.thread_time() - before < decoding.LIMIT_S
+    assert time.thread_time() - before < stream.LIMIT_S
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def overwhelmed() -> Iterator[Hand]:
 def test_a_picture_that_takes_too_long_ends_its_reader() -> None:
     with overwhelmed() as hand:
         states = [header for header, _ in hand.packets(60) if header["type"] == "state"]
-        assert states[-1]["reason"] == decoding.OVERDUE
+        assert states[-1]["reason"] == stream.OVERDUE
         assert hand.process.wait(30) == 75
 
 
@@ -169,7 +169,7 @@ def test_a_film_of_vast_pictures_is_not_shown(vast: Path) -> None:
 
 def test_a_stream_that_grows_on_the_way_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The size is asked after every picture, for a stream may announce another one later."""
-    from cameras.ingest import stream as module
+    from cameras.ingest.worker import stream as module
 
     class Growing:
         taken = retrieved = 0

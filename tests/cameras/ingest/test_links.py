@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import child, starting, uplink
+from cameras.ingest import child, uplink
 from cameras.ingest.child import IngestChild
-from cameras.ingest.starting import start
-from cameras.ingest.uplink import BACKLOG_BYTES, LinkLost, RedisUplink, SocketLink
+from cameras.ingest.uplink import BACKLOG_BYTES, LinkLost, RedisLink, SocketLink, start
 from cameras.live import demand
 from cameras.live.frames import FrameError
 from cameras.live.packets import PacketReader, pack
@@ -42,7 +41,7 @@ async def test_a_machine_without_a_process_left_leaks_nothing(
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     before = descriptors()
-    monkeypatch.setattr(starting.subprocess, "Popen", refuse)
+    monkeypatch.setattr(uplink.subprocess, "Popen", refuse)
     for _ in range(3):
         with pytest.raises(OSError, match="temporarily"):
             await start("-c", "pass")
@@ -63,7 +62,7 @@ async def test_ingest_that_cannot_start_is_started_later(
     async def publish(camera_id: str, header: dict[str, Any], payload: bytes) -> None:
         heard.append(camera_id)
 
-    monkeypatch.setattr(starting.subprocess, "Popen", sometimes)
+    monkeypatch.setattr(uplink.subprocess, "Popen", sometimes)
     monkeypatch.setattr(child, "RESTART_S", 0.05)
     monkeypatch.setattr(child, "COMMAND", ("-c", ECHO))
     monkeypatch.setattr(child.groups, "publish", publish)
@@ -116,7 +115,7 @@ async def test_bad_packets_are_passed_over(
     redis: RedisServer, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = redis.url
-    packets = RedisUplink().receive()
+    packets = RedisLink().receive()
     good = {"type": "push", "camera": "c", "timestamp": 5}
     publisher = uplink.redis.Redis.from_url(redis.url)
     try:
@@ -145,13 +144,13 @@ async def test_bad_packets_are_passed_over(
 
 async def test_wishes_of_all_web_processes_are_added_up(redis: RedisServer, settings: Any) -> None:
     settings.REDIS_URL = redis.url
-    packets = RedisUplink().receive()
+    packets = RedisLink().receive()
     publisher = uplink.redis.Redis.from_url(redis.url)
     try:
         assert demand.read_wishes((await anext(packets))[0]) == {}
         waiting = asyncio.create_task(anext(packets))
         await subscribed(publisher)
-        one, other = demand.RedisLine(), demand.RedisLine()
+        one, other = demand.RedisIngestLink(), demand.RedisIngestLink()
         await one.tell({"c": [Wish(320, 5, 3)], "d": [Wish(0, 0, 1)]})
         await other.tell({"c": [Wish(320, 10, 1), Wish(0, 1, 1)]})
         expected = {"c": [Wish(320, 10, 4), Wish(0, 1, 1)], "d": [Wish(0, 0, 1)]}
@@ -169,12 +168,12 @@ async def test_wishes_of_all_web_processes_are_added_up(redis: RedisServer, sett
 async def test_a_listener_that_fails_is_heard_of(
     redis: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(link: RedisUplink, data: bytes) -> None:
+    def broken(link: RedisLink, data: bytes) -> None:
         raise RuntimeError("a fault of ours")
 
     settings.REDIS_URL = redis.url
-    monkeypatch.setattr(RedisUplink, "_take", broken)
-    packets = RedisUplink().receive()
+    monkeypatch.setattr(RedisLink, "_take", broken)
+    packets = RedisLink().receive()
     publisher = uplink.redis.Redis.from_url(redis.url)
     try:
         await anext(packets)

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from cameras.ingest.detector import Detector
-from cameras.ingest.encoding import deliver
-from cameras.ingest.masks import GREY, MARGIN, Masks
-from cameras.ingest.push import Push
+from cameras.ingest.worker.detector import Detector
+from cameras.ingest.worker.encoder import deliver
+from cameras.ingest.worker.masks import GREY, MARGIN, Masks
+from cameras.ingest.worker.push import Push
 from tests.cameras.ingest.hand import is_frame, worker
 from tests.masked import MASKS, area, is_covered, is_loud, likeness, scene, secret_jpeg
 from tests.servers import http_camera, plaza_jpegs, rtsp_server

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto, helper
 
-from cameras.ingest.detector import WEIGHTS
+from cameras.ingest.custom_models.check import check
+from cameras.ingest.custom_models.onnx_file import listed_names
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, chosen, read_labels
-from cameras.ingest.own.check import check
-from cameras.ingest.own.detector import OwnDetector
-from cameras.ingest.own.onnx_file import listed_names
+from cameras.ingest.worker.custom_detector import OwnDetector
+from cameras.ingest.worker.detector import WEIGHTS
 from tests.cameras.ingest import brought
 from tests.cameras.ingest.brought import LABELS, picture
 from tests.cameras.ingest.judging import BLUE, RED, judged, own, refusal

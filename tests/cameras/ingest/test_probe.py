@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest.interfaces import own_addresses
-from cameras.ingest.probe import Probe, test_connection
+from cameras.ingest.sources.networks import own_addresses
+from cameras.ingest.sources.probe import Probe, test_connection
 from tests.rtsp import rtsp_camera
 from tests.servers import PLAZA, free_port, http_camera, silent_server
 

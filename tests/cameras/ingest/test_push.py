@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cameras.ingest.push import Push
+from cameras.ingest.worker.push import Push
 from tests.cameras.ingest.captured import people, state
 from tests.servers import plaza_jpegs
 
@@ -25,10 +25,10 @@ def test_a_pushed_camera_waits_goes_live_and_goes_stale(monkeypatch: pytest.Monk
     assert picture.jpeg == plaza_jpegs()[0]
     assert people(picture) >= 3
     now = time.monotonic()
-    monkeypatch.setattr("cameras.ingest.freshness.time.monotonic", lambda: now + 3.5)
+    monkeypatch.setattr("cameras.ingest.worker.freshness.time.monotonic", lambda: now + 3.5)
     assert (state(camera), camera.health().reason) == (
         "stale",
         "No frame pushed for a while.",
     )
-    monkeypatch.setattr("cameras.ingest.freshness.time.monotonic", lambda: now + 11)
+    monkeypatch.setattr("cameras.ingest.worker.freshness.time.monotonic", lambda: now + 11)
     assert state(camera) == "offline"

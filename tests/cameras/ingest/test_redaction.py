@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cameras.ingest.sources import redact
+from cameras.ingest.sources.addresses import redact
 
 
 @pytest.mark.parametrize(

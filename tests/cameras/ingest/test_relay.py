@@ -12,13 +12,13 @@ from typing import Any
 import psutil
 import pytest
 
-from cameras.ingest import dialing, egress
-from cameras.ingest.addresses import _OPTIONS, Opening, resolve
-from cameras.ingest.diagnosis import explain
-from cameras.ingest.opening import open_capture
-from cameras.ingest.relay import Relay
-from cameras.ingest.rtsp import BESIDE, MALFORMED
-from cameras.ingest.sources import Address
+from cameras.ingest.sources import dialing, egress
+from cameras.ingest.sources.addresses import Address
+from cameras.ingest.sources.explanations import explain
+from cameras.ingest.sources.opening import _OPTIONS, Opening, resolve
+from cameras.ingest.sources.rtsp_messages import BESIDE, MALFORMED
+from cameras.ingest.sources.rtsp_relay import RTSPRelay
+from cameras.ingest.worker.stream import open_capture
 from tests.bench import relay as bench
 from tests.cameras.ingest.captured import captured, losses, state
 from tests.cameras.ingest.hand import is_live, worker
@@ -33,16 +33,16 @@ UDP = "RTP/AVP;unicast;client_port={0}-{0};server_port=6000-6001;source=127.0.0.
 
 
 @contextmanager
-def relayed() -> Iterator[Relay]:
+def relayed() -> Iterator[RTSPRelay]:
     """A relay that may go to 127.0.0.1, and not to 127.0.0.2."""
-    made = Relay(lambda host, port, ip: str(ip) == "127.0.0.1")
+    made = RTSPRelay(lambda host, port, ip: str(ip) == "127.0.0.1")
     try:
         yield made
     finally:
         made.close()
 
 
-def opens(source: str, through: Relay) -> bool:
+def opens(source: str, through: RTSPRelay) -> bool:
     """Whether FFmpeg reads a picture from it."""
     opening = resolve("rtsp", source, gate=through, **OPEN)
     assert opening.options == _OPTIONS["rtsp"]
@@ -57,7 +57,7 @@ def reads(opening: Opening) -> bool:
         capture.release()
 
 
-def why(source: str, through: Relay) -> str:
+def why(source: str, through: RTSPRelay) -> str:
     assert not opens(source, through)
     return explain("rtsp", source, gate=through, **OPEN)
 
@@ -192,7 +192,7 @@ def test_the_first_address_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch
 
     with rtsp_camera() as camera:
         monkeypatch.setattr(dialing.socket, "getaddrinfo", answer)
-        through = Relay(lambda host, port, ip: True)
+        through = RTSPRelay(lambda host, port, ip: True)
         assert opens(f"rtsp://cam.example:{camera.port}/x", through)
         through.close()
 
@@ -219,7 +219,7 @@ def test_a_login_is_answered_as_the_camera_asks_for_it(method: str) -> None:
         assert "404" in why(right + "x", through)
 
 
-def play(through: Relay, camera: RTSPCamera) -> socket.socket:
+def play(through: RTSPRelay, camera: RTSPCamera) -> socket.socket:
     """A connection in which the camera plays, and nobody reads."""
     through.show(Address.parse("rtsp", camera.url))
     link = socket.create_connection(("127.0.0.1", through.port), 60)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cameras.ingest.rtsp import BESIDE, MALFORMED, MAX_BODY, MAX_HEAD, Said
+from cameras.ingest.sources.rtsp_messages import BESIDE, MALFORMED, MAX_BODY, MAX_HEAD, Said
 
 OK = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
 MOVED = b"RTSP/1.0 302 Moved\r\nLocation: rtsp://10.0.0.9/x?token=hunter2\r\n\r\n"

@@ -10,12 +10,12 @@ from unittest.mock import Mock
 
 import pytest
 
-from cameras.ingest import shelf as shelving
+from cameras.ingest.custom_models import protocol
+from cameras.ingest.custom_models import store as shelving
+from cameras.ingest.custom_models.store import ModelStore
 from cameras.ingest.labels import DEFAULT_CLASSES
-from cameras.ingest.own import sight as seeing
-from cameras.ingest.own import terms
-from cameras.ingest.own.sight import Sight
-from cameras.ingest.shelf import Shelf
+from cameras.ingest.worker import follower as seeing
+from cameras.ingest.worker.follower import Sight
 from tests.cameras.ingest import brought
 from tests.cameras.ingest.brought import picture
 from tests.cameras.ingest.clip import plaza
@@ -26,7 +26,7 @@ def test_pictures_go_on_while_a_model_fails_and_it_is_told_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a dark picture it computes for ever; the shipped weights take over at once."""
-    monkeypatch.setattr(terms, "ANSWER_S", 60)
+    monkeypatch.setattr(protocol, "ANSWER_S", 60)
     monkeypatch.setattr(seeing, "AGAIN_S", 60)
     told: list[tuple[str, str]] = []
     sight = Sight(0.4, DEFAULT_CLASSES, lambda model, why: told.append((model, why)))
@@ -34,7 +34,7 @@ def test_pictures_go_on_while_a_model_fails_and_it_is_told_each_time(
     sight.use(model)
     try:
         assert [one.label for one in sight.detect(picture(RED, 64, 32))] == ["red thing"]
-        monkeypatch.setattr(terms, "ANSWER_S", 1)  # none comes
+        monkeypatch.setattr(protocol, "ANSWER_S", 1)  # none comes
         sight.use(None)  # its process is told the limit when it begins
         sight.use(model)
         assert sight.detect(picture((0, 0, 0), 0, 0, 100)) == []
@@ -59,10 +59,10 @@ def test_a_model_whose_file_is_gone_or_damaged_is_not_blamed(tmp_path: Path) -> 
 
 def test_the_shelf_keeps_what_was_checked_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "detectors"
-    shelf, data = Shelf(folder), b"a model"
+    shelf, data = ModelStore(folder), b"a model"
     sha256 = hashlib.sha256(data).hexdigest()
     assert shelf.put(sha256, lambda: b"another") is None
-    shelf = Shelf(folder)
+    shelf = ModelStore(folder)
     path = shelf.put(sha256, lambda: data)
     assert path is not None
     assert path.read_bytes() == data
@@ -77,7 +77,7 @@ def test_a_model_that_cannot_be_stored_leaves_nothing_and_is_not_tried_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, data, loaded = tmp_path / "detectors", b"a model", []
-    shelf, sha256 = Shelf(folder), hashlib.sha256(data).hexdigest()
+    shelf, sha256 = ModelStore(folder), hashlib.sha256(data).hexdigest()
 
     def load() -> bytes:
         loaded.append(sha256)
@@ -85,14 +85,15 @@ def test_a_model_that_cannot_be_stored_leaves_nothing_and_is_not_tried_at_once(
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            "cameras.ingest.shelf.os.replace", Mock(side_effect=OSError("no space left"))
+            "cameras.ingest.custom_models.store.os.replace",
+            Mock(side_effect=OSError("no space left")),
         )
         assert shelf.put(sha256, load) is None
         assert list(folder.iterdir()) == []
     assert shelf.put(sha256, load) is None
     assert len(loaded) == 1
     later = time.monotonic() + shelving.PAUSE_S
-    monkeypatch.setattr("cameras.ingest.shelf.time.monotonic", lambda: later)
+    monkeypatch.setattr("cameras.ingest.custom_models.store.time.monotonic", lambda: later)
     assert shelf.put(sha256, load) is not None
 
 
@@ -102,5 +103,5 @@ def test_what_a_process_that_died_was_writing_goes(tmp_path: Path) -> None:
     present.touch()
     long_ago = time.time() - shelving.LEFT_S - 1
     os.utime(left, (long_ago, long_ago))
-    Shelf(tmp_path).keep([])
+    ModelStore(tmp_path).keep([])
     assert list(tmp_path.iterdir()) == [present]

@@ -11,11 +11,11 @@ from typing import Any
 import psutil
 import pytest
 
-from cameras.ingest import interfaces
-from cameras.ingest.addresses import resolve
-from cameras.ingest.dialing import permitted
-from cameras.ingest.networks import IP
-from cameras.ingest.sources import MAX_LENGTH, Address, SourceError, check, redact
+from cameras.ingest.sources import networks
+from cameras.ingest.sources.addresses import MAX_LENGTH, Address, SourceError, check, redact
+from cameras.ingest.sources.dialing import permitted
+from cameras.ingest.sources.networks import IP
+from cameras.ingest.sources.opening import resolve
 
 
 def refused(kind: str, source: str, root: Path, *, allow_loopback: bool = False) -> str:
@@ -109,7 +109,7 @@ def test_the_servers_addresses_are_those_of_its_interfaces() -> None:
         for entry in entries
         if entry.family in (socket.AF_INET, socket.AF_INET6)
     }
-    assert interfaces.own_addresses() == known
+    assert networks.own_addresses() == known
     assert ipaddress.ip_address("127.0.0.1") in known
 
 
@@ -119,7 +119,7 @@ def test_where_the_kernel_does_not_tell_nothing_is_open(
     def silent() -> frozenset[IP]:
         raise OSError
 
-    monkeypatch.setattr(interfaces, "own_addresses", silent)
+    monkeypatch.setattr(networks, "own_addresses", silent)
     assert "cannot tell its own addresses" in refused("rtsp", "rtsp://10.0.0.1/", tmp_path)
     with pytest.raises(OSError):  # noqa: PT011
         permitted(allow_loopback=False)("cam.example", 80, ipaddress.ip_address("10.0.0.1"))

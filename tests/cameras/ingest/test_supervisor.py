@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import capture, reader, reports, stream, supervisor
-from cameras.ingest.ending import end
-from cameras.ingest.leases import EmbeddedLeases
-from cameras.ingest.recorder import Recorder
-from cameras.ingest.shelf import Shelf
+from cameras.ingest import configurations, supervisor, worker_process
+from cameras.ingest.custom_models.store import ModelStore
+from cameras.ingest.leases.embedded import EmbeddedLeases
+from cameras.ingest.state_writer import StateWriter
 from cameras.ingest.supervisor import Supervisor
+from cameras.ingest.worker import capture, stream
+from project.tasks import end
 from tests.cameras.ingest import brought
 from tests.cameras.ingest.keeper import Heard, configuration, supervised
 from tests.waiting import soon
@@ -56,7 +57,9 @@ async def frames_while_the_database_is_slow(monkeypatch: pytest.MonkeyPatch) -> 
         try:
             await soon(lambda: heard.times() and asked.is_set())
             first = keeper.workers["c"]
-            await soon(lambda: heard.times()[-1] - heard.times()[0] > reader.SILENCE_S + 1, 60)
+            await soon(
+                lambda: heard.times()[-1] - heard.times()[0] > worker_process.SILENCE_S + 1, 60
+            )
             assert keeper.workers["c"] is first
             frames = heard.times()
             await soon(lambda: len(heard.times("state")) >= 5)
@@ -64,7 +67,7 @@ async def frames_while_the_database_is_slow(monkeypatch: pytest.MonkeyPatch) -> 
             released.set()
         looked = []
         monkeypatch.setattr(
-            reports, "configurations", lambda: looked.append(1) or {"c": configuration()}
+            configurations, "configurations", lambda: looked.append(1) or {"c": configuration()}
         )
         await soon(lambda: len(looked) > 1)
         assert keeper.workers["c"] is first, "nor when the database answers again"
@@ -95,7 +98,7 @@ async def test_a_slow_look_tells_nothing_about_the_readers(
             mine.quiet_after = time.monotonic() - 1  # as after a pause of the whole machine
             return {"c": configuration()}
 
-        monkeypatch.setattr(reports, "configurations", look)
+        monkeypatch.setattr(configurations, "configurations", look)
         await soon(lambda: looked[0] > 2)
         assert keeper.workers["c"] is mine
 
@@ -112,9 +115,9 @@ async def test_the_newest_state_and_still_wait_for_the_database(
     def still(camera_id: str, fence: int, timestamp: int, jpeg: bytes, mark: str) -> None:
         written.append((camera_id, timestamp))
 
-    monkeypatch.setattr(reports, "store_state", state)
-    monkeypatch.setattr(reports, "store_still", still)
-    recorder = Recorder(lambda camera_id, fence: None)
+    monkeypatch.setattr(configurations, "store_state", state)
+    monkeypatch.setattr(configurations, "store_still", still)
+    recorder = StateWriter(lambda camera_id, fence: None)
     task = asyncio.create_task(recorder.run())
     recorder.state({"camera": "a", "fence": 1, "n": 0})
     await asyncio.sleep(0)  # it is being written
@@ -136,9 +139,9 @@ async def test_a_fault_in_writing_ends_the_supervisor_loudly(
     def broken(*facts: Any) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(reports, "configurations", lambda: {"c": configuration()})
-    monkeypatch.setattr(reports, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
-    monkeypatch.setattr(reports, "store_state", broken)
+    monkeypatch.setattr(configurations, "configurations", lambda: {"c": configuration()})
+    monkeypatch.setattr(configurations, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
+    monkeypatch.setattr(configurations, "store_state", broken)
     async with asyncio.timeout(60):
         with pytest.raises(RuntimeError, match="a fault of ours"):
             await Supervisor(EmbeddedLeases()).run(Heard())
@@ -165,7 +168,7 @@ async def test_a_task_ends_though_a_library_lost_its_cancellation() -> None:
 async def test_a_worker_that_cannot_start_is_started_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real, refused = reader.start, []
+    real, refused = worker_process.start, []
 
     async def sometimes(*command: str, **how: Any) -> Any:
         if len(refused) < 2:
@@ -173,7 +176,7 @@ async def test_a_worker_that_cannot_start_is_started_later(
             raise BlockingIOError(11, "Resource temporarily unavailable")
         return await real(*command, **how)
 
-    monkeypatch.setattr(reader, "start", sometimes)
+    monkeypatch.setattr(worker_process, "start", sometimes)
     monkeypatch.setattr(capture, "backoff", lambda attempt: 0.0)
     async with supervised(monkeypatch) as (_, heard):
         await soon(heard.times)
@@ -186,8 +189,8 @@ async def replacement_of_a_stuck_capture(
     """Seconds from the hang to the replacement, and to the next picture."""
     monkeypatch.setenv("HUNG", str(tmp_path / "hung"))
     monkeypatch.setenv("LIMIT", str(limit))
-    monkeypatch.setattr(reader, "COMMAND", ("-c", HANGS_ONCE))
-    monkeypatch.setattr(reader, "bare_environment", lambda: dict(os.environ))
+    monkeypatch.setattr(worker_process, "COMMAND", ("-c", HANGS_ONCE))
+    monkeypatch.setattr(worker_process, "bare_environment", lambda: dict(os.environ))
     async with supervised(monkeypatch) as (keeper, heard):
         await soon((tmp_path / "hung").exists)
         first = keeper.workers["c"]
@@ -241,11 +244,12 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         f"process.COMMAND, sight.AGAIN_S = ('-c', {dies!r}), 0.3\n"
         "worker.main(int(sys.argv[-1]))\n",
     )
-    monkeypatch.setattr(reader, "COMMAND", spoilt)
+    monkeypatch.setattr(worker_process, "COMMAND", spoilt)
     data = brought.finder()
     sha256 = hashlib.sha256(data).hexdigest()
+    path = ModelStore(tmp_path).put(sha256, lambda: data)
     own = {
-        "id": "theirs", "sha256": sha256, "path": str(Shelf(tmp_path).put(sha256, lambda: data)),
+        "id": "theirs", "sha256": sha256, "path": str(path),
         "labels": brought.LABELS, "colours": "rgb", "scale": "unit",
     }  # fmt: skip
     refused: list[tuple[str, str]] = []
@@ -257,7 +261,7 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         refused.append(facts)  # type: ignore[arg-type]
 
     async with supervised(monkeypatch, refuse_model=refuse) as (keeper, heard):
-        monkeypatch.setattr(reports, "configurations", configurations)
+        monkeypatch.setattr(configurations, "configurations", configurations)
         await soon(lambda: refused)
         mine = keeper.workers["c"]
         model, sentence = refused[0]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cameras.ingest.tracker import MAX_TRACKS, Tracker
+from cameras.ingest.worker.tracker import MAX_TRACKS, Tracker
 from cameras.live.frames import Detection
 
 SIZE = (640, 360)

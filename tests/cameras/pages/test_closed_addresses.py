@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from cameras.ingest.reports import configurations
+from cameras.ingest.configurations import configurations
 from cameras.models import Camera
 from project.accounts.models import Organization, User
 from tests.cameras.pages.rows import client_of, fields

@@ -10,9 +10,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.ingest import reports
+from cameras.ingest import configurations
+from cameras.ingest.custom_models import check as checking
 from cameras.ingest.labels import DEFAULT_CLASSES
-from cameras.ingest.own import check as checking
 from cameras.models import Camera, Weights, WeightsPart, weights
 from project.accounts.models import Organization, User
 from project.audit.models import AuditEntry
@@ -235,14 +235,14 @@ def test_cameras_are_told_of_the_model_until_it_is_removed(
     other = Organization.objects.get(slug="other")
     foreign = Camera.objects.create(organization=other, name="Theirs", kind="push")
     client, data = client_of(admin), in_use(club)
-    told = reports.configurations()
+    told = configurations.configurations()
     assert told[str(foreign.pk)]["model"] is None
     mine = told[str(camera.pk)]["model"]
     assert mine["labels"] == LABELS
     with open(mine["path"], "rb") as kept:
         assert kept.read() == data
     client.post(reverse("detector-remove", args=["club"]))
-    assert reports.configurations()[str(camera.pk)]["model"] is None
+    assert configurations.configurations()[str(camera.pk)]["model"] is None
     assert list((tmp_path / "detectors").iterdir()) == []
     assert AuditEntry.objects.filter(action="change model", detail="removed").exists()
 
@@ -253,9 +253,9 @@ def test_a_model_that_failed_too_often_is_refused_with_its_reason(
     settings.DATA_DIR = tmp_path
     client = client_of(admin)
     in_use(club)
-    model = reports.configurations()[str(camera.pk)]["model"]["id"]
-    reports.refuse_model(model, "It crashed (SIGSEGV).")
-    assert reports.configurations()[str(camera.pk)]["model"] is None
+    model = configurations.configurations()[str(camera.pk)]["model"]["id"]
+    configurations.refuse_model(model, "It crashed (SIGSEGV).")
+    assert configurations.configurations()[str(camera.pk)]["model"] is None
     page = client.get(reverse("detector", args=["club"])).content.decode()
     assert "taken out of use" in page
     assert "SIGSEGV" in page

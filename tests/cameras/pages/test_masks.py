@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.ingest import reports
+from cameras.ingest import configurations, state_writer
 from cameras.models import Camera, CameraStill
 from cameras.models.validators import CORNERS_MOST, MASKS_MOST
 from project.accounts.models import Organization, Token, User
@@ -148,17 +148,17 @@ def test_another_change_keeps_the_last_picture(camera: Camera, still: CameraStil
 @pytest.mark.postgres
 def test_a_picture_that_was_taken_before_the_change_is_not_kept_after_it(camera: Camera) -> None:
     pk = str(camera.pk)
-    (fence,) = reports.claim_fences([pk]).values()
-    before = reports.configurations()[pk]
+    (fence,) = configurations.claim_fences([pk]).values()
+    before = configurations.configurations()[pk]
     assert (before["masks"], before["mark"]) == ([], "")
     camera.masks = ONE
     camera.save()
-    reports.store_still(pk, fence, 2000, b"before", before["mark"])
+    state_writer.store_still(pk, fence, 2000, b"before", before["mark"])
     assert not CameraStill.objects.exists()
-    after = reports.configurations()[pk]
+    after = configurations.configurations()[pk]
     assert after["masks"] == ONE
-    reports.store_still(pk, fence, 3000, b"after", after["mark"])
-    reports.store_still(pk, fence, 4000, b"before", before["mark"])
+    state_writer.store_still(pk, fence, 3000, b"after", after["mark"])
+    state_writer.store_still(pk, fence, 4000, b"before", before["mark"])
     assert bytes(CameraStill.objects.get().jpeg) == b"after"
 
 

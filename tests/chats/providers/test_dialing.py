@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cameras.ingest import interfaces, networks
+from cameras.ingest.sources import networks
 from chats.providers import dialing
 from chats.providers.base import Conversation, ProviderError, Rejected, Turn, Unreachable
 from chats.providers.dialing import CheckedTransport, check_base_url
@@ -145,7 +145,7 @@ async def test_where_the_kernel_does_not_tell_its_addresses_nothing_is_dialed(
     def silent() -> frozenset[networks.IP]:
         raise OSError
 
-    monkeypatch.setattr(interfaces, "own_addresses", silent)
+    monkeypatch.setattr(networks, "own_addresses", silent)
     assert type(await refused(model.url.replace("127.0.0.1", "localhost"))) is Rejected
     with pytest.raises(ValueError, match="closed"):
         check_base_url("http://192.168.1.6/v1")

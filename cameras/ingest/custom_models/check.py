@@ -1,0 +1,78 @@
+"""The check of a model before its first use. OpenCV-free and numpy-free: for the web process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cameras.ingest.custom_models import protocol
+from cameras.ingest.custom_models.process import ModelProcess
+from cameras.ingest.custom_models.protocol import ModelFailed
+from cameras.ingest.labels import read_labels
+
+_one_at_a_time = threading.Lock()
+
+
+class Busy(Exception):
+    """Another model is being checked by this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What is known of a model that may be used: pixels, labels, seconds and bytes."""
+
+    width: int
+    height: int
+    labels: list[str]
+    seconds: float
+    memory: int
+
+    def sentence(self) -> str:
+        """For its owner."""
+        rate = min(5.0, 1 / max(self.seconds, 0.001))
+        slow = (
+            ""
+            if rate >= 5
+            else f" That is {rate:.1f} pictures a second at best; what moves fast may get lost."
+        )
+        return (
+            f"One picture takes {self.seconds * 1000:.0f} ms of one processor and "
+            f"{self.memory // 1_000_000} MB of memory for each camera.{slow}"
+        )
+
+
+def check(model: bytes, labels: Sequence[str] | None, colours: str, scale: str) -> Passed:
+    """Run a model in a process of its own, for `terms.CHECK_S` at most.
+
+    `labels` None: those that the file names. Raises `ModelFailed` with the reason, `Busy`, or
+    `OSError` where the machine has no process left.
+    """
+    if not _one_at_a_time.acquire(blocking=False):
+        raise Busy
+    try:
+        asked = {
+            "check": True,
+            "labels": None if labels is None else list(labels),
+            "colours": colours,
+            "scale": scale,
+        }
+        runner = ModelProcess(model, asked, protocol.CHECK_S)
+        runner.close()
+        return _passed(runner.facts)
+    finally:
+        _one_at_a_time.release()
+
+
+def _passed(facts: dict[str, object]) -> Passed:
+    """The process ran a stranger's model: its answer is read as a stranger's, too."""
+    try:
+        names = facts["labels"]
+        if not isinstance(names, list):
+            raise ValueError
+        width, height, memory = (int(str(facts[key])) for key in ("width", "height", "memory"))
+        if not all(protocol.SMALLEST <= side <= protocol.LARGEST for side in (width, height)):
+            raise ValueError
+        return Passed(width, height, read_labels(names), float(str(facts["seconds"])), memory)
+    except (KeyError, ValueError, OverflowError):
+        raise ModelFailed("It failed on a picture.") from None

@@ -1,0 +1,75 @@
+"""Does a source give a picture? Asked in a process of its own, which is killed at the time-out.
+
+The source goes in by standard input: command lines are public on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cameras.ingest.isolation import bare_environment
+from cameras.ingest.sources.addresses import SourceError, check
+
+ROOT = Path(__file__).resolve().parents[3]
+RESERVE = 0.4  # seconds of the time-out for ending the process
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The outcome: a plain sentence, and the picture's size (0 × 0 without one)."""
+
+    ok: bool
+    sentence: str
+    width: int = 0
+    height: int = 0
+
+
+def test_connection(
+    kind: str,
+    source: str,
+    *,
+    media_root: Path,
+    allow_loopback: bool,
+    listed: frozenset[str] = frozenset(),  # noqa: PT028
+    timeout: float = 5.0,  # noqa: PT028
+) -> Probe:
+    """Open the source, read one picture, and say how it went, within `timeout` seconds."""
+    try:
+        check(kind, source, media_root=media_root, allow_loopback=allow_loopback, listed=listed)
+    except SourceError as error:
+        return Probe(False, error.sentence)
+    if kind == "push":
+        return Probe(True, "Frames will be sent to this camera; there is nothing to connect to.")
+    question = {
+        "kind": kind,
+        "source": source,
+        "media_root": str(media_root),
+        "allow_loopback": allow_loopback,
+        "listed": sorted(listed),
+        # By the machine's clock, so that a slow start of the process counts too.
+        "deadline": time.monotonic() + timeout - RESERVE,
+    }
+    try:
+        answer = subprocess.run(  # nosec B603  # a list, and what people give goes through stdin
+            [sys.executable, "-m", "cameras.ingest.worker.probe"],
+            input=json.dumps(question).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout,
+            env=bare_environment(),
+            cwd=ROOT,
+            check=True,
+        )
+        return Probe(**json.loads(answer.stdout))
+    except subprocess.TimeoutExpired:
+        return Probe(False, f"The camera gave no picture within {timeout:g} seconds.")
+    except (subprocess.CalledProcessError, ValueError, TypeError):
+        return Probe(False, "The camera's video could not be read: its decoder failed.")
+
+
+test_connection.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test

@@ -1,0 +1,170 @@
+"""A camera's pictures, always the newest: a stream in a thread of its own, reopened for ever."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cameras.ingest.sources.addresses import SourceError
+from cameras.ingest.worker.freshness import Freshness, Health
+from cameras.ingest.worker.masks import Masks
+from cameras.ingest.worker.stream import Lost, Stream, timed
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A captured picture; `timestamp` is its capture time in unix ms.
+
+    `arrived` is when a picture that a device sent came to us, by our clock in unix ms.
+    It holds BGR pixels [height, width, 3], or the JPEG a device sent.
+    """
+
+    timestamp: int
+    width: int
+    height: int
+    image: Image | None = None
+    jpeg: bytes | None = None
+    arrived: int | None = None
+
+    def pixels(self) -> Image | None:
+        """The pixels, decoded from the JPEG where need be; None where it cannot be decoded."""
+        if self.image is not None or self.jpeg is None:
+            return self.image
+        with timed():
+            made = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        return None if made is None else made.astype(np.uint8, copy=False)
+
+
+class Slot:
+    """Holds one picture; the newest wins. Any number of readers, each with its own place."""
+
+    def __init__(self) -> None:
+        self._picture: Picture | None = None
+        self._changed = threading.Condition()
+
+    def put(self, picture: Picture) -> None:
+        """Replace what is there."""
+        with self._changed:
+            self._picture = picture
+            self._changed.notify_all()
+
+    def newest(self, after: int = 0, timeout: float = 0.0) -> Picture | None:
+        """The newest picture taken after that unix ms; waits up to `timeout` seconds for one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready(after), timeout)
+            return self._picture if self._ready(after) else None
+
+    def _ready(self, after: int) -> bool:
+        return self._picture is not None and self._picture.timestamp > after
+
+
+STEADY = 10.0  # seconds of pictures after which a loss counts as the first again
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait before that attempt (1 is the first repeat): 1, 2, 4 … 30, ± 20 %."""
+    jitter = random.uniform(0.8, 1.2)  # nosec B311  # not a secret
+    return float(min(30, 2 ** min(attempt - 1, 5)) * jitter)
+
+
+class Capture:
+    """The pictures of one source.
+
+    Every frame is grabbed and counted; only chosen ones are converted to pixels, painted over where
+    `masks` say so, and put into `slot`. `attempt` above 0 waits its back-off before the first open,
+    less `waited` seconds that are over already.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        source: str,
+        *,
+        media_root: Path,
+        allow_loopback: bool,
+        listed: frozenset[str] = frozenset(),
+        masks: Masks | None = None,
+        attempt: int = 0,
+        waited: float = 0.0,
+    ) -> None:
+        self.slot = Slot()
+        self._attempt, self._waited = attempt, waited
+        self._freshness = (
+            Freshness(attempt=attempt)
+            if not attempt
+            else Freshness(
+                "offline", "The camera's reader was restarted; connecting again.", attempt=attempt
+            )
+        )
+        self._stop = threading.Event()
+        self._stream = Stream(
+            kind,
+            source,
+            media_root=media_root,
+            allow_loopback=allow_loopback,
+            listed=listed,
+            masks=masks or Masks(),
+            slot=self.slot,
+            freshness=self._freshness,
+            stop=self._stop,
+        )
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    @property
+    def rate(self) -> float:
+        """How many frames a second get their pixels."""
+        return self._stream.pace.fps
+
+    @rate.setter
+    def rate(self, fps: float) -> None:
+        self._stream.pace.fps = fps
+
+    def start(self) -> None:
+        """Begin capturing."""
+        self._stream.prepare()
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """Ask the thread to end; False where it did not in time."""
+        self._stop.set()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def health(self) -> Health:
+        """What is true now."""
+        return self._freshness.health()
+
+    def stuck(self) -> str | None:
+        """A sentence where native code does not come back; only ending the process helps."""
+        return self._stream.stuck()
+
+    def _run(self) -> None:
+        try:
+            self._keep_going()
+        finally:
+            self._stream.close()
+
+    def _keep_going(self) -> None:
+        while not self._stop.is_set():
+            if self._attempt:
+                self._stop.wait(max(0.0, backoff(self._attempt) - self._waited))
+                self._waited = 0.0
+            began = time.monotonic()
+            try:
+                self._stream.run()
+            except (Lost, SourceError, cv2.error) as error:
+                reason = "OpenCV failed." if isinstance(error, cv2.error) else str(error)
+                steady = self._freshness.attempt == 0 and time.monotonic() - began > STEADY
+                self._attempt = 1 if steady else self._attempt + 1
+                self._freshness.lost(reason, self._attempt)
+            finally:
+                self._stream.hang_up()

@@ -1,0 +1,254 @@
+"""One source's pictures, from its opening to its loss, with limits on native code. Django-free."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from cameras.ingest.sources.egress import Egress
+from cameras.ingest.sources.explanations import explain
+from cameras.ingest.sources.opening import Opening, gate_for, resolve
+from cameras.ingest.worker.capture import Picture, Slot
+from cameras.ingest.worker.freshness import STALE_AFTER, Freshness, now_ms
+from cameras.ingest.worker.masks import Masks
+from cameras.live.jpeg import MAX_PIXELS, MAX_SIDE
+from cameras.live.variants import Pace
+
+LIMIT_S = 4.0  # seconds for one picture; a whole 40 megapixels take about one
+OVERDUE = "A picture took too long to decode; its reader is being restarted."
+
+_running: dict[int, float] = {}  # when a decode began, monotonic, by the thread that waits for it
+
+
+@contextmanager
+def timed() -> Iterator[None]:
+    """Around a decode, which nothing in this process can end: see `overdue`."""
+    thread = threading.get_ident()
+    _running[thread] = time.monotonic()
+    try:
+        yield
+    finally:
+        del _running[thread]
+
+
+def overdue() -> bool:
+    """Whether one takes longer than `LIMIT_S`; only ending the process helps."""
+    began = min(list(_running.values()), default=None)
+    return began is not None and time.monotonic() - began > LIMIT_S
+
+
+def too_large(width: float, height: float) -> str | None:
+    """A sentence where pictures of that size are not taken."""
+    if max(width, height) <= MAX_SIDE and width * height <= MAX_PIXELS:
+        return None
+    return (
+        f"The camera's pictures are {width:.0f}×{height:.0f} pixels; 40 megapixels and sides of "
+        "16,384 are the limit."
+    )
+
+
+OPEN_TIMEOUT = 5.0  # seconds; FFmpeg's own
+READ_TIMEOUT = 7.5  # a camera that shows less than a frame in this time is opened again
+OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+
+
+def open_capture(opening: Opening, timeout: float = OPEN_TIMEOUT) -> Any:
+    """A `cv2.VideoCapture`, opened or not. One thread of a process at a time: see OPTIONS."""
+    if isinstance(opening.target, int):
+        device = cv2.VideoCapture(opening.target, cv2.CAP_V4L2)
+        device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return device
+    cv2.utils.logging.setLogLevel(
+        0
+    )  # OpenCV's and FFmpeg's complaints name the URL, password and all
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    settings = {  # accepted in the constructor only
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: int(timeout * 1000),
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(READ_TIMEOUT * 1000),
+        cv2.CAP_PROP_N_THREADS: 1,
+    }
+    flat = [value for pair in settings.items() for value in pair]
+    os.environ[OPTIONS] = opening.environment  # read by the constructor, for the whole process
+    try:
+        return cv2.VideoCapture(opening.target, cv2.CAP_FFMPEG, flat)
+    finally:
+        del os.environ[OPTIONS]
+
+
+# With the supervisor's look and the start of another process, this makes ten seconds at most.
+OPEN_LIMIT = 8.0  # seconds after which the open is called stuck
+FROZEN_LIMIT = 8.0  # after which a grab is called stuck: FFmpeg's own time-out did not end it
+LATE = 0.5  # a recording this far behind its pace gives up the lost time instead of bursting
+LEAP = 2.0  # seconds between two frames of a recording that are taken for a cut in it
+LOOPING = ("file", "demo")
+
+
+class Lost(Exception):
+    """The source gives no more pictures; the text is a plain sentence."""
+
+
+class Stream:
+    """What one source sends, each time that it is opened.
+
+    Every frame is grabbed and told `freshness`; those that `pace` takes are converted to pixels,
+    painted over where `masks` say so, and put into `slot`.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        source: str,
+        *,
+        media_root: Path,
+        allow_loopback: bool,
+        listed: frozenset[str],
+        masks: Masks,
+        slot: Slot,
+        freshness: Freshness,
+        stop: threading.Event,
+    ) -> None:
+        self.pace = Pace(1.0)
+        self._kind, self._source = kind, source
+        self._rule: dict[str, Any] = {"allow_loopback": allow_loopback, "listed": listed}
+        self._where = self._rule | {"media_root": media_root}
+        self._gate: Egress | None = None
+        self._masks, self._slot = masks, slot
+        self._freshness, self._stop = freshness, stop
+        self._limit: tuple[str, float] | None = None  # a native call and when it counts as stuck
+        self._last = 0
+        self._due = 0.0  # when the next frame of a file is to be shown, monotonic seconds
+
+    def prepare(self) -> None:
+        """Make the gate that its connections go through, before the first `run`."""
+        self._where["gate"] = self._gate = gate_for(self._kind, **self._rule)
+
+    def hang_up(self) -> None:
+        """End what may be left of a connection."""
+        if self._gate is not None:
+            self._gate.hang_up()
+
+    def close(self) -> None:
+        """Give up the gate, after the last `run`."""
+        if self._gate is not None:
+            self._gate.close()
+
+    def stuck(self) -> str | None:
+        """A sentence where native code does not come back; only ending the process helps."""
+        limit = self._limit
+        if limit is None or time.monotonic() < limit[1]:
+            return None
+        return limit[0]
+
+    def run(self) -> None:
+        """From open to loss. Raises `Lost` or `SourceError`; returns only when stopped."""
+        capture = self._open()
+        try:
+            if self._kind in LOOPING:
+                while not self._stop.is_set():
+                    self._play(capture)
+                    capture = self._reopened(capture)
+            if self._gate is not None and self._gate.recorded:
+                self._play(capture)
+                if not self._stop.is_set():
+                    raise Lost(self._why_ended("recording"))
+            while not self._stop.is_set():
+                if not self._grab(capture):
+                    raise Lost(self._why_ended("stream"))
+        finally:
+            with self._native("The camera's connection does not close.", 3.0):
+                capture.release()
+
+    def _open(self) -> Any:
+        opening = resolve(self._kind, self._source, **self._where)
+        with self._native("The camera does not open.", OPEN_LIMIT):
+            capture = open_capture(opening)
+        if not capture.isOpened():
+            raise Lost(explain(self._kind, self._source, **self._where))
+        try:
+            self._size(capture)
+        except Lost:
+            capture.release()
+            raise
+        return capture
+
+    def _reopened(self, capture: Any) -> Any:
+        """The file from its start. Opening again is exact for every container; seeking is not."""
+        capture.release()
+        return self._open()
+
+    def _play(self, capture: Any) -> None:
+        """One pass of a recording at its own pace, counted from where the last pass ended.
+
+        Each frame waits as long as the frame before it lasted by its own clock: the rate that HLS
+        announces is often wrong.
+        """
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        usual = 1 / (fps if 1 <= fps <= 120 else 25.0)
+        position, frames = 0.0, 0
+        if self._due < time.monotonic() - LATE:
+            self._due = time.monotonic()
+        while not self._stop.wait(max(0.0, self._due - time.monotonic())):
+            if not self._grab(capture):
+                if not frames:
+                    raise Lost(explain(self._kind, self._source, **self._where))
+                return
+            before, position = position, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            lasted = position - before
+            self._due += lasted if frames and 0 < lasted < LEAP else usual
+            frames += 1
+            if self._due < time.monotonic() - LATE:
+                self._due = time.monotonic()
+
+    def _grab(self, capture: Any) -> bool:
+        """Take the next frame, and its pixels if it is one of the chosen. False at the end."""
+        began = time.monotonic()
+        with self._native("The camera's stream has frozen.", FROZEN_LIMIT):
+            if not capture.grab():
+                return False
+        if time.monotonic() - began > READ_TIMEOUT - 0.1:
+            # When FFmpeg's read times out OpenCV hands out what was left in the decoder: old.
+            raise Lost("The camera's stream has frozen; connecting again.")
+        width, height = self._size(capture)
+        timestamp = max(now_ms(), self._last + 1)
+        self._last = timestamp
+        self._freshness.frame(timestamp, width, height)
+        if self.pace.takes(int(time.monotonic() * 1000)):
+            with timed():
+                whole, image = capture.retrieve()
+            if whole and image is not None:
+                self._masks.paint(image)
+                self._slot.put(Picture(timestamp, image.shape[1], image.shape[0], image))
+        return True
+
+    def _size(self, capture: Any) -> tuple[int, int]:
+        """Width and height as announced, before the pixels are made. Raises `Lost`."""
+        width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        if sentence := too_large(width, height):
+            raise Lost(sentence)
+        return width, height
+
+    def _why_ended(self, what: str) -> str:
+        if self._gate is not None and self._gate.refusal:
+            return self._gate.refusal
+        age = self._freshness.age
+        if age is None:
+            return explain(self._kind, self._source, **self._where)
+        if age >= STALE_AFTER - 0.5:
+            return "The camera's stream has frozen; connecting again."
+        return f"The camera ended the {what}; connecting again."
+
+    @contextmanager
+    def _native(self, sentence: str, seconds: float) -> Iterator[None]:
+        self._limit = (sentence, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._limit = None
