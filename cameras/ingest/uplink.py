@@ -18,7 +18,7 @@ import redis.asyncio as redis
 from django.conf import settings
 
 from cameras.live import channel_groups, demand
-from cameras.live.frames import FrameError
+from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
 from project.tasks import end
 

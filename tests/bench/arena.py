@@ -24,7 +24,8 @@ SERVER_CORE, LOAD_CORE = 0, 1
 
 _ROWS = """
 import json
-from cameras.models import Camera, Organization, StreamKey
+from cameras.models import Camera, StreamKey
+from project.accounts.models import Organization
 organization, _ = Organization.objects.get_or_create(slug="bench", defaults=dict(name="Bench"))
 rows = []
 for number in range(CAMERAS):

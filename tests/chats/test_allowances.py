@@ -9,8 +9,8 @@ from tests.installation import Installation
 _SCRIPT = """
 import threading
 from django.db import connection, transaction
-from cameras.models import Organization, User
 from chats.models import Allowance
+from project.accounts.models import Organization, User
 
 ROUNDS = 40
 shop = Organization.objects.create(name="Shop", slug="shop")

@@ -14,8 +14,8 @@ from tests.waiting import until
 
 HELLO = "Say hello in one short sentence."
 _SHORT = """
-from cameras.models import Organization
 from chats.models import Assistant
+from project.accounts.models import Organization
 Assistant.objects.create(organization=Organization.objects.get(), max_tokens=16)
 """
 

@@ -29,7 +29,7 @@ import json
 from django.contrib.auth.tokens import default_token_generator
 from django.urls import reverse
 from cameras.models import *
-from cameras.models.second_factor import new_secret
+from project.accounts.models.second_factor import new_secret
 from chats.models import *
 from tests.cookies import cookie_of
 nasty, keeper = {nasty!r}, User.objects.get(username="keeper")

@@ -126,7 +126,8 @@ def test_unused_tickets_are_bounded(house: Installation, cast: Cast) -> None:
     assert asked(house, cast["reader"], cast.plaza).status_code == 201
     house.manage(
         "shell", "-v0", "-c",
-        "from datetime import timedelta; from cameras.models import Ticket, Token\n"
+        "from datetime import timedelta; from cameras.models import Ticket\n"
+        "from project.accounts.models import Token\n"
         "from cameras.models.passes import TICKETS_MOST\n"
         "token = Token.objects.filter(user__username='tickets-reader').get()\n"
         "one = Ticket.objects.filter(parent_proof=token.pk).get()\n"

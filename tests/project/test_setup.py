@@ -68,7 +68,7 @@ def rows(installation: Installation) -> dict[str, int]:
 
 def people_with_a_password(installation: Installation) -> list[str]:
     script = (
-        "from cameras.models import User\n"
+        "from project.accounts.models import User\n"
         "print(*(u.username for u in User.objects.all() if u.has_usable_password()))"
     )
     return installation.manage("shell", "-v0", "-c", script).split()

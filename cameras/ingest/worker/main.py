@@ -24,13 +24,13 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is import
 import cv2
 
 from cameras.ingest.isolation import bound_memory
-from cameras.ingest.worker import stream
-from cameras.ingest.worker.capture import Capture, Picture
+from cameras.ingest.worker.capture import Capture
 from cameras.ingest.worker.encoder import Encoder
 from cameras.ingest.worker.follower import DETECTIONS_PER_SECOND, Follower
 from cameras.ingest.worker.freshness import State
 from cameras.ingest.worker.link import WorkerLink
 from cameras.ingest.worker.masks import Masks
+from cameras.ingest.worker.picture import OVERDUE, Picture, overdue
 from cameras.ingest.worker.push import Push
 from cameras.live.frames import Detection, Frame
 from cameras.live.variants import NATIVE
@@ -158,7 +158,7 @@ class Worker:
                 self._link.state(health.packet() | self._counts())
                 if lost and self._latest is not None:
                     self._send_still(self._renditions.still(self._latest, None))
-            stuck = self.camera.stuck() or (stream.OVERDUE if stream.overdue() else None)
+            stuck = self.camera.stuck() or (OVERDUE if overdue() else None)
             if stuck is not None:
                 self._link.state(health.packet() | {"reason": stuck})
                 self._link.flush(0.5)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 
-from cameras.ingest.worker.capture import Picture, Slot
 from cameras.ingest.worker.freshness import Freshness, Health, now_ms
 from cameras.ingest.worker.masks import Masks
-from cameras.live.frames import FrameError, jpeg_size
+from cameras.ingest.worker.picture import Picture, Slot
+from cameras.live.jpeg import FrameError, jpeg_size
 
 
 class Push:

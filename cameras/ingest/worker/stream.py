@@ -15,33 +15,11 @@ import cv2
 from cameras.ingest.sources.egress import Egress
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.opening import Opening, gate_for, resolve
-from cameras.ingest.worker.capture import Picture, Slot
 from cameras.ingest.worker.freshness import STALE_AFTER, Freshness, now_ms
 from cameras.ingest.worker.masks import Masks
+from cameras.ingest.worker.picture import Picture, Slot, timed
 from cameras.live.jpeg import MAX_PIXELS, MAX_SIDE
 from cameras.live.variants import Pace
-
-LIMIT_S = 4.0  # seconds for one picture; a whole 40 megapixels take about one
-OVERDUE = "A picture took too long to decode; its reader is being restarted."
-
-_running: dict[int, float] = {}  # when a decode began, monotonic, by the thread that waits for it
-
-
-@contextmanager
-def timed() -> Iterator[None]:
-    """Around a decode, which nothing in this process can end: see `overdue`."""
-    thread = threading.get_ident()
-    _running[thread] = time.monotonic()
-    try:
-        yield
-    finally:
-        del _running[thread]
-
-
-def overdue() -> bool:
-    """Whether one takes longer than `LIMIT_S`; only ending the process helps."""
-    began = min(list(_running.values()), default=None)
-    return began is not None and time.monotonic() - began > LIMIT_S
 
 
 def too_large(width: float, height: float) -> str | None:

@@ -27,7 +27,8 @@ class Argon2(Argon2PasswordHasher):
     the pages; `WAITING_MOST` more wait, for `WAIT_S` at most; the others are refused (`TooBusy`).
     Each request has a thread of its own, so who waits holds up nobody. Who waits gives the
     database connection back, for the pool of PostgreSQL has few of them. One hash takes 0.08 s of a
-    core by itself: `manage.py shell -c "import timeit; from cameras.hashing import Argon2;
+    core by itself: `manage.py shell -c "import timeit
+    from project.accounts.throttling.hashing import Argon2
     print(timeit.timeit(lambda: Argon2().encode('a', 'b' * 22), number=10) / 10)"`.
     """
 

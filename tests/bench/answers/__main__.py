@@ -72,7 +72,7 @@ def _ours(arena: Arena, streams: int) -> Iterator[tuple[int, int, list[bytes]]]:
 
 
 _KEEPER = f"""
-from cameras.models import User
+from project.accounts.models import User
 User.objects.create_superuser("{KEEPER["username"]}", password="{KEEPER["password"]}")
 """
 

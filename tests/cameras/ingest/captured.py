@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from cameras.ingest.worker.capture import Capture, Picture
+from cameras.ingest.worker.capture import Capture
 from cameras.ingest.worker.detector import Detector
 from cameras.ingest.worker.freshness import Health
+from cameras.ingest.worker.picture import Picture
 from cameras.ingest.worker.push import Push
 
 

@@ -51,8 +51,8 @@ def test_a_models_process_cannot_open_a_file_even_where_nobody_looked(
 ) -> None:
     """As the first defence, reading the file for such names, were not there."""
     unguarded = (
-        "import sys; from cameras.ingest.own import judgement, runner;"
-        "judgement.keeps_data_elsewhere = lambda data: False; runner.main(int(sys.argv[1]))"
+        "import sys; from cameras.ingest.custom_models import main, validation;"
+        "validation.keeps_data_elsewhere = lambda data: False; main.main(int(sys.argv[1]))"
     )
     monkeypatch.setattr(process, "COMMAND", ("-c", unguarded))
     assert check(brought.finder(), LABELS, "rgb", "unit").labels == LABELS
@@ -63,8 +63,8 @@ def test_a_models_process_cannot_open_a_file_even_where_nobody_looked(
 def test_a_models_process_can_open_nothing_and_knows_no_secret() -> None:
     """Run its own confinement, then try."""
     tried = (
-        "import socket, os, sys; from cameras.ingest.own import runner\n"
-        "runner.confine()\n"
+        "import socket, os, sys; from cameras.ingest.custom_models import main\n"
+        "main.confine()\n"
         "def can(deed):\n"
         "    try: deed()\n"
         "    except OSError: return False\n"

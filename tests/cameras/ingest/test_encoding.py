@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from cameras.ingest.worker.capture import Picture
 from cameras.ingest.worker.encoder import Encoder, deliver
+from cameras.ingest.worker.picture import Picture
 from cameras.ingest.worker.push import Push
 from cameras.live.formats import PreparedFrame
 from cameras.live.frames import Detection, Frame

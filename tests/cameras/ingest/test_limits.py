@@ -16,7 +16,7 @@ import pytest
 
 from cameras.ingest.sources.probe import test_connection as tried
 from cameras.ingest.worker import stream
-from cameras.ingest.worker.capture import Picture
+from cameras.ingest.worker.picture import LIMIT_S, OVERDUE, Picture
 from cameras.live.jpeg import FrameError, jpeg_size
 from tests.cameras.ingest.captured import captured
 from tests.cameras.ingest.hand import Hand, is_frame, worker
@@ -68,7 +68,7 @@ def test_the_worst_picture_is_decoded_within_the_limit() -> None:
     assert jpeg_size(worst) == (7200, 5500)
     before = time.thread_time()
     assert Picture(1, 7200, 5500, jpeg=worst).pixels() is not None
-    assert time.thread_time() - before < stream.LIMIT_S
+    assert time.thread_time() - before < LIMIT_S
 
 
 @contextmanager
@@ -77,10 +77,10 @@ def overwhelmed() -> Iterator[Hand]:
     slow = (  # as a bomb that the header does not give away
         "-c",
         "import sys, time\n"
-        "from cameras.ingest import decoding, pictures, worker\n"
-        "decoding.LIMIT_S = 0.5\n"
-        "pictures.cv2.imdecode = lambda *facts: time.sleep(60)\n"
-        "worker.main(int(sys.argv[1]))\n",
+        "from cameras.ingest.worker import main, picture\n"
+        "picture.LIMIT_S = 0.5\n"
+        "picture.cv2.imdecode = lambda *facts: time.sleep(60)\n"
+        "main.main(int(sys.argv[1]))\n",
     )
     with worker(command=slow, kind="push", detect=True) as hand:
         hand.first(lambda h: h["type"] == "state")
@@ -91,7 +91,7 @@ def overwhelmed() -> Iterator[Hand]:
 def test_a_picture_that_takes_too_long_ends_its_reader() -> None:
     with overwhelmed() as hand:
         states = [header for header, _ in hand.packets(60) if header["type"] == "state"]
-        assert states[-1]["reason"] == stream.OVERDUE
+        assert states[-1]["reason"] == OVERDUE
         assert hand.process.wait(30) == 75
 
 
@@ -169,7 +169,6 @@ def test_a_film_of_vast_pictures_is_not_shown(vast: Path) -> None:
 
 def test_a_stream_that_grows_on_the_way_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The size is asked after every picture, for a stream may announce another one later."""
-    from cameras.ingest.worker import stream as module
 
     class Growing:
         taken = retrieved = 0
@@ -193,8 +192,8 @@ def test_a_stream_that_grows_on_the_way_is_left(monkeypatch: pytest.MonkeyPatch)
             Growing.retrieved += 1
             return self.real.retrieve()
 
-    real = module.open_capture
-    monkeypatch.setattr(module, "open_capture", lambda opening: Growing(real(opening)))
+    real = stream.open_capture
+    monkeypatch.setattr(stream, "open_capture", lambda opening: Growing(real(opening)))
     with captured("demo", rate=30) as capture:
         until(lambda: "20000×432" in capture.health().reason, what="it is left")
         assert Growing.retrieved

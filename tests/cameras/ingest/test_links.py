@@ -15,7 +15,7 @@ from cameras.ingest import child, uplink
 from cameras.ingest.child import IngestChild
 from cameras.ingest.uplink import BACKLOG_BYTES, LinkLost, RedisLink, SocketLink, start
 from cameras.live import demand
-from cameras.live.frames import FrameError
+from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
 from cameras.live.variants import Wish
 from tests.redis import RedisServer
@@ -23,7 +23,7 @@ from tests.waiting import soon
 
 ECHO = (  # says one state, then waits for its end
     "import socket, sys\n"
-    "from cameras.live.frames import pack\n"
+    "from cameras.live.packets import pack\n"
     "link = socket.socket(fileno=int(sys.argv[1]))\n"
     "link.sendall(pack({'type': 'state', 'camera': 'c'}))\n"
     "link.recv(1)\n"

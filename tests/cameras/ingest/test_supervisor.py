@@ -26,7 +26,7 @@ from tests.waiting import soon
 
 HANGS_ONCE = (  # the first process's third picture never comes out of native code
     "import os, sys, time\n"
-    "from cameras.ingest import stream, worker\n"
+    "from cameras.ingest.worker import main, stream\n"
     "class Hung:\n"
     "    grabs = 0\n"
     "    def __init__(self, real): self.real = real\n"
@@ -41,7 +41,7 @@ HANGS_ONCE = (  # the first process's third picture never comes out of native co
     "if not os.path.exists(os.environ['HUNG']):\n"
     "    stream.open_capture = lambda opening: Hung(real(opening))\n"
     "stream.FROZEN_LIMIT = float(os.environ['LIMIT'])\n"
-    "worker.main(int(sys.argv[-1]))\n"
+    "main.main(int(sys.argv[-1]))\n"
 )
 
 
@@ -228,21 +228,21 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     """
     dies = (
         "import json, socket, struct, sys, os, signal\n"
-        "from cameras.ingest.own import terms\n"
+        "from cameras.ingest.custom_models import protocol\n"
         "link = socket.socket(fileno=int(sys.argv[-1]))\n"
-        "asked = terms.receive(link)\n"
-        "terms.exactly(link, asked['bytes'])\n"
-        "terms.send(link, {'width': 96, 'height': 64})\n"
-        "terms.exactly(link, 96 * 64 * 3)\n"
+        "asked = protocol.receive(link)\n"
+        "protocol.exactly(link, asked['bytes'])\n"
+        "protocol.send(link, {'width': 96, 'height': 64})\n"
+        "protocol.exactly(link, 96 * 64 * 3)\n"
         "os.kill(os.getpid(), signal.SIGSEGV)\n"
     )
     spoilt = (
         "-c",
         "import sys\n"
-        "from cameras.ingest import worker\n"
-        "from cameras.ingest.own import process, sight\n"
-        f"process.COMMAND, sight.AGAIN_S = ('-c', {dies!r}), 0.3\n"
-        "worker.main(int(sys.argv[-1]))\n",
+        "from cameras.ingest.custom_models import process\n"
+        "from cameras.ingest.worker import custom_detector, main\n"
+        f"process.COMMAND, custom_detector.AGAIN_S = ('-c', {dies!r}), 0.3\n"
+        "main.main(int(sys.argv[-1]))\n",
     )
     monkeypatch.setattr(worker_process, "COMMAND", spoilt)
     data = brought.finder()

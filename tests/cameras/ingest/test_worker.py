@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cameras.ingest.labels import DEFAULT_CLASSES
-from cameras.live.frames import jpeg_size
+from cameras.live.jpeg import jpeg_size
 from tests.cameras.ingest.hand import Hand, is_frame, is_live, worker
 from tests.servers import http_camera, plaza_jpegs, silent_server
 from tests.waiting import until
@@ -21,10 +21,10 @@ from tests.waiting import until
 STUCK = (  # an open that takes a minute, as native code can
     "-c",
     "import sys, time\n"
-    "from cameras.ingest import stream, worker\n"
+    "from cameras.ingest.worker import main, stream\n"
     "stream.open_capture = lambda opening: time.sleep(60)\n"
     "stream.OPEN_LIMIT = 0.5\n"
-    "worker.main(int(sys.argv[1]))\n",
+    "main.main(int(sys.argv[1]))\n",
 )
 
 

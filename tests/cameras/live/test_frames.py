@@ -7,7 +7,8 @@ import struct
 import pytest
 
 from cameras.live import jpeg as jpeg_module
-from cameras.live.frames import Detection, FrameError, jpeg_size
+from cameras.live.frames import Detection
+from cameras.live.jpeg import FrameError, jpeg_size
 from cameras.live.packets import PacketReader, pack
 from tests.sockets import jpeg
 

@@ -15,8 +15,9 @@ import pytest
 from websockets.asyncio.client import connect
 
 from cameras.models import Camera
-from project.audit import Action, view_log
+from project.audit import view_log
 from project.audit.askers import Asker
+from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.view_log import NotRecorded, ViewLog
 from tests.installation import Installation

@@ -193,7 +193,7 @@ def _export(house: Installation, query: str) -> list[dict[str, str]]:
 
 
 FILL = """
-from cameras.models import AuditEntry
+from project.audit.models import AuditEntry
 for who, count in (("exported", 1203), ("others", 7)):
     AuditEntry.objects.bulk_create(
         AuditEntry(who=who, action="watch", subject=f"=cmd {n}") for n in range(count)

@@ -31,7 +31,7 @@ print("ROWS" + json.dumps(found))
 """
 CHANGE_OF_THE_LOG = """
 from django.db import Error
-from cameras.models import AuditEntry
+from project.audit.models import AuditEntry
 from django.db import connection
 try:
     connection.cursor().execute("UPDATE audit_auditentry SET who = 'nobody'")

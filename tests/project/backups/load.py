@@ -29,7 +29,7 @@ for n in range({mb}):
 _TICKER = """
 import itertools
 from django.db import transaction
-from cameras.models import AuditEntry
+from project.audit.models import AuditEntry
 for n in itertools.count(1):
     with transaction.atomic():
         for half in "ab":
