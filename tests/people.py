@@ -12,6 +12,7 @@ import json
 from django.utils import timezone
 from cameras.models import *
 from chats.models import *
+from project.accounts.models import *
 from tests.cookies import cookie_of
 ours = Organization.objects.get(slug="demo-club")
 theirs, _ = Organization.objects.get_or_create(slug="{name}-theirs", defaults=dict(name="Theirs"))

@@ -16,15 +16,15 @@ from tests.endpoint import Model
 from tests.installation import Installation, installed
 
 _SETUP = """
-from cameras.models import *
 from chats.models import *
+from project.accounts.models import *
 club = Organization.objects.create(name="Club", slug="club")
 Membership.objects.create(user=User.objects.get(username="keeper"), organization=club, role="admin")
 Assistant.objects.create(organization=club, base_url="{url}", model="scripted", **{more})
 """
 _NEWCOMER = """
-from cameras.models import *
 from chats.models import *
+from project.accounts.models import *
 club = Organization.objects.create(name="{name}", slug="{name}")
 user = User.objects.create_user("{name}")
 Membership.objects.create(user=user, organization=club, role="viewer")

@@ -29,6 +29,7 @@ import json
 from django.contrib.auth.tokens import default_token_generator
 from django.urls import reverse
 from cameras.models import *
+from project.accounts.models import *
 from project.accounts.models.second_factor import new_secret
 from chats.models import *
 from tests.cookies import cookie_of
@@ -90,11 +91,11 @@ ADMIN = {
     "/admin/cameras/camera/": "Select camera to change",
     "/admin/cameras/camera/{camera}/change/": "Change camera",
     "/admin/cameras/camera/{camera}/delete/": "Delete",
-    "/admin/cameras/organization/": "Select organization to change",
-    "/admin/cameras/user/": "Select user to change",
-    "/admin/cameras/token/": "Select token to view",
+    "/admin/accounts/organization/": "Select organization to change",
+    "/admin/accounts/user/": "Select user to change",
+    "/admin/accounts/token/": "Select token to view",
     "/admin/cameras/streamkey/": "Select stream key to view",
-    "/admin/cameras/auditentry/": "Select audit entry to view",
+    "/admin/audit/auditentry/": "Select audit entry to view",
     "/admin/chats/chat/": "Select chat to view",
 }
 # Until what the page holds was laid out and painted, and an image that fails has said so.

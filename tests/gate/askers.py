@@ -28,6 +28,7 @@ from datetime import timedelta
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from cameras.models import *
+from project.accounts.models import *
 from cameras.models.passes import TICKET_LIFE
 from tests.cookies import cookie_of
 ours = Organization.objects.get(slug="demo-club")

@@ -27,6 +27,7 @@ _ROWS = """
 from datetime import timedelta
 from django.utils import timezone
 from cameras.models import *
+from project.accounts.models import *
 club = Organization.objects.create(name="Demo club", slug="demo-club")
 plaza = Camera.objects.create(organization=club, name="Plaza", kind="demo")
 later = timezone.now() + timedelta(hours=1)

@@ -43,7 +43,7 @@ TOKEN = "a" * 32
 _SCRIPT = """
 import json
 from django.contrib import admin
-from cameras.models import *
+from project.accounts.models import *
 from tests.cookies import cookie_of
 from tests.gate.logs import log_everything
 log_everything("x")

@@ -30,7 +30,7 @@ from tests.gate.logs import log_everything
 pytestmark = pytest.mark.django_db
 WORDS = ("digest", "sealed", "proof", "password", "token_key")  # in the names of secrets' columns
 # Where knox has a token's row called by its digest, which opens nothing.
-BY_DIGEST = re.compile(r"/admin/cameras/token/[0-9a-f]{128}/|value=.[0-9a-f]{128}.")
+BY_DIGEST = re.compile(r"/admin/accounts/token/[0-9a-f]{128}/|value=.[0-9a-f]{128}.")
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 
 

@@ -111,7 +111,7 @@ def test_person_may_hold_a_hundred_tokens_and_no_more(house: Installation, cast:
     assert answer.status_code == 403, "a token that may not read makes none"
     token = house.manage(
         "shell", "-v0", "-c",
-        "from cameras.models import *; u = User.objects.get(username='tokens-chatter')\n"
+        "from project.accounts.models import *; u = User.objects.get(username='tokens-chatter')\n"
         f"facts = dict(user=u, organization_id='{cast.ours}', scopes=['read'])\n"
         "[Token.objects.create(**facts, name='One of many') for _ in range(99)]\n"
         "print('T=' + Token.objects.create(**facts, name='The last')[1])",

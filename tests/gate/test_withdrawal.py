@@ -55,6 +55,7 @@ WAYS = {
 _MAKE = """
 import json
 from cameras.models import *
+from project.accounts.models import *
 from tests.cookies import cookie_of
 club = Organization.objects.get(slug="club")
 made = dict()
@@ -77,6 +78,7 @@ import json, time
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from cameras.models import *
+from project.accounts.models import *
 told = dict()
 for way, facts in json.loads('''{made}''').items():
     name, now = way.replace(" ", "-"), timezone.now()

@@ -52,6 +52,7 @@ def test_names_of_a_club_never_reach_the_model(club: Installation, model: Model)
     club.manage(
         "shell", "-v0", "-c",
         "from cameras.models import *\n"
+        "from project.accounts.models import *\n"
         "club = Organization.objects.get(slug='club')\n"
         f"Camera.objects.create(organization=club, name='{bait}', kind='push')\n"
         f"Organization.objects.filter(pk=club.pk).update(name='{bait}')\n"

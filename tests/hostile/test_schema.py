@@ -20,6 +20,7 @@ import json
 from django.utils import timezone
 from cameras.models import *
 from chats.models import *
+from project.accounts.models import *
 ours = Organization.objects.get(slug="demo-club")
 theirs = Organization.objects.get(slug="schema-theirs")
 admin = User.objects.get(username="schema-admin")

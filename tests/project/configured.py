@@ -14,9 +14,9 @@ from tests.prepared import is_setting
 
 
 def settings_of(folder: Path, monkeypatch: pytest.MonkeyPatch, **values: str) -> dict[str, Any]:
-    """What `settings.py` makes of an environment that holds just these values."""
+    """What the settings make of an environment that holds just these values."""
     for name in filter(is_setting, [*os.environ]):
         monkeypatch.delenv(name)
     for name, value in {"SIDELINE_DATA_DIR": str(folder), **values}.items():
         monkeypatch.setenv(name, value)
-    return runpy.run_path(str(ROOT / "project" / "settings.py"))
+    return runpy.run_path(str(ROOT / "project" / "settings" / "__init__.py"))

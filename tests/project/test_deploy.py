@@ -240,7 +240,7 @@ def test_unit_starts_a_command_that_exists_as_a_user_without_privileges(path: Pa
 
 
 def test_environment_sample_names_settings_that_are_read() -> None:
-    settings = (ROOT / "project" / "settings.py").read_text()
+    settings = (ROOT / "project" / "settings" / "__init__.py").read_text()
     lines = (DEPLOY / "sideline.env").read_text().splitlines()
     names = [found[1] for line in lines if (found := re.match(r"#?([A-Z_]+)=", line))]
     assert "SIDELINE_DATA_DIR" in names

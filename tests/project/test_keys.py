@@ -87,7 +87,7 @@ def test_what_no_key_opens_is_named_and_the_rest_is_done(
     camera.source = SOURCE
     camera.save()
     for options in ([], ["--check"]):
-        with pytest.raises(CommandError, match=r"camera “Gate”.*second factor “.*person”"):
+        with pytest.raises(CommandError, match=r"second factor “.*person”.*camera “Gate”"):
             call_command("resealsources", *options)
     assert Camera.objects.get(pk=camera.pk).source == SOURCE
 

@@ -23,7 +23,7 @@ PAGES = (
     "/organizations/demo-club", "/organizations/demo-club/assistant", "/account/password",
     "/account/tokens",
     "/api/docs/", "/admin/", "/admin/cameras/camera/", "/admin/cameras/camera/{camera}/change/",
-    "/admin/cameras/user/", "/admin/cameras/organization/add/", "/admin/cameras/auditentry/",
+    "/admin/accounts/user/", "/admin/accounts/organization/add/", "/admin/audit/auditentry/",
     "/admin/chats/assistant/", "/admin/chats/chat/usage/",
 )  # fmt: skip
 _REPORT = """

@@ -28,8 +28,8 @@ RATE = 50.0
 LIFE_S = 150.0  # of a stream; longer than any measurement
 PYTHON = sys.executable
 _ROWS = """
-from cameras.models import *
 from chats.models import *
+from project.accounts.models import *
 club = Organization.objects.create(name="Bench", slug="bench")
 keeper = User.objects.get(username="keeper")
 Membership.objects.create(user=keeper, organization=club, role="admin")

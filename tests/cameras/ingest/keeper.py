@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import configurations
+from cameras.ingest import configurations, state_writer
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.ingest.leases.embedded import EmbeddedLeases, Leases
 from cameras.ingest.supervisor import Supervisor
@@ -53,9 +53,10 @@ async def supervised(
     monkeypatch.setattr(configurations, "configurations", lambda: {"c": configuration()})
     monkeypatch.setattr(configurations, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
     for name in ("store_state", "store_still"):
-        monkeypatch.setattr(configurations, name, lambda *facts: None)
+        monkeypatch.setattr(state_writer, name, lambda *facts: None)
     for name, write in writes.items():
-        monkeypatch.setattr(configurations, name, write)
+        room = state_writer if name in ("store_state", "store_still") else configurations
+        monkeypatch.setattr(room, name, write)
     keeper, heard = Supervisor(leases or EmbeddedLeases()), Heard()
     task = asyncio.create_task(keeper.run(heard))
     try:

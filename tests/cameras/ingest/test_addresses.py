@@ -213,7 +213,7 @@ def test_a_source_runs_no_command(tmp_path: Path) -> None:
         "sys.addaudithook(note)\n"
         "for question in json.load(sys.stdin):\n"
         "    sys.stdin = io.StringIO(json.dumps(question))\n"
-        "    runpy.run_module('cameras.ingest.sources.probe', run_name='__main__')\n"
+        "    runpy.run_module('cameras.ingest.worker.probe', run_name='__main__')\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", hook], cwd=ROOT, check=True, timeout=100, capture_output=True,

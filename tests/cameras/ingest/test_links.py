@@ -65,7 +65,7 @@ async def test_ingest_that_cannot_start_is_started_later(
     monkeypatch.setattr(uplink.subprocess, "Popen", sometimes)
     monkeypatch.setattr(child, "RESTART_S", 0.05)
     monkeypatch.setattr(child, "COMMAND", ("-c", ECHO))
-    monkeypatch.setattr(child.groups, "publish", publish)
+    monkeypatch.setattr(child.channel_groups, "publish", publish)
     line = IngestChild()
     assert not await line.push("c", 1, b"jpeg"), "nobody is there to take it"
     owner = asyncio.create_task(line.run())

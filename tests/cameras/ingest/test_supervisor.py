@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import configurations, supervisor, worker_process
+from cameras.ingest import configurations, state_writer, supervisor, worker_process
 from cameras.ingest.custom_models.store import ModelStore
 from cameras.ingest.leases.embedded import EmbeddedLeases
 from cameras.ingest.state_writer import StateWriter
@@ -115,8 +115,8 @@ async def test_the_newest_state_and_still_wait_for_the_database(
     def still(camera_id: str, fence: int, timestamp: int, jpeg: bytes, mark: str) -> None:
         written.append((camera_id, timestamp))
 
-    monkeypatch.setattr(configurations, "store_state", state)
-    monkeypatch.setattr(configurations, "store_still", still)
+    monkeypatch.setattr(state_writer, "store_state", state)
+    monkeypatch.setattr(state_writer, "store_still", still)
     recorder = StateWriter(lambda camera_id, fence: None)
     task = asyncio.create_task(recorder.run())
     recorder.state({"camera": "a", "fence": 1, "n": 0})
@@ -141,7 +141,7 @@ async def test_a_fault_in_writing_ends_the_supervisor_loudly(
 
     monkeypatch.setattr(configurations, "configurations", lambda: {"c": configuration()})
     monkeypatch.setattr(configurations, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
-    monkeypatch.setattr(configurations, "store_state", broken)
+    monkeypatch.setattr(state_writer, "store_state", broken)
     async with asyncio.timeout(60):
         with pytest.raises(RuntimeError, match="a fault of ours"):
             await Supervisor(EmbeddedLeases()).run(Heard())
@@ -254,14 +254,14 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     }  # fmt: skip
     refused: list[tuple[str, str]] = []
 
-    def configurations() -> dict[str, Any]:
+    def configured() -> dict[str, Any]:
         return {"c": configuration() | {"detect": True, "model": None if refused else own}}
 
     def refuse(*facts: str) -> None:
         refused.append(facts)  # type: ignore[arg-type]
 
     async with supervised(monkeypatch, refuse_model=refuse) as (keeper, heard):
-        monkeypatch.setattr(configurations, "configurations", configurations)
+        monkeypatch.setattr(configurations, "configurations", configured)
         await soon(lambda: refused)
         mine = keeper.workers["c"]
         model, sentence = refused[0]

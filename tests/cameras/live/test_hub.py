@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from cameras.live import hub as hub_module
-from cameras.live import hub as viewers_module
 from cameras.live.formats import SeedViewer
 from cameras.live.frames import Status
 from cameras.live.hub import Hub
@@ -45,7 +44,7 @@ async def test_a_picture_that_was_shown_is_not_shown_again_after_a_silence(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker sends it again for whoever came elsewhere."""
-    monkeypatch.setattr(hub, "SILENCE_S", 0.0)
+    monkeypatch.setattr(hub_module, "SILENCE_S", 0.0)
     viewer = look(hub)
     await camera.say(picture(5))
     assert (await viewer.next_frame()).timestamp == 5
@@ -57,7 +56,7 @@ async def test_frames_by_a_slower_clock_are_shown_after_a_moment_though_states_g
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another host reads the camera now, or the clock was set back."""
-    monkeypatch.setattr(hub, "SILENCE_S", 0.2)
+    monkeypatch.setattr(hub_module, "SILENCE_S", 0.2)
     viewer = look(hub)
     await camera.say(picture(60_000))
     assert (await viewer.next_frame()).timestamp == 60_000
@@ -100,7 +99,7 @@ async def test_status_is_told_when_it_is_news(hub: Hub, camera: Camera) -> None:
 async def test_silence_is_said_once(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "SILENCE_S", 0.2)
+    monkeypatch.setattr(hub_module, "SILENCE_S", 0.2)
     viewer = look(hub)
     await camera.say(picture(1), Status("live", 1))
     told: list[Status] = []
@@ -116,7 +115,7 @@ async def test_silence_is_said_once(
 async def test_silence_of_a_camera_that_is_off_is_no_news(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "SILENCE_S", 0.05)
+    monkeypatch.setattr(hub_module, "SILENCE_S", 0.05)
     viewer = look(hub, known=Status("ended", 1, "This camera is switched off."))
     assert viewer.take_status() is not None
     feed = next(iter(hub._feeds.values()))
@@ -128,7 +127,7 @@ async def test_silence_of_a_camera_that_is_off_is_no_news(
 async def test_lost_source_is_opened_again(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "RETRY_S", 0.01)
+    monkeypatch.setattr(hub_module, "RETRY_S", 0.01)
     viewer = look(hub)
     await camera.say(ConnectionError("Redis is away"))
     camera.items.put_nowait(picture(3))
@@ -164,7 +163,7 @@ async def test_viewer_is_sent_no_more_frames_than_it_asked_for(
 ) -> None:
     viewer = look(hub, Variant(0, 5))
     taken, at = 0, 0
-    monkeypatch.setattr(viewers_module.time, "monotonic", lambda: 100 + at / 1000)
+    monkeypatch.setattr(hub_module.time, "monotonic", lambda: 100 + at / 1000)
     for at in range(0, 4000, 100):
         await camera.say(picture(1 + at))
         taken += viewer.take_frame() is not None

@@ -91,7 +91,7 @@ def test_titles_are_found_in_no_way_that_leaves_no_trace(
     for name in ("history", "delete"):
         assert staff.get(reverse(f"admin:chats_chat_{name}", args=[chat.pk])).status_code == 403
     for model, pk in (("user", viewer.pk), ("organization", club.pk)):
-        asked = staff.get(reverse(f"admin:cameras_{model}_delete", args=[pk])).content.decode()
+        asked = staff.get(reverse(f"admin:accounts_{model}_delete", args=[pk])).content.decode()
         assert "Chats: 1" in asked
         assert "Set pieces" not in asked
 

@@ -74,7 +74,7 @@ def test_the_organization_of_a_new_chat_is_asked_for_where_none_is_in_front(
     browser: Browser, club: Installation, model: Model
 ) -> None:
     script = (
-        "from cameras.models import *\n"
+        "from project.accounts.models import *\n"
         "from tests.cookies import cookie_of\n"
         "user = User.objects.create_user('two-clubs')\n"
         "annex = Organization.objects.create(name='Annex', slug='annex')\n"

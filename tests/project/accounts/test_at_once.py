@@ -20,7 +20,7 @@ LIMIT, AT_ONCE = 8, 24
 PASSWORD = "offside-trap-4-4-2"
 NAMES = ["api-stranger", "api-device", "page-stranger", "page-device"]
 MAKE = f"""
-from cameras.models import *
+from project.accounts.models import *
 ours = Organization.objects.create(name="Club", slug="club")
 for name in {NAMES}:
     coach = User.objects.create_user(name, password="{PASSWORD}")

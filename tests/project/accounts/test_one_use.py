@@ -30,6 +30,7 @@ PASSWORD = "offside-trap-4-4-2"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 MAKE = f"""
 from cameras.models import *
+from project.accounts.models import *
 ours = Organization.objects.create(name="Once", slug="once")
 host = User.objects.create_user("once-host")
 Membership.objects.create(user=host, organization=ours, role="admin")
@@ -90,6 +91,7 @@ SECOND = """
 from concurrent.futures import ThreadPoolExecutor
 from django.db import connection, connections, transaction
 from cameras.models import *
+from project.accounts.models import *
 from tests.waiting import until
 
 def second(deed):

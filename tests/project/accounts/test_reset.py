@@ -19,7 +19,7 @@ from tests.waiting import until
 
 PUBLIC = "http://cameras.example.org/club"
 MAKE = """
-from cameras.models import *
+from project.accounts.models import *
 for name in ("ann", "bob", "eve"):
     User.objects.create_user(name, name + "@example.org", password="wing-back-9")
 SecondFactor.turn_on(User.objects.get(username="bob"), "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", 0)

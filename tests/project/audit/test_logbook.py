@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from cameras.models import Camera
+from project import database_threads
 from project.audit import view_log
 from project.audit.askers import Asker
 from project.audit.log import Action
@@ -48,7 +49,7 @@ class Tables:
 def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     made = Tables()
     monkeypatch.setattr(view_log, "record", made.record)
-    monkeypatch.setattr(view_log, "close_old_connections", lambda: None)
+    monkeypatch.setattr(database_threads, "close_old_connections", lambda: None)
     monkeypatch.setattr(view_log, "RETRY_S", 0.05)
     return made
 

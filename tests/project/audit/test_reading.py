@@ -185,7 +185,7 @@ def _export(house: Installation, query: str) -> list[dict[str, str]]:
     with httpx.Client(base_url=house.url, timeout=30) as client:
         signed = submit(client, client.get("/signin"), KEEPER)
         assert signed.status_code == 302
-        answer = client.get(f"/admin/cameras/auditentry/export.csv{query}")
+        answer = client.get(f"/admin/audit/auditentry/export.csv{query}")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert "attachment" in answer.headers["Content-Disposition"]

@@ -132,7 +132,7 @@ class Ends:
     def join(self, *_: Any, **__: Any) -> Ends:
         return self
 
-    def post(self, *_: Any) -> None: ...
+    def watch(self, *_: Any) -> None: ...
 
     def forget(self, _: object) -> None:
         self.ended.append("watch")

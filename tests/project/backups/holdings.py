@@ -42,6 +42,8 @@ except Error as error:
 _QUIET = """
 from django.utils import timezone
 from cameras.models import *
+from project.accounts.models import *
+from project.audit.models import *
 from chats.models import *
 club, keeper = Organization.objects.get(), User.objects.get()
 gate = Camera(organization=club, name="Gate", kind="rtsp")

@@ -21,6 +21,8 @@ BULK_MB = 16  # so that copying takes a while
 _BULK = """
 import os
 from cameras.models import *
+from project.accounts.models import *
+from project.audit.models import *
 weights = Weights.objects.create(organization=Organization.objects.get(), name="Own", size=1)
 for n in range({mb}):
     WeightsPart.objects.create(weights=weights, number=n, data=os.urandom(1 << 20))
