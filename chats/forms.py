@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from chats.models import Assistant
-from chats.providers.dialing import check_base_url, place
+from chats.providers.transport import check_base_url, place
 
 STORED = "A key is stored. Leave this empty to keep it."
 MOVED = "The stored key is for another address. Enter this address’s key, or remove the stored one."

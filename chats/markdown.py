@@ -2,7 +2,7 @@
 
 Both read the same grammar with the same bounds: CommonMark, tables and strikethrough; HTML is text,
 no picture is ever loaded, and what is not a permitted link stays as it was written. What comes out
-passes nh3, which knows nothing of Markdown and lets through only what allowlist.py lists.
+passes nh3, which knows nothing of Markdown and lets through only what is listed here.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
+import nh3
 from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import escape as escaping
 
-from chats.allowlist import REL, clean, permitted
-
 if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
+
 
 MOST = 64 * 1024  # UTF-16 units, which is what the page counts; longer texts are shown as they are
 NESTING = 20  # levels of blocks and of inline markup, each
@@ -38,6 +38,39 @@ _BLOCKS = {"paragraph": "p", "blockquote": "blockquote", "list_item": "li"} | {
 _HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6", "h6": "h6"}
 _INLINES = {"em": "em", "strong": "strong", "s": "s"}
 _LISTS = {"bullet_list": "ul", "ordered_list": "ol"}
+REL = "noopener noreferrer nofollow"
+_PERMITTED = re.compile(r"(?:https?://|mailto:|/(?![/\\]))[!-\[\]-~]*", re.IGNORECASE)
+
+_cleaner = nh3.Cleaner(
+    tags={"a", "blockquote", "br", "button", "code", "div", "em", "figcaption", "figure", "hr"}
+    | {"h3", "h4", "h5", "h6", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
+    | {"table", "thead", "tbody", "tr", "th", "td"},
+    clean_content_tags={"script", "style"},
+    attributes={"a": {"href"}, "button": {"data-copy-code"}, "ol": {"start"}},
+    tag_attribute_values={"a": {"target": {"_blank"}}, "button": {"type": {"button"}}},
+    allowed_classes={
+        "div": {"table"},
+        "figure": {"code"},
+        "ol": {"tight"},
+        "ul": {"tight"},
+        "th": {"align-left", "align-center", "align-right"},
+        "td": {"align-left", "align-center", "align-right"},
+    },
+    url_schemes={"http", "https", "mailto"},
+    link_rel=REL,
+)
+
+
+def clean(html: str) -> str:
+    """The HTML without what is not listed here."""
+    return _cleaner.clean(html)
+
+
+def permitted(href: str) -> bool:
+    """Whether a link, normalised by the parser, leads to the web, mail or a page of this site."""
+    if _PERMITTED.fullmatch(href) is None:
+        return False
+    return href in _cleaner.clean(f'<a href="{escape(href)}">').replace("&amp;", "&")
 
 
 def _escape(state: StateInline, silent: bool) -> bool:

@@ -1,4 +1,4 @@
-"""This process's desk and its models: made on first use, on the serving loop."""
+"""The runner and the providers of this process: made on first use, on the serving loop."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from chats.asking import Asked
-from chats.assistant import conversation_for
-from chats.desk import Desk
+from chats.conversation import conversation_for
+from chats.generations.runner import Runner
+from chats.generations.threads import in_rows
 from chats.models import Assistant, Message
+from chats.prompts import Asked
 from chats.providers.base import Conversation, Provider, Refused, Rejected
 from chats.providers.embedded import Embedded
-from chats.providers.openai_compatible import OpenAICompatible
-from chats.rows import in_rows
+from chats.providers.openai import OpenAICompatible
 from project.encryption import SealBroken
 
 KEY_LOST = (
@@ -21,18 +21,18 @@ KEY_LOST = (
     "An administrator can enter it again in the assistant’s settings."
 )
 
-_desk: Desk | None = None
+_runner: Runner | None = None
 _embedded: Embedded | None = None
 
 
-def desk() -> Desk:
-    """The one desk."""
-    global _desk
-    if _desk is None:
-        opening = Desk()
+def runner() -> Runner:
+    """The runner of this process."""
+    global _runner
+    if _runner is None:
+        opening = Runner()
         opening.open()
-        _desk = opening
-    return _desk
+        _runner = opening
+    return _runner
 
 
 def embedded() -> Embedded:
@@ -76,14 +76,14 @@ def _read(asked: Asked) -> tuple[Assistant, Conversation]:
     return assistant, conversation_for(assistant, message, asked.beginning)
 
 
-async def open_desk() -> None:
+async def start_runner() -> None:
     """From now on look after answers that others left."""
-    desk()
+    runner()
 
 
 async def close() -> None:
     """Answers that are being made are interrupted with their text stored; the model ends."""
-    if _desk is not None:
-        await _desk.close()
+    if _runner is not None:
+        await _runner.close()
     if _embedded is not None:
         await _embedded.close()

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from chats.models import Assistant, Chat, GenerationEvent
 from chats.models.chats import UNDO, ChatQuerySet
+from chats.models.generations import erase
 
 BATCH = 100  # chats in a transaction
 LOGS = timedelta(days=1)  # an answer's words are in its message; the log is for who comes back
@@ -34,5 +35,5 @@ def _erase(due: ChatQuerySet) -> int:
     """A few at a time: answers are stored meanwhile, which SQLite does one after the other."""
     count = 0
     while some := list(due.order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        count += Chat.objects.filter(pk__in=some).erase()
+        count += erase(Chat.objects.filter(pk__in=some))
     return count

@@ -1,4 +1,4 @@
-"""What the assistant used, day by day: read from the allowances, and drawn as bars."""
+"""What the assistant used, day by day: read from the quotas, and drawn as bars."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
 
-from chats.models import Allowance, Assistant
+from chats.models import Assistant, Quota
 from project.accounts.models import Organization
 
 DAYS = 30
@@ -141,11 +141,11 @@ def short(number: float) -> str:
 
 def usage_of(organizations: Iterable[Organization], days: int = DAYS) -> dict[uuid.UUID, Usage]:
     """The last days of each, up to its own today. Two queries, however many they are."""
-    today = {one.pk: Allowance.today(one) for one in organizations}
+    today = {one.pk: Quota.today(one) for one in organizations}
     since = min(today.values(), default=date.max) - timedelta(days=days - 1)
-    rows: dict[tuple[uuid.UUID, date], Allowance] = {
+    rows: dict[tuple[uuid.UUID, date], Quota] = {
         (row.organization_id, row.day): row
-        for row in Allowance.objects.filter(organization__in=today, user=None, day__gte=since)
+        for row in Quota.objects.filter(organization__in=today, user=None, day__gte=since)
     }
     limits = {
         assistant.organization_id: assistant
@@ -163,6 +163,6 @@ def usage_of(organizations: Iterable[Organization], days: int = DAYS) -> dict[uu
     return found
 
 
-def _day(rows: dict[tuple[uuid.UUID, date], Allowance], pk: uuid.UUID, day: date) -> Day:
+def _day(rows: dict[tuple[uuid.UUID, date], Quota], pk: uuid.UUID, day: date) -> Day:
     row = rows.get((pk, day))
     return Day(day, row.tokens_in, row.tokens_out, row.answers) if row else Day(day)

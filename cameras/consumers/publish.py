@@ -23,7 +23,7 @@ BURST_S = 5.0  # what the network held back may come at once
 MIB = 1024 * 1024
 
 
-class Allowance:
+class RateLimit:
     """How much a publisher may send: `RATE`, and what it saved up in `BURST_S`."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Publisher:
 
     def __init__(self, wire: Wire | None = None) -> None:
         self._wire = wire
-        self._allowance = Allowance()
+        self._rate_limit = RateLimit()
         self._message: bytes | None = None
         self._news = asyncio.Event()
         self._answer: dict[str, Any] | None = None
@@ -58,11 +58,11 @@ class Publisher:
         self._dropped += self._message is not None
         self._message = message
         self._news.set()
-        return self._allowance.spend(1 + len(message) / MIB)
+        return self._rate_limit.spend(1 + len(message) / MIB)
 
     def blame(self) -> bool:
         """What it sent is nonsense, which counts twice. False where it sends too much."""
-        return self._allowance.spend(1)
+        return self._rate_limit.spend(1)
 
     async def next(self) -> bytes:
         """The newest message, once."""

@@ -1,5 +1,5 @@
 """The installation's own view of chats: read with a trace, erased whole, never changed."""
 
-from chats.admin import assistants, conversations, people
+from chats.admin import assistants, chats, users
 
-__all__ = ["assistants", "conversations", "people"]
+__all__ = ["assistants", "chats", "users"]

@@ -14,11 +14,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from chats.admin.soundings import Soundings
+from chats.admin.selftest import Soundings
 from chats.forms import AssistantForm
+from chats.model_check import check_model
 from chats.models import Assistant
 from chats.usage import usage_of
-from chats.views.assistant import tried
 from project.accounts.models import Organization
 from project.audit.log import Action
 from project.audit.model_admin import Noted
@@ -67,7 +67,7 @@ class AssistantAdmin(Noted[Assistant]):
 
     async def test_view(self, request: HttpRequest) -> JsonResponse:
         """See `chats.views.assistant.test`; `?of=` names the stored settings, if there are any."""
-        return JsonResponse(await tried(await sync_to_async(self._filled)(request)))
+        return JsonResponse(await check_model(await sync_to_async(self._filled)(request)))
 
     def _filled(self, request: HttpRequest) -> AssistantForm:
         stored = request.GET.get("of", "")

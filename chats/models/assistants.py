@@ -21,7 +21,7 @@ SYSTEM_PROMPT = (
 
 def validate_base_url(value: str) -> None:
     """As the provider would take it."""
-    from chats.providers.dialing import check_base_url
+    from chats.providers.transport import check_base_url
 
     try:
         check_base_url(value, settings.MODEL_SERVERS)
@@ -97,5 +97,5 @@ class Assistant(models.Model):
             raise ValidationError({"model": "Name the model that the endpoint is to use."})
 
     def budgets(self) -> dict[str, Any]:
-        """Limits of a day, for `Allowance.reserve`."""
+        """Limits of a day, for `Quota.reserve`."""
         return {"together": self.daily_tokens, "each": self.daily_tokens_each}

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 
+from chats.models.messages import Message
 from project.accounts.access import Actor
 from project.accounts.models import Organization
-
-if TYPE_CHECKING:
-    from chats.models.messages import Message
 
 TITLE_MOST = 60
 UNDO = timedelta(minutes=5)  # a deleted chat can be brought back for so long
@@ -44,8 +41,6 @@ class ChatQuerySet(models.QuerySet["Chat"]):
 
     def matching(self, words: str) -> ChatQuerySet:
         """Those whose title or whose messages hold each of the words; as text, never a pattern."""
-        from chats.models.messages import Message
-
         found = self
         for word in words[:200].replace("\0", " ").split()[:8]:
             said = Message.objects.filter(chat=models.OuterRef("pk"), content__icontains=word)
@@ -55,30 +50,6 @@ class ChatQuerySet(models.QuerySet["Chat"]):
     def in_order(self) -> ChatQuerySet:
         """Pinned ones first, then by the last word said."""
         return self.order_by(models.F("pinned_at").desc(nulls_last=True), "-touched_at", "pk")
-
-    def erase(self) -> int:
-        """Remove them with every word in them, for ever; how many they were.
-
-        What was used stays counted by day, without a word of what was said.
-        """
-        with transaction.atomic():  # locks in the order of prompts: chats, generations, allowances
-            ids = list(self.order_by("pk").select_for_update().values_list("pk", flat=True))
-            _let_go(ids)
-            Chat.objects.filter(pk__in=ids).delete()
-        return len(ids)
-
-
-def _let_go(chat_ids: list[uuid.UUID]) -> None:
-    """Take what is being answered from its process, and count what it has cost so far.
-
-    The process that writes events holds their generation's row; from here on it writes no more.
-    """
-    from chats.models.endings import interrupted, settle
-    from chats.models.generations import Generation
-
-    running = Generation.objects.running().filter(chat__in=chat_ids).order_by("pk")
-    for generation in running.select_for_update():
-        settle(generation, interrupted(generation.text()))
 
 
 class Chat(models.Model):

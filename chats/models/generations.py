@@ -1,23 +1,27 @@
-"""An answer in the making: which process makes it, and the log of what was shown of it."""
+"""A run of a model: the process that makes it, the log of its events, and how it ends."""
 
 from __future__ import annotations
 
 import json
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.utils import timezone
 
-from chats import streams
-from chats.models.chats import Chat
+from chats.models.chats import Chat, ChatQuerySet
 from chats.models.messages import Message, Status
+from chats.models.quotas import Quota, tokens_about
+from chats.sse import encoding
 from project.accounts.models import Organization
 
 Event = dict[str, Any]
+
+INTERRUPTED = "The server was stopped before the answer was finished. What had arrived is kept."
 
 # Numbers that a killed process had shown and not stored are never given to other events: what is
 # added to its log begins so far behind the last that is there.
@@ -53,7 +57,7 @@ class Generation(models.Model):
     process = models.CharField(max_length=200)
     heartbeat_at = models.DateTimeField(default=timezone.now)
     stop_requested_at = models.DateTimeField(null=True)
-    day = models.DateField()  # whose allowance it was reserved from
+    day = models.DateField()  # whose quota it was reserved from
     reserved = models.PositiveIntegerField(default=0)
     # For providers that do not count, and answers that do not come to their end: tokens of what was
     # asked, and of the words that the answer began with.
@@ -146,8 +150,78 @@ class GenerationEvent(models.Model):
 
 
 def _retold(message: Message) -> list[Event]:
-    told = [streams.start(message.pk, message.parent_id, message.model)]
-    told += [streams.chunk(piece) for piece in streams.pieces(message.content)]
-    return told + streams.ending(
+    told = [encoding.start(message.pk, message.parent_id, message.model)]
+    told += [encoding.chunk(piece) for piece in encoding.pieces(message.content)]
+    return told + encoding.ending(
         message.status, message.error_code, message.error_message, retryable=message.retryable
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How and at what cost. Tokens are None where the provider did not count; times are ms."""
+
+    status: Status
+    text: str = ""
+    code: str = ""
+    sentence: str = ""
+    retryable: bool = False
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    first_token_ms: int | None = None
+    duration_ms: int | None = None
+    cut_off: bool = False
+
+    def events(self) -> list[dict[str, Any]]:
+        """What readers are told last."""
+        return encoding.ending(self.status, self.code, self.sentence, retryable=self.retryable)
+
+    def lines(self) -> list[str]:
+        """The same as JSON."""
+        return [encoding.event_json(event) for event in self.events()]
+
+
+def interrupted(text: str) -> Ending:
+    return Ending(
+        Status.INTERRUPTED, text, code="interrupted", sentence=INTERRUPTED, retryable=True
+    )
+
+
+def settle(generation: Generation, ending: Ending) -> None:
+    """Make the rows final: message, generation, quota. Inside a transaction."""
+    tokens_in, tokens_out, estimated = ending.tokens_in, ending.tokens_out, False
+    if ending.status == Status.FAILED and not ending.text:
+        tokens_in = tokens_out = 0  # refused, or not even reached: it cost nothing
+    elif tokens_in is None or tokens_out is None:
+        estimated = True
+        tokens_in = generation.tokens_asked
+        tokens_out = max(0, tokens_about(ending.text) - generation.tokens_begun)
+    Message.objects.filter(pk=generation.message_id).update(
+        content=ending.text, status=ending.status, error_code=ending.code,
+        error_message=ending.sentence[:500], retryable=ending.retryable,
+        tokens_in=tokens_in, tokens_out=tokens_out, tokens_estimated=estimated,
+        first_token_ms=ending.first_token_ms, duration_ms=ending.duration_ms,
+        cut_off=ending.cut_off,
+    )  # fmt: skip
+    Generation.objects.filter(pk=generation.pk).update(
+        status=ending.status, finished_at=timezone.now()
+    )
+    Quota.settle(
+        generation.organization_id, generation.user_id, generation.day,
+        reserved=generation.reserved, tokens_in=tokens_in, tokens_out=tokens_out,
+    )  # fmt: skip
+
+
+def erase(chats: ChatQuerySet) -> int:
+    """Delete chats and all their messages for good; how many chats.
+
+    Used tokens stay counted by day. A process that is answering loses its generation: it holds the
+    row while it writes events, and writes no more afterwards.
+    """
+    with transaction.atomic():  # locks in the order that prompts use: chats, generations, quotas
+        ids = list(chats.order_by("pk").select_for_update().values_list("pk", flat=True))
+        running = Generation.objects.running().filter(chat__in=ids).order_by("pk")
+        for generation in running.select_for_update():
+            settle(generation, interrupted(generation.text()))
+        Chat.objects.filter(pk__in=ids).delete()
+    return len(ids)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 
-from chats.models.chats import Chat
-
 if TYPE_CHECKING:
     from chats.models.generations import Generation
 
@@ -34,7 +32,7 @@ class Message(models.Model):
     """A prompt, or an answer with what it cost. `content` of a running answer is in its log."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="messages")
+    chat = models.ForeignKey("chats.Chat", on_delete=models.CASCADE, related_name="messages")
     parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="replies")
     role = models.CharField(max_length=10, choices=Role.choices)
     content = models.TextField(blank=True)

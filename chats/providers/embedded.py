@@ -1,22 +1,33 @@
-"""The language model that comes with the house: SmolLM2 in llama.cpp, in a process of its own."""
+"""The built-in model: SmolLM2 in llama.cpp, in a process of its own that starts on demand."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import secrets
+import select
+import subprocess
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from pathlib import Path
 
+from cameras.ingest.isolation import bare_environment
 from chats.providers.base import Busy, Conversation, Finish, ProviderError, Unreachable
-from chats.providers.child import COMMAND, Child
-from chats.providers.llama import NAME
-from chats.providers.openai_compatible import OpenAICompatible
+from chats.providers.embedded_server import NAME
+from chats.providers.openai import OpenAICompatible
 
 log = logging.getLogger(__name__)
+
+COMMAND = ("-m", "chats.providers.embedded_server")
+READY_S = 30.0
+END_S = 1.5
+_ROOT = Path(__file__).resolve().parents[2]
 
 WHO = "The built-in model"
 MOST = 32  # answers that run or wait for one of the four slots; more are told to come later
@@ -29,6 +40,64 @@ IDLE_S = 600.0  # without a question, after which the child ends: it holds 380 M
 _EXTRA = {"return_progress": True}
 
 
+class ServerProcess:
+    """A llama.cpp server that answers on `port` of 127.0.0.1 to whoever knows `key`."""
+
+    def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
+        """Start it, without waiting. Raises `OSError`."""
+        self.key = secrets.token_urlsafe(32)
+        self.port = 0
+        self._process = subprocess.Popen(  # nosec B603  # a list of our own words
+            [sys.executable, *command],
+            cwd=_ROOT,
+            env=bare_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for the parent, which ends this one
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
+    def await_port(self) -> None:
+        """Hand over the key and wait for the port. Raises `ProviderError`; it has ended then."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        line = b""
+        deadline = time.monotonic() + READY_S
+        try:
+            stdin.write(self.key.encode() + b"\n")
+            stdin.flush()
+            if select.select([stdout], [], [], deadline - time.monotonic())[0]:
+                line = stdout.readline(200)
+            self.port = int(json.loads(line)["port"])
+        except (OSError, ValueError, KeyError, TypeError):
+            self.end()
+            raise ProviderError(
+                "The built-in model could not be started. The server's log says why."
+            ) from None
+
+    def end(self) -> None:
+        """End it: at once as a rule, by force where that is not enough."""
+        self._process.terminate()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
 class Embedded:
     """A `Provider` that owns its model's process: started by the first question, again if it dies.
 
@@ -39,7 +108,7 @@ class Embedded:
 
     def __init__(self, *, idle_s: float = IDLE_S, command: tuple[str, ...] = COMMAND) -> None:
         self._idle_s, self._command = idle_s, command
-        self._child: Child | None = None
+        self._child: ServerProcess | None = None
         self._endpoint: OpenAICompatible | None = None
         self._using = 0
         self._idle: asyncio.TimerHandle | None = None
@@ -91,7 +160,7 @@ class Embedded:
         self._starter.shutdown(wait=False)
         self._stop()
 
-    async def _enter(self) -> tuple[OpenAICompatible, Child]:
+    async def _enter(self) -> tuple[OpenAICompatible, ServerProcess]:
         if self._using >= MOST:
             raise Busy(f"{WHO} is busy with other chats. Try again in a moment.", retry_after=10.0)
         self._using += 1
@@ -109,7 +178,7 @@ class Embedded:
         return endpoint, child
 
     @staticmethod
-    async def _died(child: Child) -> bool:
+    async def _died(child: ServerProcess) -> bool:
         """Whether it is dead, or dies in a moment: its connections break first."""
         until = time.monotonic() + DYING_S
         while child.alive and time.monotonic() < until:
@@ -126,7 +195,7 @@ class Embedded:
         if not self._ended:
             self._starter.submit(lambda: None if self._using else self._stop())
 
-    def _ensure(self) -> tuple[Child, OpenAICompatible]:
+    def _ensure(self) -> tuple[ServerProcess, OpenAICompatible]:
         """The child that runs, or a new one. In the starter's thread. Raises `ProviderError`."""
         child, endpoint = self._child, self._endpoint
         if child is not None and endpoint is not None and child.alive:
@@ -143,7 +212,7 @@ class Embedded:
             if self._ended:
                 raise Unreachable(f"{WHO} has been shut down.")
             try:
-                child = self._child = Child(self._command)
+                child = self._child = ServerProcess(self._command)
             except OSError as error:
                 raise ProviderError(f"{WHO} could not be started: {error.strerror}.") from None
         child.await_port()

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from chats.models import Chat, Role
 from chats.models.chats import TITLE_MOST
+from chats.models.generations import erase
 from chats.views.listing import listing
-from chats.views.seen import Seen, conversation
+from chats.views.message import Seen, conversation
 from project.accounts.access import actor_of
 from project.accounts.views.shell import Shell
 
@@ -68,7 +69,7 @@ def chat(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def delete_all(request: HttpRequest) -> HttpResponse:
     """Erase all of one's chats, archived and deleted ones too, in every organization."""
     actor = actor_of(request)
-    count = Chat.objects.filter(owner=actor.user).erase() if actor.user else 0
+    count = erase(Chat.objects.filter(owner=actor.user)) if actor.user else 0
     were = "1 chat is" if count == 1 else f"{count:,} chats are"
     messages.success(request, f"{were} deleted, with every word in them.")
     return redirect("chats")

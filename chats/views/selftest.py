@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from chats import probe
+from chats.selftest import probe
 from project.accounts.authentication import methods
 
 

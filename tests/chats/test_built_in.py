@@ -12,6 +12,7 @@ from tests.chats.talking import Talker, joined
 from tests.installation import installed
 from tests.waiting import until
 
+SERVER = "chats.providers.embedded_server"
 HELLO = "Say hello in one short sentence."
 _SHORT = """
 from chats.models import Assistant
@@ -24,7 +25,7 @@ def test_new_installation_answers_and_ends_with_its_model(folder: Path) -> None:
     """Few tokens are asked for: beside other tests its model, of low priority, is slow."""
     with installed(folder) as house:
         house.serve()
-        assert not house.children("llama"), "nothing runs before the first question"
+        assert not house.children(SERVER), "nothing runs before the first question"
         with Talker(house) as talker:
             chat = talker.chat()
             with talker.sending(chat, STORY) as stream:
@@ -32,7 +33,7 @@ def test_new_installation_answers_and_ends_with_its_model(folder: Path) -> None:
                 next(iter(stream))
                 talker.stop(chat, message)
                 assert list(stream)[-1].body["status"] == "stopped"
-            model = house.children("llama")[0]
+            model = house.children(SERVER)[0]
             assert model.nice() > 0, "cameras go first"
 
             house.manage("shell", "-v0", "-c", _SHORT)
@@ -62,7 +63,7 @@ def test_built_in_model_stops_and_ends_at_once(folder: Path) -> None:
             with talker.sending(chat, STORY) as stream:
                 message = stream.start()
                 next(iter(stream))
-                model = house.children("llama")[0]
+                model = house.children(SERVER)[0]
                 asked = time.monotonic()
                 talker.stop(chat, message)
                 list(stream)

@@ -171,8 +171,8 @@ Chat.objects.filter(pk="{chat}").update({field}=late)
 call_command("prune")
 """
 _ERASE = """
-from chats.models import Chat
-Chat.objects.filter(pk="{chat}").erase()
+from chats.models.generations import Chat, erase
+erase(Chat.objects.filter(pk="{chat}"))
 """
 _LEFT = """
 from chats.models import *

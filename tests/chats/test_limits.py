@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chats.readers import Reader
+from chats.sse.subscribers import Subscriber
 from tests.chats.talking import Talker, joined, server_of, talking
 from tests.endpoint import Model, Script
 from tests.installation import Installation
@@ -121,7 +121,7 @@ def test_database_that_is_away_costs_no_word(
     assert keeper.last(chat)["content"] == text
 
 
-class Tap(Reader):
+class Tap(Subscriber):
     """A reader whose connection is a number."""
 
     left = 0

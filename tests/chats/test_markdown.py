@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chats import allowlist
+from chats import markdown
 from chats.markdown import MOST, render
 
 CORPUS = json.loads(Path(__file__).with_name("markdown_corpus.json").read_text())
@@ -59,7 +59,7 @@ class Recording:
     """Cleans, and remembers what."""
 
     def __init__(self) -> None:
-        self.cleaner = allowlist._cleaner
+        self.cleaner = markdown._cleaner
         self.pairs: list[tuple[str, str]] = []
 
     def clean(self, html: str) -> str:
@@ -71,7 +71,7 @@ class Recording:
 
 def test_cleaner_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     recording = Recording()
-    monkeypatch.setattr(allowlist, "_cleaner", recording)
+    monkeypatch.setattr(markdown, "_cleaner", recording)
     for sample in CORPUS:
         render(sample["text"])
     assert len(recording.pairs) > 50

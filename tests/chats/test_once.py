@@ -88,7 +88,7 @@ def test_two_chats_are_answered_at_once(keeper: Talker, model: Model) -> None:
 _SPENT = """
 from chats.models import *
 print([(a.reserved, a.tokens_in, a.tokens_out, a.answers) for a in
-       Allowance.objects.filter(organization__slug="{name}")])
+       Quota.objects.filter(organization__slug="{name}")])
 """
 
 

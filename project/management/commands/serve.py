@@ -81,7 +81,7 @@ class Command(BaseCommand):
         if child is not None:
             process.connect(child)
             reactor.callWhenRunning(_own, child.run)
-        reactor.callWhenRunning(_own, chats.open_desk)
+        reactor.callWhenRunning(_own, chats.start_runner)
         reactor.callWhenRunning(_own, housekeeping.run)
         reactor.callWhenRunning(_own, process.open_logbook)
         reactor.addSystemEventTrigger("before", "shutdown", _end_views)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from django.core.management import call_command
 django.setup()
 
 from chats import process  # noqa: E402
-from chats.asking import Asked  # noqa: E402
+from chats.prompts import Asked  # noqa: E402
 from chats.providers.base import Conversation, Finish, Provider, Usage  # noqa: E402
 from tests.bench.answers.metronome import Metronome  # noqa: E402
 

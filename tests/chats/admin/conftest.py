@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from chats.models import Assistant, Chat, Generation, GenerationEvent, Message, Role
-from chats.streams import chunk_json
+from chats.sse.encoding import chunk_json
 from project.accounts.models import Organization, User
 from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     _plain_static_names,

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from chats.models import Allowance, Chat, Generation, GenerationEvent, Message, Role, Status
+from chats.models import Chat, Generation, GenerationEvent, Message, Quota, Role, Status
 from project.accounts.models import Organization, User
 from project.audit.models import AuditEntry
 from tests.cameras.pages.rows import client_of, person
@@ -160,7 +160,7 @@ def test_erasing_a_persons_chats_leaves_no_content_row(
     elsewhere = Organization.objects.create(name="Elsewhere", slug="elsewhere")
     chat_of(viewer, elsewhere)
     kept = chat_of(operator, club, "Theirs")
-    Allowance.reserve(club, viewer, 10, together=None, each=None)
+    Quota.reserve(club, viewer, 10, together=None, each=None)
     listing = reverse("admin:accounts_user_changelist")
     chosen = {"action": "erase_chats", "_selected_action": [str(viewer.pk)]}
     question = staff.post(listing, chosen).content.decode()
@@ -170,7 +170,7 @@ def test_erasing_a_persons_chats_leaves_no_content_row(
     assert set(Message.objects.values_list("chat", flat=True)) == {kept.pk}
     assert Generation.objects.count() == GenerationEvent.objects.count() == 1
     assert User.objects.filter(pk=viewer.pk).exists()
-    assert Allowance.objects.filter(user=viewer).exists(), "what was used stays counted"
+    assert Quota.objects.filter(user=viewer).exists(), "what was used stays counted"
     assert traces() == [
         ("erase chats", "2 chats of viewer"),
         ("erase chats", "1 chat of viewer"),

@@ -11,10 +11,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from chats import model_check
 from chats.forms import MOVED
 from chats.models import Assistant
 from chats.process import KEY_LOST
-from chats.views import assistant as views
 from project.accounts.models import Organization, User
 from tests.cameras.pages.rows import client_of
 from tests.chats.admin.form import ELSEWHERE, KEY, fields, page_of, tried, tried_by
@@ -78,7 +78,7 @@ def test_refusals_are_told_in_a_sentence(
 @pytest.fixture
 def silent(model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
     """One that never answers, where 0.3 s are given to it."""
-    monkeypatch.setattr(views, "TEST_S", 0.3)
+    monkeypatch.setattr(model_check, "TEST_S", 0.3)
     model.script = Script(silent=True)
     return model
 

@@ -10,16 +10,16 @@ from django.test import Client
 from django.urls import reverse
 
 from chats import usage
-from chats.models import Allowance, Assistant
-from chats.models import allowances as clock
+from chats.models import Assistant, Quota
+from chats.models import quotas as clock
 from chats.usage import Chart, Day, round_up, short, usage_of
 from project.accounts.models import Organization, User
 from tests.cameras.pages.rows import client_of
 
 
 def used(club: Organization, ago: int, tokens_in: int, tokens_out: int, answers: int = 1) -> None:
-    day = Allowance.today(club) - timedelta(days=ago)
-    Allowance.objects.create(
+    day = Quota.today(club) - timedelta(days=ago)
+    Quota.objects.create(
         organization=club, day=day, tokens_in=tokens_in, tokens_out=tokens_out, answers=answers
     )
 
@@ -32,7 +32,7 @@ def test_days_are_complete_and_end_with_today(club: Organization) -> None:
     used(club, 30, 999, 999)
     found = usage_of([club])[club.pk]
     assert len(found.days) == 30
-    assert found.today.day == Allowance.today(club)
+    assert found.today.day == Quota.today(club)
     assert [day.tokens for day in found.days if day.tokens] == [10, 120]
     total = found.total
     assert (total.tokens_in, total.tokens_out, total.answers) == (107, 23, 3)
@@ -41,8 +41,8 @@ def test_days_are_complete_and_end_with_today(club: Organization) -> None:
 @pytest.mark.postgres
 @pytest.mark.django_db
 def test_persons_rows_are_not_counted_twice(club: Organization, viewer: User) -> None:
-    day = Allowance.reserve(club, viewer, 500, together=None, each=None)
-    Allowance.settle(club.pk, viewer.pk, day, reserved=500, tokens_in=40, tokens_out=60)
+    day = Quota.reserve(club, viewer, 500, together=None, each=None)
+    Quota.settle(club.pk, viewer.pk, day, reserved=500, tokens_in=40, tokens_out=60)
     assert usage_of([club])[club.pk].today == Day(day, 40, 60, 1)
 
 
@@ -52,7 +52,7 @@ def test_what_is_left_counts_what_is_set_aside(club: Organization, viewer: User)
     assert usage_of([club])[club.pk].left is None
     Assistant.objects.create(organization=club, daily_tokens=1000, daily_tokens_each=400)
     used(club, 0, 100, 20)
-    Allowance.reserve(club, viewer, 300, together=1000, each=400)
+    Quota.reserve(club, viewer, 300, together=1000, each=400)
     found = usage_of([club])[club.pk]
     assert (found.reserved, found.left, found.limit, found.each) == (300, 580, 1000, 400)
     Assistant.objects.update(daily_tokens=10)

@@ -10,9 +10,9 @@ from django.core import signing
 from django.test import Client
 from django.urls import reverse
 
-from chats import probe
-from chats.probe import Probe, bounded_quiet
-from chats.selftest import ARRIVALS_MOST, Arrival, Heard, heard_of, judge, verdict
+from chats.selftest import probe
+from chats.selftest.judgement import ARRIVALS_MOST, Arrival, Heard, heard_of, judge, verdict
+from chats.selftest.probe import Probe, bounded_quiet
 from project.accounts.models import User
 from tests.cameras.pages.rows import client_of
 

@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Chat, Generation, GenerationEvent, Message, Role, Status
-from chats.streams import chunk_json
-from chats.views.seen import SHOWN
+from chats.sse.encoding import chunk_json
+from chats.views.message import SHOWN
 from project.accounts.models import Membership, Organization, User
 from tests.cameras.pages.rows import client_of
 from tests.chats.pages.rows import body, chat_of, say

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from chats.providers.base import Conversation, Finish, ProviderError, Turn
-from chats.providers.openai_compatible import OpenAICompatible
+from chats.providers.openai import OpenAICompatible
 from tests.endpoint import Model
 
 HELLO = Conversation((Turn("system", "Be brief."), Turn("user", "Hello?")))

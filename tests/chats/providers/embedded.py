@@ -13,7 +13,7 @@ from chats.providers.embedded import Embedded
 STORY = "Tell me a long story about a rugby team and its coach."
 LONG = "Sum this up: " + "the red team passed the ball and the blue team ran after it. " * 100
 # Its server as it is, but for its priority, which beside other tests would leave it hardly a core.
-_HURRIED = ("-c", "from chats.providers import llama; llama.NICENESS = 0; llama.main()")
+_HURRIED = ("-c", "from chats.providers import embedded_server as s; s.NICENESS = 0; s.main()")
 
 
 def hurried(**options: Any) -> Embedded:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chats.providers.base import Finish, Nonsense, Unreachable
-from chats.providers.openai_compatible import OpenAICompatible
+from chats.providers.openai import OpenAICompatible
 from tests.chats.providers.asking import END, client, event, failed, heard
 from tests.endpoint import Model, Script
 from tests.waiting import free_port, until

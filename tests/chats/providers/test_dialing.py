@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from cameras.ingest.sources import networks
-from chats.providers import dialing
+from chats.providers import transport
 from chats.providers.base import Conversation, ProviderError, Rejected, Turn, Unreachable
-from chats.providers.dialing import CheckedTransport, check_base_url
-from chats.providers.openai_compatible import OpenAICompatible
+from chats.providers.openai import OpenAICompatible
+from chats.providers.transport import CheckedTransport, check_base_url
 from tests.endpoint import Model, Script, endpoint
 
 HELLO = Conversation((Turn("user", "Hello?"),))
@@ -28,7 +28,7 @@ def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> None:
     def answer(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
         return [(0, 0, 0, "", (ip, port)) for ip in table[host]]
 
-    monkeypatch.setattr(dialing.socket, "getaddrinfo", answer)
+    monkeypatch.setattr(transport.socket, "getaddrinfo", answer)
 
 
 async def refused(url: str, listed: frozenset[str] = frozenset()) -> ProviderError:
@@ -171,7 +171,7 @@ async def test_a_name_is_looked_up_once_and_the_checked_ip_dialed(
         assert host == "model.example"
         return [(0, 0, 0, "", (ip, port)) for ip in ("127.0.0.2", "127.0.0.1")]
 
-    monkeypatch.setattr(dialing.socket, "getaddrinfo", answer)
+    monkeypatch.setattr(transport.socket, "getaddrinfo", answer)
     where = f"model.example:{model.port}"
     provider = OpenAICompatible(f"http://{where}/v1", "k", "m", listed=frozenset({where}))
     assert "answers" in await provider.check()  # by the second: nobody listens on the first
@@ -193,8 +193,8 @@ async def test_a_look_up_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> No
         release.wait(10)
         return []
 
-    monkeypatch.setattr(dialing.socket, "getaddrinfo", slow)
-    monkeypatch.setattr(dialing, "LOOK_UP_S", 0.1)
+    monkeypatch.setattr(transport.socket, "getaddrinfo", slow)
+    monkeypatch.setattr(transport, "LOOK_UP_S", 0.1)
     failure = await refused("http://slow.example/v1")
     release.set()
     assert type(failure) is Unreachable
@@ -250,7 +250,7 @@ async def test_tls_is_checked_against_the_name_and_not_the_ip(
         writer.close()
 
     trust = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr(dialing, "_trust", lambda: trust)
+    monkeypatch.setattr(transport, "_trust", lambda: trust)
     names(monkeypatch, {"model.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]})
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]

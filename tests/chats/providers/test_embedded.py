@@ -14,7 +14,7 @@ import pytest
 from chats.providers import embedded as module
 from chats.providers.base import Busy, Finish, ProviderError
 from chats.providers.embedded import Embedded
-from chats.providers.llama import NAME, NICENESS
+from chats.providers.embedded_server import NAME, NICENESS
 from tests.chats.providers.embedded import (
     LONG,
     STORY,

@@ -14,7 +14,7 @@ import pytest
 
 from chats.providers.base import Finish, ProviderError, Unreachable
 from chats.providers.embedded import STARTS, WITHIN_S, Embedded
-from chats.providers.llama import NICENESS
+from chats.providers.embedded_server import NICENESS
 from tests.chats.providers.embedded import (
     STORY,
     ask,
@@ -107,7 +107,7 @@ def test_it_ends_with_its_parent_however_that_ends() -> None:
 # The first thread to be slowed begins another one just before: it has the priority of its maker.
 BEGINS_ANOTHER = """
 import os, threading
-from chats.providers import llama
+from chats.providers import embedded_server
 
 slow, begun = os.setpriority, []
 
@@ -118,7 +118,7 @@ def first_begin_another(*how):
     slow(*how)
 
 os.setpriority = first_begin_another
-llama.step_back()
+embedded_server.step_back()
 tasks = map(int, os.listdir("/proc/self/task"))
 print(*{os.getpriority(os.PRIO_PROCESS, task) for task in tasks}, len(begun), flush=True)
 os._exit(0)

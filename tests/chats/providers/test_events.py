@@ -7,14 +7,13 @@ from collections.abc import Iterable
 
 import pytest
 
-from chats.providers.base import Nonsense
-from chats.providers.cleaning import Cleaner, clean
-from chats.providers.events import LONGEST, Events
+from chats.providers.base import Cleaner, Nonsense, clean
+from chats.providers.stream_parser import LONGEST, EventParser
 
 
 def fed(chunks: Iterable[bytes]) -> list[bytes]:
     """The events of a body that comes in these chunks."""
-    events = Events()
+    events = EventParser()
     return [data for chunk in chunks for data in events.feed(chunk)] + events.end()
 
 

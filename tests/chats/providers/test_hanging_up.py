@@ -10,9 +10,9 @@ import httpx
 import psutil
 import pytest
 
-from chats.providers import openai_compatible
-from chats.providers.arrivals import BOUND, Arrivals
+from chats.providers import openai
 from chats.providers.base import Finish
+from chats.providers.transport import BOUND, Arrivals
 from tests.chats.providers.asking import END, HELLO, client, event, heard_from
 from tests.endpoint import Model, Script
 from tests.waiting import soon
@@ -67,7 +67,7 @@ async def test_a_slow_reader_makes_the_endpoint_wait(
         came.append(Arrivals(response))
         return came[-1]
 
-    monkeypatch.setattr(openai_compatible, "Arrivals", kept)
+    monkeypatch.setattr(openai, "Arrivals", kept)
     pings = (b": " + b"x" * 1000 + b"\n") * 20_000  # 20 MB, more than the sockets' buffers take
     model.script = Script(raw=event(content="a") + pings + event(content="b") + END)
     provider = client(model)

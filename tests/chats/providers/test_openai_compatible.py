@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from chats.providers.base import Conversation, Finish, Refused, Turn, Usage
-from chats.providers.completions import CONTINUE
-from chats.providers.openai_compatible import OpenAICompatible
+from chats.providers.openai import CONTINUE, OpenAICompatible
 from tests.chats.providers.asking import HELLO, client, event, failed, heard, heard_from
 from tests.endpoint import FIXED, Model, Script
 from tests.waiting import until

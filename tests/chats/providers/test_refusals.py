@@ -17,7 +17,7 @@ from chats.providers.base import (
     Rejected,
     Unreachable,
 )
-from chats.providers.refusals import LONGEST_WAIT_S, retry_after
+from chats.providers.errors import LONGEST_WAIT_S, retry_after
 from tests.chats.providers.asking import HELLO, client, failed, heard
 from tests.endpoint import FIXED, Model, Script
 
