@@ -21,7 +21,9 @@ from project.accounts.access import (
     register_resources,
     words_for,
 )
+from project.accounts.authentication import Denied
 from project.accounts.models.tokens import digest
+from project.problems import problem
 
 
 def register() -> None:
@@ -110,3 +112,18 @@ def _parents(digests: Collection[str], **facts: object) -> dict[str, Credential]
 def _owners(camera_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     """The organizations of the cameras that there still are."""
     return dict(Camera.objects.filter(pk__in=camera_ids).values_list("pk", "organization_id"))
+
+
+def known_camera(actor: Actor, camera_id: uuid.UUID) -> Camera:
+    """The camera, if it is of the actor's organizations or key; else 404."""
+    known = Camera.objects.known_to(actor).select_related("organization", "state")
+    camera = known.filter(pk=camera_id).first()
+    if camera is None:
+        raise Denied(problem(404, "There is no such camera."))
+    return camera
+
+
+def must_watch(actor: Actor, camera: Camera) -> None:
+    """403 where role or scope do not let the actor see the camera."""
+    if not camera.may_be_watched_by(actor):
+        raise Denied(problem(403, "This needs the scope “read”."))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from cameras.views import camera, camera_edit, detector, passes, shared, wall
+from cameras.views import camera, camera_edit, credentials, detector, shared, wall
 
 urlpatterns = [
     path("", wall.wall, name="wall"),
@@ -25,16 +25,16 @@ urlpatterns = [
     path("cameras/<uuid:pk>/edit", camera_edit.edit, name="camera-edit"),
     path("cameras/<uuid:pk>/delete", camera_edit.delete, name="camera-delete"),
     path("cameras/<uuid:pk>/still.jpg", camera.still, name="camera-still"),
-    path("cameras/<uuid:pk>/keys", passes.add_stream_key, name="streamkey-add"),
+    path("cameras/<uuid:pk>/keys", credentials.add_stream_key, name="streamkey-add"),
     path(
         "cameras/<uuid:pk>/keys/<uuid:key>/revoke",
-        passes.revoke_stream_key,
+        credentials.revoke_stream_key,
         name="streamkey-revoke",
     ),
-    path("cameras/<uuid:pk>/links", passes.add_share_link, name="sharelink-add"),
+    path("cameras/<uuid:pk>/links", credentials.add_share_link, name="sharelink-add"),
     path(
         "cameras/<uuid:pk>/links/<uuid:link>/revoke",
-        passes.revoke_share_link,
+        credentials.revoke_share_link,
         name="sharelink-revoke",
     ),
 ]

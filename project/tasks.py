@@ -1,14 +1,31 @@
-"""The end of tasks, which is certain even where a library loses a cancellation."""
+"""Tasks that run as long as the process, and the end of tasks that must end."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 log = logging.getLogger(__name__)
 
 AGAIN_S = 0.1
+_running: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks only weakly
+
+
+def start(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Run `work` in a task whose failure is logged.
+
+    The task has a context of its own: with that of a request it would lose its database thread when
+    the request ends.
+    """
+    # Not `asyncio.create_task`: Twisted calls what starts with the reactor before the loop runs.
+    task = asyncio.get_event_loop().create_task(work, name=name, context=Context())
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    task.add_done_callback(report)
+    return task
 
 
 def report(task: asyncio.Task[Any]) -> None:

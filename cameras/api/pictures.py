@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -16,11 +15,10 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
-from cameras.api.doors import known_camera, must_watch
+from cameras.access import known_camera, must_watch
 from cameras.live import process
 from cameras.live.formats import PartsViewer
 from cameras.live.frames import Frame
-from cameras.live.hub import Viewer
 from cameras.live.variants import Variant
 from cameras.models import Camera
 from cameras.models.states import SWITCHED_OFF
@@ -34,8 +32,6 @@ from project.problems import problem
 
 log = logging.getLogger(__name__)
 
-SNAPSHOT_WAIT_S = 1.0
-FRESH_MS = 3000  # an older picture is not given out as the newest
 BOUNDARY = "sideline"
 DELIMITER = f"--{BOUNDARY}\r\n".encode()
 ASK_S = 0.02  # how often it is asked whether a reader has taken what it was sent
@@ -58,7 +54,7 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         return denied.response
     if not camera.enabled:
         return problem(503, SWITCHED_OFF, state="ended")
-    frame = await newest(camera)
+    frame = await process.newest_frame(camera)
     if frame is None:
         state = await database_sync_to_async(camera.current_state)()
         reason = state.reason or "No picture arrived within a second."
@@ -76,26 +72,6 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     response["X-Timestamp"] = str(frame.timestamp)
     response["Content-Disposition"] = f'inline; filename="{camera.pk}-{frame.timestamp}.jpg"'
     return response
-
-
-async def newest(camera: Camera) -> Frame | None:
-    """A fresh frame, waited for at most a second; the wish for it makes ingest send one.
-
-    It has the masks that `camera` has.
-    """
-    viewer = process.hub().join(
-        str(camera.pk), lambda feed: Viewer(feed, Variant()), mark=camera.mark
-    )
-    try:
-        async with asyncio.timeout(SNAPSHOT_WAIT_S):
-            frame = await viewer.next_frame()
-            while _age_ms(frame) > FRESH_MS:
-                frame = await viewer.next_frame()
-            return frame
-    except TimeoutError:
-        return None
-    finally:
-        viewer.leave()
 
 
 @methods("GET")
@@ -137,9 +113,9 @@ async def _parts(
     From then on the loop itself ends it, even where the response is never sent.
     """
     ended = asyncio.Event()
-    view = await process.logbook().begin(asker, camera, Action.WATCH_MJPEG)
+    view = await process.view_log().begin(asker, camera, Action.WATCH_MJPEG)
     with contextlib.ExitStack() as leaving:
-        leaving.callback(process.logbook().end, view)
+        leaving.callback(process.view_log().end, view)
         viewer = process.hub().join(  # here, so that it is sure to leave
             str(camera.pk), lambda feed: PartsViewer(feed, variant), variant.width, mark=camera.mark
         )
@@ -160,7 +136,7 @@ async def _parts(
                 await asyncio.sleep(ASK_S)
                 continue
             frame = viewer.take_frame()
-            if frame is None or _age_ms(frame) > FRESH_MS:
+            if frame is None or not process.is_fresh(frame):
                 await viewer.wait()
                 continue
             yield _part(frame)
@@ -181,7 +157,3 @@ def _part(frame: Frame) -> bytes:
         f"X-Timestamp: {frame.timestamp}\r\n\r\n"
     )
     return head.encode() + frame.jpeg + b"\r\n" + DELIMITER
-
-
-def _age_ms(frame: Frame) -> int:
-    return frame.age_ms(int(time.time() * 1000))

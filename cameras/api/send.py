@@ -11,13 +11,11 @@ from channels.db import database_sync_to_async
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from cameras.access import actor_for_stream_key
-from cameras.api.doors import known_camera, must_watch
+from cameras.access import actor_for_stream_key, known_camera, must_watch
 from cameras.live.incoming import Envelope, PushedFrame, facts_of, hand_over
 from cameras.live.jpeg import FrameError
 from cameras.models import Camera, Kind, StreamKey
-from cameras.models.clocks import PushClock
-from cameras.models.states import SWITCHED_OFF
+from cameras.models.states import SWITCHED_OFF, PushClock
 from project.accounts.access import Actor
 from project.accounts.authentication import Denied, authenticate, methods
 from project.problems import problem

@@ -1,4 +1,4 @@
-"""Shapes of the API: one serializer each, explicit fields."""
+"""The JSON of cameras, stream keys, share links and tickets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
 from cameras.ingest.labels import LONGEST, MOST
-from cameras.models import Camera, CameraState
-from cameras.models.cameras import KEEPS_ITS_ORGANIZATION
-from cameras.models.validators import CORNERS_MOST, MASKS_MOST
+from cameras.models import Camera, CameraState, ShareLink, StreamKey, Ticket
+from cameras.models.cameras import CORNERS_MOST, KEEPS_ITS_ORGANIZATION, MASKS_MOST
+from cameras.stream_urls import shared_address
+from project.accounts.api.serializers import within_a_year
 from project.accounts.models import Organization
 
 
@@ -127,3 +128,47 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
             raise NotFound from None
         self.instance = self._cleaned
         return self._cleaned
+
+
+class StreamKeySerializer(serializers.ModelSerializer[StreamKey]):
+    class Meta:
+        model = StreamKey
+        fields = ("id", "camera", "name", "created_at", "expires_at", "revoked_at")
+        read_only_fields = ("id", "created_at", "revoked_at")
+        extra_kwargs = {"expires_at": {"validators": [within_a_year]}}  # noqa: RUF012 - DRF's
+
+
+class IssuedStreamKeySerializer(StreamKeySerializer):
+    key = serializers.CharField(help_text="Shown only here.")
+
+    class Meta:
+        model = StreamKey
+        fields = (*StreamKeySerializer.Meta.fields, "key")
+
+
+class ShareLinkSerializer(serializers.ModelSerializer[ShareLink]):
+    """`url` is the address to hand on."""
+
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ShareLink
+        fields = (
+            "id", "camera", "name", "url", "uses", "uses_most", "created_at", "expires_at",
+            "revoked_at",
+        )  # fmt: skip
+        read_only_fields = ("id", "uses", "created_at", "revoked_at")
+        extra_kwargs = {"expires_at": {"validators": [within_a_year]}}  # noqa: RUF012 - DRF's
+
+    def get_url(self, link: ShareLink) -> str:
+        return shared_address(self.context["request"], link)
+
+
+class TicketSerializer(serializers.Serializer[Any]):
+    camera = serializers.UUIDField()
+    purpose = serializers.ChoiceField(choices=Ticket.Purpose.choices)
+
+
+class IssuedTicketSerializer(serializers.Serializer[Any]):
+    ticket = serializers.CharField(help_text="For one socket: `?ticket=`. Shown only here.")
+    expires_at = serializers.DateTimeField()

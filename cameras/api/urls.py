@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from cameras.api import passes, pictures, schema, views  # noqa: F401 - schema registers itself
+from cameras.api import credentials, pictures, schema, views  # noqa: F401 - schema registers itself
 from cameras.api.send import send
 from project.accounts.api.urls import ID
 
@@ -11,10 +11,10 @@ urlpatterns = [
     re_path(rf"^cameras/{ID}/?$", views.CameraDetail.as_view(), name="api-camera-detail"),
     re_path(rf"^cameras/{ID}/snapshot\.jpg/?$", pictures.snapshot, name="api-camera-snapshot"),
     re_path(rf"^cameras/{ID}/stream\.mjpeg/?$", pictures.mjpeg, name="api-camera-mjpeg"),
-    re_path(r"^stream-keys/?$", passes.StreamKeyList.as_view(), name="api-stream-keys"),
-    re_path(rf"^stream-keys/{ID}/?$", passes.StreamKeyDetail.as_view(), name="api-stream-key"),
-    re_path(r"^share-links/?$", passes.ShareLinkList.as_view(), name="api-share-links"),
-    re_path(rf"^share-links/{ID}/?$", passes.ShareLinkDetail.as_view(), name="api-share-link"),
-    re_path(r"^tickets/?$", passes.TicketList.as_view(), name="api-tickets"),
+    re_path(r"^stream-keys/?$", credentials.StreamKeyList.as_view(), name="api-stream-keys"),
+    re_path(rf"^stream-keys/{ID}/?$", credentials.StreamKeyDetail.as_view(), name="api-stream-key"),
+    re_path(r"^share-links/?$", credentials.ShareLinkList.as_view(), name="api-share-links"),
+    re_path(rf"^share-links/{ID}/?$", credentials.ShareLinkDetail.as_view(), name="api-share-link"),
+    re_path(r"^tickets/?$", credentials.TicketList.as_view(), name="api-tickets"),
     re_path(r"^actions/actions/send/?$", send, name="api-send"),
 ]

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from cameras.api.serializers import CameraSerializer
+from cameras.audit import note_camera
 from cameras.models import Camera
-from cameras.notes import note_camera
 from project.accounts.api.views import WithActor, uuid_in
 from project.audit.log import Action, as_stored, note
 

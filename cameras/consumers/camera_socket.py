@@ -64,7 +64,7 @@ class CameraSocket(AsyncWebsocketConsumer):
         asker = Asker.of(self.scope, admission.actor)
         action = Action.PUBLISH if self.publish else Action.WATCH
         try:
-            self.view = await process.logbook().begin(asker, admission.camera, action)
+            self.view = await process.view_log().begin(asker, admission.camera, action)
         except NotRecorded as error:
             log.error("a socket was not opened: %s", error)
             return False
@@ -101,7 +101,7 @@ class CameraSocket(AsyncWebsocketConsumer):
     def _end(self) -> None:
         """It is over: hear and say nothing more."""
         if self.view is not None:
-            process.logbook().end(self.view)
+            process.view_log().end(self.view)
         if self.task is not None:
             self.task.cancel()
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from cameras.ingest.custom_models.store import ModelStore
-from cameras.models import Camera, CameraState, Weights
+from cameras.models import Camera, Weights
 from project.audit.log import Action, note
 from project.encryption import SealBroken
 
@@ -89,5 +89,5 @@ def _configuration(camera: Camera, models: Mapping[uuid.UUID, dict[str, Any]]) -
 
 def claim_fences(camera_ids: list[str]) -> dict[str, int]:
     """A new fence for each camera that there is."""
-    claimed = {camera_id: CameraState.claim_fence(camera_id) for camera_id in camera_ids}
+    claimed = {camera_id: Camera.claim_fence(camera_id) for camera_id in camera_ids}
     return {camera_id: fence for camera_id, fence in claimed.items() if fence is not None}

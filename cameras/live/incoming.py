@@ -26,7 +26,7 @@ from pybase64 import b64decode
 from cameras.live import process
 from cameras.live.jpeg import FrameError, jpeg_size
 from cameras.models import Camera, Kind
-from cameras.models.clocks import PushClock
+from cameras.models.states import PushClock
 
 CLOCK_MS = 60_000
 MOST_FACTS = 64 * 1024  # bytes of JSON beside the picture: a parser's work has to have an end

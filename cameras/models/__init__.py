@@ -1,10 +1,9 @@
 from cameras.models.cameras import Camera, Kind
-from cameras.models.clocks import PushClock
-from cameras.models.keys import StreamKey
-from cameras.models.parts import WeightsPart
-from cameras.models.passes import ShareLink, Ticket, Visit
-from cameras.models.states import CameraState, CameraStill
-from cameras.models.weights import Weights
+from cameras.models.detectors import Weights, WeightsPart
+from cameras.models.share_links import ShareLink, Visit
+from cameras.models.states import CameraState, CameraStill, PushClock
+from cameras.models.stream_keys import StreamKey
+from cameras.models.tickets import Ticket
 
 __all__ = [
     "Camera",

@@ -1,4 +1,4 @@
-"""Cameras: what they are, and where their pictures come from."""
+"""Cameras: what they are, where their pictures come from, and what their fields may hold."""
 
 from __future__ import annotations
 
@@ -6,29 +6,77 @@ import uuid
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 
-from cameras.ingest.labels import COCO
-from cameras.ingest.sources.addresses import MASK, redact
-from cameras.models.masking import Masked, MaskedQuerySet
+from cameras.ingest.labels import COCO, DEFAULT_CLASSES
+from cameras.ingest.labels import MOST as LABELS_MOST
+from cameras.ingest.sources.addresses import MASK, SourceError, check, redact
+from cameras.models.detectors import labels_of
+from cameras.models.masks import Masked, MaskedQuerySet
 from cameras.models.states import CameraState, CameraStill
-from cameras.models.validators import (
-    default_classes,
-    validate_classes,
-    validate_line,
-    validate_masks,
-    validate_source,
-)
-from cameras.models.weights import labels_of
 from project.accounts.models.organizations import Organization, validate_time_zone
 from project.encryption import SealBroken, seal, unseal
 
 if TYPE_CHECKING:
     from project.accounts.access import Actor
 
+
+MASKS_MOST, CORNERS_MOST = 16, 32
 KEEPS_ITS_ORGANIZATION = "A camera keeps its organization."
+
+
+def default_classes() -> list[str]:
+    """The detector's usual allow-list, as a list for JSON."""
+    return list(DEFAULT_CLASSES)
+
+
+def validate_classes(value: Any) -> None:
+    """A list of class names; whether the detector knows them depends on the organization."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValidationError("Classes must be a list of names.")
+    if len(value) > LABELS_MOST:
+        raise ValidationError("Name each class once.")
+
+
+def validate_line(value: str) -> None:
+    """One line of text that can be shown and logged."""
+    if not value.isprintable():
+        raise ValidationError("A name is one line of plain text.")
+
+
+def validate_masks(value: Any) -> None:
+    """A list of polygons; a polygon is a list of `[x, y]`, each from 0 to 1 of the picture."""
+    if not isinstance(value, list) or len(value) > MASKS_MOST:
+        raise ValidationError(f"Masks are a list of at most {MASKS_MOST} areas.")
+    for polygon in value:
+        if not isinstance(polygon, list) or not 3 <= len(polygon) <= CORNERS_MOST:
+            raise ValidationError(f"An area has from 3 to {CORNERS_MOST} corners.")
+        if not all(map(_is_corner, polygon)):
+            raise ValidationError("A corner is two numbers from 0 to 1.")
+
+
+def _is_corner(value: Any) -> bool:
+    numbers = isinstance(value, list) and len(value) == 2
+    return numbers and all(type(one) in (int, float) and 0 <= one <= 1 for one in value)
+
+
+def validate_source(kind: str, source: str) -> None:
+    """Where a camera of this kind may take its pictures from; the password has to be a real one."""
+    try:
+        if MASK in source:
+            raise SourceError("Enter the password again: the address around it has changed.")
+        check(
+            kind,
+            source,
+            media_root=settings.MEDIA_DIR,
+            allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
+            listed=settings.CAMERA_SERVERS,
+        )
+    except SourceError as error:
+        raise ValidationError({"source": error.sentence}) from None
 
 
 class Kind(models.TextChoices):
@@ -195,3 +243,23 @@ class Camera(Masked):
     def current_state(self) -> CameraState:
         """What is known of it now."""
         return CameraState.current(self)
+
+    @staticmethod
+    def claim_fence(camera_id: uuid.UUID | str) -> int | None:
+        """A number above all that were claimed before, for exactly one caller: by one UPDATE.
+
+        None where there is no such camera.
+        """
+        states = CameraState.objects.filter(camera_id=camera_id)
+        while True:  # every failure is somebody else's success
+            newest: int | None = states.values_list("fence", flat=True).first()
+            if newest is None:
+                if not Camera.objects.filter(pk=camera_id).exists():
+                    return None
+                first = CameraState(camera_id=camera_id)
+                try:
+                    CameraState.objects.bulk_create([first], ignore_conflicts=True)
+                except IntegrityError:  # deleted just now
+                    return None
+            elif states.filter(fence=newest).update(fence=newest + 1):
+                return newest + 1

@@ -1,4 +1,4 @@
-"""What state cameras are in, and the last picture of each."""
+"""What cameras report: state, last picture, and the newest time that was pushed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.apps import apps
-from django.db import IntegrityError, models
+from django.db import models
 from django.utils import timezone
 
 if TYPE_CHECKING:
@@ -49,27 +48,6 @@ class CameraState(models.Model):
         return self.sentence()
 
     @staticmethod
-    def claim_fence(camera_id: uuid.UUID | str) -> int | None:
-        """A number above all that were claimed before, for exactly one caller: by one UPDATE.
-
-        None where there is no such camera.
-        """
-        states = CameraState.objects.filter(camera_id=camera_id)
-        while True:  # every failure is somebody else's success
-            newest: int | None = states.values_list("fence", flat=True).first()
-            if newest is None:
-                cameras = apps.get_model("cameras", "Camera")  # which imports this module
-                if not cameras.objects.filter(pk=camera_id).exists():
-                    return None
-                first = CameraState(camera_id=camera_id)
-                try:
-                    CameraState.objects.bulk_create([first], ignore_conflicts=True)
-                except IntegrityError:  # deleted just now
-                    return None
-            elif states.filter(fence=newest).update(fence=newest + 1):
-                return newest + 1
-
-    @staticmethod
     def current(camera: Camera) -> CameraState:
         """What is known now: the ingest's last word, or that it is silent, or switched off."""
         reported = getattr(camera, "state", None)
@@ -107,3 +85,37 @@ class CameraStill(models.Model):
 
     def __str__(self) -> str:
         return f"{self.camera} at {self.taken_at:%H:%M:%S}"
+
+
+class PushClock(models.Model):
+    """The newest timestamp accepted for a push camera: one value for all processes."""
+
+    camera = models.OneToOneField(
+        "Camera", on_delete=models.CASCADE, primary_key=True, related_name="clock"
+    )
+    accepted_ms = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.accepted_ms)
+
+    @classmethod
+    def has(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
+        """True where a frame of that time, or a newer one, was accepted."""
+        return cls.objects.filter(camera_id=camera_id, accepted_ms__gte=timestamp_ms).exists()
+
+    @classmethod
+    def give_back(cls, camera_id: uuid.UUID, timestamp_ms: int) -> None:
+        """The accepted frame found no taker: the same one may be sent again."""
+        newest = cls.objects.filter(camera_id=camera_id, accepted_ms=timestamp_ms)
+        newest.update(accepted_ms=timestamp_ms - 1)
+
+    @classmethod
+    def accept(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
+        """True for exactly one caller per rising timestamp: claimed by one UPDATE."""
+        older = cls.objects.filter(camera_id=camera_id, accepted_ms__lt=timestamp_ms)
+        if older.update(accepted_ms=timestamp_ms):
+            return True
+        if cls.objects.filter(camera_id=camera_id).exists():
+            return False
+        PushClock.objects.bulk_create([PushClock(camera_id=camera_id)], ignore_conflicts=True)
+        return bool(older.update(accepted_ms=timestamp_ms))

@@ -13,7 +13,7 @@ from django.utils.http import http_date
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from cameras.forms.passes import ShareLinkForm, StreamKeyForm
+from cameras.forms import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, CameraStill, Kind
 from cameras.stream_urls import publish_path, shared_address
 from cameras.views.wall import Seen, shown

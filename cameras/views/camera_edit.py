@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from cameras.forms.cameras import CameraForm
-from cameras.models import Camera, CameraStill, Kind
-from cameras.notes import note_camera
+from cameras.audit import note_camera
+from cameras.forms import CameraForm
+from cameras.models import Camera, CameraStill
+from cameras.source_check import check_source
 from project.accounts.access import actor_of
 from project.accounts.views.shell import Shell
 from project.audit.log import Action, as_stored, note
@@ -114,7 +113,7 @@ def test(request: HttpRequest) -> JsonResponse:
         raise PermissionDenied("Connections are tested by the organization's administrators.")
     camera.kind = request.POST.get("kind", "")
     camera.source = request.POST.get("source", "")[:2000]
-    return JsonResponse(tried(camera))
+    return JsonResponse(check_source(camera))
 
 
 def _uuid(text: str) -> uuid.UUID:
@@ -122,23 +121,3 @@ def _uuid(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         return uuid.UUID(int=0)  # nobody's camera: 404
-
-
-def tried(camera: Camera) -> dict[str, Any]:
-    """Whether the source answers within 5 s, as `{ok, sentence}`."""
-    from cameras.ingest.sources.probe import test_connection  # OpenCV: only where it is asked for
-
-    if camera.kind not in Kind.values:
-        return {"ok": False, "sentence": "Choose what kind of camera this is."}
-    try:
-        camera.clean()
-    except ValidationError as error:
-        return {"ok": False, "sentence": " ".join(error.messages)}
-    probe = test_connection(
-        camera.kind,
-        camera.source,
-        media_root=settings.MEDIA_DIR,
-        allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
-        listed=settings.CAMERA_SERVERS,
-    )
-    return {"ok": probe.ok, "sentence": probe.sentence}

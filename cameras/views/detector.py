@@ -19,8 +19,8 @@ from cameras.ingest.custom_models.check import Busy, check
 from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.labels import COCO, read_labels
 from cameras.models import Weights
-from cameras.models.parts import PART, UploadRefused
-from cameras.models.validators import validate_line
+from cameras.models.cameras import validate_line
+from cameras.models.detectors import PART, UploadRefused
 from project.accounts.access import actor_of
 from project.accounts.models import Organization
 from project.accounts.views.organizations import administered

@@ -1,4 +1,4 @@
-"""Who may enter a chat, for async views; and refusals as problems."""
+"""Who may enter a chat, for API views; and refusals as problems."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any
 from channels.db import database_sync_to_async
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
 
 from chats.generations.runner import Overloaded
 from chats.models import Chat, Message, QuotaExceeded
 from chats.prompts import AlreadyAnswering, BadPrompt, NoSuchMessage
 from project.accounts.access import ConnectionGrant, grant_in
+from project.accounts.api import views
 from project.accounts.authentication import Denied, authenticate
 from project.accounts.models import User
 from project.problems import problem
@@ -104,3 +106,20 @@ def with_problems(view: View) -> View:
             return response
 
     return answered
+
+
+class WithActor(views.WithActor):
+    """A view of somebody who may chat."""
+
+    least = "chat"
+
+    def chat(self) -> Chat:
+        """The chat of the address: 404 for everybody but its owner."""
+        known = Chat.objects.known_to(self.actor).select_related("organization")
+        chat = get_object_or_404(known, pk=self.kwargs["pk"])
+        self.require("chat", chat.organization_id)
+        return chat
+
+    def message(self, chat: Chat) -> Message:
+        found: Message = get_object_or_404(chat.messages, pk=self.kwargs["message"])
+        return found

@@ -16,9 +16,9 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from chats.api.access import WithActor
 from chats.api.export import as_json, as_markdown
 from chats.api.serializers import ChatDetailSerializer, ChatSerializer
-from chats.api.views import WithActor
 from chats.models import Chat
 from project.accounts.models import Organization, User
 from project.api import CursorPages

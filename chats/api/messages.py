@@ -12,8 +12,8 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from chats.api.access import WithActor
 from chats.api.serializers import ChatDetailSerializer, MessageSerializer, RatingSerializer
-from chats.api.views import WithActor
 from chats.models import Message, Role
 from project.api import CursorPages
 

@@ -28,7 +28,7 @@ from chats.prompts import Asked
 from chats.providers.base import Conversation, Finish, Provider, ProviderError
 from chats.sse import encoding
 from chats.sse.subscribers import Subscriber
-from project.tasks import report
+from project.tasks import report, start
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +63,7 @@ class Runner:
     def open(self) -> None:
         """Begin the chores."""
         for chore in (self._log.keep, self._reaping, self._pinging, self.notifications.listen):
-            task = asyncio.create_task(chore(), name=f"chats {chore.__name__}")
-            task.add_done_callback(report)
-            self._chores.append(task)
+            self._chores.append(start(chore(), f"chats {chore.__name__}"))
 
     async def take(self, ask: Callable[[], Asked], prepare: Prepare, who: uuid.UUID) -> Asked:
         """Let `ask` write its rows, and begin the answer where it is new; whatever becomes of the

@@ -85,9 +85,9 @@ def test_mjpeg_goes_on_and_ends_when_access_is_withdrawn(house: Installation, ca
 async def test_view_that_fails_before_its_first_picture_is_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    logbook, ended = Mock(begin=AsyncMock(return_value="view")), []
-    logbook.end = ended.append
-    monkeypatch.setattr(pictures.process, "logbook", lambda: logbook)
+    view_log, ended = Mock(begin=AsyncMock(return_value="view")), []
+    view_log.end = ended.append
+    monkeypatch.setattr(pictures.process, "view_log", lambda: view_log)
     monkeypatch.setattr(pictures.process, "hub", Mock(side_effect=RuntimeError("no hub")))
     parts = pictures._parts(Camera(), Mock(), Mock(), Variant(), None)
     with pytest.raises(RuntimeError, match="no hub"):

@@ -29,7 +29,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from cameras.models import *
 from project.accounts.models import *
-from cameras.models.passes import TICKET_LIFE
+from cameras.models.tickets import TICKET_LIFE
 from tests.cookies import cookie_of
 ours = Organization.objects.get(slug="demo-club")
 plaza = Camera.objects.get(organization=ours, name="Plaza")

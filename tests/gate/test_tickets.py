@@ -128,7 +128,7 @@ def test_unused_tickets_are_bounded(house: Installation, cast: Cast) -> None:
         "shell", "-v0", "-c",
         "from datetime import timedelta; from cameras.models import Ticket\n"
         "from project.accounts.models import Token\n"
-        "from cameras.models.passes import TICKETS_MOST\n"
+        "from cameras.models.tickets import TICKETS_MOST\n"
         "token = Token.objects.filter(user__username='tickets-reader').get()\n"
         "one = Ticket.objects.filter(parent_proof=token.pk).get()\n"
         "for _ in range(TICKETS_MOST - 2):\n"

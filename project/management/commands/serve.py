@@ -28,7 +28,7 @@ from project.accounts.models import SignInLink
 from project.audit.log import Action, note
 from project.backups import lock
 from project.metrics import expose
-from project.tasks import report
+from project.tasks import start
 
 END_S = 2.5
 
@@ -83,7 +83,7 @@ class Command(BaseCommand):
             reactor.callWhenRunning(_own, child.run)
         reactor.callWhenRunning(_own, chats.start_runner)
         reactor.callWhenRunning(_own, housekeeping.run)
-        reactor.callWhenRunning(_own, process.open_logbook)
+        reactor.callWhenRunning(_own, process.start_view_log)
         reactor.addSystemEventTrigger("before", "shutdown", _end_views)  # type: ignore[arg-type]
         reactor.addSystemEventTrigger("before", "shutdown", _end_answers)  # type: ignore[arg-type]
         if settings.METRICS is not None:
@@ -109,8 +109,7 @@ def _allow_many_connections() -> None:
 
 
 def _own(job: Callable[..., Coroutine[Any, Any, None]], *of: object) -> None:
-    task = asyncio.ensure_future(job(*of))
-    task.add_done_callback(report)
+    task = start(job(*of), job.__qualname__)
     reactor.addSystemEventTrigger("after", "shutdown", task.cancel)  # type: ignore[arg-type]
 
 
@@ -128,7 +127,7 @@ def _end_answers() -> Deferred[None]:
 
 def _end_views() -> Deferred[None]:
     """Who watches until now is written down as having watched until now."""
-    return Deferred.fromFuture(asyncio.ensure_future(process.close_logbook()))
+    return Deferred.fromFuture(asyncio.ensure_future(process.close_view_log()))
 
 
 def _end_in_time() -> None:

@@ -118,7 +118,7 @@ def test_a_connection_test_answers_with_a_sentence(
         asked.append((kind, source))
         return SimpleNamespace(ok=True, sentence="A picture of 640 × 360 arrived.")
 
-    monkeypatch.setattr("cameras.ingest.sources.probe.test_connection", probe)
+    monkeypatch.setattr("cameras.source_check.test_connection", probe)
     body = {"kind": "rtsp", "source": "rtsp://192.0.2.7/a"}
     answer = client_of(admin).post(reverse("camera-test"), body)
     assert answer.json() == {"ok": True, "sentence": "A picture of 640 × 360 arrived."}

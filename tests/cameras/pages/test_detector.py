@@ -13,7 +13,7 @@ from django.utils import timezone
 from cameras.ingest import configurations
 from cameras.ingest.custom_models import check as checking
 from cameras.ingest.labels import DEFAULT_CLASSES
-from cameras.models import Camera, Weights, WeightsPart, weights
+from cameras.models import Camera, Weights, WeightsPart, detectors
 from project.accounts.models import Organization, User
 from project.audit.models import AuditEntry
 from tests.cameras.ingest import brought
@@ -28,7 +28,7 @@ PAGE = ("detector", ("club",))
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a small model comes in several."""
-    for room in ("models.parts", "models.weights", "views.detector"):
+    for room in ("models.detectors", "views.detector"):
         monkeypatch.setattr(f"cameras.{room}.PART", 400)
 
 
@@ -223,7 +223,7 @@ def test_a_check_that_was_lost_with_its_process_may_be_asked_for_again(
     door = reverse("detector-check", args=["club", upload.pk])
     assert client.post(door).status_code == 409
     assert "is being checked" in client.get(reverse("detector", args=["club"])).content.decode()
-    Weights.objects.update(uploaded_at=timezone.now() - weights.LOST)
+    Weights.objects.update(uploaded_at=timezone.now() - detectors.LOST)
     assert "is being checked" not in client.get(reverse("detector", args=["club"])).content.decode()
     assert client.post(door).json()["state"] == "ready"
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from cameras.ingest import configurations, state_writer
 from cameras.models import Camera, CameraStill
-from cameras.models.validators import CORNERS_MOST, MASKS_MOST
+from cameras.models.cameras import CORNERS_MOST, MASKS_MOST
 from project.accounts.models import Organization, Token, User
 from tests.cameras.pages.rows import PASSWORD, client_of, fields
 

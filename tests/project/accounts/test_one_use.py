@@ -136,7 +136,7 @@ def test_who_waits_for_the_row_finds_it_used(site: Installation) -> None:
 
 
 UPLOAD = """
-from cameras.models.parts import PART
+from cameras.models.detectors import PART
 ours = Organization.objects.create(name="Uploads", slug="once-uploads")
 facts = dict(name="Ours", size=2 * PART)
 

@@ -118,7 +118,7 @@ def test_who_comes_while_the_database_is_busy_is_let_in_late_not_dropped(
 
 
 class Ends:
-    """Stands for logbook, hub and connection monitor; knows what was ended."""
+    """Stands for view log, hub and connection monitor; knows what was ended."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
@@ -145,7 +145,7 @@ async def test_a_reader_who_is_gone_before_the_first_byte_leaves_nothing_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ends = Ends()
-    for name in ("logbook", "hub", "connection_monitor"):
+    for name in ("view_log", "hub", "connection_monitor"):
         monkeypatch.setattr(pictures.process, name, lambda: ends)
     parts = pictures._parts(Camera(name="Gate"), Actor(), Asker(), Variant(), None)
     assert await anext(parts) == b""

@@ -1,4 +1,4 @@
-"""Stream keys: each stands for one camera. Stored as digests."""
+"""Stream keys: each stands for one camera in a URL, and may only watch. Stored as digests."""
 
 from __future__ import annotations
 

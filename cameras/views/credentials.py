@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from cameras.forms.passes import ShareLinkForm, StreamKeyForm
+from cameras.forms import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, ShareLink, StreamKey
 from cameras.stream_urls import stream_address
 from cameras.views.camera import camera_page, watched

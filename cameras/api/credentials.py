@@ -1,4 +1,4 @@
-"""What lets others watch one camera, over REST: tickets, stream keys, share links."""
+"""Stream keys, share links and tickets over REST."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rest_framework.exceptions import Throttled, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cameras.api.pass_serializers import (
+from cameras.api.serializers import (
     IssuedStreamKeySerializer,
     IssuedTicketSerializer,
     ShareLinkSerializer,
@@ -22,7 +22,7 @@ from cameras.api.pass_serializers import (
     TicketSerializer,
 )
 from cameras.models import Camera, Kind, ShareLink, StreamKey, Ticket
-from cameras.models.passes import TICKET_LIFE, TooManyTickets
+from cameras.models.tickets import TICKET_LIFE, TooManyTickets
 from project.accounts.api.views import ForOperators, WithActor, uuid_in
 from project.audit.log import Action, note
 

@@ -1,4 +1,4 @@
-"""What became of a camera, written down in the audit log."""
+"""Changes of a camera, written to the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Cameras of all organizations, with their pictures."""
+"""The installation's own view of cameras. Secrets are read-only, masked or absent, and what is done
+here is in the audit log like what is done elsewhere."""
 
 from __future__ import annotations
 
@@ -16,14 +17,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from cameras.api.pictures import newest
-from cameras.forms.cameras import FIELDS, SourceForm
-from cameras.models import Camera, CameraStill
+from cameras.audit import note_camera
+from cameras.forms import FIELDS, SourceForm
+from cameras.live.process import newest_frame
+from cameras.models import Camera, CameraStill, ShareLink, StreamKey
 from cameras.models.cameras import CameraQuerySet
-from cameras.notes import note_camera
-from cameras.views.camera_edit import tried
+from cameras.source_check import check_source
 from project.audit.log import Action, note
-from project.audit.model_admin import Noted
+from project.audit.model_admin import Noted, ReadOnly
 from project.audit.stills import saw_still
 
 
@@ -69,7 +70,7 @@ class CameraAdmin(Noted[Camera]):
     async def thumbnail_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """The newest frame; of a camera that sends none, the last picture that was kept."""
         camera = await database_sync_to_async(self._camera_of)(request, pk)
-        frame = await newest(camera)
+        frame = await newest_frame(camera)
         jpeg = frame.jpeg if frame else await database_sync_to_async(_kept)(camera)
         if jpeg is None:
             raise Http404
@@ -116,7 +117,7 @@ class CameraAdmin(Noted[Camera]):
     @admin.action(description="Test connection (at most 5 s each)", permissions=["change"])
     def test_connection(self, request: HttpRequest, cameras: CameraQuerySet) -> None:
         for camera in cameras:
-            answer = tried(camera)
+            answer = check_source(camera)
             level = messages.SUCCESS if answer["ok"] else messages.ERROR
             self.message_user(request, f"{camera}: {answer['sentence']}", level)
 
@@ -132,3 +133,26 @@ def _switch(request: HttpRequest, cameras: CameraQuerySet, on: bool) -> int:
     for camera in cameras.select_related("organization").exclude(enabled=on):
         note(request, Action.CHANGE_CAMERA, camera.name, camera=camera, detail=said)
     return cameras.update(enabled=on)
+
+
+@admin.register(StreamKey)
+class StreamKeyAdmin(ReadOnly):
+    revoked = Action.REVOKE_KEY
+    list_display = ("name", "camera", "created_by", "created_at", "expires_at", "revoked_at")
+    list_filter = ("camera__organization",)
+    list_select_related = ("camera__organization", "created_by")
+    search_fields = ("name", "camera__name")
+    fields = list_display
+
+
+@admin.register(ShareLink)
+class ShareLinkAdmin(ReadOnly):
+    revoked = Action.REVOKE_LINK
+    list_display = (
+        "name", "camera", "created_by", "created_at", "expires_at", "uses", "uses_most",
+        "revoked_at",
+    )  # fmt: skip
+    list_filter = ("camera__organization",)
+    list_select_related = ("camera__organization", "created_by")
+    search_fields = ("name", "camera__name")
+    fields = list_display

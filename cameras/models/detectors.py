@@ -1,4 +1,4 @@
-"""A detector that an organization brought along: an ONNX file, and what is known about it."""
+"""A detector that an organization uploaded: an ONNX file in parts, and its state."""
 
 from __future__ import annotations
 
@@ -10,11 +10,58 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from cameras.models.parts import PART, UploadRefused, WeightsPart
 from project.accounts.models.organizations import Organization, User
 
 if TYPE_CHECKING:
     from project.accounts.access import Actor
+
+
+PART = 512 * 1024  # bytes of each part but the last
+
+
+class UploadRefused(ValueError):
+    """A part that does not fit. `due` is the number of the part that is waited for."""
+
+    def __init__(self, sentence: str, due: int) -> None:
+        super().__init__(sentence)
+        self.sentence, self.due = sentence, due
+
+
+class WeightsPart(models.Model):
+    """A stretch of the file. In the database, so that every host that reads cameras has it."""
+
+    weights = models.ForeignKey("Weights", on_delete=models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (
+            models.UniqueConstraint(fields=("weights", "number"), name="weights_part_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"Part {self.number} of {self.weights_id}"
+
+    @staticmethod
+    def add(weights: Weights, number: int, data: bytes) -> int:
+        """Store a part of an upload that the caller holds; the number of the next.
+
+        Raises `UploadRefused`.
+        """
+        due = weights.parts.count()
+        if number < due:
+            known = weights.parts.values_list("data", flat=True).get(number=number)
+            if bytes(known) != data:
+                raise UploadRefused("This is another file than before. Choose it again.", due)
+            return due
+        if number > due or number >= weights.count:
+            raise UploadRefused("The parts of the file must come in their order.", due)
+        if len(data) != min(PART, weights.size - number * PART):
+            raise UploadRefused("This part of the file is not of the right length.", due)
+        weights.parts.create(number=number, data=data)
+        return due + 1
+
 
 ABANDONED = timedelta(days=1)
 LOST = timedelta(seconds=90)  # no check takes so long

@@ -1,0 +1,29 @@
+"""Tries to open a camera's source before the camera is saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from cameras.ingest.sources.probe import test_connection
+from cameras.models import Camera, Kind
+
+
+def check_source(camera: Camera) -> dict[str, Any]:
+    """Whether the source answers within 5 s, as `{ok, sentence}`."""
+    if camera.kind not in Kind.values:
+        return {"ok": False, "sentence": "Choose what kind of camera this is."}
+    try:
+        camera.clean()
+    except ValidationError as error:
+        return {"ok": False, "sentence": " ".join(error.messages)}
+    probe = test_connection(
+        camera.kind,
+        camera.source,
+        media_root=settings.MEDIA_DIR,
+        allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
+        listed=settings.CAMERA_SERVERS,
+    )
+    return {"ok": probe.ok, "sentence": probe.sentence}
