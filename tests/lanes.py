@@ -72,7 +72,7 @@ def call(command: list[str]) -> int:
 def node_tests() -> Counter[str]:
     """The tests of the scripts that browsers run. Prints only what failed."""
     say("Scripts in Node")
-    files = sorted(str(path) for path in (ROOT / "tests" / "js").glob("*.test.js"))
+    files = sorted(str(path) for path in (ROOT / "tests" / "js").rglob("*.test.js"))
     done = subprocess.run(
         bound("node", "--test", "--test-reporter=tap", *files),
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False,

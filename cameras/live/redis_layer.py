@@ -3,8 +3,8 @@
 `channels_redis` receives through redis-py, which costs a frame several tasks and a time-out, and
 asks ten times a second whether there is something. Here a connection that redis-py opened (so that
 every kind of address, password and encryption works) is handed to a protocol that feeds hiredis.
-Sending, groups and channels are those of `channels_redis`; `tests/cameras/live/test_layer.py` pins
-what is relied upon.
+Sending, groups and channels are those of `channels_redis`; what is relied
+upon is pinned by `tests/cameras/live/test_redis_layer.py`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from tests.cameras.ingest.hand import Hand, is_frame, is_live, worker
+from tests.cameras.ingest.worker.driven import Hand, is_frame, is_live, worker
 from tests.servers import ffmpeg, http_camera
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.cameras.exits import plays_until_withdrawn, taken_after
+from tests.cameras.picture_exits import plays_until_withdrawn, taken_after
 from tests.installation import Installation, installed
 from tests.parcels import now
 from tests.people import Cast, assemble

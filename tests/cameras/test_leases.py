@@ -16,7 +16,7 @@ from cameras.ingest import configurations
 from cameras.ingest.leases import shared
 from cameras.ingest.leases.members import Members, connect
 from cameras.ingest.leases.shared import LIFE_S, PATIENCE_S, TAKE_S, RedisLeases
-from tests.cameras.sharing import Club, stays
+from tests.cameras.shared_ingest import Club, stays
 from tests.installation import installed
 from tests.redis import RedisServer
 from tests.waiting import soon, until

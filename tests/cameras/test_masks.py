@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.cameras.added import added, worker
-from tests.cameras.exits import EXITS, Device, Found, bearer, by_v1, mask
+from tests.cameras.picture_exits import EXITS, Device, Found, bearer, by_v1, mask
 from tests.installation import KEEPER, Installation, submit
 from tests.masked import MASKS, is_covered, is_loud
 from tests.sockets import acknowledged, next_picture, watching

@@ -15,7 +15,7 @@ from cameras.api import pictures
 from cameras.live.variants import Variant
 from cameras.models import Camera
 from tests.cameras.added import added
-from tests.cameras.exits import plays_until_withdrawn
+from tests.cameras.picture_exits import plays_until_withdrawn
 from tests.installation import KEEPER, Installation, submit
 from tests.parcels import parcel
 from tests.people import Cast, assemble

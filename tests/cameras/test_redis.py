@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.cameras.exits import taken_after
+from tests.cameras.picture_exits import taken_after
 from tests.installation import Installation, beside, installed
 from tests.parcels import now, parcel, picture
 from tests.people import Cast, assemble

@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.client import ClientConnection
 
 from tests.cameras.added import added, worker
-from tests.cameras.exits import taken_after
+from tests.cameras.picture_exits import taken_after
 from tests.installation import Installation
 from tests.people import Cast, assemble
 from tests.sockets import acknowledged, watching

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.cameras.added import added
-from tests.cameras.exits import revocable
+from tests.cameras.picture_exits import revocable
 from tests.installation import Installation
 from tests.parcels import now, parcel, picture
 from tests.people import Cast, assemble

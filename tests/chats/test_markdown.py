@@ -1,4 +1,4 @@
-"""What the server makes of a message's Markdown; tests/js/chat-markdown.test.js reads the same."""
+"""What the server makes of a message's Markdown; tests/js/chat/markdown.test.js reads the same."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from cameras.ingest.labels import COCO
 from cameras.ingest.worker.detector import WEIGHTS
 from tests.browser import new_page
-from tests.cameras.ingest import brought
+from tests.cameras.ingest.custom_models import onnx_models
 from tests.e2e.watching import NARROW, sign_in
 from tests.installation import Installation, installed
 from tests.sockets import frame, watching
@@ -59,8 +59,8 @@ def test_a_model_is_uploaded_detects_on_a_camera_and_is_removed(
         page.get_by_role("link", name="Choose the detector").click()
         expect(page.get_by_text("Sideline’s own detector, which knows")).to_be_visible()
 
-        nan = brought.constantly(float("nan"))
-        choose(page, nan, name="broken", labels=brought.LABELS, nanodet=False)
+        nan = onnx_models.constantly(float("nan"))
+        choose(page, nan, name="broken", labels=onnx_models.LABELS, nanodet=False)
         expect(page.get_by_text("It is refused. It answers with numbers")).to_be_visible(
             timeout=60_000
         )

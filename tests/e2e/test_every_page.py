@@ -19,7 +19,7 @@ from tests.browser import Tab, new_page
 from tests.e2e.chatting import A_CHAT
 from tests.e2e.watching import DRAWN, FITS, NAMELESS, NARROW, WATCH, WIDE, says, sign_in
 from tests.endpoint import Model, Script, endpoint
-from tests.gate.table import rows
+from tests.gate.tables import rows
 from tests.installation import KEEPER, Installation, installed
 from tests.waiting import until
 

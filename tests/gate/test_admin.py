@@ -15,7 +15,7 @@ from django.contrib import admin
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from tests.gate.askers import GONE, Crowd
+from tests.gate.callers import GONE, Crowd
 from tests.gate.inprocess import ORIGIN, InProcess
 
 # Open to staff of any kind: they show nothing of anybody.

@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from tests.gate import routes
-from tests.gate.askers import ASKERS, GONE, Crowd
 from tests.gate.bodies import body
+from tests.gate.callers import ASKERS, GONE, Crowd
 from tests.gate.inprocess import InProcess
-from tests.gate.table import Row, rows
+from tests.gate.tables import Row, rows
 from tests.installation import Installation
 from tests.publishers import outcome
 from tests.sockets import refusal

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from tests.gate import routes
-from tests.gate.askers import GONE, Crowd
 from tests.gate.bodies import body
+from tests.gate.callers import GONE, Crowd
 from tests.gate.inprocess import ORIGIN, InProcess
-from tests.gate.table import OVER, SIGN_IN, Row, rows
+from tests.gate.tables import OVER, SIGN_IN, Row, rows
 from tests.installation import Installation, installed
 from tests.waiting import until
 

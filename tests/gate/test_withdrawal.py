@@ -17,7 +17,7 @@ import pytest
 
 from tests.chats.talking import Talker, set_up
 from tests.endpoint import Model, Script, endpoint
-from tests.gate.holding import CUT, Held, socket, stream
+from tests.gate.held_connections import CUT, Held, socket, stream
 from tests.installation import Installation, beside, installed
 from tests.redis import RedisServer
 from tests.waiting import until

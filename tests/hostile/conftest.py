@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.hostile.siege import SEND, Siege
+from tests.hostile.attacked import SEND, Siege
 from tests.installation import Installation
 from tests.parcels import parcel
 from tests.people import assemble

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.hostile.described import NEGATIVE, POSITIVE, Described, Known, Tally
-from tests.hostile.siege import TRACEBACK, Siege
+from tests.hostile.attacked import TRACEBACK, Siege
+from tests.hostile.from_schema import NEGATIVE, POSITIVE, Described, Known, Tally
 from tests.installation import Installation, installed
 from tests.people import Cast, assemble
 

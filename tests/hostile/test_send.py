@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile.malice import (
+from tests.hostile.attacked import HOW_MANY, SEND, SILENCE_S, TRACEBACK, Honest, Siege, messages
+from tests.hostile.peer import exchange, request
+from tests.hostile.strategies import (
     BASE64,
     CLASSICS,
     MORE_FACTS,
@@ -27,8 +29,6 @@ from tests.hostile.malice import (
     members,
     nearly,
 )
-from tests.hostile.peer import exchange, request
-from tests.hostile.siege import HOW_MANY, SEND, SILENCE_S, TRACEBACK, Honest, Siege, messages
 from tests.parcels import parcel
 
 # Would hide the failure.

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile.malice import CLASSICS, ODD_TEXTS, SEED, V1, dated, encoded, v1
+from tests.hostile.attacked import HOW_MANY, Siege, messages
 from tests.hostile.peer import BINARY, PING, PONG, TEXT, Gone, Peer, frame
-from tests.hostile.siege import HOW_MANY, Siege, messages
+from tests.hostile.strategies import CLASSICS, ODD_TEXTS, SEED, V1, dated, encoded, v1
 
 # Would hide the failure.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")

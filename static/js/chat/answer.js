@@ -1,4 +1,4 @@
-import { waitBefore, waitingWords } from "../retry.js";
+import { waitBefore, waitingWords } from "../shell/retry.js";
 import { EventReader } from "./events.js";
 import { Watch } from "./watch.js";
 

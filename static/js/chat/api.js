@@ -1,5 +1,5 @@
-import { csrfToken } from "../csrf.js";
-import { sentenceOf } from "../problem.js";
+import { csrfToken } from "../shell/csrf.js";
+import { sentenceOf } from "../shell/problem.js";
 
 /** A request that was answered, but not with what was asked for. `message` is a plain sentence. */
 export class Refusal extends Error {

@@ -1,10 +1,10 @@
-import { toast } from "../toast.js";
-import { Acts } from "./acts.js";
+import { toast } from "../shell/toast.js";
+import { Acts } from "./actions.js";
 import { Announcer } from "./announce.js";
 import { Refusal, ask, pageAt, tell } from "./api.js";
 import { codeButtons } from "./code.js";
 import { Composer } from "./composer.js";
-import { Head } from "./head.js";
+import { Head } from "./title.js";
 import { Question } from "./question.js";
 import { refusalOf, sayRefusal } from "./refusals.js";
 import { Follower } from "./scroll.js";

@@ -1,4 +1,4 @@
-import { toast } from "../toast.js";
+import { toast } from "../shell/toast.js";
 import { ask, tell } from "./api.js";
 import { renameIn } from "./rename.js";
 

@@ -1,5 +1,5 @@
 import { headersFor } from "./api.js";
-import { madeChat, makeChat } from "./making.js";
+import { madeChat, makeChat } from "./new-chat.js";
 
 /**
  * One thing that is asked, as often as it takes: the same key each time, so never twice. `kind` is

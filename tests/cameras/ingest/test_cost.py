@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.ingest import clip_720p, settle, window
-from tests.cameras.ingest.hand import worker
+from tests.cameras.ingest.worker.driven import worker
 
 pytestmark = pytest.mark.timing
 

@@ -20,8 +20,8 @@ from cameras.ingest.state_writer import StateWriter
 from cameras.ingest.supervisor import Supervisor
 from cameras.ingest.worker import capture, stream
 from project.tasks import end
-from tests.cameras.ingest import brought
-from tests.cameras.ingest.keeper import Heard, configuration, supervised
+from tests.cameras.ingest.custom_models import onnx_models
+from tests.cameras.ingest.supervised import Heard, configuration, supervised
 from tests.waiting import soon
 
 HANGS_ONCE = (  # the first process's third picture never comes out of native code
@@ -245,12 +245,12 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "main.main(int(sys.argv[-1]))\n",
     )
     monkeypatch.setattr(worker_process, "COMMAND", spoilt)
-    data = brought.finder()
+    data = onnx_models.finder()
     sha256 = hashlib.sha256(data).hexdigest()
     path = ModelStore(tmp_path).put(sha256, lambda: data)
     own = {
         "id": "theirs", "sha256": sha256, "path": str(path),
-        "labels": brought.LABELS, "colours": "rgb", "scale": "unit",
+        "labels": onnx_models.LABELS, "colours": "rgb", "scale": "unit",
     }  # fmt: skip
     refused: list[tuple[str, str]] = []
 

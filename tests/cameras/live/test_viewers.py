@@ -12,8 +12,8 @@ from cameras.live import formats as messages_module
 from cameras.live.formats import FRESH_S
 from cameras.live.frames import Status
 from cameras.live.hub import Hub
-from tests.cameras.live.paper import Paper, seed_on, v1_on
 from tests.cameras.live.sources import Camera, look, picture
+from tests.cameras.live.wires import Paper, seed_on, v1_on
 
 
 async def test_seed_viewer_who_joins_is_not_shown_an_old_picture(

@@ -11,7 +11,7 @@ from django.test import Client
 from chats.models import Assistant, Chat, Generation, GenerationEvent, Message, Role
 from chats.sse.encoding import chunk_json
 from project.accounts.models import Organization, User
-from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
+from tests.cameras.views.conftest import (  # noqa: F401 - fixtures
     _plain_static_names,
     _quick_passwords,
     admin,
@@ -20,7 +20,7 @@ from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     outsider,
     viewer,
 )
-from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.cameras.views.rows import PASSWORD, client_of
 from tests.chats.admin.form import ELSEWHERE, KEY
 from tests.endpoint import Model, endpoint
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts.models import User
-from tests.cameras.pages.rows import client_of
+from tests.cameras.views.rows import client_of
 
 KEY = "sk-stored-0123456789"
 ELSEWHERE = "https://models.example.org/v1"

@@ -15,7 +15,7 @@ from django.utils import timezone
 from chats.models import Chat, Generation, GenerationEvent, Message, Quota, Role, Status
 from project.accounts.models import Organization, User
 from project.audit.models import AuditEntry
-from tests.cameras.pages.rows import client_of, person
+from tests.cameras.views.rows import client_of, person
 from tests.chats.admin.conftest import chat_of
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.utils.html import escape
 from chats.forms import MOVED
 from chats.models import Assistant
 from project.accounts.models import Organization, User
-from tests.cameras.pages.rows import client_of, person
+from tests.cameras.views.rows import client_of, person
 from tests.chats.admin.form import ELSEWHERE, KEY, PAGE, TEST, fields, page_of, save, tried_by
 from tests.endpoint import Model
 

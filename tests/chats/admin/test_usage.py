@@ -14,7 +14,7 @@ from chats.models import Assistant, Quota
 from chats.models import quotas as clock
 from chats.usage import Chart, Day, round_up, short, usage_of
 from project.accounts.models import Organization, User
-from tests.cameras.pages.rows import client_of
+from tests.cameras.views.rows import client_of
 
 
 def used(club: Organization, ago: int, tokens_in: int, tokens_out: int, answers: int = 1) -> None:

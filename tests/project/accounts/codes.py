@@ -12,7 +12,7 @@ from django.urls import reverse
 from django_otp.oath import TOTP
 
 from project.accounts.models import User
-from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.cameras.views.rows import PASSWORD, client_of
 
 
 @dataclass(slots=True)

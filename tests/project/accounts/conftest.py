@@ -7,7 +7,7 @@ import time
 import pytest
 from django_otp import oath
 
-from tests.cameras.pages.conftest import (
+from tests.cameras.views.conftest import (
     _plain_static_names,  # noqa: F401
     _quick_passwords,  # noqa: F401
     admin,  # noqa: F401

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts.models import Membership, Organization, Role, SecondFactor, User
-from tests.cameras.pages.rows import PASSWORD
+from tests.cameras.views.rows import PASSWORD
 from tests.project.accounts.codes import Clock, code, enrol
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from project.accounts.throttling.attempts import TURN, network_of
 from project.accounts.throttling.limits import ADDRESS_LIMIT, TURN_TAKEN
 from project.accounts.throttling.tries import NOWHERE
 from project.audit.models import AuditEntry
-from tests.cameras.pages.rows import PASSWORD
+from tests.cameras.views.rows import PASSWORD
 from tests.project.accounts.codes import Clock, enrol, first_step
 
 pytestmark = pytest.mark.django_db

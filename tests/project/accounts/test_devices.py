@@ -20,7 +20,7 @@ from project.accounts.throttling.devices import COOKIE, PEOPLE_MOST
 from project.accounts.throttling.limits import ADDRESS_LIMIT
 from project.accounts.throttling.tries import NOWHERE
 from project.audit.models import AuditEntry
-from tests.cameras.pages.rows import PASSWORD, person
+from tests.cameras.views.rows import PASSWORD, person
 from tests.installation import KEEPER, Installation, submit
 from tests.project.accounts.codes import Clock, code, enrol, first_step, is_in
 from tests.project.accounts.test_attempts import spray

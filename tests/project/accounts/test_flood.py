@@ -19,7 +19,7 @@ from django.urls import reverse
 import project.settings
 from project.accounts.models import User
 from project.accounts.throttling import hashing
-from tests.cameras.pages.rows import PASSWORD
+from tests.cameras.views.rows import PASSWORD
 from tests.installation import installed
 from tests.people import assemble
 

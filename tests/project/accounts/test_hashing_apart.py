@@ -13,7 +13,7 @@ from django.urls import reverse
 from project import installation
 from project.accounts.models import Invitation, Membership, Organization, SignInLink, User
 from project.audit.models import AuditEntry
-from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.cameras.views.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db
 NEW = "wing-back-9-again"

@@ -14,7 +14,7 @@ from django.utils import timezone
 from project.accounts.forms import NewPersonForm
 from project.accounts.models import Invitation, Membership, Organization, User
 from project.audit.models import AuditEntry
-from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.cameras.views.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db
 NEW = {"username": "fresh", "password1": PASSWORD, "password2": PASSWORD}

@@ -14,7 +14,7 @@ from project.accounts.models import User
 from project.accounts.throttling.attempts import failed, is_refused
 from project.accounts.throttling.tries import NAME_MOST, NOWHERE
 from project.accounts.views.passwords import PASSWORD_MOST
-from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.cameras.views.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db
 LIMIT = 8

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts.models import User
-from tests.cameras.pages.rows import PASSWORD
+from tests.cameras.views.rows import PASSWORD
 from tests.installation import Installation, installed, submit
 from tests.project.accounts.mailbox import Mailbox, mailbox
 from tests.waiting import until

@@ -23,7 +23,7 @@ from project.accounts.models.second_factor import PAUSE_MOST, Paused
 from project.accounts.views.passwords import NOT_PRESENT
 from project.accounts.views.sign_in import WRONG_CODE
 from project.audit.models import AuditEntry
-from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.cameras.views.rows import PASSWORD, client_of
 from tests.project.accounts.codes import Clock, code, enrol, first_step, is_in
 
 pytestmark = pytest.mark.django_db

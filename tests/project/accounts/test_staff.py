@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from project.accounts.models import Organization, SecondFactor, SignInLink, User
 from project.accounts.models.second_factor import new_secret
-from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.cameras.views.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db
 JOINED = {"date_joined_0": "2026-03-01", "date_joined_1": "10:00:00"}

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 
 from project.accounts.models import Membership, Organization, Role, User
-from tests.cameras.pages.rows import PASSWORD, client_of, person
+from tests.cameras.views.rows import PASSWORD, client_of, person
 
 pytestmark = pytest.mark.django_db
 

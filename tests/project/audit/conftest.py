@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from project.accounts.models import User
-from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
+from tests.cameras.views.conftest import (  # noqa: F401 - fixtures
     _plain_static_names,
     _quick_passwords,
     admin,
@@ -16,7 +16,7 @@ from tests.cameras.pages.conftest import (  # noqa: F401 - fixtures
     outsider,
     viewer,
 )
-from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.cameras.views.rows import PASSWORD, client_of
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from cameras.models import Camera, StreamKey
 from chats.models import Assistant
 from project.accounts.models import Membership, Organization, User
 from project.audit.models import AuditEntry
-from tests.cameras.pages.rows import person
+from tests.cameras.views.rows import person
 from tests.project.audit.written import deeds
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.utils import timezone
 from cameras.models import Camera
 from project.accounts.models import Organization, User
 from project.audit.models import AuditEntry, Viewing
-from tests.cameras.pages.rows import client_of
+from tests.cameras.views.rows import client_of
 
 pytestmark = pytest.mark.django_db
 

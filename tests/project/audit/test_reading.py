@@ -19,7 +19,7 @@ from cameras.models import Camera
 from project.accounts.models import Organization, User
 from project.audit.export import as_lines
 from project.audit.models import AuditEntry
-from tests.cameras.pages.rows import client_of, person
+from tests.cameras.views.rows import client_of, person
 from tests.installation import KEEPER, Installation, submit
 from tests.project.audit.reading import ask
 

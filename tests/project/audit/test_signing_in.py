@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from project.accounts.models import Organization, SignInLink, User
 from project.audit.models import AuditEntry
-from tests.cameras.pages.rows import PASSWORD, client_of
+from tests.cameras.views.rows import PASSWORD, client_of
 from tests.project.audit.written import deeds
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from project.accounts.models import User
 from project.audit import stills
 from project.audit.askers import Asker
 from project.audit.models import Viewing
-from tests.cameras.pages.rows import client_of
+from tests.cameras.views.rows import client_of
 
 pytestmark = pytest.mark.django_db
 

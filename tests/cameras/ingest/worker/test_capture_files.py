@@ -1,0 +1,79 @@
+"""Pictures from files: they begin again at their end, at their own pace."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.cameras.ingest.worker.captured import captured, people, pictures, state
+from tests.waiting import until
+
+
+def clip(path: Path, frames: int, fps: float) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (64, 48))
+    for number in range(frames):
+        writer.write(np.full((48, 64, 3), 20 * number % 255, np.uint8))
+    writer.release()
+
+
+def test_a_file_begins_again_at_its_end(tmp_path: Path) -> None:
+    clip(tmp_path / "short.mp4", 5, 20)
+    with captured("file", "short.mp4", tmp_path) as camera:
+        taken = pictures(camera, 12)
+        assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
+        assert state(camera) == "live"
+
+
+@pytest.mark.timing
+def test_a_file_loops_at_its_own_pace_without_a_seam(tmp_path: Path) -> None:
+    clip(tmp_path / "short.mp4", 5, 20)
+    with captured("file", "short.mp4", tmp_path) as camera:
+        taken = pictures(camera, 40)  # eight passes
+    gaps = [b.timestamp - a.timestamp for a, b in pairwise(taken)]
+    assert sum(gaps) == pytest.approx(39 * 50, abs=60)  # no drift
+    assert max(gaps) < 110
+    assert sorted(gaps)[20] == pytest.approx(50, abs=5)
+
+
+def test_the_demo_camera_plays() -> None:
+    with captured("demo") as camera:
+        assert people(pictures(camera, 3)[-1]) >= 3
+
+
+@pytest.mark.timing
+def test_the_rate_chooses_pictures_but_every_frame_is_counted(tmp_path: Path) -> None:
+    clip(tmp_path / "fast.mp4", 60, 30)
+    with captured("file", "fast.mp4", tmp_path, rate=10) as camera:
+        taken = pictures(camera, 15)
+        assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1400, abs=150)
+        assert camera.health().fps > 25
+
+
+def test_without_a_rate_frames_are_counted_and_have_no_pixels(tmp_path: Path) -> None:
+    clip(tmp_path / "fast.mp4", 60, 30)
+    with captured("file", "fast.mp4", tmp_path) as camera:
+        pictures(camera, 3)
+        camera.rate = 0
+
+        def pass_by(count: int) -> None:
+            before = camera.health().captured
+            until(lambda: camera.health().captured >= before + count)
+
+        pass_by(2)  # one may have been on its way
+        last = camera.slot.newest()
+        assert last is not None
+        pass_by(10)
+        assert camera.slot.newest() is last
+
+
+def test_a_file_that_is_no_video_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("hello")
+    (tmp_path / "b.m3u8").write_text("#EXTM3U\n#EXTINF:5,\n/etc/hostname\n")
+    for name in ("a.mp4", "b.m3u8"):
+        with captured("file", name, tmp_path) as camera:
+            until(lambda: state(camera) == "offline")
+            assert "not a video" in camera.health().reason

@@ -1,0 +1,209 @@
+"""Pictures made to harm: too large, too slow to decode, cut off, or not what they say."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from cameras.ingest.sources.probe import test_connection as tried
+from cameras.ingest.worker import stream
+from cameras.ingest.worker.picture import LIMIT_S, OVERDUE, Picture
+from cameras.live.jpeg import FrameError, jpeg_size
+from tests.cameras.ingest.worker.captured import captured
+from tests.cameras.ingest.worker.driven import Hand, is_frame, worker
+from tests.servers import plaza_jpegs
+from tests.waiting import until
+
+PROGRESSIVE = [
+    cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_QUALITY, 2,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+]  # fmt: skip
+SCAN = b"\xff\xda"
+
+
+def progressive(width: int, height: int) -> bytes:
+    grey = np.full((height, width, 3), 90, np.uint8)
+    return cv2.imencode(".jpg", grey, PROGRESSIVE)[1].tobytes()
+
+
+def with_scans(jpeg: bytes, number: int) -> bytes:
+    """Its sixth scan, which refines all of the picture, again and again."""
+    places = [at for at in range(len(jpeg)) if jpeg.startswith(SCAN, at)]
+    scan = jpeg[places[5] : places[6]]
+    return jpeg[: places[6]] + scan * (number - 6) + b"\xff\xd9"
+
+
+def field(jpeg: bytes) -> str:
+    with pytest.raises(FrameError) as refused:
+        jpeg_size(jpeg)
+    assert refused.value.field == "frame"
+    return refused.value.sentence
+
+
+def test_a_picture_made_of_scans_is_refused_before_it_is_decoded() -> None:
+    small = progressive(160, 120)
+    assert jpeg_size(small) == (160, 120)
+    assert jpeg_size(with_scans(small, 64)) == (160, 120)
+    assert "more scans than any camera" in field(with_scans(small, 65))
+
+
+def test_a_large_picture_may_have_fewer_scans() -> None:
+    large = resized(progressive(160, 120), 5500, 7200)
+    assert jpeg_size(with_scans(large, 10)) == (7200, 5500)
+    assert "its size" in field(with_scans(large, 11))
+
+
+@pytest.mark.timing
+def test_the_worst_picture_is_decoded_within_the_limit() -> None:
+    worst = with_scans(progressive(7200, 5500), 10)
+    assert jpeg_size(worst) == (7200, 5500)
+    before = time.thread_time()
+    assert Picture(1, 7200, 5500, jpeg=worst).pixels() is not None
+    assert time.thread_time() - before < LIMIT_S
+
+
+@contextmanager
+def overwhelmed() -> Iterator[Hand]:
+    """A worker that has just been sent a picture which takes a minute to decode."""
+    slow = (  # as a bomb that the header does not give away
+        "-c",
+        "import sys, time\n"
+        "from cameras.ingest.worker import main, picture\n"
+        "picture.LIMIT_S = 0.5\n"
+        "picture.cv2.imdecode = lambda *facts: time.sleep(60)\n"
+        "main.main(int(sys.argv[1]))\n",
+    )
+    with worker(command=slow, kind="push", detect=True) as hand:
+        hand.first(lambda h: h["type"] == "state")
+        hand.say({"type": "push", "timestamp": 1_000}, plaza_jpegs()[0])
+        yield hand
+
+
+def test_a_picture_that_takes_too_long_ends_its_reader() -> None:
+    with overwhelmed() as hand:
+        states = [header for header, _ in hand.packets(60) if header["type"] == "state"]
+        assert states[-1]["reason"] == OVERDUE
+        assert hand.process.wait(30) == 75
+
+
+@pytest.mark.timing
+def test_a_picture_that_takes_too_long_ends_its_reader_at_once() -> None:
+    with overwhelmed() as hand:
+        sent = time.monotonic()
+        assert hand.process.wait(10) == 75
+        assert time.monotonic() - sent < 3
+
+
+def resized(jpeg: bytes, height: int, width: int) -> bytes:
+    """Its header announces another size."""
+    made = bytearray(jpeg)
+    frame = next(at for at in range(len(jpeg)) if jpeg[at : at + 2] in (b"\xff\xc0", b"\xff\xc2"))
+    struct.pack_into(">HH", made, frame + 5, height, width)
+    return bytes(made)
+
+
+def sized(width: int, height: int) -> bytes:
+    """A JPEG of 64 × 64 whose header announces another size."""
+    return resized(
+        cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes(), height, width
+    )
+
+
+def test_a_picture_is_measured_by_its_header_alone() -> None:
+    assert "40 megapixels" in field(sized(16_000, 16_000))
+    assert "16,384" in field(sized(16_385, 100))
+    assert "no size" in field(sized(0, 100))
+    twice = sized(640, 360)
+    at = twice.find(b"\xff\xc0")
+    header = sized(65_000, 65_000)[at : at + 19]
+    assert "more than one frame header" in field(twice[:at] + header + twice[at:])
+
+
+def test_a_picture_that_is_cut_off_is_refused_and_one_that_lies_shows_nothing() -> None:
+    whole = plaza_jpegs()[0]
+    assert "truncated" in field(whole[:-300])
+    lying = whole[: len(whole) // 2] + b"\xff\xd9"
+    image = Picture(1, *jpeg_size(lying), jpeg=lying).pixels()
+    assert image is None or image.shape == (432, 768, 3)
+
+
+def test_pictures_behind_the_first_in_one_file_are_never_decoded() -> None:
+    two = plaza_jpegs()[0] + plaza_jpegs()[1]
+    image = Picture(1, *jpeg_size(two), jpeg=two).pixels()
+    first = Picture(1, 768, 432, jpeg=plaza_jpegs()[0]).pixels()
+    assert image is not None
+    assert first is not None
+    assert np.array_equal(image, first)
+
+
+@pytest.fixture(scope="module")
+def vast(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A media folder with a film of 8,000 × 6,000 pixels."""
+    folder = tmp_path_factory.mktemp("media")
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=gray:s=8000x6000:r=1",
+         "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "31", str(folder / "vast.avi")],
+        check=True, timeout=60,
+    )  # fmt: skip
+    return folder
+
+
+def test_a_film_of_vast_pictures_is_not_shown(vast: Path) -> None:
+    with captured("file", "vast.avi", vast) as capture:
+        until(lambda: capture.health().reason.startswith("The camera's pictures are"))
+        assert "8000×6000" in capture.health().reason
+        assert capture.slot.newest() is None
+    answer = tried("file", "vast.avi", media_root=vast, allow_loopback=True, timeout=60)
+    assert not answer.ok
+    assert "40 megapixels" in answer.sentence
+
+
+def test_a_stream_that_grows_on_the_way_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size is asked after every picture, for a stream may announce another one later."""
+
+    class Growing:
+        taken = retrieved = 0
+
+        def __init__(self, real: Any) -> None:
+            self.real = real
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.real, name)
+
+        def grab(self) -> bool:
+            Growing.taken += 1
+            return bool(self.real.grab())
+
+        def get(self, what: int) -> float:
+            grown = self.taken > 3 and what == cv2.CAP_PROP_FRAME_WIDTH
+            return 20_000.0 if grown else float(self.real.get(what))
+
+        def retrieve(self) -> Any:
+            assert self.taken <= 3
+            Growing.retrieved += 1
+            return self.real.retrieve()
+
+    real = stream.open_capture
+    monkeypatch.setattr(stream, "open_capture", lambda opening: Growing(real(opening)))
+    with captured("demo", rate=30) as capture:
+        until(lambda: "20000×432" in capture.health().reason, what="it is left")
+        assert Growing.retrieved
+
+
+def test_a_worker_has_an_end_to_its_memory() -> None:
+    with worker() as hand:
+        hand.first(lambda h: h["type"] == "state")
+        limits = Path(f"/proc/{hand.process.pid}/limits").read_text()
+        line = next(line for line in limits.splitlines() if line.startswith("Max address space"))
+        assert str(4 * 1024**3) in line
+        hand.say({"type": "wishes", "rates": [(0, 0)]})
+        hand.first(is_frame)

@@ -1,0 +1,143 @@
+"""Adding, changing, trying and removing cameras."""
+
+from __future__ import annotations
+
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from cameras.models import Camera
+from project.accounts.models import Organization, User
+from tests.cameras.views.rows import client_of, fields
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.postgres
+def test_an_administrator_adds_a_camera(club: Organization, admin: User) -> None:
+    answer = client_of(admin).post(reverse("camera-add"), fields(organization=club.pk))
+    camera = Camera.objects.get(name="Goal")
+    assert answer.status_code == 302
+    assert camera.organization == club
+    assert camera.source == "rtsp://u:secret@192.0.2.7/a"
+    assert camera.classes == ["person"]
+
+
+def test_a_camera_cannot_be_put_into_an_organization_of_others(
+    club: Organization, admin: User, outsider: User
+) -> None:
+    foreign = Organization.objects.get(slug="other")
+    answer = client_of(admin).post(reverse("camera-add"), fields(organization=foreign.pk))
+    assert answer.status_code == 200
+    assert not Camera.objects.filter(name="Goal").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"source": "ftp://192.0.2.7/a"}, "rtsp://"),
+        ({"source": ""}, "not a complete address"),
+        ({"fps": "31"}, "less than or equal to 30"),
+        ({"time_zone": "Mars/Base"}, "is not a time zone"),
+        ({"classes": ["unicorn"]}, "unicorn"),
+    ],
+)
+def test_a_wrong_field_is_named_in_words(
+    club: Organization, camera: Camera, admin: User, changes: dict[str, Any], sentence: str
+) -> None:
+    data = fields(organization=club.pk, **changes)
+    answer = client_of(admin).post(reverse("camera-add"), data)
+    assert answer.status_code == 200
+    assert sentence in answer.content.decode()
+    assert not Camera.objects.filter(name="Goal").exists()
+
+
+@pytest.mark.postgres
+def test_a_taken_name_is_said_at_the_name(club: Organization, camera: Camera, admin: User) -> None:
+    client = client_of(admin)
+    client.post(reverse("camera-add"), fields(organization=club.pk))
+    goal = Camera.objects.get(name="Goal")
+    added = client.post(reverse("camera-add"), fields(organization=club.pk))
+    renamed = client.post(reverse("camera-edit", args=[goal.pk]), fields(name="Gate"))
+    for answer in (added, renamed):
+        assert answer.context["form"].errors.keys() == {"name"}
+
+
+def test_a_camera_is_not_moved_by_its_form(camera: Camera, admin: User, outsider: User) -> None:
+    foreign = Organization.objects.get(slug="other")
+    page = reverse("camera-edit", args=[camera.pk])
+    client_of(admin).post(page, fields(kind="push", name="Moved", organization=foreign.pk))
+    former = camera.organization_id
+    camera.refresh_from_db()
+    assert (camera.name, camera.organization_id) == ("Moved", former)
+
+
+def test_a_stored_password_is_not_shown_and_is_kept(club: Organization, admin: User) -> None:
+    client = client_of(admin)
+    client.post(reverse("camera-add"), fields(organization=club.pk))
+    camera = Camera.objects.get(name="Goal")
+    address = reverse("camera-edit", args=[camera.pk])
+    assert "secret" not in client.get(address).content.decode()
+    client.post(address, fields(name="Goal 2", source=camera.shown_source))
+    camera.refresh_from_db()
+    assert (camera.name, camera.source) == ("Goal 2", "rtsp://u:secret@192.0.2.7/a")
+
+
+def test_a_stored_password_does_not_go_to_another_host(club: Organization, admin: User) -> None:
+    client = client_of(admin)
+    client.post(reverse("camera-add"), fields(organization=club.pk))
+    camera = Camera.objects.get(name="Goal")
+    moved = camera.shown_source.replace("192.0.2.7", "192.0.2.8")
+    answer = client.post(reverse("camera-edit", args=[camera.pk]), fields(source=moved))
+    assert "Enter the password again" in answer.content.decode()
+    body = {"camera": camera.pk, "kind": "rtsp", "source": moved}
+    answer = client.post(reverse("camera-test"), body)
+    assert answer.json()["ok"] is False
+    assert "Enter the password again" in answer.json()["sentence"]
+
+
+def test_a_push_camera_forgets_its_former_source(club: Organization, admin: User) -> None:
+    client = client_of(admin)
+    client.post(reverse("camera-add"), fields(organization=club.pk))
+    camera = Camera.objects.get(name="Goal")
+    data = fields(kind="push", source=camera.shown_source)
+    assert client.post(reverse("camera-edit", args=[camera.pk]), data).status_code == 302
+    camera.refresh_from_db()
+    assert camera.source == ""
+
+
+def test_a_connection_test_answers_with_a_sentence(
+    admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def probe(kind: str, source: str, **_: Any) -> SimpleNamespace:
+        asked.append((kind, source))
+        return SimpleNamespace(ok=True, sentence="A picture of 640 × 360 arrived.")
+
+    monkeypatch.setattr("cameras.source_check.test_connection", probe)
+    body = {"kind": "rtsp", "source": "rtsp://192.0.2.7/a"}
+    answer = client_of(admin).post(reverse("camera-test"), body)
+    assert answer.json() == {"ok": True, "sentence": "A picture of 640 × 360 arrived."}
+    assert asked == [("rtsp", "rtsp://192.0.2.7/a")]
+
+
+def test_only_administrators_test_connections(
+    camera: Camera, operator: User, outsider: User
+) -> None:
+    address = reverse("camera-test")
+    assert client_of(operator).post(address, {"kind": "rtsp"}).status_code == 403
+    for pk in (camera.pk, uuid.uuid4(), "nonsense"):
+        assert client_of(outsider).post(address, {"camera": pk}).status_code == 404
+
+
+@pytest.mark.postgres
+def test_a_camera_is_removed_only_after_the_question(camera: Camera, admin: User) -> None:
+    client, address = client_of(admin), reverse("camera-delete", args=[camera.pk])
+    assert "cannot be undone" in client.get(address).content.decode()
+    assert Camera.objects.filter(pk=camera.pk).exists()
+    client.post(address)
+    assert not Camera.objects.filter(pk=camera.pk).exists()

@@ -1,0 +1,148 @@
+"""The wall, a camera's page, its still and its stream keys."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from cameras.models import Camera, CameraState, CameraStill, StreamKey
+from project.accounts.models import Membership, Organization, Role, User
+from tests.cameras.views.rows import client_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.postgres
+def test_the_wall_shows_only_cameras_of_ones_organizations(
+    camera: Camera, viewer: User, outsider: User
+) -> None:
+    assert "Gate" in client_of(viewer).get(reverse("wall")).content.decode()
+    assert "Gate" not in client_of(outsider).get(reverse("wall")).content.decode()
+
+
+def test_an_empty_wall_offers_the_form_to_administrators_only(
+    club: Organization, admin: User, viewer: User
+) -> None:
+    form = reverse("camera-add")
+    assert form in client_of(admin).get(reverse("wall")).content.decode()
+    page = client_of(viewer).get(reverse("wall")).content.decode()
+    assert form not in page
+    assert "An administrator of Club can add them" in page
+
+
+@pytest.mark.postgres
+def test_the_chosen_organization_stays_in_front(camera: Camera, viewer: User) -> None:
+    second = Organization.objects.create(name="Second", slug="second")
+    Membership.objects.create(user=viewer, organization=second, role=Role.VIEWER)
+    client = client_of(viewer)
+    assert "Gate" in client.get(reverse("wall")).content.decode()
+    client.post(reverse("organization-choose"), {"organization": "second"})
+    assert "Gate" not in client.get(reverse("wall")).content.decode()
+    client.post(reverse("organization-choose"), {"organization": "other"})
+    assert "Gate" in client.get(reverse("wall")).content.decode()
+
+
+def test_pages_hold_no_inline_script_or_style(camera: Camera, admin: User) -> None:
+    client = client_of(admin)
+    for name, args in (("wall", []), ("camera", [camera.pk]), ("camera-edit", [camera.pk])):
+        page = client.get(reverse(name, args=args)).content.decode()
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page), name
+
+
+def test_the_still_is_not_sent_twice(camera: Camera, viewer: User) -> None:
+    client, address = client_of(viewer), reverse("camera-still", args=[camera.pk])
+    assert client.get(address).status_code == 404
+    CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8still", taken_at=timezone.now())
+    answer = client.get(address)
+    assert (answer["Content-Type"], answer.content) == ("image/jpeg", b"\xff\xd8still")
+    assert answer["Cache-Control"] == "private, no-cache"
+    again = client.get(address, headers={"If-None-Match": answer["ETag"]})
+    assert again.status_code == 304
+
+
+def test_publishing_is_offered_to_operators_of_push_cameras(
+    camera: Camera, viewer: User, operator: User
+) -> None:
+    address = reverse("camera", args=[camera.pk])
+    assert "data-publish " in client_of(operator).get(address).content.decode()
+    assert "data-publish " not in client_of(viewer).get(address).content.decode()
+
+
+@pytest.mark.postgres
+def test_a_stream_key_is_shown_once(camera: Camera, operator: User) -> None:
+    client = client_of(operator)
+    page = client.post(
+        reverse("streamkey-add", args=[camera.pk]), {"name": "TV", "days": "7"}
+    ).content.decode()
+    found = re.search(r"ws://testserver[^\"]*/ws/stream/(sk_[\w-]+)", page)
+    assert found
+    key = StreamKey.objects.get()
+    assert key.is_alive
+    assert (key.expires_at - timezone.now()).days in (6, 7)
+    assert key.created_by == operator
+    assert found[1] not in client.get(reverse("camera", args=[camera.pk])).content.decode()
+
+
+def test_a_revoked_stream_key_opens_nothing(camera: Camera, operator: User) -> None:
+    key = StreamKey(camera=camera, name="TV")
+    key.issue()
+    client_of(operator).post(reverse("streamkey-revoke", args=[camera.pk, key.pk]))
+    key.refresh_from_db()
+    assert not key.is_alive
+
+
+def test_the_end_of_a_stream_key_is_a_day_in_the_cameras_zone(
+    camera: Camera, operator: User
+) -> None:
+    key = StreamKey(camera=camera, name="TV", expires_at=datetime(2199, 6, 1, 22, 30, tzinfo=UTC))
+    key.issue()
+    page = client_of(operator).get(reverse("camera", args=[camera.pk])).content.decode()
+    assert 'title="2 Jun 2199, 00:30, Europe/Berlin">2 Jun 2199<' in page
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("connecting", ""), ("offline", "Connecting."), ("live", "")]
+)
+def test_a_camera_not_yet_live_is_connecting(
+    camera: Camera, viewer: User, state: str, reason: str
+) -> None:
+    CameraState.objects.create(camera=camera, state=state, reason=reason)
+    for address in (reverse("wall"), reverse("camera", args=[camera.pk])):
+        page = client_of(viewer).get(address).content.decode()
+        assert "data-badge-text>Connecting<" in page
+        assert "data-note><" in page
+        assert "Offline" not in page
+
+
+def test_a_camera_that_fails_says_why(camera: Camera, viewer: User) -> None:
+    why = "The camera ended the stream; connecting again."
+    CameraState.objects.create(camera=camera, state="offline", reason=why)
+    page = client_of(viewer).get(reverse("wall")).content.decode()
+    assert "data-badge-text>Offline<" in page
+    assert f"data-note>{why}<" in page
+
+
+def test_a_camera_without_a_picture_says_so(camera: Camera, viewer: User) -> None:
+    client = client_of(viewer)
+    for address in (reverse("wall"), reverse("camera", args=[camera.pk])):
+        assert "No picture yet" in client.get(address).content.decode()
+    CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8still", taken_at=timezone.now())
+    for address in (reverse("wall"), reverse("camera", args=[camera.pk])):
+        assert "No picture yet" not in client.get(address).content.decode()
+
+
+def test_the_wall_knows_which_list_it_shows(camera: Camera, viewer: User) -> None:
+    client, line = client_of(viewer), f'data-roster="{reverse("api-cameras")}"'
+    page = client.get(reverse("wall")).content.decode()
+    assert f'{line} data-organization=""' in page
+    assert '<p class="wall-name" aria-hidden="true">Club</p>' in page
+    second = Organization.objects.create(name="Second", slug="second")
+    Membership.objects.create(user=viewer, organization=second, role=Role.VIEWER)
+    client.post(reverse("organization-choose"), {"organization": "second"})
+    page = client.get(reverse("wall")).content.decode()
+    assert f'{line} data-organization="{second.pk}"' in page
+    assert "wall-name" not in page

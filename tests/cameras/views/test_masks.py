@@ -1,0 +1,203 @@
+"""A camera's privacy masks as rows: who draws them, what is refused, what goes with a change."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from cameras.ingest import configurations, state_writer
+from cameras.models import Camera, CameraStill
+from cameras.models.cameras import CORNERS_MOST, MASKS_MOST
+from project.accounts.models import Organization, Token, User
+from tests.cameras.views.rows import PASSWORD, client_of, fields
+
+pytestmark = pytest.mark.django_db
+
+ONE = [[[0, 0], [0.5, 0], [0.5, 0.5]]]
+OTHER = [[[1, 1], [0.5, 1], [0.5, 0.5]]]
+
+
+@pytest.fixture
+def still(camera: Camera) -> CameraStill:
+    return CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8", taken_at=timezone.now())
+
+
+def bearer(user: User, club: Organization) -> Client:
+    _, text = Token.objects.create(user=user, organization=club, scopes=["read", "admin"])
+    return Client(headers={"Authorization": f"Bearer {text}"})
+
+
+def patch(client: Client, camera: Camera, **values: Any) -> Any:
+    address = reverse("api-camera-detail", args=[camera.pk])
+    return client.patch(address, json.dumps(values), content_type="application/json")
+
+
+def push(**changes: Any) -> dict[str, Any]:
+    return fields(kind="push", source="", name="Gate") | changes
+
+
+@pytest.mark.postgres
+def test_an_administrator_masks_over_the_api(
+    camera: Camera, still: CameraStill, club: Organization, admin: User
+) -> None:
+    answer = patch(bearer(admin, club), camera, masks=ONE)
+    assert (answer.status_code, answer.json()["masks"]) == (200, ONE)
+    camera.refresh_from_db()
+    assert camera.masks == ONE
+    assert not CameraStill.objects.exists(), "it shows what is masked now"
+
+
+def test_members_read_masks_and_do_not_write_them(
+    camera: Camera, club: Organization, operator: User, viewer: User, outsider: User
+) -> None:
+    Camera.objects.filter(pk=camera.pk).update(masks=ONE)
+    for user, status in ((operator, 403), (viewer, 403), (outsider, 404)):
+        organization = user.memberships.get().organization
+        assert patch(bearer(user, organization), camera, masks=[]).status_code == status
+    camera.refresh_from_db()
+    assert camera.masks == ONE
+    shown = bearer(viewer, club).get(reverse("api-camera-detail", args=[camera.pk]))
+    assert shown.json()["masks"] == ONE
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        None, "x", {}, [[]], [[[0, 0], [1, 1]]], [[[0, 0], [1, 1], [0, 1.1]]],
+        [[[0, 0], [1, 1], [0, -0.1]]], [[[0, 0], [1, 1], [0]]], [[[0, 0], [1, 1], [0, 1, 0]]],
+        [[[0, 0], [1, 1], [0, "nan"]]], ONE * (MASKS_MOST + 1), [ONE[0] * CORNERS_MOST],
+    ],
+)  # fmt: skip
+def test_what_is_no_area_is_refused_with_the_field(
+    camera: Camera, club: Organization, admin: User, masks: Any
+) -> None:
+    answer = patch(bearer(admin, club), camera, masks=masks)
+    assert answer.status_code == 400
+    assert "masks" in answer.json()["errors"]
+    if masks:
+        camera.masks = masks
+        with pytest.raises(ValidationError):
+            camera.full_clean()
+
+
+@pytest.mark.parametrize("text", ["[", "[[[0,0],[1,1],[0,NaN]]]", "[" * 90_000, "1" * 9_000, "7"])
+def test_a_form_with_nonsense_says_so_and_changes_nothing(
+    camera: Camera, admin: User, text: str
+) -> None:
+    Camera.objects.filter(pk=camera.pk).update(masks=ONE)
+    address = reverse("camera-edit", args=[camera.pk])
+    answer = client_of(admin).post(address, push(masks=text))
+    assert answer.status_code == 200
+    assert answer.context["form"].errors.keys() == {"masks"}
+    camera.refresh_from_db()
+    assert camera.masks == ONE
+
+
+def test_the_page_saves_what_was_drawn(camera: Camera, still: CameraStill, admin: User) -> None:
+    client, address = client_of(admin), reverse("camera-edit", args=[camera.pk])
+    assert 'alt="Last picture of Gate"' in client.get(address).content.decode()
+    client.post(address, push(**{"initial-masks": "[]", "masks": json.dumps(ONE)}))
+    camera.refresh_from_db()
+    assert camera.masks == ONE
+    assert not CameraStill.objects.exists()
+    assert "<img" not in client.get(address).content.decode()
+    client.post(address, push(**{"initial-masks": json.dumps(ONE), "masks": "[]"}))
+    camera.refresh_from_db()
+    assert camera.masks == []
+
+
+@pytest.mark.parametrize("posted", [{}, {"initial-masks": "[]", "masks": "[]"}])
+def test_a_page_on_which_nothing_was_drawn_takes_no_mask_away(
+    camera: Camera, admin: User, posted: dict[str, str]
+) -> None:
+    """Somebody else has drawn it, after this page was opened."""
+    Camera.objects.filter(pk=camera.pk).update(masks=ONE)
+    client_of(admin).post(reverse("camera-edit", args=[camera.pk]), push(name="Yard", **posted))
+    camera.refresh_from_db()
+    assert (camera.name, camera.masks) == ("Yard", ONE)
+
+
+def test_the_admin_site_masks_too(camera: Camera, still: CameraStill) -> None:
+    root = User.objects.create_superuser("root", password=PASSWORD)
+    client, address = client_of(root), reverse("admin:cameras_camera_change", args=[camera.pk])
+    assert 'name="masks"' in client.get(address).content.decode()
+    posted = push(organization=camera.organization_id, masks=json.dumps(ONE))
+    assert client.post(address, posted).status_code == 302
+    camera.refresh_from_db()
+    assert camera.masks == ONE
+    assert not CameraStill.objects.exists()
+
+
+def test_another_change_keeps_the_last_picture(camera: Camera, still: CameraStill) -> None:
+    camera.masks = ONE
+    camera.save()
+    CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8", taken_at=timezone.now())
+    camera.name = "Yard"
+    camera.save()
+    assert CameraStill.objects.exists()
+
+
+@pytest.mark.postgres
+def test_a_picture_that_was_taken_before_the_change_is_not_kept_after_it(camera: Camera) -> None:
+    pk = str(camera.pk)
+    (fence,) = configurations.claim_fences([pk]).values()
+    before = configurations.configurations()[pk]
+    assert (before["masks"], before["mark"]) == ([], "")
+    camera.masks = ONE
+    camera.save()
+    state_writer.store_still(pk, fence, 2000, b"before", before["mark"])
+    assert not CameraStill.objects.exists()
+    after = configurations.configurations()[pk]
+    assert after["masks"] == ONE
+    state_writer.store_still(pk, fence, 3000, b"after", after["mark"])
+    state_writer.store_still(pk, fence, 4000, b"before", before["mark"])
+    assert bytes(CameraStill.objects.get().jpeg) == b"after"
+
+
+@pytest.mark.postgres
+def test_masks_outlast_whoever_saves_something_else_at_the_same_time(camera: Camera) -> None:
+    """Two requests have read the camera; one masks it, the other renames it."""
+    masking, renaming = (Camera.objects.get(pk=camera.pk) for _ in range(2))
+    masking.masks = [[[0, 0], [1, 0], [1, 1]]]
+    masking.save()
+    renaming.name = "Renamed meanwhile"
+    renaming.full_clean()
+    renaming.save()
+    assert renaming.masks == masking.masks, "as it is now, and not as it was read"
+    stored = Camera.objects.get(pk=camera.pk)
+    assert (stored.name, stored.masks) == ("Renamed meanwhile", masking.masks)
+    made = Camera.objects.create(organization=camera.organization, name="New", kind="push")
+    made.name = "Named again"
+    made.save()
+    assert Camera.objects.get(pk=made.pk).name == "Named again"
+
+
+def test_masks_have_a_mark_of_their_own() -> None:
+    marks = [Camera(masks=masks).mark for masks in ([], ONE, OTHER, [*ONE, *OTHER])]
+    assert marks[0] == ""
+    assert len(set(marks)) == 4
+
+
+def test_the_cameras_page_says_that_a_part_is_masked(camera: Camera, viewer: User) -> None:
+    client, address = client_of(viewer), reverse("camera", args=[camera.pk])
+    assert "is masked" not in client.get(address).content.decode()
+    Camera.objects.filter(pk=camera.pk).update(masks=ONE)
+    assert "Part of the picture is masked." in client.get(address).content.decode()
+
+
+def test_the_connection_test_gives_no_picture(camera: Camera, admin: User, settings: Any) -> None:
+    """It says whether there is one; what is beneath the masks has no way out there."""
+    settings.MEDIA_DIR = Path(settings.MEDIA_DIR)
+    Camera.objects.filter(pk=camera.pk).update(masks=ONE)
+    body = {"camera": camera.pk, "kind": "demo", "source": ""}
+    answer = client_of(admin).post(reverse("camera-test"), body)
+    assert answer.json().keys() == {"ok", "sentence"}
+    assert re.fullmatch(r"Connected: 768×432\.", answer.json()["sentence"])

@@ -1,0 +1,286 @@
+"""Share links: made by operators on a camera's page, opened by anybody, once for each use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from cameras.models import Camera, Kind, ShareLink, Visit
+from project.accounts.models import User
+from project.audit.models import AuditEntry
+from tests.cameras.views.rows import client_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def link(camera: Camera) -> ShareLink:
+    return ShareLink.objects.create(camera=camera, name="Grandparents", uses_most=3)
+
+
+def address(link: ShareLink) -> str:
+    return reverse("shared", args=[link.text])
+
+
+def uses(link: ShareLink) -> int:
+    link.refresh_from_db()
+    return link.uses
+
+
+def opened(link: ShareLink) -> Client:
+    """A browser that has opened the link."""
+    guest = Client()
+    assert guest.post(address(link)).status_code == 302
+    return guest
+
+
+@pytest.mark.postgres
+def test_it_works(camera: Camera, operator: User) -> None:
+    maker = client_of(operator)
+    fields = {"name": "Grandparents", "hours": "168", "uses_most": "20"}
+    page = maker.post(reverse("sharelink-add", args=[camera.pk]), fields, follow=True)
+    link = ShareLink.objects.get()
+    assert (link.created_by, link.uses_most) == (operator, 20)
+    assert abs(link.expires_at - timezone.now() - timedelta(days=7)) < timedelta(minutes=1)
+    assert f'value="http://testserver{address(link)}"' in page.content.decode()
+    assert "opened 0 of 20" in page.content.decode()
+
+    guest = Client()
+    door = guest.get(address(link)).content.decode()
+    assert "<h1>Club shares the camera Gate with you</h1>" in door
+    assert ">Watch</button>" in door
+    answer = guest.post(address(link))
+    assert (answer.status_code, answer["Location"]) == (302, address(link))
+    shown = guest.get(address(link)).content.decode()
+    (visit,) = re.findall(r'data-stream="/ws/stream/(sv_[\w-]+)"', shown)
+    assert Visit.objects.alive().filter(link=link).count() == 1
+    assert guest.cookies["sideline_visit"].value == visit
+    assert "opened 1 of 20" in maker.get(reverse("camera", args=[camera.pk])).content.decode()
+
+
+def test_looking_at_the_door_changes_nothing(link: ShareLink) -> None:
+    preview = Client()
+    for _ in range(5):
+        answer = preview.get(address(link))
+        assert answer.status_code == 200
+        assert not answer.cookies
+        assert preview.head(address(link)).status_code == 200
+    assert uses(link) == 0
+    assert not Visit.objects.exists()
+    assert not AuditEntry.objects.exists()
+
+
+@pytest.mark.postgres
+def test_reload_and_a_second_press_count_no_second_use(link: ShareLink) -> None:
+    guest = opened(link)
+    for _ in range(3):
+        assert "data-stream" in guest.get(address(link)).content.decode()
+        assert guest.post(address(link)).status_code == 302
+    assert uses(link) == 1
+    opened(link)
+    assert uses(link) == 2
+
+
+@pytest.mark.parametrize("https", [False, True])
+def test_cookie_is_for_this_path_and_as_long_as_the_link(
+    link: ShareLink, settings: Any, https: bool
+) -> None:
+    settings.SESSION_COOKIE_SECURE = https
+    ShareLink.objects.filter(pk=link.pk).update(expires_at=timezone.now() + timedelta(hours=1))
+    cookie = opened(link).cookies["sideline_visit"]
+    assert cookie["path"] == address(link)
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert bool(cookie["secure"]) is https
+    assert 3590 < int(cookie["max-age"]) <= 3600
+
+
+def revoked(link: ShareLink) -> str:
+    link.revoke()
+    return address(link)
+
+
+def expired(link: ShareLink) -> str:
+    ShareLink.objects.filter(pk=link.pk).update(expires_at=timezone.now())
+    return address(link)
+
+
+def used_up(link: ShareLink) -> str:
+    ShareLink.objects.filter(pk=link.pk).update(uses=3)
+    return address(link)
+
+
+def without_camera(link: ShareLink) -> str:
+    link.camera.delete()
+    return address(link)
+
+
+def forged(link: ShareLink) -> str:
+    return reverse("shared", args=[f"{link.pk.hex}:{'A' * 43}"])
+
+
+WAYS = (revoked, expired, used_up, without_camera, forged, lambda _: "/shared/anything")
+
+
+@pytest.mark.postgres
+def test_what_opens_nothing_is_answered_alike(camera: Camera) -> None:
+    answers = []
+    for number, way in enumerate(WAYS):
+        own = Camera.objects.create(
+            organization=camera.organization, name=f"Other {number}", kind=Kind.PUSH
+        )
+        link = ShareLink.objects.create(camera=own, name=str(number), uses_most=3)
+        ended = way(link)
+        for answer in (Client().get(ended), Client().post(ended)):
+            assert answer.status_code == 410, (way, ended)
+            assert not answer.cookies
+            answers.append(answer.content)
+        assert not Visit.objects.exists()
+    assert len(set(answers)) == 1
+    assert b"Other" not in answers[0]
+
+
+def test_guests_who_come_back_to_a_link_that_has_ended_are_no_guessers(link: ShareLink) -> None:
+    ended = revoked(link)
+    assert {Client().get(ended).status_code for _ in range(20)} == {410}
+    guesses = [Client().get(f"/shared/guess{n}").status_code for n in range(10)]
+    assert (guesses[0], guesses[-1]) == (410, 429)
+    assert Client().get(ended).status_code == 410
+    living = ShareLink.objects.create(camera=link.camera, name="Second")
+    assert Client().get(address(living)).status_code == 200
+
+
+@pytest.mark.parametrize("way", [revoked, expired])
+def test_link_that_has_ended_shows_nothing_to_who_had_opened_it(
+    link: ShareLink, way: Callable[[ShareLink], str]
+) -> None:
+    guest = opened(link)
+    assert guest.get(way(link)).status_code == 410
+
+
+@pytest.mark.postgres
+def test_used_up_link_still_shows_to_who_had_opened_it(link: ShareLink) -> None:
+    guests = [opened(link) for _ in range(3)]
+    assert Client().post(address(link)).status_code == 410
+    assert uses(link) == 3
+    for guest in guests:
+        assert "data-stream" in guest.get(address(link)).content.decode()
+
+
+def test_visit_opens_no_other_link(link: ShareLink, camera: Camera) -> None:
+    second = ShareLink.objects.create(camera=camera, name="Second")
+    guest = Client()
+    guest.cookies["sideline_visit"] = opened(link).cookies["sideline_visit"].value
+    answer = guest.get(address(second)).content.decode()
+    assert "data-stream" not in answer
+    assert ">Watch</button>" in answer
+
+
+def test_guest_sees_one_camera_and_no_way_into_the_product(
+    link: ShareLink, camera: Camera, operator: User
+) -> None:
+    Camera.objects.create(organization=camera.organization, name="Safe room", kind=Kind.PUSH)
+    signed_in = client_of(operator)
+    for guest in (Client(), signed_in):
+        for page in (guest.get(address(link)), guest.post(address(link), follow=True)):
+            said = page.content.decode()
+            for secret in (str(camera.pk), "Safe room", "still.jpg", "snapshot", "/api/", "rail"):
+                assert secret not in said, secret
+            leads = re.findall(r'(?:href|action|data-signin|src)="([^"]*)"', said)
+            assert all(one.startswith("/static/") for one in leads), leads
+            assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", said)
+
+
+def test_nobody_is_told_where_a_guest_came_from(link: ShareLink) -> None:
+    answers: list[Any] = [Client().get(address(link)), Client().post(address(link))]
+    answers += [opened(link).get(address(link)), Client().get("/shared/anything")]
+    for answer in answers:
+        assert isinstance(answer, HttpResponse)
+        assert answer["Referrer-Policy"] == "no-referrer"
+        assert "noindex" in answer["X-Robots-Tag"]
+        assert "no-store" in answer["Cache-Control"]
+
+
+def test_form_of_a_page_without_a_referrer_is_taken(link: ShareLink) -> None:
+    """Browsers say `Origin: null` then, and a stranger has no CSRF cookie."""
+    guest = Client(enforce_csrf_checks=True)
+    answer = guest.post(address(link), headers={"Origin": "null"})
+    assert answer.status_code == 302
+
+
+@pytest.mark.postgres
+def test_it_is_written_down(link: ShareLink, camera: Camera, operator: User) -> None:
+    client = client_of(operator)
+    fields = {"name": "Press", "hours": "1", "uses_most": "1"}
+    client.post(reverse("sharelink-add", args=[camera.pk]), fields)
+    opened(link)
+    client.post(reverse("sharelink-revoke", args=[camera.pk, link.pk]))
+    rows = AuditEntry.objects.exclude(action="sign in").order_by("pk")
+    assert list(rows.values_list("who", "action", "subject")) == [
+        ("operator", "make share link", "Press"),
+        ("nobody known", "open share link", "Grandparents"),
+        ("operator", "revoke share link", "Grandparents"),
+    ]
+    assert all(row.organization == camera.organization for row in rows)
+    assert rows[0].detail.startswith("may be opened once, ends ")
+
+
+def test_links_are_a_matter_of_operators(
+    link: ShareLink, camera: Camera, viewer: User, operator: User, outsider: User
+) -> None:
+    add = reverse("sharelink-add", args=[camera.pk])
+    revoke = reverse("sharelink-revoke", args=[camera.pk, link.pk])
+    fields = {"name": "Mine", "hours": "24", "uses_most": "5"}
+    for door in (add, revoke):
+        assert client_of(viewer).post(door, fields).status_code == 403
+        assert client_of(outsider).post(door, fields).status_code == 404
+        assert Client().post(door, fields)["Location"].startswith(reverse("signin"))
+        assert client_of(operator).get(door).status_code == 405
+    other = Camera.objects.create(organization=camera.organization, name="Two", kind=Kind.PUSH)
+    elsewhere = reverse("sharelink-revoke", args=[other.pk, link.pk])
+    assert client_of(operator).post(elsewhere).status_code == 404
+    assert list(ShareLink.objects.alive()) == [link]
+    page = client_of(viewer).get(reverse("camera", args=[camera.pk])).content.decode()
+    assert "share-links" not in page
+    assert link.text not in page
+
+
+def test_panel_lists_links_that_live(link: ShareLink, camera: Camera, operator: User) -> None:
+    client, page = client_of(operator), reverse("camera", args=[camera.pk])
+    old = ShareLink.objects.create(camera=camera, name="Old", expires_at=timezone.now())
+    opened(link)
+    said = client.get(page).content.decode()
+    assert "opened 1 of 3, until" in said
+    assert f'value="http://testserver{address(link)}"' in said
+    assert f'data-copy="share-{link.pk}"' in said
+    assert 'data-confirm="Revoke the share link “Grandparents”?' in said
+    assert old.text not in said
+    used_up(link)
+    assert "opened 3 of 3: used up" in client.get(page).content.decode()
+    answer = client.post(reverse("sharelink-revoke", args=[camera.pk, link.pk]), follow=True)
+    assert "The share link “Grandparents” is revoked." in answer.content.decode()
+    assert link.text not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"name": ""}, "This field is required."),
+        ({"hours": "1000000"}, "Select a valid choice"),
+        ({"uses_most": "0"}, "Select a valid choice"),
+    ],
+)
+def test_form_that_is_wrong_says_so(
+    camera: Camera, operator: User, wrong: dict[str, str], says: str
+) -> None:
+    fields = {"name": "Press", "hours": "24", "uses_most": "5"} | wrong
+    page = client_of(operator).post(reverse("sharelink-add", args=[camera.pk]), fields)
+    assert says in page.content.decode()
+    assert not ShareLink.objects.exists()

@@ -1,0 +1,35 @@
+"""Rows that the chat pages' tests begin with: a club, two of its people, plain static names."""
+
+from __future__ import annotations
+
+import pytest
+
+from chats.models import Chat
+from project.accounts.models import Organization, Role, User
+from tests.cameras.views.conftest import (  # noqa: F401 - fixtures
+    _plain_static_names,
+    _quick_passwords,
+)
+from tests.cameras.views.rows import person
+from tests.chats.views.rows import chat_of
+
+
+@pytest.fixture
+def club() -> Organization:
+    return Organization.objects.create(name="Club", slug="club", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def owner(club: Organization) -> User:
+    return person("owner", club, Role.VIEWER)
+
+
+@pytest.fixture
+def colleague(club: Organization) -> User:
+    """An administrator of the same club: even for those there is no chat of somebody else."""
+    return person("colleague", club, Role.ADMIN)
+
+
+@pytest.fixture
+def chat(club: Organization, owner: User) -> Chat:
+    return chat_of(owner, club, "Power play", ("Which one?", "The **umbrella**."))

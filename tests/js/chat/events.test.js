@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { EventReader } from "../../../static/js/chat/events.js";
+
+const bytes = (/** @type {string} */ text) => new TextEncoder().encode(text);
+const read = (/** @type {EventReader} */ reader, /** @type {Uint8Array} */ part) => [...reader.feed(part)];
+const chunk = (/** @type {string} */ text) => ({ type: "chunk", text });
+const STREAM =
+  ": ping\n\n" +
+  `id: 1\ndata: ${JSON.stringify({ type: "start", message_id: "m" })}\n\n` +
+  `id: 2\r\ndata: ${JSON.stringify(chunk("Grüße 🏀 "))}\r\n\r\n` +
+  `: ping\r\r` +
+  `id: 3\rdata: ${JSON.stringify(chunk("data: x\n\nid: 9"))}\r\r` +
+  `event: message\nretry: 5\nnonsense\nid: 4\ndata:{"type":\ndata: "done"}\n\n`;
+const EVENTS = [
+  { id: 1, event: { type: "start", message_id: "m" } },
+  { id: 2, event: chunk("Grüße 🏀 ") },
+  { id: 3, event: chunk("data: x\n\nid: 9") },
+  { id: 4, event: { type: "done" } },
+];
+
+test("a stream is read whole", () => {
+  assert.deepEqual(read(new EventReader(), bytes(STREAM)), EVENTS);
+});
+
+test("a stream cut in two at any byte is read the same", () => {
+  const all = bytes(STREAM);
+  for (let at = 0; at <= all.length; at += 1) {
+    const reader = new EventReader();
+    assert.deepEqual([...reader.feed(all.subarray(0, at)), ...reader.feed(all.subarray(at))], EVENTS, `cut at ${at}`);
+  }
+});
+
+test("a stream that comes byte by byte is read the same", () => {
+  const reader = new EventReader();
+  assert.deepEqual([...bytes(STREAM)].flatMap((byte) => read(reader, Uint8Array.of(byte))), EVENTS);
+});
+
+test("an event without an empty line after it is not there yet", () => {
+  const reader = new EventReader();
+  assert.deepEqual(read(reader, bytes(`id: 7\ndata: {"type":"done"}\n`)), []);
+  assert.deepEqual(read(reader, bytes("\n")), [{ id: 7, event: { type: "done" } }]);
+});
+
+test("an event without a number has none, whatever the one before had", () => {
+  const events = read(new EventReader(), bytes(`id: 7\ndata: {"type":"x"}\n\ndata: {"type":"y"}\n\nid: z\ndata: {"type":"z"}\n\n`));
+  assert.deepEqual(
+    events.map(({ id }) => id),
+    [7, null, null],
+  );
+});
+
+test("a line without end is an error before it fills the memory", () => {
+  const reader = new EventReader();
+  const part = bytes("x".repeat(64 * 1024));
+  assert.throws(() => {
+    for (let fed = 0; fed < 32; fed += 1) read(reader, part);
+  }, /too long/);
+});
+
+test("so is an event of too many lines, and one that is not JSON", () => {
+  const reader = new EventReader();
+  const line = bytes(`data: ${"x".repeat(64 * 1024)}\n`);
+  assert.throws(() => {
+    for (let fed = 0; fed < 32; fed += 1) read(reader, line);
+  }, /too long/);
+  assert.throws(() => read(new EventReader(), bytes("data: {\n\n")), SyntaxError);
+});

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Rate } from "../../../static/js/live/rate.js";
+
+test("a steady rate is measured", () => {
+  const rate = new Rate();
+  for (let at = 0; at <= 5000; at += 100) rate.count(at);
+  assert.ok(Math.abs(rate.perSecond(5000) - 10) < 0.3);
+});
+
+test("it falls to nothing when nothing comes", () => {
+  const rate = new Rate();
+  for (let at = 0; at <= 5000; at += 100) rate.count(at);
+  assert.equal(rate.perSecond(10_001), 0);
+});
+
+test("less than a second is not measured yet", () => {
+  const rate = new Rate();
+  rate.count(0);
+  rate.count(10);
+  assert.equal(rate.perSecond(20), 0);
+});
