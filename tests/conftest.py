@@ -76,10 +76,10 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A running installation with the demo camera, shared by tests that do no harm to others."""
-    with installed(tmp_path_factory.mktemp("house")) as installation:
-        METER.share(installation.serve().pid, "house")
+    with installed(tmp_path_factory.mktemp("installation")) as installation:
+        METER.share(installation.serve().pid, "installation")
         with installation.api() as api:
             (plaza,) = api.get("/cameras").json()["results"]
         until(lambda: installation.state(plaza["id"]) == "live", 60, "the demo camera")

@@ -1,4 +1,4 @@
-"""Session cookies without signing in, for scripts that run in a house's own shell."""
+"""Session cookies without signing in, for scripts that run in a installation's own shell."""
 
 from __future__ import annotations
 

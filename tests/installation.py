@@ -194,11 +194,11 @@ def installed(folder: Path, **environment: str) -> Iterator[Installation]:
 
 
 @contextlib.contextmanager
-def beside(house: Installation, **more: str) -> Iterator[Installation]:
+def beside(installation: Installation, **more: str) -> Iterator[Installation]:
     """Another web process on the same database, with the same settings but for `more`."""
-    second = Installation(house.folder)
-    second.environment = house.environment | {"SIDELINE_PORT": str(second.port), **more}
-    second.token = house.token
+    second = Installation(installation.folder)
+    second.environment = installation.environment | {"SIDELINE_PORT": str(second.port), **more}
+    second.token = installation.token
     try:
         second.spawn("serve")
         until(second.answers, 60, "the second server")

@@ -18,7 +18,7 @@ from tests.sockets import jpeg
 
 @contextlib.contextmanager
 def publishing(
-    house: Installation,
+    installation: Installation,
     camera: str,
     *,
     headers: dict[str, str] | None = None,
@@ -28,7 +28,7 @@ def publishing(
 ) -> Iterator[ClientConnection]:
     """An open socket. Raises `InvalidStatus` where the handshake is refused."""
     with connect(
-        f"ws://127.0.0.1:{house.port}/ws/publish/{camera}{query}",
+        f"ws://127.0.0.1:{installation.port}/ws/publish/{camera}{query}",
         additional_headers=headers or {},
         origin=origin,  # type: ignore[arg-type]
         subprotocols=["sideline.v1"] if v1 else None,  # type: ignore[list-item]
@@ -72,10 +72,10 @@ def asked(socket: ClientConnection, message: bytes | str) -> dict[str, Any]:
     return answer(socket)
 
 
-def outcome(house: Installation, camera: str, **how: Any) -> int:
+def outcome(installation: Installation, camera: str, **how: Any) -> int:
     """HTTP status of a refused handshake, else the close code; 200 where a frame is accepted."""
     try:
-        with publishing(house, camera, **how) as socket:
+        with publishing(installation, camera, **how) as socket:
             said = asked(socket, v1_parcel())
             assert "ack" in said, said
             return 200

@@ -20,7 +20,7 @@ from tests.installation import Installation
 
 @contextlib.contextmanager
 def watching(
-    house: Installation,
+    installation: Installation,
     camera: str,
     *,
     headers: dict[str, str] | None = None,
@@ -31,7 +31,7 @@ def watching(
 ) -> Iterator[ClientConnection]:
     """An open stream socket. Raises `InvalidStatus` where the handshake is refused."""
     with connect(
-        f"ws://127.0.0.1:{house.port}/ws/stream/{camera}{query}",
+        f"ws://127.0.0.1:{installation.port}/ws/stream/{camera}{query}",
         additional_headers=headers or {},
         origin=origin,  # type: ignore[arg-type]
         subprotocols=["sideline.v1"] if v1 else None,  # type: ignore[list-item]
@@ -44,10 +44,10 @@ def watching(
         yield socket
 
 
-def refusal(house: Installation, camera: str, **how: Any) -> int:
+def refusal(installation: Installation, camera: str, **how: Any) -> int:
     """HTTP status of a refused handshake, else the close code; fails if frames come instead."""
     try:
-        with watching(house, camera, **how) as socket:
+        with watching(installation, camera, **how) as socket:
             socket.recv(timeout=30)
     except InvalidStatus as refused:
         return refused.response.status_code

@@ -80,7 +80,7 @@ class Arena:
         self._owned.close()
 
     @property
-    def house(self) -> Installation:
+    def installation(self) -> Installation:
         """An installation with `CAMERAS` cameras, made when first asked for; nothing runs in it."""
         if self._house is None:
             data = self.folder / "data"

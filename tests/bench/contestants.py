@@ -42,31 +42,35 @@ class Contestant:
 
 @contextlib.contextmanager
 def _ours(arena: Arena) -> Iterator[Standing]:
-    house = arena.house
+    installation = arena.installation
     with on_core(SERVER_CORE):
-        server = house.spawn("serve")
+        server = installation.spawn("serve")
     try:
-        until(house.answers, 30, "our server")
-        with arena.feeder(house.environment, arena.cameras) as ticks:
-            yield Standing(server.pid, ticks, lambda camera: (house.port, _stream(arena, camera)))
+        until(installation.answers, 30, "our server")
+        with arena.feeder(installation.environment, arena.cameras) as ticks:
+            yield Standing(
+                server.pid, ticks, lambda camera: (installation.port, _stream(arena, camera))
+            )
     finally:
-        house.stop()
+        installation.stop()
 
 
 @contextlib.contextmanager
 def _uvicorn(arena: Arena) -> Iterator[Standing]:
     """Our application and hub, without what `serve` makes of Daphne."""
-    house = arena.house
+    installation = arena.installation
     words = [
-        PYTHON, "-m", "uvicorn", "project.asgi:application", "--port", house.port, "--loop",
+        PYTHON, "-m", "uvicorn", "project.asgi:application", "--port", installation.port, "--loop",
         "asyncio", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false",
         "--lifespan", "off", "--log-level", "warning",
     ]  # fmt: skip
     with (
-        arena.listening(words, house.port, house.environment) as server,
-        arena.feeder(house.environment, arena.cameras) as ticks,
+        arena.listening(words, installation.port, installation.environment) as server,
+        arena.feeder(installation.environment, arena.cameras) as ticks,
     ):
-        yield Standing(server.pid, ticks, lambda camera: (house.port, _stream(arena, camera)))
+        yield Standing(
+            server.pid, ticks, lambda camera: (installation.port, _stream(arena, camera))
+        )
 
 
 def _stream(arena: Arena, camera: int) -> str:

@@ -9,17 +9,17 @@ from tests.installation import Installation
 
 
 @contextlib.contextmanager
-def added(house: Installation, **facts: object) -> Iterator[str]:
+def added(installation: Installation, **facts: object) -> Iterator[str]:
     """A camera, until the end of the test, if that has not deleted it."""
-    camera = house.add_camera(**facts)
+    camera = installation.add_camera(**facts)
     try:
         yield camera
     finally:
-        with house.api() as api:
+        with installation.api() as api:
             assert api.delete(f"/cameras/{camera}").status_code in (204, 404)
 
 
-def worker(house: Installation, camera: str) -> int | None:
+def worker(installation: Installation, camera: str) -> int | None:
     """The process that reads this camera; None where there is none."""
-    found = house.children(f"cameras.ingest.worker.main {camera}")
+    found = installation.children(f"cameras.ingest.worker.main {camera}")
     return found[0].pid if found else None

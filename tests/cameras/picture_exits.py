@@ -22,8 +22,8 @@ from tests.sockets import acknowledged, frame, watching
 Found = tuple[int, bytes]  # capture time, JPEG
 
 
-def bearer(house: Installation) -> dict[str, str]:
-    with house.api() as api:
+def bearer(installation: Installation) -> dict[str, str]:
+    with installation.api() as api:
         return {"Authorization": api.headers["Authorization"]}
 
 
@@ -34,10 +34,10 @@ def taken_after(socket: ClientConnection, ms: float) -> bool:
 
 
 def revocable(
-    house: Installation, person: Person, name: str = "To be revoked"
+    installation: Installation, person: Person, name: str = "To be revoked"
 ) -> tuple[dict[str, str], Callable[[], None]]:
     """The headers of a new token of a person, to watch with, and a function that revokes it."""
-    tokens = f"{house.url}/api/v1/tokens"
+    tokens = f"{installation.url}/api/v1/tokens"
     wanted = {"name": name, "scopes": ["read"]}
     made = httpx.post(tokens, json=wanted, headers=person.bearer, timeout=30)
     assert made.status_code == 201, made.text
@@ -49,10 +49,10 @@ def revocable(
     return {"Authorization": f"Bearer {made.json()['token']}"}, revoke
 
 
-def plays_until_withdrawn(house: Installation, cast: Cast) -> None:
+def plays_until_withdrawn(installation: Installation, cast: Cast) -> None:
     """A stream as MJPEG goes on, and ends after its token is revoked."""
-    bearer_, revoke = revocable(house, cast["viewer"])
-    url = f"{house.url}/api/v1/cameras/{cast.plaza}/stream.mjpeg"
+    bearer_, revoke = revocable(installation, cast["viewer"])
+    url = f"{installation.url}/api/v1/cameras/{cast.plaza}/stream.mjpeg"
     parts, revoked = 0, 0.0
     with httpx.stream("GET", url, headers=bearer_, timeout=60) as answer:
         assert answer.headers["content-type"] == "multipart/x-mixed-replace; boundary=sideline"
@@ -65,17 +65,17 @@ def plays_until_withdrawn(house: Installation, cast: Cast) -> None:
     assert revoked, "it ended by itself"
 
 
-def mask(house: Installation, camera: str, masks: Any = MASKS) -> None:
-    with house.api() as api:
+def mask(installation: Installation, camera: str, masks: Any = MASKS) -> None:
+    with installation.api() as api:
         assert api.patch(f"/cameras/{camera}", json={"masks": masks}).status_code == 200
 
 
 class Device:
     """Pushes the two secrets in turn, some ten a second. `secrets` tells which was when."""
 
-    def __init__(self, house: Installation, camera: str, way: str) -> None:
+    def __init__(self, installation: Installation, camera: str, way: str) -> None:
         self.secrets: dict[int, int] = {}
-        self._house, self._camera, self._way = house, camera, way
+        self._house, self._camera, self._way = installation, camera, way
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -121,24 +121,26 @@ class Device:
         return speak
 
 
-def by_json(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
-    with watching(house, camera, headers=bearer(house), query=query) as socket:
+def by_json(installation: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    with watching(installation, camera, headers=bearer(installation), query=query) as socket:
         while True:
             message = frame(socket, 60)
             yield message["timestamp"], base64.b64decode(message["frame"])
 
 
-def by_v1(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
-    with watching(house, camera, headers=bearer(house), v1=True, query=query) as socket:
+def by_v1(installation: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    with watching(
+        installation, camera, headers=bearer(installation), v1=True, query=query
+    ) as socket:
         while True:
             message = acknowledged(socket, 60)
             if "jpeg" in message:
                 yield message["timestamp"], message["jpeg"]
 
 
-def by_mjpeg(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
-    url = f"{house.url}/api/v1/cameras/{camera}/stream.mjpeg{query}"
-    with httpx.stream("GET", url, headers=bearer(house), timeout=30) as stream:
+def by_mjpeg(installation: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    url = f"{installation.url}/api/v1/cameras/{camera}/stream.mjpeg{query}"
+    with httpx.stream("GET", url, headers=bearer(installation), timeout=30) as stream:
         left = b""
         for chunk in stream.iter_raw():
             left += chunk
@@ -152,9 +154,9 @@ def by_mjpeg(house: Installation, camera: str, query: str = "") -> Iterator[Foun
                 left = left[start + length :]
 
 
-def by_snapshot(house: Installation, camera: str, query: str = "") -> Iterator[Found]:
-    url = f"{house.url}/api/v1/cameras/{camera}/snapshot.jpg{query}"
-    with httpx.Client(headers=bearer(house), timeout=30) as client:
+def by_snapshot(installation: Installation, camera: str, query: str = "") -> Iterator[Found]:
+    url = f"{installation.url}/api/v1/cameras/{camera}/snapshot.jpg{query}"
+    with httpx.Client(headers=bearer(installation), timeout=30) as client:
         while True:
             found = client.get(url)
             if found.status_code == 200:

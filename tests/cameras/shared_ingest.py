@@ -35,10 +35,10 @@ def stays(condition: Callable[[], object], seconds: float, what: str) -> None:
 class Seen:
     """What one viewer of a camera gets, in a thread of its own."""
 
-    def __init__(self, house: Installation, camera: str) -> None:
+    def __init__(self, installation: Installation, camera: str) -> None:
         self.frames: list[tuple[float, int]] = []  # when it came, when it was taken (unix ms)
         self.states: list[str] = []
-        self._house, self._camera = house, camera
+        self._house, self._camera = installation, camera
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -73,25 +73,25 @@ class Seen:
 class Club:
     """An installation with four cameras, each a file of its own, and any number of readers."""
 
-    def __init__(self, house: Installation, redis: RedisServer) -> None:
-        self.house, self.redis = house, redis
-        house.serve()
-        media = house.folder / "media"
+    def __init__(self, installation: Installation, redis: RedisServer) -> None:
+        self.installation, self.redis = installation, redis
+        installation.serve()
+        media = installation.folder / "media"
         media.mkdir(exist_ok=True)
-        with house.api() as api:
+        with installation.api() as api:
             for camera in api.get("/cameras").json()["results"]:
                 api.patch(f"/cameras/{camera['id']}", json={"enabled": False})
         self.cameras = {}
         for name in NAMES:
             shutil.copy(CLIP, media / name)
             facts = {"name": name, "kind": "file", "source": name, "detect": False, "width": 320}
-            self.cameras[name] = house.add_camera(**facts)
+            self.cameras[name] = installation.add_camera(**facts)
         self.ingests: list[Process] = []
 
     def readers(self) -> dict[str, list[int]]:
         """Of each camera, the ingest processes that have a process reading its file."""
         found: dict[str, list[int]] = {name: [] for name in NAMES}
-        for process in self.house.children("cameras.ingest.worker.main"):
+        for process in self.installation.children("cameras.ingest.worker.main"):
             with contextlib.suppress(psutil.Error):
                 for name in {os.path.basename(file.path) for file in process.open_files()}:
                     if name in found:
@@ -113,7 +113,7 @@ class Club:
         """Two ingest processes that have two cameras each."""
         self.ingests = [process for process in self.ingests if process.poll() is None]
         while len(self.ingests) < 2:
-            self.ingests.append(self.house.spawn("ingest"))
+            self.ingests.append(self.installation.spawn("ingest"))
         until(lambda: self.leased_and_read_as([2, 2]), 30, "two cameras each")
         return self.ingests[0], self.ingests[1]
 
@@ -127,7 +127,7 @@ class Club:
         """All cameras, each with a viewer who has a picture. Nobody is told they were ended."""
         with contextlib.ExitStack() as viewers:
             seen = {
-                name: viewers.enter_context(Seen(self.house, camera))
+                name: viewers.enter_context(Seen(self.installation, camera))
                 for name, camera in self.cameras.items()
             }
             for one in seen.values():

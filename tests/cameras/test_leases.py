@@ -24,14 +24,14 @@ from tests.waiting import soon, until
 
 @pytest.fixture(scope="module")
 def club(tmp_path_factory: pytest.TempPathFactory, redis: RedisServer) -> Iterator[Club]:
-    with installed(tmp_path_factory.mktemp("leases"), REDIS_URL=redis.url) as house:
-        yield Club(house, redis)
-        assert "Traceback" not in house.logged()
+    with installed(tmp_path_factory.mktemp("leases"), REDIS_URL=redis.url) as installation:
+        yield Club(installation, redis)
+        assert "Traceback" not in installation.logged()
 
 
 @pytest.mark.timing
 def test_second_process_gets_its_share_with_a_short_gap(club: Club) -> None:
-    club.ingests = [club.house.spawn("ingest")]
+    club.ingests = [club.installation.spawn("ingest")]
     until(lambda: club.leased_and_read_as([4]), 30, "all cameras")
     with club.watched() as seen:
         club.two()
@@ -68,7 +68,7 @@ def test_process_that_slept_lets_go_of_what_it_lost(club: Club) -> None:
 @pytest.mark.timing
 def test_redis_that_lost_everything_finds_the_same_readers(club: Club) -> None:
     club.two()
-    before, said = club.leases(), club.house.logged()
+    before, said = club.leases(), club.installation.logged()
     with club.watched() as seen:
         club.redis.stop()
         mine = {process.pid: 2 for process in club.ingests}
@@ -79,7 +79,7 @@ def test_redis_that_lost_everything_finds_the_same_readers(club: Club) -> None:
         assert took < 5
         until(lambda: club.leases() == before, 5, "the same readers")
         stays(lambda: club.leases() == before, PATIENCE_S + 1, "also when others may be taken")
-    new = club.house.logged()[len(said) :]
+    new = club.installation.logged()[len(said) :]
     assert new.count("Redis is away") == 2, "one line of each process"
     assert new.count("Redis is back") == 2
 
@@ -88,10 +88,10 @@ def test_redis_that_lost_everything_finds_the_same_readers(club: Club) -> None:
 def test_camera_that_is_switched_off_is_released(club: Club) -> None:
     club.two()
     name, camera = next(iter(club.cameras.items()))
-    with club.house.api() as api:
+    with club.installation.api() as api:
         api.patch(f"/cameras/{camera}", json={"enabled": False})
         until(lambda: club.leases()[name] is None and not club.readers()[name], 5, "its release")
-        assert club.house.state(camera) == "ended"
+        assert club.installation.state(camera) == "ended"
         api.patch(f"/cameras/{camera}", json={"enabled": True})
     until(lambda: club.leases()[name] and len(club.readers()[name]) == 1, 10, "a reader")
 

@@ -24,14 +24,14 @@ from tests.waiting import until
 
 
 @pytest.fixture
-def camera(house: Installation) -> Iterator[str]:
-    with added(house, name=f"Secret {uuid.uuid4()}", kind="push", detect=False) as made:
+def camera(installation: Installation) -> Iterator[str]:
+    with added(installation, name=f"Secret {uuid.uuid4()}", kind="push", detect=False) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def staff(house: Installation) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=house.url, follow_redirects=True, timeout=30) as client:
+def staff(installation: Installation) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=installation.url, follow_redirects=True, timeout=30) as client:
         submit(client, client.get("/signin"), KEEPER)
         yield client
 
@@ -54,34 +54,36 @@ def gathered(exit_: Iterator[Found], device: Device) -> set[bytes]:
     ["v1", *(pytest.param(way, marks=pytest.mark.extended) for way in ("json", "send"))],
 )
 def test_what_devices_push_is_the_same_whatever_is_beneath(
-    house: Installation, camera: str, way: str
+    installation: Installation, camera: str, way: str
 ) -> None:
-    mask(house, camera)
-    with Device(house, camera, way) as device:
+    mask(installation, camera)
+    with Device(installation, camera, way) as device:
         for name, exit_ in EXITS.items():
             for query in ("", "?width=320&fps=10") if name != "snapshot" else ("",):
-                pictures = gathered(exit_(house, camera, query), device)
+                pictures = gathered(exit_(installation, camera, query), device)
                 assert len(pictures) == 1, (name, query)
                 assert all(map(is_covered, pictures)), (name, query)
 
 
-def test_without_masks_the_secrets_can_be_told_apart(house: Installation, camera: str) -> None:
-    with Device(house, camera, "v1") as device:
+def test_without_masks_the_secrets_can_be_told_apart(
+    installation: Installation, camera: str
+) -> None:
+    with Device(installation, camera, "v1") as device:
         for name, exit_ in EXITS.items():
-            pictures = gathered(exit_(house, camera), device)
+            pictures = gathered(exit_(installation, camera), device)
             assert len(pictures) == 2, name
             assert all(map(is_loud, pictures)), name
 
 
 def test_the_kept_picture_and_the_admins_thumbnail_are_masked(
-    house: Installation, camera: str, staff: httpx.Client
+    installation: Installation, camera: str, staff: httpx.Client
 ) -> None:
-    mask(house, camera)
+    mask(installation, camera)
     thumbnail = f"/admin/cameras/camera/{camera}/thumbnail.jpg"
-    with Device(house, camera, "v1"):
+    with Device(installation, camera, "v1"):
         kept = until(lambda: picture(staff, f"/cameras/{camera}/still.jpg"), 60, "a still")
         fresh = until(lambda: picture(staff, thumbnail), 60, "a thumbnail")
-    with watching(house, camera, headers=bearer(house), v1=True) as socket:
+    with watching(installation, camera, headers=bearer(installation), v1=True) as socket:
         until(lambda: acknowledged(socket, 60).get("state") == "offline", 60, "offline")
     old = until(lambda: picture(staff, thumbnail), 60, "a thumbnail of what was kept")
     assert all(map(is_covered, (kept, fresh, old)))
@@ -94,43 +96,45 @@ def picture(client: httpx.Client, address: str) -> bytes | None:
 
 @pytest.mark.postgres
 def test_a_change_under_a_running_stream_takes_effect_and_never_returns(
-    house: Installation, camera: str, staff: httpx.Client
+    installation: Installation, camera: str, staff: httpx.Client
 ) -> None:
     """What was masked stays masked for who watches, and who comes gets no older picture."""
-    masked_meanwhile(house, camera, staff)
+    masked_meanwhile(installation, camera, staff)
 
 
 @pytest.mark.timing
 def test_who_watches_is_shown_old_masks_for_two_seconds_at_most(
-    house: Installation, camera: str, staff: httpx.Client
+    installation: Installation, camera: str, staff: httpx.Client
 ) -> None:
-    for name, seconds in masked_meanwhile(house, camera, staff).items():
+    for name, seconds in masked_meanwhile(installation, camera, staff).items():
         assert seconds < 2, name
 
 
-def masked_meanwhile(house: Installation, camera: str, staff: httpx.Client) -> dict[str, float]:
+def masked_meanwhile(
+    installation: Installation, camera: str, staff: httpx.Client
+) -> dict[str, float]:
     """Of each exit, the seconds from the change until the last picture without masks."""
     seen: dict[str, list[tuple[float, bytes]]] = {name: [] for name in EXITS}
     stop = threading.Event()
 
     def watch(name: str) -> None:
-        with contextlib.closing(EXITS[name](house, camera)) as frames:  # type: ignore[type-var]
+        with contextlib.closing(EXITS[name](installation, camera)) as frames:  # type: ignore[type-var]
             for _, jpeg in frames:
                 seen[name].append((time.monotonic(), jpeg))
                 if stop.is_set():
                     return
 
     threads = [threading.Thread(target=watch, args=[name], daemon=True) for name in EXITS]
-    with Device(house, camera, "v1"):
+    with Device(installation, camera, "v1"):
         for thread in threads:
             thread.start()
         until(lambda: all(len(found) > 5 for found in seen.values()), 60, "all streams")
         until(lambda: picture(staff, f"/cameras/{camera}/still.jpg"), 60, "a still")
-        mask(house, camera)
+        mask(installation, camera)
         changed = time.monotonic()
         after = [
             staff.get(f"/cameras/{camera}/still.jpg"),
-            staff.get(f"/api/v1/cameras/{camera}/snapshot.jpg", headers=bearer(house)),
+            staff.get(f"/api/v1/cameras/{camera}/snapshot.jpg", headers=bearer(installation)),
             staff.get(f"/admin/cameras/camera/{camera}/thumbnail.jpg"),
         ]
         until(
@@ -154,15 +158,15 @@ def masked_meanwhile(house: Installation, camera: str, staff: httpx.Client) -> d
 
 @pytest.mark.extended
 def test_other_masks_come_without_a_picture_that_has_none(
-    house: Installation, camera: str, staff: httpx.Client
+    installation: Installation, camera: str, staff: httpx.Client
 ) -> None:
     small = [[[0, 0], [0.1, 0], [0.1, 0.1]]]
-    mask(house, camera, MASKS)
+    mask(installation, camera, MASKS)
     stop, bare = threading.Event(), list[int]()
     told = threading.Event()
 
     def watch() -> None:
-        for at, jpeg in by_v1(house, camera):
+        for at, jpeg in by_v1(installation, camera):
             told.set()
             if not is_covered(jpeg):
                 bare.append(at)
@@ -170,12 +174,12 @@ def test_other_masks_come_without_a_picture_that_has_none(
                 return
 
     watcher = threading.Thread(target=watch, daemon=True)
-    with Device(house, camera, "v1"):
+    with Device(installation, camera, "v1"):
         watcher.start()
         assert told.wait(60)
         for masks in (MASKS + small, MASKS, [*MASKS, MASKS[0]]):
             before = until(lambda: kept_at(staff, camera), 60, "a still")
-            mask(house, camera, masks)
+            mask(installation, camera, masks)
             until(lambda: kept_at(staff, camera) not in ("", before), 60, "a new reader")  # noqa: B023
         stop.set()
         watcher.join(30)
@@ -188,33 +192,33 @@ def kept_at(staff: httpx.Client, camera: str) -> str:
 
 
 def test_who_joins_a_silent_camera_gets_no_picture_from_before_the_masks(
-    house: Installation, camera: str
+    installation: Installation, camera: str
 ) -> None:
-    with watching(house, camera, headers=bearer(house), v1=True) as keeps_it:
-        with Device(house, camera, "v1"):
+    with watching(installation, camera, headers=bearer(installation), v1=True) as keeps_it:
+        with Device(installation, camera, "v1"):
             assert is_loud(next_picture(keeps_it)["jpeg"])
-        former = worker(house, camera)
-        mask(house, camera)
-        with watching(house, camera, headers=bearer(house), v1=True) as late:
-            until(lambda: worker(house, camera) not in (None, former), 60, "a new reader")
-            with Device(house, camera, "v1"):
+        former = worker(installation, camera)
+        mask(installation, camera)
+        with watching(installation, camera, headers=bearer(installation), v1=True) as late:
+            until(lambda: worker(installation, camera) not in (None, former), 60, "a new reader")
+            with Device(installation, camera, "v1"):
                 assert is_covered(next_picture(late)["jpeg"]), "an old picture"
 
 
 def test_masks_that_are_drawn_again_at_once_hold_for_who_comes_then(
-    house: Installation, camera: str
+    installation: Installation, camera: str
 ) -> None:
     """They are the very same as a moment ago, and yet what ingest sends is from in between."""
-    headers = bearer(house)
-    mask(house, camera)
+    headers = bearer(installation)
+    mask(installation, camera)
     with (
-        Device(house, camera, "v1"),
-        watching(house, camera, headers=headers, v1=True) as keeps_it,
+        Device(installation, camera, "v1"),
+        watching(installation, camera, headers=headers, v1=True) as keeps_it,
     ):
         until(lambda: is_covered(next_picture(keeps_it)["jpeg"]), 60, "masks")
-        mask(house, camera, [])
+        mask(installation, camera, [])
         until(lambda: is_loud(next_picture(keeps_it)["jpeg"]), 60, "the secret")
-        mask(house, camera)
+        mask(installation, camera)
         for _ in range(3):
-            with watching(house, camera, headers=headers, v1=True) as late:
+            with watching(installation, camera, headers=headers, v1=True) as late:
                 assert is_covered(next_picture(late)["jpeg"])

@@ -73,10 +73,10 @@ def apart(
     tmp_path_factory: pytest.TempPathFactory, redis: RedisServer
 ) -> Iterator[tuple[Installation, Cast]]:
     """An ingest process on Redis, which any web process can show."""
-    with installed(tmp_path_factory.mktemp("others"), REDIS_URL=redis.url) as house:
-        house.serve()
-        house.spawn("ingest")
-        yield house, assemble(house, "others")
+    with installed(tmp_path_factory.mktemp("others"), REDIS_URL=redis.url) as installation:
+        installation.serve()
+        installation.spawn("ingest")
+        yield installation, assemble(installation, "others")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def start(
     apart: tuple[Installation, Cast], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Other]]:
     """Servers by name, each started when it is first asked for."""
-    house, cast = apart
+    installation, cast = apart
     folder = tmp_path_factory.mktemp("servers")
     pem = certificate(folder)
     trusting = ssl.create_default_context(cafile=str(pem))
@@ -94,7 +94,7 @@ def start(
         if name not in running:
             port, log = free_port(), folder / f"{name}.txt"
             words = [sys.executable, "-m", "tests.serving", name, str(port), str(pem)]
-            environment = house.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"}
+            environment = installation.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"}
             with log.open("wb") as out:
                 process = subprocess.Popen(
                     bound(*(words[:-1] if name == "uvicorn" else words)),

@@ -24,13 +24,13 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(house: Installation) -> Cast:
-    return assemble(house, "pictures")
+def cast(installation: Installation) -> Cast:
+    return assemble(installation, "pictures")
 
 
-def test_snapshot_is_the_newest_frame(house: Installation, cast: Cast) -> None:
-    url = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
-    with watching(house, cast.plaza, headers=cast["viewer"].bearer) as socket:
+def test_snapshot_is_the_newest_frame(installation: Installation, cast: Cast) -> None:
+    url = f"{installation.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
+    with watching(installation, cast.plaza, headers=cast["viewer"].bearer) as socket:
         shown = [frame(socket, 30)["timestamp"] for _ in range(5)][-1]
         answer = until(lambda: _good(url, cast), 30, "a snapshot")
     assert pixels(answer.content).shape == (432, 768, 3)
@@ -47,17 +47,17 @@ def _good(url: str, cast: Cast) -> httpx.Response | None:
 
 
 @pytest.fixture
-def dead(house: Installation) -> Iterator[str]:
+def dead(installation: Installation) -> Iterator[str]:
     """A camera that nobody can reach, and that is known to be offline."""
-    with added(house, name="Dead", kind="rtsp", source="rtsp://127.0.0.1:9/x") as camera:
-        until(lambda: house.state(camera) == "offline", 60, "offline")
+    with added(installation, name="Dead", kind="rtsp", source="rtsp://127.0.0.1:9/x") as camera:
+        until(lambda: installation.state(camera) == "offline", 60, "offline")
         yield camera
 
 
 def test_camera_without_a_picture_answers_503_with_the_reason(
-    house: Installation, cast: Cast, dead: str
+    installation: Installation, cast: Cast, dead: str
 ) -> None:
-    url = f"{house.url}/api/v1/cameras/{dead}/snapshot.jpg"
+    url = f"{installation.url}/api/v1/cameras/{dead}/snapshot.jpg"
     answer = httpx.get(url, headers=cast["viewer"].bearer, timeout=30)
     assert answer.status_code == 503
     assert "refused" in answer.json()["detail"]
@@ -66,9 +66,9 @@ def test_camera_without_a_picture_answers_503_with_the_reason(
 
 @pytest.mark.timing
 def test_pictures_are_new_and_what_has_none_says_so_soon(
-    house: Installation, cast: Cast, dead: str
+    installation: Installation, cast: Cast, dead: str
 ) -> None:
-    url = f"{house.url}/api/v1/cameras/{{}}/snapshot.jpg"
+    url = f"{installation.url}/api/v1/cameras/{{}}/snapshot.jpg"
     answer = until(lambda: _good(url.format(cast.plaza), cast), 15, "a snapshot")
     taken = parsedate_to_datetime(answer.headers["Last-Modified"]).timestamp()
     assert abs(time.time() - taken) < 4
@@ -77,9 +77,11 @@ def test_pictures_are_new_and_what_has_none_says_so_soon(
     assert time.monotonic() - asked < 3
 
 
-def test_mjpeg_goes_on_and_ends_when_access_is_withdrawn(house: Installation, cast: Cast) -> None:
+def test_mjpeg_goes_on_and_ends_when_access_is_withdrawn(
+    installation: Installation, cast: Cast
+) -> None:
     """How soon: `tests/gate/test_withdrawal.py`."""
-    plays_until_withdrawn(house, cast)
+    plays_until_withdrawn(installation, cast)
 
 
 async def test_view_that_fails_before_its_first_picture_is_ended(
@@ -95,28 +97,30 @@ async def test_view_that_fails_before_its_first_picture_is_ended(
     assert ended == ["view"]
 
 
-def test_thumbnail_is_for_staff_only(house: Installation, cast: Cast) -> None:
-    url = f"{house.url}/admin/cameras/camera/{cast.plaza}/thumbnail.jpg"
+def test_thumbnail_is_for_staff_only(installation: Installation, cast: Cast) -> None:
+    url = f"{installation.url}/admin/cameras/camera/{cast.plaza}/thumbnail.jpg"
     assert httpx.get(url).status_code == 403
     session = {"sideline_session": cast["admin"].session}
     assert httpx.get(url, cookies=session).status_code == 403
-    with httpx.Client(base_url=house.url, follow_redirects=True, timeout=30) as staff:
+    with httpx.Client(base_url=installation.url, follow_redirects=True, timeout=30) as staff:
         submit(staff, staff.get("/signin"), KEEPER)
-        until(lambda: house.state(cast.plaza) == "live", 60, "a picture")
+        until(lambda: installation.state(cast.plaza) == "live", 60, "a picture")
         seen = staff.get(f"/admin/cameras/camera/{cast.plaza}/thumbnail.jpg")
         assert seen.status_code == 200
         assert pixels(seen.content).shape == (432, 768, 3)
 
 
-def test_picture_of_a_device_whose_clock_is_slow_is_fresh(house: Installation, cast: Cast) -> None:
+def test_picture_of_a_device_whose_clock_is_slow_is_fresh(
+    installation: Installation, cast: Cast
+) -> None:
     """Its age counts from its arrival; the device's own time stays in `X-Timestamp`."""
-    url = f"{house.url}/api/v1/cameras/{cast.push}/snapshot.jpg"
+    url = f"{installation.url}/api/v1/cameras/{cast.push}/snapshot.jpg"
     stop = threading.Event()
 
     def push() -> None:
         while not stop.wait(0.1):
             late = parcel(cast.push, timestamp=int(time.time() * 1000) - 20_000)
-            send = f"{house.url}/api/v1/actions/actions/send"
+            send = f"{installation.url}/api/v1/actions/actions/send"
             httpx.post(send, json=late, headers=cast["operator"].bearer, timeout=30)
 
     pusher = threading.Thread(target=push, daemon=True)

@@ -41,10 +41,10 @@ def second(web: Installation) -> Iterator[Installation]:
         yield other
 
 
-def push(house: Installation, cast: Cast, shade: int = 200) -> int:
+def push(installation: Installation, cast: Cast, shade: int = 200) -> int:
     """One frame; when it was taken."""
     body = parcel(cast.push, timestamp=now(), frame=picture(shade))
-    url = f"{house.url}/api/v1/actions/actions/send"
+    url = f"{installation.url}/api/v1/actions/actions/send"
     answer = httpx.post(url, json=body, headers=cast["operator"].bearer, timeout=30)
     assert answer.status_code == 202, answer.text
     return int(body["timestamp"])

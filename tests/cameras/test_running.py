@@ -21,18 +21,18 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(house: Installation) -> Cast:
-    return assemble(house, "running")
+def cast(installation: Installation) -> Cast:
+    return assemble(installation, "running")
 
 
 class Observer(threading.Thread):
     """Watches a camera, acknowledges at once, and keeps number and time of every frame."""
 
-    def __init__(self, house: Installation, key: str) -> None:
+    def __init__(self, installation: Installation, key: str) -> None:
         super().__init__(daemon=True)
         self.stopped = threading.Event()
         self.seen: list[tuple[int, int]] = []
-        self._house, self._key = house, key
+        self._house, self._key = installation, key
 
     def run(self) -> None:
         with watching(self._house, self._key, v1=True) as socket:
@@ -59,53 +59,59 @@ class Observer(threading.Thread):
         return True
 
 
-def test_adding_changing_disabling_deleting_takes_effect(house: Installation, cast: Cast) -> None:
-    changes_take_effect(house, cast, 60)
+def test_adding_changing_disabling_deleting_takes_effect(
+    installation: Installation, cast: Cast
+) -> None:
+    changes_take_effect(installation, cast, 60)
 
 
 @pytest.mark.timing
-def test_changes_take_effect_within_two_seconds(house: Installation, cast: Cast) -> None:
+def test_changes_take_effect_within_two_seconds(installation: Installation, cast: Cast) -> None:
     """... and the camera beside it loses no frame."""
-    with Observer(house, cast.key) as observer:
-        changes_take_effect(house, cast, 2)
+    with Observer(installation, cast.key) as observer:
+        changes_take_effect(installation, cast, 2)
     assert observer.saw_every_frame()
 
 
-def changes_take_effect(house: Installation, cast: Cast, within: float) -> None:
+def changes_take_effect(installation: Installation, cast: Cast, within: float) -> None:
     """Each within so many seconds: that ingest acts, for starting a process takes its own time."""
     viewer = cast["viewer"].bearer
     terms = {"name": "Comes and goes", "kind": "demo", "detect": False, "width": 320}
-    with added(house, **terms) as camera, house.api() as api:
-        until(lambda: worker(house, camera), within, "a new worker")
-        with watching(house, camera, headers=viewer, v1=True) as socket:
+    with added(installation, **terms) as camera, installation.api() as api:
+        until(lambda: worker(installation, camera), within, "a new worker")
+        with watching(installation, camera, headers=viewer, v1=True) as socket:
             until(lambda: acknowledged(socket, 30).get("width") == 320, 60, "frames")
-        running = worker(house, camera)
+        running = worker(installation, camera)
         assert api.patch(f"/cameras/{camera}", json={"width": 160}).status_code == 200
-        until(lambda: worker(house, camera) not in (None, running), within, "its replacement")
-        with watching(house, camera, headers=viewer, v1=True) as socket:
+        until(
+            lambda: worker(installation, camera) not in (None, running), within, "its replacement"
+        )
+        with watching(installation, camera, headers=viewer, v1=True) as socket:
             until(lambda: acknowledged(socket, 30).get("width") == 160, 60, "the new width")
             assert api.patch(f"/cameras/{camera}", json={"enabled": False}).status_code == 200
             until(lambda: says(socket, "ended"), within, "the word “ended”")
-        until(lambda: not worker(house, camera), within, "its end")
-        assert house.state(camera) == "ended"
+        until(lambda: not worker(installation, camera), within, "its end")
+        assert installation.state(camera) == "ended"
         refused = api.get(f"/cameras/{camera}/snapshot.jpg")
         assert refused.status_code == 503
         assert refused.json()["detail"] == "This camera is switched off."
         assert api.patch(f"/cameras/{camera}", json={"enabled": True}).status_code == 200
-        until(lambda: worker(house, camera), within, "its return")
+        until(lambda: worker(installation, camera), within, "its return")
         assert api.delete(f"/cameras/{camera}").status_code == 204
-        until(lambda: not worker(house, camera), within, "its removal")
+        until(lambda: not worker(installation, camera), within, "its removal")
 
 
 @pytest.mark.timing
-def test_stuck_worker_is_replaced_within_ten_seconds(house: Installation, cast: Cast) -> None:
+def test_stuck_worker_is_replaced_within_ten_seconds(
+    installation: Installation, cast: Cast
+) -> None:
     with (
-        added(house, name="Will be stuck", kind="demo", detect=False) as camera,
-        watching(house, camera, headers=cast["viewer"].bearer, v1=True) as socket,
-        Observer(house, cast.key) as observer,
+        added(installation, name="Will be stuck", kind="demo", detect=False) as camera,
+        watching(installation, camera, headers=cast["viewer"].bearer, v1=True) as socket,
+        Observer(installation, cast.key) as observer,
     ):
         until(lambda: "jpeg" in acknowledged(socket, 15), 15, "a frame")
-        stuck = worker(house, camera)
+        stuck = worker(installation, camera)
         assert stuck
         os.kill(stuck, signal.SIGSTOP)
         stopped, frozen_at = time.monotonic(), time.time() * 1000
@@ -121,14 +127,14 @@ def says(socket: ClientConnection, state: str) -> bool:
 
 
 @pytest.mark.extended
-def test_crashed_worker_comes_back(house: Installation, cast: Cast) -> None:
+def test_crashed_worker_comes_back(installation: Installation, cast: Cast) -> None:
     """Without a word of it to who watches but that no picture came for a while."""
     with (
-        added(house, name="Crashes", kind="demo", detect=False) as camera,
-        watching(house, camera, headers=cast["viewer"].bearer, v1=True) as socket,
+        added(installation, name="Crashes", kind="demo", detect=False) as camera,
+        watching(installation, camera, headers=cast["viewer"].bearer, v1=True) as socket,
     ):
         until(lambda: "jpeg" in acknowledged(socket, 60), 60, "a frame")
-        pid = worker(house, camera)
+        pid = worker(installation, camera)
         assert pid
         os.kill(pid, signal.SIGKILL)
         killed = time.time() * 1000
@@ -136,30 +142,32 @@ def test_crashed_worker_comes_back(house: Installation, cast: Cast) -> None:
 
 
 @pytest.mark.extended
-def test_viewers_are_told_when_ingest_falls_silent(house: Installation, cast: Cast) -> None:
+def test_viewers_are_told_when_ingest_falls_silent(installation: Installation, cast: Cast) -> None:
     """The whole ingest process is frozen: the web side itself says that the picture is stale."""
-    silence_told(house, cast)
+    silence_told(installation, cast)
 
 
 @pytest.mark.timing
-def test_silence_of_ingest_is_told_within_five_seconds(house: Installation, cast: Cast) -> None:
-    assert silence_told(house, cast) < 4.5
+def test_silence_of_ingest_is_told_within_five_seconds(
+    installation: Installation, cast: Cast
+) -> None:
+    assert silence_told(installation, cast) < 4.5
 
 
 @pytest.mark.timing
-def test_killed_ingest_is_back_within_ten_seconds(house: Installation, cast: Cast) -> None:
-    with watching(house, cast.key, v1=True) as socket:
+def test_killed_ingest_is_back_within_ten_seconds(installation: Installation, cast: Cast) -> None:
+    with watching(installation, cast.key, v1=True) as socket:
         until(lambda: "jpeg" in acknowledged(socket, 30), 30, "a frame")
-        (ingest,) = house.children("manage.py ingest")
+        (ingest,) = installation.children("manage.py ingest")
         ingest.kill()
         killed = time.time() * 1000
         until(lambda: taken_after(socket, killed + 500), 10, "frames of a new process")
 
 
-def silence_told(house: Installation, cast: Cast) -> float:
+def silence_told(installation: Installation, cast: Cast) -> float:
     """Seconds from when ingest is frozen until its viewers are told."""
-    (ingest,) = house.children("manage.py ingest")
-    with watching(house, cast.key, v1=True) as socket:
+    (ingest,) = installation.children("manage.py ingest")
+    with watching(installation, cast.key, v1=True) as socket:
         until(lambda: "jpeg" in acknowledged(socket, 30), 30)
         ingest.suspend()
         try:
@@ -173,7 +181,7 @@ def silence_told(house: Installation, cast: Cast) -> float:
 
 
 def test_bad_sources_are_refused_with_a_sentence_and_nothing_is_stored(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     bad = [
         ("rtsp", "http://10.0.0.1/x"),
@@ -187,7 +195,7 @@ def test_bad_sources_are_refused_with_a_sentence_and_nothing_is_stored(
         ("demo", "rtsp://10.0.0.1/x"),
         ("carrier pigeon", "x"),
     ]
-    with house.api() as api:
+    with installation.api() as api:
         count = len(api.get("/cameras").json()["results"])
         for kind, source in bad:
             answer = api.post(
@@ -209,10 +217,13 @@ with connection.cursor() as cursor:
 
 
 @pytest.mark.postgres
-def test_password_in_a_source_is_never_given_back(house: Installation, cast: Cast) -> None:
+def test_password_in_a_source_is_never_given_back(installation: Installation, cast: Cast) -> None:
     secret = "hunter2-very-secret"
     source = f"rtsp://user:{secret}@127.0.0.1:9/x"
-    with added(house, name="Secretive", kind="rtsp", source=source) as camera, house.api() as api:
+    with (
+        added(installation, name="Secretive", kind="rtsp", source=source) as camera,
+        installation.api() as api,
+    ):
         shown = api.get(f"/cameras/{camera}").json()["source"]
         assert shown == "rtsp://user:•••@127.0.0.1:9/x"
         same = api.patch(f"/cameras/{camera}", json={"source": shown, "fps": 5})
@@ -220,22 +231,24 @@ def test_password_in_a_source_is_never_given_back(house: Installation, cast: Cas
         moved = api.patch(f"/cameras/{camera}", json={"source": "rtsp://user:•••@10.0.0.9/x"})
         assert moved.status_code == 400
         assert "password again" in moved.json()["detail"]
-        until(lambda: house.state(camera) == "offline", 60, "offline")
+        until(lambda: installation.state(camera) == "offline", 60, "offline")
         told = api.get(f"/cameras/{camera}").json()["state"]["reason"]
         assert "refused" in told
         assert secret not in api.get("/cameras").text
-        row = house.manage("shell", "-v0", "-c", ROW)
+        row = installation.manage("shell", "-v0", "-c", ROW)
         assert "Secretive" in row, "the row is not where it was looked for"
         assert secret not in row
-        if "DATABASE_URL" not in house.environment:
-            raw = b"".join(path.read_bytes() for path in house.folder.glob("sideline.sqlite3*"))
+        if "DATABASE_URL" not in installation.environment:
+            raw = b"".join(
+                path.read_bytes() for path in installation.folder.glob("sideline.sqlite3*")
+            )
             assert b"Secretive" in raw
             assert secret.encode() not in raw
-    assert secret not in house.logged()
+    assert secret not in installation.logged()
 
 
-def test_process_that_decodes_strangers_bytes_holds_no_secret(house: Installation) -> None:
-    readers = until(lambda: house.children("cameras.ingest.worker.main"), 60, "a worker")
+def test_process_that_decodes_strangers_bytes_holds_no_secret(installation: Installation) -> None:
+    readers = until(lambda: installation.children("cameras.ingest.worker.main"), 60, "a worker")
     for reader in readers:
         told = reader.environ()
         assert not [name for name in told if name.startswith("SIDELINE") or "URL" in name]

@@ -11,8 +11,8 @@ from tests.installation import Installation
 
 
 @pytest.fixture(scope="module")
-def schema(house: Installation) -> str:
-    return httpx.get(f"{house.url}/api/schema/").text
+def schema(installation: Installation) -> str:
+    return httpx.get(f"{installation.url}/api/schema/").text
 
 
 def test_every_door_is_described(schema: str) -> None:
@@ -45,22 +45,22 @@ def test_every_door_is_described(schema: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/cameras", "/api/v1/actions/actions/send"])
-def test_what_is_posted_has_an_example(house: Installation, path: str) -> None:
-    described = httpx.get(f"{house.url}/api/schema/?format=json").json()
+def test_what_is_posted_has_an_example(installation: Installation, path: str) -> None:
+    described = httpx.get(f"{installation.url}/api/schema/?format=json").json()
     body = described["paths"][path]["post"]["requestBody"]["content"]["application/json"]
     examples = [body[key] for key in ("example", "examples") if key in body]
     assert examples
     assert all(examples)
 
 
-def test_docs_page_needs_nothing_from_outside(house: Installation) -> None:
-    page = httpx.get(f"{house.url}/api/docs/")
+def test_docs_page_needs_nothing_from_outside(installation: Installation) -> None:
+    page = httpx.get(f"{installation.url}/api/docs/")
     assert page.status_code == 200
     assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert assets
     for asset in assets:
         assert asset.startswith("/"), asset
-        assert httpx.get(house.url + asset).status_code == 200, asset
+        assert httpx.get(installation.url + asset).status_code == 200, asset
     assert "<style" not in page.text
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page.text), "an inline script"
 
@@ -76,9 +76,9 @@ def test_docs_page_needs_nothing_from_outside(house: Installation) -> None:
     ],
 )
 def test_refusals_that_pass_are_described(
-    house: Installation, path: str, method: str, status: str, words: str
+    installation: Installation, path: str, method: str, status: str, words: str
 ) -> None:
-    described = httpx.get(f"{house.url}/api/schema/?format=json").json()
+    described = httpx.get(f"{installation.url}/api/schema/?format=json").json()
     answer = described["paths"][path][method]["responses"][status]
     assert words in answer["description"]
     assert "Retry-After" in answer["description"]

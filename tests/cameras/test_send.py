@@ -20,101 +20,113 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(house: Installation) -> Cast:
-    made = assemble(house, "send")
-    until(lambda: house.state(made.plaza) == "live", 60, "a process that reads cameras")
+def cast(installation: Installation) -> Cast:
+    made = assemble(installation, "send")
+    until(lambda: installation.state(made.plaza) == "live", 60, "a process that reads cameras")
     return made
 
 
-def post(house: Installation, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
+def post(
+    installation: Installation, body: Any, headers: dict[str, str] | None = None
+) -> httpx.Response:
     content = body if isinstance(body, bytes | str) else json.dumps(body)
     return httpx.post(
-        f"{house.url}/api/v1/actions/actions/send",
+        f"{installation.url}/api/v1/actions/actions/send",
         content=content,
         headers={"Content-Type": "application/json"} | (headers or {}),
         timeout=60,
     )
 
 
-def test_it_works(house: Installation, cast: Cast) -> None:
+def test_it_works(installation: Installation, cast: Cast) -> None:
     """A pushed frame appears on the camera's stream, decoded as it was sent."""
     operator = cast["operator"].bearer
     stop = threading.Event()
 
     def keep_pushing() -> None:
         while not stop.wait(0.1):
-            answer = post(house, parcel(cast.push, frame=picture(200)), operator)
+            answer = post(installation, parcel(cast.push, frame=picture(200)), operator)
             assert answer.status_code == 202, answer.text
 
     pusher = threading.Thread(target=keep_pushing)
     pusher.start()
     try:
-        with watching(house, cast.push, headers=cast["viewer"].bearer) as socket:
+        with watching(installation, cast.push, headers=cast["viewer"].bearer) as socket:
             seen = frame(socket, timeout=60)
     finally:
         stop.set()
         pusher.join()
     assert pixels(seen["frame"]).shape == (48, 64, 3)
     assert abs(int(pixels(seen["frame"]).mean()) - 200) < 6
-    assert until(lambda: house.state(cast.push) in ("live", "stale"), 60)
+    assert until(lambda: installation.state(cast.push) in ("live", "stale"), 60)
 
 
 @pytest.mark.timing  # it is kept for 5 s until a reader takes it, and shown for 3 s
 def test_first_frame_of_a_camera_just_made_reaches_who_comes_after_it(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     """Its reader is not even started when the frame is accepted; there is no second frame."""
     for width in ("", "?width=32"):
-        with added(house, name=f"Just made {width}", kind="push") as made:
-            sent = post(house, parcel(made, frame=picture(200)), cast["operator"].bearer)
+        with added(installation, name=f"Just made {width}", kind="push") as made:
+            sent = post(installation, parcel(made, frame=picture(200)), cast["operator"].bearer)
             assert sent.status_code == 202
-            with watching(house, made, headers=cast["viewer"].bearer, query=width) as socket:
+            with watching(installation, made, headers=cast["viewer"].bearer, query=width) as socket:
                 seen = frame(socket, timeout=60)
         assert abs(int(pixels(seen["frame"]).mean()) - 200) < 6
 
 
 def test_echo_of_a_camera_that_the_server_reads_is_always_a_duplicate(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     for headers in (cast["viewer"].bearer, cast["reader"].bearer):
         for _ in range(2):
-            answer = post(house, parcel(cast.plaza), headers)
+            answer = post(installation, parcel(cast.plaza), headers)
             assert answer.status_code == 202
             assert answer.json() == {"accepted": True, "duplicate": True}
 
 
-def test_stream_key_stands_for_its_camera(house: Installation, cast: Cast) -> None:
-    assert post(house, parcel(cast.key)).json() == {"accepted": True, "duplicate": True}
-    assert post(house, parcel(cast.key), cast["viewer"].bearer).status_code == 202
-    assert post(house, parcel(cast.key), cast["outsider"].bearer).status_code == 404
-    assert post(house, parcel(cast.key), {"Authorization": "Bearer nonsense"}).status_code == 401
-    assert post(house, parcel(cast.push_key)).status_code == 403, "a key may not publish"
+def test_stream_key_stands_for_its_camera(installation: Installation, cast: Cast) -> None:
+    assert post(installation, parcel(cast.key)).json() == {"accepted": True, "duplicate": True}
+    assert post(installation, parcel(cast.key), cast["viewer"].bearer).status_code == 202
+    assert post(installation, parcel(cast.key), cast["outsider"].bearer).status_code == 404
+    assert (
+        post(installation, parcel(cast.key), {"Authorization": "Bearer nonsense"}).status_code
+        == 401
+    )
+    assert post(installation, parcel(cast.push_key)).status_code == 403, "a key may not publish"
 
 
 @pytest.mark.postgres
-def test_push_camera_takes_a_newer_frame_once(house: Installation, cast: Cast) -> None:
+def test_push_camera_takes_a_newer_frame_once(installation: Installation, cast: Cast) -> None:
     operator, at = cast["operator"].bearer, now() + 1000
-    first = post(house, parcel(cast.push, timestamp=at), operator).json()
-    again = post(house, parcel(cast.push, timestamp=at), operator).json()
-    older = post(house, parcel(cast.push, timestamp=at - 500), operator).json()
+    first = post(installation, parcel(cast.push, timestamp=at), operator).json()
+    again = post(installation, parcel(cast.push, timestamp=at), operator).json()
+    older = post(installation, parcel(cast.push, timestamp=at - 500), operator).json()
     assert [one["duplicate"] for one in (first, again, older)] == [False, True, True]
-    assert post(house, parcel(cast.push, timestamp=at), cast["viewer"].bearer).status_code == 202
+    assert (
+        post(installation, parcel(cast.push, timestamp=at), cast["viewer"].bearer).status_code
+        == 202
+    )
     newer = parcel(cast.push, timestamp=at + 500)
-    assert post(house, newer, cast["viewer"].bearer).status_code == 403
-    assert post(house, newer, cast["reader"].bearer).status_code == 403
-    assert post(house, newer, cast["chatter"].bearer).status_code == 403
+    assert post(installation, newer, cast["viewer"].bearer).status_code == 403
+    assert post(installation, newer, cast["reader"].bearer).status_code == 403
+    assert post(installation, newer, cast["chatter"].bearer).status_code == 403
     publisher = cast["publisher"].bearer
-    assert post(house, newer, publisher).json()["duplicate"] is False
-    assert post(house, newer, publisher).status_code == 403, "duplicates need the scope “read”"
+    assert post(installation, newer, publisher).json()["duplicate"] is False
+    assert post(installation, newer, publisher).status_code == 403, (
+        "duplicates need the scope “read”"
+    )
 
 
 @pytest.mark.postgres
-def test_of_many_at_once_exactly_one_is_accepted(house: Installation, cast: Cast) -> None:
+def test_of_many_at_once_exactly_one_is_accepted(installation: Installation, cast: Cast) -> None:
     operator, at = cast["operator"].bearer, now() + 5000
     answers: list[bool] = []
 
     def push() -> None:
-        answers.append(post(house, parcel(cast.push, timestamp=at), operator).json()["duplicate"])
+        answers.append(
+            post(installation, parcel(cast.push, timestamp=at), operator).json()["duplicate"]
+        )
 
     threads = [threading.Thread(target=push) for _ in range(8)]
     for thread in threads:
@@ -124,34 +136,38 @@ def test_of_many_at_once_exactly_one_is_accepted(house: Installation, cast: Cast
     assert sorted(answers) == [False] + [True] * 7
 
 
-def test_who_may_not_send(house: Installation, cast: Cast) -> None:
-    assert post(house, parcel(cast.plaza)).status_code == 401
-    assert post(house, parcel(cast.plaza), {"Authorization": "Bearer x"}).status_code == 401
-    assert post(house, parcel(cast.plaza), cast["outsider"].bearer).status_code == 404
-    assert post(house, parcel(cast.plaza), cast["chatter"].bearer).status_code == 403
+def test_who_may_not_send(installation: Installation, cast: Cast) -> None:
+    assert post(installation, parcel(cast.plaza)).status_code == 401
+    assert post(installation, parcel(cast.plaza), {"Authorization": "Bearer x"}).status_code == 401
+    assert post(installation, parcel(cast.plaza), cast["outsider"].bearer).status_code == 404
+    assert post(installation, parcel(cast.plaza), cast["chatter"].bearer).status_code == 403
     cookie = {"Cookie": f"sideline_session={cast['viewer'].session}"}
-    forged = post(house, parcel(cast.plaza), cookie)
+    forged = post(installation, parcel(cast.plaza), cookie)
     assert forged.status_code == 403
     assert forged.headers["content-type"] == "application/problem+json"
 
 
-def test_permission_to_echo_ends(house: Installation, cast: Cast) -> None:
-    permission_ends(house, cast, 60)
+def test_permission_to_echo_ends(installation: Installation, cast: Cast) -> None:
+    permission_ends(installation, cast, 60)
 
 
 @pytest.mark.timing
-def test_permission_to_echo_ends_within_two_seconds(house: Installation, cast: Cast) -> None:
-    permission_ends(house, cast, 2)
+def test_permission_to_echo_ends_within_two_seconds(installation: Installation, cast: Cast) -> None:
+    permission_ends(installation, cast, 2)
 
 
-def permission_ends(house: Installation, cast: Cast, within: float) -> None:
+def permission_ends(installation: Installation, cast: Cast, within: float) -> None:
     """A token that is revoked behind the server's back."""
-    headers, _ = revocable(house, cast["viewer"], "Echoes")
-    assert post(house, parcel(cast.plaza), headers).status_code == 202
+    headers, _ = revocable(installation, cast["viewer"], "Echoes")
+    assert post(installation, parcel(cast.plaza), headers).status_code == 202
     mine = f"Token.objects.filter(user__username='{cast['viewer'].username}')"
     revoke = f"[one.revoke() for one in {mine}.filter(name='Echoes')]"
-    house.manage("shell", "-v0", "-c", revoke)
-    until(lambda: post(house, parcel(cast.plaza), headers).status_code == 401, within, "refusal")
+    installation.manage("shell", "-v0", "-c", revoke)
+    until(
+        lambda: post(installation, parcel(cast.plaza), headers).status_code == 401,
+        within,
+        "refusal",
+    )
 
 
 BAD = [
@@ -175,10 +191,12 @@ BAD = [
 
 @pytest.mark.parametrize(("field", "changes"), BAD)
 def test_bad_parcel_gets_a_sentence_that_names_the_field(
-    house: Installation, cast: Cast, field: str, changes: dict[str, Any]
+    installation: Installation, cast: Cast, field: str, changes: dict[str, Any]
 ) -> None:
     for camera in (cast.plaza, cast.push):
-        answer = post(house, parcel(camera) | _without(changes, camera), cast["operator"].bearer)
+        answer = post(
+            installation, parcel(camera) | _without(changes, camera), cast["operator"].bearer
+        )
         problem = answer.json()
         assert answer.status_code == 400, problem
         assert answer.headers["content-type"] == "application/problem+json"
@@ -191,90 +209,92 @@ def _without(changes: dict[str, Any], camera: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_none_are_refused(house: Installation, cast: Cast, number: str) -> None:
+def test_numbers_that_are_none_are_refused(
+    installation: Installation, cast: Cast, number: str
+) -> None:
     body = json.dumps(parcel(cast.push, timestamp=12345)).replace("12345", number)
-    assert post(house, body, cast["operator"].bearer).status_code == 400
+    assert post(installation, body, cast["operator"].bearer).status_code == 400
 
 
 def test_thirty_thousand_pixels_are_refused_from_the_header(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     wide = bytearray(jpeg())
     at = wide.index(b"\xff\xc0") + 5
     wide[at : at + 4] = (100).to_bytes(2, "big") + (30_000).to_bytes(2, "big")
     body = parcel(cast.push, frame=base64.b64encode(wide).decode())
-    answer = post(house, body, cast["operator"].bearer)
+    answer = post(installation, body, cast["operator"].bearer)
     assert answer.status_code == 400
     assert "30000" in answer.json()["detail"]
 
 
-def test_nine_megabytes_of_jpeg_are_refused(house: Installation, cast: Cast) -> None:
+def test_nine_megabytes_of_jpeg_are_refused(installation: Installation, cast: Cast) -> None:
     large = jpeg()[:-2] + b"\0" * (8 * 2**20 + 1) + b"\xff\xd9"
     body = parcel(cast.push, frame=base64.b64encode(large).decode())
-    answer = post(house, body, cast["operator"].bearer)
+    answer = post(installation, body, cast["operator"].bearer)
     assert answer.status_code == 400
     assert "8 MiB" in answer.json()["detail"]
 
 
 def test_twenty_megabytes_are_refused_before_they_are_stored(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
-    answer = post(house, b"x" * (20 * 2**20), cast["operator"].bearer)
+    answer = post(installation, b"x" * (20 * 2**20), cast["operator"].bearer)
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_garbage_is_a_problem_not_a_traceback(house: Installation, cast: Cast) -> None:
+def test_garbage_is_a_problem_not_a_traceback(installation: Installation, cast: Cast) -> None:
     for body in (b"", b"[]", b"{", b"null", b"[" * 100_000, b"\xff\xfe"):
-        assert post(house, body, cast["operator"].bearer).status_code == 400
-    assert "Traceback" not in house.logged()
+        assert post(installation, body, cast["operator"].bearer).status_code == 400
+    assert "Traceback" not in installation.logged()
 
 
 @pytest.mark.postgres
-def test_nothing_of_a_bad_frame_is_kept(house: Installation, cast: Cast) -> None:
-    with added(house, name="Never sent a good one", kind="push") as camera:
+def test_nothing_of_a_bad_frame_is_kept(installation: Installation, cast: Cast) -> None:
+    with added(installation, name="Never sent a good one", kind="push") as camera:
         bad = parcel(camera, frame="AAAA", timestamp=now() + 9000)
-        assert post(house, bad, cast["operator"].bearer).status_code == 400
+        assert post(installation, bad, cast["operator"].bearer).status_code == 400
         mine = f"objects.filter(camera='{camera}').count()"
         count = f"print('ROWS', PushClock.{mine}, CameraStill.{mine})"
-        printed = house.manage("shell", "-v0", "-c", count)
+        printed = installation.manage("shell", "-v0", "-c", count)
     assert "ROWS 0 0" in printed
 
 
-def test_other_methods_are_a_problem(house: Installation, cast: Cast) -> None:
+def test_other_methods_are_a_problem(installation: Installation, cast: Cast) -> None:
     for path in (
         "actions/actions/send",
         f"cameras/{cast.plaza}/snapshot.jpg/",
         f"cameras/{cast.plaza}/stream.mjpeg/",
     ):
-        answer = httpx.delete(f"{house.url}/api/v1/{path}", headers=cast["admin"].bearer)
+        answer = httpx.delete(f"{installation.url}/api/v1/{path}", headers=cast["admin"].bearer)
         assert answer.status_code == 405
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["allow"]
 
 
 def test_stranger_does_not_make_the_server_read_a_large_body(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     junk = b'{"a":[' + b"1," * 2_000_000
-    assert post(house, junk).status_code == 401
-    assert post(house, junk, cast["viewer"].bearer).status_code == 400
+    assert post(installation, junk).status_code == 401
+    assert post(installation, junk, cast["viewer"].bearer).status_code == 400
     large = parcel(cast.key, frame=base64.b64encode(_heavy()).decode())
-    assert post(house, large).json() == {"accepted": True, "duplicate": True}
+    assert post(installation, large).json() == {"accepted": True, "duplicate": True}
 
 
 def test_who_may_not_send_to_a_camera_learns_nothing_of_what_was_wrong(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     """However large the frame is: it is read for those who may send it."""
     for frame_ in (picture(1)[:-40], base64.b64encode(_heavy()[:-2]).decode()):
         for camera in (cast.plaza, cast.push):
             bad = parcel(camera, frame=frame_)
-            assert post(house, bad, cast["outsider"].bearer).status_code == 404
-            assert post(house, bad, cast["chatter"].bearer).status_code == 403
-            assert post(house, bad, cast["viewer"].bearer).status_code == 400
-        assert post(house, bad, cast["publisher"].bearer).status_code == 400
-        assert post(house, parcel(cast.key, frame=frame_)).status_code == 400
+            assert post(installation, bad, cast["outsider"].bearer).status_code == 404
+            assert post(installation, bad, cast["chatter"].bearer).status_code == 403
+            assert post(installation, bad, cast["viewer"].bearer).status_code == 400
+        assert post(installation, bad, cast["publisher"].bearer).status_code == 400
+        assert post(installation, parcel(cast.key, frame=frame_)).status_code == 400
 
 
 def _heavy() -> bytes:
@@ -282,10 +302,10 @@ def _heavy() -> bytes:
 
 
 def test_numbers_and_names_beyond_all_bounds_are_refused_not_failed(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     body = json.dumps(parcel(cast.push, timestamp=12345)).replace("12345", "9" * 400)
-    assert post(house, body, cast["operator"].bearer).status_code == 400
+    assert post(installation, body, cast["operator"].bearer).status_code == 400
     odd = json.dumps(parcel("sk_X")).replace("sk_X", "sk_\\ud800" + "a" * 30)
-    assert post(house, odd, cast["operator"].bearer).status_code == 404
-    assert "Traceback" not in house.logged()
+    assert post(installation, odd, cast["operator"].bearer).status_code == 404
+    assert "Traceback" not in installation.logged()

@@ -26,14 +26,14 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(house: Installation) -> Cast:
-    return assemble(house, "burdens")
+def cast(installation: Installation) -> Cast:
+    return assemble(installation, "burdens")
 
 
 @pytest.mark.timing
-def test_slow_reader_gets_new_pictures_only(house: Installation, cast: Cast) -> None:
+def test_slow_reader_gets_new_pictures_only(installation: Installation, cast: Cast) -> None:
     """At half the stream's speed, without a word of acknowledgement."""
-    with stalled(house, cast.key) as raw:
+    with stalled(installation, cast.key) as raw:
         head = b""
         while b"\r\n\r\n" not in head:
             head += raw.recv(1)
@@ -68,14 +68,14 @@ def _text(buffer: bytes) -> tuple[dict[str, Any], bytes] | None:
 
 
 @contextlib.contextmanager
-def stalled(house: Installation, key: str) -> Iterator[socket.socket]:
+def stalled(installation: Installation, key: str) -> Iterator[socket.socket]:
     """A viewer who opens the stream and then never reads."""
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.settimeout(60)
-        raw.connect(("127.0.0.1", house.port))
+        raw.connect(("127.0.0.1", installation.port))
         raw.sendall(
-            f"GET /ws/stream/{key} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
+            f"GET /ws/stream/{key} HTTP/1.1\r\nHost: 127.0.0.1:{installation.port}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n\r\n".encode()
         )
@@ -85,13 +85,13 @@ def stalled(house: Installation, key: str) -> Iterator[socket.socket]:
 
 @pytest.mark.timing
 def test_never_reading_viewer_costs_the_others_nothing_and_the_server_no_memory(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     """Of everything that eight of them leave unread, the server keeps less than a quarter."""
-    server = psutil.Process(house.processes[0].pid)
-    with contextlib.ExitStack() as many, watching(house, cast.key) as healthy:
+    server = psutil.Process(installation.processes[0].pid)
+    with contextlib.ExitStack() as many, watching(installation, cast.key) as healthy:
         for _ in range(8):
-            many.enter_context(stalled(house, cast.key))
+            many.enter_context(stalled(installation, cast.key))
         for _ in range(5):
             frame(healthy)
         before, unread = server.memory_info().rss, 0
@@ -105,47 +105,51 @@ def test_never_reading_viewer_costs_the_others_nothing_and_the_server_no_memory(
         assert server.memory_info().rss - before < unread / 4
 
 
-def test_flood_of_messages_is_cut_off(house: Installation, cast: Cast) -> None:
-    with watching(house, cast.key, v1=True) as socket:
+def test_flood_of_messages_is_cut_off(installation: Installation, cast: Cast) -> None:
+    with watching(installation, cast.key, v1=True) as socket:
         with contextlib.suppress(ConnectionClosed):
             for _ in range(1000):
                 socket.send('{"ack": 1}')
         assert ended(socket, 60) == 4429
 
 
-def descriptors(house: Installation) -> int:
-    return psutil.Process(house.processes[0].pid).num_fds()
+def descriptors(installation: Installation) -> int:
+    return psutil.Process(installation.processes[0].pid).num_fds()
 
 
-def test_viewer_who_says_goodbye_while_behind_is_let_go(house: Installation, cast: Cast) -> None:
+def test_viewer_who_says_goodbye_while_behind_is_let_go(
+    installation: Installation, cast: Cast
+) -> None:
     """A Close that comes while a part of the first frame waits, before the next one does."""
-    goodbye_while_behind(house, cast)
+    goodbye_while_behind(installation, cast)
 
 
 @pytest.mark.timing
 def test_viewer_who_says_goodbye_while_behind_costs_no_busy_loop(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
-    for busy in goodbye_while_behind(house, cast, turning):
+    for busy in goodbye_while_behind(installation, cast, turning):
         assert busy < 0.5
 
 
 def goodbye_while_behind(
-    house: Installation, cast: Cast, measure: Callable[[psutil.Process], float] = lambda _: 0.0
+    installation: Installation,
+    cast: Cast,
+    measure: Callable[[psutil.Process], float] = lambda _: 0.0,
 ) -> list[float]:
     """What is measured while the server waits for their end, and after it."""
-    server = psutil.Process(house.processes[0].pid)
-    with watching(house, cast.key) as other:  # so that there is a picture at once
+    server = psutil.Process(installation.processes[0].pid)
+    with watching(installation, cast.key) as other:  # so that there is a picture at once
         frame(other, 60)
-        before = descriptors(house)
+        before = descriptors(installation)
         with contextlib.ExitStack() as many:
             for _ in range(8):
-                raw = many.enter_context(stalled(house, cast.key))
+                raw = many.enter_context(stalled(installation, cast.key))
                 raw.sendall(b"\x88\x82\x00\x00\x00\x00\x03\xe8")
             for _ in range(10):
                 frame(other, 60)
             found = [measure(server)]
-            until(lambda: descriptors(house) <= before, 60, "their connections closed")
+            until(lambda: descriptors(installation) <= before, 60, "their connections closed")
         return [*found, measure(server)]
 
 

@@ -26,26 +26,26 @@ KILLS = 20
 @pytest.fixture(scope="module")
 def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
     """An installation of its own with three cameras, seen live."""
-    with installed(tmp_path_factory.mktemp("soak")) as house:
-        house.serve()
-        cast = assemble(house, "soak")
+    with installed(tmp_path_factory.mktemp("soak")) as installation:
+        installation.serve()
+        cast = assemble(installation, "soak")
         for name in ("North", "South"):
-            house.add_camera(name=name, kind="demo", detect=False, width=320)
-        visit(house, cast.key)
-        yield house, cast
+            installation.add_camera(name=name, kind="demo", detect=False, width=320)
+        visit(installation, cast.key)
+        yield installation, cast
 
 
-def visit(house: Installation, camera: str, **how: object) -> None:
+def visit(installation: Installation, camera: str, **how: object) -> None:
     """Come, see one picture, go."""
-    with watching(house, camera, v1=True, **how) as viewer:  # type: ignore[arg-type]
+    with watching(installation, camera, v1=True, **how) as viewer:  # type: ignore[arg-type]
         until(lambda: "jpeg" in acknowledged(viewer), 15, "a picture")
 
 
-def vanish(house: Installation, camera: str) -> None:
+def vanish(installation: Installation, camera: str) -> None:
     """Come, see the first bytes, and be gone without a goodbye."""
-    with socket.create_connection(("127.0.0.1", house.port), 10) as raw:
+    with socket.create_connection(("127.0.0.1", installation.port), 10) as raw:
         raw.sendall(
-            f"GET /ws/stream/{camera} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
+            f"GET /ws/stream/{camera} HTTP/1.1\r\nHost: 127.0.0.1:{installation.port}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
         )
@@ -65,30 +65,30 @@ def settled(server: psutil.Process, fds: int) -> tuple[float, int]:
 
 def test_two_hundred_viewers_come_and_go(club: tuple[Installation, Cast]) -> None:
     """Half of them say goodbye. The first forty only warm the server up."""
-    house, cast = club
-    server = psutil.Process(house.processes[0].pid)
+    installation, cast = club
+    server = psutil.Process(installation.processes[0].pid)
     for number in range(200):
         if number == 40:
             warm = cost(server)
         if number % 2:
-            vanish(house, cast.key)
+            vanish(installation, cast.key)
         else:
-            visit(house, cast.key)
+            visit(installation, cast.key)
     megabytes, fds = settled(server, warm[1])
     print(f"200 viewers: {warm[0]:.0f} → {megabytes:.0f} MB, {warm[1]} → {fds} descriptors")
     assert megabytes - warm[0] < 16
-    assert "Traceback" not in house.logged()
+    assert "Traceback" not in installation.logged()
 
 
 def test_a_slow_and_a_fast_viewer_for_a_minute(club: tuple[Installation, Cast]) -> None:
     """The fast one misses nothing; what the slow one gets is new each time."""
-    house, cast = club
-    server = psutil.Process(house.processes[0].pid)
+    installation, cast = club
+    server = psutil.Process(installation.processes[0].pid)
     slow_ages: list[float] = []
     over = threading.Event()
 
     def look_now_and_then() -> None:
-        with watching(house, cast.key, v1=True) as viewer:
+        with watching(installation, cast.key, v1=True) as viewer:
             unread: list[int] = []
             while not over.is_set():
                 with contextlib.suppress(TimeoutError):
@@ -105,7 +105,7 @@ def test_a_slow_and_a_fast_viewer_for_a_minute(club: tuple[Installation, Cast]) 
     slow = threading.Thread(target=look_now_and_then)
     slow.start()
     try:
-        with watching(house, cast.key, v1=True) as fast:
+        with watching(installation, cast.key, v1=True) as fast:
             numbers, ages, costs = [], [], []
             began = time.monotonic()
             while time.monotonic() - began < 60:
@@ -129,16 +129,16 @@ def test_a_slow_and_a_fast_viewer_for_a_minute(club: tuple[Installation, Cast]) 
 
 
 def test_twenty_killed_workers_come_back_and_cost_nothing(club: tuple[Installation, Cast]) -> None:
-    house, _ = club
-    server = psutil.Process(house.processes[0].pid)
-    (ingest,) = house.children("manage.py ingest")
+    installation, _ = club
+    server = psutil.Process(installation.processes[0].pid)
+    (ingest,) = installation.children("manage.py ingest")
     before, ingest_fds = cost(server), ingest.num_fds()
-    count = len(house.children("cameras.ingest.worker.main"))
+    count = len(installation.children("cameras.ingest.worker.main"))
     assert count >= 3
     chance = random.Random(7)
     took = []
     for _ in range(KILLS):
-        readers = house.children("cameras.ingest.worker.main")
+        readers = installation.children("cameras.ingest.worker.main")
         assert len(readers) == count
         victim = chance.choice(readers)
         killed, known = time.monotonic(), {reader.pid for reader in readers}
@@ -146,8 +146,8 @@ def test_twenty_killed_workers_come_back_and_cost_nothing(club: tuple[Installati
         victim.kill()
 
         def again(known: set[int] = known, killed_at: float = killed_at) -> bool:
-            pids = {reader.pid for reader in house.children("cameras.ingest.worker.main")}
-            return len(pids) == count and pids != known and all_deliver(house, killed_at)
+            pids = {reader.pid for reader in installation.children("cameras.ingest.worker.main")}
+            return len(pids) == count and pids != known and all_deliver(installation, killed_at)
 
         until(again, 12, "the killed worker's camera")
         took.append(time.monotonic() - killed)
@@ -159,20 +159,20 @@ def test_twenty_killed_workers_come_back_and_cost_nothing(club: tuple[Installati
     until(lambda: ingest.num_fds() <= ingest_fds + 4, 20, "the links of dead workers closed")
     print(f"web: {before[0]:.0f} → {megabytes:.0f} MB, {before[1]} → {fds} descriptors")
     assert megabytes - before[0] < 16
-    assert "Traceback" not in house.logged()
+    assert "Traceback" not in installation.logged()
 
 
-def all_deliver(house: Installation, since: float) -> bool:
+def all_deliver(installation: Installation, since: float) -> bool:
     """Every camera that is read shows a picture taken after this moment, unix ms."""
-    with house.api() as api:
+    with installation.api() as api:
         bearer = {"Authorization": api.headers["Authorization"]}
         cameras = [one for one in api.get("/cameras").json()["results"] if one["kind"] == "demo"]
-    return all(shows(house, camera["id"], bearer, since) for camera in cameras)
+    return all(shows(installation, camera["id"], bearer, since) for camera in cameras)
 
 
-def shows(house: Installation, camera: str, bearer: dict[str, str], since: float) -> bool:
+def shows(installation: Installation, camera: str, bearer: dict[str, str], since: float) -> bool:
     """A picture taken after this moment comes, and no second goes by in silence before."""
-    with watching(house, camera, headers=bearer, v1=True) as viewer:
+    with watching(installation, camera, headers=bearer, v1=True) as viewer:
         with contextlib.suppress(TimeoutError):
             return until(lambda: acknowledged(viewer, 1).get("timestamp", 0) > since, 5)
     return False

@@ -27,9 +27,9 @@ def model(scripted: Model) -> Model:
 
 @pytest.fixture(scope="session")
 def club(scripted: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with talking(tmp_path_factory.mktemp("club"), scripted) as house:
-        METER.share(house.processes[0].pid, "club")
-        yield house
+    with talking(tmp_path_factory.mktemp("club"), scripted) as installation:
+        METER.share(installation.processes[0].pid, "club")
+        yield installation
 
 
 @pytest.fixture

@@ -76,11 +76,11 @@ def joined(events: Iterable[Event]) -> str:
 class Talker:
     """One person with a bearer token, or the installation's keeper."""
 
-    def __init__(self, house: Installation, token: str = "") -> None:
-        with house.api() as keeper:
+    def __init__(self, installation: Installation, token: str = "") -> None:
+        with installation.api() as keeper:
             headers = {"Authorization": f"Bearer {token}"} if token else keeper.headers
         self.api = httpx.Client(
-            base_url=f"{house.url}/api/v1/actions/chats", headers=headers, timeout=60
+            base_url=f"{installation.url}/api/v1/actions/chats", headers=headers, timeout=60
         )
 
     def __enter__(self) -> Self:
@@ -162,25 +162,27 @@ def talking(
     """A running installation of one club whose assistant is the scripted model."""
     with installed(
         folder, SIDELINE_DEMO="0", SIDELINE_MODEL_SERVERS=model.place, **environment
-    ) as house:
-        house.serve()
-        set_up(house, model, settings)
-        yield house
+    ) as installation:
+        installation.serve()
+        set_up(installation, model, settings)
+        yield installation
 
 
-def server_of(house: Installation) -> psutil.Process:
+def server_of(installation: Installation) -> psutil.Process:
     """The process that serves."""
-    return psutil.Process(house.processes[0].pid)
+    return psutil.Process(installation.processes[0].pid)
 
 
-def set_up(house: Installation, model: Model, settings: dict[str, Any] | None = None) -> None:
+def set_up(
+    installation: Installation, model: Model, settings: dict[str, Any] | None = None
+) -> None:
     """The club, its keeper and its assistant."""
     script = _SETUP.format(url=model.url, more=settings or {})
-    house.manage("shell", "-v0", "-c", script)
+    installation.manage("shell", "-v0", "-c", script)
 
 
-def newcomer(house: Installation, model: Model, name: str, **settings: Any) -> Talker:
+def newcomer(installation: Installation, model: Model, name: str, **settings: Any) -> Talker:
     """Somebody of another organization of that name, whose assistant has these settings."""
     script = _NEWCOMER.format(name=name, url=model.url, more=settings)
-    printed = house.manage("shell", "-v0", "-c", script)
-    return Talker(house, printed.partition("TOKEN")[2].strip())
+    printed = installation.manage("shell", "-v0", "-c", script)
+    return Talker(installation, printed.partition("TOKEN")[2].strip())

@@ -23,20 +23,20 @@ Assistant.objects.create(organization=Organization.objects.get(), max_tokens=16)
 
 def test_new_installation_answers_and_ends_with_its_model(folder: Path) -> None:
     """Few tokens are asked for: beside other tests its model, of low priority, is slow."""
-    with installed(folder) as house:
-        house.serve()
-        assert not house.children(SERVER), "nothing runs before the first question"
-        with Talker(house) as talker:
+    with installed(folder) as installation:
+        installation.serve()
+        assert not installation.children(SERVER), "nothing runs before the first question"
+        with Talker(installation) as talker:
             chat = talker.chat()
             with talker.sending(chat, STORY) as stream:
                 message = stream.start()
                 next(iter(stream))
                 talker.stop(chat, message)
                 assert list(stream)[-1].body["status"] == "stopped"
-            model = house.children(SERVER)[0]
+            model = installation.children(SERVER)[0]
             assert model.nice() > 0, "cameras go first"
 
-            house.manage("shell", "-v0", "-c", _SHORT)
+            installation.manage("shell", "-v0", "-c", _SHORT)
             chat = talker.chat()
             events = talker.say(chat, HELLO)
             assert events[0].body["model"] == "SmolLM2-135M-Instruct"
@@ -46,29 +46,29 @@ def test_new_installation_answers_and_ends_with_its_model(folder: Path) -> None:
             assert last["tokens_out"] > 0
             assert last["tokens_in"] > 10
             assert last["tokens_estimated"] is False
-        house.processes[0].terminate()
-        assert house.processes[0].wait(30) == 0
+        installation.processes[0].terminate()
+        assert installation.processes[0].wait(30) == 0
         until(lambda: not model.is_running(), 30, "the model's process to end")
-        assert "Traceback" not in house.logged()
+        assert "Traceback" not in installation.logged()
 
 
 @pytest.mark.timing
 def test_built_in_model_stops_and_ends_at_once(folder: Path) -> None:
-    with installed(folder) as house:
-        house.serve()
-        with Talker(house) as talker:
+    with installed(folder) as installation:
+        installation.serve()
+        with Talker(installation) as talker:
             chat = talker.chat()
             events = talker.say(chat, HELLO)
             assert events[-1].body == {"type": "done", "status": "complete"}
             with talker.sending(chat, STORY) as stream:
                 message = stream.start()
                 next(iter(stream))
-                model = house.children(SERVER)[0]
+                model = installation.children(SERVER)[0]
                 asked = time.monotonic()
                 talker.stop(chat, message)
                 list(stream)
                 assert time.monotonic() - asked < 1
         until(lambda: is_idle(model), 3, "the model to be idle")
-        house.processes[0].terminate()
-        assert house.processes[0].wait(5) == 0
+        installation.processes[0].terminate()
+        assert installation.processes[0].wait(5) == 0
         until(lambda: not model.is_running(), 3, "the model's process to end")

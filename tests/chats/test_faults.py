@@ -55,11 +55,11 @@ def flat(
 
 @TIMES
 def test_answers_that_fail_leave_nothing_behind(folder: Path, model: Model, times: int) -> None:
-    with talking(folder, model) as house, Talker(house) as talker:
-        server = server_of(house)
+    with talking(folder, model) as installation, Talker(installation) as talker:
+        server = server_of(installation)
         memory = 8_000_000 + times * 4_000
         flat(server, lambda n: provoke(model, talker, n), times, files=4, memory=memory)
-        assert "Traceback" not in house.logged()
+        assert "Traceback" not in installation.logged()
 
 
 @TIMES

@@ -27,8 +27,8 @@ WORDS = tuple(f"{n} " for n in range(6000))
 def often_killed(
     scripted: Model, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    with talking(tmp_path_factory.mktemp("mortal"), scripted) as house:
-        yield house
+    with talking(tmp_path_factory.mktemp("mortal"), scripted) as installation:
+        yield installation
 
 
 @pytest.fixture
@@ -39,13 +39,16 @@ def mortal(often_killed: Installation) -> Installation:
     return often_killed
 
 
-def again(house: Installation) -> None:
-    house.processes.clear()
-    house.start()
+def again(installation: Installation) -> None:
+    installation.processes.clear()
+    installation.start()
 
 
 def killed_while_answering(
-    house: Installation, model: Model, after_s: float | None = None, lost_s: float | None = None
+    installation: Installation,
+    model: Model,
+    after_s: float | None = None,
+    lost_s: float | None = None,
 ) -> None:
     """One round: kill, start again, and look at what the client and the rows have.
 
@@ -55,7 +58,7 @@ def killed_while_answering(
     kill. Without it the end in the rows is waited for, and they hold what they held at the kill.
     """
     model.script = Script(pieces=WORDS, pause=PAUSE)
-    with Talker(house) as talker:
+    with Talker(installation) as talker:
         chat = talker.chat()
         seen: list[Event] = []
         at: dict[int, float] = {}
@@ -66,7 +69,7 @@ def killed_while_answering(
                 kept[0] = until(lambda: talker.last(chat)["content"], 30, "words in the rows")
             else:
                 time.sleep(after_s)
-            house.processes[0].kill()
+            installation.processes[0].kill()
 
         with talker.sending(chat, "Count") as stream:
             seen.append(next(iter(stream)))
@@ -80,8 +83,8 @@ def killed_while_answering(
             killer.join()
         killed = max(at.values())
         message = str(seen[0].body["message_id"])
-        assert house.processes[0].wait(30) == -signal.SIGKILL
-        again(house)
+        assert installation.processes[0].wait(30) == -signal.SIGKILL
+        again(installation)
         asked, answer = talker.read(chat)["messages"]
         assert asked["content"] == "Count"
         if lost_s is None:
@@ -150,12 +153,12 @@ def two(
         talking(
             tmp_path_factory.mktemp("two"), scripted,
             REDIS_URL=redis.url, SIDELINE_ANSWER_SILENCE="3",
-        ) as house,
-        Talker(house) as here,
-        beside(house) as second,
+        ) as installation,
+        Talker(installation) as here,
+        beside(installation) as second,
         Talker(second) as there,
     ):  # fmt: skip
-        yield house, here, there
+        yield installation, here, there
 
 
 @contextlib.contextmanager
@@ -211,20 +214,20 @@ def test_process_elsewhere_is_missed_by_its_heartbeat(
     two: tuple[Installation, Talker, Talker], model: Model
 ) -> None:
     """Another host's process cannot be looked for; here its name is made to be of another host."""
-    house, here, there = two
+    installation, here, there = two
     model.script = Script(pieces=WORDS, pause=PAUSE)
     chat = here.chat()
     with here.sending(chat) as stream:
         message = stream.start()
-        house.manage(
+        installation.manage(
             "shell", "-v0", "-c",
             "from chats.models import Generation\n"
             "Generation.objects.running().update(process='another/1/1/1')",
         )  # fmt: skip
-        house.processes[0].kill()
+        installation.processes[0].kill()
     events = there.follow(chat, message)
     assert events[-1].body == {"type": "done", "status": "failed"}
     assert events[-2].body["code"] == "interrupted"
     assert there.last(chat)["content"] == joined(events)
-    house.processes.pop(0).wait(30)
-    house.serve()
+    installation.processes.pop(0).wait(30)
+    installation.serve()

@@ -19,11 +19,13 @@ from tests.waiting import until
 QUOTES = tuple('"' * 900 + "\n" for _ in range(280))  # as events, twice what is kept for a reader
 
 
-def never_reading(house: Installation, talker: Talker, chat: str, message: str) -> socket.socket:
+def never_reading(
+    installation: Installation, talker: Talker, chat: str, message: str
+) -> socket.socket:
     """Asks for the answer's events and reads nothing of them."""
     peer = socket.socket()
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    peer.connect(("127.0.0.1", house.port))
+    peer.connect(("127.0.0.1", installation.port))
     token = talker.api.headers["Authorization"]
     peer.send(
         f"GET /api/v1/actions/chats/{chat}/messages/{message}/events HTTP/1.1\r\n"
@@ -32,39 +34,41 @@ def never_reading(house: Installation, talker: Talker, chat: str, message: str) 
     return peer
 
 
-def held(house: Installation, peers: list[socket.socket]) -> list[int]:
+def held(installation: Installation, peers: list[socket.socket]) -> list[int]:
     """The ports of peers whose connection the server holds."""
     ports = {peer.getsockname()[1] for peer in peers}
-    open_ones = (each.raddr.port for each in server_of(house).net_connections() if each.raddr)
+    open_ones = (
+        each.raddr.port for each in server_of(installation).net_connections() if each.raddr
+    )
     return [port for port in open_ones if port in ports]
 
 
 def crowd_that_never_reads(
-    house: Installation, model: Model, talker: Talker, many: int, patience: float
+    installation: Installation, model: Model, talker: Talker, many: int, patience: float
 ) -> tuple[float, int]:
     """So many beside one who does read, and is told all.
 
     The seconds that this took, and by how many bytes the server's memory had grown at the last
     word, with the connections still open at this end.
     """
-    before = server_of(house).memory_info().rss
+    before = server_of(installation).memory_info().rss
     model.script = Script(pieces=QUOTES, pause=0.01, gate_at=0)
     chat = talker.chat()
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(talker.sending(chat))
         message = stream.start()
-        peers = [never_reading(house, talker, chat, message) for _ in range(many)]
+        peers = [never_reading(installation, talker, chat, message) for _ in range(many)]
         for peer in peers:
             stack.enter_context(peer)
-        until(lambda: len(held(house, peers)) == many, 30)
+        until(lambda: len(held(installation, peers)) == many, 30)
         until(lambda: all(peer.recv(9, socket.MSG_PEEK) for peer in peers), 30)
         model.gate.set()
         began = time.monotonic()
         seen = list(stream)
         took = time.monotonic() - began
-        grown = server_of(house).memory_info().rss - before
+        grown = server_of(installation).memory_info().rss - before
         assert joined(seen) == "".join(QUOTES)
-        until(lambda: not held(house, peers), patience, "those who do not read to be let go")
+        until(lambda: not held(installation, peers), patience, "those who do not read to be let go")
     assert joined(talker.follow(chat, message)) == "".join(QUOTES), "and whoever comes back"
     return took, grown
 
@@ -77,8 +81,8 @@ def test_reader_that_never_reads_is_let_go_and_the_others_lose_nothing(
 
 @pytest.mark.timing
 def test_readers_that_never_read_cost_neither_time_nor_memory(folder: Path, model: Model) -> None:
-    with talking(folder, model) as house, Talker(house) as talker:
-        took, grown = crowd_that_never_reads(house, model, talker, 20, patience=5)
+    with talking(folder, model) as installation, Talker(installation) as talker:
+        took, grown = crowd_that_never_reads(installation, model, talker, 20, patience=5)
         assert took < 280 * 0.01 + 6
         assert grown < 20 * 300_000 + 12_000_000, f"{grown / 1e6:.1f} MB for 20 who do not read"
 

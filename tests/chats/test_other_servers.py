@@ -24,7 +24,7 @@ WORDS = tuple(f"wörd{n} " for n in range(60))
 
 @contextmanager
 def other(
-    house: Installation, name: str, tmp_path_factory: pytest.TempPathFactory
+    installation: Installation, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
     """The club on another server; a client with the keeper's token."""
     port, context, more = free_port(), None, []
@@ -33,11 +33,11 @@ def other(
         context, more = ssl.create_default_context(cafile=str(pem)), [str(pem)]
     process = subprocess.Popen(
         bound(sys.executable, "-m", "tests.serving", name, str(port), *more),
-        cwd=ROOT, env=house.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+        cwd=ROOT, env=installation.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"},
     )  # fmt: skip
     scheme = "https" if context else "http"
     base = f"{scheme}://127.0.0.1:{port}"
-    with house.api() as keeper:
+    with installation.api() as keeper:
         headers = {"Authorization": keeper.headers["Authorization"]}
     client = httpx.Client(
         base_url=base, headers=headers, timeout=30, verify=context or True, trust_env=False

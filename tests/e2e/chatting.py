@@ -20,11 +20,11 @@ A_CHAT = re.compile(r"/chats/[0-9a-f-]{36}$")
 class Person:
     """Signed in, with one tab."""
 
-    def __init__(self, tab: Tab, house: Installation, model: Model, at: str = "") -> None:
+    def __init__(self, tab: Tab, installation: Installation, model: Model, at: str = "") -> None:
         self.tab = tab
-        self.url = at or house.url
+        self.url = at or installation.url
         self.page = tab.page
-        self.house = house
+        self.installation = installation
         self.model = model
 
     def sign_in(self) -> None:
@@ -88,7 +88,7 @@ class Person:
 @contextmanager
 def person(
     browser: Browser,
-    house: Installation,
+    installation: Installation,
     model: Model,
     session: Any = None,
     viewport: dict[str, int] = WIDE,
@@ -96,10 +96,10 @@ def person(
 ) -> Iterator[Person]:
     """Somebody with an empty page, signed in as the session says; without one, at the wall.
 
-    `at` is another address of the house.
+    `at` is another address of the installation.
     """
     with new_page(browser, viewport=viewport, storage_state=session) as tab:
-        somebody = Person(tab, house, model, at)
+        somebody = Person(tab, installation, model, at)
         if session is None:
             somebody.sign_in()
         yield somebody
@@ -113,7 +113,7 @@ def another_tab(one: Person) -> Iterator[Person]:
     page.on("console", lambda message: tab.note(message))
     page.on("pageerror", lambda error: tab.errors.append(str(error)))
     try:
-        yield Person(tab, one.house, one.model)
+        yield Person(tab, one.installation, one.model)
     finally:
         page.close()
 

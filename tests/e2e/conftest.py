@@ -14,10 +14,10 @@ from tests.installation import Installation
 
 
 @pytest.fixture(scope="module")
-def session(browser: Browser, house: Installation) -> Any:
+def session(browser: Browser, installation: Installation) -> Any:
     """Their cookies."""
     with new_page(browser) as opened:
-        sign_in(opened.page, house)
+        sign_in(opened.page, installation)
         return opened.context.storage_state()
 
 

@@ -29,9 +29,11 @@ def own(folder: Path) -> Iterator[Installation]:
         yield installation
 
 
-def labels(house: Installation, camera: str) -> set[str]:
+def labels(installation: Installation, camera: str) -> set[str]:
     """What the camera's next picture shows."""
-    with watching(house, camera, headers={"Authorization": f"Bearer {house.token}"}) as socket:
+    with watching(
+        installation, camera, headers={"Authorization": f"Bearer {installation.token}"}
+    ) as socket:
         return {one["class"] for one in frame(socket).get("detections", [])}
 
 
@@ -81,11 +83,11 @@ def test_a_model_is_uploaded_detects_on_a_camera_and_is_removed(
 
 
 def test_an_upload_that_is_cancelled_or_too_large_changes_nothing(
-    browser: Browser, session: Any, house: Installation
+    browser: Browser, session: Any, installation: Installation
 ) -> None:
     with new_page(browser, viewport=NARROW, storage_state=session) as tab:
         page = tab.page
-        page.goto(f"{house.url}/organizations/demo-club/detector")
+        page.goto(f"{installation.url}/organizations/demo-club/detector")
         page.get_by_role("button", name="Upload and check").click()
         expect(page.get_by_text("Choose a file first.")).to_be_visible()
         page.route("**/parts/1", lambda route: None)  # never answered

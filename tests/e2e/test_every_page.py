@@ -110,7 +110,7 @@ class Visitor:
     """Somebody who looks at pages, and what was wrong with them."""
 
     tab: Tab
-    house: Installation
+    installation: Installation
     facts: dict[str, str]
     wrong: list[Any] = field(default_factory=list)
 
@@ -120,7 +120,7 @@ class Visitor:
 
     def visit(self, path: str, heading: str) -> None:
         path = path.format(**self.facts)
-        answer = self.page.goto(self.house.url + path, wait_until="load")
+        answer = self.page.goto(self.installation.url + path, wait_until="load")
         assert answer is not None
         if answer.status != 200:
             self.wrong.append((path, answer.status))
@@ -163,14 +163,14 @@ def visitor(
 ) -> Iterator[Visitor]:
     folder = tmp_path_factory.mktemp("pages")
     with (
-        installed(folder, SIDELINE_MODEL_SERVERS=model.place) as house,
+        installed(folder, SIDELINE_MODEL_SERVERS=model.place) as installation,
         new_page(browser, viewport=WIDE) as tab,
     ):
-        house.serve()
+        installation.serve()
         script = _ROWS.format(nasty=NASTY, url=model.url, password=KEEPER["password"])
-        made = house.manage("shell", "-v0", "-c", script).partition("MADE")[2]
+        made = installation.manage("shell", "-v0", "-c", script).partition("MADE")[2]
         tab.context.add_init_script(WATCH)
-        yield Visitor(tab, house, json.loads(made))
+        yield Visitor(tab, installation, json.loads(made))
 
 
 def test_every_page_is_visited() -> None:
@@ -182,30 +182,34 @@ def test_every_page_is_visited() -> None:
 
 @pytest.mark.timeout(300)
 def test_every_page_works_and_names_in_it_are_text(visitor: Visitor) -> None:
-    page, house = visitor.page, visitor.house
+    page, installation = visitor.page, visitor.installation
     strangers: list[str] = []
 
     def note(request: Request) -> None:
-        if request.url.startswith("http") and not request.url.startswith(house.url + "/"):
+        if request.url.startswith("http") and not request.url.startswith(installation.url + "/"):
             strangers.append(request.url)
 
     visitor.tab.context.on("request", note)
     for path, heading in OUTSIDE.values():
         visitor.visit(path, heading)
 
-    page.goto(house.url)
+    page.goto(installation.url)
     page.get_by_label("Username").fill("careful")
     page.get_by_label("Password").fill(KEEPER["password"])
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/signin/code"))
     visitor.examine("second-step", "One more step")
 
-    cookie = {"name": "sideline_session", "value": visitor.facts["newcomer"], "url": house.url}
+    cookie = {
+        "name": "sideline_session",
+        "value": visitor.facts["newcomer"],
+        "url": installation.url,
+    }
     visitor.tab.context.add_cookies([cookie])  # type: ignore[list-item]
     visitor.visit(*OUTSIDE["invitation"])  # put in other words to who is signed in
     visitor.tab.context.clear_cookies()
 
-    sign_in(page, house)
+    sign_in(page, installation)
     for path, heading in INSIDE.values():
         visitor.visit(path, heading)
         if "/cameras/{camera}" == path:
@@ -213,7 +217,7 @@ def test_every_page_works_and_names_in_it_are_text(visitor: Visitor) -> None:
             until(lambda: page.evaluate(DRAWN), 60, "a picture")
             visitor.examine("the camera page while it is live", heading)
     visitor.visit(*OUTSIDE["invitation"])  # which is put in other words to a member
-    page.goto(house.url + "/chats/new")
+    page.goto(installation.url + "/chats/new")
     page.get_by_role("textbox", name="Message", exact=True).fill(NASTY)
     page.keyboard.press("Enter")
     answer = page.get_by_role("article", name="Assistant")
@@ -224,7 +228,7 @@ def test_every_page_works_and_names_in_it_are_text(visitor: Visitor) -> None:
     for path, heading in ADMIN.items():
         visitor.visit(path, heading)
 
-    page.goto(house.url)
+    page.goto(installation.url)
     page.get_by_role("button", name="Account").click()
     page.get_by_role("button", name="Sign out").click()
     visitor.examine("signed out", "Sign in to Sideline")

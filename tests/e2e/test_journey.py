@@ -25,8 +25,8 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-def open_camera(page: Page, house: Installation, camera: str) -> None:
-    page.goto(f"{house.url}/cameras/{camera}")
+def open_camera(page: Page, installation: Installation, camera: str) -> None:
+    page.goto(f"{installation.url}/cameras/{camera}")
 
 
 def accented(page: Page) -> int:
@@ -45,9 +45,9 @@ def accented(page: Page) -> int:
     )
 
 
-def tile_of(page: Page, house: Installation, name: str) -> Locator:
+def tile_of(page: Page, installation: Installation, name: str) -> Locator:
     """On the wall, in view: one far below, behind other tests' cameras, gets nothing."""
-    page.goto(house.url)
+    page.goto(installation.url)
     tile = page.get_by_role("link", name=name).first
     tile.scroll_into_view_if_needed()
     return tile
@@ -73,12 +73,12 @@ def wait_on(page: Page, condition: Callable[[], object]) -> None:
 
 @pytest.mark.extended
 def test_wall_gets_small_pictures_and_the_camera_page_its_own(
-    tab: Tab, house: Installation
+    tab: Tab, installation: Installation
 ) -> None:
     page = tab.page
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     seen = widths_of(page)
-    tile = tile_of(page, house, "Plaza")
+    tile = tile_of(page, installation, "Plaza")
     expect(tile).to_have_attribute("data-pictured", "")
     wait_on(page, lambda: len(seen) > 10)
     assert set(seen) <= {320, 640}
@@ -89,11 +89,11 @@ def test_wall_gets_small_pictures_and_the_camera_page_its_own(
 
 
 @pytest.mark.extended
-def test_it_works(tab: Tab, house: Installation) -> None:
+def test_it_works(tab: Tab, installation: Installation) -> None:
     """Wall, camera, boxes that the toggle draws and removes, back by Escape."""
     page = tab.page
-    with added(house, name="Promenade", kind="demo", classes=["person"]):
-        tile = tile_of(page, house, "Promenade")
+    with added(installation, name="Promenade", kind="demo", classes=["person"]):
+        tile = tile_of(page, installation, "Promenade")
         expect(tile.locator("[data-badge-text]")).to_contain_text("Live")
         expect(tile.locator("[data-count]")).to_contain_text("people")
         tile.click()
@@ -111,14 +111,14 @@ def test_it_works(tab: Tab, house: Installation) -> None:
         toggle.click()
         until(lambda: accented(page) > 300, 60, "boxes again")
         page.keyboard.press("Escape")
-        expect(page).to_have_url(house.url + "/")
+        expect(page).to_have_url(installation.url + "/")
         assert tab.errors == []
 
 
 @pytest.mark.extended
-def test_snapshot_is_downloaded(tab: Tab, house: Installation) -> None:
+def test_snapshot_is_downloaded(tab: Tab, installation: Installation) -> None:
     page = tab.page
-    tile_of(page, house, "Plaza").click()
+    tile_of(page, installation, "Plaza").click()
     says(page, "Live")
     with page.expect_download() as download:
         page.get_by_role("link", name="Snapshot").click()
@@ -141,10 +141,10 @@ WHEN_STALE = """() => {
 
 
 @pytest.mark.timing
-def test_rtsp_camera_freezes_dies_and_comes_back(tab: Tab, house: Installation) -> None:
+def test_rtsp_camera_freezes_dies_and_comes_back(tab: Tab, installation: Installation) -> None:
     """Added in the form as a person would; stale within 3 s, offline with a reason, then live."""
     page = tab.page
-    page.goto(house.url)
+    page.goto(installation.url)
     with rtsp_server() as server:
         page.get_by_role("link", name="Add a camera").click()
         page.get_by_label("Name").fill("Gate")
@@ -153,7 +153,7 @@ def test_rtsp_camera_freezes_dies_and_comes_back(tab: Tab, house: Installation) 
         page.get_by_role("button", name="Test connection").click()
         expect(page.get_by_text("Connected: 768×432.")).to_be_visible(timeout=10_000)
         page.get_by_role("button", name="Add camera").click()
-        page.goto(house.url)
+        page.goto(installation.url)
         page.get_by_role("link", name="Gate").click()
         says(page, "Live", 20)
         expect(page.locator("[data-count]")).to_contain_text("people", timeout=20_000)
@@ -177,7 +177,7 @@ def test_rtsp_camera_freezes_dies_and_comes_back(tab: Tab, house: Installation) 
         server.start()
         says(page, "Live", 45)
     camera = page.url.rsplit("/", 1)[-1]
-    with house.api() as api:
+    with installation.api() as api:
         assert api.delete(f"/cameras/{camera}").status_code == 204
     expect(page.get_by_text("This camera is gone").first).to_be_visible(timeout=10_000)
 
@@ -194,29 +194,29 @@ def _dimmed(page: Page) -> bool:
 
 
 @pytest.mark.extended
-def test_mjpeg_camera_shows_people(tab: Tab, house: Installation) -> None:
+def test_mjpeg_camera_shows_people(tab: Tab, installation: Installation) -> None:
     page = tab.page
     with (
         http_camera() as server,
-        added(house, name="Yard", kind="http", source=server.url) as camera,
+        added(installation, name="Yard", kind="http", source=server.url) as camera,
     ):
-        open_camera(page, house, camera)
+        open_camera(page, installation, camera)
         says(page, "Live")
         expect(page.locator("[data-count]")).to_contain_text("people")
 
 
 @pytest.mark.extended
 def test_browser_camera_is_published_and_seen_elsewhere(
-    tab: Tab, browser: Browser, session: Any, house: Installation
+    tab: Tab, browser: Browser, session: Any, installation: Installation
 ) -> None:
-    with added(house, name="Bench phone", kind="push") as camera:
+    with added(installation, name="Bench phone", kind="push") as camera:
         page = tab.page
-        open_camera(page, house, camera)
+        open_camera(page, installation, camera)
         says(page, "Offline")
         page.get_by_role("button", name="Publish this camera").click()
         says(page, "Live")
         with new_page(browser, viewport=NARROW, storage_state=session) as other:
-            open_camera(other.page, house, camera)
+            open_camera(other.page, installation, camera)
             says(other.page, "Live")
         page.get_by_role("button", name="Stop publishing").click()
         says(page, "Stale")
@@ -240,14 +240,14 @@ def test_server_that_restarts_is_found_again(
 
 
 @pytest.mark.extended
-def test_leaving_the_page_closes_the_socket(tab: Tab, house: Installation) -> None:
+def test_leaving_the_page_closes_the_socket(tab: Tab, installation: Installation) -> None:
     page = tab.page
     page.add_init_script(
         """window.WebSocket = class extends WebSocket {
             close(...why) { sessionStorage.left = this.readyState; super.close(...why); }
         }"""
     )
-    page.goto(tile_of(page, house, "Plaza").evaluate("link => link.href"))
+    page.goto(tile_of(page, installation, "Plaza").evaluate("link => link.href"))
     says(page, "Live")
-    page.goto(f"{house.url}/account/password")
+    page.goto(f"{installation.url}/account/password")
     assert page.evaluate("sessionStorage.left") == "1", "an open socket was closed on leaving"

@@ -20,18 +20,18 @@ pytestmark = pytest.mark.extended
 
 
 @pytest.fixture
-def camera(house: Installation) -> Iterator[str]:
+def camera(installation: Installation) -> Iterator[str]:
     """A camera of one's own that has shown a picture."""
-    with added(house, name=f"Yard {uuid.uuid4()}", kind="demo", detect=False) as made:
-        until(lambda: house.state(made) == "live", 60, "live")
+    with added(installation, name=f"Yard {uuid.uuid4()}", kind="demo", detect=False) as made:
+        until(lambda: installation.state(made) == "live", 60, "live")
         yield made
 
 
-def open_editor(page: Page, house: Installation, camera: str) -> Locator:
+def open_editor(page: Page, installation: Installation, camera: str) -> Locator:
     """The editor, with a picture under it."""
 
     def pictured() -> bool:
-        page.goto(f"{house.url}/cameras/{camera}/edit")
+        page.goto(f"{installation.url}/cameras/{camera}/edit")
         return page.locator("[data-masks-stage] img").count() == 1
 
     until(pictured, 60, "a picture in the editor")
@@ -89,8 +89,10 @@ def grey(page: Page, x: float, y: float) -> bool:
     return all(abs(one - 112) <= 3 for one in shade(page, x, y))
 
 
-def test_a_drawn_mask_covers_the_live_picture(tab: Tab, house: Installation, camera: str) -> None:
-    page, stage = tab.page, open_editor(tab.page, house, camera)
+def test_a_drawn_mask_covers_the_live_picture(
+    tab: Tab, installation: Installation, camera: str
+) -> None:
+    page, stage = tab.page, open_editor(tab.page, installation, camera)
     drag(page, stage, (0.1, 0.2), (0.4, 0.7))
     assert close(drawn(page)[0], [[0.1, 0.2], [0.4, 0.2], [0.4, 0.7], [0.1, 0.7]])
     for corner in ((0.6, 0.5), (0.9, 0.5), (0.9, 0.9)):
@@ -109,8 +111,10 @@ def test_a_drawn_mask_covers_the_live_picture(tab: Tab, house: Installation, cam
     assert tab.errors == []
 
 
-def test_everything_is_done_by_keyboard_too(tab: Tab, house: Installation, camera: str) -> None:
-    page, _ = tab.page, open_editor(tab.page, house, camera)
+def test_everything_is_done_by_keyboard_too(
+    tab: Tab, installation: Installation, camera: str
+) -> None:
+    page, _ = tab.page, open_editor(tab.page, installation, camera)
     page.get_by_role("button", name="Add an area").focus()
     page.keyboard.press("Enter")
     area = page.get_by_role("button", name="Area 1 of 1, 4 corners")
@@ -139,11 +143,11 @@ def test_everything_is_done_by_keyboard_too(tab: Tab, house: Installation, camer
 
 
 def test_a_finger_draws_and_the_corners_are_large_enough_for_it(
-    browser: Browser, session: Any, house: Installation, camera: str
+    browser: Browser, session: Any, installation: Installation, camera: str
 ) -> None:
     how = {"viewport": NARROW, "has_touch": True, "is_mobile": True, "storage_state": session}
     with new_page(browser, **how) as tab:
-        page, stage = tab.page, open_editor(tab.page, house, camera)
+        page, stage = tab.page, open_editor(tab.page, installation, camera)
         for corner in ((0.2, 0.2), (0.8, 0.2), (0.5, 0.8)):
             page.touchscreen.tap(*spot(stage, *corner))
         page.touchscreen.tap(*spot(stage, 0.2, 0.2))
@@ -155,10 +159,10 @@ def test_a_finger_draws_and_the_corners_are_large_enough_for_it(
         assert tab.errors == []
 
 
-def test_without_a_picture_there_is_a_grid_to_draw_on(tab: Tab, house: Installation) -> None:
-    with added(house, name=f"Blind {uuid.uuid4()}", kind="push") as camera:
+def test_without_a_picture_there_is_a_grid_to_draw_on(tab: Tab, installation: Installation) -> None:
+    with added(installation, name=f"Blind {uuid.uuid4()}", kind="push") as camera:
         page = tab.page
-        page.goto(f"{house.url}/cameras/{camera}/edit")
+        page.goto(f"{installation.url}/cameras/{camera}/edit")
         page.get_by_text("Privacy masks", exact=True).click()
         stage = page.locator("[data-masks-stage]")
         assert stage.locator("img").count() == 0

@@ -12,9 +12,11 @@ from tests.installation import Installation
 pytestmark = pytest.mark.extended
 
 
-def test_every_control_of_the_camera_page_is_reached_by_tab(tab: Tab, house: Installation) -> None:
+def test_every_control_of_the_camera_page_is_reached_by_tab(
+    tab: Tab, installation: Installation
+) -> None:
     page = tab.page
-    page.goto(house.url)
+    page.goto(installation.url)
     page.get_by_role("link", name="Plaza").first.click()
     says(page, "Live")
     reached = set()

@@ -15,14 +15,14 @@ from tests.waiting import until
 
 
 @pytest.fixture
-def camera(house: Installation) -> Iterator[str]:
-    with added(house, name="Shared pitch", kind="demo", detect=False) as made:
+def camera(installation: Installation) -> Iterator[str]:
+    with added(installation, name="Shared pitch", kind="demo", detect=False) as made:
         yield made
 
 
-def make_link(page: Page, house: Installation, camera: str) -> str:
+def make_link(page: Page, installation: Installation, camera: str) -> str:
     """An operator makes a link on the camera's page; its address."""
-    page.goto(f"{house.url}/cameras/{camera}")
+    page.goto(f"{installation.url}/cameras/{camera}")
     panel = page.locator("#share-links")
     panel.locator("summary").click()
     panel.get_by_label("Who is it for").fill("Away fans")
@@ -48,8 +48,8 @@ def pictures_are_live(page: Page) -> None:
     until(lambda: page.evaluate(DRAWN), 60, "a picture that is drawn")
 
 
-def revoke(page: Page, house: Installation, camera: str) -> None:
-    page.goto(f"{house.url}/cameras/{camera}")
+def revoke(page: Page, installation: Installation, camera: str) -> None:
+    page.goto(f"{installation.url}/cameras/{camera}")
     page.get_by_role("button", name="Revoke Away fans").click()
     page.locator("#confirm").get_by_role("button", name="Revoke").click()
     expect(page.get_by_text("The share link “Away fans” is revoked.")).to_be_visible()
@@ -57,9 +57,9 @@ def revoke(page: Page, house: Installation, camera: str) -> None:
 
 @promised(3)
 def test_stranger_watches_until_the_link_is_revoked(
-    house: Installation, browser: Browser, tab: Tab, camera: str, within: int
+    installation: Installation, browser: Browser, tab: Tab, camera: str, within: int
 ) -> None:
-    address = make_link(tab.page, house, camera)
+    address = make_link(tab.page, installation, camera)
     with new_page(browser, viewport=NARROW) as guest:
         page = guest.page
         asked: list[str] = []
@@ -84,14 +84,14 @@ def test_stranger_watches_until_the_link_is_revoked(
         expect(tab.page.locator("#share-links")).to_contain_text("opened 1 of 5")
 
         before = page.evaluate("window.sockets")
-        revoke(tab.page, house, camera)
+        revoke(tab.page, installation, camera)
         ended = page.get_by_role("heading", name="This link has ended")
         expect(ended).to_be_visible(timeout=within * 1000)
         expect(page.locator("canvas")).to_have_count(0)
         assert "signed out" not in page.locator("body").inner_text().lower()
         page.evaluate("dispatchEvent(new Event('online'))")  # a retry that is due would come now
         assert page.evaluate("window.sockets") == before > 0
-        known = (address, f"{house.url}/static/", "blob:")
+        known = (address, f"{installation.url}/static/", "blob:")
         assert [url for url in asked if not url.startswith(known)] == []
         assert guest.errors == []
         page.reload()
@@ -101,17 +101,17 @@ def test_stranger_watches_until_the_link_is_revoked(
 
 @pytest.mark.extended
 def test_link_revoked_behind_a_page_at_rest_ends_in_words(
-    house: Installation, browser: Browser, tab: Tab, camera: str
+    installation: Installation, browser: Browser, tab: Tab, camera: str
 ) -> None:
     """Its next handshake is refused, which a browser cannot tell from a dead network."""
-    address = make_link(tab.page, house, camera)
+    address = make_link(tab.page, installation, camera)
     with new_page(browser) as guest:
         page = guest.page
         page.goto(address)
         page.get_by_role("button", name="Watch").click()
         pictures_are_live(page)
         page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
-        revoke(tab.page, house, camera)
+        revoke(tab.page, installation, camera)
         expect(page.locator("canvas")).to_have_count(1)
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
         ended = page.get_by_role("heading", name="This link has ended")

@@ -44,12 +44,12 @@ def promised(seconds: int) -> pytest.MarkDecorator:
     )
 
 
-def sign_in(page: Page, house: Installation) -> None:
-    page.goto(house.url)
+def sign_in(page: Page, installation: Installation) -> None:
+    page.goto(installation.url)
     page.get_by_label("Username").fill(KEEPER["username"])
     page.get_by_label("Password").fill(KEEPER["password"])
     page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(house.url + "/")
+    expect(page).to_have_url(installation.url + "/")
 
 
 def says(page: Page, words: str, seconds: float = 60) -> None:

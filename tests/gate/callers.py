@@ -96,10 +96,10 @@ class Asker:
 class Crowd:
     """All askers, and the rows they ask for; `facts(asker)` fills in the paths of the table."""
 
-    def __init__(self, house: Installation | InProcess, name: str) -> None:
-        self.cast: Cast = assemble(house, name)  # type: ignore[arg-type]
+    def __init__(self, installation: Installation | InProcess, name: str) -> None:
+        self.cast: Cast = assemble(installation, name)  # type: ignore[arg-type]
         script = _SCRIPT.replace("{askers}", str(ASKERS)).replace("{name}", name)
-        printed = house.manage("shell", "-v0", "-c", script)
+        printed = installation.manage("shell", "-v0", "-c", script)
         self.told = json.loads(printed.partition("TOLD")[2])
         people = {name: vars_of(self.cast[name]) for name in ASKERS if name in self.cast.people}
         people |= self.told["people"]

@@ -42,7 +42,7 @@ TRY_SOCKET = {"stream": refusal, "publish": outcome}
 class Doors:
     """The API of a server, and of this process; each has rows of its own."""
 
-    house: Installation
+    installation: Installation
     client: httpx.Client
     crowd: Crowd
     here: InProcess
@@ -98,9 +98,9 @@ class Doors:
 
 
 @pytest.fixture(scope="module")
-def doors(house: Installation, here: InProcess) -> Iterator[Doors]:
-    with httpx.Client(base_url=house.url, timeout=60) as client:
-        yield Doors(house, client, Crowd(house, "gate"), here, Crowd(here, "gate"))
+def doors(installation: Installation, here: InProcess) -> Iterator[Doors]:
+    with httpx.Client(base_url=installation.url, timeout=60) as client:
+        yield Doors(installation, client, Crowd(installation, "gate"), here, Crowd(here, "gate"))
 
 
 def test_every_route_of_the_api_has_a_row_and_every_row_a_route() -> None:
@@ -185,22 +185,22 @@ def test_living_ticket_for_another_camera(doors: Doors, door: str, purpose: str)
     )
     assert made.status_code == 201, made.text
     camera = {"stream": crowd.cast.plaza, "publish": crowd.cast.push}[door]
-    found = TRY_SOCKET[door](doors.house, camera, query=f"?ticket={made.json()['ticket']}")
+    found = TRY_SOCKET[door](doors.installation, camera, query=f"?ticket={made.json()['ticket']}")
     assert found == 4404
 
 
 @pytest.mark.parametrize("door", sorted(SOCKETS))
 def test_socket(doors: Doors, door: str) -> None:
-    house, crowd = doors.house, doors.crowd
+    installation, crowd = doors.installation, doors.crowd
     camera = {"stream": crowd.cast.plaza, "publish": crowd.cast.push}[door]
     for asker, right in zip(ASKERS, SOCKETS[door], strict=True):
         headers = crowd.askers[asker].bearer
-        assert TRY_SOCKET[door](house, camera, headers=headers) == right, asker
+        assert TRY_SOCKET[door](installation, camera, headers=headers) == right, asker
     for asker in ("outsider", "removed", "viewer", "operator", "admin"):
         headers = {"Cookie": f"sideline_session={crowd.askers[asker].session}"}
-        found = TRY_SOCKET[door](house, camera, headers=headers, origin=house.url)
+        found = TRY_SOCKET[door](installation, camera, headers=headers, origin=installation.url)
         assert found == SOCKETS[door][ASKERS.index(asker)], asker
     for asker in GONE:
         gone = crowd.askers[asker]
-        found = TRY_SOCKET[door](house, camera, headers=gone.bearer, query=gone.query)
+        found = TRY_SOCKET[door](installation, camera, headers=gone.bearer, query=gone.query)
         assert found == 403, asker

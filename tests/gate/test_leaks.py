@@ -19,12 +19,12 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(house: Installation) -> Cast:
-    return assemble(house, "breakins")
+def cast(installation: Installation) -> Cast:
+    return assemble(installation, "breakins")
 
 
 def test_frames_of_one_camera_never_reach_who_watches_another(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     """Two organizations' cameras, pushed in turns, each in a shade of its own."""
     script = (
@@ -32,19 +32,21 @@ def test_frames_of_one_camera_never_reach_who_watches_another(
         f"one = Camera.objects.create(organization_id='{cast.theirs}', name='Theirs', kind='push')"
         "\nprint('PK=' + str(one.pk))"
     )
-    theirs = house.manage("shell", "-v0", "-c", script).partition("PK=")[2].strip()
+    theirs = installation.manage("shell", "-v0", "-c", script).partition("PK=")[2].strip()
     shades = {cast.push: 40, theirs: 200}
     senders = {cast.push: cast["operator"].bearer, theirs: cast["outsider"].bearer}
     with (
-        watching(house, cast.push, headers=cast["viewer"].bearer) as ours,
-        watching(house, theirs, headers=cast["outsider"].bearer) as other,
+        watching(installation, cast.push, headers=cast["viewer"].bearer) as ours,
+        watching(installation, theirs, headers=cast["outsider"].bearer) as other,
     ):
         sockets = {cast.push: ours, theirs: other}
         for _ in range(15):
             for camera, shade in shades.items():
                 sent = parcel(camera, frame=picture(shade=shade), timestamp=now())
                 answer = httpx.post(
-                    f"{house.url}/api/v1/actions/actions/send", json=sent, headers=senders[camera]
+                    f"{installation.url}/api/v1/actions/actions/send",
+                    json=sent,
+                    headers=senders[camera],
                 )
                 assert answer.status_code == 202, answer.text
                 seen = frame(sockets[camera])
@@ -53,16 +55,16 @@ def test_frames_of_one_camera_never_reach_who_watches_another(
 
 
 @pytest.fixture(scope="module")
-def searched(house: Installation, cast: Cast) -> Callable[[str], list[Any]]:
+def searched(installation: Installation, cast: Cast) -> Callable[[str], list[Any]]:
     """What a search for words finds in a chat with long messages."""
-    house.manage(
+    installation.manage(
         "shell", "-v0", "-c",
         "from chats.models import *\n"
         f"chat = Chat.objects.get(pk='{cast.chats['other'][0]}')\n"
         "[Message.objects.create(chat=chat, role='user', content='a' * 50_000 + '!')"
         " for _ in range(20)]",
     )  # fmt: skip
-    url, headers = f"{house.url}/api/v1/actions/chats", cast["viewer"].bearer
+    url, headers = f"{installation.url}/api/v1/actions/chats", cast["viewer"].bearer
 
     def search(words: str) -> list[Any]:
         answer = httpx.get(url, headers=headers, params={"q": words}, timeout=60)
@@ -111,39 +113,43 @@ def test_a_hostile_search_costs_about_what_a_plain_word_does(
         assert took(searched, words) < most, words[:20]
 
 
-def test_no_credential_of_any_door_is_logged_or_given_back(house: Installation, cast: Cast) -> None:
+def test_no_credential_of_any_door_is_logged_or_given_back(
+    installation: Installation, cast: Cast
+) -> None:
     """Right and wrong ones, at doors that open, refuse, and fail to parse."""
     operator, secrets = cast["operator"], ["hunter2-of-the-camera"]
     source = "rtsp://viewer:hunter2-of-the-camera@127.0.0.1:9/stream?token=hunter3-in-the-path"
     secrets.append("hunter3-in-the-path")
     facts: dict[str, object] = {"name": "With a password", "kind": "rtsp", "source": source}
-    with added(house, **facts) as camera, house.api() as api:
+    with added(installation, **facts) as camera, installation.api() as api:
         shown = api.get(f"/cameras/{camera}").text
         broken = api.patch(f"/cameras/{camera}", json={"source": source.replace("rtsp", "ftp")})
     texts = [shown, broken.text]
     made = httpx.post(
-        f"{house.url}/api/v1/tickets",
+        f"{installation.url}/api/v1/tickets",
         json={"camera": cast.plaza, "purpose": "watch"},
         headers=operator.bearer,
     ).json()["ticket"]
     secrets += [operator.token, operator.session, cast.key, made]
-    refusal(house, cast.plaza, query=f"?ticket={made}")
-    refusal(house, cast.plaza, query=f"?ticket={made}")
-    refusal(house, cast.key)
-    refusal(house, f"{cast.key}%00")
+    refusal(installation, cast.plaza, query=f"?ticket={made}")
+    refusal(installation, cast.plaza, query=f"?ticket={made}")
+    refusal(installation, cast.key)
+    refusal(installation, f"{cast.key}%00")
     cookie = {"Cookie": f"sideline_session={operator.session}"}
-    refusal(house, cast.plaza, headers=cookie, origin="http://evil.example")
+    refusal(installation, cast.plaza, headers=cookie, origin="http://evil.example")
     for path in ("cameras", "cameras/no-such", f"cameras/{cast.plaza}/snapshot.jpg?x=%00"):
-        texts.append(httpx.get(f"{house.url}/api/v1/{path}", headers=operator.bearer).text[:5000])
+        texts.append(
+            httpx.get(f"{installation.url}/api/v1/{path}", headers=operator.bearer).text[:5000]
+        )
     wrong = {"username": "keeper", "password": "hunter4-is-wrong"}
     secrets.append("hunter4-is-wrong")
-    texts.append(httpx.post(f"{house.url}/api/v1/auth/login", json=wrong).text)
-    texts.append(httpx.post(f"{house.url}/api/v1/auth/login", content=str(wrong)).text)
-    link = house.manage("signinlink", "keeper").split("/signin/")[1].split()[0]
+    texts.append(httpx.post(f"{installation.url}/api/v1/auth/login", json=wrong).text)
+    texts.append(httpx.post(f"{installation.url}/api/v1/auth/login", content=str(wrong)).text)
+    link = installation.manage("signinlink", "keeper").split("/signin/")[1].split()[0]
     secrets.append(link)
-    texts.append(httpx.get(f"{house.url}/signin/{quote(link)}x").text)
-    httpx.get(f"{house.url}/signin/{link}", headers={"Host": "evil.example"})
-    logged = house.logged()
+    texts.append(httpx.get(f"{installation.url}/signin/{quote(link)}x").text)
+    httpx.get(f"{installation.url}/signin/{link}", headers={"Host": "evil.example"})
+    logged = installation.logged()
     for secret in secrets:
         assert secret not in logged, secret
         if secret != link:

@@ -23,8 +23,8 @@ def model() -> Iterator[Model]:
 
 @pytest.fixture(scope="module")
 def club(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with talking(tmp_path_factory.mktemp("club"), model) as house:
-        yield house
+    with talking(tmp_path_factory.mktemp("club"), model) as installation:
+        yield installation
 
 
 def test_words_of_a_model_make_no_events(club: Installation, model: Model) -> None:

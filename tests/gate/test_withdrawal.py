@@ -110,14 +110,14 @@ def serving(
     settings = {"SIDELINE_DEMO": "0", "SIDELINE_MODEL_SERVERS": model.place}
     if redis is not None:
         settings["REDIS_URL"] = redis.url
-    with installed(folder, **settings) as house:
-        house.serve()
-        set_up(house, model)
+    with installed(folder, **settings) as installation:
+        installation.serve()
+        set_up(installation, model)
         if redis is None:
-            yield [house]
+            yield [installation]
             return
-        with beside(house) as second:
-            yield [house, second]
+        with beside(installation) as second:
+            yield [installation, second]
 
 
 @pytest.fixture
@@ -141,13 +141,13 @@ def withdrawn(
     processes: list[Installation], ways: Sequence[str]
 ) -> tuple[Opened, dict[str, float]]:
     """What each person held open, and when their right was taken."""
-    house = processes[0]
-    printed = house.manage("shell", "-v0", "-c", _MAKE.replace("{ways}", str(list(ways))))
+    installation = processes[0]
+    printed = installation.manage("shell", "-v0", "-c", _MAKE.replace("{ways}", str(list(ways))))
     made = json.loads(printed.partition("MADE")[2])
     held = {way: _open(processes, facts) for way, facts in made.items()}
     deeds = {way: WAYS[way][0] for way in ways}
     script = _WITHDRAW.replace("{made}", json.dumps(made)).replace("{ways}", str(deeds))
-    printed = house.manage("shell", "-v0", "-c", script)
+    printed = installation.manage("shell", "-v0", "-c", script)
     return held, json.loads(printed.partition("TOLD")[2])
 
 
@@ -216,26 +216,26 @@ def _open(processes: list[Installation], facts: dict[str, str]) -> list[Held]:
     bearer = {"Authorization": f"Bearer {facts['token']}"}
     found = []
     chat, message = _asked(processes[0], facts["token"])
-    for number, house in enumerate(processes):
+    for number, installation in enumerate(processes):
         cookie = {"Cookie": f"sideline_session={facts['session']}"}
         watch, mjpeg = (
-            f"{house.url}/ws/stream/{facts['camera']}",
-            f"{house.url}/api/v1/cameras/{facts['camera']}/stream.mjpeg",
+            f"{installation.url}/ws/stream/{facts['camera']}",
+            f"{installation.url}/api/v1/cameras/{facts['camera']}/stream.mjpeg",
         )
         publish = watch.replace("stream", "publish")
         ticket = httpx.post(
-            f"{house.url}/api/v1/tickets",
+            f"{installation.url}/api/v1/tickets",
             json={"camera": facts["camera"], "purpose": "watch"},
             headers=bearer,
         ).json()["ticket"]
         found.append(socket(f"{number} ticket", f"{watch}?ticket={ticket}"))
-        events = f"{house.url}/api/v1/actions/chats/{chat}/messages/{message}/events"
+        events = f"{installation.url}/api/v1/actions/chats/{chat}/messages/{message}/events"
         found += [
             socket(f"{number} watch", watch, bearer),
             socket(f"{number} publish", publish, bearer),
-            socket(f"{number} cookie", watch, cookie | {"Origin": house.url}),
-            socket(f"{number} key", f"{house.url}/ws/stream/{facts['key']}"),
-            socket(f"{number} visit", f"{house.url}/ws/stream/{facts['visit']}"),
+            socket(f"{number} cookie", watch, cookie | {"Origin": installation.url}),
+            socket(f"{number} key", f"{installation.url}/ws/stream/{facts['key']}"),
+            socket(f"{number} visit", f"{installation.url}/ws/stream/{facts['visit']}"),
             stream(f"{number} mjpeg", mjpeg, bearer),
             stream(f"{number} cookie-mjpeg", mjpeg, cookie),
             stream(f"{number} answer", events, bearer),
@@ -243,9 +243,9 @@ def _open(processes: list[Installation], facts: dict[str, str]) -> list[Held]:
     return found
 
 
-def _asked(house: Installation, token: str) -> tuple[str, str]:
+def _asked(installation: Installation, token: str) -> tuple[str, str]:
     """A chat and an answer in it that is being made, and goes on."""
-    with Talker(house, token) as talker:
+    with Talker(installation, token) as talker:
         chat = talker.chat()
         with talker.sending(chat) as answer:
             return chat, answer.start()

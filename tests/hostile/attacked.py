@@ -44,8 +44,8 @@ class Honest:
     Not by a library: those use `random`, and Hypothesis takes that for a strategy's doing.
     """
 
-    def __init__(self, house: Installation, cast: Cast) -> None:
-        self._house, self._cast = house, cast
+    def __init__(self, installation: Installation, cast: Cast) -> None:
+        self._house, self._cast = installation, cast
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="honest viewer")
         self.pictures = 0
@@ -100,15 +100,17 @@ class Honest:
 class Siege:
     """What the processes were before, and how they are afterwards."""
 
-    def __init__(self, house: Installation, cast: Cast) -> None:
-        self.house, self.cast = house, cast
-        self.server = psutil.Process(house.processes[0].pid)
+    def __init__(self, installation: Installation, cast: Cast) -> None:
+        self.installation, self.cast = installation, cast
+        self.server = psutil.Process(installation.processes[0].pid)
         self.sent = self.sent_bytes = 0
         self.warm_mb = 0.0
 
     def pids(self) -> set[int]:
         """Of the server and of all that it started."""
-        found = self.house.children("manage.py") + self.house.children("cameras.ingest")
+        found = self.installation.children("manage.py") + self.installation.children(
+            "cameras.ingest"
+        )
         return {self.server.pid, *(child.pid for child in found)}
 
     def mb(self) -> float:
@@ -126,12 +128,12 @@ class Siege:
         """The block attacks; the server has to be what it was before, and to serve who watches."""
         self.sent = self.sent_bytes = 0
         self.warm_mb = 0.0
-        pids, fds, logged = self.pids(), self.server.num_fds(), len(self.house.logged())
+        pids, fds, logged = self.pids(), self.server.num_fds(), len(self.installation.logged())
         assert len(pids) >= 3
-        with Honest(self.house, self.cast) as honest:
+        with Honest(self.installation, self.cast) as honest:
             yield honest
             honest.sees_another()
-        log = self.house.logged()[logged:]
+        log = self.installation.logged()[logged:]
         assert TRACEBACK not in log, log[max(0, log.index(TRACEBACK) - 1000) :][:6000]
         assert self.pids() == pids, "a process ended, or another was begun"
         until(lambda: self.server.num_fds() <= fds + 4, 60, f"{fds} descriptors as before")

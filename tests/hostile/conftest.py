@@ -15,18 +15,20 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="package")
-def siege(house: Installation) -> Iterator[Siege]:
+def siege(installation: Installation) -> Iterator[Siege]:
     """People and a push camera of its own; both cameras have a reader."""
-    cast = assemble(house, "siege")
+    cast = assemble(installation, "siege")
     bearer = cast["operator"].bearer
 
     def pushed() -> bool:
-        sent = httpx.post(house.url + SEND, json=parcel(cast.push), headers=bearer, timeout=60)
+        sent = httpx.post(
+            installation.url + SEND, json=parcel(cast.push), headers=bearer, timeout=60
+        )
         assert sent.status_code == 202, sent.text
-        return house.state(cast.push) == "live"
+        return installation.state(cast.push) == "live"
 
     until(pushed, 60, "the push camera")
-    until(lambda: house.state(cast.plaza) == "live", 60, "the demo camera")
-    yield Siege(house, cast)
-    with house.api() as api:
+    until(lambda: installation.state(cast.plaza) == "live", 60, "the demo camera")
+    yield Siege(installation, cast)
+    with installation.api() as api:
         assert api.delete(f"/cameras/{cast.push}").status_code == 204

@@ -85,10 +85,10 @@ class Tally:
 class Described:
     """An installation seen through its description."""
 
-    def __init__(self, house: Installation, known: Known) -> None:
+    def __init__(self, installation: Installation, known: Known) -> None:
         load_all_checks()
-        text = requests.get(f"{house.url}/api/schema/?format=json", timeout=20).json()
-        self.url = house.url
+        text = requests.get(f"{installation.url}/api/schema/?format=json", timeout=20).json()
+        self.url = installation.url
         self.known = known
         self.schema = schemathesis.openapi.from_dict(text)
         found = [result.ok() for result in self.schema.get_all_operations()]

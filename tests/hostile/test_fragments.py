@@ -16,12 +16,12 @@ from tests.publishers import v1_parcel
 
 def publisher(siege: Siege) -> Peer:
     path = f"/ws/publish/{siege.cast.push}"
-    return Peer(siege.house.port, path, siege.cast["operator"].bearer, v1=True)
+    return Peer(siege.installation.port, path, siege.cast["operator"].bearer, v1=True)
 
 
 def viewer(siege: Siege, *, v1: bool) -> Peer:
     """Who has a stream key, and nothing else."""
-    return Peer(siege.house.port, f"/ws/stream/{siege.cast.key}", {}, v1=v1)
+    return Peer(siege.installation.port, f"/ws/stream/{siege.cast.key}", {}, v1=v1)
 
 
 def open_to(siege: Siege, publishes: bool) -> Peer:

@@ -61,15 +61,15 @@ print("MORE" + json.dumps(made))
 @pytest.fixture(scope="module")
 def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
     """An installation of its own: much in it is changed and removed."""
-    with installed(tmp_path_factory.mktemp("schema")) as house:
-        house.serve()
-        yield house, assemble(house, "schema")
+    with installed(tmp_path_factory.mktemp("schema")) as installation:
+        installation.serve()
+        yield installation, assemble(installation, "schema")
 
 
 @pytest.fixture(scope="module")
 def described(club: tuple[Installation, Cast]) -> Described:
-    house, cast = club
-    made = json.loads(house.manage("shell", "-v0", "-c", _MORE).partition("MORE")[2])
+    installation, cast = club
+    made = json.loads(installation.manage("shell", "-v0", "-c", _MORE).partition("MORE")[2])
     ids = {
         "cameras": [cast.push, *made["cameras"]],
         "stream-keys": [cast.key_id, *made["keys"]],
@@ -78,7 +78,7 @@ def described(club: tuple[Installation, Cast]) -> Described:
         "organizations": [cast.ours, cast.theirs],
     }
     return Described(
-        house,
+        installation,
         Known(
             ids=ids,
             chats=made["chats"],
@@ -107,7 +107,7 @@ TIMES = [
 def test_answers_are_as_described(
     club: tuple[Installation, Cast], described: Described, who: str, times: int
 ) -> None:
-    house, cast = club
+    installation, cast = club
     tally = Tally()
     edges, made_up = (2, 30) if who == "admin" else (1, 10)  # of each operation; of each mode
     if times > 1:
@@ -121,16 +121,18 @@ def test_answers_are_as_described(
     assert {asked for asked, status in tally.answers if status == 503} <= NO_PICTURE
     unheard = [one.label for one in described.operations if not tally.statuses(one.label)]
     assert not unheard, "nothing is left out"
-    assert TRACEBACK not in house.logged()
+    assert TRACEBACK not in installation.logged()
 
 
 @pytest.mark.postgres
 def test_an_id_as_a_number_opens_no_other_organization(siege: Siege) -> None:
     """Django takes an integer for a UUID, and what asks who somebody is has to take it, too."""
-    house, cast = siege.house, siege.cast
+    installation, cast = siege.installation, siege.cast
     camera, organization = uuid.UUID(cast.plaza).int, uuid.UUID(cast.ours).int
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    with httpx.Client(base_url=f"{house.url}/api/v1", headers=cast["outsider"].bearer) as api:
+    with httpx.Client(
+        base_url=f"{installation.url}/api/v1", headers=cast["outsider"].bearer
+    ) as api:
         for path, body in (
             ("/stream-keys", {"camera": camera, "name": "mine", "expires_at": until}),
             ("/share-links", {"camera": camera, "name": "mine", "expires_at": until}),
@@ -145,10 +147,12 @@ def test_an_id_as_a_number_opens_no_other_organization(siege: Siege) -> None:
 
 
 def test_export_is_markdown_whatever_is_accepted(siege: Siege) -> None:
-    house, cast = siege.house, siege.cast
+    installation, cast = siege.installation, siege.cast
     chat = cast.chats["read"][0]
     for accept in ("text/markdown", "text/html", "nonsense"):
         headers = cast["viewer"].bearer | {"Accept": accept}
-        answer = httpx.get(f"{house.url}/api/v1/actions/chats/{chat}/export", headers=headers)
+        answer = httpx.get(
+            f"{installation.url}/api/v1/actions/chats/{chat}/export", headers=headers
+        )
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"].startswith("text/markdown")

@@ -132,10 +132,10 @@ def attack(siege: Siege, count: int) -> dict[str, int]:
     def post(how: str, kind: str, body: bytes, camera: str) -> None:
         body = dated(body.replace(CAMERA.encode(), camera.encode()))
         bearer = siege.cast["operator"].bearer
-        headers = [("Host", f"127.0.0.1:{siege.house.port}"), ("Connection", "close"),
+        headers = [("Host", f"127.0.0.1:{siege.installation.port}"), ("Connection", "close"),
                    ("Content-Type", kind), *bearer.items()]  # fmt: skip
         made = framed(how, body, headers)
-        outcome = judge(how, *exchange(siege.house.port, made, hang_up=how in UNLAWFUL))
+        outcome = judge(how, *exchange(siege.installation.port, made, hang_up=how in UNLAWFUL))
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
 
     for text in CLASSICS:
@@ -169,7 +169,7 @@ def test_who_watches_is_served_in_time_meanwhile(siege: Siege) -> None:
 @pytest.mark.timing
 def test_a_strangers_form_of_eleven_megabytes_holds_nobody_up(siege: Siege) -> None:
     """A server that reads forms on its loop stands still for ten seconds."""
-    url = siege.house.url
+    url = siege.installation.url
     form = b"a=b&" * (11 * 2**20 // 4)
 
     def post(kind: str) -> float:
@@ -180,22 +180,22 @@ def test_a_strangers_form_of_eleven_megabytes_holds_nobody_up(siege: Siege) -> N
 
     plain = post("text/plain")
     assert post("application/x-www-form-urlencoded") < plain * 3 + 1
-    with Honest(siege.house, siege.cast) as honest:
+    with Honest(siege.installation, siege.cast) as honest:
         post("application/x-www-form-urlencoded")
     assert honest.worst_silence < SILENCE_S
 
 
 def test_a_form_without_a_boundary_is_a_problem(siege: Siege) -> None:
     answer = httpx.post(
-        siege.house.url + SEND, content=b"x", headers={"Content-Type": "multipart/form-data"}
+        siege.installation.url + SEND, content=b"x", headers={"Content-Type": "multipart/form-data"}
     )
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_the_root_path_is_not_a_clients_to_say(siege: Siege) -> None:
-    logged = len(siege.house.logged())
+    logged = len(siege.installation.logged())
     for path in (b"/elsewhere", b"\xe9"):
-        answer = httpx.get(f"{siege.house.url}/healthz", headers={b"Daphne-Root-Path": path})
+        answer = httpx.get(f"{siege.installation.url}/healthz", headers={b"Daphne-Root-Path": path})
         assert answer.status_code == 200, answer.text
-    assert TRACEBACK not in siege.house.logged()[logged:]
+    assert TRACEBACK not in siege.installation.logged()[logged:]

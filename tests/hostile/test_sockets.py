@@ -81,7 +81,7 @@ class Line:
 
     def peer(self) -> Peer:
         if self._peer is None:
-            self._peer = Peer(self._siege.house.port, self._path, self._bearer, v1=self._v1)
+            self._peer = Peer(self._siege.installation.port, self._path, self._bearer, v1=self._v1)
         return self._peer
 
     def drop(self) -> None:

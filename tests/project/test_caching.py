@@ -13,22 +13,22 @@ from tests.installation import Installation
 from tests.people import assemble
 
 
-def test_answers_to_a_person_are_kept_by_nobody(house: Installation) -> None:
-    viewer = assemble(house, "caching")["viewer"]
+def test_answers_to_a_person_are_kept_by_nobody(installation: Installation) -> None:
+    viewer = assemble(installation, "caching")["viewer"]
     cookie = {"Cookie": f"sideline_session={viewer.session}"}
     for path in ("/api/v1/cameras", "/api/v1/tokens", "/api/v1/actions/chats", "/nowhere"):
         for credential in (viewer.bearer, cookie, {}):
-            answer = httpx.get(house.url + path, headers=credential)
+            answer = httpx.get(installation.url + path, headers=credential)
             assert answer.headers["cache-control"] == "private, no-store", path
             vary = {each.strip().lower() for each in answer.headers["vary"].split(",")}
             assert {"cookie", "authorization"} <= vary, path
 
 
-def test_what_is_everybodys_says_nothing_of_the_kind(house: Installation) -> None:
-    page = httpx.get(house.url + "/signin").text
+def test_what_is_everybodys_says_nothing_of_the_kind(installation: Installation) -> None:
+    page = httpx.get(installation.url + "/signin").text
     script = page.split('src="')[1].split('"')[0]
     for path in ("/healthz", "/api/schema/", script):
-        answer = httpx.get(house.url + path)
+        answer = httpx.get(installation.url + path)
         assert answer.status_code == 200
         assert "no-store" not in answer.headers.get("cache-control", ""), path
 

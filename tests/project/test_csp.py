@@ -35,15 +35,15 @@ _IDLE = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done))
 
 
 @pytest.fixture(scope="module")
-def signed_in(house: Installation) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=house.url, follow_redirects=True) as client:
+def signed_in(installation: Installation) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=installation.url, follow_redirects=True) as client:
         submit(client, client.get("/signin"), KEEPER)
         yield client
 
 
 @pytest.fixture(scope="module")
-def camera(house: Installation) -> str:
-    with house.api() as api:
+def camera(installation: Installation) -> str:
+    with installation.api() as api:
         cameras = api.get("/cameras").json()["results"]
     return str(next(one["id"] for one in cameras if one["name"] == "Plaza"))
 
@@ -77,26 +77,26 @@ def test_every_page_has_a_nonce_of_its_own_and_nothing_inline(
 
 @pytest.mark.extended
 def test_browsers_have_nothing_to_complain_of(
-    house: Installation, browser: Browser, signed_in: httpx.Client, camera: str
+    installation: Installation, browser: Browser, signed_in: httpx.Client, camera: str
 ) -> None:
     with new_page(browser) as tab:
-        tab.take_over(signed_in, house.url)
+        tab.take_over(signed_in, installation.url)
         tab.context.add_init_script(_REPORT)
         for path in PAGES:
-            tab.page.goto(house.url + path.format(camera=camera), wait_until="load")
+            tab.page.goto(installation.url + path.format(camera=camera), wait_until="load")
             tab.page.evaluate(_IDLE)  # scripts have run, and would have been refused
             assert tab.page.evaluate("window.complaints") == [], path
         assert tab.errors == []
 
 
 def test_script_that_was_smuggled_in_does_not_run(
-    house: Installation, browser: Browser, signed_in: httpx.Client
+    installation: Installation, browser: Browser, signed_in: httpx.Client
 ) -> None:
     """The defence behind the escaping: inline, by attribute, from elsewhere, and as HTML text."""
     with new_page(browser) as tab:
-        tab.take_over(signed_in, house.url)
+        tab.take_over(signed_in, installation.url)
         tab.context.add_init_script(_REPORT)
-        tab.page.goto(house.url)
+        tab.page.goto(installation.url)
         tab.page.evaluate(
             """() => {
               window.refused = [];

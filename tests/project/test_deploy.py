@@ -43,10 +43,10 @@ def sample(sideline: int, root: int, under_path: int) -> str:
 class Site:
     """Sideline, and the address at which nginx serves it."""
 
-    def __init__(self, house: Installation, origin: str, path: str) -> None:
-        self.house, self.origin, self.path = house, origin, path
+    def __init__(self, installation: Installation, origin: str, path: str) -> None:
+        self.installation, self.origin, self.path = installation, origin, path
         self.url = origin + path
-        self.cast: Cast = assemble(house, "deploy")
+        self.cast: Cast = assemble(installation, "deploy")
 
     def bearer(self) -> dict[str, str]:
         return self.cast["viewer"].bearer
@@ -76,12 +76,12 @@ def behind_nginx(folder: Path, path: str) -> Iterator[Site]:
     data.mkdir()
     with installed(
         data, SIDELINE_PUBLIC_URL=origin + path, SIDELINE_TRUSTED_PROXIES="127.0.0.1"
-    ) as house:
-        house.serve()
-        site = sample(house.port, ports[""], ports[SUBPATH])
+    ) as installation:
+        installation.serve()
+        site = sample(installation.port, ports[""], ports[SUBPATH])
         with nginx(folder, site, ports[path]):
-            made = Site(house, origin, path)
-            until(lambda: house.state(made.cast.plaza) == "live", 60, "the camera")
+            made = Site(installation, origin, path)
+            until(lambda: installation.state(made.cast.plaza) == "live", 60, "the camera")
             yield made
 
 
@@ -203,12 +203,12 @@ def test_clients_address_is_believed_of_the_proxy_alone(site: Site) -> None:
             assert answer.status_code == 401, answer.text
 
     fail_to_sign_in(site.url, "127.0.0.5", "through-nginx")
-    fail_to_sign_in(site.house.url, "127.0.0.7", "past-nginx")
+    fail_to_sign_in(site.installation.url, "127.0.0.7", "past-nginx")
     script = (
         "from axes.models import AccessAttempt as A\n"
         "print(*(f'{a.username}={a.ip_address}' for a in A.objects.all()))"
     )
-    printed = site.house.manage("shell", "-v0", "-c", script)
+    printed = site.installation.manage("shell", "-v0", "-c", script)
     assert "through-nginx=127.0.0.5" in printed
     assert "past-nginx=127.0.0.7" in printed
 

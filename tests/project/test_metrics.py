@@ -71,7 +71,7 @@ class Figures:
 class Measured:
     """An installation with figures."""
 
-    house: Installation
+    installation: Installation
     cast: Cast
     figures: Figures
 
@@ -80,10 +80,10 @@ class Measured:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
     figures = Figures(free_port())
     folder = tmp_path_factory.mktemp("measured")
-    with installed(folder, SIDELINE_METRICS=str(figures.port)) as house:
-        house.serve()
+    with installed(folder, SIDELINE_METRICS=str(figures.port)) as installation:
+        installation.serve()
         until(figures.served, 60, "the figures")
-        yield Measured(house, assemble(house, "measured"), figures)
+        yield Measured(installation, assemble(installation, "measured"), figures)
 
 
 def heard(process: psutil.Process) -> set[tuple[str, int]]:
@@ -108,8 +108,8 @@ def test_figures_move_while_somebody_watches_and_viewers_are_gone_when_they_left
         return figures.of("sideline_frames_delivered_total", camera=plaza, viewer=kind)
 
     with (
-        watching(measured.house, measured.cast.key) as seed,
-        watching(measured.house, plaza, headers=bearer, v1=True) as v1,
+        watching(measured.installation, measured.cast.key) as seed,
+        watching(measured.installation, plaza, headers=bearer, v1=True) as v1,
     ):
         for _ in range(10):
             frame(seed, 60)
@@ -122,7 +122,7 @@ def test_figures_move_while_somebody_watches_and_viewers_are_gone_when_they_left
             figures.await_more(name, 9, camera=plaza)
         for _ in range(10):
             frame(seed, 60)
-    until(lambda: (here("seed"), here("v1")) == (0, 0), 60, "an empty house")
+    until(lambda: (here("seed"), here("v1")) == (0, 0), 60, "an empty installation")
     assert delivered("seed") >= max(20, before[0])
     assert delivered("v1") >= before[1], "those who left still count"
 
@@ -135,7 +135,7 @@ def test_figures_move_while_somebody_watches_and_viewers_are_gone_when_they_left
 
 @pytest.mark.timing
 def test_ages_are_counted_in_seconds(measured: Measured) -> None:
-    with watching(measured.house, measured.cast.key) as seed:
+    with watching(measured.installation, measured.cast.key) as seed:
         for _ in range(10):
             frame(seed)
         ages = "sideline_age_at_delivery_seconds"
@@ -150,7 +150,7 @@ def test_frames_that_a_slow_viewer_misses_are_counted(measured: Measured) -> Non
         return measured.figures.of("sideline_frames_dropped_total", camera=plaza, viewer="v1")
 
     before = missed()
-    with watching(measured.house, plaza, headers=bearer, v1=True):  # acknowledges nothing
+    with watching(measured.installation, plaza, headers=bearer, v1=True):  # acknowledges nothing
         until(lambda: missed() >= before + 5, 60, "missed frames")
 
 
@@ -164,10 +164,10 @@ def test_counters_only_rise_when_a_worker_or_all_of_ingest_is_killed(measured: M
         )
         return seen[-1]
 
-    with watching(measured.house, measured.cast.key):
+    with watching(measured.installation, measured.cast.key):
         until(lambda: min(counted()) > 0, 60, "the first counts")
         for victim in ("cameras.ingest.worker.main", "manage.py ingest"):
-            for process in measured.house.children(victim):
+            for process in measured.installation.children(victim):
                 process.kill()
             killed = counted()
             until(lambda killed=killed: min(counted()) > min(killed) + 20, 60, f"counts, {victim}")
@@ -184,26 +184,28 @@ def test_process_and_its_loop_are_measured(measured: Measured) -> None:
 
 
 def test_figures_are_not_on_the_public_port(measured: Measured) -> None:
-    keeper = measured.house.api().headers
+    keeper = measured.installation.api().headers
     for headers in ({}, dict(keeper)):
-        answer = httpx.get(f"{measured.house.url}/metrics", headers=headers)
+        answer = httpx.get(f"{measured.installation.url}/metrics", headers=headers)
         assert answer.status_code == 404
         assert "sideline_" not in answer.text
 
 
 def test_port_alone_is_for_this_machine_and_the_ingest_child_opens_none(measured: Measured) -> None:
-    serving = psutil.Process(measured.house.processes[0].pid)
+    serving = psutil.Process(measured.installation.processes[0].pid)
     assert heard(serving) == {
-        ("127.0.0.1", measured.house.port),
+        ("127.0.0.1", measured.installation.port),
         ("127.0.0.1", measured.figures.port),
     }
-    (ingest,) = measured.house.children("manage.py ingest")
+    (ingest,) = measured.installation.children("manage.py ingest")
     assert heard(ingest) == set()
-    assert "not served" not in measured.house.logged()
+    assert "not served" not in measured.installation.logged()
 
 
-def test_figures_are_off_unless_asked_for(house: Installation) -> None:
-    assert heard(psutil.Process(house.processes[0].pid)) == {("127.0.0.1", house.port)}
+def test_figures_are_off_unless_asked_for(installation: Installation) -> None:
+    assert heard(psutil.Process(installation.processes[0].pid)) == {
+        ("127.0.0.1", installation.port)
+    }
 
 
 def test_taken_port_is_said_in_one_line_and_survived(folder: Path) -> None:
@@ -211,29 +213,29 @@ def test_taken_port_is_said_in_one_line_and_survived(folder: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with installed(folder, SIDELINE_METRICS=f"127.0.0.1:{port}") as house:
-            house.serve()
-            until(lambda: "not served" in house.logged(), 60, "the complaint")
-            cast = assemble(house, "taken")
-            with watching(house, cast.key) as seed:
+        with installed(folder, SIDELINE_METRICS=f"127.0.0.1:{port}") as installation:
+            installation.serve()
+            until(lambda: "not served" in installation.logged(), 60, "the complaint")
+            cast = assemble(installation, "taken")
+            with watching(installation, cast.key) as seed:
                 frame(seed, 60)
-            (line,) = [line for line in house.logged().splitlines() if "not served" in line]
+            (line,) = [line for line in installation.logged().splitlines() if "not served" in line]
             assert f"port {port} of 127.0.0.1" in line
-            assert "Traceback" not in house.logged()
+            assert "Traceback" not in installation.logged()
 
 
 @pytest.mark.timing
 def test_open_connection_of_a_scraper_does_not_hold_up_the_end(folder: Path) -> None:
     figures = Figures(free_port())
-    with installed(folder, SIDELINE_METRICS=str(figures.port), SIDELINE_DEMO="0") as house:
-        process = house.serve()
+    with installed(folder, SIDELINE_METRICS=str(figures.port), SIDELINE_DEMO="0") as installation:
+        process = installation.serve()
         until(figures.served, 60, "the figures")
         with socket.create_connection(("127.0.0.1", figures.port)):
             began = time.monotonic()
             process.terminate()
             process.wait(10)
             assert time.monotonic() - began <= BOUND_S
-        assert "Traceback" not in house.logged()
+        assert "Traceback" not in installation.logged()
 
 
 @pytest.mark.timing
@@ -241,19 +243,19 @@ def test_with_redis_web_and_ingest_serve_their_own(tmp_path: Path, folder: Path)
     web, ingest = Figures(free_port()), Figures(free_port())
     with (
         RedisServer(tmp_path) as redis,
-        installed(folder, REDIS_URL=redis.url, SIDELINE_METRICS=str(web.port)) as house,
+        installed(folder, REDIS_URL=redis.url, SIDELINE_METRICS=str(web.port)) as installation,
     ):
-        house.serve()
+        installation.serve()
         until(web.served, 60, "the web's figures")
-        shared = house.spawn("ingest")  # with the web's address: taken
-        until(lambda: "not served" in house.logged(), 60, "the complaint")
-        house.environment["SIDELINE_METRICS"] = f"127.0.0.1:{ingest.port}"
-        reader = house.spawn("ingest")
+        shared = installation.spawn("ingest")  # with the web's address: taken
+        until(lambda: "not served" in installation.logged(), 60, "the complaint")
+        installation.environment["SIDELINE_METRICS"] = f"127.0.0.1:{ingest.port}"
+        reader = installation.spawn("ingest")
         until(ingest.served, 60, "the figures of ingest")
         assert shared.poll() is None, "it goes on without figures"
         shared.terminate()
-        cast = assemble(house, "apart")
-        with watching(house, cast.key) as seed:
+        cast = assemble(installation, "apart")
+        with watching(installation, cast.key) as seed:
             frame(seed, 60)
             web.await_more("sideline_frames_delivered_total", 0)
             for name in (*COUNTED, "sideline_event_loop_lag_seconds_count"):
@@ -265,7 +267,7 @@ def test_with_redis_web_and_ingest_serve_their_own(tmp_path: Path, folder: Path)
         reader.terminate()
         reader.wait(10)
         assert time.monotonic() - began <= BOUND_S
-        assert "Traceback" not in house.logged()
+        assert "Traceback" not in installation.logged()
 
 
 async def test_loop_that_does_not_answer_leaves_the_figures_as_they_were(

@@ -25,30 +25,30 @@ from tests.sockets import ended, jpeg, watching
 from tests.waiting import until
 
 
-def test_large_body_is_refused_on_any_path_before_a_view_runs(house: Installation) -> None:
+def test_large_body_is_refused_on_any_path_before_a_view_runs(installation: Installation) -> None:
     for path in ("/nowhere", "/api/v1/auth/login", "/signin"):
-        answer = httpx.post(house.url + path, content=b"x" * (2 * 2**20), timeout=60)
+        answer = httpx.post(installation.url + path, content=b"x" * (2 * 2**20), timeout=60)
         assert answer.status_code == 413, path
         assert answer.json()["status"] == 413
 
 
-def test_large_chunked_body_is_refused_by_what_arrives(house: Installation) -> None:
+def test_large_chunked_body_is_refused_by_what_arrives(installation: Installation) -> None:
     def endless() -> Any:
         for _ in range(400):
             yield b"x" * 65_536
 
-    answer = httpx.post(house.url + "/signin", content=endless(), timeout=60)
+    answer = httpx.post(installation.url + "/signin", content=endless(), timeout=60)
     assert answer.status_code == 413
 
 
-def test_refused_bodies_leave_no_temporary_files(house: Installation) -> None:
-    spooled = Path(f"/proc/{house.processes[0].pid}/fd")
+def test_refused_bodies_leave_no_temporary_files(installation: Installation) -> None:
+    spooled = Path(f"/proc/{installation.processes[0].pid}/fd")
 
     def deleted() -> int:
         return sum("(deleted)" in _target(link) for link in spooled.iterdir())
 
     before = deleted()
-    with socket.create_connection(("127.0.0.1", house.port)) as half:
+    with socket.create_connection(("127.0.0.1", installation.port)) as half:
         half.sendall(b"POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000000\r\n\r\n")
         assert b"413" in half.recv(200)
         half.sendall(b"x" * 2**20)
@@ -64,16 +64,16 @@ def _target(link: Path) -> str:
 
 @pytest.mark.timing  # an upload that pauses loses its place after 4 to 6 s
 def test_slow_large_uploads_are_bounded_in_number_and_places_come_back(
-    house: Installation,
+    installation: Installation,
 ) -> None:
-    with uploading(house, 17, each=3, claims=PRETENDER) as uploads:
+    with uploading(installation, 17, each=3, claims=PRETENDER) as uploads:
         answered = until(lambda: [one for one in uploads if _readable(one)], 60, "a refusal")
         assert b"503" in answered[0].recv(100)
 
     def accepted() -> bool:
         headers = {"Authorization": "Bearer nonsense"}
         content = b" " * (2 * 2**20)
-        url = f"{house.url}/api/v1/actions/actions/send"
+        url = f"{installation.url}/api/v1/actions/actions/send"
         return httpx.post(url, content=content, headers=headers, timeout=60).status_code == 401
 
     assert until(accepted, 60, "a free place")
@@ -84,7 +84,7 @@ PRETENDER = b"Authorization: Bearer nonsense\r\n"
 
 @contextlib.contextmanager
 def uploading(
-    house: Installation, many: int, *, each: int, claims: bytes = b""
+    installation: Installation, many: int, *, each: int, claims: bytes = b""
 ) -> Iterator[list[socket.socket]]:
     """Connections of `each` per address that send a little more than 1 MiB of 11, and pause."""
     head = (
@@ -96,7 +96,9 @@ def uploading(
         uploads = []
         for n in range(many):
             own = (f"127.0.0.{10 + n // each}", 0)
-            there = socket.create_connection(("127.0.0.1", house.port), 60, source_address=own)
+            there = socket.create_connection(
+                ("127.0.0.1", installation.port), 60, source_address=own
+            )
             uploads.append(stack.enter_context(there))
         for upload in uploads:
             with contextlib.suppress(ConnectionError):  # who is refused need not be heard out
@@ -104,11 +106,11 @@ def uploading(
         yield uploads
 
 
-def pushed(house: Installation, cast: Cast) -> int:
+def pushed(installation: Installation, cast: Cast) -> int:
     """The status of an operator's frame of 1.5 MB."""
     large = jpeg()[:-2] + b"\0" * 1_100_000 + b"\xff\xd9"
     return httpx.post(
-        f"{house.url}/api/v1/actions/actions/send",
+        f"{installation.url}/api/v1/actions/actions/send",
         json=parcel(cast.push, frame=base64.b64encode(large).decode()),
         headers=cast["operator"].bearer,
         timeout=60,
@@ -116,30 +118,30 @@ def pushed(house: Installation, cast: Cast) -> int:
 
 
 @pytest.mark.timing  # an upload that pauses loses its place after 4 to 6 s
-def test_sixteen_strangers_do_not_keep_an_operator_from_pushing(house: Installation) -> None:
-    cast = assemble(house, "sixteen")
-    with uploading(house, 16, each=1) as strangers:
-        assert pushed(house, cast) == 202
+def test_sixteen_strangers_do_not_keep_an_operator_from_pushing(installation: Installation) -> None:
+    cast = assemble(installation, "sixteen")
+    with uploading(installation, 16, each=1) as strangers:
+        assert pushed(installation, cast) == 202
         for stranger in strangers:
             assert until(lambda one=stranger: _readable(one), 60, "a refusal")  # type: ignore[misc]
             assert stranger.recv(20).startswith(b"HTTP/1.1 401 ")
-    with uploading(house, 16, each=16, claims=PRETENDER) as strangers:
+    with uploading(installation, 16, each=16, claims=PRETENDER) as strangers:
         until(lambda: sum(map(_readable, strangers)) == 13, 60, "all but three refused")
-        assert pushed(house, cast) == 202
+        assert pushed(installation, cast) == 202
 
 
 @pytest.mark.timing
 def test_body_that_pauses_loses_its_place_long_before_its_time_is_over(
-    house: Installation,
+    installation: Installation,
 ) -> None:
-    with uploading(house, 3, each=3, claims=PRETENDER) as strangers:
+    with uploading(installation, 3, each=3, claims=PRETENDER) as strangers:
         for stranger in strangers:
             began = time.monotonic()
             stranger.settimeout(15)
             with contextlib.suppress(ConnectionError):
                 assert stranger.recv(1) == b""
             assert time.monotonic() - began < 10
-        with uploading(house, 4, each=4, claims=PRETENDER) as others:
+        with uploading(installation, 4, each=4, claims=PRETENDER) as others:
             refused = until(lambda: [one for one in others if _readable(one)], 60, "a refusal")
             assert len(refused) == 1, "three of an address have a place"
             for newcomer in set(others) - set(refused):
@@ -148,16 +150,18 @@ def test_body_that_pauses_loses_its_place_long_before_its_time_is_over(
                     newcomer.recv(1)
 
 
-def test_large_body_in_chunks_needs_a_credential_and_a_session_is_one(house: Installation) -> None:
+def test_large_body_in_chunks_needs_a_credential_and_a_session_is_one(
+    installation: Installation,
+) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(40):
             yield b" " * 65_536
 
-    url = f"{house.url}/api/v1/actions/actions/send"
+    url = f"{installation.url}/api/v1/actions/actions/send"
     refused = httpx.post(url, content=chunks(), timeout=60)
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert "1 MiB" in refused.json()["detail"]
-    cookie = {"Cookie": f"sideline_session={assemble(house, 'chunks')['operator'].session}"}
+    cookie = {"Cookie": f"sideline_session={assemble(installation, 'chunks')['operator'].session}"}
     assert httpx.post(url, content=chunks(), headers=cookie, timeout=60).status_code == 403, "CSRF"
 
 
@@ -246,7 +250,7 @@ def test_more_than_a_handshake_before_it_is_answered_ends_the_connection() -> No
     assert len(asked.data) == MESSAGE_LIMIT
 
 
-def test_what_is_relied_upon_in_daphne_and_twisted_is_there(house: Installation) -> None:
+def test_what_is_relied_upon_in_daphne_and_twisted_is_there(installation: Installation) -> None:
     """The names that our rooms reach for; an update must not lose them silently."""
     from daphne import http_protocol, server, ws_protocol
     from twisted.internet.abstract import FileDescriptor

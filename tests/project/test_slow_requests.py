@@ -127,8 +127,8 @@ def test_proxies_of_ours_owe_without_end() -> None:
     del http._owing[""]
 
 
-def test_peer_with_many_beginnings_keeps_nobody_else_out(house: Installation) -> None:
-    there = ("127.0.0.1", house.port)
+def test_peer_with_many_beginnings_keeps_nobody_else_out(installation: Installation) -> None:
+    there = ("127.0.0.1", installation.port)
     with contextlib.ExitStack() as stack:
         held = []
         for _ in range(REQUESTS_EACH + 20):
@@ -137,11 +137,11 @@ def test_peer_with_many_beginnings_keeps_nobody_else_out(house: Installation) ->
             with contextlib.suppress(ConnectionError):
                 link.sendall(b"GET /")
         until(lambda: sum(map(_has_ended, held)) >= 20, 60, "the last ones to be closed")
-        assert httpx.get(f"{house.url}/healthz").status_code == 200
+        assert httpx.get(f"{installation.url}/healthz").status_code == 200
         until(lambda: all(map(_has_ended, held)), 60, "the others to be closed in their time")
     transport = httpx.HTTPTransport(local_address="127.0.0.77")
     with httpx.Client(transport=transport) as client:
-        assert client.get(f"{house.url}/healthz").status_code == 200
+        assert client.get(f"{installation.url}/healthz").status_code == 200
 
 
 def _has_ended(link: socket.socket) -> bool:

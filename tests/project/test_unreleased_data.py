@@ -22,11 +22,11 @@ _TABLES = "from django.db import connection; print(*connection.introspection.tab
 
 @pytest.mark.postgres
 def test_data_from_before_the_first_release_is_refused_with_a_sentence(folder: Path) -> None:
-    with installed(folder) as house:
-        house.manage("shell", "-v0", "-c", _OLD)
+    with installed(folder) as installation:
+        installation.manage("shell", "-v0", "-c", _OLD)
         for command in (("serve", "--prepare"), ("serve",), ("migrate",)):
-            said = house.manage(*command, check=False)
+            said = installation.manage(*command, check=False)
             assert SAID in said
             assert "Traceback" not in said
-        tables = house.manage("shell", "-v0", "-c", _TABLES)
+        tables = installation.manage("shell", "-v0", "-c", _TABLES)
         assert tables.split() == ["django_migrations"]

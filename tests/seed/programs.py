@@ -22,8 +22,8 @@ SEED = Path(__file__).resolve().parent
 class NodeClient:
     """The seed's client in a Node process. `events` grows while it runs."""
 
-    def __init__(self, house: Installation, camera: str, token: str | None) -> None:
-        what = {"host": "127.0.0.1", "port": house.port, "camera": camera}
+    def __init__(self, installation: Installation, camera: str, token: str | None) -> None:
+        what = {"host": "127.0.0.1", "port": installation.port, "camera": camera}
         what |= {"token": token} if token is not None else {}
         self.events: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
@@ -58,9 +58,11 @@ class NodeClient:
 
 
 @contextlib.contextmanager
-def node_client(house: Installation, camera: str, token: str | None = None) -> Iterator[NodeClient]:
+def node_client(
+    installation: Installation, camera: str, token: str | None = None
+) -> Iterator[NodeClient]:
     """A running client that is ended with the block. Without a token, its `token` is undefined."""
-    client = NodeClient(house, camera, token)
+    client = NodeClient(installation, camera, token)
     try:
         yield client
     finally:
@@ -84,9 +86,11 @@ class Site:
         """What a browser sends as Origin."""
         return f"http://{host}:{self.port}"
 
-    def page(self, house: Installation, camera: str, host: str = "localhost", **more: str) -> str:
+    def page(
+        self, installation: Installation, camera: str, host: str = "localhost", **more: str
+    ) -> str:
         """The address of the page, told what to watch."""
-        facts = {"host": "127.0.0.1", "port": house.port, "camera": camera, **more}
+        facts = {"host": "127.0.0.1", "port": installation.port, "camera": camera, **more}
         return f"{self.origin(host)}/page.html?{urlencode(facts)}"
 
 

@@ -38,8 +38,10 @@ def club(
     scripted: Model, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("seedchat")
-    with talking(folder, scripted, SIDELINE_TRUSTED_ORIGINS=site.origin("localhost")) as house:
-        yield house
+    with talking(
+        folder, scripted, SIDELINE_TRUSTED_ORIGINS=site.origin("localhost")
+    ) as installation:
+        yield installation
 
 
 @pytest.fixture

@@ -47,9 +47,9 @@ def cast(club: Installation) -> Cast:
 
 
 @pytest.fixture(scope="module")
-def at_house(house: Installation) -> Cast:
+def at_house(installation: Installation) -> Cast:
     """People of the shared installation, for clients that are no page."""
-    return assemble(house, "seed")
+    return assemble(installation, "seed")
 
 
 @pytest.fixture
@@ -87,11 +87,11 @@ def is_frame_data(frame: dict[str, Any], camera: str) -> bool:
     return any(found["class"] == "person" for found in frame.get("detections", []))
 
 
-def test_seed_client_watches_with_a_stream_key_and_nothing_else(house: Installation) -> None:
+def test_seed_client_watches_with_a_stream_key_and_nothing_else(installation: Installation) -> None:
     """It has no token, so JavaScript makes `Bearer undefined` of the seed's Authorization."""
-    with added(house, **PERSONS) as camera:
-        key, key_id = stream_key(house, camera)
-        with node_client(house, key) as client:
+    with added(installation, **PERSONS) as camera:
+        key, key_id = stream_key(installation, camera)
+        with node_client(installation, key) as client:
             began = time.time() * 1000
             until(
                 lambda: any(is_frame_data(frame, key) for frame in list(client.frames)),
@@ -108,7 +108,7 @@ def test_seed_client_watches_with_a_stream_key_and_nothing_else(house: Installat
                 assert sent["body"] == {"accepted": True, "duplicate": True}
                 assert sent["camera_id"] == key
 
-            with house.api() as api:
+            with installation.api() as api:
                 assert api.delete(f"/stream-keys/{key_id}").status_code == 204
             until(lambda: client.of("close"), 60, "the socket of a revoked key to close")
             assert client.of("close")[0]["code"] == 4401
@@ -116,21 +116,21 @@ def test_seed_client_watches_with_a_stream_key_and_nothing_else(house: Installat
             assert not client.of("toast")
             last = client.frames[-1]
 
-        with node_client(house, key) as latecomer:
+        with node_client(installation, key) as latecomer:
             until(lambda: latecomer.of("close"), 60, "the door to refuse a revoked key")
             assert "403" in latecomer.of("error")[0]["message"]
             assert not latecomer.frames
     body = {"streamName": "webcam", "streamType": "frame", **last}
     body["timestamp"] = int(time.time() * 1000)
     body.pop("detections", None)
-    answer = httpx.post(f"{house.url}/api/v1/actions/actions/send", json=body)
+    answer = httpx.post(f"{installation.url}/api/v1/actions/actions/send", json=body)
     assert answer.status_code == 401, answer.text
 
 
 def test_seed_client_forwards_frames_with_a_bearer_token_too(
-    house: Installation, at_house: Cast
+    installation: Installation, at_house: Cast
 ) -> None:
-    with node_client(house, at_house.key, at_house["viewer"].token) as client:
+    with node_client(installation, at_house.key, at_house["viewer"].token) as client:
         until(lambda: len(client.of("sent")) >= 3, 60, "frames sent back")
     for sent in client.of("sent"):
         assert (sent["status"], sent["body"]) == (202, {"accepted": True, "duplicate": True})

@@ -35,11 +35,11 @@ def test_one(tmp_path):
     for name in ("data", "nginx", "redis", "new"):
         (tmp_path / name).mkdir()
     with (
-        installed(tmp_path / "data") as house, RedisServer(tmp_path / "redis"), chromium(),
+        installed(tmp_path / "data") as installation, RedisServer(tmp_path / "redis"), chromium(),
         nginx(tmp_path / "nginx", site, port),
         rtsp_server(), installed(tmp_path / "new", SIDELINE_DEMO="0") as new,
     ):
-        house.serve()
+        installation.serve()
         new.serve(new=True)
         Path(THERE).touch()
         time.sleep(600)

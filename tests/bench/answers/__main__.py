@@ -58,17 +58,17 @@ class Figures:
 def _ours(arena: Arena, streams: int) -> Iterator[tuple[int, int, list[bytes]]]:
     folder = arena.folder / f"answers{free_port()}"
     folder.mkdir()
-    house = Installation(folder, SIDELINE_DEMO="0", **_metronome())
-    house.manage("migrate", "-v0")
-    house.manage("shell", "-v0", "-c", _KEEPER)
-    printed = house.manage("shell", "-v0", "-c", _ROWS.replace("COUNT", str(streams)))
+    installation = Installation(folder, SIDELINE_DEMO="0", **_metronome())
+    installation.manage("migrate", "-v0")
+    installation.manage("shell", "-v0", "-c", _KEEPER)
+    printed = installation.manage("shell", "-v0", "-c", _ROWS.replace("COUNT", str(streams)))
     chats = printed.partition("ROWS")[2].split()
     words = [PYTHON, "-m", "tests.bench.answers.ours"]
-    with arena.listening(words, house.port, house.environment) as server:
-        until(house.answers, 30, "our server")
-        with house.api() as keeper:
+    with arena.listening(words, installation.port, installation.environment) as server:
+        until(installation.answers, 30, "our server")
+        with installation.api() as keeper:
             token = keeper.headers["Authorization"]
-        yield server.pid, house.port, [_request(chat, token) for chat in chats]
+        yield server.pid, installation.port, [_request(chat, token) for chat in chats]
 
 
 _KEEPER = f"""

@@ -14,14 +14,14 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="session")  # of a package it would end when xdist mixes modules
-def cast(house: Installation) -> Cast:
-    made = assemble(house, "publish")
-    until(lambda: house.state(made.plaza) == "live", 60, "a process that reads cameras")
+def cast(installation: Installation) -> Cast:
+    made = assemble(installation, "publish")
+    until(lambda: installation.state(made.plaza) == "live", 60, "a process that reads cameras")
     return made
 
 
 @pytest.fixture
-def camera(house: Installation) -> Iterator[str]:
+def camera(installation: Installation) -> Iterator[str]:
     """A push camera of one's own, since a timestamp is accepted once."""
-    with added(house, name=f"Device {uuid.uuid4()}", kind="push") as made:
+    with added(installation, name=f"Device {uuid.uuid4()}", kind="push") as made:
         yield made

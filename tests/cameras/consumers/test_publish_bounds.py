@@ -23,36 +23,36 @@ from tests.sockets import ended, watching
 
 @pytest.mark.parametrize("escaped", [False, True])
 def test_seven_mebibytes_of_jpeg_are_accepted(
-    house: Installation, cast: Cast, camera: str, escaped: bool
+    installation: Installation, cast: Cast, camera: str, escaped: bool
 ) -> None:
     """In JSON also as some programs write base64: with `\\/` and `\\u002B`."""
-    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
         assert asked(device, v1_parcel(padded(7), seq=1)) == {"ack": 1}
     message = seed_parcel(camera, frame=base64.b64encode(padded(7)).decode(), seq=2)
     if escaped:
         message = message.replace("/", "\\/").replace("+", "\\u002B")
-    with publishing(house, camera, headers=cast["operator"].bearer, v1=False) as device:
+    with publishing(installation, camera, headers=cast["operator"].bearer, v1=False) as device:
         assert asked(device, message) == {"ack": 2}
 
 
 def test_message_beyond_all_bounds_is_closed_with_a_code(
-    house: Installation, cast: Cast, camera: str
+    installation: Installation, cast: Cast, camera: str
 ) -> None:
-    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
         with contextlib.suppress(ConnectionClosed):
             device.send(v1_parcel(padded(13)))
         assert ended(device, 30) == 1009
-    with watching(house, cast.plaza, headers=cast["viewer"].bearer, v1=True) as viewer:
+    with watching(installation, cast.plaza, headers=cast["viewer"].bearer, v1=True) as viewer:
         with contextlib.suppress(ConnectionClosed):
             viewer.send("x" * 100_000)
         assert ended(viewer, 30) == 1009
 
 
 def test_fragments_make_one_message_and_one_bound(
-    house: Installation, cast: Cast, camera: str
+    installation: Installation, cast: Cast, camera: str
 ) -> None:
     whole = v1_parcel(padded(0.5), seq=3)
-    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
         device.send(whole[at : at + 10_000] for at in range(0, len(whole), 10_000))
         assert answer(device) == {"ack": 3}
         with contextlib.suppress(ConnectionClosed):
@@ -61,11 +61,11 @@ def test_fragments_make_one_message_and_one_bound(
 
 
 def test_only_the_newest_of_a_burst_waits_and_the_others_are_told(
-    house: Installation, cast: Cast, camera: str
+    installation: Installation, cast: Cast, camera: str
 ) -> None:
     at = now()
     burst = [v1_parcel(padded(0.3), timestamp=at + seq, seq=seq) for seq in range(100)]
-    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
         for message in burst:
             device.send(message)
         said = [answer(device)]
@@ -76,9 +76,9 @@ def test_only_the_newest_of_a_burst_waits_and_the_others_are_told(
     assert not any("duplicate" in one for one in said)
 
 
-def test_flood_is_cut_off(house: Installation, cast: Cast, camera: str) -> None:
+def test_flood_is_cut_off(installation: Installation, cast: Cast, camera: str) -> None:
     for message in ("nonsense", v1_parcel()):
-        with publishing(house, camera, headers=cast["operator"].bearer) as device:
+        with publishing(installation, camera, headers=cast["operator"].bearer) as device:
             with contextlib.suppress(ConnectionClosed):
                 for _ in range(2000):
                     device.send(message)
@@ -86,18 +86,18 @@ def test_flood_is_cut_off(house: Installation, cast: Cast, camera: str) -> None:
 
 
 def test_publisher_that_never_reads_costs_no_memory(
-    house: Installation, cast: Cast, camera: str
+    installation: Installation, cast: Cast, camera: str
 ) -> None:
     """Of all that it sends, and of the answers to it, the server keeps next to nothing."""
-    server = psutil.Process(house.processes[0].pid)
+    server = psutil.Process(installation.processes[0].pid)
     message = v1_parcel(padded(1))
     masked = b"\x82\xff" + struct.pack(">Q", len(message)) + bytes(4) + message
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.settimeout(60)
-        raw.connect(("127.0.0.1", house.port))
+        raw.connect(("127.0.0.1", installation.port))
         raw.sendall(
-            f"GET /ws/publish/{camera} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
+            f"GET /ws/publish/{camera} HTTP/1.1\r\nHost: 127.0.0.1:{installation.port}\r\n"
             f"Authorization: Bearer {cast['operator'].token}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Protocol: sideline.v1\r\n"

@@ -19,45 +19,45 @@ from tests.sockets import jpeg
 
 
 def test_acknowledgement_names_the_seq_or_else_the_timestamp(
-    house: Installation, cast: Cast, camera: str
+    installation: Installation, cast: Cast, camera: str
 ) -> None:
     at = now()
-    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
         assert asked(device, v1_parcel(timestamp=at, seq=7, width=1, more=[1])) == {"ack": 7}
         assert asked(device, v1_parcel(timestamp=at + 1)) == {"ack": at + 1}
         assert asked(device, v1_parcel(timestamp=at + 2.5, seq="x")) == {"ack": at + 2}
-    with publishing(house, camera, headers=cast["operator"].bearer, v1=False) as device:
+    with publishing(installation, camera, headers=cast["operator"].bearer, v1=False) as device:
         assert asked(device, seed_parcel(camera, timestamp=at + 3, seq=1)) == {"ack": 1}
 
 
 def test_frame_that_is_not_newer_is_told_to_be_a_duplicate(
-    house: Installation, cast: Cast, camera: str
+    installation: Installation, cast: Cast, camera: str
 ) -> None:
     at = now()
-    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
         assert asked(device, v1_parcel(timestamp=at, seq=1)) == {"ack": 1}
         assert asked(device, v1_parcel(timestamp=at, seq=2)) == {"ack": 2, "duplicate": True}
         assert asked(device, v1_parcel(timestamp=at - 9, seq=3)) == {"ack": 3, "duplicate": True}
-        echoed = _send(house, cast, camera, at)
+        echoed = _send(installation, cast, camera, at)
         assert echoed == {"accepted": True, "duplicate": True}
-        assert _send(house, cast, camera, at + 5) == {"accepted": True, "duplicate": False}
+        assert _send(installation, cast, camera, at + 5) == {"accepted": True, "duplicate": False}
         assert asked(device, v1_parcel(timestamp=at + 5))["duplicate"]
 
 
-def _send(house: Installation, cast: Cast, camera: str, at: int) -> Any:
-    url = f"{house.url}/api/v1/actions/actions/send"
+def _send(installation: Installation, cast: Cast, camera: str, at: int) -> Any:
+    url = f"{installation.url}/api/v1/actions/actions/send"
     body = parcel(camera, timestamp=at)
     return httpx.post(url, json=body, headers=cast["operator"].bearer, timeout=30).json()
 
 
 @pytest.mark.postgres
 def test_of_many_at_once_exactly_one_is_accepted(
-    house: Installation, cast: Cast, camera: str
+    installation: Installation, cast: Cast, camera: str
 ) -> None:
     message = v1_parcel(timestamp=now())
     with contextlib.ExitStack() as many:
         devices = [
-            many.enter_context(publishing(house, camera, headers=cast["operator"].bearer))
+            many.enter_context(publishing(installation, camera, headers=cast["operator"].bearer))
             for _ in range(8)
         ]
         for device in devices:
@@ -112,12 +112,12 @@ BAD_SEED: list[tuple[str, Callable[[], bytes | str]]] = [
 
 @pytest.mark.postgres
 def test_bad_message_is_answered_stored_nowhere_and_ends_nothing(
-    house: Installation, cast: Cast, camera: str
+    installation: Installation, cast: Cast, camera: str
 ) -> None:
     with contextlib.ExitStack() as held:
         devices = {
             v1: held.enter_context(
-                publishing(house, camera, headers=cast["operator"].bearer, v1=v1)
+                publishing(installation, camera, headers=cast["operator"].bearer, v1=v1)
             )
             for v1 in (True, False)
         }
@@ -130,16 +130,16 @@ def test_bad_message_is_answered_stored_nowhere_and_ends_nothing(
                 assert said["detail"].endswith(".")
         clocks = f"PushClock.objects.filter(camera='{camera}').count()"
         script = f"print('ROWS', {clocks})"
-        assert "ROWS 0" in house.manage("shell", "-v0", "-c", script)
+        assert "ROWS 0" in installation.manage("shell", "-v0", "-c", script)
         assert "ack" in asked(devices[True], v1_parcel())
         assert "ack" in asked(devices[False], seed_parcel(camera))
-    assert "Traceback" not in house.logged()
+    assert "Traceback" not in installation.logged()
 
 
 def test_problem_names_the_message_where_it_could_be_read(
-    house: Installation, cast: Cast, camera: str
+    installation: Installation, cast: Cast, camera: str
 ) -> None:
-    with publishing(house, camera, headers=cast["operator"].bearer) as device:
+    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
         assert asked(device, v1_parcel(b"no picture", seq=12))["ack"] == 12
         assert asked(device, v1_parcel(seq=13, timestamp=0))["ack"] == 13
         assert "ack" not in asked(device, b"nonsense")

@@ -20,30 +20,30 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(house: Installation) -> Cast:
-    return assemble(house, "sharing")
+def cast(installation: Installation) -> Cast:
+    return assemble(installation, "sharing")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    house: Installation
+    installation: Installation
     cast: Cast
     id: str
     url: str
 
     @classmethod
-    def make(cls, house: Installation, cast: Cast, camera: str = "", **facts: Any) -> Link:
+    def make(cls, installation: Installation, cast: Cast, camera: str = "", **facts: Any) -> Link:
         soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         body = {"camera": camera or cast.plaza, "name": "Guests", "expires_at": soon} | facts
         answer = httpx.post(
-            f"{house.url}/api/v1/share-links", json=body, headers=cast["operator"].bearer
+            f"{installation.url}/api/v1/share-links", json=body, headers=cast["operator"].bearer
         )
         assert answer.status_code == 201, answer.text
-        return cls(house, cast, answer.json()["id"], answer.json()["url"])
+        return cls(installation, cast, answer.json()["id"], answer.json()["url"])
 
     @property
     def _api(self) -> str:
-        return f"{self.house.url}/api/v1/share-links/{self.id}"
+        return f"{self.installation.url}/api/v1/share-links/{self.id}"
 
     def uses(self) -> int:
         return int(httpx.get(self._api, headers=self.cast["operator"].bearer).json()["uses"])
@@ -60,8 +60,10 @@ class Link:
 
 
 @pytest.mark.postgres
-def test_uses_are_counted_once_each_when_many_open_at_once(house: Installation, cast: Cast) -> None:
-    link = Link.make(house, cast, uses_most=5)
+def test_uses_are_counted_once_each_when_many_open_at_once(
+    installation: Installation, cast: Cast
+) -> None:
+    link = Link.make(installation, cast, uses_most=5)
 
     def open_it(_: int) -> int:
         return httpx.post(link.url, timeout=60).status_code
@@ -73,39 +75,39 @@ def test_uses_are_counted_once_each_when_many_open_at_once(house: Installation, 
 
 
 def test_revoked_link_closes_who_watches_by_it_and_nobody_else(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     """How soon: `tests/gate/test_withdrawal.py`."""
-    link, other = Link.make(house, cast), Link.make(house, cast)
+    link, other = Link.make(installation, cast), Link.make(installation, cast)
     visit = link.visit()
-    with watching(house, visit) as guest, watching(house, other.visit()) as stays:
+    with watching(installation, visit) as guest, watching(installation, other.visit()) as stays:
         assert frame(guest, 60)["camera_id"] == visit
         link.revoke()
         assert ended(guest, 60) == 4401
         closed = time.time() * 1000
         until(lambda: frame(stays, 60)["timestamp"] > closed, 60, "a picture of after that")
-    assert refusal(house, visit) == 403
+    assert refusal(installation, visit) == 403
     assert httpx.get(link.url).status_code == 410
 
 
 def test_guest_and_key_holder_are_not_told_why_a_camera_fails_nor_who_else_watches(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
     wall = {"name": "Sharing wall", "kind": "rtsp", "source": "rtsp://127.0.0.1:9/a"}
-    with added(house, **wall) as camera, house.api() as api:
+    with added(installation, **wall) as camera, installation.api() as api:
 
         def reason() -> str:
             return str(api.get(f"/cameras/{camera}").json()["state"]["reason"])
 
         until(lambda: "127.0.0.1" in reason(), 60, "a reason")
-        link = Link.make(house, cast, camera)
+        link = Link.make(installation, cast, camera)
         with httpx.Client(follow_redirects=True, timeout=30) as browser:
             assert "127.0.0.1:9" not in browser.post(link.url).text
         key = api.post("/stream-keys", json={"camera": camera, "name": "Wall"}).json()["key"]
         with (
-            watching(house, link.visit(), v1=True) as guest,
-            watching(house, key, v1=True) as holder,
-            watching(house, camera, v1=True, headers=cast["viewer"].bearer) as member,
+            watching(installation, link.visit(), v1=True) as guest,
+            watching(installation, key, v1=True) as holder,
+            watching(installation, camera, v1=True, headers=cast["viewer"].bearer) as member,
         ):
             known: list[dict[str, Any]] = []
             until(lambda: known.append(acknowledged(member, 60)) or knows(known), 60, "all of it")
@@ -129,25 +131,25 @@ def is_off(told: dict[str, Any]) -> bool:
 
 
 def test_visit_is_good_for_watching_its_camera_and_nothing_else(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
-    visit = Link.make(house, cast).visit()
+    visit = Link.make(installation, cast).visit()
     for path in ("cameras", f"cameras/{cast.plaza}", f"cameras/{cast.plaza}/snapshot.jpg"):
-        url = f"{house.url}/api/v1/{path}"
+        url = f"{installation.url}/api/v1/{path}"
         assert httpx.get(url, cookies={"sideline_visit": visit}).status_code == 401
         assert httpx.get(url, headers={"Authorization": f"Bearer {visit}"}).status_code == 401
     cookie = {"Cookie": f"sideline_visit={visit}"}
-    assert refusal(house, cast.plaza, headers=cookie, origin=house.url) == 403
-    assert refusal(house, visit.replace("sv_", "sk_")) == 403
+    assert refusal(installation, cast.plaza, headers=cookie, origin=installation.url) == 403
+    assert refusal(installation, visit.replace("sv_", "sk_")) == 403
 
 
-def test_neither_address_nor_visit_is_logged(house: Installation, cast: Cast) -> None:
-    link = Link.make(house, cast)
+def test_neither_address_nor_visit_is_logged(installation: Installation, cast: Cast) -> None:
+    link = Link.make(installation, cast)
     visit = link.visit()
     link.revoke()
     text = link.url.rpartition("/")[2]
     assert httpx.get(link.url).status_code == 410
-    assert refusal(house, visit) == 403
-    until(lambda: "/shared/•••" in house.logged(), 60, "the answer 410 in the log")
+    assert refusal(installation, visit) == 403
+    until(lambda: "/shared/•••" in installation.logged(), 60, "the answer 410 in the log")
     for secret in (text, text.partition(":")[2], visit):
-        assert secret not in house.logged()
+        assert secret not in installation.logged()

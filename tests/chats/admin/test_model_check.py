@@ -131,12 +131,12 @@ def test_the_admins_test_is_for_staff_and_uses_the_stored_key(
 
 
 @pytest.mark.timing
-def test_the_built_in_model_is_tried_on_the_serving_loop(house: Installation) -> None:
+def test_the_built_in_model_is_tried_on_the_serving_loop(installation: Installation) -> None:
     """Tried once, then three times at once: each try has its answer within `TEST_S`."""
-    admin = assemble(house, "tried")["admin"]
+    admin = assemble(installation, "tried")["admin"]
     cookies = {"sideline_session": admin.session, "sideline_csrf": "a" * 32}
-    headers = {"X-CSRFToken": "a" * 32, "Origin": house.url}
-    address = f"{house.url}/organizations/demo-club/assistant/test"
+    headers = {"X-CSRFToken": "a" * 32, "Origin": installation.url}
+    address = f"{installation.url}/organizations/demo-club/assistant/test"
 
     def ask() -> dict[str, Any]:
         answer = httpx.post(address, data=fields(), cookies=cookies, headers=headers, timeout=30)

@@ -22,8 +22,8 @@ from tests.waiting import free_port
 class Site:
     """Sideline behind an nginx with some lines of its own."""
 
-    def __init__(self, house: Installation, url: str) -> None:
-        self.house, self.url = house, url
+    def __init__(self, installation: Installation, url: str) -> None:
+        self.installation, self.url = installation, url
         with httpx.Client(base_url=url) as client:
             page = client.get("/signin")
             token = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page.text)[0]
@@ -43,7 +43,7 @@ class Site:
         return told
 
 
-def behind(house: Installation, port: int, lines: str) -> str:
+def behind(installation: Installation, port: int, lines: str) -> str:
     """A site of nginx: what is usual in front of Sideline, and `lines`."""
     usual = {
         "proxy_http_version": "1.1",
@@ -56,7 +56,7 @@ def behind(house: Installation, port: int, lines: str) -> str:
     return f"""
         server {{
             listen 127.0.0.1:{port};
-            location / {{ {rest} {lines} proxy_pass http://127.0.0.1:{house.port}; }}
+            location / {{ {rest} {lines} proxy_pass http://127.0.0.1:{installation.port}; }}
         }}
         """
 
@@ -78,9 +78,9 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installat
     with installed(
         tmp_path_factory.mktemp("public"),
         SIDELINE_DEMO="0", SIDELINE_PUBLIC_URL=f"http://127.0.0.1:{port}",
-    ) as house:  # fmt: skip
-        house.serve()
-        yield house, port
+    ) as installation:  # fmt: skip
+        installation.serve()
+        yield installation, port
 
 
 def found_by_the_server(
@@ -90,11 +90,11 @@ def found_by_the_server(
 
     The state, and for each kind of finding the proxies and directives that it names.
     """
-    house, port = public
-    with nginx(folder, behind(house, port, lines), port):
-        site = Site(house, f"http://127.0.0.1:{port}")
+    installation, port = public
+    with nginx(folder, behind(installation, port, lines), port):
+        site = Site(installation, f"http://127.0.0.1:{port}")
         told = site.post("here", quiet=QUIET.get(lines, "0.5"))
-    assert "Traceback" not in house.logged()
+    assert "Traceback" not in installation.logged()
     return told["state"], {
         finding["kind"]: [(line["proxy"], line["directive"]) for line in finding["lines"]]
         for finding in told["findings"]
@@ -135,24 +135,24 @@ def test_the_server_finds_what_nginx_does(
 
 
 def test_a_public_address_that_leads_nowhere_is_told(public: tuple[Installation, int]) -> None:
-    house, _ = public
-    told = Site(house, house.url).post("here", quiet="1")
+    installation, _ = public
+    told = Site(installation, installation.url).post("here", quiet="1")
     assert told["state"] == "note"
     assert "cannot reach its own public address" in told["sentence"]
 
 
 def test_a_stream_is_like_the_chats_but_for_the_bare_one(public: tuple[Installation, int]) -> None:
-    house, _ = public
-    begun = Site(house, house.url).post("begin", quiet="0.5")
+    installation, _ = public
+    begun = Site(installation, installation.url).post("begin", quiet="0.5")
     assert begun["limit"] == pytest.approx(1.5 + 0.5 + 15)
     for name, expected in (("chat", "no"), ("bare", None)):
-        with httpx.stream("GET", house.url + begun[name], timeout=30) as answer:
+        with httpx.stream("GET", installation.url + begun[name], timeout=30) as answer:
             assert answer.status_code == 200
             assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
             assert answer.headers.get("x-accel-buffering") == expected
             lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
         assert [json.loads(line[6:])["type"] for line in lines] == ["tick"] * 10 + ["end"]
-        again = httpx.get(house.url + begun[name], timeout=30)
+        again = httpx.get(installation.url + begun[name], timeout=30)
         assert again.status_code == 404
         assert again.headers["content-type"] == "application/problem+json"
 
@@ -176,10 +176,10 @@ def test_the_browser_finds_what_nginx_does(
     tmp_path: Path,
     browser: Browser,
 ) -> None:
-    house, port = public
+    installation, port = public
     url = f"http://127.0.0.1:{port}"
     page_of_test = f"/admin/chats/assistant/selftest%3Fquiet={QUIET.get(lines, '0.5')}"
-    with nginx(tmp_path, behind(house, port, lines), port), new_page(browser) as tab:
+    with nginx(tmp_path, behind(installation, port, lines), port), new_page(browser) as tab:
         page = tab.page
         page.goto(f"{url}/signin?next={page_of_test}")
         page.get_by_label("Username").fill(KEEPER["username"])
@@ -202,9 +202,9 @@ def test_the_browser_finds_what_nginx_does(
 def test_the_page_says_so_where_people_come_through_another_address(
     public: tuple[Installation, int],
 ) -> None:
-    house, port = public
-    cookies = Site(house, house.url).cookies
-    address = f"{house.url}/admin/chats/assistant/selftest"
+    installation, port = public
+    cookies = Site(installation, installation.url).cookies
+    address = f"{installation.url}/admin/chats/assistant/selftest"
     page = httpx.get(address, cookies=cookies, timeout=30).text
     assert "People come through another address." in page
     assert f"http://127.0.0.1:{port}/admin/chats/assistant/selftest" in page

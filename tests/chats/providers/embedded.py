@@ -1,4 +1,4 @@
-"""Asking the model that comes with the house, and finding its process."""
+"""Asking the built-in model, and finding its process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model that comes with the house: the real one, in its real process."""
+"""The model that comes with the installation: the real one, in its real process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process of the model that comes with the house: how it starts, rests, dies and ends."""
+"""The process of the built-in model: how it starts, rests, dies and ends."""
 
 from __future__ import annotations
 

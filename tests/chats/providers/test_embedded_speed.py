@@ -1,4 +1,4 @@
-"""How soon the model that comes with the house answers and stops, at its low priority."""
+"""How soon the built-in model answers and stops, at its low priority."""
 
 from __future__ import annotations
 

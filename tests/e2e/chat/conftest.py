@@ -24,9 +24,9 @@ def scripted() -> Iterator[Model]:
 
 @pytest.fixture(scope="package")
 def club(scripted: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with talking(tmp_path_factory.mktemp("club"), scripted) as house:
-        METER.share(house.processes[0].pid, "club of tests/e2e/chat")
-        yield house
+    with talking(tmp_path_factory.mktemp("club"), scripted) as installation:
+        METER.share(installation.processes[0].pid, "club of tests/e2e/chat")
+        yield installation
 
 
 @pytest.fixture(scope="package")

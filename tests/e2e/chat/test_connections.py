@@ -97,18 +97,18 @@ def test_a_prompt_that_cannot_be_sent_can_be_taken_back(
 
 
 def test_a_killed_server_costs_no_word_that_was_shown(browser: Browser, folder: Path) -> None:
-    with endpoint() as model, talking(folder, model) as house:
+    with endpoint() as model, talking(folder, model) as installation:
         model.script = Script(pieces=("Kept", " words", " lost"), gate_at=2)
-        with person(browser, house, model) as somebody:
+        with person(browser, installation, model) as somebody:
             page = somebody.page
             somebody.ask_anew("Are you safe?")
             expect(somebody.words).to_have_text("Kept words")
             chat = page.url.rsplit("/", 1)[-1]
-            with Talker(house) as talker:
+            with Talker(installation) as talker:
                 until(lambda: talker.last(chat)["content"] == "Kept words", 60, "words in the rows")
-            house.processes[-1].kill()
+            installation.processes[-1].kill()
             expect(page.get_by_text(RECONNECTING)).to_be_visible()
-            house.serve()
+            installation.serve()
             expect(page.locator(".fault-failed")).to_contain_text(
                 "server was stopped", timeout=60_000
             )

@@ -46,7 +46,7 @@ def test_search_finds_words_of_titles_and_messages_as_one_types(
     model.script = Script(pieces=("The zamboni is late.",))
     keeper.ask_anew("Ice?")
     keeper.is_over()
-    page.goto(f"{keeper.house.url}/chats")
+    page.goto(f"{keeper.installation.url}/chats")
     page.keyboard.press("/")
     page.keyboard.type("zamb")
     expect(page.locator(".chat-row")).to_have_count(1)

@@ -56,7 +56,7 @@ def test_a_second_prompt_attaches_to_the_answer_that_runs(keeper: Person, model:
     keeper.is_over()
     chat = keeper.page.url.rsplit("/", 1)[-1]
     model.script = Script(pieces=("Mine ", "first."), gate_at=1)
-    with keeper.house.api() as api:
+    with keeper.installation.api() as api:
         body = {"prompt": "From a program"}
         with api.stream("POST", f"/actions/chats/{chat}/messages", json=body) as other:
             next(other.iter_raw())

@@ -55,7 +55,7 @@ def test_earlier_messages_of_a_long_chat_stay_while_it_goes_on(
     keeper.ask_anew("Number 0")
     keeper.is_over()
     chat = keeper.page.url.rsplit("/", 1)[-1]
-    with keeper.house.api() as api:
+    with keeper.installation.api() as api:
         for number in range(1, 33):
             api.post(f"/actions/chats/{chat}/messages", json={"prompt": f"Number {number}"})
     keeper.page.reload()
@@ -114,7 +114,7 @@ def test_the_page_asks_nothing_of_anybody_else(keeper: Person, model: Model) -> 
     asked: list[str] = []
 
     def note(request: Request) -> None:
-        if not request.url.startswith((keeper.house.url, "data:", "blob:")):
+        if not request.url.startswith((keeper.installation.url, "data:", "blob:")):
             asked.append(request.url)
 
     keeper.page.on("request", note)

@@ -41,46 +41,50 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Installati
             yield [first, second]
 
 
-def by_api(house: Installation, name: str, password: str, more: dict[str, str]) -> httpx.Response:
+def by_api(
+    installation: Installation, name: str, password: str, more: dict[str, str]
+) -> httpx.Response:
     form = {"username": name, "password": password}
-    return httpx.post(f"{house.url}/api/v1/auth/login", json=form, headers=more, timeout=120)
+    return httpx.post(f"{installation.url}/api/v1/auth/login", json=form, headers=more, timeout=120)
 
 
-def by_page(house: Installation, name: str, password: str, more: dict[str, str]) -> httpx.Response:
+def by_page(
+    installation: Installation, name: str, password: str, more: dict[str, str]
+) -> httpx.Response:
     cookie = more.get("Cookie", "").partition("=")[2]
     known = {COOKIE: cookie} if cookie else {}
     headers = {"X-Forwarded-For": more["X-Forwarded-For"]}
     with httpx.Client(cookies=known, headers=headers, timeout=120) as client:
-        page = client.get(f"{house.url}/signin")
+        page = client.get(f"{installation.url}/signin")
         return submit(client, page, {"username": name, "password": password})
 
 
-def device_of(house: Installation, name: str) -> str:
+def device_of(installation: Installation, name: str) -> str:
     headers = {"X-Forwarded-For": "198.51.100.250"}
     with httpx.Client(headers=headers, timeout=120) as client:
         form = {"username": name, "password": PASSWORD}
-        assert submit(client, client.get(f"{house.url}/signin"), form).status_code == 302
+        assert submit(client, client.get(f"{installation.url}/signin"), form).status_code == 302
         return str(client.cookies[COOKIE])
 
 
-def nothing_is_counted(house: Installation) -> None:
+def nothing_is_counted(installation: Installation) -> None:
     """So that the log lists each of the next failed sign-ins."""
-    ask(house, "DELETE FROM axes_accessattempt WHERE user_agent LIKE 'failed sign-ins%'")
+    ask(installation, "DELETE FROM axes_accessattempt WHERE user_agent LIKE 'failed sign-ins%'")
 
 
-def the_minute_begins(house: Installation, at: str) -> None:
+def the_minute_begins(installation: Installation, at: str) -> None:
     ask(
-        house,
+        installation,
         f"UPDATE axes_accessattempt SET attempt_time = {at}"
         " WHERE user_agent LIKE 'failed sign-ins%'",
     )
 
 
-def examined(house: Installation, name: str) -> int:
+def examined(installation: Installation, name: str) -> int:
     """Tries that were wrong, and not refused: the log has each of thirty in a minute."""
     return len(
         ask(
-            house,
+            installation,
             "SELECT id FROM audit_auditentry WHERE action = 'fail to sign in'"
             f" AND subject = '{name}' AND detail NOT LIKE '%while%'",
         )

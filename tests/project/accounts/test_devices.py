@@ -275,11 +275,11 @@ def test_who_joins_by_invitation_is_known(admin: User) -> None:
     assert COOKIE in browser.cookies
 
 
-def test_alone_it_opens_nothing(house: Installation) -> None:
-    with httpx.Client(base_url=house.url, timeout=30) as keeper:
+def test_alone_it_opens_nothing(installation: Installation) -> None:
+    with httpx.Client(base_url=installation.url, timeout=30) as keeper:
         assert submit(keeper, keeper.get("/signin"), KEEPER).status_code == 302
         cookie = keeper.cookies[COOKIE]
-    with httpx.Client(base_url=house.url, cookies={COOKIE: cookie}, timeout=30) as stranger:
+    with httpx.Client(base_url=installation.url, cookies={COOKIE: cookie}, timeout=30) as stranger:
         assert stranger.get("/").headers["Location"].startswith("/signin")
         assert stranger.get("/signin/code").headers["Location"] == "/signin"
         assert stranger.get("/api/v1/cameras").status_code == 401
@@ -288,5 +288,5 @@ def test_alone_it_opens_nothing(house: Installation) -> None:
     camera = "00000000-0000-0000-0000-000000000001"
     for name in (COOKIE, "sideline_session"):
         headers = {"Cookie": f"{name}={cookie}"}
-        assert refusal(house, camera, headers=headers, origin=house.url) == 403
-    assert refusal(house, camera, query=f"?ticket={cookie}") == 403
+        assert refusal(installation, camera, headers=headers, origin=installation.url) == 403
+    assert refusal(installation, camera, query=f"?ticket={cookie}") == 403

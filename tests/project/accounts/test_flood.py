@@ -48,16 +48,16 @@ def p95(seconds: list[float]) -> float:
 
 @pytest.mark.timing
 def test_pages_answer_while_fifty_wrong_sign_ins_run(folder: Path) -> None:
-    with installed(folder) as house:
-        house.serve()
-        cookies = {"sideline_session": assemble(house, "flood")["viewer"].session}
-        with httpx.Client(base_url=house.url, cookies=cookies, timeout=30) as client:
+    with installed(folder) as installation:
+        installation.serve()
+        cookies = {"sideline_session": assemble(installation, "flood")["viewer"].session}
+        with httpx.Client(base_url=installation.url, cookies=cookies, timeout=30) as client:
             timings(client, 5)
             idle = p95(timings(client, 40))
             over = threading.Event()
             with ThreadPoolExecutor(SIGN_INS + 1) as pool:
                 watching = pool.submit(timings, client, over)
-                statuses = list(pool.map(lambda n: sign_in(house.url, n), range(SIGN_INS)))
+                statuses = list(pool.map(lambda n: sign_in(installation.url, n), range(SIGN_INS)))
                 over.set()
                 busy = watching.result()
         print(f"idle p95 {idle:.3f} s, busy p95 {p95(busy):.3f} s of {len(busy)}")

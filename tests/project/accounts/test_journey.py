@@ -33,8 +33,8 @@ def fits(page: Page, name: str) -> None:
     page.set_viewport_size(size)
 
 
-def sign_in(page: Page, house: Installation, username: str, password: str) -> None:
-    page.goto(f"{house.url}/signin")
+def sign_in(page: Page, installation: Installation, username: str, password: str) -> None:
+    page.goto(f"{installation.url}/signin")
     page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
@@ -42,21 +42,21 @@ def sign_in(page: Page, house: Installation, username: str, password: str) -> No
 
 
 @pytest.fixture
-def ann(house: Installation) -> Iterator[str]:
+def ann(installation: Installation) -> Iterator[str]:
     """The name of who is invited. She is no member afterwards."""
     name = "journey-ann"
     yield name
     of_hers = f"user_id = (SELECT id FROM accounts_user WHERE username = '{name}')"
-    ask(house, f"DELETE FROM accounts_membership WHERE {of_hers}")
+    ask(installation, f"DELETE FROM accounts_membership WHERE {of_hers}")
 
 
 def test_from_an_invitation_to_a_sign_in_with_a_code(
-    browser: Browser, house: Installation, ann: str
+    browser: Browser, installation: Installation, ann: str
 ) -> None:
     """Who invites sits at a desk; who is invited has a phone, and a desk later."""
     with new_page(browser, viewport=DESK) as mine:
-        sign_in(mine.page, house, KEEPER["username"], KEEPER["password"])
-        mine.page.goto(f"{house.url}/organizations/demo-club")
+        sign_in(mine.page, installation, KEEPER["username"], KEEPER["password"])
+        mine.page.goto(f"{installation.url}/organizations/demo-club")
         mine.page.get_by_label("For whom").fill("Ann of the under twelves")
         mine.page.locator("#invitations").get_by_label("Role").select_option("operator")
         mine.page.get_by_role("button", name="Make a link").click()
@@ -72,7 +72,7 @@ def test_from_an_invitation_to_a_sign_in_with_a_code(
         page.get_by_label("Password again").fill(PASSWORD)
         page.get_by_role("button", name="Make an account").click()
         expect(page.get_by_text("Welcome. You are a member of Demo club.")).to_be_visible()
-        page.goto(f"{house.url}/account/second-factor")
+        page.goto(f"{installation.url}/account/second-factor")
         expect(page.get_by_role("img", name="QR code")).to_be_visible()
         assert page.evaluate("document.querySelector('.qr').naturalWidth") > 100
         fits(page, "enrolment")
@@ -84,13 +84,13 @@ def test_from_an_invitation_to_a_sign_in_with_a_code(
         fits(page, "recovery")
         assert len(recovery) == 10
         page.get_by_role("link", name="I have kept them").click()
-        expect(page).to_have_url(f"{house.url}/")
-        page.goto(f"{house.url}/account/second-factor")
+        expect(page).to_have_url(f"{installation.url}/")
+        page.goto(f"{installation.url}/account/second-factor")
         fits(page, "on")
         assert hers.errors == []
     with new_page(browser, viewport=DESK) as again:
         page = again.page
-        page.goto(f"{house.url}/signin?next=/account/password")
+        page.goto(f"{installation.url}/signin?next=/account/password")
         page.get_by_label("Username").fill(ann)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
@@ -99,18 +99,18 @@ def test_from_an_invitation_to_a_sign_in_with_a_code(
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_text("is not right")).to_be_visible()
         fits(page, "code")
-        page.goto(f"{house.url}/")
+        page.goto(f"{installation.url}/")
         expect(page).to_have_url(re.compile("/signin"))
-        page.goto(f"{house.url}/signin/code")
+        page.goto(f"{installation.url}/signin/code")
         page.get_by_label("Code").fill(code(secret, 1))
         page.get_by_role("button", name="Sign in").click()
-        expect(page).to_have_url(f"{house.url}/account/password")
+        expect(page).to_have_url(f"{installation.url}/account/password")
         assert again.errors == []
     with new_page(browser, viewport=PHONE) as lost:
-        sign_in(lost.page, house, ann, PASSWORD)
+        sign_in(lost.page, installation, ann, PASSWORD)
         lost.page.get_by_label("Code").fill(recovery[0])
         lost.page.get_by_role("button", name="Sign in").click()
-        expect(lost.page).to_have_url(f"{house.url}/")
-        lost.page.goto(f"{house.url}/signin/forgotten")
+        expect(lost.page).to_have_url(f"{installation.url}/")
+        lost.page.goto(f"{installation.url}/signin/forgotten")
         fits(lost.page, "forgotten")
         assert lost.errors == []

@@ -55,11 +55,11 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def site(house: Installation) -> Iterator[Installation]:
+def site(installation: Installation) -> Iterator[Installation]:
     """Tries that others had wrong here are forgotten, and ours afterwards."""
-    ask(house, "DELETE FROM axes_accessattempt")
-    yield house
-    ask(house, "DELETE FROM axes_accessattempt")
+    ask(installation, "DELETE FROM axes_accessattempt")
+    yield installation
+    ask(installation, "DELETE FROM axes_accessattempt")
 
 
 @pytest.fixture(scope="module")
@@ -272,9 +272,9 @@ def test_a_weak_password_of_the_settings_is_refused(
 
 
 def test_a_weak_password_of_the_settings_ends_the_start(folder: Path) -> None:
-    with installed(folder, SIDELINE_DEMO="0", SIDELINE_ADMIN_PASSWORD="password") as house:
+    with installed(folder, SIDELINE_DEMO="0", SIDELINE_ADMIN_PASSWORD="password") as installation:
         with pytest.raises(AssertionError, match="SIDELINE_ADMIN_PASSWORD") as ended:
-            house.serve()
-        assert house.processes[0].wait(20) != 0
+            installation.serve()
+        assert installation.processes[0].wait(20) != 0
         assert "Traceback" not in str(ended.value)
-        assert not ask(house, "SELECT username FROM accounts_user")
+        assert not ask(installation, "SELECT username FROM accounts_user")

@@ -38,10 +38,10 @@ def site(tmp_path_factory: pytest.TempPathFactory, post: Mailbox) -> Iterator[In
     """Under a public address that only the settings know; reached as any host."""
     folder: Path = tmp_path_factory.mktemp("reset")
     told = {"SIDELINE_PUBLIC_URL": PUBLIC, "SIDELINE_ALLOWED_HOSTS": "*", "SIDELINE_DEMO": "0"}
-    with installed(folder, SIDELINE_EMAIL_URL=post.url, **told) as house:
-        house.serve()
-        house.manage("shell", "-v0", "-c", MAKE)
-        yield house
+    with installed(folder, SIDELINE_EMAIL_URL=post.url, **told) as installation:
+        installation.serve()
+        installation.manage("shell", "-v0", "-c", MAKE)
+        yield installation
 
 
 def ask(site: Installation, email: str, **headers: str) -> httpx.Response:

@@ -16,29 +16,33 @@ from tests.installation import Installation
 COLUMNS = "id, who, via, host(address) AS address, action, subject, camera_id, started_at"
 
 
-def ask(house: Installation, sql: str) -> list[dict[str, Any]]:
+def ask(installation: Installation, sql: str) -> list[dict[str, Any]]:
     """The rows of a statement, and it is committed. Times are aware, ids are UUIDs."""
-    if url := house.environment.get("DATABASE_URL"):
+    if url := installation.environment.get("DATABASE_URL"):
         with psycopg.connect(url, row_factory=dict_row) as connection:
             found = connection.execute(sql)  # type: ignore[call-overload]
             return list(found) if found.description else []
     sql = sql.replace("host(address)", "address")
-    with closing(sqlite3.connect(house.folder / "sideline.sqlite3", timeout=20)) as connection:
+    with closing(
+        sqlite3.connect(installation.folder / "sideline.sqlite3", timeout=20)
+    ) as connection:
         connection.row_factory = sqlite3.Row
         rows = [dict(row) for row in connection.execute(sql)]
         connection.commit()
     return [{name: _typed(name, value) for name, value in row.items()} for row in rows]
 
 
-def entries(house: Installation, camera: str, action: str = "watch") -> list[dict[str, Any]]:
+def entries(installation: Installation, camera: str, action: str = "watch") -> list[dict[str, Any]]:
     """What the log says of a camera, oldest first."""
-    rows = ask(house, f"SELECT {COLUMNS}, at, ended_at FROM audit_auditentry ORDER BY id")
+    rows = ask(installation, f"SELECT {COLUMNS}, at, ended_at FROM audit_auditentry ORDER BY id")
     return [r for r in rows if r["camera_id"] == uuid.UUID(camera) and r["action"] == action]
 
 
-def open_views(house: Installation, camera: str) -> list[dict[str, Any]]:
+def open_views(installation: Installation, camera: str) -> list[dict[str, Any]]:
     """Who watches it now, as far as is on record."""
-    rows = ask(house, f"SELECT {COLUMNS}, process, seen_at FROM audit_viewing ORDER BY started_at")
+    rows = ask(
+        installation, f"SELECT {COLUMNS}, process, seen_at FROM audit_viewing ORDER BY started_at"
+    )
     return [row for row in rows if row["camera_id"] == uuid.UUID(camera)]
 
 

@@ -23,19 +23,19 @@ from tests.waiting import until
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
     """An installation whose proxies are at 127.0.0.1 and in 10.0.0.0/8."""
     folder = tmp_path_factory.mktemp("behind")
-    with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8") as house:
-        house.serve()
-        yield house, assemble(house, "behind")
+    with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8") as installation:
+        installation.serve()
+        yield installation, assemble(installation, "behind")
 
 
-def failed_from(house: Installation, *lines: str) -> str:
+def failed_from(installation: Installation, *lines: str) -> str:
     """The address in the log of a failed sign-in with these `X-Forwarded-For` lines."""
     headers = [("X-Forwarded-For", line) for line in lines]
-    with httpx.Client(base_url=house.url, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=installation.url, headers=headers, timeout=30) as client:
         answer = submit(client, client.get("/signin"), {"username": "who", "password": "no"})
         assert answer.status_code == 200
     (row,) = ask(
-        house,
+        installation,
         "SELECT host(address) AS address FROM audit_auditentry "
         "WHERE action = 'fail to sign in' ORDER BY id DESC LIMIT 1",
     )
@@ -87,18 +87,18 @@ def test_a_failed_sign_in_is_the_client_s(behind: tuple[Installation, Cast]) -> 
 def test_tries_are_counted_of_the_client_and_not_of_the_proxy(
     behind: tuple[Installation, Cast],
 ) -> None:
-    house, _ = behind
+    installation, _ = behind
 
     def login(client: str, password: str) -> int:
         headers = {"X-Forwarded-For": f"192.0.2.9, {client}"}
         form = {"username": KEEPER["username"], "password": password}
-        url = f"{house.url}/api/v1/auth/login"
+        url = f"{installation.url}/api/v1/auth/login"
         return httpx.post(url, json=form, headers=headers, timeout=60).status_code
 
     assert login("203.0.113.5", "wrong") == 401
     row = "ip_address = '203.0.113.5' AND username = 'keeper' AND user_agent = ''"
-    assert len(ask(house, f"SELECT id FROM axes_accessattempt WHERE {row}")) == 1
-    ask(house, f"UPDATE axes_accessattempt SET failures_since_start = 7 WHERE {row}")
+    assert len(ask(installation, f"SELECT id FROM axes_accessattempt WHERE {row}")) == 1
+    ask(installation, f"UPDATE axes_accessattempt SET failures_since_start = 7 WHERE {row}")
     assert login("203.0.113.5", "wrong") == 429, "the eighth"
     assert login("203.0.113.5", KEEPER["password"]) == 429
     assert login("203.0.113.6", KEEPER["password"]) == 200
@@ -106,24 +106,24 @@ def test_tries_are_counted_of_the_client_and_not_of_the_proxy(
 
 @pytest.mark.postgres
 def test_sockets_and_pages_say_the_same(behind: tuple[Installation, Cast]) -> None:
-    house, cast = behind
+    installation, cast = behind
     forwarded = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}
-    with watching(house, cast.key, headers=forwarded) as socket:
+    with watching(installation, cast.key, headers=forwarded) as socket:
         frame(socket, 20)
-        assert [row["address"] for row in open_views(house, cast.plaza)] == ["203.0.113.9"]
-    snapshot = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
+        assert [row["address"] for row in open_views(installation, cast.plaza)] == ["203.0.113.9"]
+    snapshot = f"{installation.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
     headers = forwarded | cast["viewer"].bearer
     until(lambda: httpx.get(snapshot, headers=headers).status_code == 200, 60, "a picture")
-    taken = entries(house, cast.plaza, "take snapshot")
+    taken = entries(installation, cast.plaza, "take snapshot")
     assert [entry["address"] for entry in taken] == ["203.0.113.9"]
 
 
-def test_who_is_no_proxy_is_not_believed(house: Installation) -> None:
-    assert failed_from(house, "203.0.113.7") == "127.0.0.1"
-    cast = assemble(house, "unbelieved")
-    with watching(house, cast.key, headers={"X-Forwarded-For": "203.0.113.7"}) as socket:
+def test_who_is_no_proxy_is_not_believed(installation: Installation) -> None:
+    assert failed_from(installation, "203.0.113.7") == "127.0.0.1"
+    cast = assemble(installation, "unbelieved")
+    with watching(installation, cast.key, headers={"X-Forwarded-For": "203.0.113.7"}) as socket:
         frame(socket, 20)
-        here = {row["address"] for row in open_views(house, cast.plaza)}
+        here = {row["address"] for row in open_views(installation, cast.plaza)}
     assert here == {"127.0.0.1"}
 
 

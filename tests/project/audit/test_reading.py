@@ -181,8 +181,8 @@ def test_no_cell_is_a_formula(cell: str) -> None:
     assert read.removeprefix("'") == cell
 
 
-def _export(house: Installation, query: str) -> list[dict[str, str]]:
-    with httpx.Client(base_url=house.url, timeout=30) as client:
+def _export(installation: Installation, query: str) -> list[dict[str, str]]:
+    with httpx.Client(base_url=installation.url, timeout=30) as client:
         signed = submit(client, client.get("/signin"), KEEPER)
         assert signed.status_code == 302
         answer = client.get(f"/admin/audit/auditentry/export.csv{query}")
@@ -202,14 +202,14 @@ for who, count in (("exported", 1203), ("others", 7)):
 
 
 @pytest.mark.postgres
-def test_the_file_holds_exactly_what_is_filtered(house: Installation) -> None:
-    house.manage("shell", "-v0", "-c", FILL)  # written by their own code
-    rows = _export(house, "?who=exported&p=2")
+def test_the_file_holds_exactly_what_is_filtered(installation: Installation) -> None:
+    installation.manage("shell", "-v0", "-c", FILL)  # written by their own code
+    rows = _export(installation, "?who=exported&p=2")
     assert [row["what"] for row in rows] == [f"'=cmd {n}" for n in range(1202, -1, -1)]
     assert {row["who"] for row in rows} == {"exported"}
-    assert len(_export(house, "?who=others&action=watch")) == 7
+    assert len(_export(installation, "?who=others&action=watch")) == 7
     (noted,) = ask(
-        house,
+        installation,
         "SELECT COUNT(*) AS count FROM audit_auditentry "
         "WHERE action = 'export log' AND subject = 'who exported' AND who = 'keeper'",
     )

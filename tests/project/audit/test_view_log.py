@@ -149,12 +149,12 @@ async def test_closing_writes_all_that_is_open_and_lets_nobody_in(tables: Tables
     assert sum(ended for _, ended in tables.batches) == 4
 
 
-async def crowd_watches(house: Installation, name: str) -> list[float]:
+async def crowd_watches(installation: Installation, name: str) -> list[float]:
     """Sixty join within a moment, and are on record; seconds between frames of who watches
     meanwhile."""
-    cast = await asyncio.to_thread(assemble, house, name)
+    cast = await asyncio.to_thread(assemble, installation, name)
     came_at = datetime.now(UTC)
-    address = f"ws://127.0.0.1:{house.port}/ws/stream/{cast.key}"
+    address = f"ws://127.0.0.1:{installation.port}/ws/stream/{cast.key}"
     how: dict[str, Any] = {
         "max_size": None,
         "compression": None,
@@ -167,7 +167,7 @@ async def crowd_watches(house: Installation, name: str) -> list[float]:
 
     def ours(rows: Any) -> list[dict[str, Any]]:
         """Those of them that are not of tests before."""
-        return [row for row in rows(house, cast.plaza) if row["started_at"] > came_at]
+        return [row for row in rows(installation, cast.plaza) if row["started_at"] > came_at]
 
     async def watch(socket: Any) -> None:
         nonlocal newest
@@ -203,12 +203,14 @@ async def crowd_watches(house: Installation, name: str) -> list[float]:
 
 
 @pytest.mark.postgres
-async def test_a_real_crowd_is_all_on_record_and_the_picture_goes_on(house: Installation) -> None:
-    assert await crowd_watches(house, "crowd")
+async def test_a_real_crowd_is_all_on_record_and_the_picture_goes_on(
+    installation: Installation,
+) -> None:
+    assert await crowd_watches(installation, "crowd")
 
 
 @pytest.mark.timing
-async def test_a_crowd_that_joins_holds_no_picture_up(house: Installation) -> None:
-    gaps = await crowd_watches(house, "timed-crowd")
+async def test_a_crowd_that_joins_holds_no_picture_up(installation: Installation) -> None:
+    gaps = await crowd_watches(installation, "timed-crowd")
     print(f"longest gap between frames {max(gaps) * 1000:.0f} ms of {len(gaps)}")
     assert max(gaps) < 2.0

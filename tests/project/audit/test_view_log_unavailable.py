@@ -33,21 +33,21 @@ BUSY_S = 7.0  # Daphne would drop a handshake after five
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
     """An installation of its own, for its log is taken away."""
     folder: Path = tmp_path_factory.mktemp("broken")
-    with installed(folder) as house:
-        house.serve()
-        cast = assemble(house, "broken")
-        with watching(house, cast.key) as socket:
+    with installed(folder) as installation:
+        installation.serve()
+        cast = assemble(installation, "broken")
+        with watching(installation, cast.key) as socket:
             frame(socket, 20)
-            yield house, cast
+            yield installation, cast
 
 
 @contextlib.contextmanager
-def without(house: Installation, table: str) -> Iterator[None]:
-    ask(house, f"ALTER TABLE {table} RENAME TO elsewhere")
+def without(installation: Installation, table: str) -> Iterator[None]:
+    ask(installation, f"ALTER TABLE {table} RENAME TO elsewhere")
     try:
         yield
     finally:
-        ask(house, f"ALTER TABLE elsewhere RENAME TO {table}")
+        ask(installation, f"ALTER TABLE elsewhere RENAME TO {table}")
 
 
 def says_so(answer: httpx.Response) -> None:
@@ -59,11 +59,11 @@ def says_so(answer: httpx.Response) -> None:
 
 @pytest.mark.postgres
 def test_a_stream_is_refused_before_its_body(broken: tuple[Installation, Cast]) -> None:
-    house, cast = broken
-    address, bearer = f"{house.url}/api/v1/cameras/{cast.plaza}", cast["viewer"].bearer
-    with without(house, "audit_viewing"):
+    installation, cast = broken
+    address, bearer = f"{installation.url}/api/v1/cameras/{cast.plaza}", cast["viewer"].bearer
+    with without(installation, "audit_viewing"):
         says_so(httpx.get(f"{address}/stream.mjpeg", headers=bearer, timeout=30))
-        assert refusal(house, cast.key) == 1011
+        assert refusal(installation, cast.key) == 1011
 
     def plays() -> bool:
         with httpx.stream("GET", f"{address}/stream.mjpeg", headers=bearer, timeout=30) as answer:
@@ -73,19 +73,19 @@ def test_a_stream_is_refused_before_its_body(broken: tuple[Installation, Cast]) 
 
 
 def test_a_snapshot_is_refused_likewise(broken: tuple[Installation, Cast]) -> None:
-    house, cast = broken
-    address = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
+    installation, cast = broken
+    address = f"{installation.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
     with httpx.Client(headers=cast["viewer"].bearer, timeout=30) as client:
-        with without(house, "audit_auditentry"):
+        with without(installation, "audit_auditentry"):
             until(lambda: client.head(address).status_code == 200, 60, "a picture")
             says_so(client.get(address))
         until(lambda: client.get(address).status_code == 200, 60, "a picture")
 
 
 @contextlib.contextmanager
-def busy(house: Installation, seconds: float) -> Iterator[None]:
+def busy(installation: Installation, seconds: float) -> Iterator[None]:
     """Somebody else writes for so long, and the log has to wait."""
-    with contextlib.closing(writer(house)) as other:
+    with contextlib.closing(writer(installation)) as other:
         end = threading.Timer(seconds, other.rollback)
         end.start()
         try:
@@ -94,13 +94,13 @@ def busy(house: Installation, seconds: float) -> Iterator[None]:
             end.join()
 
 
-def writer(house: Installation) -> Any:
+def writer(installation: Installation) -> Any:
     """A connection in the middle of a transaction that keeps the log's writers out."""
-    if url := house.environment.get("DATABASE_URL"):
+    if url := installation.environment.get("DATABASE_URL"):
         connection: Any = psycopg.connect(url)
         connection.execute("LOCK TABLE audit_viewing IN ACCESS EXCLUSIVE MODE")
         return connection
-    file = house.folder / "sideline.sqlite3"
+    file = installation.folder / "sideline.sqlite3"
     connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     connection.execute("BEGIN IMMEDIATE")
     return connection
@@ -110,9 +110,9 @@ def writer(house: Installation) -> Any:
 def test_who_comes_while_the_database_is_busy_is_let_in_late_not_dropped(
     broken: tuple[Installation, Cast],
 ) -> None:
-    house, cast = broken
+    installation, cast = broken
     began = time.monotonic()
-    with busy(house, BUSY_S), watching(house, cast.key, open_timeout=30) as socket:
+    with busy(installation, BUSY_S), watching(installation, cast.key, open_timeout=30) as socket:
         assert time.monotonic() - began > BUSY_S - 1
         frame(socket)
 

@@ -25,30 +25,32 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(house: Installation) -> Cast:
+def cast(installation: Installation) -> Cast:
     """People of these tests alone; whoever watched before is on record, and gone."""
-    made = assemble(house, "logged")
-    until(lambda: not open_views(house, made.plaza), 60, "the views of other tests")
+    made = assemble(installation, "logged")
+    until(lambda: not open_views(installation, made.plaza), 60, "the views of other tests")
     return made
 
 
-def _new(house: Installation, cast: Cast, before: int, action: str = "watch") -> dict[str, object]:
-    found = until(lambda: entries(house, cast.plaza, action)[before:], 30, "an entry")
+def _new(
+    installation: Installation, cast: Cast, before: int, action: str = "watch"
+) -> dict[str, object]:
+    found = until(lambda: entries(installation, cast.plaza, action)[before:], 30, "an entry")
     assert len(found) == 1
     return found[0]
 
 
 def test_a_view_is_on_record_from_its_first_frame_to_its_end(
-    house: Installation, cast: Cast
+    installation: Installation, cast: Cast
 ) -> None:
-    before = len(entries(house, cast.plaza))
+    before = len(entries(installation, cast.plaza))
     began = datetime.now(UTC)
-    with watching(house, cast.plaza, headers=cast["viewer"].bearer) as socket:
+    with watching(installation, cast.plaza, headers=cast["viewer"].bearer) as socket:
         frame(socket, 30)
-        (row,) = [r for r in open_views(house, cast.plaza) if r["who"] == "logged-viewer"]
-        assert len(entries(house, cast.plaza)) == before, "it has not ended"
+        (row,) = [r for r in open_views(installation, cast.plaza) if r["who"] == "logged-viewer"]
+        assert len(entries(installation, cast.plaza)) == before, "it has not ended"
         watched = datetime.now(UTC)
-    entry = _new(house, cast, before)
+    entry = _new(installation, cast, before)
     assert entry["who"] == "logged-viewer"
     assert entry["via"] == "token “Sign-in”"
     assert entry["address"] == "127.0.0.1"
@@ -56,85 +58,89 @@ def test_a_view_is_on_record_from_its_first_frame_to_its_end(
     assert entry["started_at"] == row["started_at"]
     assert began < entry["started_at"] < watched < entry["ended_at"] < datetime.now(UTC)
     assert entry["at"] == entry["ended_at"]
-    assert not [r for r in open_views(house, cast.plaza) if r["who"] == "logged-viewer"]
+    assert not [r for r in open_views(installation, cast.plaza) if r["who"] == "logged-viewer"]
 
 
-def test_a_stream_key_is_named(house: Installation, cast: Cast) -> None:
-    before = len(entries(house, cast.plaza))
-    with watching(house, cast.key) as socket:
+def test_a_stream_key_is_named(installation: Installation, cast: Cast) -> None:
+    before = len(entries(installation, cast.plaza))
+    with watching(installation, cast.key) as socket:
         frame(socket)
-    entry = _new(house, cast, before)
+    entry = _new(installation, cast, before)
     assert (entry["who"], entry["via"]) == ("stream key “test”", "stream key")
 
 
-def test_a_session_is_named(house: Installation, cast: Cast) -> None:
-    before = len(entries(house, cast.plaza))
+def test_a_session_is_named(installation: Installation, cast: Cast) -> None:
+    before = len(entries(installation, cast.plaza))
     headers = {"Cookie": f"sideline_session={cast['viewer'].session}"}
-    with watching(house, cast.plaza, headers=headers, origin=house.url) as socket:
+    with watching(installation, cast.plaza, headers=headers, origin=installation.url) as socket:
         frame(socket)
-    entry = _new(house, cast, before)
+    entry = _new(installation, cast, before)
     assert (entry["who"], entry["via"]) == ("logged-viewer", "session")
 
 
-def test_a_ticket_is_called_after_who_asked_for_it(house: Installation, cast: Cast) -> None:
-    before = len(entries(house, cast.plaza))
+def test_a_ticket_is_called_after_who_asked_for_it(installation: Installation, cast: Cast) -> None:
+    before = len(entries(installation, cast.plaza))
     answer = httpx.post(
-        f"{house.url}/api/v1/tickets",
+        f"{installation.url}/api/v1/tickets",
         json={"camera": cast.plaza, "purpose": "watch"},
         headers=cast["viewer"].bearer,
         timeout=30,
     )
     assert answer.status_code == 201, answer.text
-    with watching(house, cast.plaza, query=f"?ticket={answer.json()['ticket']}") as socket:
+    with watching(installation, cast.plaza, query=f"?ticket={answer.json()['ticket']}") as socket:
         frame(socket)
-    entry = _new(house, cast, before)
+    entry = _new(installation, cast, before)
     assert (entry["who"], entry["via"]) == ("logged-viewer", "ticket of a token “Sign-in”")
 
 
-def test_a_view_that_is_withdrawn_ends_in_the_log_as_well(house: Installation, cast: Cast) -> None:
-    mine = assemble(house, "view-withdrawn")
-    with watching(house, mine.key) as socket:
+def test_a_view_that_is_withdrawn_ends_in_the_log_as_well(
+    installation: Installation, cast: Cast
+) -> None:
+    mine = assemble(installation, "view-withdrawn")
+    with watching(installation, mine.key) as socket:
         frame(socket)
-        before = len(entries(house, mine.plaza))
+        before = len(entries(installation, mine.plaza))
         revoked = httpx.delete(
-            f"{house.url}/api/v1/stream-keys/{mine.key_id}",
+            f"{installation.url}/api/v1/stream-keys/{mine.key_id}",
             headers=mine["operator"].bearer,
             timeout=30,
         )
         assert revoked.status_code == 204
         assert ended(socket, 30) == 4401
-    assert _new(house, mine, before)["who"] == "stream key “test”"
+    assert _new(installation, mine, before)["who"] == "stream key “test”"
 
 
-def test_mjpeg_is_a_view(house: Installation, cast: Cast) -> None:
-    before = len(entries(house, cast.plaza, "watch as MJPEG"))
-    address = f"{house.url}/api/v1/cameras/{cast.plaza}/stream.mjpeg"
+def test_mjpeg_is_a_view(installation: Installation, cast: Cast) -> None:
+    before = len(entries(installation, cast.plaza, "watch as MJPEG"))
+    address = f"{installation.url}/api/v1/cameras/{cast.plaza}/stream.mjpeg"
     with httpx.stream("GET", address, headers=cast["viewer"].bearer, timeout=30) as stream:
         next(stream.iter_bytes())
-        rows = open_views(house, cast.plaza)
+        rows = open_views(installation, cast.plaza)
         (row,) = [r for r in rows if (r["who"], r["action"]) == ("logged-viewer", "watch as MJPEG")]
         assert row["camera_id"] == uuid.UUID(cast.plaza)
-    entry = _new(house, cast, before, "watch as MJPEG")
+    entry = _new(installation, cast, before, "watch as MJPEG")
     assert entry["who"] == "logged-viewer"
     assert entry["ended_at"] >= entry["started_at"]
 
 
-def test_publishing_is_on_record(house: Installation, cast: Cast) -> None:
-    with publishing(house, cast.push, headers=cast["operator"].bearer):
-        until(lambda: open_views(house, cast.push), 30)
-    (entry,) = until(lambda: entries(house, cast.push, "publish"), 30)
+def test_publishing_is_on_record(installation: Installation, cast: Cast) -> None:
+    with publishing(installation, cast.push, headers=cast["operator"].bearer):
+        until(lambda: open_views(installation, cast.push), 30)
+    (entry,) = until(lambda: entries(installation, cast.push, "publish"), 30)
     assert entry["who"] == "logged-operator"
 
 
-def test_a_snapshot_is_an_entry_before_it_is_given_out(house: Installation, cast: Cast) -> None:
-    address = f"{house.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
+def test_a_snapshot_is_an_entry_before_it_is_given_out(
+    installation: Installation, cast: Cast
+) -> None:
+    address = f"{installation.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
     bearer = cast["viewer"].bearer
     seen = until(lambda: _well(httpx.head(address, headers=bearer, timeout=30)), 30, "a picture")
     assert seen.content == b""
     assert int(seen.headers["Content-Length"]) > 1000
 
     def mine() -> list[dict[str, Any]]:
-        rows = entries(house, cast.plaza, "take snapshot")
+        rows = entries(installation, cast.plaza, "take snapshot")
         return [row for row in rows if row["who"] == "logged-viewer"]
 
     assert mine() == [], "nobody saw it"
@@ -146,13 +152,13 @@ def _well(answer: httpx.Response) -> httpx.Response | None:
     return answer if answer.status_code == 200 else None
 
 
-def test_who_is_refused_has_no_view(house: Installation, cast: Cast) -> None:
-    before = len(entries(house, cast.plaza))
-    with watching(house, cast.plaza, headers=cast["outsider"].bearer) as socket:
+def test_who_is_refused_has_no_view(installation: Installation, cast: Cast) -> None:
+    before = len(entries(installation, cast.plaza))
+    with watching(installation, cast.plaza, headers=cast["outsider"].bearer) as socket:
         assert ended(socket, 30) == 4404
-    with watching(house, cast.key) as socket:  # so that whatever there was is written
+    with watching(installation, cast.key) as socket:  # so that whatever there was is written
         frame(socket)
-    assert _new(house, cast, before)["who"] == "stream key “test”"
+    assert _new(installation, cast, before)["who"] == "stream key “test”"
 
 
 @pytest.mark.extended

@@ -22,24 +22,24 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
     """A busy installation, backed up; it is stopped."""
     folder = tmp_path_factory.mktemp("busy") / "data"
     folder.mkdir()
-    with endpoint() as model, talking(folder, model) as house:
+    with endpoint() as model, talking(folder, model) as installation:
         (folder / "media" / "games").mkdir()
         (folder / "media" / "games" / "final.mp4").write_bytes(FILM)
-        fill(house)
-        plaza = house.add_camera(name="Plaza", kind="demo", detect=False)
-        gate = house.add_camera(name="Gate", kind="rtsp", source=SOURCE)
-        device = house.add_camera(name="Device", kind="push")
-        until(lambda: house.state(plaza) == "live", 60, "the demo camera")
-        yield under_load(house, model, plaza, gate, device)
+        fill(installation)
+        plaza = installation.add_camera(name="Plaza", kind="demo", detect=False)
+        gate = installation.add_camera(name="Gate", kind="rtsp", source=SOURCE)
+        device = installation.add_camera(name="Device", kind="push")
+        until(lambda: installation.state(plaza) == "live", 60, "the demo camera")
+        yield under_load(installation, model, plaza, gate, device)
 
 
 @pytest.fixture(scope="package")
 def restored(taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """What that backup makes of an empty folder. Who serves it stops it."""
     folder = tmp_path_factory.mktemp("restored")
-    with installed(folder, SIDELINE_DEMO="0") as house:
-        house.manage("restore", str(taken.file))
-        yield house
+    with installed(folder, SIDELINE_DEMO="0") as installation:
+        installation.manage("restore", str(taken.file))
+        yield installation
 
 
 @pytest.fixture(scope="package")
@@ -48,10 +48,10 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quiet]:
     folder = tmp_path_factory.mktemp("quiet") / "data"
     (folder / "media" / "games").mkdir(parents=True)
     (folder / "media" / "games" / "final.mp4").write_bytes(FILM)
-    with installed(folder) as house:
-        gate, chat = quiet_rows(house)
-        file = backup(house, "quiet.tar", "--with-keys")
-        yield Quiet(house, file, rows(house), gate, chat)
+    with installed(folder) as installation:
+        gate, chat = quiet_rows(installation)
+        file = backup(installation, "quiet.tar", "--with-keys")
+        yield Quiet(installation, file, rows(installation), gate, chat)
 
 
 @pytest.fixture(scope="package")

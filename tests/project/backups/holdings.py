@@ -70,32 +70,32 @@ Rows = dict[str, list[str]]
 class Quiet:
     """An installation in which nobody writes, its backup with keys, and its rows."""
 
-    house: Installation
+    installation: Installation
     file: Path
     rows: Rows
     gate: str
     chat: str
 
 
-def quiet_rows(house: Installation) -> tuple[str, str]:
+def quiet_rows(installation: Installation) -> tuple[str, str]:
     """Rows of several kinds; the ids of a camera and of a chat."""
-    house.prepare()
-    printed = house.manage("shell", "-v0", "-c", _QUIET.format(source=SOURCE))
+    installation.prepare()
+    printed = installation.manage("shell", "-v0", "-c", _QUIET.format(source=SOURCE))
     gate, chat = printed.partition("MADE")[2].split()
     return gate, chat
 
 
-def rows(house: Installation) -> Rows:
+def rows(installation: Installation) -> Rows:
     """Every row of every table, as text. Asserts that the database is sound."""
-    printed = house.manage("shell", "-v0", "-c", _ROWS)
+    printed = installation.manage("shell", "-v0", "-c", _ROWS)
     found: Rows = json.loads(printed.partition("ROWS")[2])
     return found
 
 
-def backup(house: Installation, name: str, *options: str) -> Path:
+def backup(installation: Installation, name: str, *options: str) -> Path:
     """A new backup, next to the data folder."""
-    file = house.folder.parent / name
-    house.manage("backup", str(file), *options)
+    file = installation.folder.parent / name
+    installation.manage("backup", str(file), *options)
     return file
 
 

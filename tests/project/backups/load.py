@@ -40,16 +40,16 @@ for n in itertools.count(1):
 """
 
 
-def ticks(house: Installation) -> int:
+def ticks(installation: Installation) -> int:
     """How many transactions of the ticker are known to be committed."""
-    return int(re.findall(r"^tick (\d+)$", house.logged(), re.MULTILINE)[-1])
+    return int(re.findall(r"^tick (\d+)$", installation.logged(), re.MULTILINE)[-1])
 
 
 @dataclass(slots=True)
 class Load:
     """Threads that do what people and cameras do, over and over, until it ends."""
 
-    house: Installation
+    installation: Installation
     ended: threading.Event = field(default_factory=threading.Event)
     rounds: dict[str, int] = field(default_factory=dict)
     failures: list[BaseException] = field(default_factory=list)
@@ -79,9 +79,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A backup that was taken under load, of a house that has been stopped since."""
+    """A backup that was taken under load, of a installation that has been stopped since."""
 
-    house: Installation
+    installation: Installation
     file: Path
     before: Rows
     after: Rows
@@ -91,20 +91,22 @@ class Taken:
     chat: str
 
 
-def fill(house: Installation) -> None:
+def fill(installation: Installation) -> None:
     """Rows that take a while to copy."""
-    house.manage("shell", "-v0", "-c", _BULK.format(mb=BULK_MB))
+    installation.manage("shell", "-v0", "-c", _BULK.format(mb=BULK_MB))
 
 
-def under_load(house: Installation, model: Model, plaza: str, gate: str, device: str) -> Taken:
+def under_load(
+    installation: Installation, model: Model, plaza: str, gate: str, device: str
+) -> Taken:
     """Let four threads and a process write to its database, and back it up meanwhile."""
     model.script = Script(pieces=tuple(f"{n} " for n in range(30)), pause=0.01)
-    load = Load(house)
-    bearer = {"Authorization": f"Bearer {house.token}"}
+    load = Load(installation)
+    bearer = {"Authorization": f"Bearer {installation.token}"}
     with contextlib.ExitStack() as stack:
-        talkers = [stack.enter_context(Talker(house)) for _ in range(2)]
+        talkers = [stack.enter_context(Talker(installation)) for _ in range(2)]
         chats = [talker.chat() for talker in talkers]
-        socket = stack.enter_context(publishing(house, device, headers=bearer))
+        socket = stack.enter_context(publishing(installation, device, headers=bearer))
 
         def answer_first() -> None:
             talkers[0].say(chats[0])
@@ -117,18 +119,22 @@ def under_load(house: Installation, model: Model, plaza: str, gate: str, device:
             load.ended.wait(1 / 30)  # a device that sends more than 60 a second is closed
 
         def watch() -> None:
-            with watching(house, plaza, headers=bearer, open_timeout=30) as viewer:
+            with watching(installation, plaza, headers=bearer, open_timeout=30) as viewer:
                 frame(viewer, 60)
 
         stack.enter_context(load.of(answer_first, answer_second, report, watch))
-        ticker = house.spawn("shell", "-v0", "-c", _TICKER)
-        until(lambda: len(load.rounds) == 4 and "tick 20\n" in house.logged(), 120, "the load")
-        before, first, rounds = rows(house), ticks(house), dict(load.rounds)
-        file = backup(house, "under-load.tar", "--with-keys")
-        until(lambda: ticks(house) > first + 1, 60, "writing beside the backup")
-        last = ticks(house) + 1
+        ticker = installation.spawn("shell", "-v0", "-c", _TICKER)
+        until(
+            lambda: len(load.rounds) == 4 and "tick 20\n" in installation.logged(), 120, "the load"
+        )
+        before, first, rounds = rows(installation), ticks(installation), dict(load.rounds)
+        file = backup(installation, "under-load.tar", "--with-keys")
+        until(lambda: ticks(installation) > first + 1, 60, "writing beside the backup")
+        last = ticks(installation) + 1
         until(lambda: all(load.rounds[deed] > rounds[deed] for deed in rounds), 120, "more load")
         ticker.terminate()
         ticker.wait(30)
-    house.stop()
-    return Taken(house, file, before, rows(house), (first, last), plaza, gate, chats[0])
+    installation.stop()
+    return Taken(
+        installation, file, before, rows(installation), (first, last), plaza, gate, chats[0]
+    )

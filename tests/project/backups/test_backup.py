@@ -72,7 +72,9 @@ def test_backup_taken_under_load_is_of_one_moment(taken: Taken, restored: Instal
 def test_restored_installation_serves_as_before(taken: Taken, restored: Installation) -> None:
     film = restored.folder / "media" / "games" / "final.mp4"
     for key in KEYS:
-        assert (restored.folder / key).read_bytes() == (taken.house.folder / key).read_bytes()
+        assert (restored.folder / key).read_bytes() == (
+            taken.installation.folder / key
+        ).read_bytes()
     kept = [film, *(restored.folder / key for key in KEYS)]
     if connection.vendor == "sqlite":
         kept.append(restored.folder / "sideline.sqlite3")
@@ -81,7 +83,7 @@ def test_restored_installation_serves_as_before(taken: Taken, restored: Installa
     assert leftovers == []
     restored.serve()
     assert httpx.post(f"{restored.url}/api/v1/auth/login", json=KEEPER).status_code == 200
-    restored.token = taken.house.token  # of the old one
+    restored.token = taken.installation.token  # of the old one
     with restored.api() as api:
         assert api.get(f"/cameras/{taken.gate}").json()["source"].startswith("rtsp://viewer:•••@")
     until(lambda: restored.state(taken.plaza) == "live", 60, "the demo camera")
@@ -112,10 +114,10 @@ def test_quiet_installation_comes_back_row_for_row_and_without_keys_says_what_is
     taken: Taken, folder: Path
 ) -> None:
     """Without keys: who has the file cannot read a camera's address, and is told so."""
-    file = backup(taken.house, "quiet.tar", "--without-keys")
+    file = backup(taken.installation, "quiet.tar", "--without-keys")
     with tarfile.open(file) as tar:
         assert not [name for name in tar.getnames() if "key" in name]
-    expected = rows(taken.house)
+    expected = rows(taken.installation)
     with installed(folder) as other:
         said = other.manage("restore", str(file), check=False)
         assert "No key of SIDELINE_FIELD_KEY opens" in said
@@ -127,30 +129,33 @@ def test_quiet_installation_comes_back_row_for_row_and_without_keys_says_what_is
         assert {table: sorted(lines) for table, lines in found.items()} == {
             table: sorted(lines) for table, lines in expected.items()
         }
-        field_key = (taken.house.folder / "field.key").read_text()
+        field_key = (taken.installation.folder / "field.key").read_text()
         other.environment["SIDELINE_FIELD_KEY"] = field_key
         assert "can be read: 1" in other.manage("resealsources", "--check")
 
 
 def test_backup_goes_nowhere_else(quiet: Quiet) -> None:
-    house = quiet.house
+    installation = quiet.installation
     content = quiet.file.read_bytes()
     for options, sentence in (
         ((str(quiet.file), "--with-keys"), "exists; choose another name"),
-        ((str(house.folder / "media" / "x.tar"), "--with-keys"), "outside of the data folder"),
-        ((str(house.folder.parent / "none" / "x.tar"), "--with-keys"), "There is no folder"),
-        ((str(house.folder.parent / "x.tar"),), "--with-keys --without-keys is required"),
+        (
+            (str(installation.folder / "media" / "x.tar"), "--with-keys"),
+            "outside of the data folder",
+        ),
+        ((str(installation.folder.parent / "none" / "x.tar"), "--with-keys"), "There is no folder"),
+        ((str(installation.folder.parent / "x.tar"),), "--with-keys --without-keys is required"),
     ):
-        assert sentence in house.manage("backup", *options, check=False)
+        assert sentence in installation.manage("backup", *options, check=False)
     assert quiet.file.read_bytes() == content
-    assert not (house.folder.parent / "x.tar").exists()
+    assert not (installation.folder.parent / "x.tar").exists()
 
 
 def test_interrupted_backup_leaves_nothing_that_looks_like_one(quiet: Quiet) -> None:
-    target = quiet.house.folder.parent / "interrupted.tar"
+    target = quiet.installation.folder.parent / "interrupted.tar"
     try:
-        taking = quiet.house.spawn("shell", "-v0", "-c", UNFINISHED.format(target))
-        until(lambda: "all but the sums" in quiet.house.logged(), 60, "the backup")
+        taking = quiet.installation.spawn("shell", "-v0", "-c", UNFINISHED.format(target))
+        until(lambda: "all but the sums" in quiet.installation.logged(), 60, "the backup")
         assert list(target.parent.glob(".interrupted.tar.*")), "it is made under another name"
         taking.kill()
         assert taking.wait(60) == -9, "it had ended before"

@@ -24,16 +24,16 @@ pytestmark = pytest.mark.timeout(300)  # commands one after the other, under loa
 
 
 def test_damaged_sqlite_is_not_backed_up_as_if_it_were_whole(folder: Path, tmp_path: Path) -> None:
-    with installed(folder, DATABASE_URL="") as house:
-        house.environment["DATABASE_URL"] = ""
-        house.prepare(with_rows=False)
+    with installed(folder, DATABASE_URL="") as installation:
+        installation.environment["DATABASE_URL"] = ""
+        installation.prepare(with_rows=False)
         with contextlib.closing(sqlite3.connect(folder / "sideline.sqlite3")) as broken:
             broken.execute(
                 "INSERT INTO django_admin_log (object_repr, action_flag, change_message, user_id,"
                 " action_time) VALUES ('x', 1, '', 999, '2026-01-01')"
             )
             broken.commit()
-        said = house.manage("backup", str(tmp_path / "x.tar"), "--with-keys", check=False)
+        said = installation.manage("backup", str(tmp_path / "x.tar"), "--with-keys", check=False)
         assert "The database is damaged: a row of django_admin_log is an orphan." in said
         assert not (tmp_path / "x.tar").exists()
 
@@ -47,9 +47,9 @@ def test_database_that_does_not_answer_is_told_in_a_sentence(
     if command == "restore":
         rewritten(small, file, redescribed(vendor="postgresql"))
         arguments = [str(file)]
-    with installed(folder) as house:
-        house.environment["DATABASE_URL"] = "postgres://sideline:hunter2@127.0.0.1:9/none"
-        said = house.manage(command, *arguments, check=False)
+    with installed(folder) as installation:
+        installation.environment["DATABASE_URL"] = "postgres://sideline:hunter2@127.0.0.1:9/none"
+        said = installation.manage(command, *arguments, check=False)
         assert "The database does not answer" in said
         assert "Traceback" not in said
         assert "hunter2" not in said

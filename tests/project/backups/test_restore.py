@@ -31,9 +31,9 @@ for file in {files}:
 """
 
 
-def refusals(house: Installation, files: list[Path]) -> list[str]:
+def refusals(installation: Installation, files: list[Path]) -> list[str]:
     """Why none of these files was restored."""
-    printed = house.manage("shell", "-v0", "-c", _EACH.format(files=[*map(str, files)]))
+    printed = installation.manage("shell", "-v0", "-c", _EACH.format(files=[*map(str, files)]))
     told = re.findall(r"^TOLD (.*)$", printed, re.MULTILINE)
     assert len(told) == len(files), printed
     return told
@@ -43,20 +43,20 @@ def refusals(house: Installation, files: list[Path]) -> list[str]:
 def test_nothing_is_overwritten_unless_told_and_what_comes_back_serves(
     quiet: Quiet, folder: Path
 ) -> None:
-    with installed(folder) as house:
+    with installed(folder) as installation:
         (folder / "media").mkdir()
         (folder / "media" / "own.mp4").write_bytes(b"mine")
-        house.prepare()
-        before, key = rows(house), (folder / "field.key").read_bytes()
-        assert "use --replace" in house.manage("restore", str(quiet.file), check=False)
-        assert rows(house) == before
+        installation.prepare()
+        before, key = rows(installation), (folder / "field.key").read_bytes()
+        assert "use --replace" in installation.manage("restore", str(quiet.file), check=False)
+        assert rows(installation) == before
         assert (folder / "field.key").read_bytes() == key
 
-        house.manage("restore", str(quiet.file), "--replace")
+        installation.manage("restore", str(quiet.file), "--replace")
         assert (folder / "media" / "games" / "final.mp4").read_bytes() == FILM
         assert not (folder / "media" / "own.mp4").exists()
         for name in KEYS:
-            assert (folder / name).read_bytes() == (quiet.house.folder / name).read_bytes()
+            assert (folder / name).read_bytes() == (quiet.installation.folder / name).read_bytes()
             assert mode(folder / name) == 0o600
         (aside,) = folder.glob("replaced-*")
         assert mode(aside) == 0o700
@@ -64,36 +64,38 @@ def test_nothing_is_overwritten_unless_told_and_what_comes_back_serves(
         assert (aside / "field.key").read_bytes() == key
         kept = "sideline.sqlite3" if connection.vendor == "sqlite" else "database"
         assert (aside / kept).stat().st_size > 10_000
-        found = rows(house)
+        found = rows(installation)
         (trace,) = set(found["audit_auditentry"]) - set(quiet.rows["audit_auditentry"])
         assert "restore backup" in trace
         found["audit_auditentry"].remove(trace)
         assert {table: sorted(lines) for table, lines in found.items()} == {
             table: sorted(lines) for table, lines in quiet.rows.items()
         }
-        with tarfile.open(backup(house, "again.tar", "--without-keys")) as tar:
+        with tarfile.open(backup(installation, "again.tar", "--without-keys")) as tar:
             assert not [name for name in tar.getnames() if "replaced" in name]
 
-        house.serve()
-        with house.api() as api:
+        installation.serve()
+        with installation.api() as api:
             assert api.get(f"/cameras/{quiet.gate}").json()["source"].startswith("rtsp://viewer:•")
-        with Talker(house) as talker:
+        with Talker(installation) as talker:
             assert talker.last(quiet.chat)["content"] == "Hello."
-        assert "Traceback" not in house.logged()
+        assert "Traceback" not in installation.logged()
 
 
-def test_no_backup_is_restored_under_a_server(house: Installation, quiet: Quiet) -> None:
-    assert "stop it first" in house.manage("restore", str(quiet.file), "--replace", check=False)
-    assert not [*house.folder.glob("replaced-*")]
+def test_no_backup_is_restored_under_a_server(installation: Installation, quiet: Quiet) -> None:
+    assert "stop it first" in installation.manage(
+        "restore", str(quiet.file), "--replace", check=False
+    )
+    assert not [*installation.folder.glob("replaced-*")]
 
 
 def test_nobody_serves_in_the_middle_of_a_restore(folder: Path) -> None:
-    with installed(folder) as house, (folder / "serving.lock").open("w") as held:
+    with installed(folder) as installation, (folder / "serving.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # as `restore` holds it
-        said = house.manage("serve", "--prepare", check=False)
+        said = installation.manage("serve", "--prepare", check=False)
         assert "A backup is being restored here" in said
         assert "Traceback" not in said
-        assert house.manage("showmigrations", "cameras").count("[X]") == 0
+        assert installation.manage("showmigrations", "cameras").count("[X]") == 0
 
 
 FOREIGN = (
@@ -122,8 +124,8 @@ def test_files_that_no_backup_holds_replace_nothing(folder: Path, tmp_path: Path
             writer.add("database", tmp_path / "dump")
             writer.add("data/media/film.mp4", tmp_path / "evil")
             writer.add(name, tmp_path / "evil")
-    with installed(folder) as house:
-        for told in refusals(house, crafted):
+    with installed(folder) as installation:
+        for told in refusals(installation, crafted):
             assert "which no such backup holds" in told
     assert {key: (folder / key).read_bytes() for key in KEYS} == own
     left = {path.name for path in folder.iterdir()}
@@ -147,10 +149,10 @@ def test_backup_that_does_not_fit_changes_nothing(
         (redescribed(), "file is not a database|does not appear to be a valid archive"),
     )
     files = [rewritten(small, tmp_path / f"{n}.tar", change) for n, (change, _) in enumerate(cases)]
-    with installed(folder) as house:
-        house.prepare(with_rows=False)
-        before, there = rows(house), sorted({*folder.iterdir(), folder / "serving.lock"})
-        for told, (_, reason) in zip(refusals(house, files), cases, strict=True):
+    with installed(folder) as installation:
+        installation.prepare(with_rows=False)
+        before, there = rows(installation), sorted({*folder.iterdir(), folder / "serving.lock"})
+        for told, (_, reason) in zip(refusals(installation, files), cases, strict=True):
             assert re.search(reason.replace("(", r"\(").replace(")", r"\)"), told), told
         assert sorted(folder.iterdir()) == there
-        assert rows(house) == before
+        assert rows(installation) == before
