@@ -12,8 +12,7 @@ import cv2
 from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.worker.freshness import Freshness, Health
 from cameras.ingest.worker.masks import Masks
-from cameras.ingest.worker.picture import Slot
-from cameras.ingest.worker.stream import Lost, Stream
+from cameras.ingest.worker.stream import Lost, Slot, Stream
 
 STEADY = 10.0  # seconds of pictures after which a loss counts as the first again
 

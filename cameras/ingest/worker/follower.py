@@ -13,7 +13,7 @@ from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.labels import COCO, chosen
 from cameras.ingest.worker.custom_detector import Own, OwnDetector
 from cameras.ingest.worker.detector import Detector, Image
-from cameras.ingest.worker.picture import Slot
+from cameras.ingest.worker.stream import Slot
 from cameras.ingest.worker.tracker import Tracker
 from cameras.live.frames import Detection
 

@@ -25,13 +25,14 @@ import cv2
 
 from cameras.ingest.isolation import bound_memory
 from cameras.ingest.worker.capture import Capture
+from cameras.ingest.worker.decoding import OVERDUE, overdue
 from cameras.ingest.worker.encoder import Encoder
 from cameras.ingest.worker.follower import DETECTIONS_PER_SECOND, Follower
 from cameras.ingest.worker.freshness import State
 from cameras.ingest.worker.link import WorkerLink
 from cameras.ingest.worker.masks import Masks
-from cameras.ingest.worker.picture import OVERDUE, Picture, overdue
 from cameras.ingest.worker.push import Push
+from cameras.ingest.worker.stream import Picture
 from cameras.live.frames import Detection, Frame
 from cameras.live.variants import NATIVE
 

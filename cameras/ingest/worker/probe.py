@@ -19,7 +19,7 @@ from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.opening import gate_for, resolve
 from cameras.ingest.sources.probe import Probe
-from cameras.ingest.worker.stream import open_capture, too_large
+from cameras.ingest.worker.decoding import open_capture, too_large
 
 
 def probe(

@@ -1,64 +1,28 @@
-"""One source's pictures, from its opening to its loss, with limits on native code. Django-free."""
+"""One source's pictures, from its opening to its loss, and the slot where the newest waits."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from cameras.ingest.sources.egress import Egress
 from cameras.ingest.sources.explanations import explain
-from cameras.ingest.sources.opening import Opening, gate_for, resolve
+from cameras.ingest.sources.opening import gate_for, resolve
+from cameras.ingest.worker.decoding import READ_TIMEOUT, open_capture, timed, too_large
 from cameras.ingest.worker.freshness import STALE_AFTER, Freshness, now_ms
 from cameras.ingest.worker.masks import Masks
-from cameras.ingest.worker.picture import Picture, Slot, timed
-from cameras.live.jpeg import MAX_PIXELS, MAX_SIDE
 from cameras.live.variants import Pace
 
-
-def too_large(width: float, height: float) -> str | None:
-    """A sentence where pictures of that size are not taken."""
-    if max(width, height) <= MAX_SIDE and width * height <= MAX_PIXELS:
-        return None
-    return (
-        f"The camera's pictures are {width:.0f}×{height:.0f} pixels; 40 megapixels and sides of "
-        "16,384 are the limit."
-    )
-
-
-OPEN_TIMEOUT = 5.0  # seconds; FFmpeg's own
-READ_TIMEOUT = 7.5  # a camera that shows less than a frame in this time is opened again
-OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-
-
-def open_capture(opening: Opening, timeout: float = OPEN_TIMEOUT) -> Any:
-    """A `cv2.VideoCapture`, opened or not. One thread of a process at a time: see OPTIONS."""
-    if isinstance(opening.target, int):
-        device = cv2.VideoCapture(opening.target, cv2.CAP_V4L2)
-        device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        return device
-    cv2.utils.logging.setLogLevel(
-        0
-    )  # OpenCV's and FFmpeg's complaints name the URL, password and all
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    settings = {  # accepted in the constructor only
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: int(timeout * 1000),
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(READ_TIMEOUT * 1000),
-        cv2.CAP_PROP_N_THREADS: 1,
-    }
-    flat = [value for pair in settings.items() for value in pair]
-    os.environ[OPTIONS] = opening.environment  # read by the constructor, for the whole process
-    try:
-        return cv2.VideoCapture(opening.target, cv2.CAP_FFMPEG, flat)
-    finally:
-        del os.environ[OPTIONS]
-
+Image = NDArray[np.uint8]
 
 # With the supervisor's look and the start of another process, this makes ten seconds at most.
 OPEN_LIMIT = 8.0  # seconds after which the open is called stuck
@@ -66,6 +30,53 @@ FROZEN_LIMIT = 8.0  # after which a grab is called stuck: FFmpeg's own time-out 
 LATE = 0.5  # a recording this far behind its pace gives up the lost time instead of bursting
 LEAP = 2.0  # seconds between two frames of a recording that are taken for a cut in it
 LOOPING = ("file", "demo")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A captured picture; `timestamp` is its capture time in unix ms.
+
+    `arrived` is when a picture that a device sent came to us, by our clock in unix ms.
+    It holds BGR pixels [height, width, 3], or the JPEG a device sent.
+    """
+
+    timestamp: int
+    width: int
+    height: int
+    image: Image | None = None
+    jpeg: bytes | None = None
+    arrived: int | None = None
+
+    def pixels(self) -> Image | None:
+        """The pixels, decoded from the JPEG where need be; None where it cannot be decoded."""
+        if self.image is not None or self.jpeg is None:
+            return self.image
+        with timed():
+            made = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        return None if made is None else made.astype(np.uint8, copy=False)
+
+
+class Slot:
+    """Holds one picture; the newest wins. Any number of readers, each with its own place."""
+
+    def __init__(self) -> None:
+        self._picture: Picture | None = None
+        self._changed = threading.Condition()
+
+    def put(self, picture: Picture) -> None:
+        """Replace what is there."""
+        with self._changed:
+            self._picture = picture
+            self._changed.notify_all()
+
+    def newest(self, after: int = 0, timeout: float = 0.0) -> Picture | None:
+        """The newest picture taken after that unix ms; waits up to `timeout` seconds for one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready(after), timeout)
+            return self._picture if self._ready(after) else None
+
+    def _ready(self, after: int) -> bool:
+        return self._picture is not None and self._picture.timestamp > after
 
 
 class Lost(Exception):

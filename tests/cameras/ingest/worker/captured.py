@@ -10,8 +10,8 @@ from pathlib import Path
 from cameras.ingest.worker.capture import Capture
 from cameras.ingest.worker.detector import Detector
 from cameras.ingest.worker.freshness import Health
-from cameras.ingest.worker.picture import Picture
 from cameras.ingest.worker.push import Push
+from cameras.ingest.worker.stream import Picture
 
 
 @contextmanager

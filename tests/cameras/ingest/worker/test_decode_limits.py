@@ -16,7 +16,8 @@ import pytest
 
 from cameras.ingest.sources.probe import test_connection as tried
 from cameras.ingest.worker import stream
-from cameras.ingest.worker.picture import LIMIT_S, OVERDUE, Picture
+from cameras.ingest.worker.decoding import LIMIT_S, OVERDUE
+from cameras.ingest.worker.stream import Picture
 from cameras.live.jpeg import FrameError, jpeg_size
 from tests.cameras.ingest.worker.captured import captured
 from tests.cameras.ingest.worker.driven import Hand, is_frame, worker
@@ -77,9 +78,9 @@ def overwhelmed() -> Iterator[Hand]:
     slow = (  # as a bomb that the header does not give away
         "-c",
         "import sys, time\n"
-        "from cameras.ingest.worker import main, picture\n"
-        "picture.LIMIT_S = 0.5\n"
-        "picture.cv2.imdecode = lambda *facts: time.sleep(60)\n"
+        "from cameras.ingest.worker import decoding, main, stream\n"
+        "decoding.LIMIT_S = 0.5\n"
+        "stream.cv2.imdecode = lambda *facts: time.sleep(60)\n"
         "main.main(int(sys.argv[1]))\n",
     )
     with worker(command=slow, kind="push", detect=True) as hand:
