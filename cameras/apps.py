@@ -1,3 +1,5 @@
+"""Configuration of the Django app."""
+
 from django.apps import AppConfig
 
 
@@ -6,6 +8,7 @@ class CamerasConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        """Register the credentials of cameras: tickets, stream keys and share links."""
         from cameras import access
 
         access.register()

@@ -1,4 +1,4 @@
-"""The pages of cameras. The API has its own, in `cameras.api.urls`."""
+"""URLs of the camera pages. Those of the API are in `cameras.api.urls`."""
 
 from django.urls import path
 

@@ -24,60 +24,66 @@ from cameras.api.serializers import (
 from cameras.models import Camera, Kind, ShareLink, StreamKey, Ticket
 from cameras.models.tickets import TICKET_LIFE, TooManyTickets
 from project.accounts.api.views import ForOperators, WithActor, uuid_in
-from project.audit.log import Action, note
+from project.audit.log import Action, log_action
 
 
 class TicketList(WithActor):
-    """One socket to one camera, within half a minute, without a header or a cookie."""
+    """Issue a ticket: it opens one WebSocket to one camera, within 30 s."""
 
     def check_reach(self) -> None:
-        """What is needed depends on the purpose."""
+        """Do nothing: the scope depends on the purpose, which `post` checks."""
 
     @extend_schema(request=TicketSerializer, responses={201: IssuedTicketSerializer})
     def post(self, request: Request) -> Response:
         camera_id = uuid_in(request, "camera")
         known = Camera.objects.known_to(self.actor)
         camera = get_object_or_404(known, pk=camera_id) if camera_id else None
-        form = TicketSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        assert camera is not None  # the form refuses what is no id
-        purpose = form.validated_data["purpose"]
+        serializer = TicketSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        assert camera is not None  # the serializer has rejected an invalid id
+        purpose = serializer.validated_data["purpose"]
         publish = purpose == Ticket.Purpose.PUBLISH
         if not (camera.may_be_published_by if publish else camera.may_be_watched_by)(self.actor):
             raise PermissionDenied(f"This needs the scope “{'publish' if publish else 'read'}”.")
         if publish and camera.kind != Kind.PUSH:
             raise ValidationError({"camera": ["This camera is not of kind push."]})
         try:
-            ticket, until = Ticket.issue(camera, purpose, self.actor.grant)
+            ticket, until = Ticket.issue(camera, purpose, self.actor.credential)
         except TooManyTickets:
             raise Throttled(
                 TICKET_LIFE.seconds, "Too many tickets wait to be used; use them first."
             ) from None
-        answer = Response({"ticket": ticket, "expires_at": until}, status=201)
-        answer["Cache-Control"] = "no-store"
-        return answer
+        response = Response({"ticket": ticket, "expires_at": until}, status=201)
+        response["Cache-Control"] = "no-store"
+        return response
 
 
-class _Passes(ForOperators):
-    """What operators make for a camera, and revoke."""
+class _CameraCredentialView(ForOperators):
+    """Base of the views of stream keys and share links, which operators create and revoke."""
 
-    def camera_in(self, request: Request) -> None:
-        """404 and 403 before anything is said about the rest of the body."""
+    def check_camera(self, request: Request) -> None:
+        """Check access to the camera named in the body, before the rest is validated.
+
+        Raises 404 if the caller cannot see it, 403 if they may not publish to it.
+        """
         camera_id = uuid_in(request, "camera")
         if camera_id is not None:
             camera = get_object_or_404(Camera.objects.known_to(self.actor), pk=camera_id)
             self.require("publish", camera.organization_id)
 
-    def one(self, model: type[Model]) -> Any:
-        """The one of the path, if its camera is seen; 403 where one may only watch that."""
-        seen = Camera.objects.visible_to(self.actor)
-        found: Any = get_object_or_404(model, pk=self.kwargs["pk"], camera__in=seen)
-        self.require("publish", found.camera.organization_id)
-        return found
+    def get_credential(self, model: type[Model]) -> Any:
+        """Return the credential named in the URL.
+
+        Raises 404 if the caller cannot see its camera, 403 if they may only watch it.
+        """
+        visible = Camera.objects.visible_to(self.actor)
+        credential: Any = get_object_or_404(model, pk=self.kwargs["pk"], camera__in=visible)
+        self.require("publish", credential.camera.organization_id)
+        return credential
 
 
-class StreamKeyList(_Passes, generics.ListCreateAPIView[StreamKey]):
-    """Stream keys of the cameras that one operates."""
+class StreamKeyList(_CameraCredentialView, generics.ListCreateAPIView[StreamKey]):
+    """Stream keys of the cameras that the caller operates. Only POST shows a key."""
 
     serializer_class = StreamKeySerializer
 
@@ -86,7 +92,7 @@ class StreamKeyList(_Passes, generics.ListCreateAPIView[StreamKey]):
 
     @extend_schema(responses={201: IssuedStreamKeySerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.camera_in(request)
+        self.check_camera(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         self.require("publish", serializer.validated_data["camera"].organization_id)
@@ -94,27 +100,27 @@ class StreamKeyList(_Passes, generics.ListCreateAPIView[StreamKey]):
         with transaction.atomic():
             text = key.issue()
             ends = f"ends {key.expires_at:%-d %B %Y}"
-            note(request, Action.MAKE_KEY, key.name, camera=key.camera, detail=ends)
+            log_action(request, Action.MAKE_KEY, key.name, camera=key.camera, detail=ends)
         return Response(StreamKeySerializer(key).data | {"key": text}, status=201)
 
 
-class StreamKeyDetail(_Passes, generics.RetrieveDestroyAPIView[StreamKey]):
-    """One stream key; DELETE revokes it and closes its viewers within two seconds."""
+class StreamKeyDetail(_CameraCredentialView, generics.RetrieveDestroyAPIView[StreamKey]):
+    """One stream key. DELETE revokes it and disconnects its viewers within two seconds."""
 
     serializer_class = StreamKeySerializer
 
     def get_object(self) -> StreamKey:
-        key: StreamKey = self.one(StreamKey)
+        key: StreamKey = self.get_credential(StreamKey)
         return key
 
     @transaction.atomic
     def perform_destroy(self, instance: StreamKey) -> None:
         instance.revoke()
-        note(self.request, Action.REVOKE_KEY, instance.name, camera=instance.camera)
+        log_action(self.request, Action.REVOKE_KEY, instance.name, camera=instance.camera)
 
 
-class ShareLinkList(_Passes, generics.ListCreateAPIView[ShareLink]):
-    """Share links of the cameras that one operates."""
+class ShareLinkList(_CameraCredentialView, generics.ListCreateAPIView[ShareLink]):
+    """Share links of the cameras that the caller operates."""
 
     serializer_class = ShareLinkSerializer
 
@@ -122,27 +128,27 @@ class ShareLinkList(_Passes, generics.ListCreateAPIView[ShareLink]):
         return ShareLink.objects.visible_to(self.actor)
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.camera_in(request)
+        self.check_camera(request)
         return self.create(request, *args, **kwargs)
 
     @transaction.atomic
     def perform_create(self, serializer: Any) -> None:
         self.require("publish", serializer.validated_data["camera"].organization_id)
         link = serializer.save(created_by=self.actor.user)
-        said = f"may be opened {link.openings}, ends {link.expires_at:%-d %B %Y}"
-        note(self.request, Action.MAKE_LINK, link.name, camera=link.camera, detail=said)
+        detail = f"may be opened {link.openings}, ends {link.expires_at:%-d %B %Y}"
+        log_action(self.request, Action.MAKE_LINK, link.name, camera=link.camera, detail=detail)
 
 
-class ShareLinkDetail(_Passes, generics.RetrieveDestroyAPIView[ShareLink]):
-    """One share link; DELETE revokes it and closes its viewers within two seconds."""
+class ShareLinkDetail(_CameraCredentialView, generics.RetrieveDestroyAPIView[ShareLink]):
+    """One share link. DELETE revokes it and disconnects its viewers within two seconds."""
 
     serializer_class = ShareLinkSerializer
 
     def get_object(self) -> ShareLink:
-        link: ShareLink = self.one(ShareLink)
+        link: ShareLink = self.get_credential(ShareLink)
         return link
 
     @transaction.atomic
     def perform_destroy(self, instance: ShareLink) -> None:
         instance.revoke()
-        note(self.request, Action.REVOKE_LINK, instance.name, camera=instance.camera)
+        log_action(self.request, Action.REVOKE_LINK, instance.name, camera=instance.camera)

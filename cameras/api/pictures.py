@@ -1,4 +1,4 @@
-"""A camera's newest picture, and its pictures as an endless MJPEG."""
+"""A camera's newest picture as JPEG, and its live picture as an endless MJPEG stream."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
-from cameras.access import known_camera, must_watch
+from cameras.access import get_known_camera, require_watch
 from cameras.live import process
 from cameras.live.formats import PartsViewer
 from cameras.live.frames import Frame
 from cameras.live.variants import Variant
 from cameras.models import Camera
 from cameras.models.states import SWITCHED_OFF
-from project.accounts.access import Actor, grant_for
+from project.accounts.access import Actor, grant_on_resource
 from project.accounts.authentication import Denied, authenticate, methods
-from project.audit.askers import Asker
+from project.audit.askers import Requester
 from project.audit.log import Action
-from project.audit.snapshots import took_snapshot
-from project.audit.view_log import NotRecorded
+from project.audit.snapshots import log_snapshot
+from project.audit.view_log import ViewNotRecorded
 from project.problems import problem
 
 log = logging.getLogger(__name__)
 
 BOUNDARY = "sideline"
 DELIMITER = f"--{BOUNDARY}\r\n".encode()
-ASK_S = 0.02  # how often it is asked whether a reader has taken what it was sent
-UNRECORDED = "Views cannot be put on record just now, and so none begins. Try again in a moment."
+POLL_S = 0.02  # between checks whether the reader has taken the part before
+UNRECORDED = "Views cannot be recorded just now, so none can begin. Try again in a moment."
 
 
-def _enter(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Actor]:
+def _authorize(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Actor]:
+    """Return the camera and the caller. Raises `Denied`."""
     actor = authenticate(request)
-    camera = known_camera(actor, camera_id)
-    must_watch(actor, camera)
+    camera = get_known_camera(actor, camera_id)
+    require_watch(actor, camera)
     return camera, actor
 
 
 @methods("GET", "HEAD")
 async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """The newest frame as image/jpeg with Last-Modified, or 503 and the reason there is none."""
+    """Return the newest frame as image/jpeg with Last-Modified, or 503 with the reason."""
     try:
-        camera, actor = await database_sync_to_async(_enter)(request, pk)
+        camera, actor = await database_sync_to_async(_authorize)(request, pk)
     except Denied as denied:
         return denied.response
     if not camera.enabled:
@@ -59,13 +60,13 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         state = await database_sync_to_async(camera.current_state)()
         reason = state.reason or "No picture arrived within a second."
         return problem(503, reason, state=state.state)
-    seen = request.method != "HEAD"  # which is told of a picture, and is given none
-    if seen:
+    with_body = request.method != "HEAD"
+    if with_body:  # HEAD sends no picture, so there is no view to record
         try:
-            await database_sync_to_async(took_snapshot)(Asker.of(request, actor), camera)
+            await database_sync_to_async(log_snapshot)(Requester.of(request, actor), camera)
         except DatabaseError as error:
-            return _unrecorded(error)
-    response = HttpResponse(frame.jpeg if seen else b"", content_type="image/jpeg")
+            return _not_recorded(error)
+    response = HttpResponse(frame.jpeg if with_body else b"", content_type="image/jpeg")
     response["Content-Length"] = str(len(frame.jpeg))
     response["Last-Modified"] = http_date(frame.timestamp / 1000)
     response["Cache-Control"] = "private, no-cache"
@@ -76,22 +77,22 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 
 @methods("GET")
 async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """multipart/x-mixed-replace, newest wins, until the reader leaves or may no longer watch.
+    """Stream JPEGs as multipart/x-mixed-replace until the reader leaves or loses access.
 
-    503 where the view cannot be put on record.
+    The newest frame wins: a slow reader misses frames. 503 if the view cannot be recorded.
     """
     try:
-        camera, actor = await database_sync_to_async(_enter)(request, pk)
+        camera, actor = await database_sync_to_async(_authorize)(request, pk)
     except Denied as denied:
         return denied.response
     scope: dict[str, Any] = getattr(request, "scope", {})
     waiting = scope.get("extensions", {}).get("sideline.waiting")
     variant = Variant.asked(request.GET.dict())
-    parts = _parts(camera, actor, Asker.of(request, actor), variant, waiting)
+    parts = _parts(camera, actor, Requester.of(request, actor), variant, waiting)
     try:
         await anext(parts)
-    except NotRecorded as error:
-        return _unrecorded(error)
+    except ViewNotRecorded as error:
+        return _not_recorded(error)
     response = StreamingHttpResponse(
         parts, content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     )
@@ -104,36 +105,40 @@ async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 async def _parts(
     camera: Camera,
     actor: Actor,
-    asker: Asker,
+    requester: Requester,
     variant: Variant,
     waiting: Callable[[], int] | None,
 ) -> AsyncGenerator[bytes, None]:
-    """The first part is empty, and there once the view is on record. Raises `NotRecorded`.
+    """Yield the stream's bytes. `waiting` returns how many bytes the connection still holds.
 
-    From then on the loop itself ends it, even where the response is never sent.
+    The first item is empty and comes once the view is recorded. Raises `ViewNotRecorded`. From
+    then on the event loop closes the generator, even if the response is never sent.
     """
     ended = asyncio.Event()
-    view = await process.view_log().begin(asker, camera, Action.WATCH_MJPEG)
-    with contextlib.ExitStack() as leaving:
-        leaving.callback(process.view_log().end, view)
-        viewer = process.hub().join(  # here, so that it is sure to leave
-            str(camera.pk), lambda feed: PartsViewer(feed, variant), variant.width, mark=camera.mark
+    view = await process.view_log().begin(requester, camera, Action.WATCH_MJPEG)
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(process.view_log().end, view)
+        viewer = process.hub().join(
+            str(camera.pk),
+            lambda feed: PartsViewer(feed, variant),
+            variant.width,
+            mask_version=camera.mask_version,
         )
-        leaving.callback(viewer.leave)
+        cleanup.callback(viewer.leave)
 
-        def leave(code: int) -> None:
+        def end(code: int) -> None:
             ended.set()
             viewer.wake()
 
-        process.connection_monitor().watch(viewer, grant_for(actor, "read", camera.pk), leave)
-        leaving.callback(process.connection_monitor().forget, viewer)
+        process.connection_monitor().watch(viewer, grant_on_resource(actor, "read", camera.pk), end)
+        cleanup.callback(process.connection_monitor().forget, viewer)
         yield b""
-        # At once, for the status goes along; and after each part, since browsers show one when the
-        # next begins.
+        # Sent at once, which also sends the status line, and after each part: browsers show a part
+        # only when the next one begins.
         yield DELIMITER
         while not ended.is_set():
             if waiting is not None and waiting():
-                await asyncio.sleep(ASK_S)
+                await asyncio.sleep(POLL_S)
                 continue
             frame = viewer.take_frame()
             if frame is None or not process.is_fresh(frame):
@@ -143,15 +148,16 @@ async def _parts(
             await asyncio.sleep(0)  # Daphne writes nothing until it gets the loop
 
 
-def _unrecorded(error: Exception) -> HttpResponse:
-    """What sockets say by 1011."""
-    log.error("a picture was not given out: %s", error)
+def _not_recorded(error: Exception) -> HttpResponse:
+    """Return 503 with Retry-After. Sockets close with 1011 instead."""
+    log.error("picture refused because the view cannot be recorded: %s", error)
     response = problem(503, UNRECORDED)
     response["Retry-After"] = "2"
     return response
 
 
 def _part(frame: Frame) -> bytes:
+    """Encode a frame as one part, followed by the delimiter that begins the next."""
     head = (
         f"Content-Type: image/jpeg\r\nContent-Length: {len(frame.jpeg)}\r\n"
         f"X-Timestamp: {frame.timestamp}\r\n\r\n"

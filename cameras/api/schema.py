@@ -1,4 +1,4 @@
-"""What drf-spectacular cannot see by itself: our credentials, and the views that are not DRF's."""
+"""OpenAPI descriptions that drf-spectacular cannot derive: those of the views outside DRF."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 from cameras.live.variants import RATES, WIDTHS
 from project.problems import PROBLEM_SCHEMA, SECURITY, problem_response
 
-_CAMERA = {
+_CAMERA_PARAMETER = {
     "name": "id",
     "in": "path",
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
 }
-_VARIANT = [
+_VARIANT_PARAMETERS = [
     {
         "name": name,
         "in": "query",
         "schema": {"type": "integer", "enum": list(values)},
-        "description": "Lighter pictures: the heaviest of these that is no heavier than asked for.",
+        "description": "Lighter pictures: the largest of these values up to the requested one.",
     }
     for name, values in (("width", WIDTHS), ("fps", RATES))
 ]
@@ -31,34 +31,34 @@ _FRAME_EXAMPLE = {
 }
 _PUBLISHING = """\
 Devices that send many frames do better with the WebSocket `/ws/publish/{id}` (scope `publish`).
-It takes the same JSON as text messages, of which only `frame` and `timestamp` count; or, with the
+It takes the same JSON as text messages (only `frame` and `timestamp` are read) or, with the
 subprotocol `sideline.v1`, binary messages: uint32 big-endian header length, JSON header with
 `timestamp`, JPEG bytes.
 
 Answers are JSON texts. Each acknowledges all messages up to the one that it names by its `seq` or,
-without one, by its timestamp: `{"ack": 7}`, with `"duplicate": true` where the frame was not newer
-than the last accepted one, and `"dropped": n` where so many were passed over for a newer one; or
+without one, by its timestamp: `{"ack": 7}`, with `"duplicate": true` if the frame was not newer
+than the last accepted one, and `"dropped": n` if n frames were skipped for a newer one; or
 `{"type": "problem", "status": 400, "field": "frame", "detail": "…", "ack": 7}`, also with status
 409 (switched off) and 503 (send it again).
 
-A message may have 12 MiB; 60 messages or MiB a second are too much and closed 4429. Close codes
-1009, 4401, 4403, 4404 and 4429 are final.
+A message has at most 12 MiB. More than 60 messages or 60 MiB a second close the socket with 4429.
+Close codes 1009, 4401, 4403, 4404 and 4429 are final: do not connect again.
 """
 
 
-_STREAMS: dict[str, Any] = {
+_ASYNC_PATHS: dict[str, Any] = {
     "/api/v1/cameras/{id}/snapshot.jpg": {
         "get": {
             "operationId": "camera_snapshot",
             "tags": ["cameras"],
             "description": "The newest frame, with `Last-Modified`; never one older than 3 s.",
             "security": SECURITY,
-            "parameters": [_CAMERA],
+            "parameters": [_CAMERA_PARAMETER],
             "responses": {
                 "200": {"description": "A JPEG.", "content": {"image/jpeg": {}}},
                 "503": problem_response(
-                    "There is no fresh picture, or it cannot be put on record: then with "
-                    "`Retry-After`. `detail` says which."
+                    "There is no fresh picture, or the view cannot be recorded (then with "
+                    "`Retry-After`). `detail` says which."
                 ),
             },
         }
@@ -68,19 +68,17 @@ _STREAMS: dict[str, Any] = {
             "operationId": "camera_mjpeg",
             "tags": ["cameras"],
             "description": (
-                "Frames without end. A reader that is behind misses frames. The socket "
+                "An endless stream of frames. A slow reader misses frames. The socket "
                 "`/ws/stream/{id}` takes the same parameters."
             ),
             "security": SECURITY,
-            "parameters": [_CAMERA, *_VARIANT],
+            "parameters": [_CAMERA_PARAMETER, *_VARIANT_PARAMETERS],
             "responses": {
                 "200": {
                     "description": "JPEGs, one after the other.",
                     "content": {"multipart/x-mixed-replace": {}},
                 },
-                "503": problem_response(
-                    "The view cannot be put on record just now; see `Retry-After`."
-                ),
+                "503": problem_response("The view cannot be recorded just now; see `Retry-After`."),
             },
         }
     },
@@ -91,7 +89,7 @@ _STREAMS: dict[str, Any] = {
             "description": (
                 "Hand over a frame. Echoes of a camera that the server reads itself are "
                 "duplicates; a newer frame of a `push` camera is published once. A stream key "
-                "in `camera_id` is credential enough for duplicates.\n\n" + _PUBLISHING
+                "in `camera_id` is a sufficient credential for duplicates.\n\n" + _PUBLISHING
             ),
             "security": [*SECURITY, {}],
             "requestBody": {
@@ -115,7 +113,7 @@ _STREAMS: dict[str, Any] = {
             },
             "responses": {
                 "202": {
-                    "description": "Taken.",
+                    "description": "Accepted.",
                     "content": {
                         "application/json": {
                             "schema": {
@@ -137,9 +135,9 @@ _STREAMS: dict[str, Any] = {
 }
 
 
-def add_streams(result: dict[str, Any], **facts: Any) -> dict[str, Any]:
-    """drf-spectacular's hook: add what is served by async views, and the shape of problems."""
-    seen = {path.rstrip("/"): operations for path, operations in result["paths"].items()}
-    result["paths"] = dict(sorted((seen | _STREAMS).items()))
+def add_streams(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Add the async views and the problem schema (a postprocessing hook of drf-spectacular)."""
+    paths = {path.rstrip("/"): operations for path, operations in result["paths"].items()}
+    result["paths"] = dict(sorted((paths | _ASYNC_PATHS).items()))
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
     return result

@@ -24,15 +24,15 @@ class StateSerializer(serializers.ModelSerializer[CameraState]):
         fields = ("state", "since", "reason", "fps", "width", "height", "last_frame_at")
 
 
-def _area() -> serializers.ListField:
+def _polygon() -> serializers.ListField:
     number = serializers.FloatField(min_value=0, max_value=1)
     corner = serializers.ListField(child=number, min_length=2, max_length=2)
     return serializers.ListField(child=corner, min_length=3, max_length=CORNERS_MOST)
 
 
-class HomeField(serializers.PrimaryKeyRelatedField[Organization]):
-    """The organization that a camera is made in. Afterwards any other is answered alike, whether
-    there is such a one or not."""
+class OrganizationField(serializers.PrimaryKeyRelatedField[Organization]):
+    """The organization of a new camera. It cannot change later: any other value gets the same
+    error, whether that organization exists or not."""
 
     def to_internal_value(self, data: Any) -> Organization:
         camera = getattr(self.parent, "instance", None)
@@ -44,8 +44,8 @@ class HomeField(serializers.PrimaryKeyRelatedField[Organization]):
             same = False
         if not same:
             raise serializers.ValidationError(KEEPS_ITS_ORGANIZATION)
-        home: Organization = camera.organization
-        return home
+        organization: Organization = camera.organization
+        return organization
 
 
 @extend_schema_serializer(
@@ -64,9 +64,9 @@ class HomeField(serializers.PrimaryKeyRelatedField[Organization]):
     ]
 )
 class CameraSerializer(serializers.ModelSerializer[Camera]):
-    """`source` is written whole and read back with its password masked."""
+    """A camera. `source` is written in full; its password is masked when it is read."""
 
-    organization = HomeField(queryset=Organization.objects.all())
+    organization = OrganizationField(queryset=Organization.objects.all())
     source = serializers.CharField(  # type: ignore[assignment]
         required=False,
         allow_blank=True,
@@ -78,10 +78,10 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
         max_length=MOST,
         required=False,
         help_text="What to detect: COCO's classes, such as `person`, or the labels of the model "
-        "that the organization has brought along.",
+        "that the organization has uploaded.",
     )
     masks = serializers.ListField(
-        child=_area(),
+        child=_polygon(),
         max_length=MASKS_MOST,
         required=False,
         help_text="Privacy masks: areas that are painted over before anything else sees the "
@@ -96,13 +96,13 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
             "detect", "classes", "threshold", "masks", "time_zone", "state", "created_at",
         )  # fmt: skip
         read_only_fields = ("id", "created_at")
-        validators = ()  # the model's own constraints are asked in `validate`
+        validators = ()  # `validate` checks the model's constraints
 
     def to_representation(self, camera: Camera) -> dict[str, Any]:
-        shown: dict[str, Any] = super().to_representation(camera)
-        if not self.context["request"].auth.may("admin", camera.organization_id):
-            shown["source"] = ""  # an address may hold a secret in places that no mask foresees
-        return shown
+        data: dict[str, Any] = super().to_representation(camera)
+        if not self.context["request"].auth.has_scope("admin", camera.organization_id):
+            data["source"] = ""  # an address may hold a secret where masking does not look
+        return data
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields: dict[str, Any] = super().get_fields()
@@ -120,8 +120,8 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
         self._cleaned = camera
         return values
 
-    def save(self, **more: Any) -> Camera:
-        """The instance that was validated is the one that is saved."""
+    def save(self, **kwargs: Any) -> Camera:
+        """Save the instance that `validate` checked. Raises 404 if it was deleted meanwhile."""
         try:
             self._cleaned.save()
         except Camera.DoesNotExist:
@@ -147,7 +147,7 @@ class IssuedStreamKeySerializer(StreamKeySerializer):
 
 
 class ShareLinkSerializer(serializers.ModelSerializer[ShareLink]):
-    """`url` is the address to hand on."""
+    """A share link. `url` is the address to pass on."""
 
     url = serializers.SerializerMethodField()
 
@@ -170,5 +170,5 @@ class TicketSerializer(serializers.Serializer[Any]):
 
 
 class IssuedTicketSerializer(serializers.Serializer[Any]):
-    ticket = serializers.CharField(help_text="For one socket: `?ticket=`. Shown only here.")
+    ticket = serializers.CharField(help_text="For one WebSocket, as `?ticket=`. Shown only here.")
     expires_at = serializers.DateTimeField()

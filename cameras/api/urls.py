@@ -1,4 +1,4 @@
-"""The API's paths. Each is served with and without a trailing slash, never redirected."""
+"""URLs of the cameras' API. Each is served with and without a trailing slash, not redirected."""
 
 from django.urls import re_path
 

@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from cameras.api.serializers import CameraSerializer
-from cameras.audit import note_camera
+from cameras.audit import log_camera_change
 from cameras.models import Camera
 from project.accounts.api.views import WithActor, uuid_in
-from project.audit.log import Action, as_stored, note
+from project.audit.log import Action, fetch_stored, log_action
 
 
 class _Cameras(WithActor, generics.GenericAPIView[Camera]):
@@ -25,7 +25,7 @@ class _Cameras(WithActor, generics.GenericAPIView[Camera]):
     def get_queryset(self) -> QuerySet[Camera]:
         return Camera.objects.visible_to(self.actor).select_related("organization", "state")
 
-    def admin_only(self, camera: Camera) -> Camera:
+    def require_admin(self, camera: Camera) -> Camera:
         self.require("admin", camera.organization_id)
         return camera
 
@@ -36,10 +36,10 @@ class CameraList(_Cameras, generics.ListCreateAPIView[Camera]):
     @transaction.atomic
     def perform_create(self, serializer: BaseSerializer[Camera]) -> None:
         self.require("admin", serializer.validated_data["organization"].pk)
-        note_camera(self.request, None, serializer.save())
+        log_camera_change(self.request, None, serializer.save())
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        # Who may add is settled before what is wrong with it: an outsider learns nothing.
+        # Permission is checked before the body is validated: an outsider learns nothing from it.
         organization_id = uuid_in(request, "organization")
         if organization_id is not None:
             if organization_id not in self.actor.roles:
@@ -53,15 +53,15 @@ class CameraDetail(_Cameras, generics.RetrieveUpdateDestroyAPIView[Camera]):
 
     def get_object(self) -> Camera:
         camera = super().get_object()
-        return camera if self.request.method in ("GET", "HEAD") else self.admin_only(camera)
+        return camera if self.request.method in ("GET", "HEAD") else self.require_admin(camera)
 
     @transaction.atomic
     def perform_update(self, serializer: BaseSerializer[Camera]) -> None:
         assert serializer.instance is not None
-        before = as_stored(serializer.instance)
-        note_camera(self.request, before, serializer.save())
+        before = fetch_stored(serializer.instance)
+        log_camera_change(self.request, before, serializer.save())
 
     @transaction.atomic
     def perform_destroy(self, camera: Camera) -> None:
-        note(self.request, Action.REMOVE_CAMERA, camera.name, camera=camera)
+        log_action(self.request, Action.REMOVE_CAMERA, camera.name, camera=camera)
         camera.delete()
