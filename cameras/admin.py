@@ -1,5 +1,7 @@
-"""The installation's own view of cameras. Secrets are read-only, masked or absent, and what is done
-here is in the audit log like what is done elsewhere."""
+"""Admin of cameras, stream keys and share links.
+
+Secrets are masked or absent. Changes are recorded in the audit log.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from cameras.audit import note_camera
+from cameras.audit import log_camera_change
 from cameras.forms import FIELDS, SourceForm
 from cameras.live.process import newest_frame
 from cameras.models import Camera, CameraStill, ShareLink, StreamKey
 from cameras.models.cameras import CameraQuerySet
 from cameras.source_check import check_source
-from project.audit.log import Action, note
-from project.audit.model_admin import Noted, ReadOnly
-from project.audit.stills import saw_still
+from project.audit.log import Action, log_action
+from project.audit.model_admin import AuditedAdmin, RevokeOnlyAdmin
+from project.audit.stills import log_still
 
 
 class CameraAdminForm(SourceForm):
@@ -35,9 +37,17 @@ class CameraAdminForm(SourceForm):
 
 
 @admin.register(Camera)
-class CameraAdmin(Noted[Camera]):
+class CameraAdmin(AuditedAdmin[Camera]):
     form = CameraAdminForm
-    list_display = ("thumbnail", "name", "organization", "kind", "shown_source", "how", "fps_now")
+    list_display = (
+        "thumbnail",
+        "name",
+        "organization",
+        "kind",
+        "shown_source",
+        "current_state",
+        "fps_now",
+    )
     list_display_links = ("thumbnail", "name")
     list_filter = ("organization", "kind", "enabled")
     list_select_related = ("organization", "state")
@@ -45,44 +55,44 @@ class CameraAdmin(Noted[Camera]):
     actions = ("enable", "disable", "test_connection")
 
     def get_fieldsets(self, request: HttpRequest, obj: Camera | None = None) -> Any:
-        """To who may only look, Django would show the model's attribute `source`: in clear."""
+        """Show view-only users the masked source: Django would show `Camera.source` unmasked."""
         if obj is None or self.has_change_permission(request, obj):
             return super().get_fieldsets(request, obj)
-        shown = ["shown_source" if one == "source" else one for one in FIELDS]
-        return ((None, {"fields": shown}),)
+        fields = ["shown_source" if name == "source" else name for name in FIELDS]
+        return ((None, {"fields": fields}),)
 
-    def note_saved(self, request: HttpRequest, before: Camera | None, after: Camera) -> None:
-        note_camera(request, before, after)
+    def log_saved(self, request: HttpRequest, before: Camera | None, after: Camera) -> None:
+        log_camera_change(request, before, after)
 
-    def note_removed(self, request: HttpRequest, row: Camera) -> None:
-        note(request, Action.REMOVE_CAMERA, row.name, camera=row)
+    def log_removed(self, request: HttpRequest, row: Camera) -> None:
+        log_action(request, Action.REMOVE_CAMERA, row.name, camera=row)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Camera]:
         return super().get_queryset(request).annotate(still_at=F("still__taken_at"))
 
     def get_urls(self) -> list[URLPattern]:
-        # Not under `admin_view`, which cannot wait for a frame; `thumbnail_view` asks itself.
+        # Not wrapped in `admin_view`, which is sync; `thumbnail_view` checks the permission itself.
         thumbnail = path(
             "<uuid:pk>/thumbnail.jpg", self.thumbnail_view, name="cameras_camera_thumbnail"
         )
         return [thumbnail, *super().get_urls()]
 
     async def thumbnail_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """The newest frame; of a camera that sends none, the last picture that was kept."""
-        camera = await database_sync_to_async(self._camera_of)(request, pk)
+        """Return the newest frame as JPEG, or else the stored still picture."""
+        camera = await database_sync_to_async(self._get_camera)(request, pk)
         frame = await newest_frame(camera)
-        jpeg = frame.jpeg if frame else await database_sync_to_async(_kept)(camera)
+        jpeg = frame.jpeg if frame else await database_sync_to_async(_read_still)(camera)
         if jpeg is None:
             raise Http404
         response = HttpResponse(jpeg, content_type="image/jpeg")
         response["Cache-Control"] = "private, no-cache"
         return response
 
-    def _camera_of(self, request: HttpRequest, pk: uuid.UUID) -> Camera:
+    def _get_camera(self, request: HttpRequest, pk: uuid.UUID) -> Camera:
         if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
             raise PermissionDenied
         camera = get_object_or_404(Camera.objects.select_related("organization"), pk=pk)
-        saw_still(request, camera)
+        log_still(request, camera)
         return camera
 
     @admin.display(description="picture")
@@ -90,13 +100,13 @@ class CameraAdmin(Noted[Camera]):
         if camera.still_at is None:
             return "none yet"
         address = reverse("admin:cameras_camera_thumbnail", args=(camera.pk,))
-        # The time in the address makes the list show a new picture after a reload.
+        # The time in the URL makes the browser load a new picture.
         return format_html(
             '<img class="thumbnail" src="{}?{}" alt="">', address, int(camera.still_at.timestamp())
         )
 
     @admin.display(description="state")
-    def how(self, camera: Camera) -> str:
+    def current_state(self, camera: Camera) -> str:
         return camera.current_state().sentence()
 
     @admin.display(description="measured fps")
@@ -106,12 +116,12 @@ class CameraAdmin(Noted[Camera]):
 
     @admin.action(description="Switch on", permissions=["change"])
     def enable(self, request: HttpRequest, cameras: CameraQuerySet) -> None:
-        count = _switch(request, cameras, True)
+        count = _set_enabled(request, cameras, True)
         self.message_user(request, f"Switched on: {count}.")
 
     @admin.action(description="Switch off", permissions=["change"])
     def disable(self, request: HttpRequest, cameras: CameraQuerySet) -> None:
-        count = _switch(request, cameras, False)
+        count = _set_enabled(request, cameras, False)
         self.message_user(request, f"Switched off: {count}.")
 
     @admin.action(description="Test connection (at most 5 s each)", permissions=["change"])
@@ -122,21 +132,23 @@ class CameraAdmin(Noted[Camera]):
             self.message_user(request, f"{camera}: {answer['sentence']}", level)
 
 
-def _kept(camera: Camera) -> bytes | None:
+def _read_still(camera: Camera) -> bytes | None:
+    """Return the stored still picture as JPEG; None if there is none."""
     jpeg = CameraStill.objects.filter(camera=camera).values_list("jpeg", flat=True).first()
     return None if jpeg is None else bytes(jpeg)
 
 
 @transaction.atomic
-def _switch(request: HttpRequest, cameras: CameraQuerySet, on: bool) -> int:
-    said = f"enabled: {'no → yes' if on else 'yes → no'}"
+def _set_enabled(request: HttpRequest, cameras: CameraQuerySet, on: bool) -> int:
+    """Switch the cameras on or off. Returns how many were updated."""
+    detail = f"enabled: {'no → yes' if on else 'yes → no'}"
     for camera in cameras.select_related("organization").exclude(enabled=on):
-        note(request, Action.CHANGE_CAMERA, camera.name, camera=camera, detail=said)
+        log_action(request, Action.CHANGE_CAMERA, camera.name, camera=camera, detail=detail)
     return cameras.update(enabled=on)
 
 
 @admin.register(StreamKey)
-class StreamKeyAdmin(ReadOnly):
+class StreamKeyAdmin(RevokeOnlyAdmin):
     revoked = Action.REVOKE_KEY
     list_display = ("name", "camera", "created_by", "created_at", "expires_at", "revoked_at")
     list_filter = ("camera__organization",)
@@ -146,7 +158,7 @@ class StreamKeyAdmin(ReadOnly):
 
 
 @admin.register(ShareLink)
-class ShareLinkAdmin(ReadOnly):
+class ShareLinkAdmin(RevokeOnlyAdmin):
     revoked = Action.REVOKE_LINK
     list_display = (
         "name", "camera", "created_by", "created_at", "expires_at", "uses", "uses_most",

@@ -11,13 +11,13 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils import timezone
 
-from cameras.ingest.labels import COCO, DEFAULT_CLASSES, chosen
+from cameras.ingest.labels import COCO, DEFAULT_CLASSES, select_labels
 from cameras.models import Camera, Kind, ShareLink, StreamKey, Weights
-from project.accounts.forms import SCOPES_SAID, ZONE_INPUT, WithZones
+from project.accounts.forms import SCOPE_LABELS, ZONE_INPUT, WithZones
 from project.accounts.models import Organization
 from project.accounts.models.tokens import SCOPES
 
-SHOWN = 24  # of an own model's labels; the rest is folded away
+LABELS_SHOWN = 24  # of a custom model; the others are folded away
 COMMON_FIRST = (*DEFAULT_CLASSES, *sorted({*COCO} - {*DEFAULT_CLASSES}))
 FIELDS = (
     "organization", "name", "kind", "source", "enabled", "detect", "classes", "threshold",
@@ -30,8 +30,8 @@ NAME_TAKEN = next(
 )
 
 
-class Decoder(json.JSONDecoder):
-    """Says of any text that it is no JSON, which Python says of some in another way."""
+class StrictDecoder(json.JSONDecoder):
+    """Raise `JSONDecodeError` for every bad text; Python raises other errors for some."""
 
     def decode(self, text: str, *args: Any) -> Any:
         try:
@@ -41,7 +41,7 @@ class Decoder(json.JSONDecoder):
 
 
 class SourceForm(forms.ModelForm[Camera]):
-    """A camera with its source as an ordinary field: shown masked, validated by `Camera.clean`."""
+    """A camera form that shows the source masked. `Camera.clean` validates it."""
 
     source = forms.CharField(
         required=False,
@@ -61,38 +61,41 @@ class SourceForm(forms.ModelForm[Camera]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.setdefault("source", self.instance.shown_source)
-        masks = self.fields.get("masks")  # the admin makes forms without fields, to look at
+        masks = self.fields.get("masks")  # absent in the admin's form for view-only users
         if isinstance(masks, forms.JSONField):
-            masks.decoder, masks.show_hidden_initial = Decoder, True
+            masks.decoder, masks.show_hidden_initial = StrictDecoder, True
         adding = self.instance._state.adding
         self.offer_classes(None if adding else [self.instance.organization])
 
     def offer_classes(self, organizations: Sequence[Organization] | None) -> None:
-        """What the detectors of these know, or of all; the first `common` are shown at once."""
+        """Offer the classes that the detectors of these organizations know (None: of all).
+
+        The first `common` choices are shown, the others are folded away.
+        """
         models = Weights.objects.in_use()
         if organizations is not None:
             models = models.filter(organization__in=organizations)
-        own = list(dict.fromkeys(label for model in models for label in model.labels))
-        all_own = organizations is not None and len(models) == len(organizations) > 0
-        names = own if all_own else list(dict.fromkeys((*own, *COMMON_FIRST)))
-        self.common = min(len(own), SHOWN) if own else len(DEFAULT_CLASSES)
+        custom = list(dict.fromkeys(label for model in models for label in model.labels))
+        only_custom = organizations is not None and len(models) == len(organizations) > 0
+        names = custom if only_custom else list(dict.fromkeys((*custom, *COMMON_FIRST)))
+        self.common = min(len(custom), LABELS_SHOWN) if custom else len(DEFAULT_CLASSES)
         self.has_more = len(names) > self.common
         field = self.fields["classes"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(name, name) for name in names]
-        if all_own:
-            self.initial["classes"] = chosen(self.instance.classes, own)
+        if only_custom:
+            self.initial["classes"] = select_labels(self.instance.classes, custom)
         elif not self.instance._state.adding:
-            self.initial["classes"] = chosen(self.instance.classes, COCO)
+            self.initial["classes"] = select_labels(self.instance.classes, COCO)
 
     def clean_masks(self) -> Any:
-        """As drawn; where nothing was drawn, what others have drawn meanwhile stays."""
+        """Return the drawn masks, or if unchanged the stored ones, which may be newer."""
         if "masks" not in self.changed_data:
             return self.instance.masks
         return self.cleaned_data["masks"] or []
 
     def _post_clean(self) -> None:
-        # Before the model's own validation, so that its errors land on the field.
+        # Before the model's validation, so that its errors are reported at the field.
         if self.cleaned_data.get("kind") in (Kind.PUSH, Kind.DEMO):
             self.instance.source = ""
         elif "source" in self.cleaned_data:
@@ -100,17 +103,18 @@ class SourceForm(forms.ModelForm[Camera]):
         super()._post_clean()  # type: ignore[misc]
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """The model's constraint spans two fields and so names none: here it is the name's."""
+        """Report a name that is taken at `name`: the constraint spans two fields and names none."""
         parts = getattr(error, "error_dict", {})
         general = parts.pop(NON_FIELD_ERRORS, [])
-        for one in general:
-            where = "name" if one.message == NAME_TAKEN else NON_FIELD_ERRORS
-            parts.setdefault(where, []).append(one)
+        for general_error in general:
+            is_name_taken = general_error.message == NAME_TAKEN
+            key = "name" if is_name_taken else NON_FIELD_ERRORS
+            parts.setdefault(key, []).append(general_error)
         super().add_error(field, error)
 
 
 class CameraForm(WithZones, SourceForm):
-    """A camera of the pages. `organizations` are those that a new one may be put into."""
+    """The form of the camera pages. A new camera may belong to any of `organizations`."""
 
     organization = forms.ModelChoiceField(Organization.objects.none(), empty_label=None)
 
@@ -130,26 +134,28 @@ class CameraForm(WithZones, SourceForm):
         super().__init__(*args, **kwargs)
         self.fields["threshold"].widget.attrs["step"] = "0.05"
         if self.instance._state.adding:
-            self._offer(organizations)
+            self._offer_organizations(organizations)
             self.offer_classes(organizations)
         else:
-            self._offer([self.instance.organization])
-            self.fields["organization"].disabled = True  # a camera stays where its history is
+            self._offer_organizations([self.instance.organization])
+            self.fields["organization"].disabled = True  # a camera keeps its organization
 
-    def _offer(self, organizations: Sequence[Organization]) -> None:
+    def _offer_organizations(self, organizations: Sequence[Organization]) -> None:
         field = self.fields["organization"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Organization.objects.filter(pk__in=[one.pk for one in organizations])
+        field.queryset = Organization.objects.filter(
+            pk__in=[organization.pk for organization in organizations]
+        )
         if len(organizations) == 1:
             field.widget = field.hidden_widget()
             self.initial["organization"] = organizations[0].pk
 
 
-assert tuple(sorted(SCOPES_SAID)) == tuple(sorted(SCOPES))
+assert tuple(sorted(SCOPE_LABELS)) == tuple(sorted(SCOPES))
 
 
 class ShareLinkForm(forms.ModelForm[ShareLink]):
-    """A name to know the link by, how long it lives, and how often it may be opened."""
+    """Name, lifetime and number of uses of a new share link."""
 
     hours = forms.TypedChoiceField(
         label="Ends after",
@@ -173,7 +179,9 @@ class ShareLinkForm(forms.ModelForm[ShareLink]):
     field_order = ("name", "hours", "uses_most")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("auto_id", "share_%s")  # it stands on one page with a stream key's
+        kwargs.setdefault(
+            "auto_id", "share_%s"
+        )  # unique ids: the stream key's form is on the same page
         super().__init__(*args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
@@ -184,7 +192,7 @@ class ShareLinkForm(forms.ModelForm[ShareLink]):
 
 
 class StreamKeyForm(forms.ModelForm[StreamKey]):
-    """A name to know the key by, and how long it lives."""
+    """Name and lifetime of a new stream key."""
 
     days = forms.TypedChoiceField(
         label="Ends after",

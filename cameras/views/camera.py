@@ -1,4 +1,4 @@
-"""One camera: its page, and its last picture."""
+"""The page of one camera, and its stored still picture."""
 
 from __future__ import annotations
 
@@ -16,38 +16,40 @@ from django.views.decorators.http import require_GET
 from cameras.forms import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, CameraStill, Kind
 from cameras.stream_urls import publish_path, shared_address
-from cameras.views.wall import Seen, shown
-from project.accounts.access import actor_of
-from project.audit.stills import saw_still
+from cameras.views.wall import CameraDisplay, with_display_data
+from project.accounts.access import actor_for_request
+from project.audit.stills import log_still
 
 
 @never_cache
 @login_required
 @require_GET
 def camera(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """The picture as large as the window allows, and what is known about it."""
-    return camera_page(request, watched(request, pk))
+    """Show a camera's live picture and its facts."""
+    return camera_page(request, get_visible_camera(request, pk))
 
 
-def watched(request: HttpRequest, pk: uuid.UUID) -> Camera:
-    """The camera of the address, if one may watch it; 404 else."""
-    found: Camera = get_object_or_404(shown(Camera.objects.visible_to(actor_of(request))), pk=pk)
+def get_visible_camera(request: HttpRequest, pk: uuid.UUID) -> Camera:
+    """Return the camera if the user may watch it. Raises 404 otherwise."""
+    found: Camera = get_object_or_404(
+        with_display_data(Camera.objects.visible_to(actor_for_request(request))), pk=pk
+    )
     return found
 
 
 def camera_page(request: HttpRequest, camera: Camera, **extra: Any) -> HttpResponse:
-    """The page of a camera that came out of `watched`; `extra` goes over its context."""
-    actor = actor_of(request)
-    operates = actor.may("publish", camera.organization_id)
-    links = list(camera.share_links.alive()) if operates else []
+    """Render the page of a camera from `get_visible_camera`. `extra` overrides the context."""
+    actor = actor_for_request(request)
+    can_operate = actor.has_scope("publish", camera.organization_id)
+    links = list(camera.share_links.alive()) if can_operate else []
     context = {
         "camera": camera,
-        "seen": Seen.of(camera),
-        "can_edit": actor.may("admin", camera.organization_id),
-        "can_key": operates,
-        "can_publish": operates and camera.kind == Kind.PUSH,
+        "display": CameraDisplay.of(camera),
+        "can_edit": actor.has_scope("admin", camera.organization_id),
+        "can_operate": can_operate,
+        "can_publish": can_operate and camera.kind == Kind.PUSH,
         "publish_path": publish_path(camera.pk),
-        "keys": list(camera.stream_keys.alive()) if operates else [],
+        "keys": list(camera.stream_keys.alive()) if can_operate else [],
         "key_form": StreamKeyForm(),
         "shares": [(link, shared_address(request, link)) for link in links],
         "share_form": ShareLinkForm(),
@@ -58,21 +60,21 @@ def camera_page(request: HttpRequest, camera: Camera, **extra: Any) -> HttpRespo
 @login_required
 @require_GET
 def still(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """The last picture that was kept, as JPEG; 304 where the browser has it."""
-    seen = Camera.objects.visible_to(actor_of(request)).select_related("organization")
-    camera = get_object_or_404(seen, pk=pk)
+    """Return the stored still picture as JPEG; 304 if the browser has it already."""
+    cameras = Camera.objects.visible_to(actor_for_request(request)).select_related("organization")
+    camera = get_object_or_404(cameras, pk=pk)
     rows = CameraStill.objects.filter(camera=camera)
     taken_at = rows.values_list("taken_at", flat=True).first()
     if taken_at is None:
-        raise Http404("No picture of this camera was kept yet.")
-    saw_still(request, camera)
+        raise Http404("No picture of this camera is stored yet.")
+    log_still(request, camera)
     etag, modified = f'"{taken_at.timestamp():.3f}"', int(taken_at.timestamp())
-    answer = get_conditional_response(request, etag, modified)
-    if answer is None:
+    response = get_conditional_response(request, etag, modified)
+    if response is None:
         jpeg = rows.values_list("jpeg", flat=True).first()
         if jpeg is None:
-            raise Http404("The picture is gone: what is masked in it was changed just now.")
-        answer = HttpResponse(bytes(jpeg), content_type="image/jpeg")
-    answer["ETag"], answer["Last-Modified"] = etag, http_date(modified)
-    answer["Cache-Control"] = "private, no-cache"
-    return answer
+            raise Http404("The picture was deleted: the masks have just changed.")
+        response = HttpResponse(bytes(jpeg), content_type="image/jpeg")
+    response["ETag"], response["Last-Modified"] = etag, http_date(modified)
+    response["Cache-Control"] = "private, no-cache"
+    return response

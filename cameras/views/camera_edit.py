@@ -1,4 +1,4 @@
-"""Adding, changing, trying and removing cameras: a matter of the organization's administrators."""
+"""Pages that add, edit, test and remove cameras, for the organization's administrators."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from cameras.audit import note_camera
+from cameras.audit import log_camera_change
 from cameras.forms import CameraForm
 from cameras.models import Camera, CameraStill
 from cameras.source_check import check_source
-from project.accounts.access import actor_of
+from project.accounts.access import actor_for_request
 from project.accounts.views.shell import Shell
-from project.audit.log import Action, as_stored, note
+from project.audit.log import Action, fetch_stored, log_action
 
 
-def _administered(request: HttpRequest, pk: uuid.UUID | str) -> Camera:
-    """The camera, where the person may change it: else 404 to outsiders, 403 to members."""
-    actor = actor_of(request)
+def _get_editable_camera(request: HttpRequest, pk: uuid.UUID | str) -> Camera:
+    """Return the camera if the user may change it. Raises 404 for outsiders, 403 for members."""
+    actor = actor_for_request(request)
     cameras = Camera.objects.visible_to(actor).select_related("organization", "state")
     camera: Camera = get_object_or_404(cameras, pk=pk)
-    if not actor.may("admin", camera.organization_id):
+    if not actor.has_scope("admin", camera.organization_id):
         raise PermissionDenied("Cameras are changed by the organization's administrators.")
     return camera
 
@@ -35,40 +35,42 @@ def _administered(request: HttpRequest, pk: uuid.UUID | str) -> Camera:
 @never_cache
 @login_required
 def add(request: HttpRequest) -> HttpResponse:
-    """A form for a new camera, in an organization that the person administers."""
-    frame = Shell(request)
-    if not frame.administered:
+    """Show and process the form for a new camera."""
+    shell = Shell(request)
+    if not shell.administered:
         raise PermissionDenied("Cameras are added by the organization's administrators.")
     form = CameraForm(
         request.POST or None,
-        organizations=frame.administered,
-        initial={"organization": _suggested(request, frame)},
+        organizations=shell.administered,
+        initial={"organization": _suggest_organization(request, shell)},
     )
-    return _answer(request, form, None)
+    return _process_form(request, form, None)
 
 
-def _suggested(request: HttpRequest, frame: Shell) -> uuid.UUID:
-    wanted = request.GET.get("organization")
-    by_slug = {one.slug: one.pk for one in frame.administered}
-    current = frame.current.slug if frame.current else ""
-    return by_slug.get(wanted or current, frame.administered[0].pk)
+def _suggest_organization(request: HttpRequest, shell: Shell) -> uuid.UUID:
+    """Return the preselected organization: the one in the URL, the current one, or the first."""
+    requested = request.GET.get("organization")
+    by_slug = {organization.slug: organization.pk for organization in shell.administered}
+    current = shell.current.slug if shell.current else ""
+    return by_slug.get(requested or current, shell.administered[0].pk)
 
 
 @never_cache
 @login_required
 def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """The same form for a camera that exists. Its password is never shown again."""
-    camera = _administered(request, pk)
-    return _answer(request, CameraForm(request.POST or None, instance=camera), camera)
+    """Show and process the form of an existing camera. Its password stays masked."""
+    camera = _get_editable_camera(request, pk)
+    return _process_form(request, CameraForm(request.POST or None, instance=camera), camera)
 
 
-def _answer(request: HttpRequest, form: CameraForm, camera: Camera | None) -> HttpResponse:
+def _process_form(request: HttpRequest, form: CameraForm, camera: Camera | None) -> HttpResponse:
+    """Save a valid form and redirect to the camera; else render the form. None: a new camera."""
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
-                before = as_stored(form.instance)
+                before = fetch_stored(form.instance)
                 saved = form.save()
-                note_camera(request, before, saved)
+                log_camera_change(request, before, saved)
         except Camera.DoesNotExist:
             raise Http404 from None  # deleted meanwhile
         messages.success(request, f"{saved.name} is {'saved' if camera else 'added'}.")
@@ -78,7 +80,7 @@ def _answer(request: HttpRequest, form: CameraForm, camera: Camera | None) -> Ht
         "form": form,
         "camera": camera,
         "saved_name": name,
-        "pictured": camera is not None and CameraStill.objects.filter(camera=camera).exists(),
+        "has_still": camera is not None and CameraStill.objects.filter(camera=camera).exists(),
     }
     return render(request, "cameras/camera_form.html", context)
 
@@ -86,11 +88,11 @@ def _answer(request: HttpRequest, form: CameraForm, camera: Camera | None) -> Ht
 @never_cache
 @login_required
 def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Ask on GET, remove on POST. Its stored pictures and keys go with it."""
-    camera = _administered(request, pk)
+    """Ask on GET, delete on POST. Its stored still picture and its keys are deleted with it."""
+    camera = _get_editable_camera(request, pk)
     if request.method == "POST":
         with transaction.atomic():
-            note(request, Action.REMOVE_CAMERA, camera.name, camera=camera)
+            log_action(request, Action.REMOVE_CAMERA, camera.name, camera=camera)
             camera.delete()
         messages.success(request, f"{camera.name} is removed.")
         return redirect("wall")
@@ -100,14 +102,14 @@ def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @login_required
 @require_POST
 def test(request: HttpRequest) -> JsonResponse:
-    """Try a source, at most 5 s: `{ok, sentence}`.
+    """Connect to a source, for at most 5 s. Returns `{ok, sentence}`.
 
-    `camera` names the one being edited, so that its stored password can be used, and only with
-    the address it was stored for.
+    `camera` is the id of the camera being edited: its stored password is used, but only with the
+    address for which it was stored.
     """
     if request.POST.get("camera"):
-        camera = _administered(request, _uuid(request.POST["camera"]))
-    elif actor_of(request).organization_ids("admin"):
+        camera = _get_editable_camera(request, _parse_uuid(request.POST["camera"]))
+    elif actor_for_request(request).organization_ids("admin"):
         camera = Camera()
     else:
         raise PermissionDenied("Connections are tested by the organization's administrators.")
@@ -116,8 +118,8 @@ def test(request: HttpRequest) -> JsonResponse:
     return JsonResponse(check_source(camera))
 
 
-def _uuid(text: str) -> uuid.UUID:
+def _parse_uuid(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:
-        return uuid.UUID(int=0)  # nobody's camera: 404
+        return uuid.UUID(int=0)  # no camera has this id: 404

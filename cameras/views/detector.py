@@ -1,4 +1,4 @@
-"""An organization's own detector: uploaded in parts, checked, used, taken out of use."""
+"""Pages for an organization's own detector: upload in parts, check, remove."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from cameras.ingest.labels import COCO, read_labels
 from cameras.models import Weights
 from cameras.models.cameras import validate_line
 from cameras.models.detectors import PART, UploadRefused
-from project.accounts.access import actor_of
+from project.accounts.access import actor_for_request
 from project.accounts.models import Organization
 from project.accounts.views.organizations import administered
-from project.audit.log import Action, note
+from project.audit.log import Action, log_action
 
 FOR_ADMINS = "The detector is chosen by the organization's administrators."
 NO_PROCESS = "The model could not be checked just now: the server has too much to do. Try again."
 
 
 class UploadForm(forms.Form):
-    """What is to be known of a file before it comes. `size` is told by the page's script."""
+    """Describes a model file before its upload. The page's script fills in `size` (bytes)."""
 
     name = forms.CharField(
         max_length=100,
@@ -85,7 +85,7 @@ class UploadForm(forms.Form):
         return cleaned
 
     def facts(self) -> dict[str, Any]:
-        """The row's."""
+        """Return the fields of the `Weights` row."""
         return {key: value for key, value in self.cleaned_data.items() if key != "source"}
 
 
@@ -97,17 +97,18 @@ def _upload(request: HttpRequest, slug: str, pk: uuid.UUID) -> Weights:
 @never_cache
 @login_required
 def detector(request: HttpRequest, slug: str) -> HttpResponse:
-    """What detects now, and the form for another one; POST begins an upload, answered in JSON."""
+    """Show the detector in use and the upload form. POST begins an upload, answered in JSON."""
     found = administered(request, slug, FOR_ADMINS)
     if request.method == "POST":
         return _begin(request, found)
-    other = Weights.State
     context = {
         "organization": found,
         "form": UploadForm(),
         "used": found.weights.in_use().first(),
         "coming": found.weights.on_the_way().first(),
-        "refused": found.weights.filter(state=other.REFUSED).order_by("-uploaded_at").first(),
+        "refused": found.weights.filter(state=Weights.State.REFUSED)
+        .order_by("-uploaded_at")
+        .first(),
         "most": protocol.MOST_BYTES,
     }
     return render(request, "cameras/detector.html", context)
@@ -116,9 +117,9 @@ def detector(request: HttpRequest, slug: str) -> HttpResponse:
 def _begin(request: HttpRequest, organization: Organization) -> JsonResponse:
     form = UploadForm(request.POST)
     if not form.is_valid():
-        errors = {name: " ".join(map(str, said)) for name, said in form.errors.items()}
+        errors = {name: " ".join(map(str, sentences)) for name, sentences in form.errors.items()}
         return _problem(400, " ".join(errors.values()), errors=errors)
-    by = actor_of(request).user
+    by = actor_for_request(request).user
     weights = Weights.begin(organization, uploaded_by=by, **form.facts())
     return JsonResponse({"id": str(weights.pk), "part": PART, "due": 0}, status=201)
 
@@ -126,7 +127,7 @@ def _begin(request: HttpRequest, organization: Organization) -> JsonResponse:
 @login_required
 @require_POST
 def part(request: HttpRequest, slug: str, pk: uuid.UUID, number: int) -> JsonResponse:
-    """A part of the file as the body; `{due}` is the part that is waited for. 409 for another."""
+    """Store a part of the file, sent as the body. `{due}` is the next part; another gets 409."""
     weights = _upload(request, slug, pk)
     if len(request.body) > PART:
         return _problem(413, "A part of a file has at most 512 KiB.")
@@ -139,9 +140,9 @@ def part(request: HttpRequest, slug: str, pk: uuid.UUID, number: int) -> JsonRes
 @login_required
 @require_POST
 def finish(request: HttpRequest, slug: str, pk: uuid.UUID) -> JsonResponse:
-    """Check what came; used from then on, or refused: `{state, reason}`.
+    """Check the uploaded model and use it, or refuse it. Returns `{state, reason}`.
 
-    Takes up to half a minute in this request's own thread. 503 while another one is checked.
+    Takes up to half a minute in the thread of this request. 503 while another check runs.
     """
     weights = _upload(request, slug, pk)
     if not weights.claim_check():
@@ -161,8 +162,8 @@ def finish(request: HttpRequest, slug: str, pk: uuid.UUID) -> JsonResponse:
     with transaction.atomic():
         if not weights.accept(data, passed.sentence(), **facts):
             return _problem(409, "Another file was chosen meanwhile.")
-        said = f"in use; {weights.size} bytes, {len(passed.labels)} labels"
-        note(request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=said)
+        detail = f"in use; {weights.size} bytes, {len(passed.labels)} labels"
+        log_action(request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=detail)
     messages.success(request, f"{weights.name} passed its check. The cameras detect with it now.")
     return JsonResponse({"state": Weights.State.READY, "reason": passed.sentence()})
 
@@ -170,20 +171,22 @@ def finish(request: HttpRequest, slug: str, pk: uuid.UUID) -> JsonResponse:
 def _refuse(request: HttpRequest, weights: Weights, reason: str) -> JsonResponse:
     with transaction.atomic():
         if weights.refuse(reason):
-            said = f"refused: {reason}"
-            note(request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=said)
+            detail = f"refused: {reason}"
+            log_action(
+                request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=detail
+            )
     return JsonResponse({"state": Weights.State.REFUSED, "reason": reason})
 
 
 @login_required
 @require_POST
 def remove(request: HttpRequest, slug: str) -> HttpResponse:
-    """The cameras detect with the shipped detector again, within seconds."""
+    """Remove the model: within seconds the cameras use the built-in detector again."""
     found = administered(request, slug, FOR_ADMINS)
     with transaction.atomic():
         used = Weights.remove(found)
         if used is not None:
-            note(request, Action.CHANGE_MODEL, used.name, found, detail="removed")
+            log_action(request, Action.CHANGE_MODEL, used.name, found, detail="removed")
             messages.success(request, f"{used.name} is removed.")
     return redirect("detector", slug)
 

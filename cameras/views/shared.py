@@ -1,6 +1,6 @@
-"""What somebody sees who was given a share link: one camera, without an account.
+"""The pages of a share link: one camera, without an account.
 
-A stranger's page: no session is needed for anything on it, and it leads nowhere into the product.
+They need no session, and link to no other page of the product.
 """
 
 from __future__ import annotations
@@ -18,76 +18,79 @@ from django.views.decorators.http import require_http_methods
 
 from cameras.models import ShareLink
 from cameras.stream_urls import stream_path
-from cameras.views.wall import Seen
+from cameras.views.wall import CameraDisplay
 from project.accounts.models.tokens import digest
-from project.accounts.throttling.attempts import A_SHARE, failed, is_locked
-from project.accounts.views.fetch_metadata import opened_by_people
+from project.accounts.throttling.attempts import A_SHARE, is_locked, record_failure
+from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out
-from project.audit.log import Action, note
+from project.audit.log import Action, log_action
 
 COOKIE = "sideline_visit"
 
 
 # Exempt: on a page without a referrer browsers send the form's Origin as `null`, which Django
-# refuses. There is nothing to forge here: who knows the address may open it without a form.
+# refuses. A forged request gains nothing: whoever knows the address can open it.
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@opened_by_people
+@refuse_cross_site_fetch
 def shared(request: HttpRequest, text: str) -> HttpResponse:
-    """A door at first; opening it uses the link once. Then, for as long as it lives, the picture.
+    """Show a page with a button; its POST counts as one use. Afterwards show the live picture.
 
-    A link that is revoked, over, used up or forged is answered alike: 410.
+    A link that is revoked, expired, used up or forged always gets the same response: 410.
     """
-    answer = _answer(request, text)
-    answer["Referrer-Policy"] = "no-referrer"  # the address is the credential
-    answer["X-Robots-Tag"] = "noindex, nofollow"
-    return answer
+    response = _respond(request, text)
+    response["Referrer-Policy"] = "no-referrer"  # the address is the credential
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    return response
 
 
-def _answer(request: HttpRequest, text: str) -> HttpResponse:
-    link = ShareLink.behind(text)
+def _respond(request: HttpRequest, text: str) -> HttpResponse:
+    link = ShareLink.find(text)
     if link is None:
-        return _over(request) if ShareLink.is_ours(text) else _guessed(request)
+        return _render_ended(request) if ShareLink.is_signed(text) else _reject_guess(request)
     visit = request.COOKIES.get(COOKIE, "")
     is_guest = link.visits.filter(digest=digest(visit)).exists()
     if request.method == "POST":
-        return redirect("shared", link.text) if is_guest else _open(request, link)
+        return redirect("shared", link.text) if is_guest else _open_link(request, link)
     if is_guest:
-        return _watch(request, link, visit)
+        return _render_watch(request, link, visit)
     if link.uses >= link.uses_most:
-        return _over(request)
-    return render(request, "shared/door.html", {"link": link, "camera": link.camera})
+        return _render_ended(request)
+    return render(request, "shared/open.html", {"link": link, "camera": link.camera})
 
 
-def _guessed(request: HttpRequest) -> HttpResponse:
-    """Only guesses are counted, and answered by the lock: many guests share an address, and all of
-    them come back to a link that has ended."""
+def _reject_guess(request: HttpRequest) -> HttpResponse:
+    """Count a guessed address. Too many from one network address are locked out.
+
+    Only guesses count: many guests share a network address, and return to links that have ended.
+    """
     if is_locked(request, A_SHARE):
         return locked_out(request)
-    failed(request, A_SHARE)
-    return _over(request)
+    record_failure(request, A_SHARE)
+    return _render_ended(request)
 
 
-def _over(request: HttpRequest) -> HttpResponse:
-    return render(request, "shared/over.html", status=410)
+def _render_ended(request: HttpRequest) -> HttpResponse:
+    return render(request, "shared/ended.html", status=410)
 
 
-def _watch(request: HttpRequest, link: ShareLink, visit: str) -> HttpResponse:
-    seen = replace(Seen.of(link.camera), stream=stream_path(visit))
-    return render(request, "shared/watch.html", {"link": link, "camera": link.camera, "seen": seen})
+def _render_watch(request: HttpRequest, link: ShareLink, visit: str) -> HttpResponse:
+    display = replace(CameraDisplay.of(link.camera), stream=stream_path(visit))
+    context = {"link": link, "camera": link.camera, "display": display}
+    return render(request, "shared/watch.html", context)
 
 
-def _open(request: HttpRequest, link: ShareLink) -> HttpResponse:
-    """Count one use, and give this browser what it watches by: for this path, with this link."""
+def _open_link(request: HttpRequest, link: ShareLink) -> HttpResponse:
+    """Count one use and give the browser a visit cookie for this link's path."""
     with transaction.atomic():
         visit = link.open()
         if visit is not None:
-            note(request, Action.OPEN_LINK, link.name, camera=link.camera)
+            log_action(request, Action.OPEN_LINK, link.name, camera=link.camera)
     if visit is None:
-        return _over(request)
-    answer = redirect("shared", link.text)
-    answer.set_cookie(
+        return _render_ended(request)
+    response = redirect("shared", link.text)
+    response.set_cookie(
         COOKIE,
         visit,
         expires=link.expires_at,
@@ -96,4 +99,4 @@ def _open(request: HttpRequest, link: ShareLink) -> HttpResponse:
         httponly=True,
         samesite="Lax",
     )
-    return answer
+    return response

@@ -1,4 +1,4 @@
-"""The wall: every camera at a glance."""
+"""The wall: all cameras on one page."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from project.accounts.views.shell import Shell
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A camera as a page shows it before its first frame. Times are unix ms, or None."""
+class CameraDisplay:
+    """A camera as a page shows it before the first frame. Times are in unix ms; None if unknown."""
 
     camera: Camera
     state: CameraState
@@ -29,24 +29,24 @@ class Seen:
     picture_at: int | None
 
     @classmethod
-    def of(cls, camera: Camera) -> Seen:
-        """`camera` comes out of `shown()`."""
+    def of(cls, camera: Camera) -> CameraDisplay:
+        """Build it from a camera of `with_display_data()`."""
         state = camera.current_state()
-        taken: datetime | None = getattr(camera, "still_at", None)
-        at = _unix_ms(taken) if taken else None
-        return cls(camera, state, stream_path(str(camera.pk)), _unix_ms(state.since), at)
+        still_at: datetime | None = getattr(camera, "still_at", None)
+        picture_at = _unix_ms(still_at) if still_at else None
+        return cls(camera, state, stream_path(str(camera.pk)), _unix_ms(state.since), picture_at)
 
     @property
     def connecting(self) -> bool:
-        """A page never begins as live; the socket has the word, moments later."""
-        return self.state.state in (State.LIVE, State.CONNECTING) or not self._says_more()
+        """True if the page starts as “Connecting”: only the socket may report a camera as live."""
+        return self.state.state in (State.LIVE, State.CONNECTING) or not self._reason_adds_detail()
 
     @property
     def note(self) -> str:
-        """The reason, where it is more than the badge says."""
-        return self.state.reason if self._says_more() else ""
+        """The reason of the state, or "" if it only repeats the badge."""
+        return self.state.reason if self._reason_adds_detail() else ""
 
-    def _says_more(self) -> bool:
+    def _reason_adds_detail(self) -> bool:
         return self.state.reason.rstrip(".… ") != State.CONNECTING.label
 
 
@@ -54,23 +54,23 @@ def _unix_ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def shown(cameras: CameraQuerySet) -> CameraQuerySet:
-    """With all that a tile or a camera's page says, but not the still's bytes."""
+def with_display_data(cameras: CameraQuerySet) -> CameraQuerySet:
+    """Load what a tile or a camera's page shows, without the bytes of the still picture."""
     return cameras.select_related("organization", "state").annotate(still_at=F("still__taken_at"))
 
 
 @never_cache
 @login_required
 def wall(request: HttpRequest) -> HttpResponse:
-    """Cameras of the organization in front, or of all."""
-    frame = Shell(request)
-    cameras = shown(Camera.objects.visible_to(frame.actor))
-    if frame.current is not None:
-        cameras = cameras.filter(organization=frame.current)
-    here = [frame.current] if frame.current else frame.organizations
+    """Show the cameras of the current organization, or of all of the user's."""
+    shell = Shell(request)
+    cameras = with_display_data(Camera.objects.visible_to(shell.actor))
+    if shell.current is not None:
+        cameras = cameras.filter(organization=shell.current)
+    organizations = [shell.current] if shell.current else shell.organizations
     context = {
-        "tiles": [Seen.of(camera) for camera in cameras],
-        "can_add": any(one in frame.administered for one in here),
-        "many": frame.current is None and len(frame.organizations) > 1,
+        "tiles": [CameraDisplay.of(camera) for camera in cameras],
+        "can_add": any(organization in shell.administered for organization in organizations),
+        "shows_organizations": shell.current is None and len(shell.organizations) > 1,
     }
     return render(request, "cameras/wall.html", context)

@@ -17,17 +17,17 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from project.accounts.access import actor_of, person_of
+from project.accounts.access import actor_for_request, signed_in_user
 from project.accounts.forms import InvitationForm, NewPersonForm
 from project.accounts.models import Invitation, Membership, User
-from project.accounts.throttling.attempts import AN_INVITATION, failed, is_locked
-from project.accounts.views.fetch_metadata import opened_by_people
+from project.accounts.throttling.attempts import AN_INVITATION, record_failure, is_locked
+from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out
 from project.accounts.views.organizations import administered, organization_page
-from project.accounts.views.sign_in import let_in
+from project.accounts.views.sign_in import complete_sign_in
 from project.addresses import public_address
-from project.audit.askers import Asker
-from project.audit.log import Action, note
+from project.audit.askers import Requester
+from project.audit.log import Action, log_action
 
 MOST_OPEN = 200
 
@@ -44,11 +44,11 @@ def invite(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return organization_page(request, found, invitation_form=form)
     invitation = form.invitation()
-    invitation.organization, invitation.created_by = found, person_of(request)
+    invitation.organization, invitation.created_by = found, signed_in_user(request)
     with transaction.atomic():
         text = invitation.issue()
         said = f"as {invitation.role}, ends {invitation.expires_at:%Y-%m-%d}"
-        note(request, Action.INVITE, invitation.name, found, detail=said)
+        log_action(request, Action.INVITE, invitation.name, found, detail=said)
     link = public_address(request, reverse("invitation", args=[text]))
     return organization_page(request, found, new_invitation=invitation, new_link=link)
 
@@ -58,26 +58,26 @@ def invite(request: HttpRequest, slug: str) -> HttpResponse:
 def revoke(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     """The link opens nothing any more."""
     found = administered(request, slug)
-    ours = Invitation.objects.visible_to(actor_of(request)).filter(organization=found)
+    ours = Invitation.objects.visible_to(actor_for_request(request)).filter(organization=found)
     invitation = get_object_or_404(ours, pk=pk)
     with transaction.atomic():
         invitation.revoke()
-        note(request, Action.REVOKE_INVITATION, invitation.name, found)
+        log_action(request, Action.REVOKE_INVITATION, invitation.name, found)
     messages.success(request, f"The invitation for {invitation.name} is revoked.")
     return redirect(f"{reverse('organization', args=[slug])}#members")
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@opened_by_people
+@refuse_cross_site_fetch
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Looking changes nothing. Who is signed in accepts; others make an account, or sign in."""
     if is_locked(request, AN_INVITATION):
         return locked_out(request)
-    found = Invitation.behind(token)
+    found = Invitation.find_open(token)
     if found is None:
         if not Invitation.is_known(token):  # one that is over was no guess
-            failed(request, AN_INVITATION)
+            record_failure(request, AN_INVITATION)
         return _over(request)
     if isinstance(request.user, User):
         return _accept(request, found, request.user)
@@ -86,7 +86,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 def _over(request: HttpRequest) -> HttpResponse:
     """One answer for a link that is wrong, used, too old or revoked."""
-    return render(request, "accounts/link_over.html", {"invitation": True}, status=410)
+    return render(request, "accounts/link_ended.html", {"invitation": True}, status=410)
 
 
 def _accept(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:
@@ -99,7 +99,7 @@ def _accept(request: HttpRequest, found: Invitation, user: User) -> HttpResponse
     with transaction.atomic():
         if not found.accept(user):
             return _over(request)
-        note(request, Action.ACCEPT_INVITATION, user.username, home, detail=_said(found))
+        log_action(request, Action.ACCEPT_INVITATION, user.username, home, detail=_said(found))
     messages.success(request, f"You are now a member of {home.name}.")
     return redirect("wall")
 
@@ -110,7 +110,7 @@ def _register(request: HttpRequest, found: Invitation, token: str) -> HttpRespon
     context = {"invitation": found, "form": form, "next": onward}
     if not form.is_bound or not form.is_valid():
         if form.has_error("username", "taken"):
-            failed(request, AN_INVITATION)  # else names could be tried without end
+            record_failure(request, AN_INVITATION)  # else names could be tried without end
         return render(request, "accounts/invitation.html", context)
     user = form.person()  # the hash takes its time: no lock is held
     try:
@@ -118,15 +118,17 @@ def _register(request: HttpRequest, found: Invitation, token: str) -> HttpRespon
             user.save()
             if not found.accept(user):
                 raise _TooLate
-            asker = Asker(user, address=Asker.of(request).address)
+            requester = Requester(user, address=Requester.of(request).address)
             said = f"a new account, {_said(found)}"
-            note(asker, Action.ACCEPT_INVITATION, user.username, found.organization, detail=said)
+            log_action(
+                requester, Action.ACCEPT_INVITATION, user.username, found.organization, detail=said
+            )
     except (_TooLate, IntegrityError):  # somebody else was quicker: with the link, or the name
-        if Invitation.behind(token) is None:
+        if Invitation.find_open(token) is None:
             return _over(request)
         form.add_error("username", NewPersonForm.TAKEN)
         return render(request, "accounts/invitation.html", context)
-    answer = let_in(request, user, resolve_url("wall"))
+    answer = complete_sign_in(request, user, resolve_url("wall"))
     messages.success(request, f"Welcome. You are a member of {found.organization.name}.")
     return answer
 

@@ -25,13 +25,13 @@ from django.views.decorators.http import require_http_methods
 from project.accounts import mail
 from project.accounts.models import User
 from project.accounts.models.one_time_links import end_sign_ins
-from project.accounts.throttling.attempts import A_RESET, failed, is_locked, network_of
-from project.accounts.views.fetch_metadata import opened_by_people
+from project.accounts.throttling.attempts import A_RESET, record_failure, is_locked, network_of
+from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out, wait
 from project.accounts.views.passwords import FirstPassword
 from project.addresses import public_address
-from project.audit.askers import Asker
-from project.audit.log import Action, home_of, note
+from project.audit.askers import Requester
+from project.audit.log import Action, log_action, sole_organization
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +60,10 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     form = ForgottenForm(request.POST)
     if not form.is_valid():
         return render(request, "accounts/forgotten.html", {"form": form, "mail": True})
-    asker = Asker.of(request)
+    requester = Requester.of(request)
     # SIDELINE_PUBLIC_URL, without which there is no mail; other threads do not know the prefix.
     home = public_address(request, get_script_prefix().rstrip("/"))
-    mail.later(partial(_send_to, form.cleaned_data["email"], home, asker.address))
+    mail.submit(partial(_send_to, form.cleaned_data["email"], home, requester.address))
     return render(request, "accounts/forgotten_sent.html", {"address": form.cleaned_data["email"]})
 
 
@@ -90,8 +90,8 @@ def _send_to(email: str, home: str, address: str | None) -> None:
             continue
         token = default_token_generator.make_token(user)
         path = reverse("reset", args=[user.pk.hex, token])
-        asker = Asker(address=address)
-        note(asker, Action.ASK_RESET, user.username, home_of(user))
+        requester = Requester(address=address)
+        log_action(requester, Action.ASK_RESET, user.username, sole_organization(user))
         words = {"person": user, "link": f"{home}{path}", "home": home}
         text = render_to_string("accounts/reset_mail.txt", words)
         send_mail("A new password for Sideline", text, None, [user.email])
@@ -108,15 +108,15 @@ def _behind(person: str, token: str) -> User | None:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@opened_by_people
+@refuse_cross_site_fetch
 def reset(request: HttpRequest, person: str, token: str) -> HttpResponse:
     """Set a new password by the link of a mail; it works once, and for an hour."""
     if is_locked(request, A_RESET):
         return locked_out(request)
     user = _behind(person, token)
     if user is None:
-        failed(request, A_RESET)
-        return render(request, "accounts/link_over.html", status=410)
+        record_failure(request, A_RESET)
+        return render(request, "accounts/link_ended.html", status=410)
     form = FirstPassword(user, request.POST if request.method == "POST" else None)
     if not form.is_bound or not form.is_valid():
         return render(request, "accounts/reset.html", {"form": form, "person": user})
@@ -124,10 +124,16 @@ def reset(request: HttpRequest, person: str, token: str) -> HttpResponse:
     with transaction.atomic():
         now = User.objects.select_for_update().filter(pk=user.pk, is_active=True).first()
         if now is None or not default_token_generator.check_token(now, token):
-            return render(request, "accounts/link_over.html", status=410)
+            return render(request, "accounts/link_ended.html", status=410)
         user.save(update_fields=["password"])
         end_sign_ins(user)
-        asker = Asker(address=Asker.of(request).address)
-        note(asker, Action.PASSWORD, user.username, home_of(user), detail="by a reset link")
+        requester = Requester(address=Requester.of(request).address)
+        log_action(
+            requester,
+            Action.PASSWORD,
+            user.username,
+            sole_organization(user),
+            detail="by a reset link",
+        )
     request.session.flush()  # a half-done sign-in of before
     return redirect(f"{reverse('signin')}?reset=done")

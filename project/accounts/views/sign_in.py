@@ -25,14 +25,14 @@ from django.views.decorators.http import require_http_methods
 from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.second_factor import Paused
 from project.accounts.models.tokens import digest
-from project.accounts.throttling.attempts import A_LINK, failed, is_locked, is_refused
-from project.accounts.throttling.devices import remember
+from project.accounts.throttling.attempts import A_LINK, record_failure, is_locked, is_refused
+from project.accounts.throttling.devices import set_device_cookie
 from project.accounts.throttling.tries import NAME_MOST
-from project.accounts.views.fetch_metadata import opened_by_people
+from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out, wait
 from project.accounts.views.passwords import PASSWORD_MOST
-from project.audit.askers import Asker
-from project.audit.log import Action, note
+from project.audit.askers import Requester
+from project.audit.log import Action, log_action
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PASSED = "passed"  # the session's key for who has passed the first step
@@ -52,7 +52,7 @@ class SignIn(AuthenticationForm):
         if len(name) > NAME_MOST or len(password) > PASSWORD_MOST:
             if self.request is not None:
                 is_refused(self.request, name)
-                failed(self.request, name)
+                record_failure(self.request, name)
             raise self.get_invalid_login_error()
         cleaned: dict[str, Any] = super().clean()
         return cleaned
@@ -76,7 +76,7 @@ sign_out = LogoutView.as_view(http_method_names=["post", "options"])
 def _enter(request: HttpRequest, user: User, onward: str) -> HttpResponse:
     """The first step is passed: sign in, or ask for the second."""
     if not SecondFactor.is_on(user):
-        return let_in(request, user, onward)
+        return complete_sign_in(request, user, onward)
     request.session[PASSED] = {
         "user": str(user.pk),
         "proof": user.get_session_auth_hash(),
@@ -86,11 +86,11 @@ def _enter(request: HttpRequest, user: User, onward: str) -> HttpResponse:
     return redirect("second-step")
 
 
-def let_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
+def complete_sign_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
     """All that is asked of them was right. From now on this browser knows them."""
     login(request, user, backend=BACKEND)
     answer = redirect(onward)
-    remember(request, answer, user)
+    set_device_cookie(request, answer, user)
     return answer
 
 
@@ -118,19 +118,19 @@ def second_step(request: HttpRequest) -> HttpResponse:
     if is_refused(request, user.username):
         return locked_out(request)
     try:
-        right = SecondFactor.accepts(user, request.POST.get("code", "")[:100])
+        right = SecondFactor.verify(user, request.POST.get("code", "")[:100])
     except Paused as pause:
         return wait(request, pause.seconds)
     if not right:
-        failed(request, user.username)
+        record_failure(request, user.username)
         return render(request, "accounts/second_step.html", {"errors": [WRONG_CODE]})
     del request.session[PASSED]
-    return let_in(request, user, onward)
+    return complete_sign_in(request, user, onward)
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@opened_by_people
+@refuse_cross_site_fetch
 def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """A one-time link, in place of a password: who has a second factor is still asked for it.
 
@@ -143,16 +143,18 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
         if user is not None:
             return _enter(request, user, resolve_url("wall"))
     else:
-        link = SignInLink.behind(token)
+        link = SignInLink.find_open(token)
         if link is not None:
             return render(request, "accounts/signin_link.html", {"person": link.user})
     if not SignInLink.is_known(token):
-        failed(request, A_LINK)
+        record_failure(request, A_LINK)
     elif request.method == "POST" and cache.add(f"link-over:{digest(token)}", True, NOTED_S):
         # One that is over was no guess, but goes on record, now and then.
-        asker = Asker(name=A_LINK, address=Asker.of(request).address)
-        note(asker, Action.SIGN_IN_FAILED, A_LINK, detail="by a sign-in link that is over")
-    return render(request, "accounts/signin_link_over.html", status=410)
+        requester = Requester(name=A_LINK, address=Requester.of(request).address)
+        log_action(
+            requester, Action.SIGN_IN_FAILED, A_LINK, detail="by a sign-in link that is over"
+        )
+    return render(request, "accounts/signin_link_ended.html", status=410)
 
 
 @never_cache
