@@ -1,1 +1,1 @@
-"""The audit log: who did what, by what, from where, when. Written once, read with a trace."""
+"""The audit log: who did what, when, with which credential and from which address. Append-only."""

@@ -1,4 +1,4 @@
-"""The audit log of the whole installation: read, filtered, taken away as CSV, and nothing else."""
+"""The audit log of the whole installation in the admin: read, filter, export as CSV."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.dateformat import format as as_date
 
-from project.accounts.access import Credential, actor_behind, actor_of
+from project.accounts.access import Credential, actor_for, actor_for_request
 from project.accounts.models import Organization
-from project.audit.export import as_file, note_reading
-from project.audit.filters import Looked
+from project.audit.export import csv_response, log_reading
+from project.audit.filters import AuditFilter
 from project.audit.log import Action
 from project.audit.models import AuditEntry
 
 
-class _Looked(admin.ListFilter):
-    """A part of `Looked`, as fields of a small form that keeps what else is filtered."""
+class _FormFilter(admin.ListFilter):
+    """Some conditions of `AuditFilter`, as fields of a form that keeps the other filters."""
 
     template = "admin/audit/auditentry/filter.html"
-    parameters: tuple[tuple[str, str, str], ...]  # name in the address, label, type of the input
+    parameters: tuple[tuple[str, str, str], ...]  # name in the query string, label, input type
 
     def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
@@ -45,64 +45,65 @@ class _Looked(admin.ListFilter):
         return True
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[AuditEntry]:
-        asked = {str(name): str(value) for name, value in self.used_parameters.items()}
-        return Looked.of(asked, UTC).among(queryset)
+        query = {str(name): str(value) for name, value in self.used_parameters.items()}
+        return AuditFilter.from_query(query, UTC).apply(queryset)
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        """The fields; the last choice is what the form keeps."""
+        """Yield the form's fields, then the query parameters that the form keeps."""
         for name, label, kind in self.parameters:
             yield {
                 "name": name, "label": label, "type": kind,
                 "value": self.used_parameters.get(name, ""),
             }  # fmt: skip
-        mine = {*self._names(), PAGE_VAR}
-        yield {"kept": [(k, v) for k, v in changelist.params.items() if k not in mine]}
+        own = {*self._names(), PAGE_VAR}
+        yield {"other_params": [(k, v) for k, v in changelist.params.items() if k not in own]}
 
 
-class Between(_Looked):
+class DayFilter(_FormFilter):
     title = "day (UTC)"
     parameters = (("since", "From", "date"), ("until", "To", "date"))
 
 
-class Who(_Looked):
+class WhoFilter(_FormFilter):
     title = "who"
     parameters = (("who", "Who", "text"),)
 
 
-class OfCamera(_Looked):
+class CameraFilter(_FormFilter):
     title = "camera"
     parameters = (("camera", "Camera", "text"),)
 
 
-class Done(admin.SimpleListFilter):
+class ActionFilter(admin.SimpleListFilter):
     title = "action"
     parameter_name = "action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(one, one[0].upper() + one[1:]) for one in Action]
+        return [(action, action[0].upper() + action[1:]) for action in Action]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[AuditEntry]:
-        return Looked.of({"action": self.value() or ""}, UTC).among(queryset)
+        return AuditFilter.from_query({"action": self.value() or ""}, UTC).apply(queryset)
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
-    """Read, and nothing else: what is written down stays. Who reads it is written down, too."""
+    """Read-only. Each reading makes an entry, too."""
 
     list_display = (
-        "time", "who", "via", "address", "action", "subject", "lasted", "home", "detail",
+        "time", "who", "via", "address", "action", "subject", "lasted", "organization_label",
+        "detail",
     )  # fmt: skip
-    list_filter = (Between, Who, OfCamera, Done, "organization")
+    list_filter = (DayFilter, WhoFilter, CameraFilter, ActionFilter, "organization")
     search_fields = ("who", "subject", "detail", "address")
-    search_help_text = "Who, what, details or an address. Reading this log is written down in it."
+    search_help_text = "Who, what, details or an address. Reading this log is recorded in it."
     fields = (
-        "time", "who", "via", "address", "action", "subject", "detail", "home", "camera_id",
-        "started_at", "ended_at", "lasted",
+        "time", "who", "via", "address", "action", "subject", "detail", "organization_label",
+        "camera_id", "started_at", "ended_at", "lasted",
     )  # fmt: skip
     readonly_fields = fields
     sortable_by = ("time",)
     show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # each would count the whole log
+    show_facets = admin.ShowFacets.NEVER  # each facet would count the whole log
     list_per_page = 100
     list_max_show_all = 0
 
@@ -123,7 +124,7 @@ class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if self.has_view_permission(request):
-            note_reading(request, _asked(request), None)
+            log_reading(request, _query_text(request), None)
         return super().changelist_view(request, extra_context)
 
     def get_object(
@@ -131,29 +132,29 @@ class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
     ) -> AuditEntry | None:
         entry = super().get_object(request, object_id, from_field)
         if entry is not None and self.has_view_permission(request, entry):
-            homes = Organization.objects.filter(pk__in=[entry.organization_id])
-            home = homes.first()  # None where it is gone, or was none
-            note_reading(request, f"entry {entry.pk}", home)
+            # The organization may have been deleted, or there was none: None then.
+            organization = Organization.objects.filter(pk__in=[entry.organization_id]).first()
+            log_reading(request, f"entry {entry.pk}", organization)
         return entry
 
     def history_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        raise PermissionDenied("An entry has no history: it is never changed.")
+        raise PermissionDenied("An entry has no history: it never changes.")
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Exactly what the list shows with the same filters, all pages of it."""
+        """Export all pages of the list, with the same filters."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found: Any = self.get_changelist_instance(request).get_queryset(request)
-        note_reading(request, _asked(request), None, export=True)
-        grant = actor_of(request).grant
-        return as_file(request, found, "audit", lambda: _may_read(grant))
+        entries: Any = self.get_changelist_instance(request).get_queryset(request)
+        log_reading(request, _query_text(request), None, export=True)
+        credential = actor_for_request(request).credential
+        return csv_response(request, entries, "audit", lambda: _may_read(credential))
 
     @admin.display(description="when (UTC)", ordering="at")
     def time(self, entry: AuditEntry) -> str:
         return as_date(entry.at, "j M Y, H:i:s")
 
     @admin.display(description="organization")
-    def home(self, entry: AuditEntry) -> str:
+    def organization_label(self, entry: AuditEntry) -> str:
         return entry.organization_name
 
     @admin.display(description="duration")
@@ -161,16 +162,16 @@ class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
         return "" if entry.duration is None else str(entry.duration)
 
 
-def _may_read(grant: Credential) -> bool:
-    """Whether who signed in by it is still let into this list."""
-    actor = actor_behind(*grant)
+def _may_read(credential: Credential) -> bool:
+    """True if the credential is still valid and its user may still read the log."""
+    actor = actor_for(credential)
     user = actor.user if actor else None
     return user is not None and user.is_staff and user.has_perm("audit.view_auditentry")
 
 
-def _asked(request: HttpRequest) -> str:
-    """The filters of the list, as the address has them."""
-    left_out = (PAGE_VAR, ORDER_VAR, "_facets")
-    asked = {"search" if k == SEARCH_VAR else k: v for k, v in request.GET.items()
-             if v and k not in left_out}  # fmt: skip
-    return "; ".join(f"{name} {value}" for name, value in sorted(asked.items()))
+def _query_text(request: HttpRequest) -> str:
+    """Return the list's filters as text, from the query string."""
+    ignored = (PAGE_VAR, ORDER_VAR, "_facets")
+    query = {"search" if k == SEARCH_VAR else k: v for k, v in request.GET.items()
+             if v and k not in ignored}  # fmt: skip
+    return "; ".join(f"{name} {value}" for name, value in sorted(query.items()))

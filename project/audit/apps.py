@@ -7,4 +7,4 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from project.audit import sign_ins  # noqa: F401 - listens to Django's sign-ins
+        from project.audit import sign_ins  # noqa: F401 - connects signal receivers

@@ -1,4 +1,4 @@
-"""Who does something, by which credential, from where."""
+"""Who made a request: the user or key, the credential and the address, for entries of the log."""
 
 from __future__ import annotations
 
@@ -9,57 +9,63 @@ from typing import Any
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from project.accounts.access import Actor, Credential, Words
+from project.accounts.access import (
+    NO_CREDENTIAL,
+    Actor,
+    Credential,
+    Description,
+    session_credential,
+)
 from project.accounts.models import User
 from project.addresses import address_text
-from project.audit.models import line
+from project.audit.models import single_line
 
-NOBODY: Credential = ("none", "")
-Way = HttpRequest | Request | Mapping[str, Any]
+RequestOrScope = HttpRequest | Request | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """A person, or the holder of a key or link; `name` is for who is neither (yet)."""
+class Requester:
+    """A user, or the holder of a key or link. `name` is for a requester who is neither (yet)."""
 
     user: User | None = None
-    credential: Credential = NOBODY
+    credential: Credential = NO_CREDENTIAL
     address: str | None = None
     name: str = ""
 
     @classmethod
-    def of(cls, way: Way | None, actor: Actor | None = None) -> Asker:
-        """Who is behind a page's or an API's request, or a socket's scope.
+    def of(cls, origin: RequestOrScope | None, actor: Actor | None = None) -> Requester:
+        """Return the requester of a page or API request, or of a socket's scope.
 
-        `actor` is asked for by scopes, and by async views, whose request does not know a bearer.
-        The address is the peer's, or what a trusted proxy says; see `project/middleware.py`.
+        `None` is a management command. Pass `actor` for scopes and in async views: their request
+        does not know the bearer token. The address is the peer's, or the one that a trusted proxy
+        reports; see `project/middleware.py`.
         """
-        if way is None:
-            return cls(name="this machine")  # a command
-        if isinstance(way, Mapping):
-            client = way.get("client")
-            return _of_actor(actor or Actor(), address_text(client[0]) if client else None)
-        auth = getattr(way, "auth", None)
+        if origin is None:
+            return cls(name="this machine")
+        if isinstance(origin, Mapping):
+            client = origin.get("client")
+            return _from_actor(actor or Actor(), address_text(client[0]) if client else None)
+        auth = getattr(origin, "auth", None)
         actor = actor or (auth if isinstance(auth, Actor) else None)
-        address = address_text(way.META.get("REMOTE_ADDR"))
+        address = address_text(origin.META.get("REMOTE_ADDR"))
         if actor is not None:
-            return _of_actor(actor, address)
-        user: Any = getattr(way, "user", None)
+            return _from_actor(actor, address)
+        user: Any = getattr(origin, "user", None)
         if not isinstance(user, User):
             return cls(address=address)
-        return cls(user, ("session", way.session.session_key or ""), address)
+        return cls(user, session_credential(origin), address)
 
-    def facts(self, words: Mapping[Credential, Words]) -> dict[str, Any]:
-        """The fields of a `Trace` about it."""
-        called, by = words.get(self.credential, ("", ""))
-        who = self.name or (self.user.get_username() if self.user else called) or "nobody known"
+    def as_fields(self, descriptions: Mapping[Credential, Description]) -> dict[str, Any]:
+        """Return the fields of an `AuditRecord` that describe the requester."""
+        described, via = descriptions.get(self.credential, ("", ""))
+        username = self.user.get_username() if self.user else ""
         return {
             "user_id": self.user.pk if self.user else None,
-            "who": line(who, 150),
-            "via": line(by, 120),
+            "who": single_line(self.name or username or described or "nobody known", 150),
+            "via": single_line(via, 120),
             "address": self.address,
         }
 
 
-def _of_actor(actor: Actor, address: str | None) -> Asker:
-    return Asker(actor.user, actor.grant, address)
+def _from_actor(actor: Actor, address: str | None) -> Requester:
+    return Requester(actor.user, actor.credential, address)

@@ -1,4 +1,4 @@
-"""The log as a file, and the trace that who reads it leaves in it."""
+"""The audit log as CSV, and the log entry for reading or exporting the log."""
 
 from __future__ import annotations
 
@@ -13,45 +13,48 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from project.accounts.models import Organization, User
-from project.audit.log import Action, note
-from project.audit.models import AuditEntry, AuditEntryQuerySet, line
+from project.audit.log import Action, log_action
+from project.audit.models import AuditEntry, AuditEntryQuerySet, single_line
 
 SAME_READING = timedelta(minutes=1)
-CHUNK = 500  # entries that are in memory at a time
-ASK_S = 0.02  # how often it is asked whether the reader has taken what it was sent
+CHUNK = 500  # entries in memory at a time
+POLL_S = 0.02  # how often to check whether the client has read what was sent
 COLUMNS = (
     "when (UTC)", "who", "by", "from", "organization", "action", "what", "camera", "detail",
     "began (UTC)", "ended (UTC)", "seconds",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")  # cells that a spreadsheet would evaluate
 
 
-def note_reading(
-    request: HttpRequest, asked: str, organization: Organization | None, *, export: bool = False
+def log_reading(
+    request: HttpRequest, query: str, organization: Organization | None, *, export: bool = False
 ) -> None:
-    """Reading is a deed as well. Turning pages of the same list within a minute is one of them;
-    each export is one."""
+    """Write an entry for a reading of the log.
+
+    Pages of the same list within a minute make one entry; every export makes one.
+    """
     action = Action.EXPORT_LOG if export else Action.READ_LOG
-    subject = line(asked or "everything", 200)
+    subject = single_line(query or "everything", 200)
     if not export:
         assert isinstance(request.user, User)
         since = timezone.now() - SAME_READING
-        mine = AuditEntry.objects.filter(user=request.user, action=action, at__gte=since)
-        if mine.filter(subject=subject, organization=organization).exists():
+        recent = AuditEntry.objects.filter(user=request.user, action=action, at__gte=since)
+        if recent.filter(subject=subject, organization=organization).exists():
             return
-    note(request, action, subject, organization)
+    log_action(request, action, subject, organization)
 
 
-def as_file(
+def csv_response(
     request: HttpRequest, entries: AuditEntryQuerySet, name: str, may_read: Callable[[], bool]
 ) -> StreamingHttpResponse:
-    """All of them as CSV, newest first, a piece at a time and no faster than it is read.
+    """Stream all entries as CSV, newest first, no faster than the client reads.
 
-    `may_read` is asked of the database before each piece; the file ends where it says no.
+    `may_read` is called before each chunk, in a database thread; the file ends when it returns
+    False.
     """
     extensions = getattr(request, "scope", {}).get("extensions", {})
     response = StreamingHttpResponse(
-        _pieces(entries, may_read, extensions.get("sideline.waiting")),
+        _chunks(entries, may_read, extensions.get("sideline.waiting")),
         content_type="text/csv; charset=utf-8",
     )
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
@@ -60,43 +63,46 @@ def as_file(
     return response
 
 
-async def _pieces(
-    entries: AuditEntryQuerySet, may_read: Callable[[], bool], waiting: Callable[[], int] | None
+async def _chunks(
+    entries: AuditEntryQuerySet,
+    may_read: Callable[[], bool],
+    unsent_bytes: Callable[[], int] | None,
 ) -> AsyncIterator[bytes]:
-    """Nothing that is written meanwhile: it begins with the newest entry, and goes back."""
-    yield "\ufeff".encode() + as_lines([COLUMNS])  # else a spreadsheet takes it for Latin-1
+    """Yield chunks by descending id, so entries written meanwhile are not included."""
+    yield "\ufeff".encode() + encode_rows([COLUMNS])  # without the BOM, Excel assumes Latin-1
     newest_first = entries.order_by("-pk")
     rest = newest_first
 
-    def piece() -> list[AuditEntry]:
+    def next_entries() -> list[AuditEntry]:
         return list(rest[:CHUNK]) if may_read() else []
 
-    while some := await database_sync_to_async(piece)():
-        yield as_lines(map(_cells, some))
-        rest = newest_first.filter(pk__lt=some[-1].pk)
+    while chunk := await database_sync_to_async(next_entries)():
+        yield encode_rows(map(_cells, chunk))
+        rest = newest_first.filter(pk__lt=chunk[-1].pk)
         await asyncio.sleep(0)
-        while waiting is not None and waiting():
-            await asyncio.sleep(ASK_S)
+        while unsent_bytes is not None and unsent_bytes():
+            await asyncio.sleep(POLL_S)
 
 
-def as_lines(rows: Iterable[Iterable[object]]) -> bytes:
-    """Rows of CSV, each cell in quotes, and none a formula."""
+def encode_rows(rows: Iterable[Iterable[object]]) -> bytes:
+    """Encode rows as CSV. All cells are quoted, and none is a formula."""
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL)
     for row in rows:
-        cells = ("" if cell is None else str(cell) for cell in row)
-        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+        texts = ("" if cell is None else str(cell) for cell in row)
+        writer.writerow([f"'{text}" if text.startswith(_FORMULA_PREFIXES) else text
+                         for text in texts])  # fmt: skip
     return out.getvalue().encode()
 
 
 def _cells(entry: AuditEntry) -> tuple[object, ...]:
-    lasted = entry.duration
+    duration = entry.duration
     return (
-        _time(entry.at), entry.who, entry.via, entry.address, entry.organization_name,
-        entry.action, entry.subject, entry.camera_id, entry.detail, _time(entry.started_at),
-        _time(entry.ended_at), None if lasted is None else int(lasted.total_seconds()),
+        _utc_text(entry.at), entry.who, entry.via, entry.address, entry.organization_name,
+        entry.action, entry.subject, entry.camera_id, entry.detail, _utc_text(entry.started_at),
+        _utc_text(entry.ended_at), None if duration is None else int(duration.total_seconds()),
     )  # fmt: skip
 
 
-def _time(at: datetime | None) -> str | None:
+def _utc_text(at: datetime | None) -> str | None:
     return None if at is None else f"{at:%Y-%m-%d %H:%M:%S}"

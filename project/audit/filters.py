@@ -1,4 +1,4 @@
-"""What is looked for in the log, from a query string: the same for its pages and its files."""
+"""Filters of the audit log, from a query string: the same for its pages and its exports."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from django.db.models import Q
 
 from project.audit.log import Action
-from project.audit.models import AuditEntryQuerySet, line
+from project.audit.models import AuditEntryQuerySet, single_line
 
-WORD_MOST = 150
-_DATE_MOST = date(9999, 1, 1)
+MAX_TEXT = 150  # characters
+# A day at either end of `date` has no midnight in some time zones.
+_FIRST_DAY, _LAST_DAY = date(2, 1, 1), date(9999, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """Empty, or None, is not asked. Days are whole days of `zone`, the first and the last."""
+class AuditFilter:
+    """Conditions on entries; an empty one does not filter. Days are inclusive, in `zone`."""
 
     zone: tzinfo
     who: str = ""
@@ -28,25 +29,26 @@ class Looked:
     until: date | None = None
 
     @classmethod
-    def of(cls, asked: Mapping[str, str], zone: tzinfo) -> Looked:
-        """What makes no sense is not asked."""
-        action = asked.get("action", "")
+    def from_query(cls, query: Mapping[str, str], zone: tzinfo) -> AuditFilter:
+        """Parse a query string. Invalid values do not filter."""
+        action = query.get("action", "")
         return cls(
             zone,
-            who=line(asked.get("who", ""), WORD_MOST),
-            camera=line(asked.get("camera", ""), WORD_MOST),
+            who=single_line(query.get("who", ""), MAX_TEXT),
+            camera=single_line(query.get("camera", ""), MAX_TEXT),
             action=action if action in list(Action) else "",
-            since=_day(asked.get("since", "")),
-            until=_day(asked.get("until", "")),
+            since=_parse_day(query.get("since", "")),
+            until=_parse_day(query.get("until", "")),
         )
 
-    def among(self, entries: AuditEntryQuerySet) -> AuditEntryQuerySet:
+    def apply(self, entries: AuditEntryQuerySet) -> AuditEntryQuerySet:
+        """Return the entries that match all conditions."""
         if self.who:
             entries = entries.filter(who__icontains=self.who)
         if self.camera:
-            named = Q(camera_id__isnull=False, subject__icontains=self.camera)
-            pk = _id(self.camera)
-            entries = entries.filter(named | Q(camera_id=pk) if pk else named)
+            by_name = Q(camera_id__isnull=False, subject__icontains=self.camera)
+            pk = _parse_uuid(self.camera)
+            entries = entries.filter(by_name | Q(camera_id=pk) if pk else by_name)
         if self.action:
             entries = entries.filter(action=self.action)
         if self.since:
@@ -55,27 +57,28 @@ class Looked:
             entries = entries.filter(at__lt=self._midnight(self.until + timedelta(days=1)))
         return entries
 
-    def sentence(self) -> str:
-        """For the trace of the reading; empty where everything is asked."""
-        asked = {
+    def describe(self) -> str:
+        """Return the conditions as text for the log entry of the reading; empty if there are
+        none."""
+        conditions = {
             "who": self.who, "camera": self.camera, "action": self.action,
             "from": self.since, "to": self.until,
         }  # fmt: skip
-        return "; ".join(f"{name} {value}" for name, value in asked.items() if value)
+        return "; ".join(f"{name} {value}" for name, value in conditions.items() if value)
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), self.zone)
 
 
-def _day(text: str) -> date | None:
+def _parse_day(text: str) -> date | None:
     try:
-        found = date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
-    return found if date(2, 1, 1) < found < _DATE_MOST else None  # any zone can tell it
+    return day if _FIRST_DAY < day < _LAST_DAY else None
 
 
-def _id(text: str) -> uuid.UUID | None:
+def _parse_uuid(text: str) -> uuid.UUID | None:
     try:
         return uuid.UUID(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""One deed, written down where it is done; and what was changed, in words.
+"""Entries of the audit log: what can be logged, how it is written, and how changes are described.
 
-Old and new values, but never a secret and never a long text.
+An entry has old and new values, but never a secret or a long text.
 """
 
 from __future__ import annotations
@@ -11,64 +11,67 @@ from typing import Any, TypeVar
 
 from django.db import models
 
-from project.accounts.access import Actor, words_for
+from project.accounts.access import Actor, describe_credentials
 from project.accounts.models import Organization, User
-from project.audit.askers import Asker, Way
-from project.audit.models import AuditEntry, Watched, line
+from project.audit.askers import Requester, RequestOrScope
+from project.audit.models import AuditEntry, CameraLike, single_line
 
 
-def note(
-    way: Way | Asker | None,
+def log_action(
+    origin: RequestOrScope | Requester | None,
     action: Action,
     subject: object,
     organization: Organization | None = None,
     *,
-    camera: Watched | None = None,
+    camera: CameraLike | None = None,
     actor: Actor | None = None,
     detail: str = "",
 ) -> None:
-    """Write down that who is behind `way` did something to `subject`.
+    """Write an entry: the requester of `origin` did `action` to `subject`.
 
-    `way` is the request (of a page, of the API, of the admin), a socket's scope, an `Asker`, or
-    None for a command. `actor` is what the door found, where the request itself does not know: in
-    async views and sockets. A `camera` brings its organization along. Never put a secret or a
-    prompt into `subject` (200 characters) or `detail` (300).
+    `origin` is a request (page, API or admin), a socket's scope, a `Requester`, or None for a
+    management command. Pass `actor` in async views and for sockets, where the request does not
+    know it. The organization defaults to the camera's. Never put a secret or a prompt into
+    `subject` (cut to 200 characters) or `detail` (300).
 
-    Synchronous: one INSERT. Call it inside the transaction of the deed, so that there is neither
-    without the other; where it raises, the deed has not been done.
+    Synchronous: one INSERT. Call it in the transaction of the action, so that one is never stored
+    without the other.
     """
-    asker = way if isinstance(way, Asker) else Asker.of(way, actor)
+    requester = origin if isinstance(origin, Requester) else Requester.of(origin, actor)
     if camera is not None and organization is None:
         organization = camera.organization
     AuditEntry.objects.create(
-        **asker.facts(words_for([asker.credential])),
+        **requester.as_fields(describe_credentials([requester.credential])),
         organization=organization,
         organization_name=organization.name if organization else "",
         action=action,
-        subject=line(subject, 200),
+        subject=single_line(subject, 200),
         camera_id=camera.pk if camera else None,
-        detail=line(detail, 300),
+        detail=single_line(detail, 300),
     )
 
 
-def home_of(user: User | None) -> Organization | None:
-    """A person's organization, where there is exactly one: its administrators see the entry."""
-    homes = list(Organization.objects.filter(memberships__user=user)[:2]) if user else []
-    return homes[0] if len(homes) == 1 else None
+def sole_organization(user: User | None) -> Organization | None:
+    """Return the organization of a user who is a member of exactly one, else None.
+
+    Its administrators see entries about the user.
+    """
+    organizations = list(Organization.objects.filter(memberships__user=user)[:2]) if user else []
+    return organizations[0] if len(organizations) == 1 else None
 
 
 class Action(StrEnum):
-    """The word for a deed in the log, at most 60 characters. Rows keep it for years: add, and do
-    not reword."""
+    """An action as the log names it, at most 60 characters. Rows keep the text for years: add
+    actions, do not reword them."""
 
-    # Pictures. The first four last: they have a start and an end.
+    # Pictures. The first four have a start and an end.
     WATCH = "watch"
     WATCH_MJPEG = "watch as MJPEG"
     STILLS = "see stills"
     PUBLISH = "publish"
     SNAPSHOT = "take snapshot"
 
-    # Doors
+    # Signing in and out
     SIGN_IN = "sign in"
     SIGN_IN_FAILED = "fail to sign in"
     LOCKED_OUT = "be locked out"
@@ -78,7 +81,7 @@ class Action(StrEnum):
     SECOND_FACTOR = "change second factor"
     SIGN_IN_LINK = "make sign-in link"
 
-    # What lets others in
+    # Credentials
     MAKE_TOKEN = "make token"
     REVOKE_TOKEN = "revoke token"
     MAKE_KEY = "make stream key"
@@ -87,7 +90,7 @@ class Action(StrEnum):
     REVOKE_LINK = "revoke share link"
     OPEN_LINK = "open share link"
 
-    # People and what they may
+    # Users and their rights
     INVITE = "invite"
     REVOKE_INVITATION = "revoke invitation"
     ACCEPT_INVITATION = "accept invitation"
@@ -126,36 +129,33 @@ class Action(StrEnum):
     EXPORT_LOG = "export log"
 
 
-LASTING = (Action.WATCH, Action.WATCH_MJPEG, Action.STILLS, Action.PUBLISH)
-
-
 M = TypeVar("M", bound=models.Model)
 
-SECRET = ("password", "digest", "sealed_", "secret")  # such columns are named, not shown
-VALUE_MOST = 60
+SECRET_PREFIXES = ("password", "digest", "sealed_", "secret")  # of columns without values here
+MAX_VALUE = 60  # characters
 
 
-def as_stored(row: M) -> M | None:
-    """The row as it is before a form's or a serializer's values are saved; None for a new one."""
+def fetch_stored(row: M) -> M | None:
+    """Load the row as it is before a form or serializer saves it; None for a new row."""
     return type(row)._default_manager.filter(pk=row.pk).first()
 
 
 def differences(before: models.Model, after: models.Model, without: Collection[str] = ()) -> str:
-    """`name: A → B; zone: UTC → Europe/Berlin`; empty where nothing differs."""
+    """Describe changed fields: `name: A → B; zone: UTC → Europe/Berlin`. Empty if none changed."""
     parts = []
     for field in after._meta.concrete_fields:
         old, new = getattr(before, field.attname), getattr(after, field.attname)
         if field.name in without or old == new:
             continue
-        called = str(field.verbose_name).removeprefix("sealed ")
-        hidden = field.name.startswith(SECRET) or isinstance(field, models.TextField)
-        parts.append(called if hidden else f"{called}: {_shown(old)} → {_shown(new)}")
+        label = str(field.verbose_name).removeprefix("sealed ")
+        is_hidden = field.name.startswith(SECRET_PREFIXES) or isinstance(field, models.TextField)
+        parts.append(label if is_hidden else f"{label}: {_value_text(old)} → {_value_text(new)}")
     return "; ".join(parts)
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is None or value in ("", [], {}):
         return "nothing"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return line(", ".join(map(str, value)) if isinstance(value, list) else value, VALUE_MOST)
+    return single_line(", ".join(map(str, value)) if isinstance(value, list) else value, MAX_VALUE)

@@ -1,4 +1,4 @@
-"""What the admin's pages have in common: they write down what is done, and count what goes."""
+"""Base classes of the product's admin: they write the audit log."""
 
 from __future__ import annotations
 
@@ -11,72 +11,76 @@ from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
 
 from project.accounts.models import Organization, Token
-from project.audit.log import Action, as_stored, differences, note
+from project.audit.log import Action, differences, fetch_stored, log_action
 
 M = TypeVar("M", bound=Model)
-# What proves something, and what is sealed: columns of any row that a list's address could name.
+# Columns with secrets or digests, which a changelist's query string could filter by.
 SECRETS = {
     "digest", "parent_proof", "password", "sealed_key", "sealed_secret", "sealed_source",
     "token_key",
 }  # fmt: skip
 
 
-class CountsWhatGoes(admin.ModelAdmin[M]):
-    """Before a deletion, what goes along is counted, not listed: names in it may be private."""
+class CountedDeletionAdmin(admin.ModelAdmin[M]):
+    """Counts related objects before a deletion. It does not list them: names may be private."""
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
-        _, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        return [str(one) for one in objs], counts, lacking, protected
+        _, counts, permissions, protected = super().get_deleted_objects(objs, request)
+        return [str(row) for row in objs], counts, permissions, protected
 
 
-class Noted(admin.ModelAdmin[M]):
-    """Django's own log of the admin knows who clicked; the audit log is told as well."""
+class AuditedAdmin(admin.ModelAdmin[M]):
+    """Writes changes to the audit log, besides Django's own admin log."""
 
     added: ClassVar[Action]
     changed: ClassVar[Action]
     removed: ClassVar[Action]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Secrets are not read letter by letter, by what a list finds. Django's own rule lets
-        primary keys of other rows pass, and some of ours are digests."""
-        harmless = SECRETS.isdisjoint(lookup.split(LOOKUP_SEP))
-        return harmless and super().lookup_allowed(lookup, value, request)
+        """Refuse filters on secrets: `__startswith` would reveal them letter by letter.
 
-    def home_of(self, row: M) -> Organization | None:
-        """The organization that a row belongs to."""
-        found: Organization | None = getattr(row, "organization", None)
-        return found
+        Django itself allows lookups of foreign primary keys, and some of ours are digests.
+        """
+        is_safe = SECRETS.isdisjoint(lookup.split(LOOKUP_SEP))
+        return is_safe and super().lookup_allowed(lookup, value, request)
+
+    def organization_of(self, row: M) -> Organization | None:
+        """Return the organization that the row belongs to, if any."""
+        organization: Organization | None = getattr(row, "organization", None)
+        return organization
 
     def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
-        before = as_stored(obj) if change else None
+        before = fetch_stored(obj) if change else None
         super().save_model(request, obj, form, change)
-        self.note_saved(request, before, obj)
+        self.log_saved(request, before, obj)
 
-    def note_saved(self, request: HttpRequest, before: M | None, after: M) -> None:
-        """Write down the difference; nothing where there is none."""
+    def log_saved(self, request: HttpRequest, before: M | None, after: M) -> None:
+        """Write an entry for a new row, or for what changed in it; none if nothing did."""
         if before is None:
-            note(request, self.added, after, self.home_of(after), detail="in the admin")
-        elif said := differences(before, after):
-            note(request, self.changed, after, self.home_of(after), detail=said)
+            log_action(
+                request, self.added, after, self.organization_of(after), detail="in the admin"
+            )
+        elif changes := differences(before, after):
+            log_action(request, self.changed, after, self.organization_of(after), detail=changes)
 
-    def note_removed(self, request: HttpRequest, row: M) -> None:
-        note(request, self.removed, row, self.home_of(row), detail="in the admin")
+    def log_removed(self, request: HttpRequest, row: M) -> None:
+        log_action(request, self.removed, row, self.organization_of(row), detail="in the admin")
 
     def delete_model(self, request: HttpRequest, obj: M) -> None:
-        self.note_removed(request, obj)
+        self.log_removed(request, obj)
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
         with transaction.atomic():
-            for one in queryset:
-                self.note_removed(request, one)
+            for row in queryset:
+                self.log_removed(request, row)
             super().delete_queryset(request, queryset)
 
 
-class ReadOnly(Noted[Any]):
-    """May be looked at, deleted and revoked; never made or changed here."""
+class RevokeOnlyAdmin(AuditedAdmin[Any]):
+    """Credentials: can be viewed, deleted and revoked here; never added or changed."""
 
     actions = ("revoke",)
     revoked: ClassVar[Action]
@@ -87,17 +91,17 @@ class ReadOnly(Noted[Any]):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def note_removed(self, request: HttpRequest, row: Any) -> None:
-        """Who deletes it takes it from who holds it, as well."""
+    def log_removed(self, request: HttpRequest, row: Any) -> None:
+        """Log a deletion as a revocation: the holder loses the credential."""
         camera = getattr(row, "camera", None)
-        home = camera.organization if camera else row.organization
-        whose = f"of {row.user}" if isinstance(row, Token) else ""
-        note(request, self.revoked, row.name, home, camera=camera, detail=whose)
+        organization = camera.organization if camera else row.organization
+        owner = f"of {row.user}" if isinstance(row, Token) else ""
+        log_action(request, self.revoked, row.name, organization, camera=camera, detail=owner)
 
     @admin.action(description="Revoke", permissions=["delete"])
-    def revoke(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         with transaction.atomic():
-            for one in chosen:
-                self.note_removed(request, one)
-                one.revoke()
-        self.message_user(request, f"Revoked: {len(chosen)}.")
+            for row in queryset:
+                self.log_removed(request, row)
+                row.revoke()
+        self.message_user(request, f"Revoked: {len(queryset)}.")

@@ -1,4 +1,4 @@
-"""What was done, and who is watching: the audit log, and the views that are open just now."""
+"""The audit log, and the views of cameras that are open now."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from project.accounts.access import Actor
 
 
-class Watched(Protocol):
-    """What a view or a deed is about: a camera, of which nothing else is known here."""
+class CameraLike(Protocol):
+    """What this package needs of a camera: it must not import the cameras app."""
 
     name: str
 
@@ -27,14 +27,14 @@ class Watched(Protocol):
     def organization(self) -> Organization: ...
 
 
-class Trace(models.Model):
-    """Who, from where, about what. Names are copied, for they outlive what they name."""
+class AuditRecord(models.Model):
+    """Who, from where, about what. Names are copied: entries outlive the rows they are about."""
 
     user = models.ForeignKey(
         User, on_delete=models.DO_NOTHING, null=True, related_name="+", db_constraint=False
     )
     who = models.CharField(max_length=150)
-    via = models.CharField(max_length=120, blank=True, default="")  # the credential, in words
+    via = models.CharField(max_length=120, blank=True, default="")  # the credential
     address = models.GenericIPAddressField(null=True)
     organization = models.ForeignKey(
         Organization, on_delete=models.DO_NOTHING, null=True, related_name="+", db_constraint=False
@@ -48,11 +48,11 @@ class Trace(models.Model):
 
 
 class AppendOnly(TypeError):
-    """An entry of the log was to be changed or removed."""
+    """Code tried to change or delete an entry of the log."""
 
 
 class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
-    """Adds and reads. `expire` is the one way out, and the database judges it: see
+    """Read and create only. `expire` deletes, if the database's triggers allow it; see
     `project/audit/triggers.py`."""
 
     def update(self, **changes: Any) -> int:
@@ -65,20 +65,19 @@ class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
         raise AppendOnly("Entries of the audit log are not changed.")
 
     def expire(self) -> int:
-        """Remove these; the database refuses (`IntegrityError`) unless all of them are old."""
+        """Delete these entries; return how many. Raises `IntegrityError` if one is not due."""
         return self._raw_delete(self.db)
 
     def visible_to(self, actor: Actor) -> AuditEntryQuerySet:
-        """Those about organizations that the actor administers."""
+        """Return the entries of organizations that the actor administers."""
         return self.filter(organization__in=actor.organization_ids("admin"))
 
 
-class AuditEntry(Trace):
-    """One thing that was done: written once, never changed; see the migration for the database's
-    own word on it. What is done is written by `project.audit.note`.
+class AuditEntry(AuditRecord):
+    """One action. Written once, by `log_action`, and never changed: triggers enforce it.
 
-    `started_at` and `ended_at` are set for what lasts, such as a view of a camera; `at` is then
-    when it ended.
+    `started_at` and `ended_at` are set for actions that last, such as a view of a camera; `at` is
+    then the end.
     """
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -107,16 +106,16 @@ class AuditEntry(Trace):
 
     @property
     def duration(self) -> timedelta | None:
-        """How long it lasted, in whole seconds; None for what was done in a moment."""
+        """Return how long the action lasted, in whole seconds; None if it has no start and end."""
         if self.started_at is None or self.ended_at is None:
             return None
         return timedelta(seconds=round((self.ended_at - self.started_at).total_seconds()))
 
 
-class Viewing(Trace):
-    """A view that is open now; its entry is written when it ends, or its process is found dead.
+class Viewing(AuditRecord):
+    """A view that is open now. Its entry is written when it ends or its process is found dead.
 
-    `seen_at` is by the database's clock, which is the one that all processes share.
+    `seen_at`, the last heartbeat, is by the database's clock, which all processes share.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -132,16 +131,20 @@ class Viewing(Trace):
         return f"{self.who}: {self.action} {self.subject}"
 
     def entry(self, ended_at: datetime) -> AuditEntry:
-        """What the log says of it. Not saved."""
+        """Return the entry of the view, unsaved."""
         ended_at = max(ended_at, self.started_at)
-        copied = {field.attname: getattr(self, field.attname) for field in Trace._meta.fields}
+        copied = {field.attname: getattr(self, field.attname) for field in AuditRecord._meta.fields}
         return AuditEntry(
             **copied, action=self.action, at=ended_at, started_at=self.started_at, ended_at=ended_at
         )
 
 
-def line(text: object, most: int) -> str:
-    """One printable line of at most `most` characters, which every database takes."""
-    whole = str(text)[: 4 * most].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    plain = "".join(one if one.isprintable() else " " for one in whole).strip()
-    return plain if len(plain) <= most else plain[: most - 1] + "…"
+def single_line(text: object, max_length: int) -> str:
+    """Return `text` as one printable line, cut to `max_length` characters, valid in any database.
+
+    Lone surrogates, which no database accepts, become U+FFFD.
+    """
+    start = str(text)[: 4 * max_length]  # bounds the work on long input
+    valid = start.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    plain = "".join(char if char.isprintable() else " " for char in valid).strip()
+    return plain if len(plain) <= max_length else plain[: max_length - 1] + "…"

@@ -1,4 +1,4 @@
-"""Open views as rows: made, renewed, turned into entries of the log."""
+"""Open views in the database: create rows, renew their heartbeats, turn them into log entries."""
 
 from __future__ import annotations
 
@@ -15,63 +15,67 @@ from django.db import connection, models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from project.accounts.access import Words, words_for
-from project.audit.askers import Asker
+from project.accounts.access import Credential, Description, describe_credentials
+from project.audit.askers import Requester
 from project.audit.log import Action
-from project.audit.models import AuditEntry, Viewing, Watched, line
+from project.audit.models import AuditEntry, CameraLike, Viewing, single_line
 
 T = TypeVar("T")
 
-SILENCE = timedelta(seconds=40)  # of a process, after which its views count as over
-BATCH = 500  # rows that one statement names
+SILENCE = timedelta(seconds=40)  # without a heartbeat, the process counts as dead
+BATCH = 500  # rows in one statement
 
 
 @cache
-def process() -> str:
-    """A name for this process that no other ever had. Not before a fork."""
+def process_name() -> str:
+    """Return a globally unique name of this process. Do not call it before a fork."""
     return f"{os.uname().nodename[:60]}/{os.getpid()}/{uuid.uuid4().hex}"
 
 
 class View:
-    """One view of one camera. `recorded` is done once its row is there."""
+    """One view of one camera. The future `recorded` is done when its row is stored."""
 
-    __slots__ = ("action", "asker", "camera", "ended_at", "id", "recorded", "refused", "started_at")
+    __slots__ = (
+        "action", "camera", "ended_at", "id", "recorded", "refused", "requester", "started_at",
+    )  # fmt: skip
 
-    def __init__(self, asker: Asker, camera: Watched, action: Action) -> None:
+    def __init__(self, requester: Requester, camera: CameraLike, action: Action) -> None:
         self.id = uuid.uuid4()
-        self.asker, self.camera, self.action = asker, camera, action
+        self.requester, self.camera, self.action = requester, camera, action
         self.started_at = timezone.now()
         self.ended_at: datetime | None = None
         self.recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.refused = False
 
     def end(self) -> bool:
-        """False where it had ended, or never began."""
+        """Set the end; return False if the view ended before or never began."""
         if self.ended_at is not None or self.refused:
             return False
         self.ended_at = timezone.now()
         return True
 
     def admit(self) -> None:
+        """Report that the row is stored."""
         if not self.recorded.done():
             self.recorded.set_result(None)
 
     def refuse(self, error: Exception) -> None:
+        """Report that the row could not be stored."""
         self.refused = True
         if not self.recorded.done():
             self.recorded.set_exception(error)
 
-    def row(self, words: Mapping[tuple[str, str], Words]) -> Viewing:
-        """Not saved."""
+    def row(self, descriptions: Mapping[Credential, Description]) -> Viewing:
+        """Return the row of the view, unsaved."""
         return Viewing(
             id=self.id,
-            **self.asker.facts(words),
+            **self.requester.as_fields(descriptions),
             organization=self.camera.organization,
             organization_name=self.camera.organization.name,
-            subject=line(self.camera.name, 200),
+            subject=single_line(self.camera.name, 200),
             camera_id=self.camera.pk,
             action=self.action,
-            process=process(),
+            process=process_name(),
             started_at=self.started_at,
             seen_at=Now(),
         )
@@ -79,19 +83,25 @@ class View:
 
 @transaction.atomic
 def record(begun: Sequence[View], ended: Sequence[View]) -> None:
-    """Make the rows of views that begin; turn those of views that end into entries."""
-    words = words_for({view.asker.credential for view in begun})
-    rows = {view.id: view.row(words) for view in begun}
-    over = {view.id: view.ended_at for view in ended if view.ended_at and not view.refused}
-    Viewing.objects.bulk_create([row for pk, row in rows.items() if pk not in over])
-    brief = [rows[pk].entry(ended_at) for pk, ended_at in over.items() if pk in rows]
+    """Create the rows of views that begin; replace the rows of views that ended by entries.
+
+    A view that is in both gets an entry and no row.
+    """
+    descriptions = describe_credentials({view.requester.credential for view in begun})
+    rows = {view.id: view.row(descriptions) for view in begun}
+    ends = {view.id: view.ended_at for view in ended if view.ended_at and not view.refused}
+    Viewing.objects.bulk_create([row for pk, row in rows.items() if pk not in ends])
+    brief = [rows[pk].entry(ended_at) for pk, ended_at in ends.items() if pk in rows]
     AuditEntry.objects.bulk_create(brief)
-    for some in _batches(over.keys() - rows.keys()):
-        _close(Viewing.objects.filter(pk__in=some), over)
+    for batch in _batches(ends.keys() - rows.keys()):
+        _close(Viewing.objects.filter(pk__in=batch), ends)
 
 
 def _close(viewings: models.QuerySet[Viewing], ends: Mapping[uuid.UUID, datetime] | None) -> int:
-    """Turn rows into entries, each once: who finds the row gone comes too late."""
+    """Replace rows by entries and return how many. The row lock makes each row become one entry.
+
+    `ends` are the times of the ends; None means the last heartbeat of each row.
+    """
     skip = ends is None and connection.features.has_select_for_update_skip_locked
     found = list(viewings.select_for_update(skip_locked=skip))
     Viewing.objects.filter(pk__in=[row.pk for row in found]).delete()
@@ -102,28 +112,29 @@ def _close(viewings: models.QuerySet[Viewing], ends: Mapping[uuid.UUID, datetime
 
 
 @transaction.atomic
-def beat(views: Collection[View]) -> None:
-    """Renew the rows of this process, which are to be those of `views`.
+def renew(views: Collection[View]) -> None:
+    """Renew the heartbeat of this process's rows, and make the rows match `views`.
 
-    A view whose row was closed, since we were thought dead, goes on under a row of its own. A row
-    of no view is left of a commit whose answer was lost: nobody was let in by it.
+    If another process closed the row of an open view, because this one seemed dead, the view gets a
+    new row. A row without a view is left over from a commit whose confirmation was lost: its viewer
+    was refused, so the row is deleted.
     """
-    mine = Viewing.objects.filter(process=process())
+    mine = Viewing.objects.filter(process=process_name())
     known = set(mine.values_list("pk", flat=True))
     lost = [view for view in views if view.id not in known and view.ended_at is None]
-    for some in _batches(known - {view.id for view in views}):
-        Viewing.objects.filter(pk__in=some).delete()
-    words = words_for({view.asker.credential for view in lost})
+    for batch in _batches(known - {view.id for view in views}):
+        Viewing.objects.filter(pk__in=batch).delete()
+    descriptions = describe_credentials({view.requester.credential for view in lost})
     for view in lost:
         view.id, view.started_at = uuid.uuid4(), timezone.now()
-    Viewing.objects.bulk_create([view.row(words) for view in lost])
+    Viewing.objects.bulk_create([view.row(descriptions) for view in lost])
     mine.update(seen_at=Now())
 
 
 def reap() -> int:
-    """Close the views of processes that were silent for `SILENCE`; how many.
+    """Close the views of processes without a heartbeat for `SILENCE`; return how many.
 
-    They ended, as far as is known, at the last sign of life.
+    Their end is the last heartbeat.
     """
     dead = Viewing.objects.filter(seen_at__lt=Now() - SILENCE).order_by("seen_at")
     count = 0
@@ -131,12 +142,12 @@ def reap() -> int:
         with transaction.atomic():
             closed = _close(dead.all()[:BATCH], None)
         count += closed
-        if not closed:  # another process is at it
+        if not closed:  # another process has locked them
             break
     return count
 
 
-def _batches(of: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(of)
-    while some := list(islice(rest, BATCH)):
-        yield some
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

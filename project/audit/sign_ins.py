@@ -1,4 +1,8 @@
-"""Signing in and out, written down wherever it happens; failures up to a number, then counted."""
+"""Entries for sign-ins, sign-outs and failed sign-ins.
+
+Of failed sign-ins, `MAX_LISTED` a minute and kind get an entry; the others are counted in one more:
+an attacker who never stops, or who has many addresses, would fill the disk.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,17 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
+from project.accounts.access import Credential, session_credential
 from project.accounts.models import User
 from project.accounts.throttling.tries import UNTOLD, Key, row, rows
 from project.addresses import address_text
-from project.audit.askers import Asker
-from project.audit.log import Action, home_of, note
-from project.audit.models import line
+from project.audit.askers import Requester
+from project.audit.log import Action, log_action, sole_organization
+from project.audit.models import single_line
 
 log = logging.getLogger(__name__)
 
-DOORS = {
+SIGN_IN_METHODS = {  # URL name: detail of the entry
     "signin": "by password",
     "signin-link": "by a sign-in link",
     "api-login": "by password, over the API",
@@ -40,106 +45,111 @@ DOORS = {
 
 
 @receiver(user_logged_in, dispatch_uid="audit")
-def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:
-    asker = Asker(user, ("session", request.session.session_key or ""), _address(request))
-    note(asker, Action.SIGN_IN, user.get_username(), home_of(user), detail=_door(request))
+def _log_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
+    requester = Requester(user, session_credential(request), _address(request))
+    organization, method = sole_organization(user), _method(request)
+    log_action(requester, Action.SIGN_IN, user.get_username(), organization, detail=method)
 
 
 @receiver(user_logged_out, dispatch_uid="audit")
-def _signed_out(request: HttpRequest, user: User | None, **_: Any) -> None:
+def _log_sign_out(request: HttpRequest, user: User | None, **_: Any) -> None:
     if user is not None:
-        asker = Asker(user, ("session", ""), _address(request))
-        note(asker, Action.SIGN_OUT, user.get_username(), home_of(user))
+        requester = Requester(user, Credential("session", ""), _address(request))
+        log_action(requester, Action.SIGN_OUT, user.get_username(), sole_organization(user))
 
 
 @receiver(user_login_failed, dispatch_uid="audit")
-def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    """After Axes, which is installed before and so hears of it first. Not all of a flood is listed:
-    who never gives up, or has many addresses, would fill the disk."""
-    tried = line(credentials.get("username", ""), 150) or "(no name)"
-    asker = Asker(name=tried, address=_address(request))
-    refused = bool(getattr(request, "axes_refused", False))
-    if refused and not getattr(request, "axes_first_refused", False):
+def _log_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """Runs after the receiver of Axes, which is installed before this app: it sets `axes_*`."""
+    username = single_line(credentials.get("username", ""), 150) or "(no name)"
+    requester = Requester(name=username, address=_address(request))
+    is_refused = bool(getattr(request, "axes_refused", False))
+    if is_refused and not getattr(request, "axes_first_refused", False):
         return
-    user = User.objects.filter(username=tried).first()
-    home, door = home_of(user), _door(request)
-    if refused:
-        if is_listed(Kind.LOCK):
-            log.warning("sign-ins from %s go on while they are locked out", asker.address)
-            detail = f"{door}, while locked out; further tries until it ends are not listed"
-            note(asker, Action.SIGN_IN_FAILED, tried, home, detail=detail)
+    user = User.objects.filter(username=username).first()
+    organization, method = sole_organization(user), _method(request)
+    if is_refused:
+        if claim_entry(Kind.LOCK):
+            log.warning("sign-ins from %s continue while locked out", requester.address)
+            detail = f"{method}, while locked out; further tries until it ends are not listed"
+            log_action(requester, Action.SIGN_IN_FAILED, username, organization, detail=detail)
         return
     in_turn = bool(getattr(request, "axes_in_turn", False))
-    if is_listed(Kind.KNOWN if user else Kind.UNKNOWN):
-        detail = door + (", while its address is locked out" if in_turn else "")
-        note(asker, Action.SIGN_IN_FAILED, tried, home, detail=detail)
-    locked = bool(getattr(request, "axes_first_locked", False)) and not in_turn
-    if locked and is_listed(Kind.LOCK):
-        note(asker, Action.LOCKED_OUT, tried, home, detail="after too many wrong tries")
+    if claim_entry(Kind.KNOWN if user else Kind.UNKNOWN):
+        detail = method + (", while its address is locked out" if in_turn else "")
+        log_action(requester, Action.SIGN_IN_FAILED, username, organization, detail=detail)
+    is_first_lock = bool(getattr(request, "axes_first_locked", False)) and not in_turn
+    if is_first_lock and claim_entry(Kind.LOCK):
+        detail = "after too many wrong tries"
+        log_action(requester, Action.LOCKED_OUT, username, organization, detail=detail)
 
 
 def _address(request: HttpRequest | None) -> str | None:
     return address_text(request.META.get("REMOTE_ADDR")) if request is not None else None
 
 
-def _door(request: HttpRequest | None) -> str:
+def _method(request: HttpRequest | None) -> str:
     match = getattr(request, "resolver_match", None)
-    return DOORS.get(match.url_name or "", "") if match else ""
+    return SIGN_IN_METHODS.get(match.url_name or "", "") if match else ""
 
 
-MOST = 30
-STRETCH = timedelta(minutes=1)
+MAX_LISTED = 30
+WINDOW = timedelta(minutes=1)
 
 
 class Kind(StrEnum):
-    """What is counted on its own, as its row is called and as the log says it."""
+    """What is counted separately: the key of the row with the count, and the words of the entry."""
 
     KNOWN = "failed sign-ins under names of people"
     UNKNOWN = "failed sign-ins under other names"
     LOCK = "lockouts, and tries while locked out"
 
 
-def is_listed(kind: Kind) -> bool:
-    """Count one more; whether it is to be an entry of its own. Call it once for each."""
+def claim_entry(kind: Kind) -> bool:
+    """Count one event; return True if it gets an entry of its own. Call it once per event."""
     now = timezone.now()
-    _, made = row(_key(kind), now)
-    if made:
+    _, is_new = row(_key(kind), now)
+    if is_new:
         return True
-    if rows(_key(kind)).filter(attempt_time__lte=now - STRETCH).exists():
-        _tell(kind, until=now - STRETCH, anew=now)
+    if rows(_key(kind)).filter(attempt_time__lte=now - WINDOW).exists():
+        _write_count(kind, until=now - WINDOW, restart_at=now)
     one_more = {"failures_since_start": F("failures_since_start") + 1}
-    if rows(_key(kind)).filter(failures_since_start__lt=MOST).update(**one_more):
+    if rows(_key(kind)).filter(failures_since_start__lt=MAX_LISTED).update(**one_more):
         return True
-    return not rows(_key(kind)).update(**one_more)  # without a row nobody would tell of it
+    # If the row has just been deleted, nothing counts the event: it gets an entry.
+    return not rows(_key(kind)).update(**one_more)
 
 
-def write_unlisted(all_of_them: bool = False) -> None:
-    """Write how many were not listed in stretches that are over; at the end of a process, in all.
+def write_unlisted(include_open: bool = False) -> None:
+    """Write the counts of windows that are over, or of all (at the end of the process).
 
-    Where it raises, what is left is kept.
+    If a write raises, that count and the later ones are kept.
     """
-    until = timezone.now() - (timedelta() if all_of_them else STRETCH)
+    until = timezone.now() - (timedelta() if include_open else WINDOW)
     for kind in Kind:
-        if rows(_key(kind)).filter(failures_since_start__gt=MOST, attempt_time__lte=until).exists():
-            _tell(kind, until)
+        due = rows(_key(kind)).filter(failures_since_start__gt=MAX_LISTED)
+        if due.filter(attempt_time__lte=until).exists():
+            _write_count(kind, until)
 
 
 @transaction.atomic
-def _tell(kind: Kind, until: datetime, anew: datetime | None = None) -> None:
-    """The entry of a stretch that began until then, where there is something to tell; a new one
-    may begin. Once, whoever comes at the same time."""
-    counted = rows(_key(kind)).filter(attempt_time__lte=until).select_for_update().first()
-    if counted is None:
+def _write_count(kind: Kind, until: datetime, restart_at: datetime | None = None) -> None:
+    """Write the entry with the count of a window that began before `until`, if there is a count.
+
+    `restart_at` begins a new window. The row lock makes concurrent callers write it once.
+    """
+    window = rows(_key(kind)).filter(attempt_time__lte=until).select_for_update().first()
+    if window is None:
         return
-    began, more = counted.attempt_time, counted.failures_since_start - MOST
+    started_at, more = window.attempt_time, window.failures_since_start - MAX_LISTED
     if more > 0:
-        detail = f"within a minute from {began:%H:%M:%S} UTC; they are not listed"
-        note(Asker(), Action.SIGN_IN_FAILED, f"{more} more {kind}", detail=detail)
-        counted.failures_since_start = MOST
-    if anew is not None:
-        counted.failures_since_start, counted.attempt_time = 0, anew
-    changes = {"failures_since_start": counted.failures_since_start}
-    rows(_key(kind)).update(**changes, attempt_time=counted.attempt_time)
+        detail = f"within a minute from {started_at:%H:%M:%S} UTC; they are not listed"
+        log_action(Requester(), Action.SIGN_IN_FAILED, f"{more} more {kind}", detail=detail)
+        window.failures_since_start = MAX_LISTED
+    if restart_at is not None:
+        window.failures_since_start, window.attempt_time = 0, restart_at
+    changes = {"failures_since_start": window.failures_since_start}
+    rows(_key(kind)).update(**changes, attempt_time=window.attempt_time)
 
 
 def _key(kind: Kind) -> Key:

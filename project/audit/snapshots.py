@@ -1,8 +1,8 @@
-"""Taking snapshots: the first is an entry at once; those that follow are counted in one more.
+"""Entries for snapshots: the first at once, those that follow as a count.
 
-A program may ask for a hundred a second. What one credential takes of one camera from one address
-within `STRETCH_S` makes at most two entries: of the first, and of how many followed. The count is
-kept in memory until the stretch is over or the server stops; a crash loses it, never the first.
+A program may request a hundred a second. All snapshots of one camera with one credential from one
+address within `WINDOW_S` make at most two entries: the first, and the number that followed. The
+number is kept in memory until the window is over or the server stops; a crash loses it.
 """
 
 from __future__ import annotations
@@ -16,73 +16,76 @@ from typing import Any
 
 from django.utils import timezone
 
-from project.accounts.access import words_for
-from project.audit.askers import Asker
+from project.accounts.access import describe_credentials
+from project.audit.askers import Requester
 from project.audit.log import Action
-from project.audit.models import AuditEntry, Watched, line
+from project.audit.models import AuditEntry, CameraLike, single_line
 
-STRETCH_S = 10.0
-REMEMBER_MOST = 4096  # the oldest is written first, to make room
+WINDOW_S = 10.0
+MAX_WINDOWS = 4096  # beyond it, the oldest is written and dropped
 
 
 @dataclass(slots=True)
-class _Stretch:
-    facts: dict[str, Any]  # of the first entry, for the credential may be gone by the second
-    began: float
+class _Window:
+    fields: dict[str, Any]  # of the first entry: the credential may be gone by the second
+    started: float
     last: datetime
     more: int = 0
 
-    def over(self) -> bool:
-        return time.monotonic() - self.began >= STRETCH_S
+    def is_over(self) -> bool:
+        return time.monotonic() - self.started >= WINDOW_S
 
     def write(self) -> None:
-        """What followed the first; nothing where nothing did."""
+        """Write the count of snapshots after the first, if there are any."""
         if self.more:
-            said = f"and {self.more} more within {STRETCH_S:.0f} seconds"
-            AuditEntry.objects.create(**self.facts, at=self.last, detail=said)
+            detail = f"and {self.more} more within {WINDOW_S:.0f} seconds"
+            AuditEntry.objects.create(**self.fields, at=self.last, detail=detail)
 
 
-_stretches: OrderedDict[object, _Stretch] = OrderedDict()  # the oldest first
-_lock = threading.Lock()  # two first ones at once are one
+_windows: OrderedDict[object, _Window] = OrderedDict()  # oldest first
+_lock = threading.Lock()  # two concurrent first snapshots make one window
 
 
-def took_snapshot(asker: Asker, camera: Watched) -> None:
-    """A snapshot is about to be given out. Synchronous; where it raises, none may be."""
-    pk = asker.user.pk if asker.user else None
-    key = (pk, asker.credential, asker.address, camera.pk)
+def log_snapshot(requester: Requester, camera: CameraLike) -> None:
+    """Log a snapshot before it is sent; if this raises, do not send it. Synchronous."""
+    pk = requester.user.pk if requester.user else None
+    key = (pk, requester.credential, requester.address, camera.pk)
     with _lock:
-        stretch = _stretches.get(key)
-        if stretch is not None and not stretch.over():
-            stretch.more, stretch.last = stretch.more + 1, timezone.now()
+        window = _windows.get(key)
+        if window is not None and not window.is_over():
+            window.more, window.last = window.more + 1, timezone.now()
             return
-        if stretch is not None:
-            _end(key)
-        facts = _facts(asker, camera)
-        AuditEntry.objects.create(**facts)
-        _stretches[key] = _Stretch(facts, time.monotonic(), timezone.now())
-        while len(_stretches) > REMEMBER_MOST:
-            _end(next(iter(_stretches)))
+        if window is not None:
+            _close(key)
+        fields = _entry_fields(requester, camera)
+        AuditEntry.objects.create(**fields)
+        _windows[key] = _Window(fields, time.monotonic(), timezone.now())
+        while len(_windows) > MAX_WINDOWS:
+            _close(next(iter(_windows)))
 
 
-def write_counts(all_of_them: bool = False) -> None:
-    """Write what is over; at the end of the process, all. Where it raises, what is left is kept."""
+def write_counts(include_open: bool = False) -> None:
+    """Write the counts of windows that are over, or of all (at the end of the process).
+
+    If a write raises, that window and the later ones are kept.
+    """
     with _lock:
-        for key, stretch in list(_stretches.items()):
-            if all_of_them or stretch.over():
-                _end(key)
+        for key, window in list(_windows.items()):
+            if include_open or window.is_over():
+                _close(key)
 
 
-def _end(key: object) -> None:
-    _stretches[key].write()
-    del _stretches[key]
+def _close(key: object) -> None:
+    _windows[key].write()
+    del _windows[key]
 
 
-def _facts(asker: Asker, camera: Watched) -> dict[str, Any]:
+def _entry_fields(requester: Requester, camera: CameraLike) -> dict[str, Any]:
     return {
-        **asker.facts(words_for([asker.credential])),
+        **requester.as_fields(describe_credentials([requester.credential])),
         "organization": camera.organization,
         "organization_name": camera.organization.name,
-        "subject": line(camera.name, 200),
+        "subject": single_line(camera.name, 200),
         "camera_id": camera.pk,
         "action": Action.SNAPSHOT,
     }

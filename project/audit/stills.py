@@ -1,8 +1,8 @@
-"""Looking at stills: pages load one after the other, and that is one view, not hundreds.
+"""Views of stills: a page loads them one after the other, which is one view, not hundreds.
 
-Who loads stills of a camera, with no pause of `viewings.SILENCE`, has one row in the log, from the
-first to the last (to `RENEW_S`). It is renewed by the loading itself, and closed by whoever closes
-what the dead have left.
+A requester who loads stills of a camera without a pause of `open_views.SILENCE` has one `Viewing`
+row, from the first still to the last (give or take `RENEW_S`). Loading stills renews it; the reaper
+that closes the views of dead processes closes it.
 """
 
 from __future__ import annotations
@@ -14,51 +14,51 @@ from collections import OrderedDict
 
 from django.db.models.functions import Now
 
-from project.accounts.access import words_for
-from project.audit.askers import Asker, Way
+from project.accounts.access import describe_credentials
+from project.audit.askers import Requester, RequestOrScope
 from project.audit.log import Action
-from project.audit.models import Viewing, Watched, line
+from project.audit.models import CameraLike, Viewing, single_line
 
 RENEW_S = 10.0
-PROCESS = "stills"  # of no process: their signs of life are the loading itself
-REMEMBER_MOST = 4096  # the oldest is forgotten first, which costs a query
+PROCESS = "stills"  # a name in place of a process: every process renews these rows
+MAX_REMEMBERED = 4096  # the oldest is forgotten first, which costs one query
 
-_renewed: OrderedDict[object, float] = OrderedDict()
-_lock = threading.Lock()  # two first loads at once are one view
+_renewed_at: OrderedDict[object, float] = OrderedDict()
+_lock = threading.Lock()  # two concurrent first loads make one view
 
 
-def saw_still(way: Way, camera: Watched) -> None:
-    """A still of a camera was given out. Synchronous; asks the database every `RENEW_S`."""
-    asker = Asker.of(way)
-    pk = asker.user.pk if asker.user else None
-    key = (pk, asker.address, camera.pk)
-    if _is_renewed(key):  # without waiting for another's query
+def log_still(origin: RequestOrScope, camera: CameraLike) -> None:
+    """Log that a still is sent. Synchronous; queries the database at most once per `RENEW_S`."""
+    requester = Requester.of(origin)
+    pk = requester.user.pk if requester.user else None
+    key = (pk, requester.address, camera.pk)
+    if _is_fresh(key):  # checked before the lock, which may wait for another's query
         return
     with _lock:
-        if _is_renewed(key):
+        if _is_fresh(key):
             return
-        _renew(asker, camera)
-        _renewed[key] = time.monotonic()
-        _renewed.move_to_end(key)
-        while len(_renewed) > REMEMBER_MOST:
-            _renewed.popitem(last=False)
+        _renew(requester, camera)
+        _renewed_at[key] = time.monotonic()
+        _renewed_at.move_to_end(key)
+        while len(_renewed_at) > MAX_REMEMBERED:
+            _renewed_at.popitem(last=False)
 
 
-def _is_renewed(key: object) -> bool:
-    return time.monotonic() - _renewed.get(key, -math.inf) < RENEW_S
+def _is_fresh(key: object) -> bool:
+    return time.monotonic() - _renewed_at.get(key, -math.inf) < RENEW_S
 
 
-def _renew(asker: Asker, camera: Watched) -> None:
-    """A sign of life in the row of the view, which is made where there is none."""
-    open_ones = Viewing.objects.filter(
-        process=PROCESS, user=asker.user, address=asker.address, camera_id=camera.pk
+def _renew(requester: Requester, camera: CameraLike) -> None:
+    """Renew the heartbeat of the view's row; create the row if there is none."""
+    existing = Viewing.objects.filter(
+        process=PROCESS, user=requester.user, address=requester.address, camera_id=camera.pk
     )
-    if not open_ones.update(seen_at=Now()):
+    if not existing.update(seen_at=Now()):
         Viewing.objects.create(
-            **asker.facts(words_for([asker.credential])),
+            **requester.as_fields(describe_credentials([requester.credential])),
             organization=camera.organization,
             organization_name=camera.organization.name,
-            subject=line(camera.name, 200),
+            subject=single_line(camera.name, 200),
             camera_id=camera.pk,
             action=Action.STILLS,
             process=PROCESS,

@@ -1,46 +1,47 @@
-"""The database's own word: what is in the audit log is not changed, and goes only when it is old.
+"""Database triggers that make the audit log append-only.
 
-An UPDATE raises. A DELETE raises unless the row is older than the days of its organization; of
-none, or of one that is gone: `DAYS`. PostgreSQL's TRUNCATE and SQLite's INSERT OR REPLACE raise.
+An UPDATE raises. A DELETE raises unless the row is older than its organization's retention, or
+`DEFAULT_DAYS` if there is no such organization. PostgreSQL's TRUNCATE and SQLite's INSERT OR
+REPLACE raise.
 
-SQLite drops triggers with a table that Django makes anew, and cannot make a table anew that a
-trigger speaks of. So a migration that changes `AuditEntry` or `Organization` begins with
-`RunPython(take_down, put_up)` and ends with `RunPython(put_up, take_down)`;
-`tests/project/audit/test_triggers.py` fails where it was forgotten.
+On SQLite, Django rebuilds a table to change it. That drops the table's triggers, and fails while a
+trigger of another table refers to it. So a migration that changes `AuditEntry` or `Organization`
+must begin with `RunPython(drop_triggers, create_triggers)` and end with the reverse;
+`tests/project/audit/test_triggers.py` fails if it does not.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-DAYS = 365
-DAYS_LEAST = 30  # whatever the organization's row was made to say
-SAYS = "The audit log is append-only."
+DEFAULT_DAYS = 365
+MIN_DAYS = 30  # even if the organization's row has less
+MESSAGE = "The audit log is append-only."
 
 _SQLITE = f"""
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit_auditentry
-BEGIN SELECT RAISE(ABORT, '{SAYS}'); END;
+BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END;
 --
 CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit_auditentry
 WHEN EXISTS (SELECT 1 FROM audit_auditentry WHERE id = NEW.id)
-BEGIN SELECT RAISE(ABORT, '{SAYS}'); END;
+BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END;
 --
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit_auditentry
-WHEN OLD.at >= strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || max({DAYS_LEAST}, coalesce(
-  (SELECT audit_days FROM accounts_organization WHERE id = OLD.organization_id), {DAYS}
+WHEN OLD.at >= strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || max({MIN_DAYS}, coalesce(
+  (SELECT audit_days FROM accounts_organization WHERE id = OLD.organization_id), {DEFAULT_DAYS}
 )) || ' days')
-BEGIN SELECT RAISE(ABORT, '{SAYS}'); END;
-"""  # nosec B608  # made of the constants above
+BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END;
+"""  # nosec B608  # contains only the constants above
 
 _POSTGRES = f"""
 CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    IF OLD.at < now() - make_interval(days => greatest({DAYS_LEAST}, coalesce(
-      (SELECT audit_days FROM accounts_organization WHERE id = OLD.organization_id), {DAYS}
+    IF OLD.at < now() - make_interval(days => greatest({MIN_DAYS}, coalesce(
+      (SELECT audit_days FROM accounts_organization WHERE id = OLD.organization_id), {DEFAULT_DAYS}
     ))) THEN RETURN OLD; END IF;
   END IF;
-  RAISE EXCEPTION '{SAYS}' USING ERRCODE = 'integrity_constraint_violation';
+  RAISE EXCEPTION '{MESSAGE}' USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 --
 CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit_auditentry
@@ -48,7 +49,7 @@ FOR EACH ROW EXECUTE FUNCTION audit_append_only();
 --
 CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit_auditentry
 FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only();
-"""  # nosec B608  # made of the constants above
+"""  # nosec B608  # contains only the constants above
 
 NAMES = {
     "sqlite": ("audit_no_update", "audit_no_replace", "audit_no_delete"),
@@ -56,16 +57,16 @@ NAMES = {
 }
 
 
-def put_up(apps: Any, schema_editor: Any) -> None:
-    """Make the triggers, in place of any that are there. For `RunPython`."""
-    take_down(apps, schema_editor)
+def create_triggers(apps: Any, schema_editor: Any) -> None:
+    """Create the triggers; replace existing ones. For `RunPython`."""
+    drop_triggers(apps, schema_editor)
     script = _SQLITE if schema_editor.connection.vendor == "sqlite" else _POSTGRES
     for statement in script.split("--\n"):
         schema_editor.execute(statement.strip(), params=None)
 
 
-def take_down(apps: Any, schema_editor: Any) -> None:
-    """Remove the triggers, where there are any. For `RunPython`."""
+def drop_triggers(apps: Any, schema_editor: Any) -> None:
+    """Drop the triggers if they exist. For `RunPython`."""
     vendor = schema_editor.connection.vendor
     on = " ON audit_auditentry" if vendor == "postgresql" else ""
     for name in NAMES[vendor]:

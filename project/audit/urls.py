@@ -1,4 +1,4 @@
-"""The audit log of an organization: its page, and the same as a file."""
+"""URLs of an organization's audit log."""
 
 from django.urls import path
 

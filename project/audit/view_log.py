@@ -1,7 +1,7 @@
-"""The views that this process serves: on record before their first frame, and closed when they end.
+"""The views that this process serves: stored before their first frame, closed when they end.
 
-A view is a `Viewing` row while it lasts and one `AuditEntry` afterwards; both are written for many
-at once. Rows whose process has fallen silent are closed by any process that lives, once.
+A view is a `Viewing` row while it lasts and an `AuditEntry` afterwards, both written in batches.
+Every process closes rows whose process has stopped sending heartbeats.
 """
 
 from __future__ import annotations
@@ -12,52 +12,54 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from project.audit.askers import Asker
+from project.audit.askers import Requester
 from project.audit.log import Action
-from project.audit.models import Watched
-from project.audit.open_views import View, beat, reap, record
+from project.audit.models import CameraLike
+from project.audit.open_views import View, reap, record, renew
 from project.audit.sign_ins import write_unlisted
 from project.audit.snapshots import write_counts
 from project.database_threads import in_thread
 
 log = logging.getLogger(__name__)
 
-
-PAUSE_S = 0.05  # at most twenty transactions a second, however many come and go
+WRITE_INTERVAL_S = 0.05  # at most twenty transactions a second
 HEARTBEAT_S = 10.0
 RETRY_S = 1.0
 
-_thread = ThreadPoolExecutor(1, thread_name_prefix="audit")  # requests may not hold it up
+_thread = ThreadPoolExecutor(1, thread_name_prefix="audit")  # independent of request threads
 
 
-class NotRecorded(Exception):
-    """The view could not be written down, and so must not begin."""
+class ViewNotRecorded(Exception):
+    """The view could not be stored, so it must not begin."""
 
 
 class ViewLog:
-    """Bound: one view for each open connection. Who joins waits until that is on record, and is
-    refused where it cannot be; an end that cannot be written is kept until it can, and meanwhile
-    nobody else gets in. So nothing is dropped, and nothing grows."""
+    """Writes the views of this process to the audit log.
+
+    Bound: one view per open connection. A new viewer waits until the view is stored, and is refused
+    if that fails. An end that cannot be written is kept and retried; until it is written, new views
+    are refused.
+    """
 
     def __init__(self) -> None:
-        self._begun: list[View] = []
+        self._begun: list[View] = []  # not stored yet
         self._ended: list[View] = []
-        self._open: set[View] = set()  # on record
-        self._news = asyncio.Event()
-        self._turn = asyncio.Lock()
-        self._beaten_at = time.monotonic()
+        self._open: set[View] = set()  # stored
+        self._wakeup = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._last_heartbeat = time.monotonic()
         self._closed = False
 
-    async def begin(self, asker: Asker, camera: Watched, action: Action) -> View:
-        """Returns when the view is on record; those that come meanwhile share a transaction.
+    async def begin(self, requester: Requester, camera: CameraLike, action: Action) -> View:
+        """Return when the view is stored. Concurrent calls share a transaction.
 
-        `camera` brings its organization. Raises `NotRecorded`.
+        The camera's organization must be loaded. Raises `ViewNotRecorded`.
         """
         if self._closed:
-            raise NotRecorded("The server is being stopped.")
-        view = View(asker, camera, action)
+            raise ViewNotRecorded("The server is being stopped.")
+        view = View(requester, camera, action)
         self._begun.append(view)
-        self._news.set()
+        self._wakeup.set()
         try:
             await view.recorded
         except asyncio.CancelledError:
@@ -66,28 +68,28 @@ class ViewLog:
         return view
 
     def end(self, view: View) -> None:
-        """It is over; written within a moment. Once more is nothing."""
+        """End the view; its entry is written soon. Idempotent."""
         if view.end():
             self._ended.append(view)
-            self._news.set()
+            self._wakeup.set()
 
-    async def keep(self) -> None:
-        """For ever: write, give signs of life, close what the dead have left."""
+    async def run(self) -> None:
+        """Write views, send heartbeats and close the views of dead processes, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._until_beat()):
-                    await self._news.wait()
-            self._news.clear()
+                async with asyncio.timeout(self._until_heartbeat()):
+                    await self._wakeup.wait()
+            self._wakeup.clear()
             if not await self._write():
                 await asyncio.sleep(RETRY_S)
-            if not self._until_beat():
-                await self._beat()
-            await asyncio.sleep(PAUSE_S)
+            if not self._until_heartbeat():
+                await self._send_heartbeat()
+            await asyncio.sleep(WRITE_INTERVAL_S)
 
     async def close(self) -> None:
-        """End and write all that is open. Where that fails, another process will find it."""
+        """End and write all open views. If that fails, another process will close them."""
         self._closed = True
-        for _ in range(2):  # those that are just beginning are open after the first time
+        for _ in range(2):  # views that are just beginning are open after the first pass
             for view in tuple(self._open):
                 self.end(view)
             await self._write()
@@ -95,13 +97,15 @@ class ViewLog:
             await in_thread(_thread, write_counts, True)
             await in_thread(_thread, write_unlisted, True)
         except Exception:
-            log.exception("what was only counted could not be written to the audit log")
+            log.exception("counts could not be written to the audit log")
 
-    def _until_beat(self) -> float:
-        return max(0.0, self._beaten_at + HEARTBEAT_S - time.monotonic())
+    def _until_heartbeat(self) -> float:
+        """Return the seconds until the next heartbeat is due."""
+        return max(0.0, self._last_heartbeat + HEARTBEAT_S - time.monotonic())
 
     async def _write(self) -> bool:
-        async with self._turn:
+        """Write pending views in one transaction; return False if that failed."""
+        async with self._lock:
             begun, self._begun = self._begun, []
             ended, self._ended = self._ended, []
             if not (begun or ended):
@@ -111,9 +115,9 @@ class ViewLog:
             except Exception:
                 log.exception("views could not be written to the audit log")
                 for view in begun:
-                    view.refuse(NotRecorded("The audit log cannot be written just now."))
+                    view.refuse(ViewNotRecorded("The audit log cannot be written just now."))
                 self._ended[:0] = [view for view in ended if not view.refused]
-                self._news.set()
+                self._wakeup.set()
                 return False
             self._open.update(begun)
             self._open.difference_update(ended)
@@ -121,13 +125,13 @@ class ViewLog:
                 view.admit()
             return True
 
-    async def _beat(self) -> None:
-        async with self._turn:
-            self._beaten_at = time.monotonic()
+    async def _send_heartbeat(self) -> None:
+        async with self._lock:
+            self._last_heartbeat = time.monotonic()
             try:
-                await in_thread(_thread, beat, tuple(self._open))
+                await in_thread(_thread, renew, tuple(self._open))
                 await in_thread(_thread, reap)
                 await in_thread(_thread, write_counts)
                 await in_thread(_thread, write_unlisted)
             except Exception:
-                log.exception("the audit log's open views could not be looked after")
+                log.exception("the heartbeat of open views could not be written to the audit log")

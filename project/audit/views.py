@@ -1,4 +1,4 @@
-"""Who watched what and who changed what, for an organization's own administrators."""
+"""The audit log of one organization, for its administrators: a page and an export."""
 
 from __future__ import annotations
 
@@ -13,59 +13,61 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from project.accounts.access import actor_of, grant_in, withdrawn
+from project.accounts.access import actor_for_request, grant_in_organization, revoked_grants
 from project.accounts.models import Organization
 from project.accounts.views.organizations import administered
-from project.audit.export import as_file, note_reading
-from project.audit.filters import Looked
+from project.audit.export import csv_response, log_reading
+from project.audit.filters import AuditFilter
 from project.audit.log import Action
 from project.audit.models import AuditEntry, AuditEntryQuerySet, Viewing
 
-ON_A_PAGE = 100
-WATCHING_MOST = 200  # who watches now
+PAGE_SIZE = 100
+MAX_OPEN_VIEWS = 200  # of "Watching now"
 FOR_ADMINS = "The audit log is read by the organization's administrators."
 
 
-def _found(request: HttpRequest, slug: str) -> tuple[Organization, AuditEntryQuerySet]:
-    """The organization and its entries; 404 to outsiders, 403 to members."""
-    found = administered(request, slug, FOR_ADMINS)
-    return found, AuditEntry.objects.visible_to(actor_of(request)).filter(organization=found)
+def _organization_entries(
+    request: HttpRequest, slug: str
+) -> tuple[Organization, AuditEntryQuerySet]:
+    """Return the organization and its entries; 404 to outsiders, 403 to other members."""
+    organization = administered(request, slug, FOR_ADMINS)
+    visible = AuditEntry.objects.visible_to(actor_for_request(request))
+    return organization, visible.filter(organization=organization)
 
 
-def _looked(request: HttpRequest, organization: Organization) -> Looked:
+def _filter_of(request: HttpRequest, organization: Organization) -> AuditFilter:
     zone: tzinfo = ZoneInfo(organization.time_zone)
-    return Looked.of(request.GET.dict(), zone)
+    return AuditFilter.from_query(request.GET.dict(), zone)
 
 
 @never_cache
 @login_required
 @require_GET
 def audit(request: HttpRequest, slug: str) -> HttpResponse:
-    """The newest entries, filtered; `before` is the number of the last one that was seen."""
-    organization, entries = _found(request, slug)
-    looked = _looked(request, organization)
+    """Show a page of the newest entries that match. `?before=` is the id of the last one shown."""
+    organization, entries = _organization_entries(request, slug)
+    audit_filter = _filter_of(request, organization)
     before = request.GET.get("before", "")
-    found = looked.among(entries).order_by("-pk")
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        found = found.filter(pk__lt=int(before))
-    page = list(found[: ON_A_PAGE + 1])
-    note_reading(request, looked.sentence(), organization)
-    asked = {
-        "who": looked.who, "camera": looked.camera, "action": looked.action,
-        "since": looked.since, "until": looked.until,
+    matching = audit_filter.apply(entries).order_by("-pk")
+    if before.isascii() and before.isdigit() and len(before) < 19:  # fits a 64-bit integer
+        matching = matching.filter(pk__lt=int(before))
+    page = list(matching[: PAGE_SIZE + 1])
+    log_reading(request, audit_filter.describe(), organization)
+    filters = {
+        "who": audit_filter.who, "camera": audit_filter.camera, "action": audit_filter.action,
+        "since": audit_filter.since, "until": audit_filter.until,
     }  # fmt: skip
-    kept = {name: value for name, value in asked.items() if value}
+    query = {name: value for name, value in filters.items() if value}
+    older = {**query, "before": page[PAGE_SIZE - 1].pk} if len(page) > PAGE_SIZE else {}
     context = {
         "organization": organization,
-        "zone": looked.zone,
-        "watching": Viewing.objects.filter(organization=organization)[:WATCHING_MOST],
-        "entries": page[:ON_A_PAGE],
-        "asked": asked,
-        "query": urlencode(kept),
-        "actions": [(one, one[0].upper() + one[1:]) for one in Action],
-        "older": urlencode(kept | {"before": page[ON_A_PAGE - 1].pk})
-        if len(page) > ON_A_PAGE
-        else "",
+        "zone": audit_filter.zone,
+        "watching": Viewing.objects.filter(organization=organization)[:MAX_OPEN_VIEWS],
+        "entries": page[:PAGE_SIZE],
+        "filters": filters,
+        "query": urlencode(query),
+        "actions": [(action, action[0].upper() + action[1:]) for action in Action],
+        "older": urlencode(older),
     }
     return render(request, "audit/audit.html", context)
 
@@ -74,10 +76,12 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def audit_file(request: HttpRequest, slug: str) -> HttpResponseBase:
-    """All that the page finds, as CSV."""
-    organization, entries = _found(request, slug)
-    looked = _looked(request, organization)
-    note_reading(request, looked.sentence(), organization, export=True)
-    grant = grant_in(actor_of(request), "admin", organization.pk)
-    name = f"audit-{organization.slug}"
-    return as_file(request, looked.among(entries), name, lambda: not withdrawn([grant]))
+    """Export all entries that match, as CSV."""
+    organization, entries = _organization_entries(request, slug)
+    audit_filter = _filter_of(request, organization)
+    log_reading(request, audit_filter.describe(), organization, export=True)
+    grant = grant_in_organization(actor_for_request(request), "admin", organization.pk)
+    return csv_response(
+        request, audit_filter.apply(entries), f"audit-{organization.slug}",
+        lambda: not revoked_grants([grant]),
+    )  # fmt: skip

@@ -6,7 +6,7 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
-from project.audit.triggers import put_up, take_down
+from project.audit.triggers import create_triggers, drop_triggers
 
 
 class Migration(migrations.Migration):
@@ -64,5 +64,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['organization', '-at'], name='audit_of_organization')],
             },
         ),
-        migrations.RunPython(put_up, take_down),
+        migrations.RunPython(create_triggers, drop_triggers),
     ]

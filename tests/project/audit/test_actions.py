@@ -13,7 +13,7 @@ from chats.models import Chat
 from project.accounts.models import Membership, Organization, Token, User
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import client_of, fields
-from tests.project.audit.written import deeds
+from tests.project.audit.written import logged_actions
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def test_a_camera_s_life_is_written_down_without_a_password(
     client.post(edit, fields(source="rtsp://u:hush@192.0.2.8/b", name="West goal", fps="12"))
     client.post(edit, fields(source="rtsp://u:other@192.0.2.8/b", name="West goal", fps="12"))
     client.post(reverse("camera-delete", args=[camera.pk]))
-    said = deeds()
+    said = logged_actions()
     assert [(action, subject) for action, subject, _ in said] == [
         ("add camera", "Goal"),
         ("change camera", "West goal"),
@@ -52,7 +52,7 @@ def test_what_was_not_changed_is_not_written_down(club: Organization, admin: Use
     client.post(reverse("camera-add"), fields(organization=club.pk))
     camera = Camera.objects.get()
     client.post(reverse("camera-edit", args=[camera.pk]), fields(source=camera.shown_source))
-    assert [action for action, _, _ in deeds()] == ["add camera"]
+    assert [action for action, _, _ in logged_actions()] == ["add camera"]
 
 
 def test_the_api_writes_down_what_it_does_to_cameras(club: Organization, admin: User) -> None:
@@ -65,7 +65,7 @@ def test_the_api_writes_down_what_it_does_to_cameras(club: Organization, admin: 
     assert Client().patch(one, {"enabled": False}, **how).status_code == 200
     assert Client().patch(one, {"name": ""}, **how).status_code == 400
     assert Client().delete(one, **how).status_code == 204
-    assert [(action, detail) for action, _, detail in deeds()] == [
+    assert [(action, detail) for action, _, detail in logged_actions()] == [
         ("add camera", "Pushed by a browser or device"),
         ("change camera", "enabled: yes → no"),
         ("remove camera", ""),
@@ -87,7 +87,7 @@ def test_the_api_writes_down_the_passes_that_it_makes(camera: Camera, admin: Use
     made = Client().post("/api/v1/tokens", {"name": "Script", "scopes": ["read"]}, **how)
     assert made.status_code == 201, made.content
     assert Client().delete(f"/api/v1/tokens/{made.json()['id']}", **how).status_code == 204
-    assert [(action, subject) for action, subject, _ in deeds()] == [
+    assert [(action, subject) for action, subject, _ in logged_actions()] == [
         ("make stream key", "TV"),
         ("revoke stream key", "TV"),
         ("make share link", "TV"),
@@ -95,7 +95,7 @@ def test_the_api_writes_down_the_passes_that_it_makes(camera: Camera, admin: Use
         ("make token", "Script"),
         ("revoke token", "Script"),
     ]
-    assert text not in str(deeds())
+    assert text not in str(logged_actions())
 
 
 @pytest.mark.postgres
@@ -108,7 +108,7 @@ def test_members_and_settings_are_written_down(
     client.post(reverse("organization", args=["club"]), form)
     client.post(reverse("member-change", args=["club", member.pk]), {"role": "operator"})
     client.post(reverse("member-remove", args=["club", member.pk]))
-    assert deeds() == [
+    assert logged_actions() == [
         (
             "change organization", "Club",
             "time zone: Europe/Berlin → Asia/Tokyo; days that the audit log is kept: 365 → 400",
@@ -123,7 +123,7 @@ def test_stream_keys_are_written_down(camera: Camera, operator: User) -> None:
     client.post(reverse("streamkey-add", args=[camera.pk]), {"name": "TV", "days": "7"})
     key = StreamKey.objects.get()
     client.post(reverse("streamkey-revoke", args=[camera.pk, key.pk]))
-    made, revoked = deeds()
+    made, revoked = logged_actions()
     assert made[:2] == ("make stream key", "TV")
     assert made[2].startswith("ends ")
     assert revoked[:2] == ("revoke stream key", "TV")
@@ -141,15 +141,15 @@ def test_the_assistant_s_settings_are_written_down_without_the_key(
     address = reverse("assistant", args=["club"])
     assert client.post(address, form).status_code == 302
     assert client.post(address, form | {"key": "hush-two", "max_tokens": "99"}).status_code == 302
-    assert [action for action, _, _ in deeds()] == ["change assistant"] * 2
-    assert "most tokens in an answer: 1024 → 99" in deeds()[1][2]
-    assert "key" in deeds()[1][2]
-    assert "hush" not in str(deeds())
-    assert "brief" not in str(deeds())
+    assert [action for action, _, _ in logged_actions()] == ["change assistant"] * 2
+    assert "most tokens in an answer: 1024 → 99" in logged_actions()[1][2]
+    assert "key" in logged_actions()[1][2]
+    assert "hush" not in str(logged_actions())
+    assert "brief" not in str(logged_actions())
 
 
 def test_a_chat_that_is_taken_away_is_written_down(club: Organization, viewer: User) -> None:
     chat = Chat.objects.create(owner=viewer, organization=club, title="Set pieces")
     address = reverse("api-chat-export", args=[chat.pk])
     assert client_of(viewer).get(address, {"as": "json"}).status_code == 200
-    assert deeds() == [("export chat", f"chat {chat.pk}", "json")]
+    assert logged_actions() == [("export chat", f"chat {chat.pk}", "json")]

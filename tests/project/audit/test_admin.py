@@ -12,7 +12,7 @@ from chats.models import Assistant
 from project.accounts.models import Membership, Organization, User
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import person
-from tests.project.audit.written import deeds
+from tests.project.audit.written import logged_actions
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def test_what_the_admin_does_to_people_is_written_down(
         {"password1": "wing-back-9", "password2": "wing-back-9", "usable_password": "true"},
     )
     staff.post(reverse("admin:accounts_user_delete", args=[viewer.pk]), {"post": "yes"})
-    assert deeds() == [
+    assert logged_actions() == [
         ("change person", "viewer", "staff status: no → yes; active: yes → no"),
         ("change person", "viewer", "rights: +group Helpers, +view_chat"),
         ("set password", "viewer", "of another person"),
@@ -62,7 +62,7 @@ def test_what_the_admin_does_to_members_is_written_down(
     }  # fmt: skip
     answer = staff.post(address, form)
     assert answer.status_code == 302, answer.content
-    assert sorted(deeds()) == [
+    assert sorted(logged_actions()) == [
         ("add member", "new", "as viewer"),
         ("change organization", "Club", "days that the audit log is kept: 365 → 30"),
         ("change role", "operator", "operator → admin"),
@@ -83,7 +83,7 @@ def test_what_the_admin_does_to_cameras_and_keys_is_written_down(
     keys = reverse("admin:cameras_streamkey_changelist")
     staff.post(keys, {"action": "revoke", "_selected_action": [key.pk]})
     staff.post(listing, {"action": "delete_selected", "post": "yes", **chosen})
-    assert deeds() == [
+    assert logged_actions() == [
         ("change camera", "Gate", "enabled: yes → no"),
         ("revoke stream key", "TV", ""),
         ("remove camera", "Gate", ""),
@@ -104,4 +104,4 @@ def test_an_organization_that_goes_leaves_its_entries(staff: Client, club: Organ
 def test_the_admin_s_assistant_form_is_no_way_around(staff: Client, club: Organization) -> None:
     of = Assistant.objects.create(organization=club)
     staff.post(reverse("admin:chats_assistant_delete", args=[of.pk]), {"post": "yes"})
-    assert deeds() == [("change assistant", "Assistant of Club", "in the admin")]
+    assert logged_actions() == [("change assistant", "Assistant of Club", "in the admin")]

@@ -16,16 +16,16 @@ from project.accounts.throttling.tries import NOWHERE
 from project.audit import sign_ins
 from project.audit.log import Action
 from project.audit.models import AuditEntry
-from project.audit.sign_ins import STRETCH, write_unlisted
+from project.audit.sign_ins import WINDOW, write_unlisted
 
 pytestmark = pytest.mark.django_db
-LIMIT, MOST = 8, 3
+LIMIT, LISTED = 8, 3
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """For a minute is over soon on a slow machine."""
-    monkeypatch.setattr(sign_ins, "MOST", MOST)
+    monkeypatch.setattr(sign_ins, "MAX_LISTED", LISTED)
 
 
 def sign_in(number: int, name: str = "") -> None:
@@ -37,7 +37,7 @@ def sign_in(number: int, name: str = "") -> None:
 
 def a_minute_passes() -> None:
     counts = AccessAttempt.objects.filter(ip_address=NOWHERE)
-    counts.update(attempt_time=F("attempt_time") - STRETCH)
+    counts.update(attempt_time=F("attempt_time") - WINDOW)
 
 
 def listed(action: str = Action.SIGN_IN_FAILED) -> list[str]:
@@ -48,15 +48,15 @@ def listed(action: str = Action.SIGN_IN_FAILED) -> list[str]:
 @pytest.mark.postgres
 @pytest.mark.usefixtures("few")
 def test_a_flood_is_a_few_entries_and_a_count() -> None:
-    for number in range(MOST + 12):
+    for number in range(LISTED + 12):
         sign_in(number)
-    assert listed() == [f"nobody-{number}" for number in range(MOST)]
+    assert listed() == [f"nobody-{number}" for number in range(LISTED)]
     write_unlisted()
-    assert len(listed()) == MOST, "the minute is not over"
+    assert len(listed()) == LISTED, "the minute is not over"
     a_minute_passes()
     write_unlisted()
     write_unlisted()
-    assert listed()[MOST:] == ["12 more failed sign-ins under other names"]
+    assert listed()[LISTED:] == ["12 more failed sign-ins under other names"]
     entry = AuditEntry.objects.latest("pk")
     assert (entry.who, "not listed" in entry.detail) == ("nobody known", True)
 
@@ -64,56 +64,59 @@ def test_a_flood_is_a_few_entries_and_a_count() -> None:
 @pytest.mark.postgres
 @pytest.mark.usefixtures("few")
 def test_the_next_minute_lists_again_and_tells_of_the_one_before() -> None:
-    for number in range(MOST + 2):
+    for number in range(LISTED + 2):
         sign_in(number)
     a_minute_passes()
-    for number in range(MOST + 1):
+    for number in range(LISTED + 1):
         sign_in(500 + number)
-    told = ["2 more failed sign-ins under other names", *(f"nobody-{500 + n}" for n in range(MOST))]
-    assert listed()[MOST:] == told
-    write_unlisted(all_of_them=True)
-    assert listed()[2 * MOST + 1 :] == ["1 more failed sign-ins under other names"]
+    told = [
+        "2 more failed sign-ins under other names",
+        *(f"nobody-{500 + n}" for n in range(LISTED)),
+    ]
+    assert listed()[LISTED:] == told
+    write_unlisted(include_open=True)
+    assert listed()[2 * LISTED + 1 :] == ["1 more failed sign-ins under other names"]
     sign_in(900)
-    assert len(listed()) == 2 * MOST + 2, "the minute is not over"
+    assert len(listed()) == 2 * LISTED + 2, "the minute is not over"
 
 
 @pytest.mark.usefixtures("few")
 def test_invented_names_do_not_hide_a_person(viewer: User, settings: Any) -> None:
     settings.AXES_FAILURE_LIMIT = 2
-    for number in range(MOST + 5):
+    for number in range(LISTED + 5):
         sign_in(number)
     for _ in range(2):
         sign_in(999, "viewer")
-    assert listed()[MOST:] == ["viewer"] * 2
+    assert listed()[LISTED:] == ["viewer"] * 2
     assert listed(Action.LOCKED_OUT) == ["viewer"]
 
 
 @pytest.mark.usefixtures("few")
 def test_locks_of_many_addresses_are_bounded_as_well(viewer: User) -> None:
-    for address in range(MOST + 3):
+    for address in range(LISTED + 3):
         for _ in range(LIMIT):
             sign_in(address, "viewer")
-    assert listed(Action.LOCKED_OUT) == ["viewer"] * MOST
+    assert listed(Action.LOCKED_OUT) == ["viewer"] * LISTED
     a_minute_passes()
     write_unlisted()
     assert "3 more lockouts, and tries while locked out" in listed()
-    assert f"{(MOST + 3) * LIMIT - MOST} more failed sign-ins under names of people" in listed()
+    assert f"{(LISTED + 3) * LIMIT - LISTED} more failed sign-ins under names of people" in listed()
 
 
 @pytest.mark.postgres
 @pytest.mark.usefixtures("few")
 def test_what_is_not_told_yet_outlasts_locks() -> None:
     """Rows of wrong tries go after the cool-off; nobody may have been there to tell before."""
-    for number in range(MOST + 2):
+    for number in range(LISTED + 2):
         sign_in(number)
     AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(hours=1))
     sign_in(500)
-    assert listed()[MOST:] == ["2 more failed sign-ins under other names", "nobody-500"]
+    assert listed()[LISTED:] == ["2 more failed sign-ins under other names", "nobody-500"]
 
 
 @pytest.mark.postgres
 @pytest.mark.usefixtures("few")
-def test_one_whose_row_goes_at_that_moment_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_whose_row_goes_at_that_moment_claim_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in(0)
 
     def gone(*found: Any) -> Any:
@@ -121,4 +124,4 @@ def test_one_whose_row_goes_at_that_moment_is_listed(monkeypatch: pytest.MonkeyP
         return None, False
 
     monkeypatch.setattr(sign_ins, "row", gone)
-    assert sign_ins.is_listed(sign_ins.Kind.UNKNOWN)
+    assert sign_ins.claim_entry(sign_ins.Kind.UNKNOWN)

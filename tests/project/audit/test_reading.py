@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from cameras.models import Camera
 from project.accounts.models import Organization, User
-from project.audit.export import as_lines
+from project.audit.export import encode_rows
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import client_of, person
 from tests.installation import KEEPER, Installation, submit
@@ -175,7 +175,7 @@ def test_a_file_ends_where_the_right_to_read_it_does(
     "cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("//x","y")', '"=1', "a,b"]
 )
 def test_no_cell_is_a_formula(cell: str) -> None:
-    ((read, last),) = csv.reader(io.StringIO(as_lines([[cell, "end"]]).decode(), newline=""))
+    ((read, last),) = csv.reader(io.StringIO(encode_rows([[cell, "end"]]).decode(), newline=""))
     assert last == "end"
     assert not read.startswith(("=", "+", "-", "@", "\t", "\r"))
     assert read.removeprefix("'") == cell

@@ -11,7 +11,7 @@ from django.urls import reverse
 from project.accounts.models import Organization, SignInLink, User
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import PASSWORD, client_of
-from tests.project.audit.written import deeds
+from tests.project.audit.written import logged_actions
 
 pytestmark = pytest.mark.django_db
 
@@ -76,10 +76,10 @@ def test_a_lock_out_is_written_down_once(viewer: User, settings: Any) -> None:
     settings.AXES_FAILURE_LIMIT = 3
     for _ in range(5):
         sign_in(Client(), "viewer", "wrong")
-    assert [action for action, _, _ in deeds()] == [
+    assert [action for action, _, _ in logged_actions()] == [
         *["fail to sign in"] * 3, "be locked out", "fail to sign in",
     ]  # fmt: skip
-    said = [detail for *_, detail in deeds()][-1]
+    said = [detail for *_, detail in logged_actions()][-1]
     assert said == "by password, while locked out; further tries until it ends are not listed"
 
 
@@ -88,7 +88,7 @@ def test_a_used_sign_in_link_is_a_failed_sign_in(viewer: User) -> None:
     Client().post(address)
     for _ in range(3):
         Client().post(address)
-    assert deeds() == [
+    assert logged_actions() == [
         ("fail to sign in", "a sign-in link", "by a sign-in link that is over"),
     ]
 
@@ -113,4 +113,4 @@ def test_a_new_password_is_written_down(viewer: User) -> None:
         "new_password2": "wing-back-9",
     }
     assert client_of(viewer).post(reverse("password"), form).status_code == 302
-    assert deeds() == [("set password", "viewer", "")]
+    assert logged_actions() == [("set password", "viewer", "")]

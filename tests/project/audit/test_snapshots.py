@@ -9,9 +9,9 @@ import pytest
 from cameras.models import Camera
 from project.accounts.models import User
 from project.audit import snapshots
-from project.audit.askers import Asker
+from project.audit.askers import Requester
 from project.audit.models import AuditEntry
-from project.audit.snapshots import STRETCH_S, took_snapshot, write_counts
+from project.audit.snapshots import WINDOW_S, log_snapshot, write_counts
 
 pytestmark = pytest.mark.django_db
 
@@ -27,9 +27,9 @@ class Time:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Time]:
     made = Time()
     monkeypatch.setattr(snapshots, "time", made)
-    snapshots._stretches.clear()
+    snapshots._windows.clear()
     yield made
-    snapshots._stretches.clear()
+    snapshots._windows.clear()
 
 
 def said() -> list[tuple[str, str]]:
@@ -37,17 +37,17 @@ def said() -> list[tuple[str, str]]:
 
 
 def test_a_loop_is_two_entries_in_ten_seconds(camera: Camera, viewer: User, clock: Time) -> None:
-    asker = Asker(viewer, ("token", "x"), "192.0.2.1")
+    requester = Requester(viewer, ("token", "x"), "192.0.2.1")
     for _ in range(660):
-        took_snapshot(asker, camera)
-        clock.now += STRETCH_S / 661
+        log_snapshot(requester, camera)
+        clock.now += WINDOW_S / 661
     assert said() == [("viewer", "")]
     write_counts()
     assert said() == [("viewer", "")], "the stretch is not over"
     clock.now += 1
     write_counts()
     assert said() == [("viewer", ""), ("viewer", "and 659 more within 10 seconds")]
-    took_snapshot(asker, camera)
+    log_snapshot(requester, camera)
     assert said()[2:] == [("viewer", "")]
 
 
@@ -55,33 +55,33 @@ def test_a_loop_is_two_entries_in_ten_seconds(camera: Camera, viewer: User, cloc
 def test_the_next_stretch_and_the_end_of_the_process_write_the_count(
     camera: Camera, viewer: User, clock: Time
 ) -> None:
-    asker = Asker(viewer, ("token", "x"), "192.0.2.1")
+    requester = Requester(viewer, ("token", "x"), "192.0.2.1")
     for _ in range(3):
-        took_snapshot(asker, camera)
-    clock.now += STRETCH_S
-    took_snapshot(asker, camera)
-    took_snapshot(asker, camera)
+        log_snapshot(requester, camera)
+    clock.now += WINDOW_S
+    log_snapshot(requester, camera)
+    log_snapshot(requester, camera)
     assert [detail for _, detail in said()] == ["", "and 2 more within 10 seconds", ""]
-    write_counts(all_of_them=True)
+    write_counts(include_open=True)
     assert [detail for _, detail in said()][3:] == ["and 1 more within 10 seconds"]
     entry = AuditEntry.objects.latest("pk")
     assert (entry.camera_id, entry.organization) == (camera.pk, camera.organization)
-    write_counts(all_of_them=True)
+    write_counts(include_open=True)
     assert len(said()) == 4
 
 
 def test_each_credential_and_address_has_its_own(camera: Camera, viewer: User) -> None:
-    took_snapshot(Asker(viewer, ("token", "x"), "192.0.2.1"), camera)
-    took_snapshot(Asker(viewer, ("token", "y"), "192.0.2.1"), camera)
-    took_snapshot(Asker(viewer, ("token", "x"), "192.0.2.2"), camera)
+    log_snapshot(Requester(viewer, ("token", "x"), "192.0.2.1"), camera)
+    log_snapshot(Requester(viewer, ("token", "y"), "192.0.2.1"), camera)
+    log_snapshot(Requester(viewer, ("token", "x"), "192.0.2.2"), camera)
     assert len(said()) == 3
 
 
 def test_what_is_remembered_is_bounded_and_what_makes_room_is_written(
     camera: Camera, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "REMEMBER_MOST", 2)
+    monkeypatch.setattr(snapshots, "MAX_WINDOWS", 2)
     for proof in ("x", "x", "y", "z"):
-        took_snapshot(Asker(viewer, ("token", proof), None), camera)
-    assert len(snapshots._stretches) == 2
+        log_snapshot(Requester(viewer, ("token", proof), None), camera)
+    assert len(snapshots._windows) == 2
     assert [detail for _, detail in said()] == ["", "", "", "and 1 more within 10 seconds"]

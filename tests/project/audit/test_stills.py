@@ -11,7 +11,7 @@ from django.urls import reverse
 from cameras.models import Camera, CameraStill
 from project.accounts.models import User
 from project.audit import stills
-from project.audit.askers import Asker
+from project.audit.askers import Requester
 from project.audit.models import Viewing
 from tests.cameras.views.rows import client_of
 
@@ -37,13 +37,13 @@ def test_first_stills_that_are_loaded_at_once_are_one_view(
     renewed: list[Camera] = []
     together = threading.Barrier(4)
 
-    def renew(_: Asker, seen: Camera) -> None:
+    def renew(_: Requester, seen: Camera) -> None:
         threading.Event().wait(0.05)  # as a database takes its time
         renewed.append(seen)
 
     def load(_: int) -> None:
         together.wait(20)
-        stills.saw_still({"client": ("192.0.2.1", 1)}, camera)
+        stills.log_still({"client": ("192.0.2.1", 1)}, camera)
 
     monkeypatch.setattr(stills, "_renew", renew)
     with ThreadPoolExecutor(4) as pool:

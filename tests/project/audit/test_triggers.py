@@ -11,7 +11,7 @@ from django.utils import timezone
 from project.accounts.models import Organization
 from project.audit.models import AppendOnly, AuditEntry
 from project.audit.retention import prune
-from project.audit.triggers import NAMES, SAYS, put_up, take_down
+from project.audit.triggers import MESSAGE, NAMES, create_triggers, drop_triggers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -29,7 +29,7 @@ def refused(statement: str, *values: object) -> bool:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement, values)
     except Error as error:
-        if SAYS in str(error):
+        if MESSAGE in str(error):
             return True
         raise
     return False
@@ -127,10 +127,10 @@ def test_pruning_removes_what_is_old_and_nothing_else(club: Organization) -> Non
 
 def test_a_migration_can_take_the_triggers_down_and_put_them_back(club: Organization) -> None:
     entry(club)
-    take_down(None, _Editor())
+    drop_triggers(None, _Editor())
     assert not refused("UPDATE audit_auditentry SET who = 'y'")
-    put_up(None, _Editor())
-    put_up(None, _Editor())
+    create_triggers(None, _Editor())
+    create_triggers(None, _Editor())
     assert refused("UPDATE audit_auditentry SET who = 'y'")
 
 

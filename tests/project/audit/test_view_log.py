@@ -17,10 +17,10 @@ from websockets.asyncio.client import connect
 from cameras.models import Camera
 from project import database_threads
 from project.audit import view_log
-from project.audit.askers import Asker
+from project.audit.askers import Requester
 from project.audit.log import Action
 from project.audit.open_views import View
-from project.audit.view_log import NotRecorded, ViewLog
+from project.audit.view_log import ViewLog, ViewNotRecorded
 from tests.installation import Installation
 from tests.people import assemble
 from tests.project.audit.reading import entries, open_views
@@ -57,7 +57,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
 @contextlib.asynccontextmanager
 async def kept() -> AsyncIterator[ViewLog]:
     book = ViewLog()
-    task = asyncio.create_task(book.keep())
+    task = asyncio.create_task(book.run())
     try:
         yield book
     finally:
@@ -67,7 +67,7 @@ async def kept() -> AsyncIterator[ViewLog]:
 
 
 def _begin(book: ViewLog) -> Any:
-    return book.begin(Asker(), Camera(name="Gate"), Action.WATCH)
+    return book.begin(Requester(), Camera(name="Gate"), Action.WATCH)
 
 
 async def crowd_comes_and_goes(tables: Tables) -> None:
@@ -116,10 +116,10 @@ async def test_nobody_gets_in_who_cannot_be_written_down(tables: Tables) -> None
     async with kept() as book:
         inside = await _begin(book)
         tables.failing = True
-        with pytest.raises(NotRecorded):
+        with pytest.raises(ViewNotRecorded):
             await _begin(book)
         book.end(inside)
-        with pytest.raises(NotRecorded):
+        with pytest.raises(ViewNotRecorded):
             await _begin(book)
         tables.failing = False
         await _begin(book)
@@ -144,7 +144,7 @@ async def test_closing_writes_all_that_is_open_and_lets_nobody_in(tables: Tables
         await asyncio.sleep(0)
         await book.close()
         await joining
-        with pytest.raises(NotRecorded):
+        with pytest.raises(ViewNotRecorded):
             await _begin(book)
     assert sum(ended for _, ended in tables.batches) == 4
 

@@ -19,7 +19,7 @@ from cameras.api import pictures
 from cameras.live.variants import Variant
 from cameras.models import Camera
 from project.accounts.access import Actor
-from project.audit.askers import Asker
+from project.audit.askers import Requester
 from tests.installation import Installation, installed
 from tests.people import Cast, assemble
 from tests.project.audit.reading import ask
@@ -54,7 +54,7 @@ def says_so(answer: httpx.Response) -> None:
     assert answer.status_code == 503
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Retry-After"] == "2"
-    assert "put on record" in answer.json()["detail"]
+    assert "cannot be recorded" in answer.json()["detail"]
 
 
 @pytest.mark.postgres
@@ -147,7 +147,7 @@ async def test_a_reader_who_is_gone_before_the_first_byte_leaves_nothing_open(
     ends = Ends()
     for name in ("view_log", "hub", "connection_monitor"):
         monkeypatch.setattr(pictures.process, name, lambda: ends)
-    parts = pictures._parts(Camera(name="Gate"), Actor(), Asker(), Variant(), None)
+    parts = pictures._parts(Camera(name="Gate"), Actor(), Requester(), Variant(), None)
     assert await anext(parts) == b""
     del parts
     gc.collect()
