@@ -7,21 +7,21 @@ import logging
 import subprocess
 
 from cameras.ingest.metrics import Totals
-from cameras.ingest.uplink import LinkLost, SocketLink, start
+from cameras.ingest.uplink import LinkLost, SocketLink, start_process
 from cameras.live import channel_groups
-from cameras.live.demand import Wishes, wishes_packet
+from cameras.live.demand import DemandByCamera, demand_packet
 
 log = logging.getLogger(__name__)
 
 COMMAND = ("manage.py", "ingest", "--link")
 RESTART_S = 1.0
-END_S = 1.5
+TERMINATE_S = 1.5  # after SIGTERM, before SIGKILL
 
 
 class IngestChild:
-    """Owns `manage.py ingest`: starts it, publishes what it sends, starts it again if it ends.
+    """Owns `manage.py ingest`: starts it, publishes its packets, restarts it if it ends.
 
-    Also the web side's `Line` to it. Bound: the link's backlog; frames over it are dropped.
+    Also the web side's `IngestLink`. Bound: the link's backlog; frames beyond it are dropped.
     """
 
     def __init__(self) -> None:
@@ -30,11 +30,11 @@ class IngestChild:
         self._link: SocketLink | None = None
 
     async def run(self) -> None:
-        """For ever; ends the child when cancelled."""
+        """Run until cancelled; then stop the child."""
         try:
             while True:
                 try:
-                    await self._once()
+                    await self._run_once()
                     log.warning("the ingest process ended; starting it again")
                 except OSError as error:
                     log.error("the ingest process could not be started, trying again: %s", error)
@@ -42,14 +42,14 @@ class IngestChild:
                     log.exception("the ingest process was lost; starting it again")
                 await asyncio.sleep(RESTART_S)
         finally:
-            self.end()
+            self.stop()
 
-    async def _once(self) -> None:
-        self._process, self._link = await start(*COMMAND)
+    async def _run_once(self) -> None:
+        self._process, self._link = await start_process(*COMMAND)
         try:
             async for header, payload in self._link.receive():
                 if header["type"] == "state":
-                    self.totals.note(header)
+                    self.totals.add(header)
                 await channel_groups.publish(header["camera"], header, payload)
         except LinkLost:
             pass
@@ -58,15 +58,15 @@ class IngestChild:
             self._link = None
             await asyncio.to_thread(self._reap)
 
-    async def tell(self, wishes: Wishes) -> None:
-        """Say what is watched, and how."""
-        await self._say(wishes_packet(wishes), b"")
+    async def send_demand(self, demand: DemandByCamera) -> None:
+        """Send the current demand; dropped while no child runs."""
+        await self._send(demand_packet(demand), b"")
 
     async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
-        """Hand over a pushed frame; False where no child runs, or it does not keep up."""
-        return await self._say({"type": "push", "camera": camera_id, "timestamp": timestamp}, jpeg)
+        """Send a pushed frame. False if no child runs or its backlog is full."""
+        return await self._send({"type": "push", "camera": camera_id, "timestamp": timestamp}, jpeg)
 
-    async def _say(self, header: dict[str, object], payload: bytes) -> bool:
+    async def _send(self, header: dict[str, object], payload: bytes) -> bool:
         if self._link is None:
             return False
         try:
@@ -74,8 +74,8 @@ class IngestChild:
         except LinkLost:
             return False
 
-    def end(self) -> None:
-        """Hang up, which ends the child and its workers; kill it where that is not enough."""
+    def stop(self) -> None:
+        """Close the link, which ends the child and its workers; kill it if it does not end."""
         if self._link is not None:
             self._link.close()
         self._reap()
@@ -86,7 +86,7 @@ class IngestChild:
             return
         process.terminate()
         try:
-            process.wait(END_S)
+            process.wait(TERMINATE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -1,4 +1,4 @@
-"""What ingest reads from the database: the cameras, and what each one's worker needs to know."""
+"""The database side of ingest: camera configurations for the workers, models and fences."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from django.db import transaction
 
 from cameras.ingest.custom_models.store import ModelStore
 from cameras.models import Camera, Weights
-from project.audit.log import Action, note
-from project.encryption import SealBroken
+from project.audit.log import Action, log_action
+from project.encryption import UnsealFailed
 
 
-def configurations() -> dict[str, dict[str, Any]]:
-    """What each enabled camera's worker needs to know, by camera id."""
-    models = _own_models()
+def load_configurations() -> dict[str, dict[str, Any]]:
+    """Return the worker configuration of each enabled camera, by camera id."""
+    models = _custom_models()
     return {
         str(camera.pk): _configuration(camera, models)
         for camera in Camera.objects.filter(enabled=True)
@@ -27,17 +27,17 @@ def configurations() -> dict[str, dict[str, Any]]:
 
 
 @functools.cache
-def _shelf(folder: Path) -> ModelStore:
-    """The same for every look, for it knows what failed just now."""
+def _model_store(folder: Path) -> ModelStore:
+    """Return the same store for every poll: it remembers recent failures."""
     return ModelStore(folder)
 
 
-def _own_models() -> dict[uuid.UUID, dict[str, Any]]:
-    """What a worker needs to know of each organization's own model, which is put on the shelf."""
-    shelf = _shelf(settings.DATA_DIR / "detectors")
+def _custom_models() -> dict[uuid.UUID, dict[str, Any]]:
+    """Return each custom model as workers need it, by organization id; store the model files."""
+    store = _model_store(settings.DATA_DIR / "detectors")
     used = list(Weights.objects.in_use())
-    shelf.keep(model.sha256 for model in used)
-    paths = {model.pk: shelf.put(model.sha256, model.data) for model in used}
+    store.keep(model.sha256 for model in used)
+    paths = {model.pk: store.put(model.sha256, model.data) for model in used}
     return {
         model.organization_id: {
             "id": str(model.pk),
@@ -52,20 +52,22 @@ def _own_models() -> dict[uuid.UUID, dict[str, Any]]:
     }
 
 
-def refuse_model(model: str, sentence: str) -> None:
-    """Take an own model out of use, for it has failed too often."""
+def disable_model(model: str, sentence: str) -> None:
+    """Take a custom model out of use because it failed too often. `model` is its id."""
     weights = Weights.objects.select_related("organization").filter(pk=model).first()
     if weights is None:
         return
     with transaction.atomic():
         if weights.refuse(f"It was taken out of use, for it failed again and again. {sentence}"):
-            note(None, Action.CHANGE_MODEL, weights.name, weights.organization, detail=sentence)
+            log_action(
+                None, Action.CHANGE_MODEL, weights.name, weights.organization, detail=sentence
+            )
 
 
 def _configuration(camera: Camera, models: Mapping[uuid.UUID, dict[str, Any]]) -> dict[str, Any]:
     try:
         source, unreadable = camera.source, ""
-    except SealBroken as error:
+    except UnsealFailed as error:
         source, unreadable = "", str(error)
     return {
         "camera": str(camera.pk),
@@ -80,7 +82,7 @@ def _configuration(camera: Camera, models: Mapping[uuid.UUID, dict[str, Any]]) -
         "threshold": camera.threshold,
         "model": models.get(camera.organization_id) if camera.detect else None,
         "masks": camera.masks,
-        "mark": camera.mark,
+        "mark": camera.mask_version,
         "allow_loopback": settings.ALLOW_LOOPBACK_SOURCES,
         "listed": sorted(settings.CAMERA_SERVERS),
         "media_root": str(settings.MEDIA_DIR),
@@ -88,6 +90,6 @@ def _configuration(camera: Camera, models: Mapping[uuid.UUID, dict[str, Any]]) -
 
 
 def claim_fences(camera_ids: list[str]) -> dict[str, int]:
-    """A new fence for each camera that there is."""
+    """Claim a new fence (fencing token) for each camera; return those of existing cameras."""
     claimed = {camera_id: Camera.claim_fence(camera_id) for camera_id in camera_ids}
     return {camera_id: fence for camera_id, fence in claimed.items() if fence is not None}

@@ -1,4 +1,4 @@
-"""The classes that the shipped detector knows, in the order of its output. No OpenCV here."""
+"""Classes of the built-in detector, in the order of its output, and label rules. OpenCV-free."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ COCO = (
     "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
 
-# Without an allow-list the weights see sports balls, skis and benches in every plaza.
+# Without this allow-list the built-in detector reports sports balls, skis and benches everywhere.
 DEFAULT_CLASSES = (
     "person", "bicycle", "car", "motorcycle", "bus", "truck", "cat", "dog", "horse",
 )  # fmt: skip
 
-LONGEST = 60  # characters of a label
-MOST = 1000  # labels of a detector
+MAX_LENGTH = 60  # characters of a label
+MAX_LABELS = 1000  # of one detector
 
 
 def read_labels(names: Iterable[object]) -> list[str]:
-    """Labels that somebody wrote, each one printable line. Raises `ValueError` with a sentence."""
-    made = [str(name).strip() for name in names]
-    if not made:
+    """Return the labels, stripped and checked. Raises `ValueError` with a sentence for the user."""
+    labels = [str(name).strip() for name in names]
+    if not labels:
         raise ValueError("There are no labels.")
-    if len(made) > MOST:
-        raise ValueError(f"There are more than {MOST} labels.")
-    if len(set(made)) < len(made):
-        twice = next(name for name in made if made.count(name) > 1)
-        raise ValueError(f"The label “{twice[:LONGEST]}” is there twice.")
-    for name in made:
-        if not name or len(name) > LONGEST or not name.isprintable():
-            raise ValueError(f"A label is one line of 1 to {LONGEST} characters.")
-    return made
+    if len(labels) > MAX_LABELS:
+        raise ValueError(f"There are more than {MAX_LABELS} labels.")
+    if len(set(labels)) < len(labels):
+        twice = next(name for name in labels if labels.count(name) > 1)
+        raise ValueError(f"The label “{twice[:MAX_LENGTH]}” is there twice.")
+    for name in labels:
+        if not name or len(name) > MAX_LENGTH or not name.isprintable():
+            raise ValueError(f"A label is one line of 1 to {MAX_LENGTH} characters.")
+    return labels
 
 
-def chosen(classes: Iterable[str], labels: Sequence[str]) -> list[str]:
-    """Those of a detector's `labels` that a camera's allow-list asks for.
+def select_labels(classes: Iterable[str], labels: Sequence[str]) -> list[str]:
+    """Return the detector's `labels` that are in a camera's allow-list `classes`.
 
-    A list that was never changed, or that names nothing which this detector knows, was made for
-    another one: then the shipped detector finds its usual classes, another one all it knows.
+    An allow-list that is the default, or matches no label, was made for another detector. Then
+    return the default classes for the built-in detector, all labels for a custom one.
     """
     wanted = set(classes)
     known = [label for label in labels if label in wanted]

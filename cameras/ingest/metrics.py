@@ -1,4 +1,4 @@
-"""What the cameras' workers did, added up over their restarts, for Prometheus. Django-free."""
+"""Prometheus counters of the cameras' workers, summed over worker restarts. Django-free."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Any
 from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-COUNTS = ("captured", "published", "encodes")  # as state packets call them
+COUNTS = ("captured", "published", "encodes")  # keys of state packets
 
 
 class Totals:
-    """By camera and count, since this process began. Bound: a few numbers a camera.
+    """Totals by camera and count since this process started. Bound: a few numbers per camera.
 
-    Every worker counts from 0: a count below the one before it is another worker's. What the former
-    one counted after its last packet is lost.
+    Every worker counts from 0, so a count below the previous one comes from a new worker. What the
+    old one counted after its last packet is lost.
     """
 
     def __init__(self) -> None:
         self._totals: dict[tuple[str, str], int] = {}
         self._last: dict[tuple[str, str], int] = {}
 
-    def note(self, header: dict[str, Any]) -> None:
-        """What the header of a state packet counts; those of the supervisor count nothing."""
+    def add(self, header: dict[str, Any]) -> None:
+        """Add the counts in the header of a state packet; the supervisor's packets have none."""
         for name in COUNTS:
             if name in header:
-                place, count = (header["camera"], name), int(header[name])
-                last = self._last.get(place, 0)
-                self._last[place] = count
-                more = count - last if count >= last else count
-                self._totals[place] = self._totals.get(place, 0) + more
+                key, count = (header["camera"], name), int(header[name])
+                last = self._last.get(key, 0)
+                self._last[key] = count
+                increase = count - last if count >= last else count
+                self._totals[key] = self._totals.get(key, 0) + increase
 
-    def of(self, name: str) -> list[tuple[str, int]]:
-        """Cameras with their totals of this count. From any thread."""
-        everything = list(self._totals.items())  # at once: nothing is added meanwhile
+    def by_camera(self, name: str) -> list[tuple[str, int]]:
+        """Return camera ids with their totals of this count. Thread-safe."""
+        everything = list(self._totals.items())  # an atomic copy
         return [(camera_id, total) for (camera_id, each), total in everything if each == name]
 
 
@@ -46,15 +46,15 @@ FAMILIES = (
 
 
 class IngestCollector(Collector):
-    """The totals as they are when it is scraped."""
+    """Exports the totals at the moment of a scrape."""
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """A counter for each count, by camera."""
+        """Yield one counter family per count, labelled by camera."""
         for count, name, meaning in FAMILIES:
             family = CounterMetricFamily(name, meaning, labels=["camera"])
-            for camera_id, total in self._totals.of(count):
+            for camera_id, total in self._totals.by_camera(count):
                 family.add_metric([camera_id], total)
             yield family

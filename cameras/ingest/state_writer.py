@@ -1,4 +1,4 @@
-"""The states and stills on their way to the database, which may be slow: nobody waits for it."""
+"""Stores states and stills in the background, because the database may be slow."""
 
 from __future__ import annotations
 
@@ -17,66 +17,68 @@ from django.utils import timezone
 from cameras.models import Camera, CameraState, CameraStill
 
 log = logging.getLogger(__name__)
-Write = tuple[int, Callable[..., None], tuple[Any, ...]]  # the fence, what to call, with what
+Write = tuple[int, Callable[..., None], tuple[Any, ...]]  # fence, function, arguments
 
 
-class Outranked(Exception):
-    """Another lease of the camera was claimed after the writer's: nothing was written."""
+class StaleFence(Exception):
+    """A newer lease of the camera exists; nothing was written."""
 
 
 class StateWriter:
-    """One writer for all cameras, because Django's writes share one thread anyway.
+    """The one writer for all cameras; Django's writes share one thread anyway.
 
-    Bound: of each camera one state and one still wait; the newest wins. Cameras take turns.
+    Bound: one pending state and one pending still per camera; the newest wins. First in, first out.
     """
 
-    def __init__(self, refused: Callable[[str, int], None]) -> None:
-        """`refused` hears of a camera and a fence whose write came too late."""
-        self._refused = refused
-        self._waiting: dict[tuple[str, str], Write] = {}  # by camera and slot
+    def __init__(self, on_stale_fence: Callable[[str, int], None]) -> None:
+        """`on_stale_fence` is called with the camera id and the fence of a refused write."""
+        self._on_stale_fence = on_stale_fence
+        self._pending: dict[tuple[str, str], Write] = {}  # by camera id and "state" or "still"
         self._changed = asyncio.Event()
 
-    def state(self, header: dict[str, Any]) -> None:
-        """Store a state packet when there is time."""
+    def put_state(self, header: dict[str, Any]) -> None:
+        """Queue a state packet."""
         self._put((header["camera"], "state"), header["fence"], store_state, header)
 
-    def still(self, camera_id: str, fence: int, timestamp: int, jpeg: bytes, mark: str) -> None:
-        """Store a camera's last picture when there is time; `mark` names the masks it has."""
-        facts = (camera_id, fence, timestamp, jpeg, mark)
-        self._put((camera_id, "still"), fence, store_still, *facts)
+    def put_still(
+        self, camera_id: str, fence: int, timestamp: int, jpeg: bytes, mask_version: str
+    ) -> None:
+        """Queue a camera's last picture; `mask_version` is that of the masks on it."""
+        arguments = (camera_id, fence, timestamp, jpeg, mask_version)
+        self._put((camera_id, "still"), fence, store_still, *arguments)
 
     async def run(self) -> None:
-        """Write for ever; what the database refuses is logged and given up."""
+        """Write until cancelled. A database error is logged and its write dropped."""
         while True:
             await self._changed.wait()
             self._changed.clear()
-            while self._waiting:
-                place = next(iter(self._waiting))
-                fence, write, facts = self._waiting.pop(place)
+            while self._pending:
+                key = next(iter(self._pending))
+                fence, write, arguments = self._pending.pop(key)
                 try:
-                    await database_sync_to_async(write)(*facts)
-                except Outranked:
-                    log.info("camera %s: a late %s of lease %d was refused", *place, fence)
-                    self._refused(place[0], fence)
+                    await database_sync_to_async(write)(*arguments)
+                except StaleFence:
+                    log.info("camera %s: a %s with the stale fence %d was refused", *key, fence)
+                    self._on_stale_fence(key[0], fence)
                 except DatabaseError as error:
-                    log.warning("camera %s: its %s could not be stored: %s", *place, error)
+                    log.warning("camera %s: its %s could not be stored: %s", *key, error)
 
     def _put(
-        self, place: tuple[str, str], fence: int, write: Callable[..., None], *facts: Any
+        self, key: tuple[str, str], fence: int, write: Callable[..., None], *arguments: Any
     ) -> None:
-        self._waiting[place] = (fence, write, facts)  # keeps its place in the queue
+        self._pending[key] = (fence, write, arguments)  # replaced, it keeps its place in the queue
         self._changed.set()
 
 
 def store_state(header: dict[str, Any]) -> None:
-    """Write a state packet; a camera deleted meanwhile leaves nothing behind.
+    """Write a state packet; do nothing if the camera was deleted meanwhile.
 
-    Raises `Outranked` where its fence is not the camera's newest.
+    Raises `StaleFence` if its fence is not the camera's newest.
     """
     last = header["last_frame"]
     values = {
         "state": header["state"],
-        "since": _moment(header["since"]),
+        "since": _to_datetime(header["since"]),
         "reason": header["reason"][:300],
         "fps": header["fps"] or 0,
         "width": header["width"] or 0,
@@ -84,40 +86,42 @@ def store_state(header: dict[str, Any]) -> None:
         "reported_at": timezone.now(),
     }
     if last is not None:
-        values["last_frame_at"] = _moment(last)
-    if not _states(header["camera"], header["fence"]).update(**values):
-        _refuse(header["camera"])
+        values["last_frame_at"] = _to_datetime(last)
+    if not _writable_state(header["camera"], header["fence"]).update(**values):
+        _raise_unless_deleted(header["camera"])
 
 
 @transaction.atomic
-def store_still(camera_id: str, fence: int, timestamp: int, jpeg: bytes, mark: str = "") -> None:
-    """Keep the last picture of a camera. Raises `Outranked` as above.
+def store_still(
+    camera_id: str, fence: int, timestamp: int, jpeg: bytes, mask_version: str = ""
+) -> None:
+    """Write the last picture of a camera. Raises `StaleFence` as above.
 
-    A picture whose `mark` is not that of the camera's masks is not kept: they were changed.
+    Do nothing if the camera's masks changed since: `mask_version` is not the current one.
     """
     camera = Camera.objects.select_for_update(no_key=True).filter(pk=camera_id).first()
-    if camera is None or camera.mark != mark:
+    if camera is None or camera.mask_version != mask_version:
         return
-    values = {"jpeg": jpeg, "taken_at": _moment(timestamp)}
-    stills = CameraStill.objects.filter(camera__state__in=_states(camera_id, fence))
+    values = {"jpeg": jpeg, "taken_at": _to_datetime(timestamp)}
+    stills = CameraStill.objects.filter(camera__state__in=_writable_state(camera_id, fence))
     if stills.update(**values):
         return
-    if not _states(camera_id, fence).exists():
-        _refuse(camera_id)
+    if not _writable_state(camera_id, fence).exists():
+        _raise_unless_deleted(camera_id)
     elif not CameraStill.objects.filter(camera_id=camera_id).exists():
         first = CameraStill(camera_id=camera_id, **values)
         CameraStill.objects.bulk_create([first], ignore_conflicts=True)
 
 
-def _states(camera_id: str, fence: int) -> QuerySet[CameraState]:
-    """The camera's state, if the fence may write it."""
+def _writable_state(camera_id: str, fence: int) -> QuerySet[CameraState]:
+    """Return the camera's state row; empty if the fence may not write it."""
     return CameraState.objects.filter(camera_id=camera_id, fence__lte=fence)
 
 
-def _refuse(camera_id: str) -> None:
+def _raise_unless_deleted(camera_id: str) -> None:
     if Camera.objects.filter(pk=camera_id).exists():
-        raise Outranked
+        raise StaleFence
 
 
-def _moment(unix_ms: int) -> datetime:
+def _to_datetime(unix_ms: int) -> datetime:
     return datetime.fromtimestamp(unix_ms / 1000, UTC)

@@ -1,4 +1,4 @@
-"""The cameras that are mine: one reader each, started, fed, watched and replaced here."""
+"""Supervision of the cameras: one worker process per camera, started, checked and replaced here."""
 
 from __future__ import annotations
 
@@ -18,195 +18,206 @@ from cameras.ingest.metrics import Totals
 from cameras.ingest.state_writer import StateWriter
 from cameras.ingest.uplink import Link, LinkLost, Packet
 from cameras.ingest.worker_process import SILENCE_S, Config, WorkerProcess
-from cameras.live.demand import read_wishes
-from cameras.live.variants import Wish
+from cameras.live.demand import read_demand
+from cameras.live.variants import Demand
 from cameras.models.states import SWITCHED_OFF
 from project.tasks import end
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.5  # how often the table of cameras is read
-SLOW_S = 1.0  # a look that took longer tells nothing about the readers
-HUNG_S = 8.0  # how long native code hung before a worker ended itself: see stream.py
+POLL_S = 0.5  # how often the cameras are read from the database
+SLOW_POLL_S = 1.0  # after a poll that took longer, the silence of a worker proves nothing
+HUNG_S = 8.0  # how long native code hung before a worker ended itself: see worker/stream.py
 NO_ANSWER = "Its reader stopped answering and is being restarted."
 
 
 class Supervisor:
-    """Keeps the set of workers equal to the enabled cameras of which the leases are ours."""
+    """Keeps one worker running for each enabled camera whose lease this process holds."""
 
     def __init__(self, leases: Leases) -> None:
         self.workers: dict[str, WorkerProcess] = {}
         self.totals = Totals()
         self._leases = leases
-        self._configs: dict[str, Config] = {}  # as they were read last
-        self._wishes: dict[str, list[Wish]] = {}
-        self._recorder = StateWriter(leases.doubt)
-        self._blame = FailureCount()
-        self._early = PendingFrames()
+        self._configs: dict[str, Config] = {}  # of the last successful poll
+        self._demand: dict[str, list[Demand]] = {}
+        self._state_writer = StateWriter(leases.report_stale_fence)
+        self._model_failures = FailureCount()
+        self._pending_frames = PendingFrames()
 
-    async def run(self, uplink: Link) -> None:
-        """Until the uplink is lost or the task is cancelled; then all readers are ended.
+    async def run(self, link: Link) -> None:
+        """Run until the link to the web is lost or the task is cancelled; then stop all workers.
 
-        Raises what ended one of its own tasks, for that is a fault of ours.
+        Raises the exception that ended one of its own tasks.
         """
         tasks = [
-            asyncio.create_task(self._listen(uplink), name="uplink"),
-            asyncio.create_task(self._recorder.run(), name="recorder"),
+            asyncio.create_task(self._receive(link), name="link"),
+            asyncio.create_task(self._state_writer.run(), name="state writer"),
             asyncio.create_task(self._leases.run(), name="leases"),
-            asyncio.create_task(self._follow_leases(uplink), name="followed leases"),
+            asyncio.create_task(self._follow_leases(link), name="lease changes"),
         ]
         try:
             while not any(task.done() for task in tasks):
-                await self._look(uplink)
-                await asyncio.wait(tasks, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                await self._poll(link)
+                await asyncio.wait(tasks, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
                     task.result()
         finally:
             await end(*tasks)
-            await asyncio.gather(*(reader.stop() for reader in self.workers.values()))
+            await asyncio.gather(*(worker.stop() for worker in self.workers.values()))
             await self._leases.close()
 
-    async def _look(self, uplink: Link) -> None:
+    async def _poll(self, link: Link) -> None:
+        """Read the configurations, then start, replace or stop workers accordingly."""
         began = time.monotonic()
         configs: dict[str, Config] | None = None
-        self._early.forget(began)
+        self._pending_frames.expire(began)
         try:
-            configs = await database_sync_to_async(configurations.configurations)()
+            configs = await database_sync_to_async(configurations.load_configurations)()
         except DatabaseError as error:
-            log.warning("the cameras could not be read: %s", error)
-        if time.monotonic() - began > SLOW_S:
-            for reader in self.workers.values():
-                reader.excuse()
+            log.warning("the cameras could not be read from the database: %s", error)
+        if time.monotonic() - began > SLOW_POLL_S:
+            for worker in self.workers.values():
+                worker.reset_silence_timer()
         if configs is not None:
-            self._early.only(configs, began)
-            await self._adopt(configs)
+            self._pending_frames.keep_only(configs, began)
+            await self._apply(configs)
         for camera_id, config in self._configs.items():
             current = self.workers.get(camera_id)
             if current is None:
-                self._start(config, uplink)
+                self._start(config, link)
             else:
-                await self._keep(current, config, uplink)
-                await self._judge(current)
+                await self._reconcile(current, config, link)
+                await self._count_model_failures(current)
 
-    async def _adopt(self, configs: dict[str, Config]) -> None:
-        """Go by these from now on; whoever is no longer among them is switched off."""
+    async def _apply(self, configs: dict[str, Config]) -> None:
+        """Replace the known configurations; stop the workers of cameras that are switched off."""
         self._configs = configs
         for camera_id in set(self.workers) - set(configs):
-            if reader := self.workers.pop(camera_id, None):
-                await reader.stop()
-                await reader.report("ended", SWITCHED_OFF)
+            if worker := self.workers.pop(camera_id, None):
+                await worker.stop()
+                await worker.report("ended", SWITCHED_OFF)
                 await self._leases.release(camera_id)
-        self._leases.want(configs.keys())
+        self._leases.set_cameras(configs.keys())
 
-    async def _follow_leases(self, uplink: Link) -> None:
-        """At once, whatever the database does: who lost a camera must not read on."""
+    async def _follow_leases(self, link: Link) -> None:
+        """Apply lease changes at once, even while the database hangs.
+
+        A process that lost a camera must not go on reading it.
+        """
         while True:
             await self._leases.changed.wait()
             self._leases.changed.clear()
-            await asyncio.gather(*(self._give_up(camera_id) for camera_id in self._leases.leaving))
-            for camera_id, reader in self.workers.items():
-                reader.fence = self._leases.fence(camera_id) or reader.fence
+            await asyncio.gather(*(self._release(camera_id) for camera_id in self._leases.leaving))
+            for camera_id, worker in self.workers.items():
+                worker.fence = self._leases.fence(camera_id) or worker.fence
             for camera_id in self._configs.keys() - self.workers.keys():
-                self._start(self._configs[camera_id], uplink)
+                self._start(self._configs[camera_id], link)
 
-    async def _give_up(self, camera_id: str) -> None:
-        """Without a word to viewers: another process reads it, or will in a moment."""
-        if reader := self.workers.pop(camera_id, None):
-            await reader.stop()
+    async def _release(self, camera_id: str) -> None:
+        """Stop the worker and release the camera.
+
+        Viewers get no state: another process reads the camera already, or will in a moment.
+        """
+        if worker := self.workers.pop(camera_id, None):
+            await worker.stop()
         await self._leases.release(camera_id)
 
-    async def _keep(self, reader: WorkerProcess, config: Config, uplink: Link) -> None:
-        """Let it be, or put another in its place."""
-        if reader.config != config and not await reader.adopt(config):
-            await reader.stop()
-            self._start(config, uplink)
-        elif reader.task.done():
-            # A fault of ours in its task is told too, not only that of its process.
-            fault = None if reader.task.cancelled() else reader.task.exception()
+    async def _reconcile(self, worker: WorkerProcess, config: Config, link: Link) -> None:
+        """Replace the worker if its configuration changed, its process ended or it is stuck."""
+        if worker.config != config and not await worker.apply_config(config):
+            await worker.stop()
+            self._start(config, link)
+        elif worker.task.done():
+            # The task may have failed although the process did not.
+            error = None if worker.task.cancelled() else worker.task.exception()
             log.warning(
-                "camera %s: its process ended; starting another", reader.camera_id, exc_info=fault
+                "camera %s: its worker ended; starting another", worker.camera_id, exc_info=error
             )
-            # What it hung was the wait: the camera need not be spared longer.
-            waited = HUNG_S if reader.exit_status == os.EX_TEMPFAIL else 0.0
-            self._start(config, uplink, reader.attempt + 1, waited)
-        elif reader.stuck:
-            log.warning("camera %s: its process is stuck; starting another", reader.camera_id)
-            await reader.report("offline", NO_ANSWER)
-            await reader.stop()
-            self._start(config, uplink, reader.attempt + 1, SILENCE_S)
+            # The time that the worker hung counts as back-off.
+            waited = HUNG_S if worker.exit_status == os.EX_TEMPFAIL else 0.0
+            self._start(config, link, worker.attempt + 1, waited)
+        elif worker.is_stuck:
+            log.warning("camera %s: its worker is stuck; starting another", worker.camera_id)
+            await worker.report("offline", NO_ANSWER)
+            await worker.stop()
+            self._start(config, link, worker.attempt + 1, SILENCE_S)
 
-    async def _judge(self, reader: WorkerProcess) -> None:
-        """Own models that failed while they were used: too often, and they are used no more."""
-        while reader.complaints:
-            model, sentence = reader.complaints.popleft()
-            log.warning("camera %s: its own model failed: %s", reader.camera_id, sentence)
-            if self._blame.note(model):
+    async def _count_model_failures(self, worker: WorkerProcess) -> None:
+        """Count the failures of custom models; disable a model that fails too often."""
+        while worker.model_failures:
+            model, sentence = worker.model_failures.popleft()
+            log.warning("camera %s: its custom model failed: %s", worker.camera_id, sentence)
+            if self._model_failures.note(model):
                 try:
-                    await database_sync_to_async(configurations.refuse_model)(model, sentence)
+                    await database_sync_to_async(configurations.disable_model)(model, sentence)
                 except DatabaseError as error:
-                    log.warning("the model %s could not be refused: %s", model, error)
+                    log.warning("the model %s could not be disabled: %s", model, error)
 
-    def _start(self, config: Config, uplink: Link, attempt: int = 0, waited: float = 0.0) -> None:
-        """Nothing where the camera is not ours, or was started by the other task meanwhile."""
+    def _start(self, config: Config, link: Link, attempt: int = 0, waited: float = 0.0) -> None:
+        """Start a worker, unless the camera is not leased or the other task started one already."""
         fence, former = self._leases.fence(config["camera"]), self.workers.get(config["camera"])
         if fence is None or (former is not None and not former.task.done()):
             return
-        reader = WorkerProcess(config, uplink, self._recorder, self.totals, attempt, waited)
-        reader.fence = fence
-        reader.wishes = self._wishes.get(reader.camera_id, [])
-        reader.early = self._early.take(reader.camera_id, time.monotonic())
-        self.workers[reader.camera_id] = reader
+        worker = WorkerProcess(config, link, self._state_writer, self.totals, attempt, waited)
+        worker.fence = fence
+        worker.demand = self._demand.get(worker.camera_id, [])
+        worker.pending_frame = self._pending_frames.take(worker.camera_id, time.monotonic())
+        self.workers[worker.camera_id] = worker
 
-    async def _listen(self, uplink: Link) -> None:
+    async def _receive(self, link: Link) -> None:
+        """Handle packets from the web until the link is lost."""
         try:
-            async for header, payload in uplink.receive():
+            async for header, payload in link.receive():
                 if header["type"] == "wishes":
-                    await self._set_wishes(read_wishes(header), header.get("new", {}))
-                elif reader := self.workers.get(header["camera"]):
-                    await reader.push(header, payload)
-                elif not self._leases.elsewhere(header["camera"]):
-                    self._early.put((header, payload), time.monotonic())
+                    await self._set_demand(read_demand(header), header.get("new", {}))
+                elif worker := self.workers.get(header["camera"]):
+                    await worker.push(header, payload)
+                elif not self._leases.is_held_elsewhere(header["camera"]):
+                    self._pending_frames.put((header, payload), time.monotonic())
         except LinkLost:
             return
 
-    async def _set_wishes(self, wishes: dict[str, list[Wish]], new: dict[str, list[int]]) -> None:
-        self._wishes = wishes
-        for camera_id, reader in self.workers.items():
-            await reader.wish(wishes.get(camera_id, []), new.get(camera_id, []))
+    async def _set_demand(self, demand: dict[str, list[Demand]], new: dict[str, list[int]]) -> None:
+        self._demand = demand
+        for camera_id, worker in self.workers.items():
+            await worker.set_demand(demand.get(camera_id, []), new.get(camera_id, []))
 
 
-MOST = 16  # cameras; the one that has waited longest goes
-KEEP_S = 5.0  # by then its reader is another process's, or there is none
+MAX_PENDING = 16  # cameras; the oldest entry is dropped
+PENDING_S = 5.0  # by then the camera's worker runs, here or in another process, or there is none
 
 
 class PendingFrames:
-    """The newest such frame of each camera, at monotonic seconds.
+    """The newest pushed frame of each camera that has no worker yet. Times: monotonic seconds.
 
-    Bound: `MOST` for `KEEP_S`, which is 128 MiB: a push is at most 8 MiB.
+    Bound: `MAX_PENDING` frames for `PENDING_S`, which is 128 MiB: a push is at most 8 MiB.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, Packet]] = {}
+        self._frames: dict[str, tuple[float, Packet]] = {}
 
     def put(self, packet: Packet, now: float) -> None:
-        """Keep a `push` packet, over an older one of its camera."""
+        """Keep a `push` packet; it replaces an older one of the same camera."""
         camera_id = packet[0]["camera"]
-        self._kept.pop(camera_id, None)
-        self.forget(now)
-        if len(self._kept) == MOST:
-            del self._kept[next(iter(self._kept))]
-        self._kept[camera_id] = now, packet
+        self._frames.pop(camera_id, None)
+        self.expire(now)
+        if len(self._frames) == MAX_PENDING:
+            del self._frames[next(iter(self._frames))]
+        self._frames[camera_id] = now, packet
 
     def take(self, camera_id: str, now: float) -> Packet | None:
-        """What was kept for it, once."""
-        self.forget(now)
-        return self._kept.pop(camera_id, (0.0, None))[1]
+        """Remove and return the camera's frame; None if there is none."""
+        self.expire(now)
+        return self._frames.pop(camera_id, (0.0, None))[1]
 
-    def only(self, cameras: Container[str], looked: float) -> None:
-        """These were switched on at a look that began then: others, pushed before, are off."""
-        self._kept = {k: v for k, v in self._kept.items() if k in cameras or v[0] >= looked}
+    def keep_only(self, cameras: Container[str], polled_at: float) -> None:
+        """Drop frames of cameras not in `cameras`, the enabled ones of a poll begun at `polled_at`.
 
-    def forget(self, now: float) -> None:
-        """What nobody fetched in time."""
-        self._kept = {k: each for k, each in self._kept.items() if now - each[0] < KEEP_S}
+        Frames that arrived since then stay: their camera may be newer than the poll.
+        """
+        self._frames = {k: v for k, v in self._frames.items() if k in cameras or v[0] >= polled_at}
+
+    def expire(self, now: float) -> None:
+        """Drop frames older than `PENDING_S`."""
+        self._frames = {k: each for k, each in self._frames.items() if now - each[0] < PENDING_S}

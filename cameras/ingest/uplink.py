@@ -1,6 +1,6 @@
-"""Between an ingest process and the web: frames and states up, wishes and pushed frames down.
+"""The link between an ingest process and the web: frames and states up, demand and pushes down.
 
-Two ways to speak, same packets: a socket inherited from `serve`, or Redis.
+Two transports carry the same packets: a socket inherited from `serve`, or Redis.
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ Packet = tuple[dict[str, Any], bytes]
 BACKLOG_BYTES = 2 * 1024 * 1024  # above this a frame is dropped; states are small and always go
 CHUNK = 1 << 18
 INBOX_PACKETS = 64
-RECKON_S = 0.5  # how often it is looked whether a web process has fallen silent
+DEMAND_S = 0.5  # how often demand is recomputed: that of a silent web process expires
 RETRY_S = 1.0
 
 
 class LinkLost(ConnectionError):
-    """The other side is gone."""
+    """The other side closed the link or broke the packet format."""
 
 
 class Link(Protocol):
-    """What the supervisor needs of the web side."""
+    """The supervisor's interface to the web processes."""
 
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
-        """Pass a worker's packet on; drops frames rather than wait, and says False then."""
+        """Send a worker's packet without waiting. False if it was dropped."""
 
     def receive(self) -> AsyncGenerator[Packet, None]:
-        """`wishes` and `push` packets as they come; ends with `LinkLost`."""
+        """Yield `wishes` and `push` packets. Raises `LinkLost` at the end."""
 
 
 class SocketLink:
-    """One end of a local socket that speaks packets. Bound: `BACKLOG_BYTES` waiting to be sent."""
+    """One end of a local socket that carries packets. Bound: `BACKLOG_BYTES` of unsent data."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def over(cls, end: socket.socket) -> SocketLink:
-        """A link over a connected socket, which it owns from now on."""
+    async def from_socket(cls, end: socket.socket) -> SocketLink:
+        """Return a link over a connected socket and take ownership of the socket."""
         return cls(*await asyncio.open_connection(sock=end))
 
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
-        """Write without waiting; a packet with a payload is dropped while the backlog is long.
+        """Write without waiting. False if the backlog is full and a payload was dropped.
 
-        Says whether it was taken. Raises `LinkLost` where the link is closed.
+        Raises `LinkLost` if the link is closed.
         """
         if self._writer.is_closing():
             raise LinkLost("The link is closed.")
@@ -70,7 +70,7 @@ class SocketLink:
         return True
 
     async def receive(self) -> AsyncGenerator[Packet, None]:
-        """Packets until the other side ends; then `LinkLost`."""
+        """Yield packets. Raises `LinkLost` when the other side closes the link."""
         packets = PacketReader()
         while True:
             try:
@@ -83,24 +83,24 @@ class SocketLink:
                 raise LinkLost(str(error)) from None
 
     def close(self) -> None:
-        """Hang up; the other side sees the end of the stream."""
+        """Close the link; the other side reads end of file."""
         self._writer.close()
 
 
 class RedisLink:
-    """Frames to the channel layer's groups; wishes and pushed frames by pub/sub.
+    """Sends to the channel layer's groups; receives demand and pushed frames by pub/sub.
 
-    Bound: `INBOX_PACKETS` wait to be received; what comes while they do is dropped.
+    Bound: `INBOX_PACKETS` unread packets; newer ones are dropped.
     """
 
     def __init__(self) -> None:
         self._client = redis.Redis.from_url(settings.REDIS_URL, protocol=2)
-        self._ledger = demand.Ledger()
-        self._new: dict[str, set[int]] = {}  # widths that were not passed on as such yet
+        self._demand_table = demand.DemandTable()
+        self._new: dict[str, set[int]] = {}  # widths not yet reported as new
         self._queue: asyncio.Queue[Packet] = asyncio.Queue(maxsize=INBOX_PACKETS)
 
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
-        """Publish; while Redis is away, frames and states are dropped; the leases log it."""
+        """Publish a packet. False while Redis is down (logged by the leases): it is dropped."""
         try:
             await channel_groups.publish(header["camera"], header, payload)
             return True
@@ -108,34 +108,36 @@ class RedisLink:
             return False
 
     async def receive(self) -> AsyncGenerator[Packet, None]:
-        """For ever; a Redis that restarts is found again within a second.
+        """Yield packets until closed; reconnect within a second after a Redis restart.
 
-        Raises what ended its own task, for that is a fault of ours.
+        Raises the exception that ended its own task.
         """
         inbox = asyncio.create_task(self._listen(), name="inbox")
         item: asyncio.Task[Packet] | None = None
         try:
             while True:
-                yield self._wishes()
+                yield self._demand_packet()
                 item = item or asyncio.create_task(self._queue.get())
                 await asyncio.wait(
-                    {item, inbox}, timeout=RECKON_S, return_when=asyncio.FIRST_COMPLETED
+                    {item, inbox}, timeout=DEMAND_S, return_when=asyncio.FIRST_COMPLETED
                 )
                 if inbox.done():
                     inbox.result()
                 if item.done():
                     packet, item = item.result(), None
-                    if packet[0]["type"] != "wishes":  # those are in the ledger
+                    if (
+                        packet[0]["type"] != "wishes"
+                    ):  # those only wake us: the demand table has them
                         yield packet
         finally:
             await end(inbox, *([item] if item else []))
             await self._client.aclose()
 
-    def _wishes(self) -> Packet:
-        """All wishes, and by camera the `new` widths: some process has none of their pictures."""
+    def _demand_packet(self) -> Packet:
+        """The total demand, and by camera the widths that are `new` to some web process."""
         new = {camera_id: [*widths] for camera_id, widths in self._new.items()}
         self._new.clear()
-        return demand.wishes_packet(self._ledger.total(time.monotonic())) | {"new": new}, b""
+        return demand.demand_packet(self._demand_table.total(time.monotonic())) | {"new": new}, b""
 
     async def _listen(self) -> None:
         while True:
@@ -144,21 +146,23 @@ class RedisLink:
                     await inbox.subscribe(demand.INBOX)
                     async for message in inbox.listen():
                         if message["type"] == "message":
-                            self._take(message["data"])
+                            self._enqueue(message["data"])
             except (redis.RedisError, OSError):
                 await asyncio.sleep(RETRY_S)
 
-    def _take(self, data: bytes) -> None:
-        """A packet as it was published; dropped where it is none, or too many wait."""
+    def _enqueue(self, data: bytes) -> None:
+        """Queue a published packet; drop it if it is malformed or the queue is full."""
         try:
             for header, payload in PacketReader().feed(data):
                 if header.get("type") == "wishes":
-                    wishes = demand.read_wishes(header)
+                    wishes = demand.read_demand(header)
                     teller = str(header.get("teller"))
-                    for camera_id, width in self._ledger.note(teller, wishes, time.monotonic()):
+                    for camera_id, width in self._demand_table.update(
+                        teller, wishes, time.monotonic()
+                    ):
                         self._new.setdefault(camera_id, set()).add(width)
                 elif not _is_push(header):
-                    raise FrameError("packet", "The packet is neither a wish nor a pushed frame.")
+                    raise FrameError("packet", "The packet is neither demand nor a pushed frame.")
                 if not self._queue.full():
                     self._queue.put_nowait((header, payload))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -173,28 +177,28 @@ def _is_push(header: dict[str, Any]) -> bool:
     )
 
 
-async def start(
+async def start_process(
     *command: str, environment: dict[str, str] | None = None
 ) -> tuple[subprocess.Popen[bytes], SocketLink]:
-    """Run Python with these arguments and, after them, its end of the link.
+    """Start a Python process with these arguments; the last one is its end of the link.
 
-    `environment` replaces ours, which is inherited otherwise.
+    `environment` replaces the inherited one.
 
-    Raises `OSError` where the machine has no process or descriptor left; nothing stays open then.
+    Raises `OSError` if the machine has no process or descriptor left; nothing stays open then.
     """
     ours, theirs = socket.socketpair()
     process = None
     try:
         with theirs:
-            process = subprocess.Popen(  # nosec B603  # a list of our own words
+            process = subprocess.Popen(  # nosec B603  # a fixed list of arguments
                 [sys.executable, *command, str(theirs.fileno())],
                 cwd=settings.BASE_DIR,
                 pass_fds=(theirs.fileno(),),
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C is for the parent, which ends this one
+                process_group=0,  # Ctrl-C reaches only the parent, which ends this process
             )
-        return process, await SocketLink.over(ours)
+        return process, await SocketLink.from_socket(ours)
     except BaseException:
         ours.close()
         if process is not None:

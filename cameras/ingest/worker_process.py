@@ -1,4 +1,4 @@
-"""One camera's worker process as its supervisor sees it: started, listened to, ended."""
+"""One camera's worker process as its supervisor sees it: started, listened to, stopped."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from typing import Any
 from cameras.ingest.isolation import bare_environment
 from cameras.ingest.metrics import Totals
 from cameras.ingest.state_writer import StateWriter
-from cameras.ingest.uplink import Link, LinkLost, Packet, SocketLink, start
-from cameras.live.variants import Wish
+from cameras.ingest.uplink import Link, LinkLost, Packet, SocketLink, start_process
+from cameras.live.variants import Demand
 from project.tasks import end
 
 log = logging.getLogger(__name__)
 
 COMMAND = ("-m", "cameras.ingest.worker.main")
-SILENCE_S = 5.0  # a worker that says nothing for this long is stuck
-START_S = 10.0  # ... or this long at its start, when it loads its libraries
-REPORT_S = 5.0  # how often an unchanged state is written, so that readers know it is current
+SILENCE_S = 5.0  # a worker that sends nothing for this long is stuck
+START_S = 10.0  # the same while it starts and loads its libraries
+REPORT_S = 5.0  # how often an unchanged state is stored, so that `reported_at` stays current
 
 Config = dict[str, Any]
 
 
 class WorkerProcess:
-    """Owns the process, its link and the task that listens to it.
+    """Owns the process, its link and the task that reads the link.
 
-    `attempt` counts the starts without a picture since the last one; `waited` is how many seconds
-    of the next start's back-off are already over.
+    `attempt` counts the starts since the last picture; `waited` is the part of the next back-off
+    that is already over, in seconds.
     """
 
     def __init__(
         self,
         config: Config,
-        uplink: Link,
-        recorder: StateWriter,
+        web_link: Link,
+        state_writer: StateWriter,
         totals: Totals,
         attempt: int = 0,
         waited: float = 0.0,
@@ -47,61 +47,61 @@ class WorkerProcess:
         self.config = config
         self.camera_id: str = config["camera"]
         self.attempt, self._waited = attempt, waited
-        self._uplink, self._recorder, self._totals = uplink, recorder, totals
+        self._web_link, self._state_writer, self._totals = web_link, state_writer, totals
         self._link: SocketLink | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._reported: tuple[Any, ...] = ()
-        self._reported_at = 0.0
-        self.quiet_after = time.monotonic() + START_S
-        self.wishes: list[Wish] = []
-        self.fence = 0  # of the lease, which its supervisor knows
-        self.early: Packet | None = None  # a pushed frame that waits for the process
-        self.complaints: deque[tuple[str, str]] = deque(maxlen=8)  # own models, what they did
-        self.task = asyncio.create_task(self._run(), name=f"reader {self.camera_id}")
+        self._stored: tuple[Any, ...] = ()
+        self._stored_at = 0.0
+        self.silence_deadline = time.monotonic() + START_S
+        self.demand: list[Demand] = []
+        self.fence = 0  # the lease's fencing token, set by the supervisor
+        self.pending_frame: Packet | None = None  # pushed before the process runs
+        self.model_failures: deque[tuple[str, str]] = deque(maxlen=8)  # model id, sentence
+        self.task = asyncio.create_task(self._run(), name=f"worker {self.camera_id}")
 
     @property
-    def stuck(self) -> bool:
-        """Whether it has been silent for too long."""
-        return time.monotonic() > self.quiet_after
+    def is_stuck(self) -> bool:
+        """Whether the worker has been silent for too long."""
+        return time.monotonic() > self.silence_deadline
 
     @property
     def exit_status(self) -> int | None:
-        """The ended process's; negative for a signal."""
+        """Exit status of the ended process, negative for a signal; None while it runs."""
         return None if self._process is None else self._process.returncode
 
-    def excuse(self) -> None:
-        """Forget its silence: we did not listen."""
-        self.quiet_after = max(self.quiet_after, time.monotonic() + SILENCE_S)
+    def reset_silence_timer(self) -> None:
+        """Restart the silence timer: the supervisor itself was blocked."""
+        self.silence_deadline = max(self.silence_deadline, time.monotonic() + SILENCE_S)
 
     async def _run(self) -> None:
-        with suppress(LinkLost):  # which our supervisor sees for itself
-            await self._uplink.send({"type": "masks"} | self._names(), b"")
+        with suppress(LinkLost):  # the supervisor notices by itself
+            await self._web_link.send({"type": "masks"} | self._identity(), b"")
         if self.config["unreadable"]:
-            self.quiet_after = float("inf")
+            self.silence_deadline = float("inf")
             await self.report("offline", self.config["unreadable"])
             await asyncio.Event().wait()  # until the camera is changed
         try:
-            self._process, self._link = await start(
+            self._process, self._link = await start_process(
                 *COMMAND, self.camera_id, environment=bare_environment()
             )
         except OSError as error:
-            log.warning("camera %s: its process could not be started: %s", self.camera_id, error)
+            log.warning("camera %s: its worker could not be started: %s", self.camera_id, error)
             return
         try:
-            terms = {"type": "config", "attempt": self.attempt, "waited": self._waited}
-            await self._link.send(self.config | terms, b"")
-            await self._link.send(self._wishes_packet(), b"")
-            if self.early is not None:
-                await self._link.send(*self.early)
-                self.early = None
+            start = {"type": "config", "attempt": self.attempt, "waited": self._waited}
+            await self._link.send(self.config | start, b"")
+            await self._link.send(self._demand_packet(), b"")
+            if self.pending_frame is not None:
+                await self._link.send(*self.pending_frame)
+                self.pending_frame = None
             async for header, payload in self._link.receive():
-                self.quiet_after = time.monotonic() + SILENCE_S
-                header |= self._names()
+                self.silence_deadline = time.monotonic() + SILENCE_S
+                header |= self._identity()
                 if header["type"] == "state":
-                    header["viewers"] = sum(wish.viewers for wish in self.wishes)
-                await self._pass_on(header, payload)
+                    header["viewers"] = sum(each.viewers for each in self.demand)
+                await self._forward(header, payload)
         except LinkLost:
-            await asyncio.to_thread(self._wait, 0.5)  # it may be about to end with its reason
+            await asyncio.to_thread(self._wait, 0.5)  # for its exit status, if it is just ending
         finally:
             self._link.close()
             self._process.kill()
@@ -114,46 +114,48 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             return
 
-    async def _pass_on(self, header: dict[str, Any], payload: bytes) -> None:
-        """To the viewers first; the database may take its time."""
+    async def _forward(self, header: dict[str, Any], payload: bytes) -> None:
+        """Send a packet to the web, then queue its state or still for the database."""
         if header["type"] == "still":
-            facts = (header["fence"], header["timestamp"], payload, header["mark"])
-            self._recorder.still(self.camera_id, *facts)
+            values = (header["fence"], header["timestamp"], payload, header["mark"])
+            self._state_writer.put_still(self.camera_id, *values)
             return
         if header["type"] == "model":
-            self.complaints.append((header["model"], header["failure"]))
+            self.model_failures.append((header["model"], header["failure"]))
             return
-        await self._uplink.send(header, payload)
+        await self._web_link.send(header, payload)
         if header["type"] == "state":
-            self._totals.note(header)
+            self._totals.add(header)
             self.attempt = header.get("attempt", self.attempt)
-            facts = (header["state"], header["since"], header["reason"], header["width"])
-            if facts != self._reported or time.monotonic() - self._reported_at > REPORT_S:
-                self._reported, self._reported_at = facts, time.monotonic()
-                self._recorder.state(header)
+            values = (header["state"], header["since"], header["reason"], header["width"])
+            if values != self._stored or time.monotonic() - self._stored_at > REPORT_S:
+                self._stored, self._stored_at = values, time.monotonic()
+                self._state_writer.put_state(header)
 
-    async def adopt(self, config: Config) -> bool:
-        """Go on by this configuration. False where it takes another process to do so."""
+    async def apply_config(self, config: Config) -> bool:
+        """Switch to this configuration. False if that takes a new process."""
         if self.config | {"model": config.get("model")} != config:
             return False
         self.config = config
-        await self.say({"type": "detector", "model": config.get("model")})
+        await self.send({"type": "detector", "model": config.get("model")})
         return True
 
-    async def wish(self, wishes: list[Wish], new: Sequence[int] = ()) -> None:
-        """Have these widths made, as often as that. The worker hears of it where it is news, and
-        which widths are `new` to a process that wishes, though others have them."""
-        former = self._wishes_packet()
-        self.wishes = wishes
-        if new or self._wishes_packet() != former:
-            await self.say(self._wishes_packet() | {"new": [*new]})
+    async def set_demand(self, demand: list[Demand], new: Sequence[int] = ()) -> None:
+        """Set the widths and rates to encode; the worker receives them only if they changed.
 
-    def _wishes_packet(self) -> dict[str, Any]:
-        rates = sorted((wish.width, wish.fps) for wish in self.wishes)
+        `new` are widths of which some web process has no picture yet, though others have.
+        """
+        former = self._demand_packet()
+        self.demand = demand
+        if new or self._demand_packet() != former:
+            await self.send(self._demand_packet() | {"new": [*new]})
+
+    def _demand_packet(self) -> dict[str, Any]:
+        rates = sorted((each.width, each.fps) for each in self.demand)
         return {"type": "wishes", "rates": rates}
 
-    async def say(self, header: dict[str, Any], payload: bytes = b"") -> None:
-        """A packet down; lost where the worker is just being replaced."""
+    async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        """Send a packet to the worker; it is lost while the worker is being replaced."""
         if self._link is not None:
             try:
                 await self._link.send(header, payload)
@@ -161,25 +163,25 @@ class WorkerProcess:
                 return
 
     async def push(self, header: dict[str, Any], payload: bytes) -> None:
-        """A pushed frame down; the newest waits where the process is only being started."""
+        """Send a pushed frame to the worker; keep the newest until the process has started."""
         if self._link is None:
-            self.early = header, payload
-        await self.say(header, payload)
+            self.pending_frame = header, payload
+        await self.send(header, payload)
 
     async def report(self, state: str, reason: str) -> None:
-        """Say and store what the worker cannot: that it failed, or that it was ended."""
+        """Send and store a state that the worker cannot report itself: failed, or stopped."""
         now = int(time.time() * 1000)
         header = {
             "type": "state", "state": state, "since": now, "reason": reason,
             "fps": 0.0, "width": 0, "height": 0, "last_frame": None,
         }  # fmt: skip
-        await self._pass_on(header | self._names(), b"")
+        await self._forward(header | self._identity(), b"")
 
-    def _names(self) -> dict[str, Any]:
-        """Whose packets these are, and which masks their pictures have."""
-        mark = self.config["mark"]
-        return {"camera": self.camera_id, "fence": self.fence, "mark": mark}
+    def _identity(self) -> dict[str, Any]:
+        """Header fields: the camera, its fence, and the version of the masks on its pictures."""
+        mask_version = self.config["mark"]
+        return {"camera": self.camera_id, "fence": self.fence, "mark": mask_version}
 
     async def stop(self) -> None:
-        """End the process at once; it keeps nothing that must be saved."""
+        """End the process at once; it holds nothing that must be saved."""
         await end(self.task)

@@ -15,7 +15,7 @@ import pytest
 from cameras.ingest import configurations
 from cameras.ingest.leases import shared
 from cameras.ingest.leases.members import Members, connect
-from cameras.ingest.leases.shared import LIFE_S, PATIENCE_S, TAKE_S, RedisLeases
+from cameras.ingest.leases.shared import LEASE_TTL_S, POLL_S, REJOIN_DELAY_S, RedisLeases
 from tests.cameras.shared_ingest import Club, stays
 from tests.installation import installed
 from tests.redis import RedisServer
@@ -72,15 +72,15 @@ def test_redis_that_lost_everything_finds_the_same_readers(club: Club) -> None:
     with club.watched() as seen:
         club.redis.stop()
         mine = {process.pid: 2 for process in club.ingests}
-        stays(lambda: club.shares() == mine, LIFE_S + 1, "they read on")
+        stays(lambda: club.shares() == mine, LEASE_TTL_S + 1, "they read on")
         club.redis.start()
         took = club.back(seen, time.time(), 10)
         print(f"MEASURED after Redis's return {took:.2f} s")
         assert took < 5
         until(lambda: club.leases() == before, 5, "the same readers")
-        stays(lambda: club.leases() == before, PATIENCE_S + 1, "also when others may be taken")
+        stays(lambda: club.leases() == before, REJOIN_DELAY_S + 1, "also when others may be taken")
     new = club.installation.logged()[len(said) :]
-    assert new.count("Redis is away") == 2, "one line of each process"
+    assert new.count("Redis is down") == 2, "one line of each process"
     assert new.count("Redis is back") == 2
 
 
@@ -122,14 +122,14 @@ async def stays_soon(condition: Callable[[], object]) -> None:
     """Whenever it is asked while leases are looked at a few times."""
     for _ in range(20):
         assert condition()
-        await asyncio.sleep(TAKE_S / 5)
+        await asyncio.sleep(POLL_S / 5)
 
 
 @contextlib.asynccontextmanager
 async def leasing() -> AsyncIterator[RedisLeases]:
     """A process's leases of camera “c”, without its supervisor."""
     leases = RedisLeases()
-    leases.want({"c"})
+    leases.set_cameras({"c"})
     task = asyncio.create_task(leases.run())
     try:
         yield leases
@@ -149,7 +149,7 @@ def fences(
     claimed = lambda cameras: dict.fromkeys(cameras, next(numbers))  # noqa: E731
     monkeypatch.setattr(configurations, "claim_fences", claimed)
     # There is no supervisor here that says again and again what is wanted.
-    monkeypatch.setattr(shared, "TOLD_S", 600)
+    monkeypatch.setattr(shared, "CAMERAS_TTL_S", 600)
     return numbers
 
 
@@ -158,9 +158,9 @@ async def test_refused_write_is_answered_by_a_higher_fence(fences: itertools.cou
     async with leasing() as leases:
         await soon(lambda: leases.fence("c") == 1, 60)
         next(fences)
-        leases.doubt("c", 1)
+        leases.report_stale_fence("c", 1)
         await soon(lambda: leases.fence("c") == 3, 60)
-        leases.doubt("c", 1)  # a write that was older still
+        leases.report_stale_fence("c", 1)  # a write that was older still
         await stays_soon(lambda: leases.fence("c") == 3)
 
 
@@ -172,7 +172,7 @@ async def an_idle_process(url: str) -> AsyncIterator[None]:
 
     async def call() -> None:
         while True:
-            await idle.call()
+            await idle.heartbeat()
             await asyncio.sleep(0.2)
 
     task = asyncio.create_task(call())
@@ -191,7 +191,7 @@ async def test_camera_that_nobody_takes_is_read_beyond_the_share(
     """A process that is there but takes nothing must not leave cameras dark."""
     async with leasing() as leases:
         await soon(lambda: leases.fence("c") == 1, 60)
-        leases.want({"c", "d"})
+        leases.set_cameras({"c", "d"})
         await soon(lambda: leases.fence("d") == 2, 60)
         async with an_idle_process(settings.REDIS_URL):
             await soon(lambda: leases.leaving, 60)
@@ -207,13 +207,13 @@ async def test_camera_stays_where_it_is_until_its_reader_has_ended(
     async with leasing() as first:
         await soon(lambda: first.fence("c") == 1, 60)
         async with leasing() as second:
-            first.want(set())
+            first.set_cameras(set())
             assert [*first.leaving] == ["c"]
             await stays_soon(lambda: second.fence("c") is None)
-            assert second.elsewhere("c")
+            assert second.is_held_elsewhere("c")
             await first.release("c")
             await soon(lambda: second.fence("c") == 2, 60)
-            assert not second.elsewhere("c")
+            assert not second.is_held_elsewhere("c")
 
 
 async def test_each_process_knows_which_cameras_the_others_have(
@@ -221,7 +221,7 @@ async def test_each_process_knows_which_cameras_the_others_have(
 ) -> None:
     async with leasing() as first:
         await soon(lambda: first.fence("c") == 1, 60)
-        assert not first.elsewhere("c")
+        assert not first.is_held_elsewhere("c")
         async with leasing() as second:
-            await soon(lambda: second.elsewhere("c"), 60)
-            assert not second.elsewhere("d"), "which nobody has"
+            await soon(lambda: second.is_held_elsewhere("c"), 60)
+            assert not second.is_held_elsewhere("d"), "which nobody has"

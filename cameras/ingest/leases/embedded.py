@@ -1,7 +1,8 @@
-"""Which cameras are mine to read: each is read by exactly one ingest process.
+"""Leases: which cameras this process reads. Each camera is read by exactly one ingest process.
 
-A lease comes with a fence from the database, a number that only rises per camera: whoever lost the
-camera without noticing can no longer write about it. How processes share is in sharing.py.
+Every lease has a fence (the usual term is fencing token): a number from the database that only
+rises per camera. A process that lost a camera without noticing can no longer write its state. How
+several processes share the cameras is in `shared.py`.
 """
 
 from __future__ import annotations
@@ -18,94 +19,98 @@ from cameras.ingest import configurations
 
 log = logging.getLogger(__name__)
 
-AGAIN_S = 1.0
+RETRY_S = 1.0
 
 
 class Leases(Protocol):
-    """What the supervisor needs to know. It stops a reader before it releases its camera."""
+    """The supervisor's interface. The supervisor stops a worker before it releases the camera."""
 
-    changed: asyncio.Event  # a fence is new, or a camera is to be left
+    changed: asyncio.Event  # a fence is new, or a camera is to be released
 
-    def want(self, cameras: Collection[str]) -> None:
-        """All cameras that somebody has to read."""
+    def set_cameras(self, cameras: Collection[str]) -> None:
+        """Set the ids of all enabled cameras."""
 
     def fence(self, camera_id: str) -> int | None:
-        """The fence of a camera that is ours to read, else None."""
+        """Return the fence of a camera that this process may read, else None."""
 
-    def elsewhere(self, camera_id: str) -> bool:
-        """Whether another process was seen to have the camera a moment ago."""
+    def is_held_elsewhere(self, camera_id: str) -> bool:
+        """Whether another process held the camera a moment ago."""
 
     @property
     def leaving(self) -> Collection[str]:
-        """Cameras whose readers must be stopped, and which are to be released then."""
+        """Cameras whose workers must be stopped; the cameras are to be released then."""
 
     async def release(self, camera_id: str) -> None:
-        """Its reader has ended. Does not raise."""
+        """Release a camera whose worker has ended. Does not raise."""
 
-    def doubt(self, camera_id: str, fence: int) -> None:
-        """A write of this fence was refused: claim another, if the camera is still ours."""
+    def report_stale_fence(self, camera_id: str, fence: int) -> None:
+        """Claim a new fence if the camera is still ours: a write with this one was refused."""
 
     async def run(self) -> None:
-        """Take, renew and give up, for ever. Raises what is a fault of ours."""
+        """Acquire, renew and hand over leases until cancelled."""
 
     async def close(self) -> None:
-        """All readers have ended: release everything."""
+        """Release everything; all workers have ended."""
 
 
 class EmbeddedLeases:
-    """Everything is ours. Fences are claimed all the same: the database may have met others."""
+    """Leases of a process that reads all cameras.
+
+    It claims fences all the same: other processes may have used the database before.
+    """
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
         self.leaving: Collection[str] = ()
         self._fences: dict[str, int] = {}
-        self._due: set[str] = set()
-        self._told = asyncio.Event()
+        self._unclaimed: set[str] = set()
+        self._wakeup = asyncio.Event()
 
-    def want(self, cameras: Collection[str]) -> None:
-        """Claim a fence for each new one."""
-        self._due = (self._due & set(cameras)) | (set(cameras) - self._fences.keys())
-        self._told.set()
+    def set_cameras(self, cameras: Collection[str]) -> None:
+        """Claim a fence for each new camera."""
+        new = set(cameras) - self._fences.keys()
+        self._unclaimed = (self._unclaimed & set(cameras)) | new
+        self._wakeup.set()
 
     def fence(self, camera_id: str) -> int | None:
-        """None until it was claimed."""
+        """Return the fence; None until it is claimed."""
         return self._fences.get(camera_id)
 
-    def elsewhere(self, camera_id: str) -> bool:
-        """There is no other process."""
+    def is_held_elsewhere(self, camera_id: str) -> bool:
+        """Return False: there is no other process."""
         return False
 
     async def release(self, camera_id: str) -> None:
-        """It is switched off."""
+        """Forget the fence: the camera is switched off."""
         self._fences.pop(camera_id, None)
 
-    def doubt(self, camera_id: str, fence: int) -> None:
-        """Claim another fence."""
+    def report_stale_fence(self, camera_id: str, fence: int) -> None:
+        """Claim a new fence."""
         if self._fences.get(camera_id) == fence:
-            self._due.add(camera_id)
-            self._told.set()
+            self._unclaimed.add(camera_id)
+            self._wakeup.set()
 
     async def run(self) -> None:
-        """Claim what is due."""
+        """Claim fences as they are needed, until cancelled."""
         while True:
-            await self._told.wait()
-            self._told.clear()
-            if self._due:
-                claimed = await claim(self._due)  # what fails is told again with the next look
+            await self._wakeup.wait()
+            self._wakeup.clear()
+            if self._unclaimed:
+                claimed = await claim(self._unclaimed)  # failures wait for the next poll
                 self._fences |= claimed
-                self._due -= claimed.keys()
+                self._unclaimed -= claimed.keys()
                 self.changed.set()
 
     async def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 async def claim(cameras: Iterable[str]) -> dict[str, int]:
-    """New fences; none where the database does not answer, which is not asked again for a while."""
+    """Claim new fences, by camera id. Empty, after `RETRY_S`, if the database fails."""
     claimed: dict[str, int] = {}
     try:
         claimed = await database_sync_to_async(configurations.claim_fences)(list(cameras))
     except DatabaseError as error:
         log.warning("cameras could not be claimed from the database: %s", error)
-        await asyncio.sleep(AGAIN_S)
+        await asyncio.sleep(RETRY_S)
     return claimed

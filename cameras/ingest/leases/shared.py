@@ -1,4 +1,4 @@
-"""Cameras shared by any number of ingest processes, through leases in Redis."""
+"""Leases in Redis: any number of ingest processes share the cameras."""
 
 from __future__ import annotations
 
@@ -19,172 +19,188 @@ from redis.asyncio.lock import Lock
 from redis.exceptions import LockNotOwnedError
 
 from cameras.ingest.leases.embedded import claim
-from cameras.ingest.leases.members import LIFE_S as NAME_LIFE_S
+from cameras.ingest.leases.members import TTL_S as MEMBER_TTL_S
 from cameras.ingest.leases.members import Members, connect
 
 log = logging.getLogger(__name__)
 
 RENEW_S = 1.0
-TAKE_S = 0.25  # how often it is looked for free cameras
-PATIENCE_S = 3.0
-ORPHAN_S = 3.0
-REST_S = 30.0  # nothing is given up for so long after nobody took what was given up
-TOLD_S = 5.0  # who cannot read the table of cameras takes none
-ANSWER_S = 2.0  # Redis is away when it did not answer for so long
+POLL_S = 0.25  # how often to look for free cameras
+REJOIN_DELAY_S = 3.0  # after Redis lost its data; meanwhile every process takes back its cameras
+ORPHAN_S = 3.0  # a camera that was free for this long is taken even beyond our share
+HANDOVER_PAUSE_S = 30.0  # no handover for this long after no process took the last one
+CAMERAS_TTL_S = 5.0  # a process that cannot read the cameras for this long takes none
+REDIS_TIMEOUT_S = 2.0  # Redis counts as down when it did not answer for this long
 
 
 class RedisLeases:
-    """Leases in Redis, shared with all ingest processes on it. Bound: one lease a camera."""
+    """The leases of one process among all on this Redis. Bound: one lease per camera.
+
+    Each process aims at its share: the number of cameras divided by the number of processes.
+    """
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
-        self._token = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"  # in a lock, too
+        self._token = (
+            f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"  # owner of our locks
+        )
         self._client = connect(settings.REDIS_URL)
-        self._roll = Members(self._client, self._token)
+        self._members = Members(self._client, self._token)
         self._leases: dict[str, Lease] = {}
-        self._wanted = self._others = frozenset[str]()  # all, and those that other processes had
-        self._told_at = self._patient_until = self._rest_until = -math.inf
-        self._processes = 0  # none counted yet
+        self._cameras = frozenset[str]()  # all enabled ones
+        self._held_elsewhere = frozenset[str]()
+        self._cameras_set_at = self._rejoin_at = self._next_handover_at = -math.inf  # monotonic
+        self._processes = 0  # not counted yet
         self._free_since: dict[str, float] = {}
-        self._away = False
+        self._is_redis_down = False
 
-    def want(self, cameras: Collection[str]) -> None:
-        """Take part in reading these; the others are left."""
-        self._wanted, self._told_at = frozenset(cameras), time.monotonic()
-        for camera_id in self._leases.keys() - self._wanted:
+    def set_cameras(self, cameras: Collection[str]) -> None:
+        """Compete for these cameras; give up all others."""
+        self._cameras, self._cameras_set_at = frozenset(cameras), time.monotonic()
+        for camera_id in self._leases.keys() - self._cameras:
             self._leave(self._leases[camera_id])
 
     def fence(self, camera_id: str) -> int | None:
-        """None where another process has the camera, or ours has not claimed it yet."""
+        """Return the fence; None if another process has the camera or it is not claimed yet."""
         lease = self._leases.get(camera_id)
         return None if lease is None or lease.leaving else lease.fence
 
-    def elsewhere(self, camera_id: str) -> bool:
-        """As Redis said at the last look, `TAKE_S` ago."""
-        return camera_id in self._others
+    def is_held_elsewhere(self, camera_id: str) -> bool:
+        """Return what Redis said at the last poll, up to `POLL_S` ago."""
+        return camera_id in self._held_elsewhere
 
     @property
     def leaving(self) -> Collection[str]:
-        """Lost, given up or no longer wanted."""
+        """Cameras that were lost, handed over or switched off."""
         return [camera_id for camera_id, lease in self._leases.items() if lease.leaving]
 
     async def release(self, camera_id: str) -> None:
-        """Unlock it where the lock is ours; while Redis is away it ends by itself."""
+        """Release the lock if it is ours; while Redis is down it expires by itself."""
         lease = self._leases.pop(camera_id, None)
         if lease is not None:
             lease.leaving = True
-            if not self._away:
+            if not self._is_redis_down:
                 with suppress(redis.RedisError, OSError):
-                    async with asyncio.timeout(ANSWER_S):
+                    async with asyncio.timeout(REDIS_TIMEOUT_S):
                         await lease.lock.release()
 
-    def doubt(self, camera_id: str, fence: int) -> None:
-        """Who claimed a higher one may have lost the camera meanwhile: ask the lock, not ourselves.
+    def report_stale_fence(self, camera_id: str, fence: int) -> None:
+        """Claim a new fence once Redis confirms that the lock is still ours.
 
-        So a process that slept between lock and fence does not shut out the one that reads.
+        The process with the higher fence may have lost the camera since: it slept between lock and
+        fence. It must not shut out the process that reads the camera.
         """
         lease = self._leases.get(camera_id)
-        if lease is not None and lease.fence == fence and not lease.due:
-            lease.due, lease.sure = True, False
+        if lease is not None and lease.fence == fence and not lease.needs_fence:
+            lease.needs_fence, lease.is_confirmed = True, False
 
     async def run(self) -> None:
-        """Renewals do not wait for the database, nor for a camera that another one has."""
+        """Run renewals and balancing in two tasks: renewals must not wait for the database."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renewing(), name="renewing leases")
-            tasks.create_task(self._sharing(), name="sharing cameras")
+            tasks.create_task(self._run_renewals(), name="lease renewals")
+            tasks.create_task(self._run_balancing(), name="lease balancing")
 
     async def close(self) -> None:
-        """The others take what was ours at their next look."""
+        """Release everything; the other processes take our cameras at their next poll."""
         with suppress(redis.RedisError, OSError):
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await asyncio.gather(*(self.release(camera_id) for camera_id in [*self._leases]))
-                if not self._away:
-                    await self._roll.leave()
+                if not self._is_redis_down:
+                    await self._members.leave()
         await self._client.aclose()
 
-    async def _renewing(self) -> None:
+    async def _run_renewals(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(ANSWER_S):
+                async with asyncio.timeout(REDIS_TIMEOUT_S):
                     await self._renew_all()
             except (redis.RedisError, OSError) as error:
-                if not self._away:
-                    log.warning("Redis is away; the cameras are read on meanwhile: %s", error)
-                self._away = True
+                if not self._is_redis_down:
+                    log.warning("Redis is down; reading the cameras continues: %s", error)
+                self._is_redis_down = True
             else:
-                if self._away:
+                if self._is_redis_down:
                     log.info("Redis is back")
-                self._away = False
-            await asyncio.sleep(TAKE_S if self._away else RENEW_S)
+                self._is_redis_down = False
+            await asyncio.sleep(POLL_S if self._is_redis_down else RENEW_S)
 
     async def _renew_all(self) -> None:
-        if await self._roll.forgotten():
-            self._patient_until = time.monotonic() + PATIENCE_S
+        if await self._members.has_expired():
+            self._rejoin_at = time.monotonic() + REJOIN_DELAY_S
         kept = [item for item in self._leases.items() if not item[1].leaving]
-        done = await asyncio.gather(*(self._renew(*item) for item in kept), return_exceptions=True)
-        for failure in done:
-            if failure is not None:
-                raise failure
+        results = await asyncio.gather(
+            *(self._renew(*item) for item in kept), return_exceptions=True
+        )
+        for error in results:
+            if error is not None:
+                raise error
         now = time.monotonic()
-        if now > self._patient_until and now - self._told_at < TOLD_S:
-            self._processes = await self._roll.call()
+        if now > self._rejoin_at and now - self._cameras_set_at < CAMERAS_TTL_S:
+            self._processes = await self._members.heartbeat()
 
     async def _renew(self, camera_id: str, lease: Lease) -> None:
         if not await lease.renew(self._token):
             log.warning("camera %s: another process reads it now", camera_id)
             self._leave(lease)
 
-    async def _sharing(self) -> None:
+    async def _run_balancing(self) -> None:
         while True:
             try:
-                if self._roll.called and not self._away:
-                    async with asyncio.timeout(ANSWER_S):
-                        await self._take_and_give()
+                if self._members.is_registered and not self._is_redis_down:
+                    async with asyncio.timeout(REDIS_TIMEOUT_S):
+                        await self._balance()
                 await self._claim()
             except (redis.RedisError, OSError):
-                pass  # the renewals notice, and say so
-            await asyncio.sleep(TAKE_S)
+                pass  # logged by the renewals
+            await asyncio.sleep(POLL_S)
 
-    async def _take_and_give(self) -> None:
-        others = sorted(self._wanted - self._leases.keys())
-        known, *owners = await self._client.mget([self._roll.key, *map(key, others)])
+    async def _balance(self) -> None:
+        """Take free cameras up to our share, or hand over one camera above it."""
+        others = sorted(self._cameras - self._leases.keys())
+        known, *owners = await self._client.mget([self._members.key, *map(lock_key, others)])
         if known is None:
-            return  # Redis has forgotten us, and maybe everybody: see `_renew_all`
+            return  # Redis lost our name, and perhaps all of its data: see `_renew_all`
         now = time.monotonic()
         free = [pk for pk, owner in zip(others, owners, strict=True) if owner is None]
         self._free_since = {pk: self._free_since.get(pk, now) for pk in free}
-        self._others = frozenset(others) - frozenset(free)
+        self._held_elsewhere = frozenset(others) - frozenset(free)
         mine = [pk for pk, lease in self._leases.items() if not lease.leaving]
-        room = math.ceil(len(self._wanted) / self._processes) - len(mine)
+        room = math.ceil(len(self._cameras) / self._processes) - len(mine)
         for camera_id, since in self._free_since.items():
             if (room > 0 or now - since > ORPHAN_S) and await self._take(camera_id):
                 if room <= 0:
-                    self._rest_until = now + REST_S
+                    self._next_handover_at = now + HANDOVER_PAUSE_S
                 room -= 1
-        if room < 0 and len(mine) == len(self._leases) and not free and now > self._rest_until:
-            log.info("camera %s: given up for another process to read", mine[-1])
-            self._leave(self._leases[mine[-1]])  # which it has had for the shortest time
+        if (
+            room < 0
+            and len(mine) == len(self._leases)
+            and not free
+            and now > self._next_handover_at
+        ):
+            log.info("camera %s: handed over to another process", mine[-1])
+            self._leave(self._leases[mine[-1]])  # the one acquired last
 
     async def _take(self, camera_id: str) -> bool:
-        lease = await Lease.take(self._client, camera_id, self._token)
+        lease = await Lease.acquire(self._client, camera_id, self._token)
         if lease is not None:
             self._leases[camera_id] = lease
         return lease is not None
 
     async def _claim(self) -> None:
-        due = {
+        """Claim a fence for each confirmed lease that needs one."""
+        unclaimed = {
             camera_id: lease
             for camera_id, lease in self._leases.items()
-            if lease.due and lease.sure and not lease.leaving
+            if lease.needs_fence and lease.is_confirmed and not lease.leaving
         }
-        if not due:
+        if not unclaimed:
             return
-        fences = await claim(due)
-        for camera_id, lease in due.items():
+        fences = await claim(unclaimed)
+        for camera_id, lease in unclaimed.items():
             if camera_id in fences:
-                lease.fence, lease.due = fences[camera_id], False
+                lease.fence, lease.needs_fence = fences[camera_id], False
             elif lease.fence is None:
-                self._leave(lease)  # deleted, or for those whom the database answers
+                self._leave(lease)  # deleted, or the database failed: another process may reach it
         self.changed.set()
 
     def _leave(self, lease: Lease) -> None:
@@ -192,29 +208,30 @@ class RedisLeases:
         self.changed.set()
 
 
-LIFE_S = 5.0
+LEASE_TTL_S = 5.0
 
-assert NAME_LIFE_S < LIFE_S  # the others' shares have grown before the cameras are free
+# When a process dies, the others' shares must grow before its cameras become free.
+assert MEMBER_TTL_S < LEASE_TTL_S
 
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """One camera's lock, with the fence that was claimed under it. May raise `RedisError`."""
+    """One camera's lock and the fence claimed under it. Methods raise `RedisError`."""
 
     lock: Lock
     fence: int | None = None
-    due: bool = True  # a fence is to be claimed
-    sure: bool = True  # ... and the lock was seen to be ours since then
+    needs_fence: bool = True
+    is_confirmed: bool = True  # Redis said since then that the lock is ours
     leaving: bool = False
 
     @classmethod
-    async def take(cls, client: redis.Redis, camera_id: str, token: str) -> Lease | None:
-        """A free camera's; None where somebody has it. `token` says who we are."""
-        lock = Lock(client, key(camera_id), timeout=LIFE_S, thread_local=False)
+    async def acquire(cls, client: redis.Redis, camera_id: str, token: str) -> Lease | None:
+        """Lock a free camera. None if another process has it. `token` identifies the owner."""
+        lock = Lock(client, lock_key(camera_id), timeout=LEASE_TTL_S, thread_local=False)
         return cls(lock) if await lock.acquire(blocking=False, token=token) else None
 
     async def renew(self, token: str) -> bool:
-        """Keep it, or take it back where it had ended. False where somebody else has it now."""
+        """Extend the lock, or acquire it again if it expired. False if another process has it."""
         try:
             await self.lock.reacquire()
         except LockNotOwnedError:
@@ -222,11 +239,11 @@ class Lease:
                 return True
             if not await self.lock.acquire(blocking=False, token=token):
                 return False
-            self.due = True
-        self.sure = True
+            self.needs_fence = True
+        self.is_confirmed = True
         return True
 
 
-def key(camera_id: str) -> str:
-    """Under which its lock is."""
+def lock_key(camera_id: str) -> str:
+    """Return the Redis key of the camera's lock."""
     return f"sideline:lease:{camera_id}"

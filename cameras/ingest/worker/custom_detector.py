@@ -13,7 +13,7 @@ import numpy as np
 from cameras.ingest.custom_models import protocol
 from cameras.ingest.custom_models.process import ModelProcess
 from cameras.ingest.custom_models.protocol import ModelFailed
-from cameras.ingest.labels import chosen, read_labels
+from cameras.ingest.labels import read_labels, select_labels
 from cameras.ingest.worker.detector import Canvas, Image, groups
 from cameras.live.frames import Detection
 
@@ -53,7 +53,7 @@ class OwnDetector:
         self.threshold = threshold
         self._labels = own.labels
         self._groups = groups(own.labels)
-        wanted = set(chosen(classes, own.labels))
+        wanted = set(select_labels(classes, own.labels))
         indices = [at for at, label in enumerate(own.labels) if label in wanted]
         self._runner: ModelProcess | None = None
         if not indices:

@@ -99,7 +99,9 @@ def deliver(
             size = (round(picture.width * scale), max(1, round(picture.height * scale)))
             encoded = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         jpeg = cv2.imencode(".jpg", encoded, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    found = None if objects is None else [_scaled(each, picture, size).wire() for each in objects]
+    found = (
+        None if objects is None else [_scaled(each, picture, size).to_dict() for each in objects]
+    )
     return Frame(jpeg, picture.timestamp, 0, *size, found, picture.arrived)
 
 

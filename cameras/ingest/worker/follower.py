@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from cameras.ingest.custom_models.protocol import ModelFailed
-from cameras.ingest.labels import COCO, chosen
+from cameras.ingest.labels import COCO, select_labels
 from cameras.ingest.worker.custom_detector import Own, OwnDetector
 from cameras.ingest.worker.detector import Detector, Image
 from cameras.ingest.worker.stream import Slot
@@ -98,7 +98,7 @@ class Sight:
             self._drop()
             self._not_before = time.monotonic() + AGAIN_S
         if self._shipped is None:
-            self._shipped = Detector(self._threshold, chosen(self._classes, COCO))
+            self._shipped = Detector(self._threshold, select_labels(self._classes, COCO))
         return self._shipped.detect(image)
 
     def _drop(self) -> None:

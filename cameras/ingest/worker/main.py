@@ -23,7 +23,7 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is import
 
 import cv2
 
-from cameras.ingest.isolation import bound_memory
+from cameras.ingest.isolation import limit_memory
 from cameras.ingest.worker.capture import Capture
 from cameras.ingest.worker.decoding import OVERDUE, overdue
 from cameras.ingest.worker.encoder import Encoder
@@ -178,7 +178,7 @@ def _give_up(failure: threading.ExceptHookArgs) -> NoReturn:
 
 def main(fd: int) -> NoReturn:
     """Serve the link until it closes. Never returns: threads may be stuck in native code."""
-    bound_memory()
+    limit_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.excepthook = _give_up

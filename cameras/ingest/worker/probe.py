@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 
-from cameras.ingest.isolation import bound_memory
+from cameras.ingest.isolation import limit_memory
 from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.opening import gate_for, resolve
@@ -55,7 +55,7 @@ def probe(
 
 
 if __name__ == "__main__":
-    bound_memory()
+    limit_memory()
     asked = json.load(sys.stdin)
     asked |= {"media_root": Path(asked["media_root"]), "listed": frozenset(asked["listed"])}
     print(json.dumps(asdict(probe(**asked))), flush=True)

@@ -1,4 +1,4 @@
-"""`manage.py ingest`: read the cameras, or with Redis a share of them; else started by `serve`."""
+"""`manage.py ingest`: read all cameras as a child of `serve`, or a share of them with Redis."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ class Command(BaseCommand):
             asyncio.run(_ingest(options["link"]))
 
 
-async def _ingest(link: int | None) -> None:
+async def _ingest(descriptor: int | None) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    if link is not None:
-        # Ctrl-C reaches the whole group; the parent decides when this process ends.
+    if descriptor is not None:
+        # Ctrl-C reaches the whole process group; the parent decides when this process ends.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
     else:
         loop.add_signal_handler(signal.SIGINT, task.cancel)
-    uplink: Link
-    supervisor = Supervisor(RedisLeases() if link is None else EmbeddedLeases())
+    link: Link
+    supervisor = Supervisor(RedisLeases() if descriptor is None else EmbeddedLeases())
     metrics: list[asyncio.Task[None]] = []
-    if link is None:
-        uplink = RedisLink()
-        if settings.METRICS is not None:  # without Redis, `serve` has the figures
+    if descriptor is None:
+        link = RedisLink()
+        if settings.METRICS is not None:  # without Redis, `serve` exposes the metrics
             exposed = expose(settings.METRICS, IngestCollector(supervisor.totals))
             metrics.append(asyncio.create_task(exposed, name="metrics"))
             metrics[0].add_done_callback(report)
     else:
-        uplink = await SocketLink.over(socket.socket(fileno=link))
+        link = await SocketLink.from_socket(socket.socket(fileno=descriptor))
     try:
-        await supervisor.run(uplink)
+        await supervisor.run(link)
     finally:
         await end(*metrics)

@@ -1,4 +1,4 @@
-"""A supervisor of one camera, whose database and web side are the test's."""
+"""A supervisor of one camera with a fake database and a fake link to the web."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from cameras.ingest.leases.embedded import EmbeddedLeases, Leases
 from cameras.ingest.supervisor import Supervisor
 
 
-class Heard:
-    """An uplink that keeps what it is given, and says that the camera is watched. `down` is what
-    else it says."""
+class FakeLink:
+    """A link that records what is sent, and reports one viewer of the camera.
+
+    Packets in `down` are received after that.
+    """
 
     def __init__(self) -> None:
         self.packets: list[tuple[float, dict[str, Any]]] = []
@@ -48,19 +50,19 @@ def configuration() -> dict[str, Any]:
 @asynccontextmanager
 async def supervised(
     monkeypatch: pytest.MonkeyPatch, leases: Leases | None = None, **writes: Callable[..., object]
-) -> AsyncGenerator[tuple[Supervisor, Heard], None]:
-    """A supervisor of one demo camera, whose database is what the test says."""
-    monkeypatch.setattr(configurations, "configurations", lambda: {"c": configuration()})
+) -> AsyncGenerator[tuple[Supervisor, FakeLink], None]:
+    """Run a supervisor of one demo camera; `writes` replace its database functions."""
+    monkeypatch.setattr(configurations, "load_configurations", lambda: {"c": configuration()})
     monkeypatch.setattr(configurations, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
     for name in ("store_state", "store_still"):
-        monkeypatch.setattr(state_writer, name, lambda *facts: None)
+        monkeypatch.setattr(state_writer, name, lambda *arguments: None)
     for name, write in writes.items():
-        room = state_writer if name in ("store_state", "store_still") else configurations
-        monkeypatch.setattr(room, name, write)
-    keeper, heard = Supervisor(leases or EmbeddedLeases()), Heard()
-    task = asyncio.create_task(keeper.run(heard))
+        module = state_writer if name in ("store_state", "store_still") else configurations
+        monkeypatch.setattr(module, name, write)
+    supervisor, link = Supervisor(leases or EmbeddedLeases()), FakeLink()
+    task = asyncio.create_task(supervisor.run(link))
     try:
-        yield keeper, heard
+        yield supervisor, link
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Between processes: what cannot start is tried again, what is no packet does no harm."""
+"""Links between processes: failed starts are retried, malformed packets are ignored."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 
 from cameras.ingest import child, uplink
 from cameras.ingest.child import IngestChild
-from cameras.ingest.uplink import BACKLOG_BYTES, LinkLost, RedisLink, SocketLink, start
+from cameras.ingest.uplink import BACKLOG_BYTES, LinkLost, RedisLink, SocketLink, start_process
 from cameras.live import demand
 from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
-from cameras.live.variants import Wish
+from cameras.live.variants import Demand
 from tests.redis import RedisServer
 from tests.waiting import soon
 
-ECHO = (  # says one state, then waits for its end
+ECHO = (  # sends one state, then waits for the end of the link
     "import socket, sys\n"
     "from cameras.live.packets import pack\n"
     "link = socket.socket(fileno=int(sys.argv[1]))\n"
@@ -34,7 +34,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def test_a_machine_without_a_process_left_leaks_nothing(
+async def test_failed_process_start_leaks_no_descriptor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
@@ -44,14 +44,14 @@ async def test_a_machine_without_a_process_left_leaks_nothing(
     monkeypatch.setattr(uplink.subprocess, "Popen", refuse)
     for _ in range(3):
         with pytest.raises(OSError, match="temporarily"):
-            await start("-c", "pass")
+            await start_process("-c", "pass")
     assert descriptors() == before
 
 
-async def test_ingest_that_cannot_start_is_started_later(
+async def test_ingest_child_that_cannot_start_is_retried(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real, refused, heard = subprocess.Popen, [], []
+    real, refused, published = subprocess.Popen, [], []
 
     def sometimes(*args: Any, **kwargs: Any) -> Any:
         if len(refused) < 2:
@@ -60,40 +60,40 @@ async def test_ingest_that_cannot_start_is_started_later(
         return real(*args, **kwargs)
 
     async def publish(camera_id: str, header: dict[str, Any], payload: bytes) -> None:
-        heard.append(camera_id)
+        published.append(camera_id)
 
     monkeypatch.setattr(uplink.subprocess, "Popen", sometimes)
     monkeypatch.setattr(child, "RESTART_S", 0.05)
     monkeypatch.setattr(child, "COMMAND", ("-c", ECHO))
     monkeypatch.setattr(child.channel_groups, "publish", publish)
-    line = IngestChild()
-    assert not await line.push("c", 1, b"jpeg"), "nobody is there to take it"
-    owner = asyncio.create_task(line.run())
+    child_link = IngestChild()
+    assert not await child_link.push("c", 1, b"jpeg"), "no child runs"
+    owner = asyncio.create_task(child_link.run())
     try:
-        await soon(lambda: heard)
-        assert await line.push("c", 1, b"jpeg")
+        await soon(lambda: published)
+        assert await child_link.push("c", 1, b"jpeg")
     finally:
         owner.cancel()
         await asyncio.gather(owner, return_exceptions=True)
-    assert not await line.push("c", 2, b"jpeg")
+    assert not await child_link.push("c", 2, b"jpeg")
     assert caplog.text.count("could not be started") == 2
 
 
-async def test_a_link_says_what_it_did_not_take() -> None:
+async def test_link_drops_payloads_while_its_backlog_is_full() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        link = await SocketLink.over(ours)
+        link = await SocketLink.from_socket(ours)
         assert await link.send({"n": 1}, b"jpeg")
         await link.send({"n": 2}, bytes(2 * BACKLOG_BYTES))
         assert not await link.send({"n": 3}, b"jpeg")
-        assert await link.send({"n": 4}, b""), "words always go"
+        assert await link.send({"n": 4}, b""), "packets without a payload are always sent"
         link.close()
         with pytest.raises(LinkLost):
             await link.send({"n": 5}, b"jpeg")
 
 
 @pytest.mark.parametrize("head", [b"{", b"\xff\xfe", b"[1]", b"null", b"[" * 100_000])
-def test_a_header_that_is_no_json_object_is_refused(head: bytes) -> None:
+def test_header_that_is_no_json_object_is_refused(head: bytes) -> None:
     with pytest.raises(FrameError, match="not a JSON object"):
         list(PacketReader().feed(struct.pack(">II", len(head), 0) + head))
 
@@ -105,13 +105,13 @@ async def subscribed(publisher: Any) -> None:
 
 
 async def all_of(first: Any, packets: Any) -> None:
-    """Receive for ever."""
+    """Receive until an exception."""
     await first
     async for _ in packets:
         pass
 
 
-async def test_bad_packets_are_passed_over(
+async def test_malformed_packets_are_ignored(
     redis: RedisServer, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = redis.url
@@ -142,21 +142,21 @@ async def test_bad_packets_are_passed_over(
         await publisher.aclose()
 
 
-async def test_wishes_of_all_web_processes_are_added_up(redis: RedisServer, settings: Any) -> None:
+async def test_demand_of_all_web_processes_is_summed(redis: RedisServer, settings: Any) -> None:
     settings.REDIS_URL = redis.url
     packets = RedisLink().receive()
     publisher = uplink.redis.Redis.from_url(redis.url)
     try:
-        assert demand.read_wishes((await anext(packets))[0]) == {}
+        assert demand.read_demand((await anext(packets))[0]) == {}
         waiting = asyncio.create_task(anext(packets))
         await subscribed(publisher)
         one, other = demand.RedisIngestLink(), demand.RedisIngestLink()
-        await one.tell({"c": [Wish(320, 5, 3)], "d": [Wish(0, 0, 1)]})
-        await other.tell({"c": [Wish(320, 10, 1), Wish(0, 1, 1)]})
-        expected = {"c": [Wish(320, 10, 4), Wish(0, 1, 1)], "d": [Wish(0, 0, 1)]}
+        await one.send_demand({"c": [Demand(320, 5, 3)], "d": [Demand(0, 0, 1)]})
+        await other.send_demand({"c": [Demand(320, 10, 1), Demand(0, 1, 1)]})
+        expected = {"c": [Demand(320, 10, 4), Demand(0, 1, 1)], "d": [Demand(0, 0, 1)]}
         async with asyncio.timeout(60):
             packet = await waiting
-            while demand.read_wishes(packet[0]) != expected:
+            while demand.read_demand(packet[0]) != expected:
                 packet = await anext(packets)
         for line in (one, other):
             await line._client.aclose()
@@ -165,14 +165,14 @@ async def test_wishes_of_all_web_processes_are_added_up(redis: RedisServer, sett
         await publisher.aclose()
 
 
-async def test_a_listener_that_fails_is_heard_of(
+async def test_exception_in_the_inbox_task_is_raised(
     redis: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(link: RedisLink, data: bytes) -> None:
         raise RuntimeError("a fault of ours")
 
     settings.REDIS_URL = redis.url
-    monkeypatch.setattr(RedisLink, "_take", broken)
+    monkeypatch.setattr(RedisLink, "_enqueue", broken)
     packets = RedisLink().receive()
     publisher = uplink.redis.Redis.from_url(redis.url)
     try:

@@ -1,4 +1,4 @@
-"""Frames that were pushed before there is a reader: which one it shows when it has started."""
+"""Frames pushed before the camera's worker runs: which one is published once it has started."""
 
 from __future__ import annotations
 
@@ -9,75 +9,82 @@ from typing import Any
 import pytest
 
 from cameras.ingest.leases.embedded import EmbeddedLeases
-from cameras.ingest.supervisor import MOST
-from tests.cameras.ingest.supervised import Heard, configuration, supervised
+from cameras.ingest.supervisor import MAX_PENDING
+from tests.cameras.ingest.supervised import FakeLink, configuration, supervised
 from tests.parcels import now
 from tests.sockets import jpeg
 from tests.waiting import soon
 
 
-class Shared(EmbeddedLeases):
-    """Another process reads every camera but ours."""
+class SharedLeases(EmbeddedLeases):
+    """Another process holds every camera except "c"."""
 
-    def elsewhere(self, camera_id: str) -> bool:
+    def is_held_elsewhere(self, camera_id: str) -> bool:
         return camera_id != "c"
 
 
-def push(heard: Heard, timestamp: int, camera: str = "c") -> None:
-    heard.down.put_nowait(({"type": "push", "camera": camera, "timestamp": timestamp}, jpeg()))
+def push(link: FakeLink, timestamp: int, camera: str = "c") -> None:
+    link.down.put_nowait(({"type": "push", "camera": camera, "timestamp": timestamp}, jpeg()))
 
 
-def shown(heard: Heard) -> list[int]:
-    return [header["timestamp"] for _, header in heard.packets if header["type"] == "frame"]
+def published(link: FakeLink) -> list[int]:
+    return [header["timestamp"] for _, header in link.packets if header["type"] == "frame"]
 
 
 def pushing() -> dict[str, dict[str, Any]]:
     return {"c": configuration() | {"kind": "push"}}
 
 
-async def test_frames_of_others_cameras_crowd_none_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_frames_of_cameras_held_elsewhere_displace_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     free = threading.Event()
 
     def claimed(cameras: list[str]) -> dict[str, int]:
         assert free.wait(30)
         return dict.fromkeys(cameras, 1)
 
-    async with supervised(monkeypatch, Shared(), configurations=pushing, claim_fences=claimed) as (
-        keeper,
-        heard,
+    async with supervised(
+        monkeypatch, SharedLeases(), load_configurations=pushing, claim_fences=claimed
+    ) as (
+        supervisor,
+        link,
     ):
         try:
             taken = now()
-            push(heard, taken)
-            for other in range(MOST + 1):
-                push(heard, taken, f"theirs {other}")
-            await soon(heard.down.empty)
-            assert not keeper.workers
+            push(link, taken)
+            for other in range(MAX_PENDING + 1):
+                push(link, taken, f"other {other}")
+            await soon(link.down.empty)
+            assert not supervisor.workers
         finally:
             free.set()
-        await soon(lambda: shown(heard))
-        assert shown(heard) == [taken]
+        await soon(lambda: published(link))
+        assert published(link) == [taken]
 
 
-async def test_frame_from_before_a_camera_was_switched_off_is_not_shown_afterwards(
+async def test_frame_pushed_before_a_camera_was_switched_on_is_not_published(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cameras: dict[str, dict[str, Any]] = {}
-    looks = itertools.count()
-    looked = [0]
+    polls = itertools.count()
+    last_poll = [0]
 
-    def configurations() -> dict[str, dict[str, Any]]:
-        looked[0] = next(looks)
+    def load_configurations() -> dict[str, dict[str, Any]]:
+        last_poll[0] = next(polls)
         return dict(cameras)
 
-    async with supervised(monkeypatch, configurations=configurations) as (keeper, heard):
+    async with supervised(monkeypatch, load_configurations=load_configurations) as (
+        supervisor,
+        link,
+    ):
         before = now()
-        push(heard, before)
-        await soon(heard.down.empty)
-        seen = looked[0]
-        await soon(lambda: looked[0] >= seen + 3)
+        push(link, before)
+        await soon(link.down.empty)
+        seen = last_poll[0]
+        await soon(lambda: last_poll[0] >= seen + 3)
         cameras |= pushing()
-        await soon(lambda: "c" in keeper.workers and heard.times("state"))  # its process runs
-        push(heard, before + 1)
-        await soon(lambda: shown(heard))
-        assert shown(heard) == [before + 1]
+        await soon(lambda: "c" in supervisor.workers and link.times("state"))  # its process runs
+        push(link, before + 1)
+        await soon(lambda: published(link))
+        assert published(link) == [before + 1]

@@ -1,8 +1,8 @@
-"""Frames that come before their reader: how many are kept, and for how long."""
+"""Limits of frames pushed before their worker runs: how many are kept, and for how long."""
 
 from __future__ import annotations
 
-from cameras.ingest.supervisor import KEEP_S, MOST, PendingFrames
+from cameras.ingest.supervisor import MAX_PENDING, PENDING_S, PendingFrames
 from cameras.ingest.uplink import Packet
 
 
@@ -10,37 +10,37 @@ def packet(camera: int, timestamp: int = 1) -> Packet:
     return {"type": "push", "camera": str(camera), "timestamp": timestamp}, b"jpeg"
 
 
-def test_newest_of_a_camera_is_given_out_once() -> None:
-    early = PendingFrames()
-    early.put(packet(1, 10), 0.0)
-    early.put(packet(1, 20), 1.0)
-    assert early.take("1", 2.0) == packet(1, 20)
-    assert early.take("1", 2.0) is None
+def test_newest_frame_of_a_camera_is_taken_once() -> None:
+    pending = PendingFrames()
+    pending.put(packet(1, 10), 0.0)
+    pending.put(packet(1, 20), 1.0)
+    assert pending.take("1", 2.0) == packet(1, 20)
+    assert pending.take("1", 2.0) is None
 
 
-def test_what_nobody_fetched_is_forgotten() -> None:
-    early = PendingFrames()
-    early.put(packet(1), 0.0)
-    assert early.take("1", KEEP_S) is None
+def test_frame_expires() -> None:
+    pending = PendingFrames()
+    pending.put(packet(1), 0.0)
+    assert pending.take("1", PENDING_S) is None
 
 
-def test_frame_of_a_camera_that_is_off_is_forgotten_by_the_look_that_says_so() -> None:
-    early = PendingFrames()
-    early.put(packet(1), 1.0)
-    early.put(packet(2), 1.0)
-    early.put(packet(3), 3.0)
-    early.only({"2"}, looked=2.0)
-    assert early.take("1", 3.0) is None
-    assert early.take("2", 3.0) is not None
-    assert early.take("3", 3.0) is not None, "it may have been made after the look"
+def test_frame_of_a_disabled_camera_is_dropped_at_the_next_poll() -> None:
+    pending = PendingFrames()
+    pending.put(packet(1), 1.0)
+    pending.put(packet(2), 1.0)
+    pending.put(packet(3), 3.0)
+    pending.keep_only({"2"}, polled_at=2.0)
+    assert pending.take("1", 3.0) is None
+    assert pending.take("2", 3.0) is not None
+    assert pending.take("3", 3.0) is not None, "its camera may be newer than the poll"
 
 
-def test_of_too_many_cameras_the_one_that_waited_longest_goes() -> None:
-    early = PendingFrames()
-    for camera in range(MOST):
-        early.put(packet(camera), 0.0)
-    early.put(packet(0), 0.1)  # heard again
-    early.put(packet(MOST), 0.2)
-    assert early.take("1", 0.3) is None
-    assert early.take("0", 0.3) is not None
-    assert early.take(str(MOST), 0.3) is not None
+def test_oldest_frame_is_dropped_when_there_are_too_many() -> None:
+    pending = PendingFrames()
+    for camera in range(MAX_PENDING):
+        pending.put(packet(camera), 0.0)
+    pending.put(packet(0), 0.1)  # again, so it is not the oldest
+    pending.put(packet(MAX_PENDING), 0.2)
+    assert pending.take("1", 0.3) is None
+    assert pending.take("0", 0.3) is not None
+    assert pending.take(str(MAX_PENDING), 0.3) is not None

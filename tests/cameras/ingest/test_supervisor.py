@@ -1,4 +1,4 @@
-"""The supervisor and its readers, with worker processes of their own and a database that drags."""
+"""The supervisor with real worker processes and a slow or failing database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import configurations, state_writer, supervisor, worker_process
+from cameras.ingest import configurations, state_writer, worker_process
 from cameras.ingest.custom_models.store import ModelStore
 from cameras.ingest.leases.embedded import EmbeddedLeases
 from cameras.ingest.state_writer import StateWriter
@@ -21,7 +21,7 @@ from cameras.ingest.supervisor import Supervisor
 from cameras.ingest.worker import capture, stream
 from project.tasks import end
 from tests.cameras.ingest.custom_models import onnx_models
-from tests.cameras.ingest.supervised import Heard, configuration, supervised
+from tests.cameras.ingest.supervised import FakeLink, configuration, supervised
 from tests.waiting import soon
 
 HANGS_ONCE = (  # the first process's third picture never comes out of native code
@@ -46,31 +46,31 @@ HANGS_ONCE = (  # the first process's third picture never comes out of native co
 
 
 async def frames_while_the_database_is_slow(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """When they came, for longer than the silence after which a worker is called stuck."""
+    """Return arrival times over more than the silence after which a worker counts as stuck."""
     released, asked = threading.Event(), threading.Event()
 
-    def slow(*facts: Any) -> None:
+    def slow(*arguments: Any) -> None:
         asked.set()
         assert released.wait(30)
 
-    async with supervised(monkeypatch, store_state=slow, store_still=slow) as (keeper, heard):
+    async with supervised(monkeypatch, store_state=slow, store_still=slow) as (supervisor, link):
         try:
-            await soon(lambda: heard.times() and asked.is_set())
-            first = keeper.workers["c"]
+            await soon(lambda: link.times() and asked.is_set())
+            first = supervisor.workers["c"]
             await soon(
-                lambda: heard.times()[-1] - heard.times()[0] > worker_process.SILENCE_S + 1, 60
+                lambda: link.times()[-1] - link.times()[0] > worker_process.SILENCE_S + 1, 60
             )
-            assert keeper.workers["c"] is first
-            frames = heard.times()
-            await soon(lambda: len(heard.times("state")) >= 5)
+            assert supervisor.workers["c"] is first
+            frames = link.times()
+            await soon(lambda: len(link.times("state")) >= 5)
         finally:
             released.set()
-        looked = []
+        polls = []
         monkeypatch.setattr(
-            configurations, "configurations", lambda: looked.append(1) or {"c": configuration()}
+            configurations, "load_configurations", lambda: polls.append(1) or {"c": configuration()}
         )
-        await soon(lambda: len(looked) > 1)
-        assert keeper.workers["c"] is first, "nor when the database answers again"
+        await soon(lambda: len(polls) > 1)
+        assert supervisor.workers["c"] is first, "also after the database answers again"
     return frames
 
 
@@ -84,26 +84,26 @@ async def test_no_frame_is_late_while_the_database_is_slow(monkeypatch: pytest.M
     assert max(b - a for a, b in pairwise(frames)) < 1
 
 
-async def test_a_slow_look_tells_nothing_about_the_readers(
+async def test_slow_poll_does_not_count_as_silence_of_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with supervised(monkeypatch) as (keeper, heard):
-        await soon(heard.times)
-        mine = keeper.workers["c"]
-        monkeypatch.setattr(supervisor, "SLOW_S", -1.0)
-        looked = [0]
+    async with supervised(monkeypatch) as (supervisor, link):
+        await soon(link.times)
+        worker = supervisor.workers["c"]
+        monkeypatch.setattr("cameras.ingest.supervisor.SLOW_POLL_S", -1.0)
+        polls = [0]
 
-        def look() -> dict[str, Any]:
-            looked[0] += 1
-            mine.quiet_after = time.monotonic() - 1  # as after a pause of the whole machine
+        def poll() -> dict[str, Any]:
+            polls[0] += 1
+            worker.silence_deadline = time.monotonic() - 1  # as after a pause of the whole machine
             return {"c": configuration()}
 
-        monkeypatch.setattr(configurations, "configurations", look)
-        await soon(lambda: looked[0] > 2)
-        assert keeper.workers["c"] is mine
+        monkeypatch.setattr(configurations, "load_configurations", poll)
+        await soon(lambda: polls[0] > 2)
+        assert supervisor.workers["c"] is worker
 
 
-async def test_the_newest_state_and_still_wait_for_the_database(
+async def test_only_newest_state_and_still_wait_for_the_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     released, written = threading.Event(), []
@@ -112,20 +112,20 @@ async def test_the_newest_state_and_still_wait_for_the_database(
         assert released.wait(30)
         written.append((header["camera"], header["n"]))
 
-    def still(camera_id: str, fence: int, timestamp: int, jpeg: bytes, mark: str) -> None:
+    def still(camera_id: str, fence: int, timestamp: int, jpeg: bytes, mask_version: str) -> None:
         written.append((camera_id, timestamp))
 
     monkeypatch.setattr(state_writer, "store_state", state)
     monkeypatch.setattr(state_writer, "store_still", still)
-    recorder = StateWriter(lambda camera_id, fence: None)
-    task = asyncio.create_task(recorder.run())
-    recorder.state({"camera": "a", "fence": 1, "n": 0})
+    writer = StateWriter(lambda camera_id, fence: None)
+    task = asyncio.create_task(writer.run())
+    writer.put_state({"camera": "a", "fence": 1, "n": 0})
     await asyncio.sleep(0)  # it is being written
     await asyncio.sleep(0)
     for n in range(1, 100):
-        recorder.state({"camera": "a", "fence": 1, "n": n})
-        recorder.still("a", 1, 1000 + n, b"", "")
-        recorder.state({"camera": "b", "fence": 1, "n": n})
+        writer.put_state({"camera": "a", "fence": 1, "n": n})
+        writer.put_still("a", 1, 1000 + n, b"", "")
+        writer.put_state({"camera": "b", "fence": 1, "n": n})
     released.set()
     await soon(lambda: len(written) == 4)
     task.cancel()
@@ -133,31 +133,31 @@ async def test_the_newest_state_and_still_wait_for_the_database(
     assert written == [("a", 0), ("a", 99), ("a", 1099), ("b", 99)]
 
 
-async def test_a_fault_in_writing_ends_the_supervisor_loudly(
+async def test_exception_while_writing_ends_the_supervisor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken(*facts: Any) -> None:
+    def broken(*arguments: Any) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(configurations, "configurations", lambda: {"c": configuration()})
+    monkeypatch.setattr(configurations, "load_configurations", lambda: {"c": configuration()})
     monkeypatch.setattr(configurations, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
     monkeypatch.setattr(state_writer, "store_state", broken)
     async with asyncio.timeout(60):
         with pytest.raises(RuntimeError, match="a fault of ours"):
-            await Supervisor(EmbeddedLeases()).run(Heard())
+            await Supervisor(EmbeddedLeases()).run(FakeLink())
 
 
-async def test_a_task_ends_though_a_library_lost_its_cancellation() -> None:
+async def test_task_ends_although_it_swallowed_a_cancellation() -> None:
     lost = []
 
-    async def deaf() -> None:
+    async def swallow_once() -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             lost.append(1)
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(deaf())
+    task = asyncio.create_task(swallow_once())
     await asyncio.sleep(0)
     async with asyncio.timeout(60):
         await end(task)
@@ -165,10 +165,10 @@ async def test_a_task_ends_though_a_library_lost_its_cancellation() -> None:
     assert task.cancelled()
 
 
-async def test_a_worker_that_cannot_start_is_started_later(
+async def test_worker_that_cannot_start_is_retried(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real, refused = worker_process.start, []
+    real, refused = worker_process.start_process, []
 
     async def sometimes(*command: str, **how: Any) -> Any:
         if len(refused) < 2:
@@ -176,55 +176,55 @@ async def test_a_worker_that_cannot_start_is_started_later(
             raise BlockingIOError(11, "Resource temporarily unavailable")
         return await real(*command, **how)
 
-    monkeypatch.setattr(worker_process, "start", sometimes)
+    monkeypatch.setattr(worker_process, "start_process", sometimes)
     monkeypatch.setattr(capture, "backoff", lambda attempt: 0.0)
-    async with supervised(monkeypatch) as (_, heard):
-        await soon(heard.times)
+    async with supervised(monkeypatch) as (_, link):
+        await soon(link.times)
     assert caplog.text.count("could not be started") == 2
 
 
-async def replacement_of_a_stuck_capture(
+async def replacement_of_a_stuck_worker(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: float
 ) -> tuple[float, float]:
-    """Seconds from the hang to the replacement, and to the next picture."""
+    """Return the seconds from the hang to the replacement, and to the next picture."""
     monkeypatch.setenv("HUNG", str(tmp_path / "hung"))
     monkeypatch.setenv("LIMIT", str(limit))
     monkeypatch.setattr(worker_process, "COMMAND", ("-c", HANGS_ONCE))
     monkeypatch.setattr(worker_process, "bare_environment", lambda: dict(os.environ))
-    async with supervised(monkeypatch) as (keeper, heard):
+    async with supervised(monkeypatch) as (supervisor, link):
         await soon((tmp_path / "hung").exists)
-        first = keeper.workers["c"]
-        await soon(lambda: keeper.workers["c"] is not first)
+        first = supervisor.workers["c"]
+        await soon(lambda: supervisor.workers["c"] is not first)
         replaced = time.time()
-        assert keeper.workers["c"].attempt == 1
-        await soon(lambda: heard.times() and heard.times()[-1] > replaced)
+        assert supervisor.workers["c"].attempt == 1
+        await soon(lambda: link.times() and link.times()[-1] > replaced)
         hung = float((tmp_path / "hung").read_text())
-        again = next(at for at in heard.times() if at > replaced)
+        again = next(at for at in link.times() if at > replaced)
     return replaced - hung, again - hung
 
 
-async def test_a_capture_stuck_in_native_code_is_replaced(
+async def test_worker_stuck_in_native_code_is_replaced(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    replaced, again = await replacement_of_a_stuck_capture(monkeypatch, tmp_path, 1.0)
+    replaced, again = await replacement_of_a_stuck_worker(monkeypatch, tmp_path, 1.0)
     assert 1.0 <= replaced < again
 
 
 @pytest.mark.timing
-async def test_a_stuck_capture_is_replaced_within_ten_seconds_of_its_hang(
+async def test_stuck_worker_is_replaced_within_ten_seconds(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The limit is cut to a second here; what else it takes is measured, and the rest added."""
+    """With a limit of one second; the rest of the real limit is added to the measured time."""
     limit = 1.0
-    replaced, again = await replacement_of_a_stuck_capture(monkeypatch, tmp_path, limit)
+    replaced, again = await replacement_of_a_stuck_worker(monkeypatch, tmp_path, limit)
     assert replaced - limit + stream.FROZEN_LIMIT < 10
-    assert again - limit + stream.FROZEN_LIMIT < 12, "and pictures come at once"
+    assert again - limit + stream.FROZEN_LIMIT < 12, "pictures resume at once"
 
 
 async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """When frames came around the refusal of a model whose process dies on every picture.
+    """Return arrival times of frames while a custom model crashes on every picture.
 
-    The camera's own process goes on, with the shipped detector.
+    The model is disabled; the worker goes on with the built-in detector.
     """
     dies = (
         "import json, socket, struct, sys, os, signal\n"
@@ -236,52 +236,54 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "protocol.exactly(link, 96 * 64 * 3)\n"
         "os.kill(os.getpid(), signal.SIGSEGV)\n"
     )
-    spoilt = (
+    command = (
         "-c",
         "import sys\n"
         "from cameras.ingest.custom_models import process\n"
-        "from cameras.ingest.worker import custom_detector, main\n"
-        f"process.COMMAND, custom_detector.AGAIN_S = ('-c', {dies!r}), 0.3\n"
+        "from cameras.ingest.worker import follower, main\n"
+        f"process.COMMAND, follower.RETRY_S = ('-c', {dies!r}), 0.3\n"
         "main.main(int(sys.argv[-1]))\n",
     )
-    monkeypatch.setattr(worker_process, "COMMAND", spoilt)
+    monkeypatch.setattr(worker_process, "COMMAND", command)
     data = onnx_models.finder()
     sha256 = hashlib.sha256(data).hexdigest()
     path = ModelStore(tmp_path).put(sha256, lambda: data)
-    own = {
-        "id": "theirs", "sha256": sha256, "path": str(path),
+    custom_model = {
+        "id": "custom", "sha256": sha256, "path": str(path),
         "labels": onnx_models.LABELS, "colours": "rgb", "scale": "unit",
     }  # fmt: skip
-    refused: list[tuple[str, str]] = []
+    disabled: list[tuple[str, str]] = []
 
     def configured() -> dict[str, Any]:
-        return {"c": configuration() | {"detect": True, "model": None if refused else own}}
+        return {
+            "c": configuration() | {"detect": True, "model": None if disabled else custom_model}
+        }
 
-    def refuse(*facts: str) -> None:
-        refused.append(facts)  # type: ignore[arg-type]
+    def disable(*arguments: str) -> None:
+        disabled.append(arguments)  # type: ignore[arg-type]
 
-    async with supervised(monkeypatch, refuse_model=refuse) as (keeper, heard):
-        monkeypatch.setattr(configurations, "configurations", configured)
-        await soon(lambda: refused)
-        mine = keeper.workers["c"]
-        model, sentence = refused[0]
-        assert (model, "SIGSEGV" in sentence) == ("theirs", True)
+    async with supervised(monkeypatch, disable_model=disable) as (supervisor, link):
+        monkeypatch.setattr(configurations, "load_configurations", configured)
+        await soon(lambda: disabled)
+        worker = supervisor.workers["c"]
+        model, sentence = disabled[0]
+        assert (model, "SIGSEGV" in sentence) == ("custom", True)
         since = time.time()
-        await soon(lambda: mine.config["model"] is None)
+        await soon(lambda: worker.config["model"] is None)
         await soon(
             lambda: any(
                 one["class"] == "person"
-                for at, h in heard.packets
+                for at, h in link.packets
                 if h["type"] == "frame" and at > since - 1
                 for one in h["detections"]
             )
         )
-        await soon(lambda: heard.times()[-1] > since + 2)
-        assert keeper.workers["c"] is mine, "the camera's own process was not replaced"
-        return [at for at in heard.times() if at > since - 1]
+        await soon(lambda: link.times()[-1] > since + 2)
+        assert supervisor.workers["c"] is worker, "the worker was not replaced"
+        return [at for at in link.times() if at > since - 1]
 
 
-async def test_a_model_that_crashes_is_refused_while_pictures_flow(
+async def test_crashing_model_is_disabled_while_pictures_flow(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert await frames_after_a_crash(monkeypatch, tmp_path)

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from cameras.ingest.custom_models.check import check
 from cameras.ingest.custom_models.onnx_file import listed_names
-from cameras.ingest.labels import COCO, DEFAULT_CLASSES, chosen, read_labels
+from cameras.ingest.labels import COCO, DEFAULT_CLASSES, read_labels, select_labels
 from cameras.ingest.worker.custom_detector import OwnDetector
 from cameras.ingest.worker.detector import WEIGHTS
 from tests.cameras.ingest.custom_models import onnx_models
@@ -145,9 +145,9 @@ def test_a_label_of_the_file_is_one_printable_line() -> None:
 
 
 def test_an_allow_list_that_was_made_for_another_detector_means_the_usual() -> None:
-    assert chosen(["person"], COCO) == ["person"]
-    assert chosen([], COCO) == []
-    assert chosen(["player", "goal"], COCO) == list(DEFAULT_CLASSES)
-    assert chosen(DEFAULT_CLASSES, ["person", "goal"]) == ["person", "goal"]
-    assert chosen(["person"], ["person", "goal"]) == ["person"]
-    assert chosen(["car"], ["player", "goal"]) == ["player", "goal"]
+    assert select_labels(["person"], COCO) == ["person"]
+    assert select_labels([], COCO) == []
+    assert select_labels(["player", "goal"], COCO) == list(DEFAULT_CLASSES)
+    assert select_labels(DEFAULT_CLASSES, ["person", "goal"]) == ["person", "goal"]
+    assert select_labels(["person"], ["person", "goal"]) == ["person"]
+    assert select_labels(["car"], ["player", "goal"]) == ["player", "goal"]

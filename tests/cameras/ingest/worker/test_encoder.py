@@ -38,7 +38,7 @@ def test_boxes_never_leave_the_delivered_picture(width: int | None) -> None:
 
 
 def test_a_box_on_the_edge_ends_there() -> None:
-    wire = Detection("person", 1, (100.05, 0, 283.95, 216)).wire()
+    wire = Detection("person", 1, (100.05, 0, 283.95, 216)).to_dict()
     assert wire["bbox"] == [100.0, 0.0, 284.0, 216.0]
 
 
