@@ -1,4 +1,4 @@
-"""What a camera's row says and accepts."""
+"""The camera model: validation, state, and the clock of pushed frames."""
 
 from __future__ import annotations
 
@@ -26,23 +26,27 @@ def camera(club: Organization) -> Camera:
     return Camera.objects.create(organization=club, name="Gate", kind=Kind.DEMO)
 
 
-def ago(**how_long: float) -> Any:
-    return timezone.now() - timedelta(**how_long)
+def ago(**duration: float) -> Any:
+    return timezone.now() - timedelta(**duration)
 
 
-def test_live_camera_that_nobody_reports_on_is_offline_since_its_last_picture(
+def test_live_camera_without_reports_is_offline_since_its_last_picture(
     camera: Camera,
 ) -> None:
-    seen = ago(minutes=1)
+    last_frame_at = ago(minutes=1)
     CameraState.objects.create(
-        camera=camera, state="live", since=ago(hours=9), last_frame_at=seen, reported_at=seen
+        camera=camera,
+        state="live",
+        since=ago(hours=9),
+        last_frame_at=last_frame_at,
+        reported_at=last_frame_at,
     )
     state = Camera.objects.get(pk=camera.pk).current_state()
-    assert (state.state, state.since) == ("offline", seen)
+    assert (state.state, state.since) == ("offline", last_frame_at)
     assert state.reason == "No process is reading this camera."
 
 
-def test_camera_that_no_process_ever_read_is_not_connecting_for_ever(camera: Camera) -> None:
+def test_camera_that_was_never_read_becomes_offline(camera: Camera) -> None:
     assert camera.current_state().state == "connecting"
     Camera.objects.filter(pk=camera.pk).update(created_at=ago(minutes=5))
     state = Camera.objects.get(pk=camera.pk).current_state()
@@ -56,7 +60,7 @@ def test_older_states_name_the_day(camera: Camera) -> None:
 
 
 @pytest.mark.postgres
-def test_camera_with_a_source_that_broke_can_be_renamed_and_switched_off(
+def test_camera_with_a_missing_file_can_be_switched_off(
     club: Organization, settings: Any, tmp_path: Path
 ) -> None:
     settings.MEDIA_DIR = tmp_path
@@ -81,7 +85,7 @@ def test_camera_keeps_its_organization(camera: Camera) -> None:
 
 
 @pytest.mark.postgres
-def test_second_camera_of_a_name_is_refused_in_plain_words(camera: Camera) -> None:
+def test_duplicate_camera_name_is_refused_with_a_sentence(camera: Camera) -> None:
     twin = Camera(organization=camera.organization, name=camera.name, kind=Kind.DEMO)
     with pytest.raises(ValidationError, match="A camera of this name exists already"):
         twin.full_clean()
@@ -101,9 +105,9 @@ def test_server_host_must_be_a_bare_host(club: Organization, metadata: Any) -> N
 
 
 @pytest.mark.postgres
-def test_clock_takes_only_rising_times_and_takes_one_back(camera: Camera) -> None:
+def test_push_clock_accepts_only_newer_times_and_can_release_one(camera: Camera) -> None:
     answers = [PushClock.accept(camera.pk, at) for at in (5, 5, 4, 6)]
     assert answers == [True, False, False, True]
-    PushClock.give_back(camera.pk, 6)
+    PushClock.release(camera.pk, 6)
     assert PushClock.accept(camera.pk, 6)
-    assert not PushClock.has(camera.pk, 7)
+    assert not PushClock.has_accepted(camera.pk, 7)

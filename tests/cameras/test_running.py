@@ -1,4 +1,4 @@
-"""Cameras while the product runs: changes without a restart, and what dies comes back."""
+"""Cameras on a running server: changes without a restart, and recovery from crashes."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def cast(installation: Installation) -> Cast:
 
 
 class Observer(threading.Thread):
-    """Watches a camera, acknowledges at once, and keeps number and time of every frame."""
+    """Watches a camera, acknowledges at once, and records `(seq, timestamp)` of every frame."""
 
     def __init__(self, installation: Installation, key: str) -> None:
         super().__init__(daemon=True)
         self.stopped = threading.Event()
         self.seen: list[tuple[int, int]] = []
-        self._house, self._key = installation, key
+        self._installation, self._key = installation, key
 
     def run(self) -> None:
-        with watching(self._house, self._key, v1=True) as socket:
+        with watching(self._installation, self._key, v1=True) as socket:
             while not self.stopped.is_set():
                 message = acknowledged(socket)
                 if "jpeg" in message:
@@ -51,7 +51,7 @@ class Observer(threading.Thread):
         self.join()
 
     def saw_every_frame(self) -> bool:
-        """Assert that none is missing, and that none was late: the clip has one every 100 ms."""
+        """Assert that no frame is missing and none was late: the clip has one every 100 ms."""
         pairs = list(pairwise(self.seen))
         missing = [(a, b) for (a, _), (b, _) in pairs if b != a + 1]
         assert not missing, f"numbers around the gaps among {len(self.seen)} frames: {missing}"
@@ -67,14 +67,17 @@ def test_adding_changing_disabling_deleting_takes_effect(
 
 @pytest.mark.timing
 def test_changes_take_effect_within_two_seconds(installation: Installation, cast: Cast) -> None:
-    """... and the camera beside it loses no frame."""
+    """Meanwhile the camera beside it loses no frame."""
     with Observer(installation, cast.key) as observer:
         changes_take_effect(installation, cast, 2)
     assert observer.saw_every_frame()
 
 
 def changes_take_effect(installation: Installation, cast: Cast, within: float) -> None:
-    """Each within so many seconds: that ingest acts, for starting a process takes its own time."""
+    """Assert that ingest acts on each change within `within` seconds.
+
+    The start of a worker process is not included: it takes its own time.
+    """
     viewer = cast["viewer"].bearer
     terms = {"name": "Comes and goes", "kind": "demo", "detect": False, "width": 320}
     with added(installation, **terms) as camera, installation.api() as api:
@@ -89,7 +92,7 @@ def changes_take_effect(installation: Installation, cast: Cast, within: float) -
         with watching(installation, camera, headers=viewer, v1=True) as socket:
             until(lambda: acknowledged(socket, 30).get("width") == 160, 60, "the new width")
             assert api.patch(f"/cameras/{camera}", json={"enabled": False}).status_code == 200
-            until(lambda: says(socket, "ended"), within, "the word “ended”")
+            until(lambda: reports_state(socket, "ended"), within, "the word “ended”")
         until(lambda: not worker(installation, camera), within, "its end")
         assert installation.state(camera) == "ended"
         refused = api.get(f"/cameras/{camera}/snapshot.jpg")
@@ -121,14 +124,14 @@ def test_stuck_worker_is_replaced_within_ten_seconds(
     assert observer.saw_every_frame()
 
 
-def says(socket: ClientConnection, state: str) -> bool:
-    """The next message says that the camera is in this state."""
+def reports_state(socket: ClientConnection, state: str) -> bool:
+    """Return whether the next message reports this state."""
     return bool(acknowledged(socket, 60).get("state") == state)
 
 
 @pytest.mark.extended
-def test_crashed_worker_comes_back(installation: Installation, cast: Cast) -> None:
-    """Without a word of it to who watches but that no picture came for a while."""
+def test_crashed_worker_is_restarted(installation: Installation, cast: Cast) -> None:
+    """Viewers notice only that no picture arrives for a while."""
     with (
         added(installation, name="Crashes", kind="demo", detect=False) as camera,
         watching(installation, camera, headers=cast["viewer"].bearer, v1=True) as socket,
@@ -142,20 +145,22 @@ def test_crashed_worker_comes_back(installation: Installation, cast: Cast) -> No
 
 
 @pytest.mark.extended
-def test_viewers_are_told_when_ingest_falls_silent(installation: Installation, cast: Cast) -> None:
-    """The whole ingest process is frozen: the web side itself says that the picture is stale."""
-    silence_told(installation, cast)
+def test_viewers_receive_stale_when_ingest_freezes(installation: Installation, cast: Cast) -> None:
+    """The whole ingest process is frozen: the web process itself reports the picture as stale."""
+    measure_stale_delay(installation, cast)
 
 
 @pytest.mark.timing
-def test_silence_of_ingest_is_told_within_five_seconds(
+def test_frozen_ingest_is_reported_within_five_seconds(
     installation: Installation, cast: Cast
 ) -> None:
-    assert silence_told(installation, cast) < 4.5
+    assert measure_stale_delay(installation, cast) < 4.5
 
 
 @pytest.mark.timing
-def test_killed_ingest_is_back_within_ten_seconds(installation: Installation, cast: Cast) -> None:
+def test_killed_ingest_is_restarted_within_ten_seconds(
+    installation: Installation, cast: Cast
+) -> None:
     with watching(installation, cast.key, v1=True) as socket:
         until(lambda: "jpeg" in acknowledged(socket, 30), 30, "a frame")
         (ingest,) = installation.children("manage.py ingest")
@@ -164,19 +169,19 @@ def test_killed_ingest_is_back_within_ten_seconds(installation: Installation, ca
         until(lambda: taken_after(socket, killed + 500), 10, "frames of a new process")
 
 
-def silence_told(installation: Installation, cast: Cast) -> float:
-    """Seconds from when ingest is frozen until its viewers are told."""
+def measure_stale_delay(installation: Installation, cast: Cast) -> float:
+    """Freeze ingest. Returns the seconds until a viewer receives the state “stale”."""
     (ingest,) = installation.children("manage.py ingest")
     with watching(installation, cast.key, v1=True) as socket:
         until(lambda: "jpeg" in acknowledged(socket, 30), 30)
         ingest.suspend()
         try:
             frozen = time.monotonic()
-            until(lambda: says(socket, "stale"), 60, "the word “stale”")
+            until(lambda: reports_state(socket, "stale"), 60, "the word “stale”")
             took = time.monotonic() - frozen
         finally:
             ingest.resume()
-        until(lambda: says(socket, "live"), 60, "the word “live”")
+        until(lambda: reports_state(socket, "live"), 60, "the word “live”")
     return took
 
 
@@ -217,7 +222,7 @@ with connection.cursor() as cursor:
 
 
 @pytest.mark.postgres
-def test_password_in_a_source_is_never_given_back(installation: Installation, cast: Cast) -> None:
+def test_source_password_is_never_returned(installation: Installation, cast: Cast) -> None:
     secret = "hunter2-very-secret"
     source = f"rtsp://user:{secret}@127.0.0.1:9/x"
     with (
@@ -236,7 +241,7 @@ def test_password_in_a_source_is_never_given_back(installation: Installation, ca
         assert "refused" in told
         assert secret not in api.get("/cameras").text
         row = installation.manage("shell", "-v0", "-c", ROW)
-        assert "Secretive" in row, "the row is not where it was looked for"
+        assert "Secretive" in row, "the camera is not in the output"
         assert secret not in row
         if "DATABASE_URL" not in installation.environment:
             raw = b"".join(
@@ -247,7 +252,7 @@ def test_password_in_a_source_is_never_given_back(installation: Installation, ca
     assert secret not in installation.logged()
 
 
-def test_process_that_decodes_strangers_bytes_holds_no_secret(installation: Installation) -> None:
+def test_worker_process_has_no_secret_in_its_environment(installation: Installation) -> None:
     readers = until(lambda: installation.children("cameras.ingest.worker.main"), 60, "a worker")
     for reader in readers:
         told = reader.environ()

@@ -1,4 +1,4 @@
-"""The API's description: complete, with examples, and read without any outside asset."""
+"""The OpenAPI schema and its page: complete, with examples, without external assets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def schema(installation: Installation) -> str:
     return httpx.get(f"{installation.url}/api/schema/").text
 
 
-def test_every_door_is_described(schema: str) -> None:
+def test_every_endpoint_is_described(schema: str) -> None:
     for path in (
         "/api/v1/auth/login",
         "/api/v1/auth/logout",
@@ -45,15 +45,15 @@ def test_every_door_is_described(schema: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/cameras", "/api/v1/actions/actions/send"])
-def test_what_is_posted_has_an_example(installation: Installation, path: str) -> None:
-    described = httpx.get(f"{installation.url}/api/schema/?format=json").json()
-    body = described["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+def test_request_bodies_have_examples(installation: Installation, path: str) -> None:
+    document = httpx.get(f"{installation.url}/api/schema/?format=json").json()
+    body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
     examples = [body[key] for key in ("example", "examples") if key in body]
     assert examples
     assert all(examples)
 
 
-def test_docs_page_needs_nothing_from_outside(installation: Installation) -> None:
+def test_docs_page_loads_no_external_assets(installation: Installation) -> None:
     page = httpx.get(f"{installation.url}/api/docs/")
     assert page.status_code == 200
     assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -66,20 +66,20 @@ def test_docs_page_needs_nothing_from_outside(installation: Installation) -> Non
 
 
 @pytest.mark.parametrize(
-    ("path", "method", "status", "words"),
+    ("path", "method", "status", "sentence"),
     [
-        ("/api/v1/cameras/{id}/stream.mjpeg", "get", "503", "put on record"),
-        ("/api/v1/cameras/{id}/snapshot.jpg", "get", "503", "put on record"),
+        ("/api/v1/cameras/{id}/stream.mjpeg", "get", "503", "cannot be recorded"),
+        ("/api/v1/cameras/{id}/snapshot.jpg", "get", "503", "cannot be recorded"),
         ("/api/v1/cameras/{id}/snapshot.jpg", "get", "503", "no fresh picture"),
         ("/api/v1/auth/login", "post", "429", "Retry-After"),
         ("/api/v1/auth/login", "post", "503", "Retry-After"),
     ],
 )
-def test_refusals_that_pass_are_described(
-    installation: Installation, path: str, method: str, status: str, words: str
+def test_temporary_refusals_are_described(
+    installation: Installation, path: str, method: str, status: str, sentence: str
 ) -> None:
-    described = httpx.get(f"{installation.url}/api/schema/?format=json").json()
-    answer = described["paths"][path][method]["responses"][status]
-    assert words in answer["description"]
+    document = httpx.get(f"{installation.url}/api/schema/?format=json").json()
+    answer = document["paths"][path][method]["responses"][status]
+    assert sentence in answer["description"]
     assert "Retry-After" in answer["description"]
     assert "application/problem+json" in answer["content"]

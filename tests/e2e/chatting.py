@@ -1,4 +1,4 @@
-"""A person in front of the chat pages, in a real Chromium."""
+"""A user of the chat pages, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ A_CHAT = re.compile(r"/chats/[0-9a-f-]{36}$")
 
 
 class Person:
-    """Signed in, with one tab."""
+    """A user with one tab."""
 
     def __init__(self, tab: Tab, installation: Installation, model: Model, at: str = "") -> None:
         self.tab = tab
@@ -36,7 +36,7 @@ class Person:
 
     @property
     def field(self) -> Locator:
-        """Where prompts are written."""
+        """The text field for prompts."""
         return self.page.get_by_role("textbox", name="Message", exact=True)
 
     @property
@@ -49,7 +49,7 @@ class Person:
 
     @property
     def words(self) -> Locator:
-        """Of the last answer."""
+        """The text of the last answer."""
         return self.answers.last.locator("[data-words]")
 
     @property
@@ -57,17 +57,17 @@ class Person:
         return self.page.get_by_role("button", name="Stop", exact=True)
 
     def ask(self, prompt: str) -> None:
-        """At the end of the open chat."""
+        """Send a prompt in the open chat."""
         self.field.fill(prompt)
         self.field.press("Enter")
 
-    def ask_anew(self, prompt: str) -> None:
-        """In a new chat."""
+    def ask_in_new_chat(self, prompt: str) -> None:
+        """Send a prompt in a new chat."""
         self.page.goto(f"{self.url}/chats/new")
         self.ask(prompt)
 
-    def is_over(self) -> None:
-        """Wait until the last answer has ended, and all that is told of it is there."""
+    def wait_for_end(self) -> None:
+        """Wait until the last answer has ended and its details are shown."""
         expect(self.answers.last.locator(".cost")).to_be_visible()
         expect(self.page.get_by_role("button", name="Send", exact=True)).to_be_visible()
 
@@ -80,7 +80,7 @@ class Person:
         return self.page.locator(".chat-row", has_text=title)
 
     def choose(self, where: Locator, item: str) -> None:
-        """Something in a chat's menu."""
+        """Choose an item of a chat's menu."""
         where.locator("[data-menu]").click()
         self.page.locator("#chat-menu").get_by_text(item, exact=True).click()
 
@@ -94,20 +94,20 @@ def person(
     viewport: dict[str, int] = WIDE,
     at: str = "",
 ) -> Iterator[Person]:
-    """Somebody with an empty page, signed in as the session says; without one, at the wall.
+    """Yield a user with an empty page. Without a session, sign in first, which opens the wall.
 
-    `at` is another address of the installation.
+    `at` is another base URL of the installation.
     """
     with new_page(browser, viewport=viewport, storage_state=session) as tab:
-        somebody = Person(tab, installation, model, at)
+        user = Person(tab, installation, model, at)
         if session is None:
-            somebody.sign_in()
-        yield somebody
+            user.sign_in()
+        yield user
 
 
 @contextmanager
 def another_tab(one: Person) -> Iterator[Person]:
-    """The same person's second tab."""
+    """Yield a second tab of the same user."""
     page = one.tab.context.new_page()
     tab = Tab(page, one.tab.context)
     page.on("console", lambda message: tab.note(message))
@@ -119,12 +119,12 @@ def another_tab(one: Person) -> Iterator[Person]:
 
 
 def position(page: Page) -> int:
-    """Where the messages are scrolled to, in pixels."""
+    """Return the scroll position of the messages, in pixels."""
     return int(page.locator("[data-scroller]").evaluate("one => one.scrollTop"))
 
 
-def left_below(page: Page) -> int:
-    """Pixels of the messages below what is in view."""
+def pixels_below(page: Page) -> int:
+    """Return how many pixels of the messages are below the visible part."""
     return int(
         page.locator("[data-scroller]").evaluate(
             "one => one.scrollHeight - one.clientHeight - one.scrollTop"

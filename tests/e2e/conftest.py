@@ -1,4 +1,4 @@
-"""Somebody who has signed in to the shared installation."""
+"""A user who is signed in to the shared installation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.installation import Installation
 
 @pytest.fixture(scope="module")
 def session(browser: Browser, installation: Installation) -> Any:
-    """Their cookies."""
+    """The cookies of a signed-in user."""
     with new_page(browser) as opened:
         sign_in(opened.page, installation)
         return opened.context.storage_state()
@@ -23,6 +23,6 @@ def session(browser: Browser, installation: Installation) -> Any:
 
 @pytest.fixture
 def tab(browser: Browser, session: Any) -> Iterator[Tab]:
-    """An empty page of theirs."""
+    """An empty tab of the signed-in user."""
     with new_page(browser, viewport=WIDE, storage_state=session) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""A model of one's own in a real Chromium: chosen, uploaded, checked, seen on a camera, removed."""
+"""A custom detector model in a real Chromium: upload, check, use on a camera, removal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def own(folder: Path) -> Iterator[Installation]:
 
 
 def labels(installation: Installation, camera: str) -> set[str]:
-    """What the camera's next picture shows."""
+    """Return the labels of the detections in the camera's next frame."""
     with watching(
         installation, camera, headers={"Authorization": f"Bearer {installation.token}"}
     ) as socket:
@@ -48,7 +48,7 @@ def choose(page: Page, data: bytes, *, name: str, labels: list[str], nanodet: bo
     page.get_by_role("button", name="Upload and check").click()
 
 
-def test_a_model_is_uploaded_detects_on_a_camera_and_is_removed(
+def test_model_is_uploaded_detects_on_a_camera_and_is_removed(
     browser: Browser, own: Installation
 ) -> None:
     with own.api() as api:
@@ -73,7 +73,7 @@ def test_a_model_is_uploaded_detects_on_a_camera_and_is_removed(
         expect(page.get_by_text("<i>player</i>")).to_be_attached()
 
         until(lambda: "<i>player</i>" in labels(own, camera), 60, "the model's label")
-        until(lambda: "person" not in labels(own, camera), 60, "the end of what was seen before")
+        until(lambda: "person" not in labels(own, camera), 60, "the end of the former labels")
 
         page.get_by_role("button", name="Remove").click()
         page.get_by_role("dialog").get_by_role("button", name="Remove").click()
@@ -82,7 +82,7 @@ def test_a_model_is_uploaded_detects_on_a_camera_and_is_removed(
         assert tab.errors == []
 
 
-def test_an_upload_that_is_cancelled_or_too_large_changes_nothing(
+def test_cancelled_or_too_large_upload_changes_nothing(
     browser: Browser, session: Any, installation: Installation
 ) -> None:
     with new_page(browser, viewport=NARROW, storage_state=session) as tab:

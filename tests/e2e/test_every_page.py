@@ -1,7 +1,7 @@
-"""One journey through every page, in a real Chromium; everything in it is called a piece of markup.
+"""One journey through every page, in a real Chromium. All names on the pages are pieces of markup.
 
-Each has its heading, fits at both widths, has a name on every control, complains of nothing, asks
-nobody else, and runs nothing of what the names say.
+Every page has its heading, fits at both widths, names its controls, logs no error, contacts no
+other host, and executes nothing from the names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser import Tab, new_page
 from tests.e2e.chatting import A_CHAT
-from tests.e2e.watching import DRAWN, FITS, NAMELESS, NARROW, WATCH, WIDE, says, sign_in
+from tests.e2e.watching import (
+    CANVAS_HAS_PICTURE,
+    FITS_WIDTH,
+    NARROW,
+    RECORD_VIOLATIONS,
+    UNNAMED_CONTROLS,
+    WIDE,
+    expect_badge,
+    sign_in,
+)
 from tests.endpoint import Model, Script, endpoint
 from tests.gate.tables import rows
 from tests.installation import KEEPER, Installation, installed
@@ -54,12 +63,12 @@ print("MADE" + json.dumps(dict(
     invitation=Invitation(organization=club, name=nasty[:100], created_by=keeper).issue(),
     reset=reverse("reset", args=[keeper.pk.hex, default_token_generator.make_token(keeper)]))))
 """
-# What is answered to GET and is no page: words for programs, files, a stream, redirects.
+# GET routes that are no pages: data for programs, files, a stream, redirects.
 NO_PAGES = {
     "healthz", "readyz", "api-schema", "audit-file", "camera-still", "selftest-stream",
     "admin-login", "admin/password_change/",
 }  # fmt: skip
-# By the name of its route: where a page is, and its heading. Before signing in, and after.
+# Route name → path and heading. Before signing in (OUTSIDE) and after (INSIDE).
 OUTSIDE = {
     "signin": ("/signin", "Sign in to Sideline"),
     "forgotten": ("/signin/forgotten", "Forgotten password"),
@@ -98,7 +107,7 @@ ADMIN = {
     "/admin/audit/auditentry/": "Select audit entry to view",
     "/admin/chats/chat/": "Select chat to view",
 }
-# Until what the page holds was laid out and painted, and an image that fails has said so.
+# Resolves when the page is laid out and painted and all its images have loaded or failed.
 TWO_FRAMES = """() => new Promise((done) => requestAnimationFrame(() => setTimeout(() =>
   requestAnimationFrame(() => done())))).then(() => Promise.all([...document.images].map((one) =>
   one.complete || one.loading === "lazy" || new Promise((done) => {
@@ -107,12 +116,12 @@ TWO_FRAMES = """() => new Promise((done) => requestAnimationFrame(() => setTimeo
 
 @dataclass
 class Visitor:
-    """Somebody who looks at pages, and what was wrong with them."""
+    """Visits pages and collects their faults in `faults`."""
 
     tab: Tab
     installation: Installation
     facts: dict[str, str]
-    wrong: list[Any] = field(default_factory=list)
+    faults: list[Any] = field(default_factory=list)
 
     @property
     def page(self) -> Page:
@@ -123,30 +132,30 @@ class Visitor:
         answer = self.page.goto(self.installation.url + path, wait_until="load")
         assert answer is not None
         if answer.status != 200:
-            self.wrong.append((path, answer.status))
+            self.faults.append((path, answer.status))
         if "<img src=x" in answer.text():
-            self.wrong.append((path, "a name is markup"))
+            self.faults.append((path, "a name is markup"))
         self.examine(path, heading)
 
     def examine(self, what: str, heading: str) -> None:
-        """The page that is open, at both widths."""
-        whole = what != "/api/docs/"  # whose heading has the version in it, and more
-        found = self.page.get_by_role("heading", name=heading, exact=whole)
+        """Check the open page at both widths."""
+        is_exact = what != "/api/docs/"  # its heading also has the version
+        found = self.page.get_by_role("heading", name=heading, exact=is_exact)
         expect(found.first).to_be_attached()
-        ours = not what.startswith(("/admin/", "/api/"))
+        is_ours = not what.startswith(("/admin/", "/api/"))
         for viewport in (NARROW, WIDE):
             self.page.set_viewport_size(viewport)  # type: ignore[arg-type]
             self.page.evaluate(TWO_FRAMES)
-            if ours and not self.page.evaluate(FITS):
-                self.wrong.append((what, viewport["width"], "scrolls sideways"))
-            if ours and (found := self.page.evaluate(NAMELESS)):
-                self.wrong.append((what, viewport["width"], "no name", found))
+            if is_ours and not self.page.evaluate(FITS_WIDTH):
+                self.faults.append((what, viewport["width"], "scrolls sideways"))
+            if is_ours and (found := self.page.evaluate(UNNAMED_CONTROLS)):
+                self.faults.append((what, viewport["width"], "no name", found))
         if found := self.page.evaluate("window.happened"):
-            self.wrong.append((what, found))
+            self.faults.append((what, found))
         if self.page.locator("img[src='x'], [onerror], [onload]").count():
-            self.wrong.append((what, "a name became an element"))
+            self.faults.append((what, "a name became an element"))
         if self.tab.errors:
-            self.wrong.append((what, list(self.tab.errors)))
+            self.faults.append((what, list(self.tab.errors)))
             self.tab.errors.clear()
 
 
@@ -169,25 +178,25 @@ def visitor(
         installation.serve()
         script = _ROWS.format(nasty=NASTY, url=model.url, password=KEEPER["password"])
         made = installation.manage("shell", "-v0", "-c", script).partition("MADE")[2]
-        tab.context.add_init_script(WATCH)
+        tab.context.add_init_script(RECORD_VIOLATIONS)
         yield Visitor(tab, installation, json.loads(made))
 
 
-def test_every_page_is_visited() -> None:
-    """A new one needs a place above."""
-    looked_at = {row.door for row in rows("pages.txt") if row.method == "GET"}
-    assert looked_at - NO_PAGES == {*OUTSIDE, *INSIDE} | BY_DOING
-    assert looked_at >= NO_PAGES
+def test_every_page_has_a_row_here() -> None:
+    """A new page needs a row in OUTSIDE, INSIDE or BY_DOING."""
+    page_routes = {row.door for row in rows("pages.txt") if row.method == "GET"}
+    assert page_routes - NO_PAGES == {*OUTSIDE, *INSIDE} | BY_DOING
+    assert page_routes >= NO_PAGES
 
 
 @pytest.mark.timeout(300)
-def test_every_page_works_and_names_in_it_are_text(visitor: Visitor) -> None:
+def test_every_page_works_and_shows_names_as_text(visitor: Visitor) -> None:
     page, installation = visitor.page, visitor.installation
-    strangers: list[str] = []
+    other_hosts: list[str] = []
 
     def note(request: Request) -> None:
         if request.url.startswith("http") and not request.url.startswith(installation.url + "/"):
-            strangers.append(request.url)
+            other_hosts.append(request.url)
 
     visitor.tab.context.on("request", note)
     for path, heading in OUTSIDE.values():
@@ -206,17 +215,17 @@ def test_every_page_works_and_names_in_it_are_text(visitor: Visitor) -> None:
         "url": installation.url,
     }
     visitor.tab.context.add_cookies([cookie])  # type: ignore[list-item]
-    visitor.visit(*OUTSIDE["invitation"])  # put in other words to who is signed in
+    visitor.visit(*OUTSIDE["invitation"])  # has another text for a signed-in user
     visitor.tab.context.clear_cookies()
 
     sign_in(page, installation)
     for path, heading in INSIDE.values():
         visitor.visit(path, heading)
         if "/cameras/{camera}" == path:
-            says(page, "Live")
-            until(lambda: page.evaluate(DRAWN), 60, "a picture")
+            expect_badge(page, "Live")
+            until(lambda: page.evaluate(CANVAS_HAS_PICTURE), 60, "a picture")
             visitor.examine("the camera page while it is live", heading)
-    visitor.visit(*OUTSIDE["invitation"])  # which is put in other words to a member
+    visitor.visit(*OUTSIDE["invitation"])  # has another text for a member
     page.goto(installation.url + "/chats/new")
     page.get_by_role("textbox", name="Message", exact=True).fill(NASTY)
     page.keyboard.press("Enter")
@@ -232,5 +241,5 @@ def test_every_page_works_and_names_in_it_are_text(visitor: Visitor) -> None:
     page.get_by_role("button", name="Account").click()
     page.get_by_role("button", name="Sign out").click()
     visitor.examine("signed out", "Sign in to Sideline")
-    assert visitor.wrong == []
-    assert strangers == []
+    assert visitor.faults == []
+    assert other_hosts == []

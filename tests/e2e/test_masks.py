@@ -1,4 +1,4 @@
-"""Privacy masks as an administrator draws them, in a real Chromium."""
+"""The editor of privacy masks, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture
 def camera(installation: Installation) -> Iterator[str]:
-    """A camera of one's own that has shown a picture."""
+    """A new camera that is live."""
     with added(installation, name=f"Yard {uuid.uuid4()}", kind="demo", detect=False) as made:
         until(lambda: installation.state(made) == "live", 60, "live")
         yield made
 
 
 def open_editor(page: Page, installation: Installation, camera: str) -> Locator:
-    """The editor, with a picture under it."""
+    """Open the mask editor with a picture. Returns the drawing area."""
 
     def pictured() -> bool:
         page.goto(f"{installation.url}/cameras/{camera}/edit")
@@ -43,28 +43,28 @@ def open_editor(page: Page, installation: Installation, camera: str) -> Locator:
     return stage
 
 
-def spot(stage: Locator, x: float, y: float) -> tuple[float, float]:
-    """A place of the picture, on the page."""
+def to_page(stage: Locator, x: float, y: float) -> tuple[float, float]:
+    """Convert a point of the picture (0 to 1) to pixels of the page."""
     box = stage.bounding_box()
     assert box
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
-def drawn(page: Page) -> list[list[list[float]]]:
-    """What goes with the form."""
+def read_masks(page: Page) -> list[list[list[float]]]:
+    """Return the masks in the form's hidden field."""
     found: list[list[list[float]]] = json.loads(page.locator("input[name=masks]").input_value())
     return found
 
 
 def drag(page: Page, stage: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
-    page.mouse.move(*spot(stage, *start))
+    page.mouse.move(*to_page(stage, *start))
     page.mouse.down()
-    page.mouse.move(*spot(stage, (start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
-    page.mouse.move(*spot(stage, *end))
+    page.mouse.move(*to_page(stage, (start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
+    page.mouse.move(*to_page(stage, *end))
     page.mouse.up()
 
 
-def close(found: list[list[float]], wanted: list[list[float]], by: float = 0.01) -> bool:
+def is_close(found: list[list[float]], wanted: list[list[float]], by: float = 0.01) -> bool:
     return len(found) == len(wanted) and all(
         abs(a - b) <= by
         for one, other in zip(found, wanted, strict=True)
@@ -72,8 +72,8 @@ def close(found: list[list[float]], wanted: list[list[float]], by: float = 0.01)
     )
 
 
-def shade(page: Page, x: float, y: float) -> list[int]:
-    """Red, green and blue of the live picture at a place from 0 to 1."""
+def read_pixel(page: Page, x: float, y: float) -> list[int]:
+    """Return red, green and blue of the live picture at a point (0 to 1)."""
     made: list[int] = page.evaluate(
         """([x, y]) => {
             const canvas = document.querySelector("canvas");
@@ -85,73 +85,71 @@ def shade(page: Page, x: float, y: float) -> list[int]:
     return made
 
 
-def grey(page: Page, x: float, y: float) -> bool:
-    return all(abs(one - 112) <= 3 for one in shade(page, x, y))
+def is_grey(page: Page, x: float, y: float) -> bool:
+    return all(abs(one - 112) <= 3 for one in read_pixel(page, x, y))
 
 
-def test_a_drawn_mask_covers_the_live_picture(
+def test_drawn_mask_covers_the_live_picture(
     tab: Tab, installation: Installation, camera: str
 ) -> None:
     page, stage = tab.page, open_editor(tab.page, installation, camera)
     drag(page, stage, (0.1, 0.2), (0.4, 0.7))
-    assert close(drawn(page)[0], [[0.1, 0.2], [0.4, 0.2], [0.4, 0.7], [0.1, 0.7]])
+    assert is_close(read_masks(page)[0], [[0.1, 0.2], [0.4, 0.2], [0.4, 0.7], [0.1, 0.7]])
     for corner in ((0.6, 0.5), (0.9, 0.5), (0.9, 0.9)):
-        page.mouse.click(*spot(stage, *corner))
-    page.mouse.click(*spot(stage, 0.6, 0.5))
-    assert close(drawn(page)[1], [[0.6, 0.5], [0.9, 0.5], [0.9, 0.9]])
-    page.mouse.click(*spot(stage, 0.2, 0.6))
+        page.mouse.click(*to_page(stage, *corner))
+    page.mouse.click(*to_page(stage, 0.6, 0.5))
+    assert is_close(read_masks(page)[1], [[0.6, 0.5], [0.9, 0.5], [0.9, 0.9]])
+    page.mouse.click(*to_page(stage, 0.2, 0.6))
     drag(page, stage, (0.4, 0.7), (0.45, 0.8))
     drag(page, stage, (0.2, 0.6), (0.15, 0.6))
-    assert close(drawn(page)[0], [[0.05, 0.2], [0.35, 0.2], [0.4, 0.8], [0.05, 0.7]])
+    assert is_close(read_masks(page)[0], [[0.05, 0.2], [0.35, 0.2], [0.4, 0.8], [0.05, 0.7]])
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("masked.")).to_be_visible()
-    until(lambda: page.locator("canvas:visible").count() and grey(page, 0.25, 0.45), 60, "grey")
-    assert grey(page, 0.8, 0.6)
-    assert not all(grey(page, 0.5, y / 10) for y in range(1, 10))
+    until(lambda: page.locator("canvas:visible").count() and is_grey(page, 0.25, 0.45), 60, "grey")
+    assert is_grey(page, 0.8, 0.6)
+    assert not all(is_grey(page, 0.5, y / 10) for y in range(1, 10))
     assert tab.errors == []
 
 
-def test_everything_is_done_by_keyboard_too(
-    tab: Tab, installation: Installation, camera: str
-) -> None:
+def test_masks_can_be_edited_by_keyboard(tab: Tab, installation: Installation, camera: str) -> None:
     page, _ = tab.page, open_editor(tab.page, installation, camera)
     page.get_by_role("button", name="Add an area").focus()
     page.keyboard.press("Enter")
     area = page.get_by_role("button", name="Area 1 of 1, 4 corners")
     expect(area).to_be_focused()
-    before = drawn(page)[0]
+    before = read_masks(page)[0]
     page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press("ArrowDown")
-    assert close(drawn(page)[0], [[x - 0.05, y + 0.005] for x, y in before], 0.0002)
+    assert is_close(read_masks(page)[0], [[x - 0.05, y + 0.005] for x, y in before], 0.0002)
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Area 1, corner 1 of 4")).to_be_focused()
     page.keyboard.press("Shift+ArrowUp")
-    assert close(drawn(page)[0][:1], [[before[0][0] - 0.05, before[0][1] - 0.045]], 0.0002)
+    assert is_close(read_masks(page)[0][:1], [[before[0][0] - 0.05, before[0][1] - 0.045]], 0.0002)
     page.keyboard.press("Insert")
     expect(page.get_by_role("button", name="Area 1, corner 2 of 5")).to_be_focused()
     page.keyboard.press("Delete")
     page.keyboard.press("Delete")
-    assert len(drawn(page)[0]) == 3
+    assert len(read_masks(page)[0]) == 3
     page.keyboard.press("Delete")
     expect(page.locator("[data-masks-said]")).to_contain_text("at least three corners")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
     expect(page.get_by_role("button", name="Area 1 of 1, 3 corners")).to_be_focused()
     page.keyboard.press("Delete")
-    assert drawn(page) == []
+    assert read_masks(page) == []
     assert tab.errors == []
 
 
-def test_a_finger_draws_and_the_corners_are_large_enough_for_it(
+def test_masks_can_be_drawn_by_touch(
     browser: Browser, session: Any, installation: Installation, camera: str
 ) -> None:
     how = {"viewport": NARROW, "has_touch": True, "is_mobile": True, "storage_state": session}
     with new_page(browser, **how) as tab:
         page, stage = tab.page, open_editor(tab.page, installation, camera)
         for corner in ((0.2, 0.2), (0.8, 0.2), (0.5, 0.8)):
-            page.touchscreen.tap(*spot(stage, *corner))
-        page.touchscreen.tap(*spot(stage, 0.2, 0.2))
-        assert close(drawn(page)[0], [[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]])
+            page.touchscreen.tap(*to_page(stage, *corner))
+        page.touchscreen.tap(*to_page(stage, 0.2, 0.2))
+        assert is_close(read_masks(page)[0], [[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]])
         corner = page.get_by_role("button", name="Area 1, corner 1 of 3").bounding_box()
         assert corner
         assert corner["width"] >= 40
@@ -159,7 +157,7 @@ def test_a_finger_draws_and_the_corners_are_large_enough_for_it(
         assert tab.errors == []
 
 
-def test_without_a_picture_there_is_a_grid_to_draw_on(tab: Tab, installation: Installation) -> None:
+def test_masks_can_be_drawn_without_a_picture(tab: Tab, installation: Installation) -> None:
     with added(installation, name=f"Blind {uuid.uuid4()}", kind="push") as camera:
         page = tab.page
         page.goto(f"{installation.url}/cameras/{camera}/edit")
@@ -168,5 +166,5 @@ def test_without_a_picture_there_is_a_grid_to_draw_on(tab: Tab, installation: In
         assert stage.locator("img").count() == 0
         stage.scroll_into_view_if_needed()
         drag(page, stage, (0.3, 0.3), (0.6, 0.6))
-        assert len(drawn(page)) == 1
+        assert len(read_masks(page)) == 1
         assert tab.errors == []

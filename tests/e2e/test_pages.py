@@ -1,4 +1,4 @@
-"""The camera page is used by keyboard. All pages: `test_every_page.py`."""
+"""The camera page by keyboard. For all pages see `test_every_page.py`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import Tab
-from tests.e2e.watching import says
+from tests.e2e.watching import expect_badge
 from tests.installation import Installation
 
 pytestmark = pytest.mark.extended
 
 
-def test_every_control_of_the_camera_page_is_reached_by_tab(
-    tab: Tab, installation: Installation
-) -> None:
+def test_camera_page_controls_are_reached_by_tab(tab: Tab, installation: Installation) -> None:
     page = tab.page
     page.goto(installation.url)
     page.get_by_role("link", name="Plaza").first.click()
-    says(page, "Live")
+    expect_badge(page, "Live")
     reached = set()
     for _ in range(25):
         page.keyboard.press("Tab")

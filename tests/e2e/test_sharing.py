@@ -1,4 +1,4 @@
-"""A share link from hand to hand, in real browsers: made, opened by a stranger, taken back."""
+"""A share link in real browsers: created by an operator, opened by a guest, revoked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import Tab, new_page
 from tests.cameras.added import added
-from tests.e2e.watching import DRAWN, NARROW, promised
+from tests.e2e.watching import CANVAS_HAS_PICTURE, NARROW, promised
 from tests.installation import Installation
 from tests.waiting import until
 
@@ -21,7 +21,7 @@ def camera(installation: Installation) -> Iterator[str]:
 
 
 def make_link(page: Page, installation: Installation, camera: str) -> str:
-    """An operator makes a link on the camera's page; its address."""
+    """Create a link on the camera's page. Returns its URL."""
     page.goto(f"{installation.url}/cameras/{camera}")
     panel = page.locator("#share-links")
     panel.locator("summary").click()
@@ -42,10 +42,10 @@ window.WebSocket = class extends WebSocket {
 """
 
 
-def pictures_are_live(page: Page) -> None:
+def wait_until_live(page: Page) -> None:
     badge = page.locator("[data-badge-text]")
     until(lambda: badge.inner_text().startswith("Live"), 60, "live")
-    until(lambda: page.evaluate(DRAWN), 60, "a picture that is drawn")
+    until(lambda: page.evaluate(CANVAS_HAS_PICTURE), 60, "a picture that is drawn")
 
 
 def revoke(page: Page, installation: Installation, camera: str) -> None:
@@ -56,14 +56,14 @@ def revoke(page: Page, installation: Installation, camera: str) -> None:
 
 
 @promised(3)
-def test_stranger_watches_until_the_link_is_revoked(
+def test_guest_can_watch_until_the_link_is_revoked(
     installation: Installation, browser: Browser, tab: Tab, camera: str, within: int
 ) -> None:
     address = make_link(tab.page, installation, camera)
     with new_page(browser, viewport=NARROW) as guest:
         page = guest.page
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requested: list[str] = []
+        page.on("request", lambda request: requested.append(request.url))
         page.add_init_script(COUNT_SOCKETS)
         page.goto(address)
         expect(page.get_by_role("heading")).to_contain_text(
@@ -71,14 +71,14 @@ def test_stranger_watches_until_the_link_is_revoked(
         )
         assert page.evaluate("window.sockets") == 0
         page.get_by_role("button", name="Watch").click()
-        pictures_are_live(page)
+        wait_until_live(page)
         expect(page.locator("[data-size]")).to_have_text("768 × 432")
         page.get_by_role("button", name="Detections").click()
         assert (
             page.get_by_role("button", name="Detections").get_attribute("aria-pressed") == "false"
         )
         page.reload()
-        pictures_are_live(page)
+        wait_until_live(page)
         expect(tab.page.locator("#share-links")).to_contain_text("opened 0 of 5")
         tab.page.reload()
         expect(tab.page.locator("#share-links")).to_contain_text("opened 1 of 5")
@@ -89,10 +89,10 @@ def test_stranger_watches_until_the_link_is_revoked(
         expect(ended).to_be_visible(timeout=within * 1000)
         expect(page.locator("canvas")).to_have_count(0)
         assert "signed out" not in page.locator("body").inner_text().lower()
-        page.evaluate("dispatchEvent(new Event('online'))")  # a retry that is due would come now
+        page.evaluate("dispatchEvent(new Event('online'))")  # would trigger a pending reconnect
         assert page.evaluate("window.sockets") == before > 0
         known = (address, f"{installation.url}/static/", "blob:")
-        assert [url for url in asked if not url.startswith(known)] == []
+        assert [url for url in requested if not url.startswith(known)] == []
         assert guest.errors == []
         page.reload()
         expect(page.get_by_role("heading", name="This link does not open anything")).to_be_visible()
@@ -100,16 +100,16 @@ def test_stranger_watches_until_the_link_is_revoked(
 
 
 @pytest.mark.extended
-def test_link_revoked_behind_a_page_at_rest_ends_in_words(
+def test_page_in_the_back_forward_cache_reports_a_revoked_link(
     installation: Installation, browser: Browser, tab: Tab, camera: str
 ) -> None:
-    """Its next handshake is refused, which a browser cannot tell from a dead network."""
+    """Its next handshake is refused, which a script cannot tell from a network failure."""
     address = make_link(tab.page, installation, camera)
     with new_page(browser) as guest:
         page = guest.page
         page.goto(address)
         page.get_by_role("button", name="Watch").click()
-        pictures_are_live(page)
+        wait_until_live(page)
         page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
         revoke(tab.page, installation, camera)
         expect(page.locator("canvas")).to_have_count(1)

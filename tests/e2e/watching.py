@@ -1,4 +1,4 @@
-"""A person at the pages, in a real Chromium, and what a page is asked for."""
+"""Sign-in, viewports and page checks for the tests in a real Chromium."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from tests.installation import KEEPER, Installation
 
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
-# Before a page's own scripts: keeps what they did that no words of people may make them do.
-WATCH = """
+# Runs before the page's scripts: records what no text of a user may cause.
+RECORD_VIOLATIONS = """
 window.happened = [];
 for (const name of ["alert", "confirm", "prompt", "open"])
     window[name] = () => { window.happened.push(name); };
 document.addEventListener("securitypolicyviolation",
     (event) => window.happened.push(event.violatedDirective + " " + event.blockedURI));
 """
-# True where the page does not scroll sideways.
-FITS = "document.documentElement.scrollWidth <= innerWidth"
-# Visible controls that have no name.
-NAMELESS = """() => [...document.querySelectorAll("a, button, input, select, textarea")]
+# True if the page does not scroll sideways.
+FITS_WIDTH = "document.documentElement.scrollWidth <= innerWidth"
+# Visible controls without an accessible name, as HTML.
+UNNAMED_CONTROLS = """() => [...document.querySelectorAll("a, button, input, select, textarea")]
     .filter((one) => one.type !== "hidden" && one.checkVisibility() && one.ariaHidden !== "true")
     .filter((one) => !(one.innerText?.trim() || one.getAttribute("aria-label")
         || one.labels?.length || one.title))
     .map((one) => one.outerHTML)"""
-# True where the picture is no empty canvas.
-DRAWN = """() => {
+# True if the canvas shows a picture.
+CANVAS_HAS_PICTURE = """() => {
   const canvas = document.querySelector("canvas");
   const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return new Set(data).size > 50;
@@ -34,7 +34,7 @@ DRAWN = """() => {
 
 
 def promised(seconds: int) -> pytest.MarkDecorator:
-    """Run the test twice: as behaviour with a generous `within`, and with that of a promise."""
+    """Run the test twice: with a generous `within`, and in the timing lane with this one."""
     return pytest.mark.parametrize(
         "within",
         [
@@ -45,6 +45,7 @@ def promised(seconds: int) -> pytest.MarkDecorator:
 
 
 def sign_in(page: Page, installation: Installation) -> None:
+    """Sign in with the installation's administrator."""
     page.goto(installation.url)
     page.get_by_label("Username").fill(KEEPER["username"])
     page.get_by_label("Password").fill(KEEPER["password"])
@@ -52,6 +53,6 @@ def sign_in(page: Page, installation: Installation) -> None:
     expect(page).to_have_url(installation.url + "/")
 
 
-def says(page: Page, words: str, seconds: float = 60) -> None:
-    """The badge says `words`; within so many seconds, where that is a promise."""
+def expect_badge(page: Page, words: str, seconds: float = 60) -> None:
+    """Wait until the badge of the first camera contains the text."""
     expect(page.locator("[data-badge-text]").first).to_contain_text(words, timeout=seconds * 1000)

@@ -1,4 +1,4 @@
-"""Fixtures of the pages: one club, its people, an outsider, plain static names."""
+"""Fixtures of the page tests: a club, a user for each role, an outsider, plain static names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cameras.views.rows import person
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings: Any) -> None:
+def _fast_password_hasher(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

@@ -1,4 +1,4 @@
-"""Rows and clients that the tests of the pages share."""
+"""Users, clients and form data for the tests of pages."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ PASSWORD = "offside-trap-4-4-2"
 
 
 def person(name: str, organization: Organization | None = None, role: str = "") -> User:
+    """Create a user with the password `PASSWORD`, as a member if an organization is given."""
     user = User.objects.create_user(name, password=PASSWORD)
     if organization:
         Membership.objects.create(user=user, organization=organization, role=role)
@@ -19,14 +20,16 @@ def person(name: str, organization: Organization | None = None, role: str = "") 
 
 
 def client_of(user: User) -> Client:
+    """Return a client that is signed in as the user."""
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
 
 
 def fields(**changes: Any) -> dict[str, Any]:
-    made = {
+    """Return the data of a valid camera form."""
+    defaults = {
         "name": "Goal", "kind": "rtsp", "source": "rtsp://u:secret@192.0.2.7/a", "enabled": "on",
         "detect": "on", "classes": ["person"], "threshold": "0.4", "fps": "10", "quality": "80",
     }  # fmt: skip
-    return made | changes
+    return defaults | changes

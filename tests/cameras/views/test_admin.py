@@ -1,4 +1,4 @@
-"""The installation's admin."""
+"""The admin of cameras and stream keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def staff(club: Organization) -> Client:
     return client_of(User.objects.create_superuser("root", password=PASSWORD))
 
 
-def test_the_admin_masks_sources_and_shows_thumbnails(club: Organization, staff: Client) -> None:
+def test_admin_masks_sources_and_shows_thumbnails(club: Organization, staff: Client) -> None:
     camera = Camera(organization=club, name="Goal", kind=Kind.RTSP)
     camera.source = "rtsp://u:secret@192.0.2.7/a"
     camera.save()
@@ -51,7 +51,7 @@ def test_admin_lists_do_not_query_per_row(
 
 
 @pytest.mark.postgres
-def test_admin_actions_switch_and_revoke(camera: Camera, staff: Client) -> None:
+def test_admin_actions_disable_cameras_and_revoke_keys(camera: Camera, staff: Client) -> None:
     listing = reverse("admin:cameras_camera_changelist")
     staff.post(listing, {"action": "disable", "_selected_action": [camera.pk]})
     camera.refresh_from_db()

@@ -1,4 +1,4 @@
-"""A camera's organization, as the API answers about it."""
+"""A camera's organization cannot be changed over the API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.postgres
-def test_a_foreign_organization_is_answered_like_none(
+def test_foreign_and_unknown_organizations_get_the_same_error(
     camera: Camera, admin: User, club: Organization
 ) -> None:
     foreign = Organization.objects.create(name="Foreign", slug="foreign")
@@ -23,7 +23,7 @@ def test_a_foreign_organization_is_answered_like_none(
     Membership.objects.create(user=admin, organization=own, role=Role.ADMIN)
     _, text = Token.for_sign_in(admin, club, Role.ADMIN)
 
-    def answered(organization: object) -> tuple[int, bytes]:
+    def patch_organization(organization: object) -> tuple[int, bytes]:
         answer = Client().patch(
             f"/api/v1/cameras/{camera.pk}",
             {"organization": organization},
@@ -33,8 +33,10 @@ def test_a_foreign_organization_is_answered_like_none(
         return answer.status_code, answer.content
 
     others = [foreign.pk, own.pk, uuid.uuid4(), "nonsense", 7, True]
-    answers = {answered(one if isinstance(one, int) else str(one)) for one in others}
-    ((status, said),) = answers
+    answers = {
+        patch_organization(value if isinstance(value, int) else str(value)) for value in others
+    }
+    ((status, body),) = answers
     assert status == 400
-    assert json.loads(said)["errors"].keys() == {"organization"}
-    assert answered(str(club.pk))[0] == 200
+    assert json.loads(body)["errors"].keys() == {"organization"}
+    assert patch_organization(str(club.pk))[0] == 200

@@ -1,4 +1,4 @@
-"""Adding, changing, trying and removing cameras."""
+"""Adding, editing, testing and removing cameras on the pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.postgres
-def test_an_administrator_adds_a_camera(club: Organization, admin: User) -> None:
+def test_administrator_can_add_a_camera(club: Organization, admin: User) -> None:
     answer = client_of(admin).post(reverse("camera-add"), fields(organization=club.pk))
     camera = Camera.objects.get(name="Goal")
     assert answer.status_code == 302
@@ -26,7 +26,7 @@ def test_an_administrator_adds_a_camera(club: Organization, admin: User) -> None
     assert camera.classes == ["person"]
 
 
-def test_a_camera_cannot_be_put_into_an_organization_of_others(
+def test_camera_cannot_be_added_to_a_foreign_organization(
     club: Organization, admin: User, outsider: User
 ) -> None:
     foreign = Organization.objects.get(slug="other")
@@ -45,7 +45,7 @@ def test_a_camera_cannot_be_put_into_an_organization_of_others(
         ({"classes": ["unicorn"]}, "unicorn"),
     ],
 )
-def test_a_wrong_field_is_named_in_words(
+def test_invalid_field_gets_an_error_sentence(
     club: Organization, camera: Camera, admin: User, changes: dict[str, Any], sentence: str
 ) -> None:
     data = fields(organization=club.pk, **changes)
@@ -56,7 +56,9 @@ def test_a_wrong_field_is_named_in_words(
 
 
 @pytest.mark.postgres
-def test_a_taken_name_is_said_at_the_name(club: Organization, camera: Camera, admin: User) -> None:
+def test_duplicate_name_is_reported_at_the_name_field(
+    club: Organization, camera: Camera, admin: User
+) -> None:
     client = client_of(admin)
     client.post(reverse("camera-add"), fields(organization=club.pk))
     goal = Camera.objects.get(name="Goal")
@@ -66,7 +68,7 @@ def test_a_taken_name_is_said_at_the_name(club: Organization, camera: Camera, ad
         assert answer.context["form"].errors.keys() == {"name"}
 
 
-def test_a_camera_is_not_moved_by_its_form(camera: Camera, admin: User, outsider: User) -> None:
+def test_edit_form_cannot_move_a_camera(camera: Camera, admin: User, outsider: User) -> None:
     foreign = Organization.objects.get(slug="other")
     page = reverse("camera-edit", args=[camera.pk])
     client_of(admin).post(page, fields(kind="push", name="Moved", organization=foreign.pk))
@@ -75,7 +77,7 @@ def test_a_camera_is_not_moved_by_its_form(camera: Camera, admin: User, outsider
     assert (camera.name, camera.organization_id) == ("Moved", former)
 
 
-def test_a_stored_password_is_not_shown_and_is_kept(club: Organization, admin: User) -> None:
+def test_stored_password_is_not_shown_and_is_kept(club: Organization, admin: User) -> None:
     client = client_of(admin)
     client.post(reverse("camera-add"), fields(organization=club.pk))
     camera = Camera.objects.get(name="Goal")
@@ -86,7 +88,7 @@ def test_a_stored_password_is_not_shown_and_is_kept(club: Organization, admin: U
     assert (camera.name, camera.source) == ("Goal 2", "rtsp://u:secret@192.0.2.7/a")
 
 
-def test_a_stored_password_does_not_go_to_another_host(club: Organization, admin: User) -> None:
+def test_stored_password_is_not_sent_to_another_host(club: Organization, admin: User) -> None:
     client = client_of(admin)
     client.post(reverse("camera-add"), fields(organization=club.pk))
     camera = Camera.objects.get(name="Goal")
@@ -99,7 +101,7 @@ def test_a_stored_password_does_not_go_to_another_host(club: Organization, admin
     assert "Enter the password again" in answer.json()["sentence"]
 
 
-def test_a_push_camera_forgets_its_former_source(club: Organization, admin: User) -> None:
+def test_changing_to_push_clears_the_source(club: Organization, admin: User) -> None:
     client = client_of(admin)
     client.post(reverse("camera-add"), fields(organization=club.pk))
     camera = Camera.objects.get(name="Goal")
@@ -109,23 +111,21 @@ def test_a_push_camera_forgets_its_former_source(club: Organization, admin: User
     assert camera.source == ""
 
 
-def test_a_connection_test_answers_with_a_sentence(
-    admin: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[str, str]] = []
+def test_connection_test_returns_a_sentence(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    probed: list[tuple[str, str]] = []
 
     def probe(kind: str, source: str, **_: Any) -> SimpleNamespace:
-        asked.append((kind, source))
+        probed.append((kind, source))
         return SimpleNamespace(ok=True, sentence="A picture of 640 × 360 arrived.")
 
     monkeypatch.setattr("cameras.source_check.test_connection", probe)
     body = {"kind": "rtsp", "source": "rtsp://192.0.2.7/a"}
     answer = client_of(admin).post(reverse("camera-test"), body)
     assert answer.json() == {"ok": True, "sentence": "A picture of 640 × 360 arrived."}
-    assert asked == [("rtsp", "rtsp://192.0.2.7/a")]
+    assert probed == [("rtsp", "rtsp://192.0.2.7/a")]
 
 
-def test_only_administrators_test_connections(
+def test_only_administrators_can_test_connections(
     camera: Camera, operator: User, outsider: User
 ) -> None:
     address = reverse("camera-test")
@@ -135,7 +135,7 @@ def test_only_administrators_test_connections(
 
 
 @pytest.mark.postgres
-def test_a_camera_is_removed_only_after_the_question(camera: Camera, admin: User) -> None:
+def test_camera_is_removed_only_after_confirmation(camera: Camera, admin: User) -> None:
     client, address = client_of(admin), reverse("camera-delete", args=[camera.pk])
     assert "cannot be undone" in client.get(address).content.decode()
     assert Camera.objects.filter(pk=camera.pk).exists()

@@ -1,4 +1,4 @@
-"""The wall, a camera's page, its still and its stream keys."""
+"""The wall, a camera's page, its still picture and its stream keys."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.postgres
-def test_the_wall_shows_only_cameras_of_ones_organizations(
+def test_wall_shows_only_cameras_of_the_users_organizations(
     camera: Camera, viewer: User, outsider: User
 ) -> None:
     assert "Gate" in client_of(viewer).get(reverse("wall")).content.decode()
     assert "Gate" not in client_of(outsider).get(reverse("wall")).content.decode()
 
 
-def test_an_empty_wall_offers_the_form_to_administrators_only(
+def test_empty_wall_offers_the_form_only_to_administrators(
     club: Organization, admin: User, viewer: User
 ) -> None:
     form = reverse("camera-add")
@@ -35,7 +35,7 @@ def test_an_empty_wall_offers_the_form_to_administrators_only(
 
 
 @pytest.mark.postgres
-def test_the_chosen_organization_stays_in_front(camera: Camera, viewer: User) -> None:
+def test_chosen_organization_is_remembered(camera: Camera, viewer: User) -> None:
     second = Organization.objects.create(name="Second", slug="second")
     Membership.objects.create(user=viewer, organization=second, role=Role.VIEWER)
     client = client_of(viewer)
@@ -53,7 +53,7 @@ def test_pages_hold_no_inline_script_or_style(camera: Camera, admin: User) -> No
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page), name
 
 
-def test_the_still_is_not_sent_twice(camera: Camera, viewer: User) -> None:
+def test_unchanged_still_is_answered_with_304(camera: Camera, viewer: User) -> None:
     client, address = client_of(viewer), reverse("camera-still", args=[camera.pk])
     assert client.get(address).status_code == 404
     CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8still", taken_at=timezone.now())
@@ -73,7 +73,7 @@ def test_publishing_is_offered_to_operators_of_push_cameras(
 
 
 @pytest.mark.postgres
-def test_a_stream_key_is_shown_once(camera: Camera, operator: User) -> None:
+def test_stream_key_is_shown_once(camera: Camera, operator: User) -> None:
     client = client_of(operator)
     page = client.post(
         reverse("streamkey-add", args=[camera.pk]), {"name": "TV", "days": "7"}
@@ -87,7 +87,7 @@ def test_a_stream_key_is_shown_once(camera: Camera, operator: User) -> None:
     assert found[1] not in client.get(reverse("camera", args=[camera.pk])).content.decode()
 
 
-def test_a_revoked_stream_key_opens_nothing(camera: Camera, operator: User) -> None:
+def test_operator_can_revoke_a_stream_key(camera: Camera, operator: User) -> None:
     key = StreamKey(camera=camera, name="TV")
     key.issue()
     client_of(operator).post(reverse("streamkey-revoke", args=[camera.pk, key.pk]))
@@ -95,7 +95,7 @@ def test_a_revoked_stream_key_opens_nothing(camera: Camera, operator: User) -> N
     assert not key.is_alive
 
 
-def test_the_end_of_a_stream_key_is_a_day_in_the_cameras_zone(
+def test_stream_key_expiry_is_shown_in_the_cameras_time_zone(
     camera: Camera, operator: User
 ) -> None:
     key = StreamKey(camera=camera, name="TV", expires_at=datetime(2199, 6, 1, 22, 30, tzinfo=UTC))
@@ -107,9 +107,7 @@ def test_the_end_of_a_stream_key_is_a_day_in_the_cameras_zone(
 @pytest.mark.parametrize(
     ("state", "reason"), [("connecting", ""), ("offline", "Connecting."), ("live", "")]
 )
-def test_a_camera_not_yet_live_is_connecting(
-    camera: Camera, viewer: User, state: str, reason: str
-) -> None:
+def test_page_starts_as_connecting(camera: Camera, viewer: User, state: str, reason: str) -> None:
     CameraState.objects.create(camera=camera, state=state, reason=reason)
     for address in (reverse("wall"), reverse("camera", args=[camera.pk])):
         page = client_of(viewer).get(address).content.decode()
@@ -118,7 +116,7 @@ def test_a_camera_not_yet_live_is_connecting(
         assert "Offline" not in page
 
 
-def test_a_camera_that_fails_says_why(camera: Camera, viewer: User) -> None:
+def test_failing_camera_shows_the_reason(camera: Camera, viewer: User) -> None:
     why = "The camera ended the stream; connecting again."
     CameraState.objects.create(camera=camera, state="offline", reason=why)
     page = client_of(viewer).get(reverse("wall")).content.decode()
@@ -126,7 +124,7 @@ def test_a_camera_that_fails_says_why(camera: Camera, viewer: User) -> None:
     assert f"data-note>{why}<" in page
 
 
-def test_a_camera_without_a_picture_says_so(camera: Camera, viewer: User) -> None:
+def test_camera_without_a_picture_says_so(camera: Camera, viewer: User) -> None:
     client = client_of(viewer)
     for address in (reverse("wall"), reverse("camera", args=[camera.pk])):
         assert "No picture yet" in client.get(address).content.decode()
@@ -135,14 +133,14 @@ def test_a_camera_without_a_picture_says_so(camera: Camera, viewer: User) -> Non
         assert "No picture yet" not in client.get(address).content.decode()
 
 
-def test_the_wall_knows_which_list_it_shows(camera: Camera, viewer: User) -> None:
-    client, line = client_of(viewer), f'data-roster="{reverse("api-cameras")}"'
+def test_wall_names_the_organization_of_its_list(camera: Camera, viewer: User) -> None:
+    client, attribute = client_of(viewer), f'data-roster="{reverse("api-cameras")}"'
     page = client.get(reverse("wall")).content.decode()
-    assert f'{line} data-organization=""' in page
+    assert f'{attribute} data-organization=""' in page
     assert '<p class="wall-name" aria-hidden="true">Club</p>' in page
     second = Organization.objects.create(name="Second", slug="second")
     Membership.objects.create(user=viewer, organization=second, role=Role.VIEWER)
     client.post(reverse("organization-choose"), {"organization": "second"})
     page = client.get(reverse("wall")).content.decode()
-    assert f'{line} data-organization="{second.pk}"' in page
+    assert f'{attribute} data-organization="{second.pk}"' in page
     assert "wall-name" not in page

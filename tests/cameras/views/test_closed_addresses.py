@@ -1,4 +1,4 @@
-"""The camera form and its “Test connection” reach nothing of this machine that is not listed."""
+"""The camera form and “Test connection” reach only listed addresses of this machine."""
 
 from __future__ import annotations
 
@@ -17,28 +17,26 @@ from tests.servers import http_camera
 pytestmark = pytest.mark.django_db
 
 
-def test_a_connection_test_reaches_what_is_listed_and_nothing_else(
-    admin: User, settings: Any
-) -> None:
-    def tried(kind: str, source: str) -> str:
+def test_connection_test_reaches_only_listed_addresses(admin: User, settings: Any) -> None:
+    def run_connection_test(kind: str, source: str) -> str:
         body = {"kind": kind, "source": source}
         return str(client_of(admin).post(reverse("camera-test"), body).json()["sentence"])
 
     with rtsp_camera() as camera, http_camera() as page, rtsp_camera() as other:
         page.location = f"http://127.0.0.1:{other.port}/cam"
         for kind, base in (("rtsp", other.url), ("http", page.url)):
-            assert "in SIDELINE_CAMERA_SERVERS." in tried(kind, base)
-            assert "localhost" not in tried(kind, base.replace("127.0.0.1", "127.1"))
+            assert "in SIDELINE_CAMERA_SERVERS." in run_connection_test(kind, base)
+            assert "localhost" not in run_connection_test(kind, base.replace("127.0.0.1", "127.1"))
         assert (page.requests, other.connections) == ([], 0)
         settings.CAMERA_SERVERS = frozenset(f"127.0.0.1:{one.port}" for one in (camera, page))
-        assert tried("rtsp", camera.url) == "Connected: 768×432."
-        assert tried("http", page.url) == "Connected: 768×432."
-        assert "an address that is closed" in tried("http", page.base + "/redirect")
-        assert "are closed" in tried("rtsp", other.url)
+        assert run_connection_test("rtsp", camera.url) == "Connected: 768×432."
+        assert run_connection_test("http", page.url) == "Connected: 768×432."
+        assert "an address that is closed" in run_connection_test("http", page.base + "/redirect")
+        assert "are closed" in run_connection_test("rtsp", other.url)
         assert other.connections == 0
 
 
-def test_a_camera_is_stored_only_where_its_address_is_open(
+def test_camera_is_stored_only_if_its_address_is_allowed(
     club: Organization, admin: User, settings: Any
 ) -> None:
     def add(source: str) -> str:
@@ -52,4 +50,6 @@ def test_a_camera_is_stored_only_where_its_address_is_open(
     assert "are closed" in add("rtsp://127.0.0.1:8555/x")
     assert add("rtsp://127.0.0.1:8554/x") == ""
     camera = Camera.objects.get(name="Goal")
-    assert configurations()[str(camera.pk)]["listed"] == ["127.0.0.1:8554"], "its worker knows"
+    assert configurations()[str(camera.pk)]["listed"] == ["127.0.0.1:8554"], (
+        "the worker may connect to it"
+    )

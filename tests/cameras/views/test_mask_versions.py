@@ -1,4 +1,4 @@
-"""The mark of a camera's masks, by whatever way they are changed: it never comes back."""
+"""The version of a camera's masks: however they are changed, no version is used twice."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def camera() -> Camera:
     return Camera.objects.create(organization=club, name="Gate", kind=Kind.PUSH, masks=ONE)
 
 
-def by_row(camera: Camera, masks: Any) -> None:
+def by_save(camera: Camera, masks: Any) -> None:
     camera = Camera.objects.get(pk=camera.pk)
     camera.masks = masks
     camera.save(update_fields=["masks"])
 
 
-def by_many_rows(camera: Camera, masks: Any) -> None:
+def by_queryset_update(camera: Camera, masks: Any) -> None:
     Camera.objects.filter(pk=camera.pk, masks=Camera.objects.get(pk=camera.pk).masks).update(
         masks=masks
     )
 
 
-def by_rows_of_their_own(camera: Camera, masks: Any) -> None:
+def by_bulk_update(camera: Camera, masks: Any) -> None:
     camera = Camera.objects.get(pk=camera.pk)
     camera.masks = masks
     Camera.objects.bulk_update([camera], ["masks"])
@@ -78,51 +78,51 @@ def _post(client: Client, address: str, camera: Camera, masks: Any) -> None:
     assert client.post(address, fields(**changes, **hidden)).status_code == 302
 
 
-WAYS = (by_row, by_many_rows, by_rows_of_their_own, by_api, by_form, by_admin)
+WAYS = (by_save, by_queryset_update, by_bulk_update, by_api, by_form, by_admin)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
-def test_masks_that_are_drawn_again_have_another_mark(camera: Camera, way: Way) -> None:
-    marks = [camera.mark]
+def test_every_change_of_the_masks_gives_a_new_version(camera: Camera, way: Way) -> None:
+    marks = [camera.mask_version]
     for masks in ([], ONE, [], ONE):
         CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8", taken_at=timezone.now())
         way(camera, masks)
         now = Camera.objects.get(pk=camera.pk)
         assert now.masks == masks
         assert not CameraStill.objects.exists(), "it shows what may be masked"
-        marks.append(now.mark)
+        marks.append(now.mask_version)
     assert len(set(marks)) == 5
-    assert all(marks[1:]), "nor is one empty, as of masks that were never there"
+    assert all(marks[1:]), "only masks that were never changed have an empty version"
 
 
-def test_another_change_leaves_the_mark_as_it_is(camera: Camera) -> None:
-    by_row(camera, [])
+def test_other_changes_keep_the_mask_version(camera: Camera) -> None:
+    by_save(camera, [])
     renamed = Camera.objects.get(pk=camera.pk)
-    before = renamed.mark
+    before = renamed.mask_version
     renamed.name = "Yard"
     renamed.save()
-    assert Camera.objects.get(pk=camera.pk).mark == renamed.mark == before
+    assert Camera.objects.get(pk=camera.pk).mask_version == renamed.mask_version == before
 
 
-def test_who_read_the_row_before_others_redrew_it_counts_on_from_there(camera: Camera) -> None:
+def test_stale_instance_counts_on_from_the_stored_version(camera: Camera) -> None:
     late = Camera.objects.get(pk=camera.pk)
-    by_row(camera, [])
-    by_row(camera, ONE)
+    by_save(camera, [])
+    by_save(camera, ONE)
     late.masks = [*ONE, *ONE]
     late.save()
     assert late.mask_changes == Camera.objects.get(pk=camera.pk).mask_changes == 3
 
 
-def test_who_joins_a_moment_after_masks_were_drawn_again_gets_nothing_from_in_between(
+def test_viewer_who_joins_after_a_mask_change_gets_no_older_picture(
     camera: Camera,
 ) -> None:
     marks = MaskVersions()
-    assert marks.passes(Camera.objects.get(pk=camera.pk).mark, 0.0)
-    by_row(camera, [])
-    between = Camera.objects.get(pk=camera.pk).mark
+    assert marks.passes(Camera.objects.get(pk=camera.pk).mask_version, 0.0)
+    by_save(camera, [])
+    between = Camera.objects.get(pk=camera.pk).mask_version
     assert marks.passes(between, 0.1)
-    by_row(camera, ONE)
-    again = Camera.objects.get(pk=camera.pk).mark
+    by_save(camera, ONE)
+    again = Camera.objects.get(pk=camera.pk).mask_version
     assert not marks.expect(again, 0.2)
     assert not marks.passes(between, 0.3)
     assert marks.passes(again, 0.4)

@@ -1,4 +1,4 @@
-"""A camera's privacy masks as rows: who draws them, what is refused, what goes with a change."""
+"""A camera's privacy masks: permissions, validation, and the effects of a change."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def push(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.postgres
-def test_an_administrator_masks_over_the_api(
+def test_administrator_can_set_masks_over_the_api(
     camera: Camera, still: CameraStill, club: Organization, admin: User
 ) -> None:
     answer = patch(bearer(admin, club), camera, masks=ONE)
@@ -55,7 +55,7 @@ def test_an_administrator_masks_over_the_api(
     assert not CameraStill.objects.exists(), "it shows what is masked now"
 
 
-def test_members_read_masks_and_do_not_write_them(
+def test_members_can_read_but_not_change_masks(
     camera: Camera, club: Organization, operator: User, viewer: User, outsider: User
 ) -> None:
     Camera.objects.filter(pk=camera.pk).update(masks=ONE)
@@ -76,7 +76,7 @@ def test_members_read_masks_and_do_not_write_them(
         [[[0, 0], [1, 1], [0, "nan"]]], ONE * (MASKS_MOST + 1), [ONE[0] * CORNERS_MOST],
     ],
 )  # fmt: skip
-def test_what_is_no_area_is_refused_with_the_field(
+def test_invalid_area_is_refused_at_the_field(
     camera: Camera, club: Organization, admin: User, masks: Any
 ) -> None:
     answer = patch(bearer(admin, club), camera, masks=masks)
@@ -89,7 +89,7 @@ def test_what_is_no_area_is_refused_with_the_field(
 
 
 @pytest.mark.parametrize("text", ["[", "[[[0,0],[1,1],[0,NaN]]]", "[" * 90_000, "1" * 9_000, "7"])
-def test_a_form_with_nonsense_says_so_and_changes_nothing(
+def test_form_with_invalid_masks_is_refused_and_changes_nothing(
     camera: Camera, admin: User, text: str
 ) -> None:
     Camera.objects.filter(pk=camera.pk).update(masks=ONE)
@@ -101,7 +101,7 @@ def test_a_form_with_nonsense_says_so_and_changes_nothing(
     assert camera.masks == ONE
 
 
-def test_the_page_saves_what_was_drawn(camera: Camera, still: CameraStill, admin: User) -> None:
+def test_page_saves_drawn_masks(camera: Camera, still: CameraStill, admin: User) -> None:
     client, address = client_of(admin), reverse("camera-edit", args=[camera.pk])
     assert 'alt="Last picture of Gate"' in client.get(address).content.decode()
     client.post(address, push(**{"initial-masks": "[]", "masks": json.dumps(ONE)}))
@@ -115,17 +115,17 @@ def test_the_page_saves_what_was_drawn(camera: Camera, still: CameraStill, admin
 
 
 @pytest.mark.parametrize("posted", [{}, {"initial-masks": "[]", "masks": "[]"}])
-def test_a_page_on_which_nothing_was_drawn_takes_no_mask_away(
+def test_page_without_drawing_removes_no_mask(
     camera: Camera, admin: User, posted: dict[str, str]
 ) -> None:
-    """Somebody else has drawn it, after this page was opened."""
+    """Another user drew it after this page was opened."""
     Camera.objects.filter(pk=camera.pk).update(masks=ONE)
     client_of(admin).post(reverse("camera-edit", args=[camera.pk]), push(name="Yard", **posted))
     camera.refresh_from_db()
     assert (camera.name, camera.masks) == ("Yard", ONE)
 
 
-def test_the_admin_site_masks_too(camera: Camera, still: CameraStill) -> None:
+def test_admin_can_set_masks(camera: Camera, still: CameraStill) -> None:
     root = User.objects.create_superuser("root", password=PASSWORD)
     client, address = client_of(root), reverse("admin:cameras_camera_change", args=[camera.pk])
     assert 'name="masks"' in client.get(address).content.decode()
@@ -136,7 +136,7 @@ def test_the_admin_site_masks_too(camera: Camera, still: CameraStill) -> None:
     assert not CameraStill.objects.exists()
 
 
-def test_another_change_keeps_the_last_picture(camera: Camera, still: CameraStill) -> None:
+def test_other_changes_keep_the_still(camera: Camera, still: CameraStill) -> None:
     camera.masks = ONE
     camera.save()
     CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8", taken_at=timezone.now())
@@ -146,16 +146,16 @@ def test_another_change_keeps_the_last_picture(camera: Camera, still: CameraStil
 
 
 @pytest.mark.postgres
-def test_a_picture_that_was_taken_before_the_change_is_not_kept_after_it(camera: Camera) -> None:
+def test_still_from_before_a_mask_change_is_not_stored(camera: Camera) -> None:
     pk = str(camera.pk)
     (fence,) = configurations.claim_fences([pk]).values()
-    before = configurations.configurations()[pk]
+    before = configurations.load_configurations()[pk]
     assert (before["masks"], before["mark"]) == ([], "")
     camera.masks = ONE
     camera.save()
     state_writer.store_still(pk, fence, 2000, b"before", before["mark"])
     assert not CameraStill.objects.exists()
-    after = configurations.configurations()[pk]
+    after = configurations.load_configurations()[pk]
     assert after["masks"] == ONE
     state_writer.store_still(pk, fence, 3000, b"after", after["mark"])
     state_writer.store_still(pk, fence, 4000, b"before", before["mark"])
@@ -163,7 +163,7 @@ def test_a_picture_that_was_taken_before_the_change_is_not_kept_after_it(camera:
 
 
 @pytest.mark.postgres
-def test_masks_outlast_whoever_saves_something_else_at_the_same_time(camera: Camera) -> None:
+def test_concurrent_change_of_other_fields_keeps_new_masks(camera: Camera) -> None:
     """Two requests have read the camera; one masks it, the other renames it."""
     masking, renaming = (Camera.objects.get(pk=camera.pk) for _ in range(2))
     masking.masks = [[[0, 0], [1, 0], [1, 1]]]
@@ -171,7 +171,7 @@ def test_masks_outlast_whoever_saves_something_else_at_the_same_time(camera: Cam
     renaming.name = "Renamed meanwhile"
     renaming.full_clean()
     renaming.save()
-    assert renaming.masks == masking.masks, "as it is now, and not as it was read"
+    assert renaming.masks == masking.masks, "as stored now, not as it was read"
     stored = Camera.objects.get(pk=camera.pk)
     assert (stored.name, stored.masks) == ("Renamed meanwhile", masking.masks)
     made = Camera.objects.create(organization=camera.organization, name="New", kind="push")
@@ -180,21 +180,21 @@ def test_masks_outlast_whoever_saves_something_else_at_the_same_time(camera: Cam
     assert Camera.objects.get(pk=made.pk).name == "Named again"
 
 
-def test_masks_have_a_mark_of_their_own() -> None:
-    marks = [Camera(masks=masks).mark for masks in ([], ONE, OTHER, [*ONE, *OTHER])]
+def test_different_masks_have_different_versions() -> None:
+    marks = [Camera(masks=masks).mask_version for masks in ([], ONE, OTHER, [*ONE, *OTHER])]
     assert marks[0] == ""
     assert len(set(marks)) == 4
 
 
-def test_the_cameras_page_says_that_a_part_is_masked(camera: Camera, viewer: User) -> None:
+def test_camera_page_says_that_a_part_is_masked(camera: Camera, viewer: User) -> None:
     client, address = client_of(viewer), reverse("camera", args=[camera.pk])
     assert "is masked" not in client.get(address).content.decode()
     Camera.objects.filter(pk=camera.pk).update(masks=ONE)
     assert "Part of the picture is masked." in client.get(address).content.decode()
 
 
-def test_the_connection_test_gives_no_picture(camera: Camera, admin: User, settings: Any) -> None:
-    """It says whether there is one; what is beneath the masks has no way out there."""
+def test_connection_test_returns_no_picture(camera: Camera, admin: User, settings: Any) -> None:
+    """It reports only whether a picture arrived, so nothing beneath the masks is revealed."""
     settings.MEDIA_DIR = Path(settings.MEDIA_DIR)
     Camera.objects.filter(pk=camera.pk).update(masks=ONE)
     body = {"camera": camera.pk, "kind": "demo", "source": ""}

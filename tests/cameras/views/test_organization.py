@@ -11,7 +11,7 @@ from tests.cameras.views.rows import client_of
 pytestmark = pytest.mark.django_db
 
 
-def test_settings_are_validated_in_words(club: Organization, admin: User) -> None:
+def test_invalid_settings_get_an_error_sentence(club: Organization, admin: User) -> None:
     client, address = client_of(admin), reverse("organization", args=["club"])
     bad = {"name": "Club", "time_zone": "UTC", "host": "http://x/"}
     assert "must be a bare host" in client.post(address, bad).content.decode()
@@ -23,7 +23,7 @@ def test_settings_are_validated_in_words(club: Organization, admin: User) -> Non
 
 
 @pytest.mark.postgres
-def test_the_days_of_the_log_can_only_be_raised_by_its_administrators(
+def test_administrators_can_only_raise_the_days_of_the_audit_log(
     club: Organization, admin: User
 ) -> None:
     client, address = client_of(admin), reverse("organization", args=["club"])
@@ -40,7 +40,9 @@ def test_the_days_of_the_log_can_only_be_raised_by_its_administrators(
 
 
 @pytest.mark.postgres
-def test_the_last_administrator_stays(club: Organization, admin: User, viewer: User) -> None:
+def test_last_administrator_cannot_be_removed(
+    club: Organization, admin: User, viewer: User
+) -> None:
     client = client_of(admin)
     mine = Membership.objects.get(user=admin)
     client.post(reverse("member-change", args=["club", mine.pk]), {"role": "viewer"})
@@ -53,7 +55,7 @@ def test_the_last_administrator_stays(club: Organization, admin: User, viewer: U
     assert not Membership.objects.filter(pk=mine.pk).exists()
 
 
-def test_members_of_other_organizations_cannot_be_reached_through_ones_own(
+def test_members_of_other_organizations_cannot_be_removed(
     club: Organization, admin: User, outsider: User
 ) -> None:
     theirs = Membership.objects.get(user=outsider)

@@ -1,4 +1,4 @@
-"""Credentials that let nobody in any more do not pile up."""
+"""Expired and revoked credentials are deleted after a while."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.utils import timezone
 from cameras import retention as cameras
 from cameras.models import Camera, ShareLink, StreamKey, Ticket, Visit
 from project.accounts import retention as accounts
+from project.accounts.access import Credential
 from project.accounts.models import Token, User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -19,14 +20,14 @@ def prune() -> int:
     return accounts.prune() + cameras.prune()
 
 
-def ticket(camera: Camera, parent: tuple[str, str], **facts: object) -> str:
-    Ticket.issue(camera, "watch", parent)
+def ticket(camera: Camera, parent: tuple[str, str], **fields: object) -> str:
+    Ticket.issue(camera, "watch", Credential(*parent))
     made = Ticket.objects.latest("expires_at")
-    Ticket.objects.filter(pk=made.pk).update(**facts)
+    Ticket.objects.filter(pk=made.pk).update(**fields)
     return made.pk
 
 
-def test_tickets_go_when_they_are_of_no_use(camera: Camera, viewer: User) -> None:
+def test_useless_tickets_are_pruned(camera: Camera, viewer: User) -> None:
     now = timezone.now()
     living, _ = Token.objects.create(user=viewer, organization=camera.organization, scopes=["read"])
     gone, _ = Token.objects.create(user=viewer, organization=camera.organization, scopes=["read"])
@@ -42,13 +43,13 @@ def test_tickets_go_when_they_are_of_no_use(camera: Camera, viewer: User) -> Non
     assert set(Ticket.objects.values_list("pk", flat=True)) == kept
 
 
-def test_links_and_visits_go_when_they_are_long_over(camera: Camera) -> None:
+def test_share_links_and_visits_are_pruned_after_their_end(camera: Camera) -> None:
     now = timezone.now()
 
-    def link(**facts: object) -> ShareLink:
+    def link(**fields: object) -> ShareLink:
         made = ShareLink.objects.create(camera=camera, name="Parents")
         assert made.open()
-        ShareLink.objects.filter(pk=made.pk).update(**facts)
+        ShareLink.objects.filter(pk=made.pk).update(**fields)
         return made
 
     living, ended = link(), link(expires_at=now - timedelta(days=1))
@@ -62,19 +63,21 @@ def test_links_and_visits_go_when_they_are_long_over(camera: Camera) -> None:
     assert StreamKey.objects.exists()
 
 
-def test_tokens_and_keys_go_ninety_days_after_their_end(camera: Camera, viewer: User) -> None:
+def test_tokens_and_keys_are_pruned_ninety_days_after_their_end(
+    camera: Camera, viewer: User
+) -> None:
     now = timezone.now()
     late, recent = now - timedelta(days=91), now - timedelta(days=89)
 
-    def token(**facts: object) -> Token:
+    def token(**fields: object) -> Token:
         made, _ = Token.objects.create(user=viewer, organization=camera.organization)
-        Token.objects.filter(pk=made.pk).update(**facts)
+        Token.objects.filter(pk=made.pk).update(**fields)
         return made
 
-    def key(**facts: object) -> StreamKey:
+    def key(**fields: object) -> StreamKey:
         made = StreamKey(camera=camera, name="TV")
         made.issue()
-        StreamKey.objects.filter(pk=made.pk).update(**facts)
+        StreamKey.objects.filter(pk=made.pk).update(**fields)
         return made
 
     tokens = {token(), token(expiry=None), token(expiry=recent), token(revoked_at=recent)}

@@ -1,4 +1,4 @@
-"""Share links: made by operators on a camera's page, opened by anybody, once for each use."""
+"""Share links: operators create them on a camera's page, guests open them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def uses(link: ShareLink) -> int:
     return link.uses
 
 
-def opened(link: ShareLink) -> Client:
-    """A browser that has opened the link."""
+def open_as_guest(link: ShareLink) -> Client:
+    """Return a client that has opened the link."""
     guest = Client()
     assert guest.post(address(link)).status_code == 302
     return guest
@@ -54,9 +54,9 @@ def test_it_works(camera: Camera, operator: User) -> None:
     assert "opened 0 of 20" in page.content.decode()
 
     guest = Client()
-    door = guest.get(address(link)).content.decode()
-    assert "<h1>Club shares the camera Gate with you</h1>" in door
-    assert ">Watch</button>" in door
+    first = guest.get(address(link)).content.decode()
+    assert "<h1>Club shares the camera Gate with you</h1>" in first
+    assert ">Watch</button>" in first
     answer = guest.post(address(link))
     assert (answer.status_code, answer["Location"]) == (302, address(link))
     shown = guest.get(address(link)).content.decode()
@@ -66,7 +66,7 @@ def test_it_works(camera: Camera, operator: User) -> None:
     assert "opened 1 of 20" in maker.get(reverse("camera", args=[camera.pk])).content.decode()
 
 
-def test_looking_at_the_door_changes_nothing(link: ShareLink) -> None:
+def test_viewing_the_first_page_changes_nothing(link: ShareLink) -> None:
     preview = Client()
     for _ in range(5):
         answer = preview.get(address(link))
@@ -79,23 +79,23 @@ def test_looking_at_the_door_changes_nothing(link: ShareLink) -> None:
 
 
 @pytest.mark.postgres
-def test_reload_and_a_second_press_count_no_second_use(link: ShareLink) -> None:
-    guest = opened(link)
+def test_reload_and_second_post_do_not_count_as_uses(link: ShareLink) -> None:
+    guest = open_as_guest(link)
     for _ in range(3):
         assert "data-stream" in guest.get(address(link)).content.decode()
         assert guest.post(address(link)).status_code == 302
     assert uses(link) == 1
-    opened(link)
+    open_as_guest(link)
     assert uses(link) == 2
 
 
 @pytest.mark.parametrize("https", [False, True])
-def test_cookie_is_for_this_path_and_as_long_as_the_link(
+def test_cookie_has_the_path_and_lifetime_of_the_link(
     link: ShareLink, settings: Any, https: bool
 ) -> None:
     settings.SESSION_COOKIE_SECURE = https
     ShareLink.objects.filter(pk=link.pk).update(expires_at=timezone.now() + timedelta(hours=1))
-    cookie = opened(link).cookies["sideline_visit"]
+    cookie = open_as_guest(link).cookies["sideline_visit"]
     assert cookie["path"] == address(link)
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     assert bool(cookie["secure"]) is https
@@ -130,7 +130,7 @@ WAYS = (revoked, expired, used_up, without_camera, forged, lambda _: "/shared/an
 
 
 @pytest.mark.postgres
-def test_what_opens_nothing_is_answered_alike(camera: Camera) -> None:
+def test_all_invalid_links_get_the_same_answer(camera: Camera) -> None:
     answers = []
     for number, way in enumerate(WAYS):
         own = Camera.objects.create(
@@ -147,7 +147,7 @@ def test_what_opens_nothing_is_answered_alike(camera: Camera) -> None:
     assert b"Other" not in answers[0]
 
 
-def test_guests_who_come_back_to_a_link_that_has_ended_are_no_guessers(link: ShareLink) -> None:
+def test_returning_guests_of_an_ended_link_are_not_locked_out(link: ShareLink) -> None:
     ended = revoked(link)
     assert {Client().get(ended).status_code for _ in range(20)} == {410}
     guesses = [Client().get(f"/shared/guess{n}").status_code for n in range(10)]
@@ -158,16 +158,16 @@ def test_guests_who_come_back_to_a_link_that_has_ended_are_no_guessers(link: Sha
 
 
 @pytest.mark.parametrize("way", [revoked, expired])
-def test_link_that_has_ended_shows_nothing_to_who_had_opened_it(
+def test_ended_link_shows_nothing_to_its_guests(
     link: ShareLink, way: Callable[[ShareLink], str]
 ) -> None:
-    guest = opened(link)
+    guest = open_as_guest(link)
     assert guest.get(way(link)).status_code == 410
 
 
 @pytest.mark.postgres
-def test_used_up_link_still_shows_to_who_had_opened_it(link: ShareLink) -> None:
-    guests = [opened(link) for _ in range(3)]
+def test_used_up_link_still_works_for_its_guests(link: ShareLink) -> None:
+    guests = [open_as_guest(link) for _ in range(3)]
     assert Client().post(address(link)).status_code == 410
     assert uses(link) == 3
     for guest in guests:
@@ -177,30 +177,30 @@ def test_used_up_link_still_shows_to_who_had_opened_it(link: ShareLink) -> None:
 def test_visit_opens_no_other_link(link: ShareLink, camera: Camera) -> None:
     second = ShareLink.objects.create(camera=camera, name="Second")
     guest = Client()
-    guest.cookies["sideline_visit"] = opened(link).cookies["sideline_visit"].value
+    guest.cookies["sideline_visit"] = open_as_guest(link).cookies["sideline_visit"].value
     answer = guest.get(address(second)).content.decode()
     assert "data-stream" not in answer
     assert ">Watch</button>" in answer
 
 
-def test_guest_sees_one_camera_and_no_way_into_the_product(
+def test_guest_sees_one_camera_and_no_link_into_the_product(
     link: ShareLink, camera: Camera, operator: User
 ) -> None:
     Camera.objects.create(organization=camera.organization, name="Safe room", kind=Kind.PUSH)
     signed_in = client_of(operator)
     for guest in (Client(), signed_in):
         for page in (guest.get(address(link)), guest.post(address(link), follow=True)):
-            said = page.content.decode()
+            html = page.content.decode()
             for secret in (str(camera.pk), "Safe room", "still.jpg", "snapshot", "/api/", "rail"):
-                assert secret not in said, secret
-            leads = re.findall(r'(?:href|action|data-signin|src)="([^"]*)"', said)
+                assert secret not in html, secret
+            leads = re.findall(r'(?:href|action|data-signin|src)="([^"]*)"', html)
             assert all(one.startswith("/static/") for one in leads), leads
-            assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", said)
+            assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", html)
 
 
-def test_nobody_is_told_where_a_guest_came_from(link: ShareLink) -> None:
+def test_pages_of_a_link_send_no_referrer(link: ShareLink) -> None:
     answers: list[Any] = [Client().get(address(link)), Client().post(address(link))]
-    answers += [opened(link).get(address(link)), Client().get("/shared/anything")]
+    answers += [open_as_guest(link).get(address(link)), Client().get("/shared/anything")]
     for answer in answers:
         assert isinstance(answer, HttpResponse)
         assert answer["Referrer-Policy"] == "no-referrer"
@@ -208,19 +208,19 @@ def test_nobody_is_told_where_a_guest_came_from(link: ShareLink) -> None:
         assert "no-store" in answer["Cache-Control"]
 
 
-def test_form_of_a_page_without_a_referrer_is_taken(link: ShareLink) -> None:
-    """Browsers say `Origin: null` then, and a stranger has no CSRF cookie."""
+def test_form_with_a_null_origin_is_accepted(link: ShareLink) -> None:
+    """Browsers then send `Origin: null`, and a guest has no CSRF cookie."""
     guest = Client(enforce_csrf_checks=True)
     answer = guest.post(address(link), headers={"Origin": "null"})
     assert answer.status_code == 302
 
 
 @pytest.mark.postgres
-def test_it_is_written_down(link: ShareLink, camera: Camera, operator: User) -> None:
+def test_actions_are_in_the_audit_log(link: ShareLink, camera: Camera, operator: User) -> None:
     client = client_of(operator)
     fields = {"name": "Press", "hours": "1", "uses_most": "1"}
     client.post(reverse("sharelink-add", args=[camera.pk]), fields)
-    opened(link)
+    open_as_guest(link)
     client.post(reverse("sharelink-revoke", args=[camera.pk, link.pk]))
     rows = AuditEntry.objects.exclude(action="sign in").order_by("pk")
     assert list(rows.values_list("who", "action", "subject")) == [
@@ -232,17 +232,17 @@ def test_it_is_written_down(link: ShareLink, camera: Camera, operator: User) -> 
     assert rows[0].detail.startswith("may be opened once, ends ")
 
 
-def test_links_are_a_matter_of_operators(
+def test_only_operators_can_create_and_revoke_links(
     link: ShareLink, camera: Camera, viewer: User, operator: User, outsider: User
 ) -> None:
     add = reverse("sharelink-add", args=[camera.pk])
     revoke = reverse("sharelink-revoke", args=[camera.pk, link.pk])
     fields = {"name": "Mine", "hours": "24", "uses_most": "5"}
-    for door in (add, revoke):
-        assert client_of(viewer).post(door, fields).status_code == 403
-        assert client_of(outsider).post(door, fields).status_code == 404
-        assert Client().post(door, fields)["Location"].startswith(reverse("signin"))
-        assert client_of(operator).get(door).status_code == 405
+    for url in (add, revoke):
+        assert client_of(viewer).post(url, fields).status_code == 403
+        assert client_of(outsider).post(url, fields).status_code == 404
+        assert Client().post(url, fields)["Location"].startswith(reverse("signin"))
+        assert client_of(operator).get(url).status_code == 405
     other = Camera.objects.create(organization=camera.organization, name="Two", kind=Kind.PUSH)
     elsewhere = reverse("sharelink-revoke", args=[other.pk, link.pk])
     assert client_of(operator).post(elsewhere).status_code == 404
@@ -252,16 +252,16 @@ def test_links_are_a_matter_of_operators(
     assert link.text not in page
 
 
-def test_panel_lists_links_that_live(link: ShareLink, camera: Camera, operator: User) -> None:
+def test_panel_lists_only_valid_links(link: ShareLink, camera: Camera, operator: User) -> None:
     client, page = client_of(operator), reverse("camera", args=[camera.pk])
     old = ShareLink.objects.create(camera=camera, name="Old", expires_at=timezone.now())
-    opened(link)
-    said = client.get(page).content.decode()
-    assert "opened 1 of 3, until" in said
-    assert f'value="http://testserver{address(link)}"' in said
-    assert f'data-copy="share-{link.pk}"' in said
-    assert 'data-confirm="Revoke the share link “Grandparents”?' in said
-    assert old.text not in said
+    open_as_guest(link)
+    html = client.get(page).content.decode()
+    assert "opened 1 of 3, until" in html
+    assert f'value="http://testserver{address(link)}"' in html
+    assert f'data-copy="share-{link.pk}"' in html
+    assert 'data-confirm="Revoke the share link “Grandparents”?' in html
+    assert old.text not in html
     used_up(link)
     assert "opened 3 of 3: used up" in client.get(page).content.decode()
     answer = client.post(reverse("sharelink-revoke", args=[camera.pk, link.pk]), follow=True)
@@ -277,7 +277,7 @@ def test_panel_lists_links_that_live(link: ShareLink, camera: Camera, operator: 
         ({"uses_most": "0"}, "Select a valid choice"),
     ],
 )
-def test_form_that_is_wrong_says_so(
+def test_invalid_form_shows_the_error(
     camera: Camera, operator: User, wrong: dict[str, str], says: str
 ) -> None:
     fields = {"name": "Press", "hours": "24", "uses_most": "5"} | wrong

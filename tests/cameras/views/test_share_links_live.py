@@ -1,4 +1,4 @@
-"""Share links on a real server: many who open at once, and what strangers' sockets are told."""
+"""Share links on a running server: concurrent openings, and what guests' sockets receive."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Link:
     url: str
 
     @classmethod
-    def make(cls, installation: Installation, cast: Cast, camera: str = "", **facts: Any) -> Link:
+    def make(cls, installation: Installation, cast: Cast, camera: str = "", **fields: Any) -> Link:
         soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-        body = {"camera": camera or cast.plaza, "name": "Guests", "expires_at": soon} | facts
+        body = {"camera": camera or cast.plaza, "name": "Guests", "expires_at": soon} | fields
         answer = httpx.post(
             f"{installation.url}/api/v1/share-links", json=body, headers=cast["operator"].bearer
         )
@@ -53,31 +53,29 @@ class Link:
         assert answer.status_code == 204
 
     def visit(self) -> str:
-        """What a stranger watches by who has opened it."""
+        """Open the link. Returns the visit credential of the guest."""
         with httpx.Client(follow_redirects=True) as guest:
             page = guest.post(self.url)
             return re.findall(r'data-stream="/ws/stream/(sv_[\w-]+)"', page.text)[0]
 
 
 @pytest.mark.postgres
-def test_uses_are_counted_once_each_when_many_open_at_once(
-    installation: Installation, cast: Cast
-) -> None:
+def test_concurrent_openings_are_counted_exactly(installation: Installation, cast: Cast) -> None:
     link = Link.make(installation, cast, uses_most=5)
 
     def open_it(_: int) -> int:
         return httpx.post(link.url, timeout=60).status_code
 
-    with ThreadPoolExecutor(20) as crowd:
-        answers = list(crowd.map(open_it, range(20)))
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(open_it, range(20)))
     assert sorted(answers) == [302] * 5 + [410] * 15
     assert link.uses() == 5
 
 
-def test_revoked_link_closes_who_watches_by_it_and_nobody_else(
+def test_revoked_link_disconnects_only_its_own_guests(
     installation: Installation, cast: Cast
 ) -> None:
-    """How soon: `tests/gate/test_withdrawal.py`."""
+    """The delay is tested in `tests/gate/test_withdrawal.py`."""
     link, other = Link.make(installation, cast), Link.make(installation, cast)
     visit = link.visit()
     with watching(installation, visit) as guest, watching(installation, other.visit()) as stays:
@@ -85,12 +83,12 @@ def test_revoked_link_closes_who_watches_by_it_and_nobody_else(
         link.revoke()
         assert ended(guest, 60) == 4401
         closed = time.time() * 1000
-        until(lambda: frame(stays, 60)["timestamp"] > closed, 60, "a picture of after that")
+        until(lambda: frame(stays, 60)["timestamp"] > closed, 60, "a later picture")
     assert refusal(installation, visit) == 403
     assert httpx.get(link.url).status_code == 410
 
 
-def test_guest_and_key_holder_are_not_told_why_a_camera_fails_nor_who_else_watches(
+def test_guest_and_key_holder_receive_neither_reason_nor_viewer_count(
     installation: Installation, cast: Cast
 ) -> None:
     wall = {"name": "Sharing wall", "kind": "rtsp", "source": "rtsp://127.0.0.1:9/a"}
@@ -109,30 +107,37 @@ def test_guest_and_key_holder_are_not_told_why_a_camera_fails_nor_who_else_watch
             watching(installation, key, v1=True) as holder,
             watching(installation, camera, v1=True, headers=cast["viewer"].bearer) as member,
         ):
-            known: list[dict[str, Any]] = []
-            until(lambda: known.append(acknowledged(member, 60)) or knows(known), 60, "all of it")
+            seen_by_member: list[dict[str, Any]] = []
+            until(
+                lambda: (
+                    seen_by_member.append(acknowledged(member, 60))
+                    or has_viewers_and_reason(seen_by_member)
+                ),
+                60,
+                "viewers and reason",
+            )
             assert api.patch(f"/cameras/{camera}", json={"enabled": False}).status_code == 200
-            for stranger in (guest, holder):
-                told: list[dict[str, Any]] = []
-                until(lambda t=told, s=stranger: t.append(acknowledged(s, 60)) or is_off(t[-1]), 60)  # type: ignore[misc]
-                assert {one["state"] for one in told[:-1]} == {"offline"}
-                assert {one["reason"] for one in told[:-1]} <= {"", "Connecting."}
-                assert all("viewers" not in one for one in told)
+            for viewer in (guest, holder):
+                messages: list[dict[str, Any]] = []
+                until(
+                    lambda t=messages, s=viewer: t.append(acknowledged(s, 60)) or is_off(t[-1]), 60
+                )  # type: ignore[misc]
+                assert {one["state"] for one in messages[:-1]} == {"offline"}
+                assert {one["reason"] for one in messages[:-1]} <= {"", "Connecting."}
+                assert all("viewers" not in one for one in messages)
 
 
-def knows(told: list[dict[str, Any]]) -> bool:
-    """That three watch, and why there is no picture."""
-    viewers = any(one.get("viewers") == 3 for one in told)
-    return viewers and any("127.0.0.1" in one.get("reason", "") for one in told)
+def has_viewers_and_reason(messages: list[dict[str, Any]]) -> bool:
+    """Return whether a message counts three viewers and one has the reason of the failure."""
+    viewers = any(one.get("viewers") == 3 for one in messages)
+    return viewers and any("127.0.0.1" in one.get("reason", "") for one in messages)
 
 
-def is_off(told: dict[str, Any]) -> bool:
-    return told.get("state") == "ended"
+def is_off(messages: dict[str, Any]) -> bool:
+    return messages.get("state") == "ended"
 
 
-def test_visit_is_good_for_watching_its_camera_and_nothing_else(
-    installation: Installation, cast: Cast
-) -> None:
+def test_visit_only_allows_watching_its_camera(installation: Installation, cast: Cast) -> None:
     visit = Link.make(installation, cast).visit()
     for path in ("cameras", f"cameras/{cast.plaza}", f"cameras/{cast.plaza}/snapshot.jpg"):
         url = f"{installation.url}/api/v1/{path}"

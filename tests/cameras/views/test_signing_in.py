@@ -1,4 +1,4 @@
-"""Passwords, sign-in links and the lock."""
+"""Passwords, sign-in links and lockout."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def test_signing_in_and_out(viewer: User) -> None:
     assert client.get(reverse("wall")).status_code == 302
 
 
-def test_a_wrong_password_is_said_without_saying_which(viewer: User) -> None:
+def test_wrong_password_error_does_not_name_the_wrong_field(viewer: User) -> None:
     answer = Client().post(reverse("signin"), {"username": "viewer", "password": "wrong"})
     assert "The username or the password is not right" in answer.content.decode()
 
 
 @pytest.mark.postgres
-def test_too_many_wrong_passwords_lock_for_a_while(viewer: User) -> None:
+def test_too_many_wrong_passwords_lock_the_user_out(viewer: User) -> None:
     client = Client()
     for _ in range(9):
         answer = client.post(reverse("signin"), {"username": "viewer", "password": "wrong"})
@@ -48,7 +48,7 @@ def test_opening_a_link_does_not_use_it_up(viewer: User) -> None:
 
 
 @pytest.mark.postgres
-def test_a_first_password_keeps_the_session(club: Organization) -> None:
+def test_setting_a_first_password_keeps_the_session(club: Organization) -> None:
     user = User.objects.create_user("fresh")
     client = client_of(user)
     assert "You have no password yet" in client.get(reverse("wall")).content.decode()
@@ -59,7 +59,7 @@ def test_a_first_password_keeps_the_session(club: Organization) -> None:
     assert "You have no password yet" not in page.content.decode()
 
 
-def test_changing_a_password_needs_the_present_one(viewer: User) -> None:
+def test_changing_a_password_requires_the_current_one(viewer: User) -> None:
     new = {
         "old_password": "wrong",
         "new_password1": "hat-trick-77",

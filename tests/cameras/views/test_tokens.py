@@ -1,4 +1,4 @@
-"""The page of one's tokens: made, shown once, revoked; and those of other members."""
+"""The tokens page: create, show once and revoke; and the tokens of other members."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ PAGE = "/account/tokens"
 
 
 def fields(organization: Organization, /, **changes: Any) -> dict[str, Any]:
-    made = {"organization": str(organization.pk), "name": "Scoreboard", "scopes": ["read"]}
-    return made | {"days": "30"} | changes
+    defaults = {"organization": str(organization.pk), "name": "Scoreboard", "scopes": ["read"]}
+    return defaults | {"days": "30"} | changes
 
 
-def make(user: User, organization: Organization, name: str = "Old", **facts: Any) -> Token:
+def make_token(user: User, organization: Organization, name: str = "Old", **values: Any) -> Token:
     token: Token = Token.objects.create(
         user=user, organization=organization, name=name, scopes=["read"]
     )[0]
-    Token.objects.filter(pk=token.pk).update(**facts) if facts else None
+    Token.objects.filter(pk=token.pk).update(**values) if values else None
     return token
 
 
-def said(client: Client) -> str:
+def page_html(client: Client) -> str:
     return client.get(PAGE).content.decode()
 
 
@@ -52,16 +52,16 @@ def test_it_works(viewer: User, club: Organization) -> None:
     assert command in page.content.decode().replace('"', "&quot;")
     answer = Client().get("/api/v1/cameras", headers={"Authorization": f"Bearer {text}"})
     assert answer.status_code == 200
-    assert text not in said(client), "it is shown once"
-    assert "Scoreboard" in said(client)
-    assert "may watch, chat" in said(client)
+    assert text not in page_html(client), "it is shown once"
+    assert "Scoreboard" in page_html(client)
+    assert "may watch, chat" in page_html(client)
 
     client.post(reverse("token-revoke", args=[token.uid]))
     answer = Client().get("/api/v1/cameras", headers={"Authorization": f"Bearer {text}"})
     assert answer.status_code == 401
 
 
-def test_only_what_the_role_may_is_offered(
+def test_only_scopes_of_the_role_are_offered(
     viewer: User, operator: User, admin: User, club: Organization
 ) -> None:
     for person, scopes in (
@@ -69,18 +69,20 @@ def test_only_what_the_role_may_is_offered(
         (operator, ["read", "chat", "publish"]),
         (admin, ["read", "chat", "publish", "admin"]),
     ):
-        assert re.findall(r'name="scopes" value="(\w+)"', said(client_of(person))) == scopes
+        assert re.findall(r'name="scopes" value="(\w+)"', page_html(client_of(person))) == scopes
     page = client_of(viewer).post(PAGE, fields(club, scopes=["read", "admin"]))
     assert "Your role does not allow this." in page.content.decode()
     assert not Token.objects.exists()
 
 
-def test_each_organization_asks_for_the_role_there(viewer: User, club: Organization) -> None:
+def test_scopes_follow_the_role_in_the_chosen_organization(
+    viewer: User, club: Organization
+) -> None:
     school = Organization.objects.create(name="School", slug="school")
     Membership.objects.create(user=viewer, organization=school, role=Role.ADMIN)
     client = client_of(viewer)
-    assert "School (administrator)" in said(client)
-    assert "Club (viewer)" in said(client)
+    assert "School (administrator)" in page_html(client)
+    assert "Club (viewer)" in page_html(client)
     page = client.post(PAGE, fields(club, scopes=["read", "admin"])).content.decode()
     assert "In Club your role does not allow this: Administer." in page
     client.post(PAGE, fields(school, scopes=["read", "admin"]))
@@ -98,7 +100,7 @@ def test_each_organization_asks_for_the_role_there(viewer: User, club: Organizat
         ({"organization": "nonsense"}, "is not a valid UUID"),
     ],
 )
-def test_form_that_is_wrong_says_so(
+def test_invalid_form_shows_the_error(
     viewer: User, club: Organization, wrong: dict[str, Any], says: str
 ) -> None:
     page = client_of(viewer).post(PAGE, fields(club, **wrong)).content.decode()
@@ -107,7 +109,7 @@ def test_form_that_is_wrong_says_so(
     assert not Token.objects.exists()
 
 
-def test_nobody_makes_a_token_where_they_do_not_belong(
+def test_token_cannot_be_created_for_a_foreign_organization(
     viewer: User, club: Organization, outsider: User
 ) -> None:
     other = Organization.objects.get(slug="other")
@@ -118,51 +120,51 @@ def test_nobody_makes_a_token_where_they_do_not_belong(
     assert Client().get(PAGE)["Location"].startswith(reverse("signin"))
 
 
-def test_who_is_in_no_organization_is_told_why_there_is_no_form() -> None:
-    page = said(client_of(User.objects.create_user("alone")))
+def test_user_without_organization_sees_the_reason_and_no_form() -> None:
+    page = page_html(client_of(User.objects.create_user("alone")))
     assert "you are not a member of one yet" in page
     assert 'name="scopes"' not in page
 
 
-def test_too_many_tokens_is_a_sentence(
+def test_too_many_tokens_are_refused_with_a_sentence(
     viewer: User, club: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("project.accounts.models.tokens.TOKENS_MOST", 2)
-    make(viewer, club)
-    make(viewer, club)
+    make_token(viewer, club)
+    make_token(viewer, club)
     page = client_of(viewer).post(PAGE, fields(club)).content.decode()
     assert "You have 2 tokens; revoke one first." in page
     assert Token.objects.count() == 2
 
 
-def test_tokens_that_have_ended_say_how(viewer: User, club: Organization) -> None:
-    make(viewer, club, "Lost", revoked_at=timezone.now())
-    make(viewer, club, "Late", expiry=timezone.now())
-    living = make(viewer, club, "Good")
-    page = said(client_of(viewer))
+def test_ended_tokens_show_why_they_ended(viewer: User, club: Organization) -> None:
+    make_token(viewer, club, "Lost", revoked_at=timezone.now())
+    make_token(viewer, club, "Late", expiry=timezone.now())
+    living = make_token(viewer, club, "Good")
+    page = page_html(client_of(viewer))
     assert re.search(r"Lost</span> <span class=\"token-state\">revoked<", page)
     assert re.search(r"Late</span> <span class=\"token-state\">over<", page)
     assert re.findall(r'action="/account/tokens/([\w-]+)/revoke"', page) == [str(living.uid)]
     assert 'data-confirm="Revoke the token “Good”?' in page
 
 
-def test_token_says_what_it_may_do_today(operator: User, club: Organization) -> None:
-    make(operator, club, "Gate", scopes=["read", "publish"])
-    assert "may watch, publish" in said(client_of(operator))
+def test_token_shows_its_current_scopes(operator: User, club: Organization) -> None:
+    make_token(operator, club, "Gate", scopes=["read", "publish"])
+    assert "may watch, publish" in page_html(client_of(operator))
     Membership.objects.filter(user=operator).update(role=Role.VIEWER)
-    assert "may watch ·" in said(client_of(operator))
+    assert "may watch ·" in page_html(client_of(operator))
 
 
-def test_administrators_see_and_end_the_tokens_of_members(
+def test_administrators_can_see_and_revoke_tokens_of_members(
     viewer: User, operator: User, admin: User, outsider: User, club: Organization
 ) -> None:
-    token = make(operator, club, "Gate display")
-    hidden = make(outsider, Organization.objects.get(slug="other"), "Elsewhere")
+    token = make_token(operator, club, "Gate display")
+    hidden = make_token(outsider, Organization.objects.get(slug="other"), "Elsewhere")
     revoke = reverse("token-revoke", args=[token.uid])
-    assert "operator: Gate display" in said(client_of(admin))
-    assert "Elsewhere" not in said(client_of(admin))
+    assert "operator: Gate display" in page_html(client_of(admin))
+    assert "Elsewhere" not in page_html(client_of(admin))
     for person in (viewer, outsider):
-        assert "Gate display" not in said(client_of(person))
+        assert "Gate display" not in page_html(client_of(person))
         assert client_of(person).post(revoke).status_code == 404
     assert client_of(admin).post(reverse("token-revoke", args=[hidden.uid])).status_code == 404
     assert client_of(admin).get(revoke).status_code == 405
@@ -176,18 +178,20 @@ def test_administrators_see_and_end_the_tokens_of_members(
 
 
 @pytest.mark.postgres
-def test_token_of_who_has_left_is_seen_and_can_be_ended(
+def test_token_of_a_former_member_can_be_seen_and_revoked(
     operator: User, admin: User, club: Organization
 ) -> None:
-    token = make(operator, club, "Gate display")
+    token = make_token(operator, club, "Gate display")
     Membership.objects.filter(user=operator).delete()
-    assert "opens nothing: no longer a member" in said(client_of(admin))
+    assert "opens nothing: no longer a member" in page_html(client_of(admin))
     client_of(admin).post(reverse("token-revoke", args=[token.uid]))
-    assert "Gate display" not in said(client_of(admin)).partition("</h1>")[2].partition("<h2>")[2]
+    assert (
+        "Gate display" not in page_html(client_of(admin)).partition("</h1>")[2].partition("<h2>")[2]
+    )
 
 
 @pytest.mark.postgres
-def test_it_is_written_down(viewer: User, club: Organization) -> None:
+def test_actions_are_in_the_audit_log(viewer: User, club: Organization) -> None:
     client = client_of(viewer)
     client.post(PAGE, fields(club, scopes=["read", "chat"]))
     client.post(reverse("token-revoke", args=[Token.objects.get().uid]))
@@ -204,11 +208,11 @@ def test_page_holds_no_inline_script_or_style(admin: User, club: Organization) -
 
 
 @pytest.mark.postgres
-def test_sign_ins_leave_room_for_programs_and_the_oldest_ends(
+def test_sign_in_tokens_leave_room_for_others_and_replace_the_oldest(
     viewer: User, club: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("project.accounts.models.tokens.TOKENS_MOST", 2)
-    program = make(viewer, club)
+    program = make_token(viewer, club)
     signed = [Token.for_sign_in(viewer, club, "viewer")[0] for _ in range(4)]
     assert set(Token.objects.alive()) == {program, *signed[2:]}
     client = client_of(viewer)
@@ -218,7 +222,7 @@ def test_sign_ins_leave_room_for_programs_and_the_oldest_ends(
 
 
 @pytest.mark.parametrize("name", ["Sign-in", " sign-IN "])
-def test_no_program_is_called_a_sign_in(viewer: User, club: Organization, name: str) -> None:
+def test_token_name_sign_in_is_reserved(viewer: User, club: Organization, name: str) -> None:
     page = client_of(viewer).post(PAGE, fields(club, name=name)).content.decode()
     assert "Choose another name." in page
     _, text = Token.objects.create(user=viewer, organization=club, name="Old", scopes=["read"])

@@ -42,7 +42,7 @@ def test_it_works(keeper: Person, model: Model, within: int) -> None:
     model.gate.set()
     expect(keeper.words).to_have_text("Based on what I know.")
     expect(keeper.words.locator("strong")).to_have_text("what I know")
-    keeper.is_over()
+    keeper.wait_for_end()
     expect(keeper.answers.locator(".cost")).to_contain_text("7 + 3 tokens")
     expect(page.locator("#spoken")).to_have_text("The answer is complete.")
     expect(page.locator(".composer-note")).to_be_visible()
@@ -59,7 +59,7 @@ def test_stop_keeps_what_was_shown_and_continue_goes_on_from_there(
 ) -> None:
     page = keeper.page
     model.script = Script(pieces=("Once upon", " a time"), gate_at=1)
-    keeper.ask_anew("Tell me a story")
+    keeper.ask_in_new_chat("Tell me a story")
     expect(keeper.words).to_have_text("Once upon")
     keeper.field.press("Escape")
     expect(page.get_by_text("Stopped.", exact=True)).to_be_visible()
@@ -68,7 +68,7 @@ def test_stop_keeps_what_was_shown_and_continue_goes_on_from_there(
     model.script = Script(pieces=(" there was", " a goalie."))
     keeper.act("Continue")
     expect(keeper.words).to_have_text("Once upon there was a goalie.")
-    keeper.is_over()
+    keeper.wait_for_end()
     expect(keeper.answers).to_have_count(1)
     expect(keeper.answers.locator("[data-place]")).to_have_text("2 / 2")
     keeper.act("The one before")
@@ -80,7 +80,7 @@ def test_stop_keeps_what_was_shown_and_continue_goes_on_from_there(
 
 def test_stop_works_before_the_first_word(keeper: Person, model: Model) -> None:
     model.script = Script(gate_at=0)
-    keeper.ask_anew("Are you there?")
+    keeper.ask_in_new_chat("Are you there?")
     keeper.stop.click()
     expect(keeper.page.get_by_text("Stopped.", exact=True)).to_be_visible()
     until(lambda: model.running == 0, 60, "the model to be cancelled")
@@ -92,14 +92,14 @@ def test_stop_works_before_the_first_word(keeper: Person, model: Model) -> None:
 def test_try_again_and_edit_make_siblings_that_can_be_browsed(keeper: Person, model: Model) -> None:
     page = keeper.page
     model.script = lambda asked: Script(pieces=(f"To “{asked.prompt}”: {len(model.requests)}",))
-    keeper.ask_anew("First")
-    keeper.is_over()
+    keeper.ask_in_new_chat("First")
+    keeper.wait_for_end()
     keeper.ask("Second")
     expect(keeper.words).to_have_text("To “Second”: 2")
-    keeper.is_over()
+    keeper.wait_for_end()
     keeper.act("Answer again")
     expect(keeper.words).to_have_text("To “Second”: 3")
-    keeper.is_over()
+    keeper.wait_for_end()
     expect(keeper.answers.last.locator("[data-place]")).to_have_text("2 / 2")
     keeper.field.press("ArrowUp")
     editor = page.get_by_role("textbox", name="The message in other words")
@@ -107,7 +107,7 @@ def test_try_again_and_edit_make_siblings_that_can_be_browsed(keeper: Person, mo
     editor.fill("Third")
     editor.press("Enter")
     expect(keeper.words).to_have_text("To “Third”: 4")
-    keeper.is_over()
+    keeper.wait_for_end()
     expect(keeper.prompts.last.locator("[data-place]")).to_have_text("2 / 2")
     keeper.prompts.last.get_by_role("button", name="The one before").click()
     expect(keeper.prompts.last.locator("[data-words]")).to_have_text("Second")
@@ -119,27 +119,27 @@ def test_try_again_and_edit_make_siblings_that_can_be_browsed(keeper: Person, mo
 
 def test_a_failed_answer_says_why_and_can_be_tried_again(keeper: Person, model: Model) -> None:
     model.script = Script(status=500)
-    keeper.ask_anew("Fail?")
+    keeper.ask_in_new_chat("Fail?")
     fault = keeper.answers.last.locator(".fault-failed")
     expect(fault).to_be_visible()
     assert re.search(r"[A-Z].*\.", fault.inner_text())
     model.script = Script(pieces=("Better.",))
     keeper.act("Try again")
     expect(keeper.words).to_have_text("Better.")
-    keeper.is_over()
+    keeper.wait_for_end()
 
 
 def test_an_empty_response_is_told(keeper: Person, model: Model) -> None:
     model.script = Script(pieces=())
-    keeper.ask_anew("Nothing?")
+    keeper.ask_in_new_chat("Nothing?")
     expect(keeper.page.locator(".toast")).to_have_text("Response was empty")
     expect(keeper.answers.last.locator(".fault")).to_contain_text("Response was empty")
 
 
 def test_rating_with_a_reason_is_kept(keeper: Person) -> None:
     page = keeper.page
-    keeper.ask_anew("Rate this")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Rate this")
+    keeper.wait_for_end()
     keeper.act("Bad answer")
     page.get_by_role("textbox", name="Why? Optional").fill("Too vague")
     page.keyboard.press("Enter")
@@ -154,8 +154,8 @@ def test_rating_with_a_reason_is_kept(keeper: Person) -> None:
 def test_copies_are_what_the_model_wrote(keeper: Person, model: Model) -> None:
     model.script = Script(pieces=("Some **bold** and\n\n```py\nprint(1)\n```\n",))
     keeper.tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    keeper.ask_anew("Copy this")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Copy this")
+    keeper.wait_for_end()
     keeper.act("Copy the answer")
     clipboard = "navigator.clipboard.readText()"
     until(lambda: keeper.page.evaluate(clipboard).startswith("Some **bold**"), 60, "the answer")

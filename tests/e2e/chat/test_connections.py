@@ -26,7 +26,7 @@ def test_reload_and_a_second_tab_in_the_middle_end_with_the_same_words(
     page = keeper.page
     pieces = ("Two of ", "*these*", " words", " and a [link](/cameras)", " come", " later.")
     model.script = Script(pieces=pieces, gate_at=3)
-    keeper.ask_anew("Words?")
+    keeper.ask_in_new_chat("Words?")
     expect(keeper.words).to_have_text("Two of these words")
     with another_tab(keeper) as second:
         second.page.goto(page.url)
@@ -36,7 +36,7 @@ def test_reload_and_a_second_tab_in_the_middle_end_with_the_same_words(
         expect(keeper.stop).to_be_visible()
         model.gate.set()
         for one in (keeper, second):
-            one.is_over()
+            one.wait_for_end()
             expect(one.words).to_have_text("Two of these words and a link come later.")
         assert keeper.words.inner_html() == second.words.inner_html()
         assert second.tab.errors == []
@@ -44,8 +44,8 @@ def test_reload_and_a_second_tab_in_the_middle_end_with_the_same_words(
 
 
 def test_a_prompt_of_one_tab_appears_in_the_other(keeper: Person, model: Model) -> None:
-    keeper.ask_anew("Hello")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Hello")
+    keeper.wait_for_end()
     with another_tab(keeper) as second:
         second.page.goto(keeper.page.url)
         model.script = Script(pieces=("As it ", "comes."), gate_at=1)
@@ -64,13 +64,13 @@ def test_a_cut_connection_is_taken_up_again(
         Wire(club.port).strung() as wire,
         person(browser, club, model, session, at=wire.url) as somebody,
     ):
-        somebody.ask_anew("Cut?")
+        somebody.ask_in_new_chat("Cut?")
         expect(somebody.words).to_have_text("Before and")
         wire.cut()
         expect(somebody.page.get_by_text(RECONNECTING)).to_be_visible()
         model.gate.set()
         wire.mend()
-        somebody.is_over()
+        somebody.wait_for_end()
         expect(somebody.words).to_have_text("Before and after.")
         assert len(model.requests) == 1
 
@@ -92,7 +92,7 @@ def test_a_prompt_that_cannot_be_sent_can_be_taken_back(
         expect(somebody.prompts).to_have_count(0)
         wire.mend()
         somebody.field.press("Enter")
-        somebody.is_over()
+        somebody.wait_for_end()
         assert len(model.requests) == 1
 
 
@@ -101,7 +101,7 @@ def test_a_killed_server_costs_no_word_that_was_shown(browser: Browser, folder: 
         model.script = Script(pieces=("Kept", " words", " lost"), gate_at=2)
         with person(browser, installation, model) as somebody:
             page = somebody.page
-            somebody.ask_anew("Are you safe?")
+            somebody.ask_in_new_chat("Are you safe?")
             expect(somebody.words).to_have_text("Kept words")
             chat = page.url.rsplit("/", 1)[-1]
             with Talker(installation) as talker:
@@ -116,7 +116,7 @@ def test_a_killed_server_costs_no_word_that_was_shown(browser: Browser, folder: 
             model.script = Script(pieces=(" and more.",))
             somebody.act("Continue")
             expect(somebody.words).to_have_text("Kept words and more.")
-            somebody.is_over()
+            somebody.wait_for_end()
 
 
 def test_a_question_whose_answer_was_lost_is_not_asked_twice(keeper: Person, model: Model) -> None:
@@ -131,9 +131,9 @@ def test_a_question_whose_answer_was_lost_is_not_asked_twice(keeper: Person, mod
         route.abort("connectionreset")
 
     keeper.page.route(re.compile("/messages$"), lose)
-    keeper.ask_anew("Only once")
+    keeper.ask_in_new_chat("Only once")
     expect(keeper.words).to_have_text(FIXED)
-    keeper.is_over()
+    keeper.wait_for_end()
     assert len(lost) == 2
     assert lost[0] == lost[1]
     assert len(model.requests) == 1

@@ -9,7 +9,7 @@ from playwright.sync_api import Dialog, Request, expect
 
 from tests import ROOT
 from tests.e2e.chatting import Person
-from tests.e2e.watching import WATCH
+from tests.e2e.watching import RECORD_VIOLATIONS
 from tests.endpoint import Model, Script
 
 pytestmark = pytest.mark.extended
@@ -40,7 +40,7 @@ def test_no_words_of_a_model_or_a_person_do_anything(keeper: Person, model: Mode
 
     keeper.tab.context.on("request", note)
     page.on("dialog", opened)
-    page.add_init_script(WATCH)
+    page.add_init_script(RECORD_VIOLATIONS)
     for start in range(0, len(TEXTS), IN_A_CHAT):
         texts = TEXTS[start : start + IN_A_CHAT]
         page.goto(f"{keeper.url}/chats/new")
@@ -49,7 +49,7 @@ def test_no_words_of_a_model_or_a_person_do_anything(keeper: Person, model: Mode
             model.script = Script(pieces=pieces, pause=0.004)
             keeper.ask(text)
             expect(keeper.answers).to_have_count(number)
-            keeper.is_over()
+            keeper.wait_for_end()
         streamed = page.evaluate(SHOWN)
         assert len(streamed) == 2 * len(texts)
         assert page.evaluate(STRANGE) == []

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.extended
 
 def test_chats_are_renamed_pinned_archived_deleted_and_brought_back(keeper: Person) -> None:
     page = keeper.page
-    keeper.ask_anew("Alpha question")
-    keeper.is_over()
-    keeper.ask_anew("Beta question")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Alpha question")
+    keeper.wait_for_end()
+    keeper.ask_in_new_chat("Beta question")
+    keeper.wait_for_end()
     keeper.choose(page.locator(".chat-head"), "Rename")
     page.keyboard.type("Gamma")
     page.keyboard.press("Enter")
@@ -44,8 +44,8 @@ def test_search_finds_words_of_titles_and_messages_as_one_types(
 ) -> None:
     page = keeper.page
     model.script = Script(pieces=("The zamboni is late.",))
-    keeper.ask_anew("Ice?")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Ice?")
+    keeper.wait_for_end()
     page.goto(f"{keeper.installation.url}/chats")
     page.keyboard.press("/")
     page.keyboard.type("zamb")
@@ -57,8 +57,8 @@ def test_search_finds_words_of_titles_and_messages_as_one_types(
 
 def test_all_of_ones_chats_are_deleted_when_one_means_it(keeper: Person) -> None:
     page = keeper.page
-    keeper.ask_anew("Soon gone")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Soon gone")
+    keeper.wait_for_end()
     page.get_by_role("button", name="Delete all").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     expect(keeper.row("Soon gone")).to_be_visible()

