@@ -1,4 +1,4 @@
-"""Who may open a socket about a camera."""
+"""Authorization of WebSockets: who may watch a camera or publish to it."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from project.accounts.access import (
     ConnectionGrant,
     actor_for_session,
     actor_for_token,
-    bearer_of,
-    grant_for,
+    grant_on_resource,
 )
+from project.accounts.authentication import parse_bearer
 
 log = logging.getLogger(__name__)
 NOT_PUSH = "This camera is not of kind push."
 
 
 class Refused(Exception):
-    """No valid credential: answered 403 at the handshake, before anything is accepted."""
+    """No valid credential. The handshake is answered with 403."""
 
 
 class Closed(Exception):
-    """A valid credential that does not reach this camera: accepted, then closed with `code`."""
+    """A valid credential without access to this camera: accept, then close with `code`."""
 
     def __init__(self, code: int, reason: str = "") -> None:
         super().__init__(code)
@@ -43,7 +43,7 @@ class Closed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An actor who may watch or publish, by `grant`, and how the camera is doing."""
+    """An actor that may watch or publish, its `grant`, and the camera with its state."""
 
     actor: Actor
     camera: Camera
@@ -52,9 +52,9 @@ class Admission:
 
 
 def admit(scope: Mapping[str, Any], name: str, *, publish: bool = False) -> Admission:
-    """Let a socket's scope watch the camera that its URL names, or send its pictures.
+    """Authorize a socket's scope to watch the camera `name` of its URL, or to publish to it.
 
-    Raises `Refused`, `Closed`.
+    Raises `Refused` or `Closed`.
     """
     actor, ticket = _actor(scope, name)
     try:
@@ -71,15 +71,18 @@ def admit(scope: Mapping[str, Any], name: str, *, publish: bool = False) -> Admi
         raise Closed(4403)
     if publish and camera.kind != Kind.PUSH:
         raise Closed(4403, NOT_PUSH)
-    grant = grant_for(actor, "publish" if publish else "read", camera.pk)
+    grant = grant_on_resource(actor, "publish" if publish else "read", camera.pk)
     return Admission(actor, camera, grant, camera.current_state())
 
 
 def _actor(scope: Mapping[str, Any], name: str) -> tuple[Actor, Ticket | None]:
-    """Who asks: by bearer, ticket, key or cookie. The first that is presented ends the matter."""
+    """Return the actor, and its ticket if it has one. Raises `Refused`.
+
+    Only the first credential that is present counts: bearer, ticket, key in the URL, cookie.
+    """
     headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
     try:
-        token = bearer_of(headers.get(b"authorization", ""))
+        token = parse_bearer(headers.get(b"authorization", ""))
         if token is not None:
             return actor_for_token(token), None
         ticket = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -87,9 +90,9 @@ def _actor(scope: Mapping[str, Any], name: str) -> tuple[Actor, Ticket | None]:
             return actor_for_ticket(ticket["ticket"][0])
     except BadCredential as error:
         raise Refused(str(error)) from None
-    keyed = actor_for_stream_key(name) or actor_for_visit(name)
-    if keyed is not None:
-        return keyed, None
+    actor = actor_for_stream_key(name) or actor_for_visit(name)
+    if actor is not None:
+        return actor, None
     if not origin_is_trusted(headers):
         raise Refused("The Origin is not trusted.")
     actor = actor_for_session(_session_key(headers.get(b"cookie", "")))
@@ -99,12 +102,12 @@ def _actor(scope: Mapping[str, Any], name: str) -> tuple[Actor, Ticket | None]:
 
 
 def _session_key(cookies: str) -> str | None:
-    # Django's reading, not the library's, which stops at the first odd cookie of another program.
+    # Django's parser; that of the standard library stops at the first malformed cookie.
     return parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
 
 
 def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:
-    """True for pages of this host, and for the origins that the settings name."""
+    """True for pages of this host, and for the origins in the settings."""
     origin = headers.get(b"origin", "").lower()
     host = headers.get(b"host", "").lower()
     if not origin or origin in settings.TRUSTED_ORIGINS:

@@ -13,8 +13,7 @@ from cameras.models.cameras import Camera
 from project.accounts.models.tokens import digest
 
 if TYPE_CHECKING:
-    pass
-
+    from project.accounts.access import Credential
 
 TICKET_LIFE = timedelta(seconds=30)
 TICKETS_MOST = 200  # a wall of cameras on a few screens, and then some
@@ -49,14 +48,16 @@ class Ticket(models.Model):
         return f"Ticket to {self.purpose} {self.camera}"
 
     @classmethod
-    def issue(cls, camera: Camera, purpose: str, grant: tuple[str, str]) -> tuple[str, datetime]:
+    def issue(cls, camera: Camera, purpose: str, credential: Credential) -> tuple[str, datetime]:
         """The text of a new ticket and when it ends. Raises `TooManyTickets`.
 
         Bound: `TICKETS_MOST` unused ones of one credential; those that are over are removed first.
         """
         text, now = secrets.token_urlsafe(32), timezone.now()
         until = now + TICKET_LIFE
-        unused = cls.objects.filter(parent_kind=grant[0], parent_proof=grant[1], used_at=None)
+        unused = cls.objects.filter(
+            parent_kind=credential.kind, parent_proof=credential.id, used_at=None
+        )
         unused.filter(expires_at__lte=now).delete()
         if unused.count() >= TICKETS_MOST:
             raise TooManyTickets
@@ -64,8 +65,8 @@ class Ticket(models.Model):
             digest=digest(text),
             camera=camera,
             purpose=purpose,
-            parent_kind=grant[0],
-            parent_proof=grant[1],
+            parent_kind=credential.kind,
+            parent_proof=credential.id,
             expires_at=until,
         )
         return text, until

@@ -1,8 +1,8 @@
-"""Who asks: a credential becomes an `Actor`, and what a connection was let in for is re-examined.
+"""Access: the `Actor` of a credential, and the grants that keep connections open.
 
-A credential is named by its kind and what proves it: `("session", session key)`, the digest of a
-`"token"`, or of a kind that another app registers. Many are looked up at once, in a few queries
-for each kind. What an actor may see is asked of querysets (`visible_to`), never of this module.
+A credential has a kind and an id: a session and its key, a token and its digest, or a kind that
+another app registers. Many are looked up at once, in a few queries for each kind. Which rows an
+actor can see is decided by querysets (`visible_to`), never by this module.
 """
 
 from __future__ import annotations
@@ -27,24 +27,37 @@ from project.accounts.models import Membership, Token, User
 from project.accounts.models.organizations import ROLE_SCOPES, Role
 from project.accounts.sessions import is_key
 
-Credential = tuple[str, str]
+
+class Credential(NamedTuple):
+    """The kind of a credential and its id within the kind: a session key, or a secret's digest."""
+
+    kind: str
+    id: str
+
+
+NO_CREDENTIAL = Credential("none", "")
+
+
+class BadCredential(Exception):
+    """A credential was sent and is not valid. No other credential of the request is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person by some credential, or who holds one that opens single resources to be read.
+    """What a credential stands for: a user, or (stream keys, share links) only single resources.
 
-    `roles` maps organization ids to roles; `scopes` narrows them for tokens (None: not narrowed).
+    `roles`: organization id to role. `scopes`: those of a token, which narrow the role; None if
+    they do not. `resource_ids`: what can be read without a role.
     """
 
     user: User | None = None
     roles: Mapping[uuid.UUID, str] = field(default_factory=dict)
     scopes: frozenset[str] | None = None
     resource_ids: tuple[uuid.UUID, ...] = ()
-    grant: Credential = ("none", "")
+    credential: Credential = NO_CREDENTIAL
 
-    def may(self, scope: str, organization_id: uuid.UUID) -> bool:
-        """True where the role there holds `scope` and the token, if any, does too."""
+    def has_scope(self, scope: str, organization_id: uuid.UUID) -> bool:
+        """True if the role in the organization includes `scope`, and the token (if any) too."""
         role = self.roles.get(organization_id)
         return (
             role is not None
@@ -53,77 +66,73 @@ class Actor:
         )
 
     def organization_ids(self, scope: str) -> list[uuid.UUID]:
-        """Organizations in which the actor may do `scope`."""
-        return [pk for pk in self.roles if self.may(scope, pk)]
+        """Return the organizations in which the actor has `scope`."""
+        return [pk for pk in self.roles if self.has_scope(scope, pk)]
 
 
-Words = tuple[str, str]  # who, where no person is known; and by what
+class Description(NamedTuple):
+    """A credential in the audit log: its holder (empty if that is a user), and what it is."""
+
+    who: str
+    via: str
+
+
 FindActors = Callable[[Collection[str]], dict[str, Actor]]
-FindWords = Callable[[Collection[str]], dict[str, Words]]
+Describe = Callable[[Collection[str]], dict[str, Description]]
 
 
 class _Kind(NamedTuple):
-    actors: FindActors
-    words: FindWords
+    find_actors: FindActors
+    describe: Describe
 
 
 _kinds: dict[str, _Kind] = {}
 
 
-def register_credential(kind: str, *, actors: FindActors, words: FindWords) -> None:
-    """Make a kind of credential known. Both functions are given proofs.
+def register_credential_kind(kind: str, *, find_actors: FindActors, describe: Describe) -> None:
+    """Register a kind of credential. Idempotent. Both functions take credential ids.
 
-    `actors` returns whom the living ones stand for, `words` what each is called in the audit log,
-    living or not. The `grant` of the actors is set here.
+    `find_actors` returns actors for the valid ones only; their `credential` is set here.
+    `describe` returns descriptions, also of credentials that are no longer valid.
     """
-    _kinds[kind] = _Kind(actors, words)
+    _kinds[kind] = _Kind(find_actors, describe)
 
 
-FindOwners = Callable[[Collection[uuid.UUID]], dict[uuid.UUID, uuid.UUID]]
-_owners: list[FindOwners] = []
+def actor_for(credential: Credential) -> Actor | None:
+    """Return the credential's actor; None if it is not valid."""
+    return actors_for([credential]).get(credential)
 
 
-def register_resources(owners: FindOwners) -> None:
-    """Make resources known that connections are held open for: of ids, the organizations that own
-    them; without those that there are no longer."""
-    _owners.append(owners)
-
-
-def actor_behind(kind: str, proof: str) -> Actor | None:
-    """Whom a living credential stands for."""
-    return actors_behind([(kind, proof)]).get((kind, proof))
-
-
-def actors_behind(credentials: Iterable[Credential]) -> dict[Credential, Actor]:
-    """Whom these stand for; without those that are unknown, expired, revoked, or of suspended
-    users."""
+def actors_for(credentials: Iterable[Credential]) -> dict[Credential, Actor]:
+    """Return the actors of those that are known, not expired or revoked, and of active users."""
     return {
-        (kind, proof): replace(actor, grant=(kind, proof))
-        for kind, proofs in _by_kind(credentials)
-        for proof, actor in _kinds[kind].actors(proofs).items()
+        Credential(kind, credential_id): replace(actor, credential=Credential(kind, credential_id))
+        for kind, ids in _ids_by_kind(credentials).items()
+        for credential_id, actor in _kinds[kind].find_actors(ids).items()
     }
 
 
-def words_for(credentials: Iterable[Credential]) -> dict[Credential, Words]:
-    """What credentials are called, living or not: one query for each kind, however many."""
+def describe_credentials(credentials: Iterable[Credential]) -> dict[Credential, Description]:
+    """Return the descriptions of credentials, valid or not: one query for each kind."""
     return {
-        (kind, proof): words
-        for kind, proofs in _by_kind(credentials)
-        for proof, words in _kinds[kind].words(proofs).items()
+        Credential(kind, credential_id): description
+        for kind, ids in _ids_by_kind(credentials).items()
+        for credential_id, description in _kinds[kind].describe(ids).items()
     }
 
 
-def _by_kind(credentials: Iterable[Credential]) -> list[tuple[str, set[str]]]:
-    """Their proofs, by those kinds that are known."""
-    proofs: dict[str, set[str]] = defaultdict(set)
-    for kind, proof in credentials:
-        proofs[kind].add(proof)
-    return [(kind, found) for kind, found in proofs.items() if kind in _kinds]
+def _ids_by_kind(credentials: Iterable[Credential]) -> dict[str, set[str]]:
+    """Group credential ids by kind, without kinds that are not registered."""
+    ids: dict[str, set[str]] = defaultdict(set)
+    for kind, credential_id in credentials:
+        if kind in _kinds:
+            ids[kind].add(credential_id)
+    return ids
 
 
-def _by_token(digests: Collection[str]) -> dict[str, Actor]:
+def _actors_for_tokens(digests: Collection[str]) -> dict[str, Actor]:
     tokens = list(Token.objects.alive().filter(digest__in=digests).select_related("user"))
-    roles = _roles(token.user_id for token in tokens)
+    roles = _roles_by_user(token.user_id for token in tokens)
     return {
         token.digest: Actor(
             user=token.user,
@@ -136,158 +145,150 @@ def _by_token(digests: Collection[str]) -> dict[str, Actor]:
     }
 
 
-def _words_of_tokens(digests: Collection[str]) -> dict[str, Words]:
-    names = Token.objects.filter(digest__in=digests).values_list("digest", "name")
-    found: dict[str, Words] = dict.fromkeys(digests, ("", "token"))
-    return found | {digest: ("", f"token “{name}”") for digest, name in names}
+def _describe_tokens(digests: Collection[str]) -> dict[str, Description]:
+    rows = Token.objects.filter(digest__in=digests).values_list("digest", "name")
+    unknown = dict.fromkeys(digests, Description("", "token"))
+    return unknown | {digest: Description("", f"token “{name}”") for digest, name in rows}
 
 
-def _by_session(keys: Collection[str]) -> dict[str, Actor]:
-    people = _signed_in(keys)
-    roles = _roles(user.pk for user in people.values())
-    return {key: Actor(user=user, roles=roles[user.pk]) for key, user in people.items()}
+def _actors_for_sessions(keys: Collection[str]) -> dict[str, Actor]:
+    users = _users_by_session(keys)
+    roles = _roles_by_user(user.pk for user in users.values())
+    return {key: Actor(user=user, roles=roles[user.pk]) for key, user in users.items()}
 
 
-def _words_of_sessions(keys: Collection[str]) -> dict[str, Words]:
-    return dict.fromkeys(keys, ("", "session"))
+def _describe_sessions(keys: Collection[str]) -> dict[str, Description]:
+    return dict.fromkeys(keys, Description("", "session"))
 
 
-register_credential("token", actors=_by_token, words=_words_of_tokens)
-register_credential("session", actors=_by_session, words=_words_of_sessions)
+register_credential_kind("token", find_actors=_actors_for_tokens, describe=_describe_tokens)
+register_credential_kind("session", find_actors=_actors_for_sessions, describe=_describe_sessions)
 
 
-def _signed_in(keys: Collection[str]) -> dict[str, User]:
-    """By session key. What Django's `get_user` asks of a request, asked of many sessions."""
-    living = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
-    facts = {
-        key: SessionStore().decode(data)
-        for key, data in living.values_list("session_key", "session_data")
+def _users_by_session(keys: Collection[str]) -> dict[str, User]:
+    """Return the users who are signed in, by session key: Django's `get_user` for many sessions."""
+    sessions = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    data_by_key = {
+        key: SessionStore().decode(encoded)
+        for key, encoded in sessions.values_list("session_key", "session_data")
     }
-    ids = {str(fact[SESSION_KEY]) for fact in facts.values() if SESSION_KEY in fact}
-    users = {str(user.pk): user for user in User.objects.filter(pk__in=ids, is_active=True)}
-    found = {}
-    for key, fact in facts.items():
-        user = users.get(str(fact.get(SESSION_KEY)))
-        known = fact.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
-        if user is not None and known and _holds(user, fact.get(HASH_SESSION_KEY)):
-            found[key] = user
-    return found
+    ids = {str(data[SESSION_KEY]) for data in data_by_key.values() if SESSION_KEY in data}
+    users_by_id = {str(user.pk): user for user in User.objects.filter(pk__in=ids, is_active=True)}
+    users = {}
+    for key, data in data_by_key.items():
+        user = users_by_id.get(str(data.get(SESSION_KEY)))
+        has_backend = data.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
+        if user is not None and has_backend and _is_current(user, data.get(HASH_SESSION_KEY)):
+            users[key] = user
+    return users
 
 
-def _holds(user: User, proof: str | None) -> bool:
-    """Whether the session began with the password that the user has today."""
+def _is_current(user: User, session_hash: str | None) -> bool:
+    """True if the user's password and `sign_outs` are those with which the session began."""
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    return proof is not None and any(constant_time_compare(proof, one) for one in hashes)
+    return session_hash is not None and any(constant_time_compare(session_hash, h) for h in hashes)
 
 
-def _roles(user_ids: Iterable[object]) -> dict[object, dict[uuid.UUID, str]]:
-    """The memberships of each user."""
-    found: dict[object, dict[uuid.UUID, str]] = defaultdict(dict)
+def _roles_by_user(user_ids: Iterable[object]) -> dict[object, dict[uuid.UUID, str]]:
+    """Return user id → organization id → role."""
+    roles: dict[object, dict[uuid.UUID, str]] = defaultdict(dict)
     rows = Membership.objects.filter(user__in=set(user_ids))
     for user_id, organization_id, role in rows.values_list("user_id", "organization_id", "role"):
-        found[user_id][organization_id] = role
-    return found
+        roles[user_id][organization_id] = role
+    return roles
 
 
-class BadCredential(Exception):
-    """A credential was presented and is not valid; another one is not tried."""
-
-
-def actor_for_user(user: User, grant: Credential) -> Actor:
-    """All memberships of one active person."""
+def actor_for_user(user: User, credential: Credential) -> Actor:
+    """Return an actor with all memberships of an active user."""
     rows = Membership.objects.filter(user=user).values_list("organization_id", "role")
-    return Actor(user=user, roles=dict(rows), grant=grant)
+    return Actor(user=user, roles=dict(rows), credential=credential)
 
 
-def actor_for_token(raw: str) -> Actor:
-    """The person behind a bearer token, in its one organization. Raises `BadCredential`."""
-    actor = actor_behind("token", hash_token(raw))
+def actor_for_token(text: str) -> Actor:
+    """Return the token's actor: roles in its organization only. Raises `BadCredential`."""
+    actor = actor_for(Credential("token", hash_token(text)))
     if actor is None:
         raise BadCredential("The token is unknown, expired or revoked.")
     return actor
 
 
+def session_credential(request: HttpRequest | Request) -> Credential:
+    """Return the credential that is the request's session cookie."""
+    return Credential("session", request.session.session_key or "")
+
+
 def actor_for_session(session_key: str | None) -> Actor | None:
-    """The person signed in under a session cookie, for sockets, which have no request."""
-    return actor_behind("session", session_key) if session_key and is_key(session_key) else None
-
-
-def bearer_of(authorization: str) -> str | None:
-    """The token of an `Authorization` header; None where the header is absent.
-
-    Raises `BadCredential` for another scheme or a malformed header: a header ends the matter.
-    """
-    if not authorization:
+    """Return the actor of a session cookie, for sockets, which have no request."""
+    if session_key is None or not is_key(session_key):
         return None
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip() or " " in token.strip():
-        raise BadCredential("The Authorization header must be “Bearer <token>”.")
-    return token.strip()
+    return actor_for(Credential("session", session_key))
 
 
-def actor_of(request: HttpRequest | Request) -> Actor:
-    """The actor of an authenticated page or API request."""
+def actor_for_request(request: HttpRequest | Request) -> Actor:
+    """Return the actor of a page or API request; an empty one if nobody is signed in."""
     auth = getattr(request, "auth", None)
     if isinstance(auth, Actor):
         return auth
     if not isinstance(request.user, User):
         return Actor()
-    return actor_for_user(request.user, ("session", request.session.session_key or ""))
+    return actor_for_user(request.user, session_credential(request))
 
 
-def person_of(request: HttpRequest) -> User:
-    """Who is signed in, in views that nobody else reaches."""
+def signed_in_user(request: HttpRequest) -> User:
+    """Return the user, in views with `login_required`."""
     assert isinstance(request.user, User)
     return request.user
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionGrant:
-    """A credential (`kind`, `proof`), and what it was admitted to: to do what `scope` names, with
-    one resource or in an organization."""
+    """Why a connection is open: a credential has `scope` on one resource or in an organization."""
 
-    kind: str
-    proof: str
+    credential: Credential
     scope: str
     organization_id: uuid.UUID | None = None
     resource_id: uuid.UUID | None = None
 
 
-def grant_for(actor: Actor, scope: str, resource_id: uuid.UUID) -> ConnectionGrant:
-    """The actor's credential, bound to a registered resource."""
-    return ConnectionGrant(*actor.grant, scope, resource_id=resource_id)
+FindOwners = Callable[[Collection[uuid.UUID]], dict[uuid.UUID, uuid.UUID]]
+_find_owners: list[FindOwners] = []
 
 
-def grant_in(actor: Actor, scope: str, organization_id: uuid.UUID) -> ConnectionGrant:
-    """The actor's credential, bound to what it may do in an organization."""
-    return ConnectionGrant(*actor.grant, scope, organization_id=organization_id)
+def register_resource_owners(find_owners: FindOwners) -> None:
+    """Register a function from resource ids to organization ids, which leaves out unknown ones."""
+    _find_owners.append(find_owners)
 
 
-def withdrawn(grants: Iterable[ConnectionGrant]) -> dict[ConnectionGrant, int]:
-    """Of these grants, the ones that no longer hold, with the close code that says why.
+def grant_on_resource(actor: Actor, scope: str, resource_id: uuid.UUID) -> ConnectionGrant:
+    """Return a grant of the actor's credential on one registered resource."""
+    return ConnectionGrant(actor.credential, scope, resource_id=resource_id)
 
-    A few queries for each kind of credential, however many there are. The first that fits is told:
-    4404: there is no such resource (which takes its own credentials along);
-    4401: the credential itself is gone; 4403: it no longer reaches so far.
+
+def grant_in_organization(actor: Actor, scope: str, organization_id: uuid.UUID) -> ConnectionGrant:
+    """Return a grant of the actor's credential in one organization."""
+    return ConnectionGrant(actor.credential, scope, organization_id=organization_id)
+
+
+def revoked_grants(grants: Iterable[ConnectionGrant]) -> dict[ConnectionGrant, int]:
+    """Return the grants that are no longer valid, with the WebSocket close code for each.
+
+    4404: the resource does not exist (checked first: its own credentials are deleted with it).
+    4401: the credential is not valid. 4403: it lacks the scope.
     """
-    asked = set(grants)
-    actors = actors_behind((grant.kind, grant.proof) for grant in asked)
-    wanted = {grant.resource_id for grant in asked if grant.resource_id}
+    checked = set(grants)
+    actors = actors_for(grant.credential for grant in checked)
+    resource_ids = {grant.resource_id for grant in checked if grant.resource_id}
     owners: dict[uuid.UUID, uuid.UUID] = {}
-    for find in _owners if wanted else ():
-        owners |= find(wanted)
-    found = {}
-    for grant in asked:
-        code = _code(grant, actors.get((grant.kind, grant.proof)), owners)
-        if code:
-            found[grant] = code
-    return found
+    for find_owners in _find_owners if resource_ids else ():
+        owners |= find_owners(resource_ids)
+    codes = {grant: _close_code(grant, actors.get(grant.credential), owners) for grant in checked}
+    return {grant: code for grant, code in codes.items() if code is not None}
 
 
-def _code(
+def _close_code(
     grant: ConnectionGrant, actor: Actor | None, owners: Mapping[uuid.UUID, uuid.UUID]
-) -> int:
-    """The close code where the grant no longer holds; 0 where it does."""
+) -> int | None:
+    """Return None if the grant is still valid."""
     organization_id = grant.organization_id
     if grant.resource_id is not None:
         organization_id = owners.get(grant.resource_id)
@@ -295,6 +296,6 @@ def _code(
             return 4404
     if actor is None:
         return 4401
-    opened = grant.scope == "read" and grant.resource_id in actor.resource_ids
-    holds = organization_id is not None and actor.may(grant.scope, organization_id)
-    return 0 if opened or holds else 4403
+    can_read = grant.scope == "read" and grant.resource_id in actor.resource_ids
+    has_scope = organization_id is not None and actor.has_scope(grant.scope, organization_id)
+    return None if can_read or has_scope else 4403

@@ -1,4 +1,4 @@
-"""How a request proves who asks: for DRF, and for async views without a thread per frame."""
+"""Authentication of requests: for DRF, and for async views, which DRF would give a thread each."""
 
 from __future__ import annotations
 
@@ -17,13 +17,26 @@ from rest_framework.request import Request
 from project.accounts.access import (
     Actor,
     BadCredential,
+    actor_for_request,
     actor_for_token,
     actor_for_user,
-    actor_of,
-    bearer_of,
+    session_credential,
 )
 from project.accounts.models import User
 from project.problems import problem
+
+
+def parse_bearer(authorization: str) -> str | None:
+    """Return the token of an `Authorization` header; None if the header is empty.
+
+    Raises `BadCredential` for another scheme or a malformed header.
+    """
+    if not authorization:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip() or " " in token.strip():
+        raise BadCredential("The Authorization header must be “Bearer <token>”.")
+    return token.strip()
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -31,10 +44,10 @@ class BearerAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, Actor] | None:
         try:
-            raw = bearer_of(request.META.get("HTTP_AUTHORIZATION", ""))
-            if raw is None:
+            text = parse_bearer(request.META.get("HTTP_AUTHORIZATION", ""))
+            if text is None:
                 return None
-            actor = actor_for_token(raw)
+            actor = actor_for_token(text)
         except BadCredential as error:
             raise exceptions.AuthenticationFailed(str(error)) from None
         assert actor.user is not None
@@ -48,15 +61,15 @@ class CookieAuthentication(SessionAuthentication):
     """The session cookie with CSRF for DRF; `request.auth` is the `Actor`."""
 
     def authenticate(self, request: Request) -> tuple[User, Actor] | None:
-        found = super().authenticate(request)
-        if found is None:
+        authenticated = super().authenticate(request)
+        if authenticated is None:
             return None
-        user: Any = found[0]
-        return user, actor_for_user(user, ("session", request.session.session_key or ""))
+        user: Any = authenticated[0]
+        return user, actor_for_user(user, session_credential(request))
 
 
 class Denied(Exception):
-    """Carries the problem to answer with."""
+    """A request is refused with `response`, a problem."""
 
     def __init__(self, response: JsonResponse) -> None:
         super().__init__(response.status_code)
@@ -69,12 +82,13 @@ class _Csrf(CsrfViewMiddleware):
 
 
 def authenticate(request: HttpRequest) -> Actor:
-    """Bearer first, and it ends the matter; else the cookie, with CSRF for unsafe methods.
+    """Return the actor of an async view's request. Raises `Denied`. Queries the database.
 
-    Raises `Denied`. Synchronous: it asks the database.
+    A bearer token is used if there is one, even if it is wrong; else the session cookie, with the
+    CSRF check for unsafe methods.
     """
     try:
-        token = bearer_of(request.META.get("HTTP_AUTHORIZATION", ""))
+        token = parse_bearer(request.META.get("HTTP_AUTHORIZATION", ""))
         if token is not None:
             return actor_for_token(token)
     except BadCredential as error:
@@ -86,16 +100,16 @@ def authenticate(request: HttpRequest) -> Actor:
     reason = csrf.process_view(request, None, (), {})  # type: ignore[arg-type]
     if reason:
         raise Denied(problem(403, f"The request was not sent from Sideline's own page: {reason}"))
-    return actor_of(request)
+    return actor_for_request(request)
 
 
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def methods(*allowed: str) -> Callable[[View], View]:
-    """Answer other methods with 405 as a problem, for async views.
+    """Decorate an async view to answer other methods with 405 as a problem.
 
-    They are exempt from the CSRF middleware, since `authenticate` asks where a cookie counts.
+    The view is exempt from the CSRF middleware: `authenticate` does the check for cookies.
     """
 
     def decorate(view: View) -> View:

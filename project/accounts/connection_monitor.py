@@ -1,4 +1,4 @@
-"""Re-examines open connections, and closes those that lost their right."""
+"""Close open connections whose grant is revoked."""
 
 from __future__ import annotations
 
@@ -8,46 +8,45 @@ from collections.abc import Callable
 
 from channels.db import database_sync_to_async
 
-from project.accounts.access import (
-    ConnectionGrant,
-    withdrawn,
-)
+from project.accounts.access import ConnectionGrant, revoked_grants
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 1.0
+INTERVAL_S = 1.0
 
 
 class ConnectionMonitor:
-    """Re-examines every open connection each second; a credential once, however many hang on it.
+    """Checks the grants of all open connections each second; equal grants are checked once.
 
     Bound: one entry per connection, removed by `forget`.
     """
 
     def __init__(self) -> None:
-        self._held: dict[object, tuple[ConnectionGrant, Callable[[int], None]]] = {}
+        self._watched: dict[object, tuple[ConnectionGrant, Callable[[int], None]]] = {}
 
-    def watch(self, holder: object, grant: ConnectionGrant, leave: Callable[[int], None]) -> None:
-        """From now on `leave(code)` is called once if the grant no longer holds."""
-        self._held[holder] = (grant, leave)
+    def watch(
+        self, connection: object, grant: ConnectionGrant, close: Callable[[int], None]
+    ) -> None:
+        """Call `close(code)`, once, when the grant is revoked."""
+        self._watched[connection] = (grant, close)
 
-    def forget(self, holder: object) -> None:
-        """The connection is over."""
-        self._held.pop(holder, None)
+    def forget(self, connection: object) -> None:
+        """Stop watching a connection. Idempotent."""
+        self._watched.pop(connection, None)
 
     async def run(self) -> None:
-        """For ever. A database that does not answer is logged; nobody is thrown out for it."""
+        """Run until cancelled. If the database fails, log it and close nothing."""
         while True:
-            await asyncio.sleep(EVERY_S)
-            if not self._held:
+            await asyncio.sleep(INTERVAL_S)
+            if not self._watched:
                 continue
             try:
-                grants = {grant for grant, _ in self._held.values()}
-                fallen = await database_sync_to_async(withdrawn)(grants)
+                grants = {grant for grant, _ in self._watched.values()}
+                revoked = await database_sync_to_async(revoked_grants)(grants)
             except Exception:
-                log.exception("open connections could not be re-examined")
+                log.exception("cannot check the grants of open connections")
                 continue
-            for holder, (grant, leave) in list(self._held.items()):
-                if grant in fallen:
-                    self.forget(holder)
-                    leave(fallen[grant])
+            for connection, (grant, close) in list(self._watched.items()):
+                if grant in revoked:
+                    self.forget(connection)
+                    close(revoked[grant])

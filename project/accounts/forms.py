@@ -1,4 +1,4 @@
-"""Forms about organizations, their people, and a person's tokens."""
+"""Forms for organizations, invitations, new accounts and tokens."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ZONE_INPUT = forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spe
 
 
 class WithZones:
-    """For the list that a zone's field completes from."""
+    """Time zone names for the `datalist` of a form."""
 
     zones = ZONES
 
 
 class OrganizationForm(WithZones, forms.ModelForm[Organization]):
-    """Name, zone, how long the audit log is kept, and the host that viewers are told of."""
+    """An organization's settings, with `metadata.serverHostURL` as the field `host`."""
 
     host = forms.CharField(
         label="Server host",
@@ -56,7 +56,7 @@ class OrganizationForm(WithZones, forms.ModelForm[Organization]):
         self.fields["audit_days"].required = False
 
     def clean_audit_days(self) -> int:
-        """Empty keeps what was said before; fewer would let an administrator erase traces."""
+        """Keep the value if empty. Refuse a lower one, which would erase entries of the log."""
         before = int(self.initial["audit_days"])
         days = int(self.cleaned_data["audit_days"] or before)
         if days < before:
@@ -81,7 +81,7 @@ class OrganizationForm(WithZones, forms.ModelForm[Organization]):
 
 
 class InvitationForm(forms.ModelForm[Invitation]):
-    """For whom it is, as what, and for how long."""
+    """For whom an invitation is, with which role, and for how long."""
 
     days = forms.TypedChoiceField(
         label="Ends after",
@@ -98,21 +98,21 @@ class InvitationForm(forms.ModelForm[Invitation]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.auto_id = "invitation_%s"  # another form of the page has a name, too
+        self.auto_id = "invitation_%s"  # the page has another form with a field `name`
 
-    def invitation(self) -> Invitation:
-        """The invitation that is asked for, not saved."""
+    def build_invitation(self) -> Invitation:
+        """Return the invitation, not saved."""
         self.instance.expires_at = timezone.now() + timedelta(days=self.cleaned_data["days"])
         return self.instance
 
 
 def _password(label: str) -> forms.CharField:
-    shown = forms.PasswordInput(attrs={"autocomplete": "new-password"})
-    return forms.CharField(label=label, max_length=1000, strip=False, widget=shown)
+    widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    return forms.CharField(label=label, max_length=1000, strip=False, widget=widget)
 
 
 class NewPersonForm(forms.Form):
-    """A name and a password of one's own choice; an e-mail address where mails are sent."""
+    """Username and password of a new account; an e-mail address if mail is configured."""
 
     TAKEN = "Somebody has this name already. If it is you, sign in first."
 
@@ -141,7 +141,7 @@ class NewPersonForm(forms.Form):
         name: str = User.normalize_username(self.cleaned_data["username"])
         for validate in User._meta.get_field("username").validators:
             validate(name)
-        # Names that differ in case alone would be taken for each other.
+        # Names that differ only in case would be confused.
         if User.objects.filter(username__iexact=name).exists():
             raise ValidationError(self.TAKEN, code="taken")
         return name
@@ -159,16 +159,16 @@ class NewPersonForm(forms.Form):
                 self.add_error("password1", error)
         return cleaned
 
-    def person(self) -> User:
-        """The new person with the password hashed, not saved."""
-        given = self.cleaned_data
-        user = User(username=given["username"], email=given.get("email", ""))
-        user.set_password(given["password1"])
+    def build_user(self) -> User:
+        """Return the user with the password hashed, not saved."""
+        data = self.cleaned_data
+        user = User(username=data["username"], email=data.get("email", ""))
+        user.set_password(data["password1"])
         return user
 
 
-# What each scope is called, and what it lets a program do.
-SCOPES_SAID = {
+# The label of each scope, and what it allows.
+SCOPE_LABELS = {
     "read": ("Watch", "see the cameras, their pictures and what was detected"),
     "chat": ("Chat", "ask the assistant, and read, change and delete your chats"),
     "publish": ("Publish", "send pictures to push cameras, and make stream keys and share links"),
@@ -179,8 +179,8 @@ SCOPES_SAID = {
 }
 
 
-class _Homes(forms.ModelChoiceField[Organization]):
-    """Organizations, each with one's role there."""
+class _OrganizationField(forms.ModelChoiceField[Organization]):
+    """A choice of organizations, labelled with the user's role."""
 
     roles: dict[uuid.UUID, str]
 
@@ -189,9 +189,9 @@ class _Homes(forms.ModelChoiceField[Organization]):
 
 
 class TokenForm(forms.Form):
-    """A token for a program: in one organization, for some of what one may do there."""
+    """A token for a program: one organization, and some of the scopes that the user has there."""
 
-    organization = _Homes(Organization.objects.none(), empty_label=None)
+    organization = _OrganizationField(Organization.objects.none(), empty_label=None)
     name = forms.CharField(
         label="What is it for",
         max_length=Token._meta.get_field("name").max_length,
@@ -219,42 +219,46 @@ class TokenForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.actor = actor
-        homes = list(organizations)
+        own = list(organizations)
         field = self.fields["organization"]
-        assert isinstance(field, _Homes)
-        field.queryset = Organization.objects.filter(pk__in=[one.pk for one in homes])
+        assert isinstance(field, _OrganizationField)
+        field.queryset = Organization.objects.filter(pk__in=[each.pk for each in own])
         field.roles = dict(actor.roles)
-        if len(homes) == 1:
+        if len(own) == 1:
             field.widget = field.hidden_widget()
-            self.initial["organization"] = homes[0].pk
+            self.initial["organization"] = own[0].pk
         scopes = self.fields["scopes"]
         assert isinstance(scopes, forms.MultipleChoiceField)
-        mine = [one for one in SCOPES_SAID if any(actor.may(one, home.pk) for home in homes)]
-        scopes.choices = [(one, SCOPES_SAID[one][0]) for one in mine]
+        scopes.choices = [
+            (scope, label)
+            for scope, (label, _) in SCOPE_LABELS.items()
+            if any(actor.has_scope(scope, each.pk) for each in own)
+        ]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        home = cleaned.get("organization")
-        if home is not None:
+        organization = cleaned.get("organization")
+        if organization is not None:
             lacking = [
-                SCOPES_SAID[one][0]
-                for one in cleaned.get("scopes", ())
-                if not self.actor.may(one, home.pk)
+                SCOPE_LABELS[scope][0]
+                for scope in cleaned.get("scopes", ())
+                if not self.actor.has_scope(scope, organization.pk)
             ]
             if lacking:
                 self.add_error(
                     "scopes",
                     ValidationError(
-                        f"In {home.name} your role does not allow this: {', '.join(lacking)}."
+                        f"In {organization.name} your role does not allow this: "
+                        f"{', '.join(lacking)}."
                     ),
                 )
         return cleaned
 
-    def boxes(self) -> list[tuple[Any, str]]:
-        """A checkbox for each scope, and what it is for."""
-        return [(box, SCOPES_SAID[box.data["value"]][1]) for box in self["scopes"]]
+    def scope_boxes(self) -> list[tuple[Any, str]]:
+        """Return a checkbox for each scope, and what the scope allows."""
+        return [(box, SCOPE_LABELS[box.data["value"]][1]) for box in self["scopes"]]
 
     @property
     def expiry(self) -> Any:
-        """When the token ends, of a valid form."""
+        """The expiry of the token. The form must be valid."""
         return timezone.now() + timedelta(days=self.cleaned_data["days"])

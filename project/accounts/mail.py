@@ -1,7 +1,7 @@
-"""Mails are sent beside the request, so that how long an answer takes tells nothing.
+"""A background thread that sends mails, so that response times do not reveal who has an account.
 
-One thread of the process, which owns itself. A failure is logged once, by its kind and the mail
-server's code: its words would hold addresses. Mails that wait when the server stops are lost.
+A failure is logged once, by its type and the mail server's code: its text would contain addresses.
+Mails that wait when the server stops are lost.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ log = logging.getLogger(__name__)
 
 WAITING_MOST = 100
 
-_thread = ThreadPoolExecutor(1, "postman")
-_room = BoundedSemaphore(WAITING_MOST)
+_executor = ThreadPoolExecutor(1, "mail")
+_slots = BoundedSemaphore(WAITING_MOST)
 
 
-def later(job: Callable[[], None]) -> bool:
-    """Do it soon. Bound: `WAITING_MOST` wait; False where there are more, and nothing is done."""
-    if not _room.acquire(blocking=False):
+def submit(job: Callable[[], None]) -> bool:
+    """Run the job in the mail thread. Bound: `WAITING_MOST` wait; False if the job is dropped."""
+    if not _slots.acquire(blocking=False):
         log.warning("a mail was not sent: %d are waiting already", WAITING_MOST)
         return False
-    _thread.submit(_do, job)
+    _executor.submit(_run, job)
     return True
 
 
-def _do(job: Callable[[], None]) -> None:
+def _run(job: Callable[[], None]) -> None:
     try:
         job()
     except Exception as error:
-        log.error("a mail was not sent: %s", _kind(error))
+        log.error("a mail was not sent: %s", _describe(error))
     finally:
-        _room.release()
+        _slots.release()
         connections.close_all()
 
 
-def _kind(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     codes: set[int] = set()
     if isinstance(error, smtplib.SMTPResponseException):
         codes = {error.smtp_code}

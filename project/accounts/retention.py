@@ -1,4 +1,4 @@
-"""Credentials that let nobody in any more, removed when nobody asks about them any more."""
+"""Removal of old tokens, links and sessions."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from django.utils import timezone
 
 from project.accounts.models import Invitation, SignInLink, Token
 
-ENDED = timedelta(days=90)  # for what has a list of its own, where its end is shown
-OVER = timedelta(days=30)  # for what may still be asked about
+TOKENS_KEPT = timedelta(days=90)  # after the end; the tokens page lists ended ones
+LINKS_KEPT = timedelta(days=30)  # after the end, so that their use is not taken for guessing
 
 
 def prune() -> int:
-    """Remove tokens, links and sessions whose time is over; how many rows."""
+    """Delete what ended long ago. Return the number of rows."""
     now = timezone.now()
-    ended = models.Q(expiry__lte=now - ENDED) | models.Q(revoked_at__lte=now - ENDED)
+    ended = models.Q(expiry__lte=now - TOKENS_KEPT) | models.Q(revoked_at__lte=now - TOKENS_KEPT)
     due: tuple[models.QuerySet[models.Model], ...] = (
         Token.objects.filter(ended),
-        SignInLink.objects.filter(expires_at__lte=now - OVER),
-        Invitation.objects.filter(expires_at__lte=now - OVER),
+        SignInLink.objects.filter(expires_at__lte=now - LINKS_KEPT),
+        Invitation.objects.filter(expires_at__lte=now - LINKS_KEPT),
         Session.objects.filter(expire_date__lte=now),
     )
     return sum(rows.delete()[0] for rows in due)

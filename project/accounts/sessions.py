@@ -1,7 +1,6 @@
-"""Sessions in the database, looked up only under what can be the key of one.
+"""Django's database sessions, queried only for well-formed session keys.
 
-The cookie is whatever a client sends. PostgreSQL fails on a NUL in it, and nothing but a key that
-Django has drawn is worth a query.
+A client can send any cookie, and PostgreSQL fails on a NUL in it.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 
-_SPELLING = re.compile(r"[a-z0-9]{32}")
+_KEY = re.compile(r"[a-z0-9]{32}")
 
 
 def is_key(text: str | None) -> bool:
-    """Whether the text is spelled as Django spells the keys of sessions."""
-    return text is not None and _SPELLING.fullmatch(text) is not None
+    """True if the text has the form of Django's session keys."""
+    return text is not None and _KEY.fullmatch(text) is not None
 
 
 class SessionStore(DatabaseStore):
-    """Django's, with that spelling. Its name is part of the signatures, and so stays the same."""
+    """Django's store. The class name is part of its signatures and must stay the same."""
 
     def _validate_session_key(self, key: Any) -> bool:
         return isinstance(key, str) and is_key(key)

@@ -1,4 +1,4 @@
-"""Pages about people and organizations. The API's are in `project.accounts.api.urls`."""
+"""Paths of the pages. The API's are in `project.accounts.api.urls`."""
 
 from django.urls import path
 

@@ -17,7 +17,7 @@ from project.accounts.access import (
     session_credential,
 )
 from project.accounts.models import User
-from project.addresses import address_text
+from project.addresses import normalize_address
 from project.audit.models import single_line
 
 RequestOrScope = HttpRequest | Request | Mapping[str, Any]
@@ -44,10 +44,10 @@ class Requester:
             return cls(name="this machine")
         if isinstance(origin, Mapping):
             client = origin.get("client")
-            return _from_actor(actor or Actor(), address_text(client[0]) if client else None)
+            return _from_actor(actor or Actor(), normalize_address(client[0]) if client else None)
         auth = getattr(origin, "auth", None)
         actor = actor or (auth if isinstance(auth, Actor) else None)
-        address = address_text(origin.META.get("REMOTE_ADDR"))
+        address = normalize_address(origin.META.get("REMOTE_ADDR"))
         if actor is not None:
             return _from_actor(actor, address)
         user: Any = getattr(origin, "user", None)

@@ -21,7 +21,7 @@ from django.utils import timezone
 from project.accounts.access import Credential, session_credential
 from project.accounts.models import User
 from project.accounts.throttling.tries import UNTOLD, Key, row, rows
-from project.addresses import address_text
+from project.addresses import normalize_address
 from project.audit.askers import Requester
 from project.audit.log import Action, log_action, sole_organization
 from project.audit.models import single_line
@@ -85,7 +85,7 @@ def _log_failure(credentials: dict[str, Any], request: HttpRequest | None = None
 
 
 def _address(request: HttpRequest | None) -> str | None:
-    return address_text(request.META.get("REMOTE_ADDR")) if request is not None else None
+    return normalize_address(request.META.get("REMOTE_ADDR")) if request is not None else None
 
 
 def _method(request: HttpRequest | None) -> str:

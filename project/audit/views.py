@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 from project.accounts.access import actor_for_request, grant_in_organization, revoked_grants
 from project.accounts.models import Organization
-from project.accounts.views.organizations import administered
+from project.accounts.views.organizations import get_administered
 from project.audit.export import csv_response, log_reading
 from project.audit.filters import AuditFilter
 from project.audit.log import Action
@@ -30,7 +30,7 @@ def _organization_entries(
     request: HttpRequest, slug: str
 ) -> tuple[Organization, AuditEntryQuerySet]:
     """Return the organization and its entries; 404 to outsiders, 403 to other members."""
-    organization = administered(request, slug, FOR_ADMINS)
+    organization = get_administered(request, slug, FOR_ADMINS)
     visible = AuditEntry.objects.visible_to(actor_for_request(request))
     return organization, visible.filter(organization=organization)
 

@@ -1,5 +1,5 @@
-"""The installation's own view of organizations and people. Secrets are absent, and what is done
-here is in the audit log like what is done elsewhere."""
+"""The admin of organizations, users and tokens. It shows no secrets, and changes are in the audit
+log."""
 
 from project.accounts.admin import groups, organizations, tokens, users
 from project.accounts.admin.users import PersonAdmin

@@ -1,4 +1,4 @@
-"""Organizations with their members."""
+"""Organizations and their members."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from django.db.models import Count, QuerySet
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 
-from project.accounts.admin.users import may_touch
+from project.accounts.admin.users import can_change_account
 from project.accounts.models import Membership, Organization
-from project.audit.log import Action, note
-from project.audit.model_admin import CountsWhatGoes, Noted
+from project.audit.log import Action, log_action
+from project.audit.model_admin import AuditedAdmin, CountedDeletionAdmin
 
-ABOVE = "Memberships of staff, one’s own as well, are changed by superusers alone; here that of {}."
+STAFF_MEMBERSHIP = (
+    "Memberships of staff, one’s own as well, are changed by superusers alone; here that of {}."
+)
 
 
-class _Members(BaseInlineFormSet):  # type: ignore[type-arg] # no generic at run time
-    """A role holds every scope of the organization: staff would raise themselves by it."""
+class _MemberFormSet(BaseInlineFormSet):  # type: ignore[type-arg] # no generic at run time
+    """Let only superusers change memberships of staff: a role gives scopes, also to oneself."""
 
     request: ClassVar[HttpRequest]
 
@@ -27,10 +29,10 @@ class _Members(BaseInlineFormSet):  # type: ignore[type-arg] # no generic at run
         super().clean()
         for form in self.forms:
             if form.has_changed() or form in self.deleted_forms:
-                former = [one.user for one in Membership.objects.filter(pk=form.instance.pk)]
+                former = [member.user for member in Membership.objects.filter(pk=form.instance.pk)]
                 for person in (*former, form.cleaned_data.get("user")):
-                    if not may_touch(self.request, person):
-                        raise ValidationError(ABOVE.format(person))
+                    if not can_change_account(self.request, person):
+                        raise ValidationError(STAFF_MEMBERSHIP.format(person))
 
 
 class MembershipInline(admin.TabularInline[Membership, Organization]):
@@ -39,12 +41,12 @@ class MembershipInline(admin.TabularInline[Membership, Organization]):
     autocomplete_fields = ("user",)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        kwargs["formset"] = type("Members", (_Members,), {"request": request})
+        kwargs["formset"] = type("Members", (_MemberFormSet,), {"request": request})
         return super().get_formset(request, obj, **kwargs)
 
 
 @admin.register(Organization)
-class OrganizationAdmin(CountsWhatGoes[Organization], Noted[Organization]):
+class OrganizationAdmin(CountedDeletionAdmin[Organization], AuditedAdmin[Organization]):
     list_display = ("name", "slug", "time_zone", "members", "cameras", "audit_days")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012 - Django's attribute
@@ -53,24 +55,24 @@ class OrganizationAdmin(CountsWhatGoes[Organization], Noted[Organization]):
     changed = Action.CHANGE_ORGANIZATION
     removed = Action.REMOVE_ORGANIZATION
 
-    def home_of(self, row: Organization) -> Organization:
+    def organization_of(self, row: Organization) -> Organization:
         return row
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Who was let in, out, or given another role."""
+        """Log added and removed members, and changed roles."""
         before = dict(form.instance.memberships.values_list("pk", "role"))
         super().save_formset(request, form, formset, change)
 
-        def written(action: Action, member: Membership, detail: str = "") -> None:
-            note(request, action, member.user.username, form.instance, detail=detail)
+        def write(action: Action, member: Membership, detail: str = "") -> None:
+            log_action(request, action, member.user.username, form.instance, detail=detail)
 
         for member in formset.new_objects:
-            written(Action.ADD_MEMBER, member, f"as {member.role}")
+            write(Action.ADD_MEMBER, member, f"as {member.role}")
         for member, _ in formset.changed_objects:
-            said = f"{before.get(member.pk)} → {member.role}"
-            written(Action.CHANGE_ROLE, member, said)
+            roles = f"{before.get(member.pk)} → {member.role}"
+            write(Action.CHANGE_ROLE, member, roles)
         for member in formset.deleted_objects:
-            written(Action.REMOVE_MEMBER, member)
+            write(Action.REMOVE_MEMBER, member)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return (

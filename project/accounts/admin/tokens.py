@@ -1,4 +1,4 @@
-"""Tokens: looked at and revoked, never made here."""
+"""Tokens: shown and revoked, never created in the admin."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from django.contrib import admin
 
 from project.accounts.models import Token
 from project.audit.log import Action
-from project.audit.model_admin import ReadOnly
+from project.audit.model_admin import RevokeOnlyAdmin
 
 
 @admin.register(Token)
-class TokenAdmin(ReadOnly):
+class TokenAdmin(RevokeOnlyAdmin):
     revoked = Action.REVOKE_TOKEN
     list_display = ("name", "user", "organization", "scopes", "created", "expiry", "revoked_at")
     list_filter = ("organization",)

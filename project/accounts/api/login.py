@@ -1,4 +1,4 @@
-"""Login and logout for programs: a bearer token in exchange for a password."""
+"""Login and logout over REST: a bearer token in exchange for a password."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from project.accounts.access import actor_of
+from project.accounts.access import Credential, actor_for_request
 from project.accounts.api.serializers import LoggedInSerializer, LoginSerializer
 from project.accounts.models import Membership, SecondFactor, Token, User
 from project.accounts.models.second_factor import Paused
-from project.accounts.throttling.attempts import failed, forgive
-from project.addresses import address_text
-from project.audit.askers import Asker
-from project.audit.log import Action, note
-from project.audit.sign_ins import DOORS
+from project.accounts.throttling.attempts import clear_failures, record_failure
+from project.addresses import normalize_address
+from project.audit.askers import Requester
+from project.audit.log import Action, log_action
+from project.audit.sign_ins import SIGN_IN_METHODS
 from project.problems import PROBLEM_TYPE, problem_body
 
-API = DOORS["api-login"]
+API = SIGN_IN_METHODS["api-login"]
 
 
 class Login(APIView):
-    """A bearer token for one organization; no cookie is set."""
+    """Issue a bearer token for one organization. No cookie is set."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -35,28 +35,30 @@ class Login(APIView):
     def post(self, request: Request) -> Response:
         form = LoginSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        given = form.validated_data
-        user = authenticate(
-            request._request, username=given["username"], password=given["password"]
-        )
+        data = form.validated_data
+        user = authenticate(request._request, username=data["username"], password=data["password"])
         if not isinstance(user, User):
             raise AuthenticationFailed("The username or the password is wrong.")
-        with transaction.atomic():  # a code is used up only where there is a token for it
-            refusal = self._second_step(request, user, given.get("code", ""))
+        with transaction.atomic():  # without a token, no code is used up
+            refusal = self._check_second_factor(request, user, data.get("code", ""))
             if refusal is not None:
                 return refusal
-            membership = self._membership(user, given.get("organization"))
-        forgive(request._request, user.username)
+            membership = self._membership(user, data.get("organization"))
+        clear_failures(request._request, user.username)
         organization = membership.organization
         with transaction.atomic():
             token, text = Token.for_sign_in(user, organization, membership.role)
-            asker = Asker(user, ("token", token.digest), address_text(request.META["REMOTE_ADDR"]))
-            note(asker, Action.SIGN_IN, user.get_username(), organization, detail=API)
+            requester = Requester(
+                user,
+                Credential("token", token.digest),
+                normalize_address(request.META["REMOTE_ADDR"]),
+            )
+            log_action(requester, Action.SIGN_IN, user.get_username(), organization, detail=API)
         slug = organization.slug
         return Response({"token": text, "expiry": token.expiry, "organization": slug})
 
-    def _second_step(self, request: Request, user: User, code: str) -> Response | None:
-        """What to answer where the person is asked for a code, and it is not there or not right."""
+    def _check_second_factor(self, request: Request, user: User, code: str) -> Response | None:
+        """Return a refusal if the user needs a code and it is missing or wrong; else None."""
         if not SecondFactor.is_on(user):
             return None
         if not code:
@@ -65,21 +67,22 @@ class Login(APIView):
                 second_factor="required",
             )
         try:
-            if SecondFactor.accepts(user, code):
+            if SecondFactor.verify(user, code):
                 return None
         except Paused as pause:
-            said = "There were too many wrong codes. Try again later."
-            answer = Response(problem_body(429, said), status=429, content_type=PROBLEM_TYPE)
-            answer["Retry-After"] = str(pause.seconds)
-            return answer
-        failed(request._request, user.username)
+            body = problem_body(429, "There were too many wrong codes. Try again later.")
+            response = Response(body, status=429, content_type=PROBLEM_TYPE)
+            response["Retry-After"] = str(pause.seconds)
+            return response
+        record_failure(request._request, user.username)
         return _refusal("That code is wrong, or it was used before.", second_factor="wrong")
 
     def _membership(self, user: User, slug: str | None) -> Membership:
+        """Return the membership in `slug`, or the only one. Raises `ValidationError`."""
         memberships = Membership.objects.filter(user=user).select_related("organization")
-        found = list(memberships.filter(organization__slug=slug) if slug else memberships)
-        if len(found) == 1:
-            return found[0]
+        candidates = list(memberships.filter(organization__slug=slug) if slug else memberships)
+        if len(candidates) == 1:
+            return candidates[0]
         slugs = sorted(memberships.values_list("organization__slug", flat=True))
         if not slugs:
             raise ValidationError({"organization": ["You belong to no organization yet."]})
@@ -90,9 +93,9 @@ class Login(APIView):
 
 
 def _refusal(detail: str, **more: str) -> Response:
-    answer = Response(problem_body(401, detail, **more), status=401, content_type=PROBLEM_TYPE)
-    answer["WWW-Authenticate"] = "Bearer"
-    return answer
+    response = Response(problem_body(401, detail, **more), status=401, content_type=PROBLEM_TYPE)
+    response["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 class Logout(APIView):
@@ -100,11 +103,11 @@ class Logout(APIView):
 
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
-        kind, proof = actor_of(request).grant
-        if kind != "token":
+        credential = actor_for_request(request).credential
+        if credential.kind != "token":
             raise ValidationError({"Authorization": ["Only a bearer token can be revoked here."]})
-        token = Token.objects.select_related("organization").get(digest=proof)
+        token = Token.objects.select_related("organization").get(digest=credential.id)
         with transaction.atomic():
-            note(request, Action.SIGN_OUT, token.name, token.organization, detail=API)
+            log_action(request, Action.SIGN_OUT, token.name, token.organization, detail=API)
             token.revoke()
         return Response(status=204)

@@ -11,7 +11,7 @@ from project.accounts.models import Organization
 
 
 class OrganizationList(WithActor, generics.ListAPIView[Organization]):
-    """Organizations that the credential reaches."""
+    """The organizations in which the actor may read."""
 
     serializer_class = OrganizationSerializer
 

@@ -12,12 +12,12 @@ from rest_framework import serializers
 from project.accounts.models import Organization, Token
 from project.accounts.models.tokens import SCOPES, validate_token_name
 
-LONGEST = timedelta(days=366)
+LONGEST_EXPIRY = timedelta(days=366)
 
 
-def within_a_year(value: datetime) -> None:
-    """From now on, and not for ever."""
-    if not timezone.now() < value <= timezone.now() + LONGEST:
+def validate_expiry(value: datetime) -> None:
+    """Validate a time in the future, at most `LONGEST_EXPIRY` ahead."""
+    if not timezone.now() < value <= timezone.now() + LONGEST_EXPIRY:
         raise serializers.ValidationError("This must be between now and a year from now.")
 
 
@@ -40,7 +40,7 @@ class TokenSerializer(serializers.ModelSerializer[Token]):
             "expiry": {
                 "required": False,
                 "allow_null": False,
-                "validators": [within_a_year],
+                "validators": [validate_expiry],
                 "help_text": "In 90 days unless said; never beyond that of the token that asks.",
             },
         }

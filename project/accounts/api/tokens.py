@@ -1,4 +1,4 @@
-"""Bearer tokens over REST. One never gives more than the credential that asks for it has."""
+"""Bearer tokens over REST. A new one never has more scopes than the credential that creates it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from project.accounts.api.serializers import IssuedTokenSerializer, TokenSeriali
 from project.accounts.api.views import WithActor, uuid_in
 from project.accounts.models import Token
 from project.accounts.models.tokens import TooManyTokens
-from project.api import CursorPages
-from project.audit.log import Action, note
+from project.api import CreatedAtCursorPagination
+from project.audit.log import Action, log_action
 
 
-class _ByCursor(CursorPages):
+class _TokenPages(CreatedAtCursorPagination):
     ordering = ("created", "uid")
 
 
 class _Tokens(WithActor, generics.GenericAPIView[Token]):
     serializer_class = TokenSerializer
-    pagination_class = _ByCursor
+    pagination_class = _TokenPages
     lookup_field = "uid"
     lookup_url_kwarg = "pk"
 
@@ -45,41 +45,42 @@ class TokenList(_Tokens, generics.ListCreateAPIView[Token]):
         organization_id = self._organization(request)
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
-        given: dict[str, Any] = form.validated_data
-        lacking = [one for one in given["scopes"] if not self.actor.may(one, organization_id)]
+        data: dict[str, Any] = form.validated_data
+        lacking = [
+            scope for scope in data["scopes"] if not self.actor.has_scope(scope, organization_id)
+        ]
         if lacking:
             raise PermissionDenied(f"You may not give the scope “{lacking[0]}”: you lack it.")
         assert self.actor.user is not None
         try:
             with transaction.atomic():
-                token, text = Token.make(
+                token, text = Token.issue(
                     self.actor.user,
                     organization_id,
-                    name=given["name"],
-                    scopes=given["scopes"],
-                    expiry=given.get("expiry"),
-                    grant=self.actor.grant,
+                    name=data["name"],
+                    scopes=data["scopes"],
+                    expiry=data.get("expiry"),
+                    credential=self.actor.credential,
                 )
                 may = ", ".join(token.scopes)
-                note(request, Action.MAKE_TOKEN, token.name, token.organization, detail=may)
+                log_action(request, Action.MAKE_TOKEN, token.name, token.organization, detail=may)
         except TooManyTokens as error:
             raise ValidationError({"name": [str(error)]}) from None
-        shown = self.get_serializer(token).data | {"token": text}
-        answer = Response(shown, status=201)
-        answer["Cache-Control"] = "no-store"
-        return answer
+        response = Response(self.get_serializer(token).data | {"token": text}, status=201)
+        response["Cache-Control"] = "no-store"
+        return response
 
     def _organization(self, request: Request) -> uuid.UUID:
-        """The one that the body names, or the only one. 404 where it is somebody else's."""
-        named = uuid_in(request, "organization")
-        mine = list(self.actor.roles)
-        if named is None and len(mine) == 1:
-            return mine[0]
-        if named is None:
+        """Return the organization of the body, or the only one; 404 if the user is not a member."""
+        organization_id = uuid_in(request, "organization")
+        own = list(self.actor.roles)
+        if organization_id is None and len(own) == 1:
+            return own[0]
+        if organization_id is None:
             raise ValidationError({"organization": ["Name the organization by its id."]})
-        if named not in mine:
+        if organization_id not in own:
             raise Http404
-        return named
+        return organization_id
 
 
 class TokenDetail(_Tokens, generics.RetrieveDestroyAPIView[Token]):
@@ -88,9 +89,11 @@ class TokenDetail(_Tokens, generics.RetrieveDestroyAPIView[Token]):
     @transaction.atomic
     def perform_destroy(self, instance: Token) -> None:
         scopes, organization = self.actor.scopes, instance.organization_id
-        stronger = scopes is not None and not scopes.issuperset(instance.scopes)
-        if stronger and not (organization and self.actor.may("admin", organization)):
+        has_more_scopes = scopes is not None and not scopes.issuperset(instance.scopes)
+        if has_more_scopes and not (organization and self.actor.has_scope("admin", organization)):
             raise PermissionDenied("This token may do more than yours; revoke it by another.")
         instance.revoke()
         whose = f"of {instance.user}"
-        note(self.request, Action.REVOKE_TOKEN, instance.name, instance.organization, detail=whose)
+        log_action(
+            self.request, Action.REVOKE_TOKEN, instance.name, instance.organization, detail=whose
+        )

@@ -1,4 +1,4 @@
-"""The API's paths about people and organizations.
+"""The API's paths about users and organizations.
 
 Each is served with and without a trailing slash, never redirected.
 """

@@ -1,4 +1,4 @@
-"""What the API's views share: whose request it is, and how far it reaches."""
+"""Base classes of the API's views: the request's actor and the scopes that a view needs."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from project.accounts.access import Actor, actor_of
+from project.accounts.access import Actor, actor_for_request
 
 
 class WithActor(APIView):
-    """A view of somebody who may read something, or do what `least` names."""
+    """A view for actors who have the scope `least_scope` in some organization."""
 
-    least = "read"
+    least_scope = "read"
 
     @property
     def actor(self) -> Actor:
-        return actor_of(self.request)
+        return actor_for_request(self.request)
 
     def require(self, scope: str, organization_id: uuid.UUID) -> None:
-        """403 for a member whose role or token does not hold the scope."""
-        if not self.actor.may(scope, organization_id):
+        """Raise 403 if the actor's role or token lacks the scope."""
+        if not self.actor.has_scope(scope, organization_id):
             raise PermissionDenied(f"This needs the scope “{scope}” in the organization.")
 
-    def check_reach(self) -> None:
-        """403 for a token that may do so nowhere at all: an empty list would be a lie."""
-        if self.actor.roles and not self.actor.organization_ids(self.least):
-            raise PermissionDenied(f"This needs the scope “{self.least}”.")
+    def check_least_scope(self) -> None:
+        """Raise 403 if a member has the scope nowhere: an empty list would be misleading."""
+        if self.actor.roles and not self.actor.organization_ids(self.least_scope):
+            raise PermissionDenied(f"This needs the scope “{self.least_scope}”.")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.check_reach()
+        self.check_least_scope()
 
 
 class ForOperators(WithActor):
-    """A view of who operates some organization's cameras."""
+    """A view for operators and administrators of some organization."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -47,15 +47,15 @@ class ForOperators(WithActor):
 
 
 def uuid_in(request: Request, name: str) -> uuid.UUID | None:
-    """The id that the body names; None where it is missing or no id, which serializers tell.
+    """Return an id of the body; None if it is missing or malformed, which serializers report.
 
-    400 for what is no text: they would take a number for an id as well, unasked.
+    Raises 400 for other types than strings: serializers would accept a number as an id.
     """
     data: Any = request.data
-    found = data.get(name) if isinstance(data, dict) else None
-    if not isinstance(found, str | None):
+    value = data.get(name) if isinstance(data, dict) else None
+    if not isinstance(value, str | None):
         raise ValidationError({name: ["This must be an id, as a text."]})
     try:
-        return uuid.UUID(found)
+        return uuid.UUID(value)
     except (ValueError, TypeError):
         return None

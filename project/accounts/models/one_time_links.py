@@ -1,4 +1,4 @@
-"""One-time links: an invitation into an organization, and a link that signs one person in."""
+"""One-time links: invitations into an organization, and sign-in links."""
 
 from __future__ import annotations
 
@@ -11,29 +11,27 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from project.accounts.models.organizations import ROLE_SCOPES, Membership, Organization, Role, User
-from project.accounts.models.tokens import digest
+from project.accounts.models.tokens import Token, digest
 
 if TYPE_CHECKING:
     from project.accounts.access import Actor
 
-from project.accounts.models.tokens import Token
-
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def visible_to(self, actor: Actor) -> InvitationQuerySet:
-        """Those into organizations that the actor administers."""
+        """Return invitations into organizations that the actor administers."""
         return self.filter(organization__in=actor.organization_ids("admin"))
 
     def open(self) -> InvitationQuerySet:
-        """Those that can be accepted: who made them must still be an administrator there."""
-        maker = Membership.objects.filter(  # not a join: an UPDATE looks at the row itself
+        """Return those that can be accepted: their creator must still be an administrator there."""
+        creator = Membership.objects.filter(  # not a join: an UPDATE looks at the row itself
             user=models.OuterRef("created_by"),
             organization=models.OuterRef("organization"),
             role=Role.ADMIN,
             user__is_active=True,
         )
         return self.filter(
-            models.Exists(maker),
+            models.Exists(creator),
             accepted_at=None,
             revoked_at=None,
             expires_at__gt=timezone.now(),
@@ -45,7 +43,7 @@ def _in_a_week() -> datetime:
 
 
 class Invitation(models.Model):
-    """A link that makes one person a member: a new account, or the one they have."""
+    """A link that makes one person a member, with a new account or an existing one."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -74,43 +72,43 @@ class Invitation(models.Model):
         return f"{self.name} into {self.organization}"
 
     @classmethod
-    def behind(cls, text: str) -> Invitation | None:
-        """The invitation that a link's secret opens; None where it is used, over or unknown."""
+    def find_open(cls, text: str) -> Invitation | None:
+        """Return the invitation of a link's secret; None if it cannot be accepted or is unknown."""
         invitations = cls.objects.open().select_related("organization", "created_by")
         return invitations.filter(digest=digest(text)).first()
 
     @classmethod
     def is_known(cls, text: str) -> bool:
-        """Whether there is such an invitation, even if it is used, over or revoked."""
+        """True if the invitation exists, even if it is used, expired or revoked."""
         return cls.objects.filter(digest=digest(text)).exists()
 
     def accept(self, user: User) -> bool:
-        """Make the person a member; True for exactly one caller, False where it is too late.
+        """Make the user a member; True for exactly one caller, False if it is too late.
 
-        A member who may less than invited to is given the role; nobody is given less.
+        An existing member gets the role if it is higher, never a lower one.
         """
         with transaction.atomic():
-            mine = Invitation.objects.open().filter(pk=self.pk)
-            if not mine.update(accepted_at=timezone.now(), accepted_by=user):
+            invitation = Invitation.objects.open().filter(pk=self.pk)
+            if not invitation.update(accepted_at=timezone.now(), accepted_by=user):
                 return False
-            member, made = Membership.objects.get_or_create(
+            member, is_new = Membership.objects.get_or_create(
                 user=user, organization=self.organization, defaults={"role": self.role}
             )
-            if not made and self.raises(member):
+            if not is_new and self.is_promotion(member):
                 Membership.objects.filter(pk=member.pk).update(role=self.role)
         return True
 
-    def raises(self, member: Membership | None) -> bool:
-        """Whether it would give somebody more than they have."""
+    def is_promotion(self, member: Membership | None) -> bool:
+        """True if the role is higher than the member's; None stands for no membership."""
         return member is None or ROLE_SCOPES[Role(member.role)] < ROLE_SCOPES[Role(self.role)]
 
     def revoke(self) -> None:
-        """From now on the link opens nothing."""
+        """Make the link invalid. Idempotent."""
         unused = Invitation.objects.filter(pk=self.pk, accepted_at=None, revoked_at=None)
         unused.update(revoked_at=timezone.now())
 
     def issue(self) -> str:
-        """Save under a new secret and return it: the only time it can be read."""
+        """Save with a new secret, and return the secret, which is not stored."""
         text = secrets.token_urlsafe(32)
         self.digest = digest(text)
         self.save()
@@ -121,7 +119,7 @@ LINK_LIFE = timedelta(hours=24)
 
 
 class SignInLink(models.Model):
-    """A link that signs one person in once. It stands for the password, not for a second factor."""
+    """A link that signs a user in once. It replaces the password, not the second factor."""
 
     digest = models.CharField(max_length=64, primary_key=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE)
@@ -133,28 +131,28 @@ class SignInLink(models.Model):
 
     @classmethod
     def issue(cls, user: User) -> str:
-        """The secret of a new link; earlier unused ones of the same person end."""
+        """Create a link and return its secret. Deletes the user's earlier unused links."""
         cls.objects.filter(user=user, used_at=None).delete()
         text = secrets.token_urlsafe(24)
         cls.objects.create(digest=digest(text), user=user, expires_at=timezone.now() + LINK_LIFE)
         return text
 
     @classmethod
-    def behind(cls, text: str) -> SignInLink | None:
-        """The link, where it still signs somebody in."""
+    def find_open(cls, text: str) -> SignInLink | None:
+        """Return the link of a secret; None if it does not sign in an active user."""
         links = cls._open(text).select_related("user")
         return links.filter(user__is_active=True).first()
 
     @classmethod
     def is_known(cls, text: str) -> bool:
-        """Whether there is such a link, even if it is used or too old."""
+        """True if the link exists, even if it is used or expired."""
         return cls.objects.filter(digest=digest(text)).exists()
 
     @classmethod
     def claim(cls, text: str) -> User | None:
-        """Whom the link signs in, exactly once; None where it is used, old or unknown."""
-        link = cls.behind(text)
-        # No join here: PostgreSQL would not look again at what it waited for.
+        """Use the link up and return its user, to exactly one caller; None if it is not valid."""
+        link = cls.find_open(text)
+        # Without a join: PostgreSQL does not re-check joined rows after waiting for a lock.
         if link is None or not cls._open(text).update(used_at=timezone.now()):
             return None
         return link.user
@@ -166,10 +164,9 @@ class SignInLink(models.Model):
 
 
 def end_sign_ins(user: User) -> None:
-    """Whoever is signed in as them is so no longer: browsers, and programs by their sign-in.
+    """End the user's sessions and sign-in tokens, and delete unused sign-in links.
 
-    Tokens that were made for programs stay; they have a list of their own. Links that were not
-    used yet go.
+    Tokens created for programs stay valid: the user can revoke them on the tokens page.
     """
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(sign_outs=models.F("sign_outs") + 1)

@@ -1,4 +1,4 @@
-"""People, the organizations they belong to, and what each may do there."""
+"""Users, organizations, and memberships with their roles."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _HOST = re.compile(
 
 
 class User(AbstractUser):
-    """A person who signs in. Rights come from memberships; `is_staff` runs the installation."""
+    """A user. Rights come from memberships; staff run the installation in the admin."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     sign_outs = models.PositiveIntegerField(default=0, editable=False)  # see `end_sign_ins`
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """What a session began with, and must still hold: the password, and `sign_outs`."""
-        proof: str = super()._get_session_auth_hash(secret)  # type: ignore[misc]
+        """Return what a session must match: derived from the password and `sign_outs`."""
+        session_hash: str = super()._get_session_auth_hash(secret)  # type: ignore[misc]
         if not self.sign_outs:
-            return proof
+            return session_hash
         return salted_hmac(
-            "cameras.sign_outs", f"{self.sign_outs} {proof}", secret, algorithm="sha256"
+            "cameras.sign_outs", f"{self.sign_outs} {session_hash}", secret, algorithm="sha256"
         ).hexdigest()
 
 
 class Role(models.TextChoices):
-    """What a member is. Each role may do what the ones above it may."""
+    """The role of a member. Each role includes those listed before it."""
 
     VIEWER = "viewer", "Viewer"
     OPERATOR = "operator", "Operator"
@@ -55,13 +55,13 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
 
 
 def validate_time_zone(value: str) -> None:
-    """Refuse what is not in the IANA database."""
+    """Validate an IANA time zone name."""
     if value not in zoneinfo.available_timezones():
         raise ValidationError(f"“{value}” is not a time zone; write it like Europe/Berlin.")
 
 
 def validate_metadata(value: Any) -> None:
-    """`metadata` is an object; its `serverHostURL`, where given, is a bare host."""
+    """Validate a JSON object whose `serverHostURL`, if present, is a bare host."""
     if not isinstance(value, dict):
         raise ValidationError("Metadata must be a JSON object.")
     host = value.get("serverHostURL")
@@ -71,16 +71,16 @@ def validate_metadata(value: Any) -> None:
 
 class OrganizationQuerySet(models.QuerySet["Organization"]):
     def visible_to(self, actor: Actor) -> OrganizationQuerySet:
-        """Those the actor is a member of, by a credential that reaches them."""
+        """Return the organizations in which the actor may read."""
         return self.filter(pk__in=actor.organization_ids("read"))
 
-    def hold(self, pk: uuid.UUID) -> None:
-        """Lock it until the transaction ends; nobody's foreign keys wait for that."""
+    def lock(self, pk: uuid.UUID) -> None:
+        """Lock a row until the transaction ends. Inserts that refer to it do not wait."""
         list(self.select_for_update(no_key=True).filter(pk=pk).values_list("pk"))
 
 
 class Organization(models.Model):
-    """A club, a school, a shop, a lab: the tenant. Everything belongs to exactly one."""
+    """The tenant: a club, a school, a shop, a lab."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100)
@@ -104,16 +104,16 @@ class Organization(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """An empty list passes as an empty value; a field's validators never see it."""
+        """Validate `metadata`: Django skips a field's validators for empty values such as `[]`."""
         validate_metadata(self.metadata)
 
     def server_host(self, request_host: str) -> str:
-        """The bare host that viewers connect to; the host of the request unless set."""
+        """Return the host without a port that viewers connect to: the request's unless set."""
         return str(self.metadata.get("serverHostURL") or request_host)
 
 
 class Membership(models.Model):
-    """One person's role in one organization."""
+    """A user's role in an organization."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     organization = models.ForeignKey(
@@ -132,6 +132,6 @@ class Membership(models.Model):
         return f"{self.user}, {self.get_role_display().lower()} of {self.organization}"
 
     def is_last_admin(self) -> bool:
-        """True where the organization would be left without an administrator."""
+        """True if the organization has no other administrator."""
         others = Membership.objects.filter(organization=self.organization, role=Role.ADMIN)
         return self.role == Role.ADMIN and not others.exclude(pk=self.pk).exists()

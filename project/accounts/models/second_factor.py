@@ -1,7 +1,7 @@
-"""What a person proves beside the password: codes of a phone, or one of ten recovery codes.
+"""The second factor: TOTP codes (RFC 6238) of an authenticator app, and ten recovery codes.
 
-The secret is sealed and recovery codes are kept as digests; django-otp's own tables keep both in
-plain text, and its throttle has no ceiling, so only its arithmetic is used.
+The secret is encrypted, recovery codes are stored as digests. Only django-otp's TOTP arithmetic is
+used: its tables store both in plain text, and its throttling has no upper limit.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from django_otp.oath import TOTP
 
 from project.accounts.models.organizations import User
 from project.accounts.models.tokens import digest
-from project.encryption import SealBroken, seal, unseal
+from project.encryption import UnsealFailed, seal, unseal
 
 log = logging.getLogger(__name__)
 
 RECOVERY_CODES = 10
 DRIFT = 1  # steps of 30 s that the phone's clock may be off, either way
-FREE_TRIES = 5
-PAUSE, PAUSE_MOST = timedelta(seconds=30), timedelta(minutes=15)
+FREE_ATTEMPTS = 5
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
 _CODE = re.compile(r"[0-9]{6}")
 _RECOVERY = re.compile(r"[a-z2-7]{16}")
 
 
 class Paused(Exception):
-    """Too many wrong codes of one person, from wherever; `seconds` says how long it lasts."""
+    """Too many wrong codes for one user, from any address; wait `seconds`."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
@@ -41,35 +41,35 @@ class Paused(Exception):
 
 
 def new_secret() -> str:
-    """160 random bits in base32, as authenticator apps take them."""
+    """Return 160 random bits in base32, the format of authenticator apps."""
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
-def address_of(secret: str, user: User) -> str:
-    """The `otpauth:` address that a QR code holds."""
+def otpauth_uri(secret: str, user: User) -> str:
+    """Return the `otpauth:` URI for a QR code."""
     return f"otpauth://totp/Sideline:{quote(user.username)}?secret={secret}&issuer=Sideline"
 
 
-def step_of(secret: str, text: str, after: int = 0) -> int | None:
-    """The time step whose code `text` is, if it is one of now and later than the step `after`."""
+def matching_step(secret: str, text: str, after: int = 0) -> int | None:
+    """Return the current time step that matches the code; None if none after `after` does."""
     clock = TOTP(base64.b32decode(secret))
     if not _CODE.fullmatch(text) or not clock.verify(int(text), DRIFT, after + 1):
         return None
     return int(clock.t())
 
 
-def plain(text: str) -> str:
-    """A code as people type it, without what they put between the digits."""
+def normalize_code(text: str) -> str:
+    """Remove spaces and hyphens, and lower the case."""
     return re.sub(r"[\s-]", "", text).lower()
 
 
 def looks_like_code(text: str) -> bool:
-    """Whether the text may be a code at all (and not, say, a password)."""
-    return bool(_CODE.fullmatch(plain(text)) or _RECOVERY.fullmatch(plain(text)))
+    """True if the text has the form of a code (and is not, say, a password)."""
+    return bool(_CODE.fullmatch(normalize_code(text)) or _RECOVERY.fullmatch(normalize_code(text)))
 
 
 class SecondFactor(models.Model):
-    """There is a row for whoever has turned it on. A code is right once."""
+    """A user's second factor, if it is on. Each code is valid once."""
 
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, related_name="second_factor"
@@ -85,37 +85,37 @@ class SecondFactor(models.Model):
 
     @classmethod
     def is_on(cls, user: User) -> bool:
-        """Whether the person is asked for a code."""
+        """True if the user must enter a code to sign in."""
         return cls.objects.filter(user=user).exists()
 
     @classmethod
     def turn_on(cls, user: User, secret: str, step: int) -> list[str] | None:
-        """The recovery codes, to be shown once; None where it is on already.
+        """Turn it on and return the recovery codes, to be shown once; None if it is on already.
 
-        `step` is that of the code which confirmed the secret: it is not right again.
+        `step` is that of the code that confirmed the secret: the code is not valid again.
         """
         with transaction.atomic():
-            _, made = cls.objects.get_or_create(
+            _, is_new = cls.objects.get_or_create(
                 user=user, defaults={"sealed_secret": seal(secret), "last_step": step}
             )
-            return RecoveryCode.renew(user) if made else None
+            return RecoveryCode.renew(user) if is_new else None
 
     @classmethod
     def turn_off(cls, user: User) -> bool:
-        """Whether it was on. The recovery codes go, too."""
+        """Turn it off and delete the recovery codes; True if it was on."""
         with transaction.atomic():
             RecoveryCode.objects.filter(user=user).delete()
             return bool(cls.objects.filter(user=user).delete()[0])
 
     @classmethod
-    def accepts(cls, user: User, text: str) -> bool:
-        """Whether a code is right, which uses it up. Raises `Paused`.
+    def verify(cls, user: User, text: str) -> bool:
+        """Check a code and use it up; True if it was valid. Raises `Paused`.
 
-        A pause after `FREE_TRIES` wrong ones doubles with each, up to `PAUSE_MOST`: about a
-        hundred guesses a day, of three in a million. Recovery codes cannot be guessed and are not
-        paused, so who knows a password cannot keep its owner out.
+        After `FREE_ATTEMPTS` wrong codes each further one doubles the pause, up to `LONGEST_PAUSE`:
+        about 100 guesses a day, each with a chance of 3 in a million. Recovery codes cannot be
+        guessed and are not paused, so someone who knows the password cannot lock the user out.
         """
-        text, now = plain(text), timezone.now()
+        text, now = normalize_code(text), timezone.now()
         if _RECOVERY.fullmatch(text):
             return RecoveryCode.claim(user, text)
         with transaction.atomic():
@@ -124,27 +124,27 @@ class SecondFactor(models.Model):
                 return False
             if factor.paused_until is not None and factor.paused_until > now:
                 raise Paused(int((factor.paused_until - now).total_seconds()) + 1)
-            step = factor._step(text)
+            step = factor._matching_step(text)
             if step is None:
                 factor.failures += 1
-                over = factor.failures - FREE_TRIES
+                over = factor.failures - FREE_ATTEMPTS
                 if over >= 0:
-                    factor.paused_until = now + min(PAUSE * 2 ** min(over, 10), PAUSE_MOST)
+                    factor.paused_until = now + min(FIRST_PAUSE * 2 ** min(over, 10), LONGEST_PAUSE)
             else:
                 factor.last_step, factor.failures, factor.paused_until = step, 0, None
             factor.save(update_fields=["last_step", "failures", "paused_until"])
         return step is not None
 
-    def _step(self, text: str) -> int | None:
+    def _matching_step(self, text: str) -> int | None:
         try:
-            return step_of(unseal(self.sealed_secret), text, after=self.last_step)
-        except (SealBroken, binascii.Error):
-            log.error("the second factor of %s cannot be read; reset it", self.user_id)
+            return matching_step(unseal(self.sealed_secret), text, after=self.last_step)
+        except (UnsealFailed, binascii.Error):
+            log.error("cannot decrypt the second factor of user %s; reset it", self.user_id)
             return None
 
 
 class RecoveryCode(models.Model):
-    """For who has lost the phone: right once. 80 random bits, so a plain digest keeps them."""
+    """A code for users without their phone, valid once. 80 random bits, stored as a digest."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -154,7 +154,7 @@ class RecoveryCode(models.Model):
 
     @classmethod
     def renew(cls, user: User) -> list[str]:
-        """New ones in place of those that are left."""
+        """Replace the user's recovery codes; return the new ones."""
         texts = [
             base64.b32encode(secrets.token_bytes(10)).decode().lower()
             for _ in range(RECOVERY_CODES)
@@ -168,5 +168,5 @@ class RecoveryCode(models.Model):
 
     @classmethod
     def claim(cls, user: User, text: str) -> bool:
-        """Use one up; True for exactly one caller."""
+        """Use a code up; True for exactly one caller."""
         return bool(cls.objects.filter(user=user, digest=digest(text)).delete()[0])

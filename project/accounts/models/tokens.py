@@ -1,4 +1,4 @@
-"""Bearer tokens: what proves who asks. Stored as digests."""
+"""Bearer tokens, stored as digests."""
 
 from __future__ import annotations
 
@@ -15,72 +15,72 @@ from knox.models import AbstractAuthToken, AuthTokenManager
 from project.accounts.models.organizations import ROLE_SCOPES, Organization, Role, User
 
 if TYPE_CHECKING:
-    from project.accounts.access import Actor
+    from project.accounts.access import Actor, Credential
 
 SCOPES = ("read", "publish", "chat", "admin")
 
 
 def digest(secret: str) -> str:
-    """SHA-256 in hex: enough for random secrets, which cannot be guessed from a dictionary."""
+    """Return the SHA-256 in hex. A slow hash is not needed: the secrets are random."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def validate_scopes(value: Any) -> None:
-    """A non-empty list of known scopes."""
+    """Validate a non-empty list of known scopes."""
     if not isinstance(value, list) or not value or not set(map(str, value)) <= set(SCOPES):
         raise ValidationError(f"Scopes are a list out of {', '.join(SCOPES)}.")
 
 
-TOKENS_MOST = 100  # living ones of one person: of programs, and as many of sign-ins
+TOKENS_MOST = 100  # valid ones of one user, for programs; and as many of sign-ins
 
 
 class TooManyTokens(Exception):
-    """One person holds `TOKENS_MOST` living tokens of programs; says so."""
+    """The user has `TOKENS_MOST` valid tokens for programs. The message is shown to the user."""
 
 
 def _in_ninety_days() -> datetime:
-    """When a stream key ends; migrations look for it in this module."""
+    """Unused here: migrations import this default of stream keys."""
     return timezone.now() + timedelta(days=90)
 
 
 class TokenManager(AuthTokenManager):
     def visible_to(self, actor: Actor) -> models.QuerySet[Token]:
-        """One's own where the credential may read, and all of organizations that it administers."""
-        found: models.QuerySet[Token] = self.filter(
+        """Return the actor's own tokens, and all of organizations that the actor administers."""
+        visible: models.QuerySet[Token] = self.filter(
             models.Q(user=actor.user, organization__in=actor.organization_ids("read"))
             | models.Q(organization__in=actor.organization_ids("admin"))
         )
-        return found
+        return visible
 
     def alive(self) -> models.QuerySet[Token]:
-        """Tokens that open something: not expired, not revoked, their user not suspended."""
+        """Return valid tokens: not expired, not revoked, of active users."""
         unexpired = models.Q(expiry=None) | models.Q(expiry__gt=timezone.now())
-        found: models.QuerySet[Token] = self.filter(
+        alive: models.QuerySet[Token] = self.filter(
             unexpired, revoked_at=None, user__is_active=True
         )
-        return found
+        return alive
 
     def sign_ins(self) -> models.QuerySet[Token]:
-        """Those that a password was given for. Programs' tokens cannot be called so, see
-        `validate_token_name`, and whatever a token makes has a parent."""
-        found: models.QuerySet[Token] = self.filter(name=Token.SIGN_IN, parent=None)
-        return found
+        """Return the tokens issued for a password. Tokens for programs cannot have this name (see
+        `validate_token_name`), and tokens created with a token have a parent."""
+        sign_ins: models.QuerySet[Token] = self.filter(name=Token.SIGN_IN, parent=None)
+        return sign_ins
 
 
 class Token(AbstractAuthToken):
-    """A bearer token: one person, one organization, some scopes. Shown once."""
+    """A bearer token: one user, one organization, some scopes. Its text is shown once."""
 
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, related_name="tokens", null=True
     )
-    SIGN_IN = "Sign-in"  # what those are called that a password was given for
+    SIGN_IN = "Sign-in"  # the name of tokens issued for a password
 
     name = models.CharField(max_length=100, default=SIGN_IN)
     scopes = models.JSONField(default=list, validators=[validate_scopes])
     revoked_at = models.DateTimeField(null=True, blank=True)
 
-    uid = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)  # its name in the API
-    parent = models.ForeignKey(  # the token by which it was made, and with which it ends
+    uid = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)  # its id in the API
+    parent = models.ForeignKey(  # the token that created it, and with which it ends
         "self", on_delete=models.CASCADE, null=True, editable=False, related_name="children"
     )
 
@@ -94,21 +94,21 @@ class Token(AbstractAuthToken):
 
     @classmethod
     def for_sign_in(cls, user: User, organization: Organization, role: str) -> tuple[Token, str]:
-        """A token with all that the role may do, and its text, which is not stored.
+        """Create a token with all scopes of the role; return it and its text, which is not stored.
 
-        The person's oldest sign-ins end where they have more than `TOKENS_MOST` with it.
+        Revokes the user's oldest sign-ins beyond `TOKENS_MOST`.
         """
-        made: tuple[Token, str] = cls.objects.create(
+        created: tuple[Token, str] = cls.objects.create(
             user=user, organization=organization, scopes=sorted(ROLE_SCOPES[Role(role)])
         )
-        living = cls.objects.sign_ins() & cls.objects.alive()
-        earlier = living.filter(user=user).exclude(pk=made[0].pk)
-        for one in earlier.order_by("-created")[TOKENS_MOST - 1 :]:
-            one.revoke()
-        return made
+        alive = cls.objects.sign_ins() & cls.objects.alive()
+        earlier = alive.filter(user=user).exclude(pk=created[0].pk)
+        for token in earlier.order_by("-created")[TOKENS_MOST - 1 :]:
+            token.revoke()
+        return created
 
     @classmethod
-    def make(
+    def issue(
         cls,
         user: User,
         organization_id: uuid.UUID,
@@ -116,40 +116,41 @@ class Token(AbstractAuthToken):
         name: str,
         scopes: list[str],
         expiry: datetime | None,
-        grant: tuple[str, str],
+        credential: Credential,
     ) -> tuple[Token, str]:
-        """A token for a program, and its text, which is not stored. Raises `TooManyTokens`.
+        """Create a token for a program; return it and its text, which is not stored.
 
-        `grant` is the credential that asks: a token that it makes ends with it at the latest.
+        `credential` is the requester's. If it is a token, the new one is revoked with it and
+        expires no later. Raises `TooManyTokens`.
         """
         sign_ins = cls.objects.sign_ins().values("pk")
         if cls.objects.alive().filter(user=user).exclude(pk__in=sign_ins).count() >= TOKENS_MOST:
             raise TooManyTokens(f"You have {TOKENS_MOST} tokens; revoke one first.")
-        until = expiry or timezone.now() + timedelta(days=90)
-        parent = cls.objects.get(pk=grant[1]) if grant[0] == "token" else None
+        expiry = expiry or timezone.now() + timedelta(days=90)
+        parent = cls.objects.get(pk=credential.id) if credential.kind == "token" else None
         if parent is not None and parent.expiry is not None:
-            until = min(until, parent.expiry)
-        made: tuple[Token, str] = cls.objects.create(
+            expiry = min(expiry, parent.expiry)
+        created: tuple[Token, str] = cls.objects.create(
             user=user,
             organization_id=organization_id,
             name=name,
             scopes=scopes,
             parent=parent,
         )
-        made[0].expiry = until  # knox takes a duration, and would count it from a later now
-        made[0].save(update_fields=["expiry"])
-        return made
+        created[0].expiry = expiry  # knox takes a duration, and would count it from a later now
+        created[0].save(update_fields=["expiry"])
+        return created
 
     def revoke(self) -> None:
-        """From now on the token opens nothing, nor does what was made by it."""
-        ending = {self.pk}
-        while ending:
-            tokens = Token.objects.filter(pk__in=ending)
+        """Revoke the token, and all tokens that were created with it. Idempotent."""
+        pks = {self.pk}
+        while pks:
+            tokens = Token.objects.filter(pk__in=pks)
             tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
-            ending = set(Token.objects.filter(parent__in=ending).values_list("pk", flat=True))
+            pks = set(Token.objects.filter(parent__in=pks).values_list("pk", flat=True))
 
 
 def validate_token_name(value: str) -> None:
-    """A name that is not taken for a sign-in, which ends with the next change of the password."""
+    """Refuse the name of sign-ins, which are revoked when the password changes."""
     if value.strip().casefold() == Token.SIGN_IN.casefold():
         raise ValidationError(f"Sign-ins are called “{Token.SIGN_IN}”. Choose another name.")

@@ -1,12 +1,12 @@
-"""Wrong passwords, codes and links: counted by Axes for every door, and answered by a lock.
+"""Limits on wrong passwords, codes and links: counted with Axes at every entry point.
 
-A name at an address has `settings.AXES_FAILURE_LIMIT` tries, an address with all its names
-`ADDRESS_LIMIT`, each within `settings.AXES_COOLOFF_TIME` of the last. Where only the address has
-too many, names that were never wrong there still have one try in `TURN` among them. A browser in
-which a person has signed in before (see devices.py) has as many tries of its own under their name,
-and none of the other limits. Tries that are refused leave no rows behind, however many.
-Doors that go through `authenticate` are counted by themselves; the others call `is_refused`, or
-`is_locked` for links, before they look at what was sent, and `failed` when it was wrong.
+A name at an address has `settings.AXES_FAILURE_LIMIT` attempts, an address under all names
+`ADDRESS_LIMIT`, each within `settings.AXES_COOLOFF_TIME` of the last. If only the address is over
+its limit, names without a failure there share one attempt per `TURN`. A browser in which the user
+has signed in before (see devices.py) has a limit of its own for that name, and no other.
+Refused attempts create no rows.
+Views that call `authenticate` need nothing more. Others call `is_refused` (for links `is_locked`)
+before they check what was sent, and `record_failure` if it was wrong.
 """
 
 from __future__ import annotations
@@ -33,12 +33,21 @@ from project.accounts.throttling.limits import (
     device_of,
     of_address,
 )
-from project.accounts.throttling.tries import Try, count, forget, give_back, row, rows, take, total
-from project.addresses import address_in
+from project.accounts.throttling.tries import (
+    Attempt,
+    count,
+    delete_expired,
+    release,
+    reserve,
+    row,
+    rows,
+    total,
+)
+from project.addresses import parse_address
 
 TURN = timedelta(seconds=5)
 
-# Not the names of people: those have no spaces.
+# Names under which links are counted. Usernames have no spaces.
 A_LINK = "a sign-in link"
 AN_INVITATION = "an invitation"
 A_RESET = "a reset link"
@@ -46,80 +55,89 @@ A_SHARE = "a share link"
 
 
 def is_refused(request: HttpRequest, name: str) -> bool:
-    """Take a try of a password or a code; whether there was none left. It is one that was wrong
-    (`failed`), or right (`forgive`); else it is given back with the answer."""
+    """Reserve an attempt at a password or code; True if the limit is reached.
+
+    Call `record_failure` or `clear_failures` next; otherwise the response releases the attempt.
+    """
     return not AxesProxyHandler.is_allowed(request, {"username": name})
 
 
 def is_locked(request: HttpRequest, name: str) -> bool:
-    """Whether too much was wrong from this address, under this name or under all. For links: of
-    those nothing is taken, for none can be guessed, and many may come with right ones at once."""
+    """True if the address has too many failures, under this name or in all.
+
+    For links. Nothing is reserved: links cannot be guessed, and many valid ones may be opened at
+    once.
+    """
     credentials = {"username": name}
     failures = AxesProxyHandler.get_failures(request, credentials)
     return bool(failures >= get_failure_limit(request, credentials))
 
 
-def failed(request: HttpRequest, name: str) -> None:
-    """Count one wrong try. The one that reaches the limit is answered with the lock already."""
+def record_failure(request: HttpRequest, name: str) -> None:
+    """Count a failure. The attempt that reaches the limit is already answered with the lock."""
     user_login_failed.send(__name__, credentials={"username": name}, request=request)
 
 
-def forgive(request: HttpRequest, name: str) -> None:
-    """What was right forgets what was wrong before: on the device, or at the address."""
+def clear_failures(request: HttpRequest, name: str) -> None:
+    """Delete the name's failures after a success: of the device, or at the address."""
     AxesProxyHandler.update_request(request)
     rows(device_of(request, name) or at_address(request, name)).delete()
 
 
-def settle(request: HttpRequest) -> None:
-    """Give back the try that the request still holds: nothing was examined, or it was right."""
-    held, request.axes_held = holds(request), None  # type: ignore[attr-defined]
+def release_attempt(request: HttpRequest) -> None:
+    """Release the request's reserved attempt: nothing was checked, or it was right."""
+    held, request.axes_reserved = reserved_attempt(request), None  # type: ignore[attr-defined]
     if held is not None:
-        give_back(held)
+        release(held)
 
 
-def holds(request: HttpRequest) -> Try | None:
-    """The try that was taken and is not known to be wrong."""
-    held: Try | None = getattr(request, "axes_held", None)
+def reserved_attempt(request: HttpRequest) -> Attempt | None:
+    """Return the attempt that the request has reserved and that was not recorded as a failure."""
+    held: Attempt | None = getattr(request, "axes_reserved", None)
     return held
 
 
 def network_of(request: HttpRequest) -> str | None:
-    """The client's address, as `project/middleware.py` has found it; of IPv6 its /64, which one
-    client has for itself."""
-    found = address_in(request.META.get("REMOTE_ADDR", ""))
+    """Return the client's address as set by `project/middleware.py`; of IPv6 its /64, since one
+    client usually has a whole /64."""
+    found = parse_address(request.META.get("REMOTE_ADDR", ""))
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((int(found), 64), strict=False).network_address)
     return None if found is None else str(found)
 
 
 class Counter(AxesDatabaseHandler):  # type: ignore[misc]
-    """Axes' own, with a limit for addresses, and one short row for each name at an address.
+    """Axes' database handler, with a limit for addresses and one short row per name and address.
 
-    Axes would keep what the form held (a code, a link in the path) and let the row grow with every
-    try. Tries while locked are counted, too: the lock lasts until they have paused. Of a name that
-    has no row yet they are counted on one row of the address, so invented names fill no disk.
+    Axes itself would store what the form held (a code, a link in the path) and let the row grow
+    with every attempt. Attempts while locked are counted too, so the lock lasts until they pause.
+    For names without a row they are counted on one row of the address, so invented names create no
+    rows.
     """
 
     def is_locked(self, request: Any, credentials: Any = None) -> bool:
-        """Asked once before each try, which it takes: how many others are examined at that moment
-        is in the rows. Tells the request whether it is refused, or has a turn."""
+        """Reserve an attempt; True if it is refused. Axes calls this once before each attempt.
+
+        Attempts that other requests are checking are included in the rows. Sets
+        `request.axes_refused` and `request.axes_in_turn`.
+        """
         limit, name = get_failure_limit(request, credentials), _name(request, credentials)
         device, since = device_of(request, name), get_cool_off_threshold(request)
         key = device or at_address(request, name)
-        request.axes_held = held = take(key, limit, request.axes_attempt_time, since)
+        request.axes_reserved = held = reserve(key, limit, request.axes_attempt_time, since)
         request.axes_refused, request.axes_in_turn = held is None, False
         if held and device is None and of_address(request, limit) > ADDRESS_LIMIT:
             request.axes_in_turn = held.number == 1 and self._has_turn(request, name)
             request.axes_refused = not request.axes_in_turn
         if request.axes_refused:
-            settle(request)
+            release_attempt(request)
         return bool(request.axes_refused)
 
     def _has_turn(self, request: Any, name: str | None) -> bool:
-        """Whether this name, never wrong here, may be tried although its address is locked.
+        """True if a name without a failure here may be tried although its address is locked.
 
-        Else one program would lock out everybody behind its address. All such names share the
-        turns, so a password is tried on many people no faster than one in `TURN`.
+        Otherwise one program would lock out everyone behind its address. All such names share one
+        attempt per `TURN`, which bounds trying one password on many users.
         """
         if not name or " " in name:
             return False
@@ -129,8 +147,8 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
         return made or bool(taken.update(attempt_time=now))
 
     def get_failures(self, request: Any, credentials: Any = None) -> int:
-        """Those of the device; else those of the name at the address, or the limit where only the
-        address has too many."""
+        """Return the failures of the device; without one, those of the name at the address, or the
+        limit if only the address is over its own."""
         limit: int = get_failure_limit(request, credentials)
         name = _name(request, credentials)
         device = device_of(request, name)
@@ -142,14 +160,14 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
     def user_login_failed(
         self, sender: Any, credentials: Any, request: Any = None, **_: Any
     ) -> None:
-        """Count it, where it was not taken before; and mark the request where it was one too many.
+        """Count the failure unless its attempt was reserved, and flag the request if it is locked.
 
-        `request.axes_first_locked` marks the try that reached a limit, `request.axes_first_refused`
-        the first that was refused then: of the address, or of the device.
+        `request.axes_first_locked`: this attempt reached a limit. `request.axes_first_refused`: it
+        is the first one refused after that, of the address or of the device.
         """
         if request is None:
             return
-        held, request.axes_held = holds(request), None  # whatever comes, it is not given back
+        held, request.axes_reserved = reserved_attempt(request), None
         self.clean_expired_user_attempts(request, credentials)
         limit, name = get_failure_limit(request, credentials), _name(request, credentials)
         device, now = device_of(request, name), request.axes_attempt_time
@@ -162,20 +180,20 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
         request.axes_failures_since_start = number
         request.axes_locked_out = refused or number >= limit or is_over
         request.axes_first_refused = refused and number == 1
-        # Of those that see the address's limit at once, one is the first.
+        # If several requests reach the address's limit at once, one of them is the first.
         request.axes_first_locked = not refused and (
             number == limit or (is_over and count(at_address(request, "", TOLD), now) == 1)
         )
         request.axes_credentials = credentials
 
     def clean_expired_user_attempts(self, request: Any = None, credentials: Any = None) -> int:
-        """As Axes does, but for what the audit log has yet to tell."""
-        return forget(get_cool_off_threshold(request))
+        """Delete expired rows like Axes, but not those that the audit log has yet to report."""
+        return delete_expired(get_cool_off_threshold(request))
 
     def user_logged_in(self, sender: Any, request: Any, user: User, **_: Any) -> None:
-        """What was right forgets what was wrong before."""
+        """Delete the failures of the user's name."""
         self.clean_expired_user_attempts(request)
-        forgive(request, user.get_username())
+        clear_failures(request, user.get_username())
 
 
 def _name(request: Any, credentials: Any) -> str | None:

@@ -1,11 +1,11 @@
-"""Browsers in which somebody has signed in before. A cookie says so, and lets nobody in.
+"""Device cookies: they mark browsers in which a user has signed in before. They sign nobody in.
 
-Who carries it is not held up by what others tried, under the same name or behind the same address;
-its own wrong tries are counted apart, by attempts.py. A stolen one gives nothing but those tries.
+A browser with one is not locked by failures of others under the same name or at the same address;
+attempts.py counts its failures separately. A stolen cookie gives only those attempts.
 (OWASP: slow down online guessing attacks with device cookies.)
 
-The cookie holds a number and a time for each person, signed for this person with what their
-sign-ins hold on to: it ends with the password, and tells nobody's name.
+The cookie holds a number and a time for each user, signed with the user's session hash: it is
+invalid once the password changes, and contains no username.
 """
 
 from __future__ import annotations
@@ -22,38 +22,40 @@ from project.accounts.models import User
 
 COOKIE = "sideline_device"
 LIFE = timedelta(days=180)
-NUMBERS = 32  # so many devices of a person are told apart: more share their tries
-PEOPLE_MOST = 4  # of one browser; those who came last stay
+NUMBERS = 32  # devices of one user; more than these share their attempts
+PEOPLE_MOST = 4  # users of one browser; the latest stay
 _ENTRY = re.compile(r"[0-9]{1,2}:[\w-]{1,20}:[\w-]{20,100}", re.ASCII)
 
 
-def number_for(request: HttpRequest, user: User) -> int | None:
-    """Which of the person's devices this browser is; None where they have not signed in here."""
+def device_number(request: HttpRequest, user: User) -> int | None:
+    """Return the number of the user's device; None if the user has not signed in here."""
     signers = _signers(user)
     found = (_number(entry, signers) for entry in _entries(request))
     return next((number for number in found if number is not None), None)
 
 
-def number_under(request: HttpRequest, name: str) -> int | None:
-    """The same of whoever has the name. It takes as long where nobody has it; and it is looked for
-    once in a request, for the work would tell the names that there are."""
+def device_number_for_name(request: HttpRequest, name: str) -> int | None:
+    """Return the device number of the user with this name. Takes as long if there is none.
+
+    Looked up once per request: repeated work would reveal which names exist.
+    """
     looked: dict[str, int | None] = request.__dict__.setdefault("known_devices", {})
     if name not in looked:
         user = User.objects.filter(username=name).first()
-        number = number_for(request, user or User(username=name))
+        number = device_number(request, user or User(username=name))
         looked[name] = None if user is None else number
     return looked[name]
 
 
-def remember(
+def set_device_cookie(
     request: HttpRequest, answer: HttpResponse, user: User, number: int | None = None
 ) -> None:
-    """Let the browser know the person from now on, who has just shown all that is asked of them.
+    """Set the device cookie for a user who has just completed a sign-in.
 
-    It stays the device that it was, for copies of its cookie are to share its tries; `number` says
-    which, where the person's sign-ins have ended since.
+    The device number stays the same, so that copies of the cookie share its attempts. Pass
+    `number` if the user's sessions have just been ended, which makes the old cookie invalid.
     """
-    number = number_for(request, user) if number is None else number
+    number = device_number(request, user) if number is None else number
     number = secrets.randbelow(NUMBERS) if number is None else number
     signers = _signers(user)
     others = [entry for entry in _entries(request) if _number(entry, signers) is None]
@@ -84,6 +86,6 @@ def _number(entry: str, signers: list[signing.TimestampSigner]) -> int | None:
 
 
 def _signers(user: User) -> list[signing.TimestampSigner]:
-    """The one that signs; and those of secrets that were in use before."""
-    proofs = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
-    return [signing.TimestampSigner(salt=f"sideline.device.{user.pk}.{one}") for one in proofs]
+    """Return the current signer, then those of earlier secret keys."""
+    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    return [signing.TimestampSigner(salt=f"sideline.device.{user.pk}.{each}") for each in hashes]

@@ -1,4 +1,4 @@
-"""Passwords are hashed with Argon2id, a few at a time: each takes memory and a core of its own."""
+"""Argon2id password hashing with a bound on concurrent hashes, each of which fills a core."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ WAIT_S = 20.0
 
 
 class TooBusy(Exception):
-    """More passwords wait to be examined than the process will hold; nothing was examined."""
+    """Too many passwords wait to be hashed; this one was not checked."""
 
 
 class Argon2(Argon2PasswordHasher):
-    """Argon2id in 46 MiB and two passes, twice of what OWASP names as the least.
+    """Argon2id in 46 MiB and two passes, twice the minimum that OWASP names.
 
     Bounds: `AT_ONCE` hashes of a process at a time, so that a flood of sign-ins leaves cores to
-    the pages; `WAITING_MOST` more wait, for `WAIT_S` at most; the others are refused (`TooBusy`).
-    Each request has a thread of its own, so who waits holds up nobody. Who waits gives the
-    database connection back, for the pool of PostgreSQL has few of them. One hash takes 0.08 s of a
-    core by itself: `manage.py shell -c "import timeit
+    other requests; `WAITING_MOST` more wait, at most `WAIT_S`; the rest raise `TooBusy`. Each
+    request has its own thread, so waiting blocks no other request. While waiting, the database
+    connection is returned, since PostgreSQL's pool is small. One hash takes 0.08 s of one core:
+    `manage.py shell -c "import timeit
     from project.accounts.throttling.hashing import Argon2
     print(timeit.timeit(lambda: Argon2().encode('a', 'b' * 22), number=10) / 10)"`.
     """
@@ -53,7 +53,7 @@ class Argon2(Argon2PasswordHasher):
             raise TooBusy
         try:
             if not self._running.acquire(blocking=False):
-                _give_back_connections()
+                _close_connections()
                 if not self._running.acquire(timeout=WAIT_S):
                     raise TooBusy
             try:
@@ -64,7 +64,7 @@ class Argon2(Argon2PasswordHasher):
             self._admitted.release()
 
 
-def _give_back_connections() -> None:
+def _close_connections() -> None:
     for connection in connections.all(initialized_only=True):
         held: Any = connection
         if not held.in_atomic_block:

@@ -1,10 +1,9 @@
-"""The rows in which wrong tries are counted: Axes' own table, in which all processes count.
+"""Rows that count failed attempts, in Axes' table, shared by all processes.
 
-A row is of a name at an address, and of one `what`: it stands where Axes has the browser's name,
-which no client reaches. What is slow to examine is taken before it is, and given back where it was
-not wrong: so many at once are no more than one after the other. Rows that were not counted on for
-`settings.AXES_COOLOFF_TIME` are removed with the next wrong try, whosever they are; those of nobody
-at all (`UNTOLD`) stay.
+A row belongs to a name, an address and a `what`, which is stored in Axes' user agent column: a
+client cannot choose it. An attempt is reserved before the check and released if it was not wrong,
+so concurrent attempts get no more than sequential ones. Each failure deletes rows that are older
+than `settings.AXES_COOLOFF_TIME`, except those that the audit log has yet to report (`UNTOLD`).
 """
 
 from __future__ import annotations
@@ -19,30 +18,30 @@ from django.db.models import F, QuerySet, Sum, Value
 from django.db.models.functions import Least
 
 NOWHERE = "0.0.0.0"  # nosec B104  # a key of a row, not bound
-SOMEWHERE = "::"  # for who comes from no address: rows with NULL would be one for each try
-NAME_MOST = 150  # characters, as of names of people
+SOMEWHERE = "::"  # stands for no address: NULLs are not unique
+NAME_MOST = 150  # characters, as in `User.username`
 TOO_LONG = "a name that is too long"
-FORGOTTEN_MOST = 1000
+DELETED_MOST = 1000
 Key = tuple[str | None, str | None, str]  # name, address, what
-UNTOLD = "", NOWHERE  # name and address of counts that the audit log has yet to tell
+UNTOLD = "", NOWHERE  # name and address of rows that the audit log has yet to report
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
-    """One that was taken: of which row, and which number it was there."""
+class Attempt:
+    """A reserved attempt: the key of its row, and the row's count with it."""
 
     row: int
     number: int
 
 
 def rows(key: Key) -> QuerySet[Any]:
-    """The row, if there is one."""
+    """Return the row of the key, or none."""
     name, _, _ = key
     return rows_at(key).filter(username=_short(name))
 
 
 def rows_at(key: Key) -> QuerySet[Any]:
-    """Those of all names at the address."""
+    """Return the rows of all names at the key's address."""
     _, address, what = key
     found: QuerySet[Any] = AccessAttempt.objects.filter(
         ip_address=address or SOMEWHERE, user_agent=what
@@ -51,7 +50,7 @@ def rows_at(key: Key) -> QuerySet[Any]:
 
 
 def row(key: Key, now: datetime) -> tuple[Any, bool]:
-    """The row, and whether it was made just now, with one failure."""
+    """Return the row, and True if it was created, with a count of 1."""
     name, address, what = key
     found: tuple[Any, bool] = AccessAttempt.objects.get_or_create(
         username=_short(name),
@@ -66,64 +65,63 @@ def _short(name: str | None) -> str:
     return (name or "") if len(name or "") <= NAME_MOST else TOO_LONG
 
 
-def take(key: Key, most: int, now: datetime, since: datetime) -> Try | None:
-    """One more, where there are fewer than `most` since then; else None. Nobody else is told its
-    number."""
-    while True:  # each further turn is one in which somebody else removed or renewed the row
+def reserve(key: Key, most: int, now: datetime, since: datetime) -> Attempt | None:
+    """Reserve an attempt; None if there are `most` since `since`. Its number is unique."""
+    while True:  # again if another process deleted or renewed the row
         with transaction.atomic():
             found, made = row(key, now)
             mine = AccessAttempt.objects.filter(pk=found.pk)
             over = mine.filter(attempt_time__lt=since)
             if made or over.update(failures_since_start=1, attempt_time=now):
-                return Try(found.pk, 1)
+                return Attempt(found.pk, 1)
             one_more = {"failures_since_start": F("failures_since_start") + 1, "attempt_time": now}
             if mine.filter(failures_since_start__lt=most).update(**one_more):
                 number = mine.values_list("failures_since_start", flat=True).get()
-                return Try(found.pk, number)
+                return Attempt(found.pk, number)
             if mine.filter(failures_since_start__gte=most, attempt_time__gte=since).exists():
                 return None
 
 
 @transaction.atomic
-def give_back(taken: Try) -> None:
-    """It was not wrong. A row on which nothing else is counted goes."""
-    mine = AccessAttempt.objects.filter(pk=taken.row)
+def release(attempt: Attempt) -> None:
+    """Release an attempt that was not wrong. Deletes the row if its count becomes 0."""
+    mine = AccessAttempt.objects.filter(pk=attempt.row)
     one_less = {"failures_since_start": F("failures_since_start") - 1}
-    if mine.filter(failures_since_start__gt=0).update(**one_less):  # no longer another's to change
+    if mine.filter(failures_since_start__gt=0).update(**one_less):  # locks the row
         mine.filter(failures_since_start=0).delete()
 
 
 @transaction.atomic
 def count(key: Key, now: datetime) -> int:
-    """One more; how many there are then, and nobody else is told that number."""
+    """Add one failure; return the new count, which no other caller gets."""
     _, made = row(key, now)
-    if made or not again(key, now):  # removed meanwhile, and not counted any more
+    if made or not increment(key, now):  # deleted meanwhile: expired
         return 1
     failures: int = rows(key).values_list("failures_since_start", flat=True).get()
     return failures
 
 
-def again(key: Key, now: datetime) -> bool:
-    """One more on a row; False where there is none."""
+def increment(key: Key, now: datetime) -> bool:
+    """Add one failure to a row; False if there is none."""
     changes = {"failures_since_start": F("failures_since_start") + 1, "attempt_time": now}
     return bool(rows(key).update(**changes))
 
 
 @transaction.atomic
-def forget(until: datetime) -> int:
-    """Remove what was not counted on since then, the oldest first; how many rows that were.
+def delete_expired(until: datetime) -> int:
+    """Delete rows without a failure since `until`, the oldest `DELETED_MOST`; return how many.
 
-    `FORGOTTEN_MOST` at a time. A row that is counted on at this moment stays, so they are locked.
+    Rows that another transaction has locked are skipped: it is counting on them.
     """
     name, address = UNTOLD
     old = AccessAttempt.objects.filter(attempt_time__lte=until).order_by("attempt_time")
     found = old.exclude(username=name, ip_address=address).select_for_update(skip_locked=True)
-    gone = [one.pk for one in found[:FORGOTTEN_MOST]]
-    removed, _ = AccessAttempt.objects.filter(pk__in=gone).delete()
-    return int(removed)
+    expired = [each.pk for each in found[:DELETED_MOST]]
+    deleted, _ = AccessAttempt.objects.filter(pk__in=expired).delete()
+    return int(deleted)
 
 
 def total(counted: QuerySet[Any], most_each: int) -> int:
-    """The failures of all of them; of each, `most_each` at most."""
+    """Return the sum of failures, of which each row contributes at most `most_each`."""
     each = counted.annotate(counted=Least("failures_since_start", Value(most_each)))
     return each.aggregate(whole=Sum("counted"))["whole"] or 0

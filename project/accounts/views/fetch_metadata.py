@@ -1,4 +1,4 @@
-"""Links that are tried by pages of others: a browser says so, and they are not even looked at."""
+"""Refusal of one-time links that a foreign page loads, by the Fetch Metadata headers."""
 
 from __future__ import annotations
 
@@ -13,25 +13,30 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
-def opened_by_people(view: View[P]) -> View[P]:
-    """403 for what a foreign page has a browser fetch. Eight wrong links as its pictures would lock
-    that kind of link for everybody at the visitor's address."""
+def refuse_cross_site_fetch(view: View[P]) -> View[P]:
+    """Decorate a view to answer 403 if another site's page loads it other than as a top page.
+
+    Otherwise such a page could embed eight wrong links as images, and so lock this kind of link for
+    everyone at the visitor's address.
+    """
 
     @wraps(view)
-    def opened(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if _is_fetched_by_others(request):
+    def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if _is_cross_site_fetch(request):
             raise PermissionDenied("A link is opened in a window of its own.")
         return view(request, *args, **kwargs)
 
-    return opened
+    return checked
 
 
-def _is_fetched_by_others(request: HttpRequest) -> bool:
-    """Programs and old browsers say nothing. A frame is a navigation, too; so is what is loaded
-    ahead, which the page may ask for as well."""
-    said = request.headers
-    return said.get("Sec-Fetch-Site") == "cross-site" and (
-        said.get("Sec-Fetch-Mode") != "navigate"
-        or said.get("Sec-Fetch-Dest", "document") != "document"
-        or "prefetch" in said.get("Sec-Purpose", "")
+def _is_cross_site_fetch(request: HttpRequest) -> bool:
+    """Return False without the headers, as from programs and old browsers.
+
+    Frames and prefetches have the mode `navigate` too, hence the other headers.
+    """
+    headers = request.headers
+    return headers.get("Sec-Fetch-Site") == "cross-site" and (
+        headers.get("Sec-Fetch-Mode") != "navigate"
+        or headers.get("Sec-Fetch-Dest", "document") != "document"
+        or "prefetch" in headers.get("Sec-Purpose", "")
     )

@@ -1,6 +1,6 @@
-"""Letting people in: an administrator makes a link, and who opens it becomes a member.
+"""Invitations: an administrator creates a link; whoever accepts it becomes a member.
 
-Outside the admin nobody gets an account in another way, or becomes a member without saying so.
+Apart from the admin this is the only way to get an account or a membership.
 """
 
 from __future__ import annotations
@@ -20,49 +20,49 @@ from django.views.decorators.http import require_http_methods, require_POST
 from project.accounts.access import actor_for_request, signed_in_user
 from project.accounts.forms import InvitationForm, NewPersonForm
 from project.accounts.models import Invitation, Membership, User
-from project.accounts.throttling.attempts import AN_INVITATION, record_failure, is_locked
+from project.accounts.throttling.attempts import AN_INVITATION, is_locked, record_failure
 from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out
-from project.accounts.views.organizations import administered, organization_page
+from project.accounts.views.organizations import get_administered, organization_page
 from project.accounts.views.sign_in import complete_sign_in
-from project.addresses import public_address
+from project.addresses import public_url
 from project.audit.askers import Requester
 from project.audit.log import Action, log_action
 
-MOST_OPEN = 200
+OPEN_MOST = 200
 
 
 @never_cache
 @login_required
 @require_POST
 def invite(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make a link into the organization; it is shown on this answer only."""
-    found = administered(request, slug)
+    """Create an invitation. Its link is shown on this response only."""
+    organization = get_administered(request, slug)
     form = InvitationForm(request.POST)
-    if form.is_valid() and found.invitations.open().count() >= MOST_OPEN:
-        form.add_error(None, f"There are {MOST_OPEN} open invitations. Revoke some first.")
+    if form.is_valid() and organization.invitations.open().count() >= OPEN_MOST:
+        form.add_error(None, f"There are {OPEN_MOST} open invitations. Revoke some first.")
     if not form.is_valid():
-        return organization_page(request, found, invitation_form=form)
-    invitation = form.invitation()
-    invitation.organization, invitation.created_by = found, signed_in_user(request)
+        return organization_page(request, organization, invitation_form=form)
+    invitation = form.build_invitation()
+    invitation.organization, invitation.created_by = organization, signed_in_user(request)
     with transaction.atomic():
         text = invitation.issue()
-        said = f"as {invitation.role}, ends {invitation.expires_at:%Y-%m-%d}"
-        log_action(request, Action.INVITE, invitation.name, found, detail=said)
-    link = public_address(request, reverse("invitation", args=[text]))
-    return organization_page(request, found, new_invitation=invitation, new_link=link)
+        detail = f"as {invitation.role}, ends {invitation.expires_at:%Y-%m-%d}"
+        log_action(request, Action.INVITE, invitation.name, organization, detail=detail)
+    link = public_url(request, reverse("invitation", args=[text]))
+    return organization_page(request, organization, new_invitation=invitation, new_link=link)
 
 
 @login_required
 @require_POST
 def revoke(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
-    """The link opens nothing any more."""
-    found = administered(request, slug)
-    ours = Invitation.objects.visible_to(actor_for_request(request)).filter(organization=found)
-    invitation = get_object_or_404(ours, pk=pk)
+    """Revoke an invitation."""
+    organization = get_administered(request, slug)
+    visible = Invitation.objects.visible_to(actor_for_request(request))
+    invitation = get_object_or_404(visible.filter(organization=organization), pk=pk)
     with transaction.atomic():
         invitation.revoke()
-        log_action(request, Action.REVOKE_INVITATION, invitation.name, found)
+        log_action(request, Action.REVOKE_INVITATION, invitation.name, organization)
     messages.success(request, f"The invitation for {invitation.name} is revoked.")
     return redirect(f"{reverse('organization', args=[slug])}#members")
 
@@ -71,72 +71,82 @@ def revoke(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @refuse_cross_site_fetch
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Looking changes nothing. Who is signed in accepts; others make an account, or sign in."""
+    """Show an invitation (GET changes nothing), accept it if signed in, or create an account."""
     if is_locked(request, AN_INVITATION):
         return locked_out(request)
-    found = Invitation.find_open(token)
-    if found is None:
-        if not Invitation.is_known(token):  # one that is over was no guess
+    pending = Invitation.find_open(token)
+    if pending is None:
+        if not Invitation.is_known(token):  # a used or expired link was not guessed
             record_failure(request, AN_INVITATION)
-        return _over(request)
+        return _gone(request)
     if isinstance(request.user, User):
-        return _accept(request, found, request.user)
-    return _register(request, found, token)
+        return _accept(request, pending, request.user)
+    return _register(request, pending, token)
 
 
-def _over(request: HttpRequest) -> HttpResponse:
-    """One answer for a link that is wrong, used, too old or revoked."""
+def _gone(request: HttpRequest) -> HttpResponse:
+    """Return the same response for wrong, used, expired and revoked links."""
     return render(request, "accounts/link_ended.html", {"invitation": True}, status=410)
 
 
-def _accept(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:
-    home = found.organization
-    member = Membership.objects.filter(user=user, organization=home).first()
-    gives = found.raises(member)
-    if request.method != "POST" or not gives:  # the link stays for whom it was meant
-        context = {"invitation": found, "member": member, "gives": gives}
+def _accept(request: HttpRequest, invitation: Invitation, user: User) -> HttpResponse:
+    organization = invitation.organization
+    member = Membership.objects.filter(user=user, organization=organization).first()
+    gives = invitation.is_promotion(member)
+    if request.method != "POST" or not gives:  # not used up: it may be meant for someone else
+        context = {"invitation": invitation, "member": member, "gives": gives}
         return render(request, "accounts/invitation.html", context)
     with transaction.atomic():
-        if not found.accept(user):
-            return _over(request)
-        log_action(request, Action.ACCEPT_INVITATION, user.username, home, detail=_said(found))
-    messages.success(request, f"You are now a member of {home.name}.")
+        if not invitation.accept(user):
+            return _gone(request)
+        log_action(
+            request,
+            Action.ACCEPT_INVITATION,
+            user.username,
+            organization,
+            detail=_describe(invitation),
+        )
+    messages.success(request, f"You are now a member of {organization.name}.")
     return redirect("wall")
 
 
-def _register(request: HttpRequest, found: Invitation, token: str) -> HttpResponse:
+def _register(request: HttpRequest, invitation: Invitation, token: str) -> HttpResponse:
     form = NewPersonForm(request.POST if request.method == "POST" else None, mail=settings.MAIL)
     onward = reverse("invitation", args=[token])
-    context = {"invitation": found, "form": form, "next": onward}
+    context = {"invitation": invitation, "form": form, "next": onward}
     if not form.is_bound or not form.is_valid():
         if form.has_error("username", "taken"):
-            record_failure(request, AN_INVITATION)  # else names could be tried without end
+            record_failure(request, AN_INVITATION)  # bounds guessing of usernames
         return render(request, "accounts/invitation.html", context)
-    user = form.person()  # the hash takes its time: no lock is held
+    user = form.build_user()  # hashing is slow: outside the transaction
     try:
         with transaction.atomic():
             user.save()
-            if not found.accept(user):
+            if not invitation.accept(user):
                 raise _TooLate
             requester = Requester(user, address=Requester.of(request).address)
-            said = f"a new account, {_said(found)}"
+            detail = f"a new account, {_describe(invitation)}"
             log_action(
-                requester, Action.ACCEPT_INVITATION, user.username, found.organization, detail=said
+                requester,
+                Action.ACCEPT_INVITATION,
+                user.username,
+                invitation.organization,
+                detail=detail,
             )
-    except (_TooLate, IntegrityError):  # somebody else was quicker: with the link, or the name
+    except (_TooLate, IntegrityError):  # the link or the name was taken meanwhile
         if Invitation.find_open(token) is None:
-            return _over(request)
+            return _gone(request)
         form.add_error("username", NewPersonForm.TAKEN)
         return render(request, "accounts/invitation.html", context)
-    answer = complete_sign_in(request, user, resolve_url("wall"))
-    messages.success(request, f"Welcome. You are a member of {found.organization.name}.")
-    return answer
+    response = complete_sign_in(request, user, resolve_url("wall"))
+    messages.success(request, f"Welcome. You are a member of {invitation.organization.name}.")
+    return response
 
 
 class _TooLate(Exception):
-    """The invitation was used or revoked meanwhile: the new account is not made."""
+    """The invitation was used or revoked meanwhile: roll the new account back."""
 
 
-def _said(found: Invitation) -> str:
-    by = found.created_by.username if found.created_by else "somebody"
-    return f"as {found.role}, invited by {by} for “{found.name}”"
+def _describe(invitation: Invitation) -> str:
+    by = invitation.created_by.username if invitation.created_by else "somebody"
+    return f"as {invitation.role}, invited by {by} for “{invitation.name}”"

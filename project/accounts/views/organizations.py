@@ -1,4 +1,4 @@
-"""An organization's settings and people, for its administrators."""
+"""An organization's settings and members, for its administrators."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from project.accounts.access import actor_of
+from project.accounts.access import actor_for_request
 from project.accounts.forms import InvitationForm, OrganizationForm
 from project.accounts.models import Membership, Organization, Role
-from project.audit.log import Action, as_stored, differences, note
+from project.audit.log import Action, differences, fetch_stored, log_action
 
 LAST_ADMIN = "An organization needs an administrator. Make someone else one first."
 FOR_ADMINS = "These settings are for the organization's administrators."
 
 
-def administered(request: HttpRequest, slug: str, refusal: str = FOR_ADMINS) -> Organization:
-    """The organization, for its administrators: 404 for strangers, 403 for other members, whom
-    `refusal` is said to."""
-    actor = actor_of(request)
+def get_administered(request: HttpRequest, slug: str, refusal: str = FOR_ADMINS) -> Organization:
+    """Return the organization for its administrators: 404 for outsiders, 403 with the sentence
+    `refusal` for other members."""
+    actor = actor_for_request(request)
     found: Organization = get_object_or_404(Organization.objects.visible_to(actor), slug=slug)
-    if not actor.may("admin", found.pk):
+    if not actor.has_scope("admin", found.pk):
         raise PermissionDenied(refusal)
     return found
 
@@ -35,7 +35,7 @@ def administered(request: HttpRequest, slug: str, refusal: str = FOR_ADMINS) -> 
 def organization_page(
     request: HttpRequest, organization: Organization, **extra: Any
 ) -> HttpResponse:
-    """The page, with what an answer adds: a form with errors, a link that is shown once."""
+    """Render the page. `extra` is added to the context: forms with errors, a new link."""
     context = {
         "organization": organization,
         "form": OrganizationForm(instance=organization),
@@ -51,24 +51,24 @@ def organization_page(
 @never_cache
 @login_required
 def organization(request: HttpRequest, slug: str) -> HttpResponse:
-    """Name, zone and host; cameras; members."""
-    found = administered(request, slug)
+    """Show an organization's settings, cameras and members; POST changes the settings."""
+    found = get_administered(request, slug)
     if request.method != "POST":
         return organization_page(request, found)
     form = OrganizationForm(request.POST, instance=found)
     if not form.is_valid():
-        return organization_page(request, administered(request, slug), form=form)
+        return organization_page(request, get_administered(request, slug), form=form)
     with transaction.atomic():
-        before = as_stored(found)
+        before = fetch_stored(found)
         form.save()
         if before is not None and (said := differences(before, found)):
-            note(request, Action.CHANGE_ORGANIZATION, found.name, found, detail=said)
+            log_action(request, Action.CHANGE_ORGANIZATION, found.name, found, detail=said)
     messages.success(request, "Saved.")
     return redirect("organization", slug)
 
 
 def _member(organization: Organization, pk: int) -> Membership:
-    """One membership, with the administrators' rows locked until the transaction ends."""
+    """Return a membership, and lock those of administrators until the transaction ends."""
     admins = Membership.objects.select_for_update().filter(
         organization=organization, role=Role.ADMIN
     )
@@ -81,8 +81,8 @@ def _member(organization: Organization, pk: int) -> Membership:
 @login_required
 @require_POST
 def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Give a member another role."""
-    found = administered(request, slug)
+    """Change a member's role."""
+    found = get_administered(request, slug)
     role = request.POST.get("role", "")
     with transaction.atomic():
         member = _member(found, pk)
@@ -94,31 +94,31 @@ def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             said = f"{member.role} → {role}"
             member.role = role
             member.save(update_fields=["role"])
-            note(request, Action.CHANGE_ROLE, member.user.username, found, detail=said)
+            log_action(request, Action.CHANGE_ROLE, member.user.username, found, detail=said)
             label = member.get_role_display().lower()
-            messages.success(request, f"{member.user.username} is now {_a(label)}.")
-    return redirect("organization", slug) if _still_admin(request, found) else redirect("wall")
+            messages.success(request, f"{member.user.username} is now {_with_article(label)}.")
+    return redirect("organization", slug) if _is_still_admin(request, found) else redirect("wall")
 
 
 @login_required
 @require_POST
 def remove_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Take a member out; what they watch closes within two seconds."""
-    found = administered(request, slug)
+    """Remove a member. Their open connections close within two seconds."""
+    found = get_administered(request, slug)
     with transaction.atomic():
         member = _member(found, pk)
         if member.is_last_admin():
             messages.error(request, LAST_ADMIN)
         else:
-            note(request, Action.REMOVE_MEMBER, member.user.username, found)
+            log_action(request, Action.REMOVE_MEMBER, member.user.username, found)
             member.delete()
             messages.success(request, f"{member.user.username} is no longer a member.")
-    return redirect("organization", slug) if _still_admin(request, found) else redirect("wall")
+    return redirect("organization", slug) if _is_still_admin(request, found) else redirect("wall")
 
 
-def _still_admin(request: HttpRequest, organization: Organization) -> bool:
-    return actor_of(request).may("admin", organization.pk)
+def _is_still_admin(request: HttpRequest, organization: Organization) -> bool:
+    return actor_for_request(request).has_scope("admin", organization.pk)
 
 
-def _a(noun: str) -> str:
+def _with_article(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -1,4 +1,4 @@
-"""One's own password, and the e-mail address for when it is forgotten."""
+"""The user's own password, and the e-mail address for password resets."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from project.accounts.access import person_of
+from project.accounts.access import signed_in_user
 from project.accounts.models import User
 from project.accounts.models.one_time_links import end_sign_ins
-from project.accounts.throttling.attempts import failed, forgive, is_refused
-from project.accounts.throttling.devices import number_for, remember
+from project.accounts.throttling.attempts import clear_failures, is_refused, record_failure
+from project.accounts.throttling.devices import device_number, set_device_cookie
 from project.accounts.views.lockout import locked_out
-from project.audit.log import Action, home_of, note
+from project.audit.log import Action, log_action, sole_organization
 
 NOT_PRESENT = "That is not the present password."
-PASSWORD_MOST = 1000  # characters, of every form that takes one: each is hashed
+PASSWORD_MOST = 1000  # characters: every password sent is hashed
 
 
-class _Bounded:
-    """Django's forms take passwords of any length."""
+class _LengthLimit:
+    """Limit the length of all fields; Django's forms do not."""
 
     fields: dict[str, forms.Field]
 
@@ -40,21 +40,21 @@ class _Bounded:
             field.validators.append(MaxLengthValidator(PASSWORD_MOST))
 
 
-class ChangePassword(_Bounded, PasswordChangeForm):
+class ChangePassword(_LengthLimit, PasswordChangeForm):
     error_messages = {  # noqa: RUF012 - Django's attribute
         "password_mismatch": "The two new passwords differ.",
         "password_incorrect": NOT_PRESENT,
     }
 
 
-class FirstPassword(_Bounded, SetPasswordForm):  # type: ignore[type-arg] # no generic at run time
+class FirstPassword(_LengthLimit, SetPasswordForm):  # type: ignore[type-arg] # no generic at run time
     error_messages = {  # noqa: RUF012
         "password_mismatch": "The two passwords differ.",
     }
 
 
 class AddressForm(forms.Form):
-    """Where a link is sent to who has forgotten the password."""
+    """The address that password reset links are sent to."""
 
     email = forms.EmailField(label="E-mail", required=False, max_length=254)
     password = forms.CharField(
@@ -66,11 +66,11 @@ class AddressForm(forms.Form):
 
 
 def _page(request: HttpRequest, **forms_: forms.Form) -> HttpResponse:
-    user = person_of(request)
-    known = user.has_usable_password()
-    kind: type[ChangePassword] | type[FirstPassword] = ChangePassword if known else FirstPassword
-    context: dict[str, object] = {"form": kind(user), "known": known}
-    if settings.MAIL and known:
+    user = signed_in_user(request)
+    has_password = user.has_usable_password()
+    form = ChangePassword(user) if has_password else FirstPassword(user)
+    context: dict[str, object] = {"form": form, "known": has_password}
+    if settings.MAIL and has_password:
         context["address_form"] = AddressForm(initial={"email": user.email})
     return render(request, "accounts/password.html", context | forms_)
 
@@ -78,47 +78,53 @@ def _page(request: HttpRequest, **forms_: forms.Form) -> HttpResponse:
 @never_cache
 @login_required
 def password(request: HttpRequest) -> HttpResponse:
-    """Set a first password, or change the one there is; this session stays, others end."""
-    user = person_of(request)
+    """Set a first password or change it. Ends all other sessions."""
+    user = signed_in_user(request)
     if request.method != "POST":
         return _page(request)
     if is_refused(request, user.username):
         return locked_out(request)
-    known = user.has_usable_password()
-    form = ChangePassword(user, request.POST) if known else FirstPassword(user, request.POST)
+    form_class = ChangePassword if user.has_usable_password() else FirstPassword
+    form = form_class(user, request.POST)
     if not form.is_valid():
         if form.has_error("old_password", "password_incorrect"):
-            failed(request, user.username)
+            record_failure(request, user.username)
         return _page(request, form=form)
-    forgive(request, user.username)
-    device = number_for(request, user)
-    form.save(commit=False)  # the hash takes its time: no lock is held
+    clear_failures(request, user.username)
+    device = device_number(request, user)
+    form.save(commit=False)  # hashing is slow: outside the transaction
     with transaction.atomic():
         user.save(update_fields=["password"])
         end_sign_ins(user)
-        note(request, Action.PASSWORD, user.username, home_of(user))
+        log_action(request, Action.PASSWORD, user.username, sole_organization(user))
     update_session_auth_hash(request, user)
     messages.success(request, "Your password is set. Other browsers are signed out.")
-    answer = redirect("wall")
-    remember(request, answer, user, device)
-    return answer
+    response = redirect("wall")
+    set_device_cookie(request, response, user, device)
+    return response
 
 
 @login_required
 @require_POST
 def email(request: HttpRequest) -> HttpResponse:
-    """Another address for forgotten passwords. Whoever reads it could set one, so it asks."""
-    user = person_of(request)
+    """Change the address for reset links. Needs the password: the links give access."""
+    user = signed_in_user(request)
     if is_refused(request, user.username):
         return locked_out(request)
     form = AddressForm(request.POST)
     if form.is_valid() and not user.check_password(form.cleaned_data["password"]):
-        failed(request, user.username)
+        record_failure(request, user.username)
         form.add_error("password", NOT_PRESENT)
     if not form.is_valid():
         return _page(request, address_form=form)
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(email=form.cleaned_data["email"])
-        note(request, Action.CHANGE_PERSON, user.username, home_of(user), detail="e-mail address")
+        log_action(
+            request,
+            Action.CHANGE_PERSON,
+            user.username,
+            sole_organization(user),
+            detail="e-mail address",
+        )
     messages.success(request, "Your e-mail address is saved.")
     return redirect("password")

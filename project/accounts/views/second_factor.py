@@ -1,4 +1,4 @@
-"""Turning one's second factor on and off, and the recovery codes."""
+"""The user's own second factor: turn it on and off, renew recovery codes."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from project.accounts.access import person_of
+from project.accounts.access import signed_in_user
 from project.accounts.models import RecoveryCode, SecondFactor, User
 from project.accounts.models.one_time_links import end_sign_ins
 from project.accounts.models.second_factor import (
     Paused,
-    address_of,
     looks_like_code,
+    matching_step,
     new_secret,
-    plain,
-    step_of,
+    normalize_code,
+    otpauth_uri,
 )
-from project.accounts.throttling.attempts import failed, is_refused
-from project.accounts.throttling.devices import number_for, remember
-from project.accounts.views.lockout import locked_out, wait
+from project.accounts.throttling.attempts import is_refused, record_failure
+from project.accounts.throttling.devices import device_number, set_device_cookie
+from project.accounts.views.lockout import locked_out, retry_later
 from project.accounts.views.passwords import NOT_PRESENT
 from project.accounts.views.sign_in import WRONG_CODE
-from project.audit.log import Action, home_of, note
-from project.encryption import SealBroken, seal, unseal
+from project.audit.log import Action, log_action, sole_organization
+from project.encryption import UnsealFailed, seal, unseal
 
-ENROLLING = "enrolling"  # the session's key for the sealed secret that is not confirmed yet
-NOT_THIS = "That code does not fit this key. Check the clock of your phone, and take the next code."
+ENROLLING = "enrolling"  # session key of the encrypted secret that is not confirmed yet
+WRONG_FIRST_CODE = (
+    "That code does not fit this key. Check the clock of your phone, and take the next code."
+)
 
 
 class ConfirmForm(forms.Form):
-    """A code of the new key, and the password where there is one."""
+    """A code of the new secret, and the password if the user has one."""
 
     code = forms.CharField(
         label="Code of the app",
@@ -53,7 +55,7 @@ class ConfirmForm(forms.Form):
 
 
 class ProofForm(forms.Form):
-    """That it is still the same person: one field for a code or the password."""
+    """One field for a code or the password, to confirm the user's identity."""
 
     proof = forms.CharField(
         label="A code, or your password",
@@ -63,11 +65,11 @@ class ProofForm(forms.Form):
     )
 
 
-def _secret(request: HttpRequest) -> str:
-    """The one that is being set up in this session, sealed there as it is in the database."""
+def _enrolling_secret(request: HttpRequest) -> str:
+    """Return the secret that this session is setting up, or create one. Stored encrypted."""
     try:
         secret = unseal(request.session.get(ENROLLING, ""))
-    except SealBroken:
+    except UnsealFailed:
         secret = ""
     if not secret:
         secret = new_secret()
@@ -76,22 +78,22 @@ def _secret(request: HttpRequest) -> str:
 
 
 def _page(request: HttpRequest, **extra: object) -> HttpResponse:
-    user = person_of(request)
+    user = signed_in_user(request)
     factor = SecondFactor.objects.filter(user=user).first()
     context: dict[str, object] = {"factor": factor}
     if factor is not None:
         context |= {"left": user.recovery_codes.count(), "proof_form": ProofForm()}
     else:
-        secret = _secret(request)
-        picture = segno.make(address_of(secret, user), error="m")
-        groups = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
+        secret = _enrolling_secret(request)
+        picture = segno.make(otpauth_uri(secret, user), error="m")
+        grouped_secret = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
         qr = picture.svg_data_uri(scale=5, border=4, light="white")
-        context |= {"qr": qr, "secret": groups, "confirm_form": _confirm_form(user)}
+        context |= {"qr": qr, "secret": grouped_secret, "confirm_form": _confirm_form(user)}
     return render(request, "accounts/second_factor.html", context | extra)
 
 
 def _confirm_form(user: User, data: object = None) -> ConfirmForm:
-    form = ConfirmForm(data)  # type: ignore[arg-type] # what a request holds
+    form = ConfirmForm(data)  # type: ignore[arg-type] # a QueryDict
     if not user.has_usable_password():
         del form.fields["password"]
     return form
@@ -100,53 +102,55 @@ def _confirm_form(user: User, data: object = None) -> ConfirmForm:
 @never_cache
 @login_required
 def second_factor(request: HttpRequest) -> HttpResponse:
-    """Whether it is on; set it up, and show the recovery codes on this one answer."""
-    user = person_of(request)
+    """Show the state; POST turns it on and shows the recovery codes on this response only."""
+    user = signed_in_user(request)
     if request.method != "POST" or SecondFactor.is_on(user):
         return _page(request)
     if is_refused(request, user.username):
         return locked_out(request)
-    secret, form = _secret(request), _confirm_form(user, request.POST)
+    secret, form = _enrolling_secret(request), _confirm_form(user, request.POST)
     step = None
     if form.is_valid():
-        step = step_of(secret, plain(form.cleaned_data["code"]))
+        step = matching_step(secret, normalize_code(form.cleaned_data["code"]))
         if step is None:
-            form.add_error("code", NOT_THIS)
-        known = form.cleaned_data.get("password")
-        if known is not None and not user.check_password(known):
-            failed(request, user.username)
+            form.add_error("code", WRONG_FIRST_CODE)
+        password = form.cleaned_data.get("password")
+        if password is not None and not user.check_password(password):
+            record_failure(request, user.username)
             form.add_error("password", NOT_PRESENT)
     if step is None or not form.is_valid():
         return _page(request, confirm_form=form)
-    device = number_for(request, user)
+    device = device_number(request, user)
     with transaction.atomic():
         codes = SecondFactor.turn_on(user, secret, step)
         if codes is not None:
             end_sign_ins(user)
-            note(request, Action.SECOND_FACTOR, user.username, home_of(user), detail="on")
+            log_action(
+                request, Action.SECOND_FACTOR, user.username, sole_organization(user), detail="on"
+            )
     request.session.pop(ENROLLING, None)
     update_session_auth_hash(request, user)
-    answer = _page(request, codes=codes)
-    remember(request, answer, user, device)
-    return answer
+    response = _page(request, codes=codes)
+    set_device_cookie(request, response, user, device)
+    return response
 
 
-def _is_proven(request: HttpRequest, form: ProofForm) -> HttpResponse | None:
-    """None where the person has shown that it is them; else what to answer."""
-    user = person_of(request)
+def _check_proof(request: HttpRequest, form: ProofForm) -> HttpResponse | None:
+    """Return None if the code or password is right; else the response."""
+    user = signed_in_user(request)
     if is_refused(request, user.username):
         return locked_out(request)
     if form.is_valid():
-        given = form.cleaned_data["proof"]
+        proof = form.cleaned_data["proof"]
         try:
-            if looks_like_code(given) and SecondFactor.accepts(user, given):
+            if looks_like_code(proof) and SecondFactor.verify(user, proof):
                 return None
         except Paused as pause:
-            return wait(request, pause.seconds)
-        if user.check_password(given):
+            return retry_later(request, pause.seconds)
+        if user.check_password(proof):
             return None
-        failed(request, user.username)
-        form.add_error("proof", WRONG_CODE if looks_like_code(given) else NOT_PRESENT)
+        record_failure(request, user.username)
+        form.add_error("proof", WRONG_CODE if looks_like_code(proof) else NOT_PRESENT)
     return _page(request, proof_form=form)
 
 
@@ -154,14 +158,16 @@ def _is_proven(request: HttpRequest, form: ProofForm) -> HttpResponse | None:
 @login_required
 @require_POST
 def turn_off(request: HttpRequest) -> HttpResponse:
-    """From now on the password is enough."""
-    refusal = _is_proven(request, ProofForm(request.POST))
+    """Turn the second factor off."""
+    refusal = _check_proof(request, ProofForm(request.POST))
     if refusal is not None:
         return refusal
-    user = person_of(request)
+    user = signed_in_user(request)
     with transaction.atomic():
         if SecondFactor.turn_off(user):
-            note(request, Action.SECOND_FACTOR, user.username, home_of(user), detail="off")
+            log_action(
+                request, Action.SECOND_FACTOR, user.username, sole_organization(user), detail="off"
+            )
     messages.success(request, "The second factor is off. Your password is enough to sign in.")
     return redirect("second-factor")
 
@@ -170,15 +176,20 @@ def turn_off(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def renew_codes(request: HttpRequest) -> HttpResponse:
-    """Ten new recovery codes; the old ones are void."""
-    refusal = _is_proven(request, ProofForm(request.POST))
+    """Create ten new recovery codes and show them once; the old ones become invalid."""
+    refusal = _check_proof(request, ProofForm(request.POST))
     if refusal is not None:
         return refusal
-    user = person_of(request)
+    user = signed_in_user(request)
     with transaction.atomic():
         if not SecondFactor.is_on(user):
             return redirect("second-factor")
         codes = RecoveryCode.renew(user)
-        said = "new recovery codes"
-        note(request, Action.SECOND_FACTOR, user.username, home_of(user), detail=said)
+        log_action(
+            request,
+            Action.SECOND_FACTOR,
+            user.username,
+            sole_organization(user),
+            detail="new recovery codes",
+        )
     return _page(request, codes=codes)

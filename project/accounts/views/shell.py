@@ -1,4 +1,4 @@
-"""The frame around every page: whose page it is, and which organization is in front."""
+"""The data of the base template: the user, the organizations, and the chosen one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from project.accounts.access import Actor, actor_of
+from project.accounts.access import Actor, actor_for_request
 from project.accounts.models import Organization, User
 
-CHOSEN = "organization"  # the session's key for the slug of the chosen organization
+CHOSEN = "organization"  # session key of the chosen organization's slug
 
 
 class Shell:
-    """What the base template asks of a request. Looks nothing up before it is asked."""
+    """What the base template shows. Every property is computed when first used."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
@@ -29,30 +29,30 @@ class Shell:
 
     @cached_property
     def actor(self) -> Actor:
-        return actor_of(self._request) if self.user else Actor()
+        return actor_for_request(self._request) if self.user else Actor()
 
     @cached_property
     def organizations(self) -> list[Organization]:
-        """Those the person belongs to, by name."""
+        """The user's organizations, by name."""
         return list(Organization.objects.visible_to(self.actor))
 
     @cached_property
     def administered(self) -> list[Organization]:
-        """Those the person may change."""
-        mine = self.actor.organization_ids("admin")
-        return [one for one in self.organizations if one.pk in mine]
+        """The organizations of which the user is an administrator."""
+        ids = self.actor.organization_ids("admin")
+        return [each for each in self.organizations if each.pk in ids]
 
     @cached_property
     def current(self) -> Organization | None:
-        """The chosen one, or the only one; None means all of them."""
+        """The chosen organization, or the only one; None means all of them."""
         if len(self.organizations) == 1:
             return self.organizations[0]
         chosen = self._request.session.get(CHOSEN)
-        return next((one for one in self.organizations if one.slug == chosen), None)
+        return next((each for each in self.organizations if each.slug == chosen), None)
 
     @cached_property
     def settings_of(self) -> Organization | None:
-        """The organization whose settings the rail leads to."""
+        """The organization whose settings the navigation links to."""
         if self.current in self.administered:
             return self.current
         return self.administered[0] if self.administered and self.current is None else None
@@ -63,24 +63,24 @@ class Shell:
 
     @cached_property
     def page(self) -> str:
-        """The URL name of the page, or nothing where the address led nowhere."""
+        """The URL name of the page; empty if no URL pattern matched."""
         match = self._request.resolver_match
         return (match.url_name or "") if match else ""
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `shell` in every template."""
+    """Context processor: add `shell` to every template."""
     return {"shell": Shell(request)}
 
 
 @login_required
 @require_POST
 def choose_organization(request: HttpRequest) -> HttpResponse:
-    """Put one organization in front, or (with an empty value) all of them."""
-    wanted = request.POST.get("organization", "")
-    mine = Organization.objects.visible_to(actor_of(request))
-    if mine.filter(slug=wanted).exists():
-        request.session[CHOSEN] = wanted
+    """Choose one organization, or (with an empty value) all of them."""
+    slug = request.POST.get("organization", "")
+    visible = Organization.objects.visible_to(actor_for_request(request))
+    if visible.filter(slug=slug).exists():
+        request.session[CHOSEN] = slug
     else:
         request.session.pop(CHOSEN, None)
     return redirect("wall")

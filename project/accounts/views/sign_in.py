@@ -1,7 +1,7 @@
-"""Signing in and out: by password or one-time link, and by a code where a person asks for one.
+"""Sign-in by password or one-time link, then by a code if the second factor is on; sign-out.
 
-Nobody is signed in before the last step. Until then the session holds who has passed the first,
-under `PASSED`, which no door but the second step's looks at.
+Nobody is signed in before the last step. Until then the session holds the user of the first step
+under `PASSED`, which only the view of the second step reads.
 """
 
 from __future__ import annotations
@@ -25,30 +25,31 @@ from django.views.decorators.http import require_http_methods
 from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.second_factor import Paused
 from project.accounts.models.tokens import digest
-from project.accounts.throttling.attempts import A_LINK, record_failure, is_locked, is_refused
+from project.accounts.throttling.attempts import A_LINK, is_locked, is_refused, record_failure
 from project.accounts.throttling.devices import set_device_cookie
 from project.accounts.throttling.tries import NAME_MOST
 from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
-from project.accounts.views.lockout import locked_out, wait
+from project.accounts.views.lockout import locked_out, retry_later
 from project.accounts.views.passwords import PASSWORD_MOST
 from project.audit.askers import Requester
 from project.audit.log import Action, log_action
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-PASSED = "passed"  # the session's key for who has passed the first step
+PASSED = "passed"  # session key of the user who has passed the first step
 PASSED_S = 600
-NOTED_S = 3600
+LOGGED_S = 3600
 WRONG_CODE = "That code is not right, or it was used before. Wait for the next one."
 
 
-class SignIn(AuthenticationForm):
+class SignInForm(AuthenticationForm):
     error_messages = {  # noqa: RUF012 - Django's attribute
         "invalid_login": "The username or the password is not right. Both are case-sensitive.",
     }
 
     def clean(self) -> dict[str, Any]:
-        """What nobody can have is wrong, and counted, like any other; but not hashed."""
-        name, password = (self.cleaned_data.get(one) or "" for one in ("username", "password"))
+        """Count too long names and passwords as failures, without hashing them."""
+        name = self.cleaned_data.get("username") or ""
+        password = self.cleaned_data.get("password") or ""
         if len(name) > NAME_MOST or len(password) > PASSWORD_MOST:
             if self.request is not None:
                 is_refused(self.request, name)
@@ -58,23 +59,23 @@ class SignIn(AuthenticationForm):
         return cleaned
 
 
-class SignInPage(LoginView):
+class SignInView(LoginView):
     template_name = "accounts/signin.html"
-    authentication_form = SignIn
+    authentication_form = SignInForm
     redirect_authenticated_user = True
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
         assert isinstance(user, User)
-        return _enter(self.request, user, self.get_success_url())
+        return _finish_first_step(self.request, user, self.get_success_url())
 
 
-sign_in = SignInPage.as_view()
+sign_in = SignInView.as_view()
 sign_out = LogoutView.as_view(http_method_names=["post", "options"])
 
 
-def _enter(request: HttpRequest, user: User, onward: str) -> HttpResponse:
-    """The first step is passed: sign in, or ask for the second."""
+def _finish_first_step(request: HttpRequest, user: User, onward: str) -> HttpResponse:
+    """Sign in, or redirect to the second step if the second factor is on."""
     if not SecondFactor.is_on(user):
         return complete_sign_in(request, user, onward)
     request.session[PASSED] = {
@@ -87,15 +88,15 @@ def _enter(request: HttpRequest, user: User, onward: str) -> HttpResponse:
 
 
 def complete_sign_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
-    """All that is asked of them was right. From now on this browser knows them."""
+    """Sign the user in and set the device cookie; redirect to `onward`."""
     login(request, user, backend=BACKEND)
-    answer = redirect(onward)
-    set_device_cookie(request, answer, user)
-    return answer
+    response = redirect(onward)
+    set_device_cookie(request, response, user)
+    return response
 
 
-def _passed(request: HttpRequest) -> tuple[User | None, str]:
-    """Who has passed the first step not long ago, and where they want to go."""
+def _read_first_step(request: HttpRequest) -> tuple[User | None, str]:
+    """Return the user of a recent first step, and the URL to go on to; (None, "") if none."""
     passed: dict[str, Any] = request.session.get(PASSED) or {}
     if time.time() - passed.get("at", 0) > PASSED_S:
         return None, ""
@@ -108,8 +109,8 @@ def _passed(request: HttpRequest) -> tuple[User | None, str]:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_step(request: HttpRequest) -> HttpResponse:
-    """The code, from whoever has passed the first step."""
-    user, onward = _passed(request)
+    """Ask for a code after the first step."""
+    user, onward = _read_first_step(request)
     if user is None:
         request.session.pop(PASSED, None)
         return redirect("signin")
@@ -118,10 +119,10 @@ def second_step(request: HttpRequest) -> HttpResponse:
     if is_refused(request, user.username):
         return locked_out(request)
     try:
-        right = SecondFactor.verify(user, request.POST.get("code", "")[:100])
+        is_right = SecondFactor.verify(user, request.POST.get("code", "")[:100])
     except Paused as pause:
-        return wait(request, pause.seconds)
-    if not right:
+        return retry_later(request, pause.seconds)
+    if not is_right:
         record_failure(request, user.username)
         return render(request, "accounts/second_step.html", {"errors": [WRONG_CODE]})
     del request.session[PASSED]
@@ -132,24 +133,24 @@ def second_step(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @refuse_cross_site_fetch
 def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
-    """A one-time link, in place of a password: who has a second factor is still asked for it.
+    """Sign in by a one-time link, which replaces the password but not the second factor.
 
-    Opening it changes nothing, so that a preview cannot use it up.
+    GET changes nothing, so that a link preview cannot use the link up.
     """
     if is_locked(request, A_LINK):
         return locked_out(request)
     if request.method == "POST":
         user = SignInLink.claim(token)
         if user is not None:
-            return _enter(request, user, resolve_url("wall"))
+            return _finish_first_step(request, user, resolve_url("wall"))
     else:
         link = SignInLink.find_open(token)
         if link is not None:
             return render(request, "accounts/signin_link.html", {"person": link.user})
     if not SignInLink.is_known(token):
         record_failure(request, A_LINK)
-    elif request.method == "POST" and cache.add(f"link-over:{digest(token)}", True, NOTED_S):
-        # One that is over was no guess, but goes on record, now and then.
+    elif request.method == "POST" and cache.add(f"link-over:{digest(token)}", True, LOGGED_S):
+        # A used or expired link was not guessed; it is logged once per `LOGGED_S`.
         requester = Requester(name=A_LINK, address=Requester.of(request).address)
         log_action(
             requester, Action.SIGN_IN_FAILED, A_LINK, detail="by a sign-in link that is over"
@@ -159,7 +160,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
 
 @never_cache
 def to_sign_in(request: HttpRequest) -> HttpResponse:
-    """In place of the admin's own door, which would ask for no code."""
+    """Redirect from the admin's own sign-in page, which does not ask for a code."""
     if request.user.is_authenticated:
         raise PermissionDenied("The admin is for those who run this installation.")
     onward = request.GET.get("next") or reverse("admin:index")

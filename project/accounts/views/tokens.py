@@ -1,4 +1,4 @@
-"""One's own bearer tokens, and for administrators those of the other members."""
+"""The user's own bearer tokens; for administrators also those of other members."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from project.accounts.access import actor_of
-from project.accounts.forms import SCOPES_SAID, TokenForm
+from project.accounts.access import actor_for_request
+from project.accounts.forms import SCOPE_LABELS, TokenForm
 from project.accounts.models import Membership, Organization, Role, Token, User
 from project.accounts.models.organizations import ROLE_SCOPES
 from project.accounts.models.tokens import TooManyTokens
 from project.accounts.views.shell import Shell
-from project.addresses import public_address
-from project.audit.log import Action, note
+from project.addresses import public_url
+from project.audit.log import Action, log_action
 
-ENDED_MOST = 20  # of one's own, the newest
+ENDED_MOST = 20  # of the user's own, the newest
 OTHERS_MOST = 200
 
-# Where a token can be tried, by the first of its scopes that has such an address.
+# A URL to try a token at, by the first of its scopes that is listed.
 TRY_AT = {"read": "api-cameras", "chat": "api-chats"}
 
 Roles = Mapping[tuple[object, object], str]
@@ -37,9 +37,9 @@ Roles = Mapping[tuple[object, object], str]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A token as the page says it: what it may do today, and why it is over; empty where it is not.
+    """A token as the page shows it: what it allows today, and why it has ended ("" if it has not).
 
-    `roles` are those of the tokens' people in the tokens' organizations.
+    `of` takes roles by (user id, organization id).
     """
 
     token: Token
@@ -49,9 +49,9 @@ class Row:
     @classmethod
     def of(cls, token: Token, roles: Roles) -> Row:
         role = roles.get((token.user_id, token.organization_id), "")
-        held = ROLE_SCOPES[Role(role)] if role else frozenset(token.scopes)
-        scopes = [one for one in SCOPES_SAID if one in token.scopes and one in held]
-        may = ", ".join(SCOPES_SAID[one][0].lower() for one in scopes) or "nothing"
+        role_scopes = ROLE_SCOPES[Role(role)] if role else frozenset(token.scopes)
+        scopes = [one for one in SCOPE_LABELS if one in token.scopes and one in role_scopes]
+        may = ", ".join(SCOPE_LABELS[one][0].lower() for one in scopes) or "nothing"
         if token.revoked_at is not None:
             return cls(token, may, "revoked")
         if token.expiry is not None and token.expiry <= timezone.now():
@@ -63,50 +63,56 @@ class Row:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
-    """The tokens there are; POST makes one, whose text is on this answer and never again."""
-    frame = Shell(request)
+    """Show the tokens; POST creates one and shows its text, on this response only."""
+    shell = Shell(request)
     form = TokenForm(
-        request.POST or None, actor=frame.actor, organizations=frame.organizations,
-        initial={"organization": frame.current.pk} if frame.current else None,
+        request.POST or None, actor=shell.actor, organizations=shell.organizations,
+        initial={"organization": shell.current.pk} if shell.current else None,
     )  # fmt: skip
     if request.method != "POST" or not form.is_valid():
-        return _page(request, frame, form)
-    home: Organization = form.cleaned_data["organization"]
-    assert frame.user is not None
+        return _page(request, shell, form)
+    organization: Organization = form.cleaned_data["organization"]
+    assert shell.user is not None
     try:
         with transaction.atomic():
-            token, text = Token.make(
-                frame.user,
-                home.pk,
+            token, text = Token.issue(
+                shell.user,
+                organization.pk,
                 name=form.cleaned_data["name"],
                 scopes=sorted(form.cleaned_data["scopes"]),
                 expiry=form.expiry,
-                grant=frame.actor.grant,
+                credential=shell.actor.credential,
             )
-            note(request, Action.MAKE_TOKEN, token.name, home, detail=", ".join(token.scopes))
+            log_action(
+                request, Action.MAKE_TOKEN, token.name, organization, detail=", ".join(token.scopes)
+            )
     except TooManyTokens as error:
         form.add_error(None, str(error))
-        return _page(request, frame, form)
-    door = next((door for scope, door in TRY_AT.items() if scope in token.scopes), "")
-    where = public_address(request, reverse(door)) if door else ""
-    try_it = f'curl -H "Authorization: Bearer {text}" {where}' if where else ""
-    fresh = TokenForm(
-        actor=frame.actor, organizations=frame.organizations, initial={"organization": home.pk}
+        return _page(request, shell, form)
+    url_name = next((name for scope, name in TRY_AT.items() if scope in token.scopes), "")
+    url = public_url(request, reverse(url_name)) if url_name else ""
+    try_it = f'curl -H "Authorization: Bearer {text}" {url}' if url else ""
+    new_form = TokenForm(
+        actor=shell.actor,
+        organizations=shell.organizations,
+        initial={"organization": organization.pk},
     )
-    return _page(request, frame, fresh, made=token, new_token=text, try_it=try_it)
+    return _page(request, shell, new_form, made=token, new_token=text, try_it=try_it)
 
 
-def _page(request: HttpRequest, frame: Shell, form: TokenForm, **extra: Any) -> HttpResponse:
-    seen = Token.objects.visible_to(frame.actor)
-    living = Token.objects.alive().filter(pk__in=seen).select_related("user", "organization")
-    alive = list(living.filter(user=frame.user))
-    over = seen.filter(user=frame.user).exclude(pk__in=[one.pk for one in alive])
+def _page(request: HttpRequest, shell: Shell, form: TokenForm, **extra: Any) -> HttpResponse:
+    visible = Token.objects.visible_to(shell.actor)
+    all_alive = Token.objects.alive().filter(pk__in=visible).select_related("user", "organization")
+    alive = list(all_alive.filter(user=shell.user))
+    over = visible.filter(user=shell.user).exclude(pk__in=[one.pk for one in alive])
     ended = list(over.select_related("user", "organization")[:ENDED_MOST])
-    others = list(living.exclude(user=frame.user)[: OTHERS_MOST + 1])
+    others = list(all_alive.exclude(user=shell.user)[: OTHERS_MOST + 1])
     people = {one.user_id for one in (*alive, *ended, *others)}
     rows = Membership.objects.filter(user__in=people)
-    found = rows.values_list("user_id", "organization_id", "role")
-    roles: Roles = {(user_id, home): role for user_id, home, role in found}
+    roles: Roles = {
+        (user_id, organization_id): role
+        for user_id, organization_id, role in rows.values_list("user_id", "organization_id", "role")
+    }
     context = {
         "form": form,
         "alive": [Row.of(one, roles) for one in alive],
@@ -114,8 +120,8 @@ def _page(request: HttpRequest, frame: Shell, form: TokenForm, **extra: Any) -> 
         "others": [Row.of(one, roles) for one in others[:OTHERS_MOST]],
         "more_others": len(others) > OTHERS_MOST,
         "others_most": OTHERS_MOST,
-        "many": len(frame.organizations) > 1,
-        "administers": bool(frame.administered),
+        "many": len(shell.organizations) > 1,
+        "administers": bool(shell.administered),
     }
     return render(request, "accounts/tokens.html", context | extra)
 
@@ -123,14 +129,14 @@ def _page(request: HttpRequest, frame: Shell, form: TokenForm, **extra: Any) -> 
 @login_required
 @require_POST
 def revoke_token(request: HttpRequest, uid: uuid.UUID) -> HttpResponse:
-    """End one's own token, or a member's where one administers; what it holds open closes."""
-    seen = Token.objects.visible_to(actor_of(request)).select_related("user", "organization")
-    found = get_object_or_404(seen, uid=uid)
+    """Revoke one's own token, or a member's as an administrator. Its open connections close."""
+    visible = Token.objects.visible_to(actor_for_request(request))
+    token = get_object_or_404(visible.select_related("user", "organization"), uid=uid)
     with transaction.atomic():
-        found.revoke()
-        whose = f"of {found.user}"
-        note(request, Action.REVOKE_TOKEN, found.name, found.organization, detail=whose)
+        token.revoke()
+        detail = f"of {token.user}"
+        log_action(request, Action.REVOKE_TOKEN, token.name, token.organization, detail=detail)
     assert isinstance(request.user, User)
-    theirs = "" if found.user == request.user else f" of {found.user.get_username()}"
-    messages.success(request, f"The token “{found.name}”{theirs} is revoked.")
+    theirs = "" if token.user == request.user else f" of {token.user.get_username()}"
+    messages.success(request, f"The token “{token.name}”{theirs} is revoked.")
     return redirect("tokens")
