@@ -1,4 +1,4 @@
-"""IP addresses in their one spelling, and our own addresses as others reach them."""
+"""IP addresses in canonical form, and absolute URLs of this installation."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from django.http import HttpRequest
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def address_in(text: object) -> Address | None:
-    """An IP address without a zone; None for what is none, such as a local socket's.
+def parse_address(text: object) -> Address | None:
+    """Parse an IP address, without its zone; None if it is none, such as that of a local socket.
 
-    What listens on both says ::ffff:192.0.2.1 of its IPv4 peers.
+    An IPv4-mapped address (::ffff:192.0.2.1, from a dual-stack listener) becomes IPv4.
     """
     try:
-        found = ipaddress.ip_address(str(text).partition("%")[0])
+        address = ipaddress.ip_address(str(text).partition("%")[0])
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
-def address_text(text: object) -> str | None:
-    """An IP address in its one spelling; None for what is none, such as a local socket's."""
-    found = address_in(text)
-    return None if found is None else str(found)
+def normalize_address(text: object) -> str | None:
+    """Return an IP address in canonical form; None if `text` is none."""
+    address = parse_address(text)
+    return None if address is None else str(address)
 
 
-def public_address(request: HttpRequest, path: str) -> str:
-    """A whole address of a path of ours, as others reach it."""
+def public_url(request: HttpRequest, path: str) -> str:
+    """Return the absolute URL of a path, as clients reach it."""
     if settings.PUBLIC_URL is not None:
         return f"{settings.PUBLIC_URL.scheme}://{settings.PUBLIC_URL.netloc}{path}"
     return request.build_absolute_uri(path)

@@ -1,4 +1,4 @@
-"""How REST is spoken here: lists a page at a time, one form of answer, bodies read with care."""
+"""Base classes of the REST API: pagination, content negotiation and the JSON parser."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import JSONParser
 
 
-class CursorPages(CursorPagination):
-    """Newest last; a cursor stays right while rows come and go. `?limit=` up to 200."""
+class CreatedAtCursorPagination(CursorPagination):
+    """Oldest first. A cursor stays valid while rows are added and deleted. `?limit=` up to 200."""
 
     ordering = ("created_at", "pk")
     page_size_query_param = "limit"
@@ -26,8 +26,8 @@ class CursorPages(CursorPagination):
             raise NotFound("The cursor is not one of ours.") from None
 
 
-class JSONOnly(DefaultContentNegotiation):
-    """Answers in the one form there is, whatever the client says it accepts: 406 helps nobody."""
+class JSONOnlyNegotiation(DefaultContentNegotiation):
+    """Responds in JSON whatever the Accept header says, instead of 406."""
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
         try:
@@ -36,15 +36,15 @@ class JSONOnly(DefaultContentNegotiation):
             return renderers[0], renderers[0].media_type
 
 
-class FlatJSON(JSONParser):
-    """JSON whose nesting does not exhaust the interpreter, and whose texts can be written again."""
+class StrictJSONParser(JSONParser):
+    """A JSON parser that refuses (400) deep nesting and text that cannot be encoded as UTF-8."""
 
     def parse(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            found = super().parse(*args, **kwargs)
-            json.dumps(found, ensure_ascii=False).encode()
+            data = super().parse(*args, **kwargs)
+            json.dumps(data, ensure_ascii=False).encode()
         except RecursionError:
             raise ParseError("The JSON is nested too deep.") from None
         except UnicodeEncodeError:
             raise ParseError("The JSON holds half of a surrogate pair.") from None
-        return found
+        return data

@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP to Django, sockets to consumers, and a guard around both."""
+"""The ASGI application: HTTP to Django, WebSockets to consumers, inside ASGI middleware."""
 
 import os
 
@@ -11,10 +11,10 @@ http = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from cameras.consumers.routing import websockets  # noqa: E402
-from project.middleware import Guard, TrustedProxies, UnderPublicPath  # noqa: E402
+from project.middleware import ErrorBoundary, PublicPathPrefix, TrustedProxies  # noqa: E402
 
-application = Guard(
+application = ErrorBoundary(
     TrustedProxies(
-        UnderPublicPath(ProtocolTypeRouter({"http": http, "websocket": URLRouter(websockets)}))
+        PublicPathPrefix(ProtocolTypeRouter({"http": http, "websocket": URLRouter(websockets)}))
     )
 )

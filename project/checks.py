@@ -1,4 +1,4 @@
-"""System checks: combinations of settings that work, but not as one may think."""
+"""System checks for risky combinations of settings, and for data of unreleased versions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.core.management import CommandError
 
-from project.installation import must_be_released
+from project.installation import require_released_data
 
 
 @register(Tags.security, deploy=True)
 def cookies_over_plain_http(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Secure cookies follow SIDELINE_PUBLIC_URL: on a plain LAN they would lock everyone out."""
+    """Warn if cookies are not secure. Without TLS, browsers would not send secure cookies."""
     if settings.PUBLIC_URL is not None and settings.PUBLIC_URL.scheme == "https":
         return []
     return [
@@ -27,7 +27,7 @@ def cookies_over_plain_http(app_configs: Any, **kwargs: Any) -> list[CheckMessag
 
 @register(Tags.security, deploy=True)
 def loopback_sources(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Cameras on loopback let an organization's administrator reach this machine's services."""
+    """Warn if camera addresses may be loopback: administrators could reach local services."""
     if not settings.ALLOW_LOOPBACK_SOURCES:
         return []
     return [
@@ -41,7 +41,7 @@ def loopback_sources(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def any_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A wildcard lets a foreign name point here (DNS rebinding)."""
+    """Warn of a wildcard host: it allows DNS rebinding."""
     if "*" not in settings.ALLOWED_HOSTS:
         return []
     return [
@@ -55,32 +55,32 @@ def any_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def strict_transport(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """HSTS is an answer of the whole host, not of this port alone: off unless asked for."""
+    """Report whether HSTS is on. It applies to every port of the host, so it is off by default."""
     if settings.PUBLIC_URL is None or settings.PUBLIC_URL.scheme != "https":
         return []
     if not settings.SECURE_HSTS_SECONDS:
         return [
             Info(
                 "HSTS is off: a first visit by plain HTTP can be intercepted.",
-                hint="SIDELINE_HSTS_SECONDS turns it on, where no client uses ws:// on this host.",
+                hint="SIDELINE_HSTS_SECONDS turns it on; do so only if no client uses ws:// here.",
                 id="sideline.I001",
             )
         ]
     return [
         Warning(
             "HSTS is on: browsers refuse plain HTTP and ws:// on every port of this host.",
-            hint="Unset SIDELINE_HSTS_SECONDS where clients use ws:// at the server's own port.",
+            hint="Unset SIDELINE_HSTS_SECONDS if clients use ws:// at the server's own port.",
             id="sideline.W004",
         )
     ]
 
 
 @register(Tags.database)
-def released(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """`migrate` asks this before it touches a table."""
+def released_data(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse data of unreleased versions. `migrate` runs this check before it changes a table."""
     try:
         if databases:
-            must_be_released()
+            require_released_data()
     except CommandError as error:
         return [Error(str(error), id="sideline.E001")]
     return []

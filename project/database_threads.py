@@ -1,4 +1,4 @@
-"""Synchronous database work for code on the serving loop, in threads of its own.
+"""Synchronous database work for async code, in separate threads.
 
 The thread that requests share may be busy for long, and ends with the request.
 """
@@ -16,14 +16,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-async def in_thread(threads: Executor, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What `ask` returns, called in one of these threads, with a connection that works."""
+async def in_thread(
+    threads: Executor, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Call the function in one of these threads, with a live connection; return its result."""
 
-    def asked() -> R:
+    def call() -> R:
         close_old_connections()
         try:
-            return ask(*args, **kwargs)
+            return function(*args, **kwargs)
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(threads, asked)
+    return await asyncio.get_running_loop().run_in_executor(threads, call)

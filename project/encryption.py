@@ -1,4 +1,4 @@
-"""Text that is stored encrypted, under keys apart from Django's secret key."""
+"""Encryption of stored text, with keys of its own (SIDELINE_FIELD_KEY), not Django's."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 
-class SealBroken(Exception):
-    """The stored text was sealed with a key that SIDELINE_FIELD_KEY no longer holds."""
+class UnsealFailed(Exception):
+    """The stored text was encrypted with a key that is not in SIDELINE_FIELD_KEY."""
 
 
-def _box() -> MultiFernet:
+def _fernet() -> MultiFernet:
     digests = (hashlib.sha256(key.encode()).digest() for key in settings.FIELD_KEYS)
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
 
 
 def seal(text: str) -> str:
-    """Encrypt with the first field key."""
-    return _box().encrypt(text.encode()).decode("ascii") if text else ""
+    """Encrypt with the first field key. Empty text stays empty."""
+    return _fernet().encrypt(text.encode()).decode("ascii") if text else ""
 
 
 def unseal(sealed: str) -> str:
-    """Decrypt with whichever field key fits; raises `SealBroken`."""
+    """Decrypt with the field key that fits. Raises `UnsealFailed`."""
     if not sealed:
         return ""
     try:
-        return _box().decrypt(sealed.encode("ascii")).decode()
+        return _fernet().decrypt(sealed.encode("ascii")).decode()
     except InvalidToken:
-        raise SealBroken(
+        raise UnsealFailed(
             "The stored source cannot be read with the present SIDELINE_FIELD_KEY. "
             "Put the former key back behind the new one, or enter the source again."
         ) from None
 
 
 def reseal(sealed: str) -> str:
-    """The same text under the first field key."""
+    """Encrypt the text again, with the first field key."""
     return seal(unseal(sealed))

@@ -1,4 +1,4 @@
-"""One hourly prune of all apps: what is kept no longer goes. `manage.py prune` does the same."""
+"""Hourly deletion of expired data of all apps. `manage.py prune` does the same."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from project.database_threads import in_thread
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 3600.0
-# What is removed, in words, and by whom. In this order: a ticket falls with its parent.
+INTERVAL_S = 3600.0
+# Label: function that deletes and returns how many. The order matters: tickets fall with their
+# parent credential.
 JOBS: dict[str, Callable[[], int]] = {
     "chats": chats.prune_chats,
     "logs of answers": chats.prune_logs,
@@ -29,11 +30,11 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix="housekeeping")
 
 
 async def run() -> None:
-    """For ever, first at the start. A job that fails is logged, and due again in an hour."""
+    """Run all jobs now and then every hour, until cancelled. Failures are logged."""
     while True:
-        for what, job in JOBS.items():
+        for label, job in JOBS.items():
             try:
                 await in_thread(_thread, job)
             except Exception:
-                log.exception("%s could not be removed", what)
-        await asyncio.sleep(EVERY_S)
+                log.exception("%s could not be deleted", label)
+        await asyncio.sleep(INTERVAL_S)

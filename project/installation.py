@@ -1,4 +1,4 @@
-"""What a fresh installation needs before someone can use it."""
+"""Preparation of an installation: migrations, static files, an administrator, the demo."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from cameras.models import Camera, Kind
 from project.accounts.models import Membership, Organization, Role, User
 from project.settings.environment import BadSetting
 
-ADVISORY_LOCK = 7103  # any number that is ours
+ADVISORY_LOCK = 7103  # an arbitrary number
 
 
-def address(path: str = "") -> str:
-    """Where a person opens the product; `path` as `reverse()` gives it."""
+def page_url(path: str = "") -> str:
+    """Return the URL of a page for a person on this machine or behind the proxy.
+
+    `path` is a result of `reverse()`.
+    """
     if settings.PUBLIC_URL is not None:
         origin = f"{settings.PUBLIC_URL.scheme}://{settings.PUBLIC_URL.netloc}"
         return origin + (path or settings.PUBLIC_URL.path.rstrip("/") + "/")
@@ -33,8 +36,8 @@ def address(path: str = "") -> str:
     return f"http://{host}:{settings.LISTEN_PORT}{path or '/'}"
 
 
-def is_behind() -> bool:
-    """True where a migration waits to be applied."""
+def has_pending_migrations() -> bool:
+    """True if a migration is not applied yet."""
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
@@ -47,39 +50,42 @@ UNRELEASED = (
 
 
 def is_unreleased(migrations: Iterable[str]) -> bool:
-    """True where these applied migrations (`app.name`) began before those of the first release."""
-    known = set(migrations)
-    return "accounts.0001_initial" not in known and any(
-        name.startswith("cameras.") for name in known
+    """True if these applied migrations (`app.name`) are of a version before the first release."""
+    names = set(migrations)
+    return "accounts.0001_initial" not in names and any(
+        name.startswith("cameras.") for name in names
     )
 
 
-def must_be_released() -> None:
-    """Raise `CommandError` where the database is of a version from before the first release."""
+def require_released_data() -> None:
+    """Raise `CommandError` if the database is of a version before the first release."""
     applied = MigrationRecorder(connection).applied_migrations()
     if is_unreleased(f"{app}.{name}" for app, name in applied):
         raise CommandError(UNRELEASED)
 
 
 def prepare() -> None:
-    """Tables, static files, the media folder, an administrator, and on first start the demo."""
+    """Create or update tables, static files, the media folder and an administrator.
+
+    On the first start, also create the demo organization, if the settings want it.
+    """
     settings.MEDIA_DIR.mkdir(parents=True, exist_ok=True)
-    with _alone():
-        must_be_released()
-        if is_behind():  # the command itself takes half a second to find nothing
+    with _exclusive():
+        require_released_data()
+        if has_pending_migrations():  # `migrate` takes 0.5 s even if there is nothing to do
             call_command("migrate", interactive=False, verbosity=0)
-        if _static_is_behind():
+        if _is_static_outdated():
             call_command("collectstatic", interactive=False, verbosity=0)
-        _administrator_of_the_settings()  # a hash takes its time: no lock is held
+        _ensure_configured_administrator()  # hashing is slow: not inside a transaction
         with transaction.atomic():
-            people = owners()
+            superusers = ensure_superusers()
             if settings.DEMO and not Organization.objects.exists():
-                _demo(people)
+                _create_demo(superusers)
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Several processes may start at once, on one data folder or one PostgreSQL: one prepares."""
+def _exclusive() -> Iterator[None]:
+    """Serialize processes that start at once on one data folder or one PostgreSQL database."""
     with (settings.DATA_DIR / "prepare.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if connection.vendor != "postgresql":
@@ -93,7 +99,7 @@ def _alone() -> Iterator[None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
 
 
-def _static_is_behind() -> bool:
+def _is_static_outdated() -> bool:
     manifest = settings.STATIC_ROOT / "staticfiles.json"
     if not manifest.exists():
         return True
@@ -101,7 +107,7 @@ def _static_is_behind() -> bool:
     return max(path.stat().st_mtime for path in sources) > manifest.stat().st_mtime
 
 
-def _administrator_of_the_settings() -> None:
+def _ensure_configured_administrator() -> None:
     if not settings.ADMIN_USERNAME:
         return
     name = settings.ADMIN_USERNAME
@@ -116,32 +122,34 @@ def _administrator_of_the_settings() -> None:
         user.save()
 
 
-def _demo(people: list[User]) -> None:
+def _create_demo(superusers: list[User]) -> None:
     organization = Organization.objects.create(name="Demo club", slug="demo-club")
-    # People only: in this clip the weights take a stone for a dog.
+    # Only persons: in this clip the detector takes a stone for a dog.
     Camera.objects.create(
         organization=organization, name="Plaza", kind=Kind.DEMO, classes=["person"]
     )
-    for user in people:
+    for user in superusers:
         Membership.objects.create(user=user, organization=organization, role=Role.ADMIN)
 
 
-def owners() -> list[User]:
-    """Superusers; one named `admin`, without a password, where there is none yet."""
-    found = list(User.objects.filter(is_superuser=True, is_active=True).order_by("date_joined"))
-    if found:
-        return found
-    user, made = User.objects.get_or_create(username="admin")
-    if made:
+def ensure_superusers() -> list[User]:
+    """Return the superusers. If there is none, create `admin`, without a usable password."""
+    superusers = list(
+        User.objects.filter(is_superuser=True, is_active=True).order_by("date_joined")
+    )
+    if superusers:
+        return superusers
+    user, is_new = User.objects.get_or_create(username="admin")
+    if is_new:
         user.set_unusable_password()
     user.is_staff = user.is_superuser = user.is_active = True
     user.save()
     return [user]
 
 
-def owner_without_password() -> User | None:
-    """Whom a link at the start may sign in: only while nobody at all has a password."""
-    people = list(User.objects.filter(is_active=True).order_by("-is_superuser", "date_joined"))
-    if not people or any(person.has_usable_password() for person in people):
+def first_user_without_passwords() -> User | None:
+    """Return the user for the sign-in link printed at start; None once any user has a password."""
+    users = list(User.objects.filter(is_active=True).order_by("-is_superuser", "date_joined"))
+    if not users or any(user.has_usable_password() for user in users):
         return None
-    return people[0]
+    return users[0]

@@ -1,4 +1,4 @@
-"""A process's figures, served to Prometheus on an address of their own. Django-free."""
+"""A process's metrics, served to Prometheus on a separate address. Without Django."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from prometheus_client.registry import Collector
 
 log = logging.getLogger(__name__)
 
-PERIOD_S = 0.25
-LAGS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+PERIOD_S = 0.25  # between measurements of the event loop's lag
+LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 async def expose(address: tuple[str, int], *collectors: Collector) -> None:
-    """Serve these, the process's own figures and its loop's lag, until cancelled.
+    """Serve the collectors, the process's own metrics and its event loop's lag, until cancelled.
 
-    Answers in threads that end with the process. Where the address (host and port) cannot be
-    listened on, it says so and ends: the process is worth more than its figures.
+    Requests are answered in daemon threads. If the address (host, port) cannot be bound, log a
+    warning and return: the process is more important than its metrics.
     """
     registry = CollectorRegistry()
     for collector in collectors:
         registry.register(collector)
-    for own in (ProcessCollector, PlatformCollector, GCCollector):
-        own(registry=registry)
+    for process_collector in (ProcessCollector, PlatformCollector, GCCollector):
+        process_collector(registry=registry)
     lag = Histogram(
         "sideline_event_loop_lag_seconds",
         "How much later than it asked for a task on the event loop was woken.",
-        buckets=LAGS_S,
+        buckets=LAG_BUCKETS_S,
         registry=registry,
     )
     host, port = address
     try:
-        # In a thread, for it asks the resolver for this machine's name.
+        # In a thread: it resolves this machine's name, which may block.
         await asyncio.to_thread(start_http_server, port, host, registry)
     except (OSError, RuntimeError) as error:
         log.warning("metrics are not served on port %d of %s: %s", port, host, error)

@@ -1,4 +1,4 @@
-"""What every request and connection passes: ASGI wrappers, and Django's middleware for caching."""
+"""ASGI middleware around the whole application, and Django middleware for caching headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
-from project.addresses import address_in
+from project.addresses import parse_address
 
 log = logging.getLogger(__name__)
 
@@ -23,36 +23,36 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[Any]]
 
 
-class Guard:
-    """Ends what an application left open when it raised.
+class ErrorBoundary:
+    """Completes the response or closes the socket if the application raises.
 
-    Under Daphne an exception after the response began stops the reaper of the whole process, so
-    none may reach it. `CancelledError` passes: it is how a server stops.
+    Under Daphne, an exception after the response began stops the process's reaper of closed
+    connections, so none may reach it. `CancelledError` passes: servers stop tasks with it.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        has_begun = False
 
-        async def watched_send(message: MutableMapping[str, Any]) -> None:
-            nonlocal begun
-            begun = begun or message["type"] in ("http.response.start", "websocket.accept")
+        async def tracking_send(message: MutableMapping[str, Any]) -> None:
+            nonlocal has_begun
+            has_begun = has_begun or message["type"] in ("http.response.start", "websocket.accept")
             await send(message)
 
         try:
-            await self._app(scope, receive, watched_send)
+            await self._app(scope, receive, tracking_send)
         except asyncio.CancelledError:
             raise
         except Exception:
             log.exception("%s %r failed", scope["type"], scope.get("path", ""))
-            await self._end(scope["type"], begun, send)
+            await self._end(scope["type"], has_begun, send)
 
-    async def _end(self, kind: str, begun: bool, send: Send) -> None:
+    async def _end(self, kind: str, has_begun: bool, send: Send) -> None:
         if kind == "websocket":
             await send({"type": "websocket.close", "code": 1011})
-        elif begun:
+        elif has_begun:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         elif kind == "http":
             headers = [(b"content-type", b"text/plain; charset=utf-8")]
@@ -63,10 +63,10 @@ class Guard:
 
 
 class TrustedProxies:
-    """Believes `X-Forwarded-For` and `-Proto` only of the proxies that the settings name.
+    """Sets client and scheme from `X-Forwarded-For` and `-Proto`, if a trusted proxy sent them.
 
-    The client is the last address in the list that is not itself such a proxy. Behind this door it
-    has one spelling, whoever it is.
+    The client is the last address in the list that is not a trusted proxy. In `scope["client"]`
+    addresses are in canonical form, also those of direct clients.
     """
 
     def __init__(self, app: App) -> None:
@@ -75,46 +75,46 @@ class TrustedProxies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
-        if client and is_proxy(client[0]):
+        if client and is_trusted_proxy(client[0]):
             headers = dict(scope["headers"])
-            lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-            if (outside := client_behind(lines)) is not None:
-                client = (outside, 0)
+            values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            if (forwarded := forwarded_client(values)) is not None:
+                client = (forwarded, 0)
             if headers.get(b"x-forwarded-proto", b"").strip() == b"https":
                 scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
         elif client and not self._warned:
             self._warn(client[0], scope.get("headers", ()))
-        if client and (address := address_in(client[0])) is not None:
+        if client and (address := parse_address(client[0])) is not None:
             scope["client"] = (str(address), client[1])  # a tuple, for uvicorn
         await self._app(scope, receive, send)
 
     def _warn(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Once: whoever is behind a proxy that is not named counts as that one address."""
+        """Warn once of an untrusted proxy: all clients behind it count as one address."""
         if any(name == b"x-forwarded-for" for name, _ in headers):
             self._warned = True
             log.warning(
-                "X-Forwarded-For from %s is not believed. If that is your proxy, name it in "
-                "SIDELINE_TRUSTED_PROXIES: else all who come through it share one address, and "
-                "wrong passwords of one can lock out all.",
+                "X-Forwarded-For from %s is ignored. If that is your proxy, list it in "
+                "SIDELINE_TRUSTED_PROXIES: otherwise all clients behind it share one address, and "
+                "one client's wrong passwords can lock out all of them.",
                 peer,
             )
 
 
-def client_behind(lines: list[bytes]) -> str | None:
-    """The client that proxies of ours speak for, by the values of X-Forwarded-For; None if none."""
-    hops = b",".join(lines).decode("latin-1").split(",")  # each proxy may add a line
-    outside = [hop.strip() for hop in hops if hop.strip() and not is_proxy(hop.strip())]
-    return outside[-1] if outside and address_in(outside[-1]) is not None else None
+def forwarded_client(values: list[bytes]) -> str | None:
+    """Return the client that trusted proxies report in X-Forwarded-For headers, if any."""
+    hops = b",".join(values).decode("latin-1").split(",")  # each proxy may add a header
+    untrusted = [hop.strip() for hop in hops if hop.strip() and not is_trusted_proxy(hop.strip())]
+    return untrusted[-1] if untrusted and parse_address(untrusted[-1]) is not None else None
 
 
-def is_proxy(text: str) -> bool:
-    """Whether the settings name the address as a proxy of ours."""
-    address = address_in(text)
+def is_trusted_proxy(text: str) -> bool:
+    """True if SIDELINE_TRUSTED_PROXIES contains the address."""
+    address = parse_address(text)
     return address is not None and any(address in net for net in settings.TRUSTED_PROXIES)
 
 
-class UnderPublicPath:
-    """Serves under the path of SIDELINE_PUBLIC_URL, whether the proxy strips it or not."""
+class PublicPathPrefix:
+    """Serves under the path of SIDELINE_PUBLIC_URL, whether or not the proxy strips it."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -126,34 +126,37 @@ class UnderPublicPath:
             path = scope["path"]
             if (path + "/").startswith(prefix + "/"):
                 path = path[len(prefix) :] or "/"
-            # Django makes links of the whole path; the sockets' router wants the rest.
+            # Django builds links from the whole path; the WebSocket router needs the rest.
             scope["path"] = prefix + path if scope["type"] == "http" else path
         await self._app(scope, receive, send)
 
 
-PUBLIC = frozenset({"healthz", "readyz", "api-schema"})
-PICTURES = ("image/", "multipart/x-mixed-replace")
+PUBLIC_URL_NAMES = frozenset({"healthz", "readyz", "api-schema"})
+PICTURE_TYPES = ("image/", "multipart/x-mixed-replace")
 
 
-class Private(MiddlewareMixin):
-    """Says so in the headers."""
+class PrivateResponses(MiddlewareMixin):
+    """Marks responses as private, so that no shared cache stores them."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
         match = request.resolver_match
-        if match is not None and match.url_name in PUBLIC:
+        if match is not None and match.url_name in PUBLIC_URL_NAMES:
             return response
         response.headers.setdefault("Cache-Control", "private, no-store")
         patch_vary_headers(response, ["Cookie", "Authorization"])
-        if response.headers.get("Content-Type", "").startswith(PICTURES) and not _embedded():
-            # Else any page may show it, in a process that reads its memory.
+        if (
+            response.headers.get("Content-Type", "").startswith(PICTURE_TYPES)
+            and not _allows_embedding()
+        ):
+            # Otherwise any page may embed the picture; a Spectre attack there could read it.
             response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         return response
 
 
-def _embedded() -> bool:
-    """Whether pages of other origins are to show our pictures."""
+def _allows_embedding() -> bool:
+    """True if the settings trust other origins, whose pages may then show pictures."""
     url = settings.PUBLIC_URL
     own = f"{url.scheme}://{url.netloc.lower()}" if url is not None else ""
     return any(origin != own for origin in settings.TRUSTED_ORIGINS)

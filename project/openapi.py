@@ -1,7 +1,6 @@
-"""The OpenAPI description: credentials, refusals, and the view that serves it.
+"""The OpenAPI schema: authentication schemes, error responses, and the view that serves it.
 
-405 is in no list of refusals, since it is never the answer to what is described; any address gives
-it to other methods, as a problem like the rest.
+405 is not listed: no documented operation returns it. Other methods get it, as a problem.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
 from project.problems import problem_response
 
-_WORDS = {
+_DESCRIPTIONS = {
     "400": "The request is not understood; `errors` names the fields.",
     "401": "No valid credential.",
     "403": "The role or the token's scopes do not allow this.",
@@ -38,28 +37,27 @@ _BY_OPERATION = {
 _STREAMS = ("actions/send", "/snapshot.jpg", "/stream.mjpeg", "/events", "/messages", "/edit")
 
 
-def add_refusals(result: dict[str, Any], **facts: Any) -> dict[str, Any]:
-    """drf-spectacular's last hook: a problem for each status that an operation may answer with."""
+def add_error_responses(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Add a problem response for each error status of an operation. Postprocessing hook."""
     for path, operations in result["paths"].items():
         for operation in operations.values():
-            answers = operation["responses"]
-            for status in _possible(path, operation):
-                answers.setdefault(status, problem_response(_WORDS[status]))
-            operation["responses"] = dict(sorted(answers.items()))
+            responses = operation["responses"]
+            for status in _error_statuses(path, operation):
+                responses.setdefault(status, problem_response(_DESCRIPTIONS[status]))
+            operation["responses"] = dict(sorted(responses.items()))
     return result
 
 
-def _possible(path: str, operation: dict[str, Any]) -> set[str]:
-    """Statuses from 400 on."""
-    named = {parameter["name"] for parameter in operation.get("parameters", ())}
-    found = {"401", "403", *_BY_OPERATION.get(operation["operationId"], ())}
-    if named & {"id", "cursor"}:
-        found.add("404")
+def _error_statuses(path: str, operation: dict[str, Any]) -> set[str]:
+    parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
+    statuses = {"401", "403", *_BY_OPERATION.get(operation["operationId"], ())}
+    if parameters & {"id", "cursor"}:
+        statuses.add("404")
     if "requestBody" in operation:
-        found |= {"400", "404", "413"}
+        statuses |= {"400", "404", "413"}
         if not path.endswith(_STREAMS):
-            found.add("415")
-    return found
+            statuses.add("415")
+    return statuses
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -73,7 +71,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The session cookie, with `X-CSRFToken` where something changes."""
+    """The session cookie; unsafe methods also need `X-CSRFToken`."""
 
     target_class = "project.accounts.authentication.CookieAuthentication"
     name = "cookie"
@@ -87,19 +85,19 @@ _RENDERERS = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}
 
 @require_GET
 def schema(request: HttpRequest) -> HttpResponse:
-    """YAML; JSON where the client prefers it, or says `?format=json`."""
-    asked = request.GET.get("format") or (
+    """Serve the schema as YAML; as JSON if the Accept header or `?format=json` says so."""
+    requested = request.GET.get("format") or (
         "json" if "json" in request.headers.get("Accept", "") else "yaml"
     )
-    form = asked if asked in _RENDERERS else "yaml"
-    answer = HttpResponse(_made(form), content_type=_RENDERERS[form].media_type)
-    answer["Content-Disposition"] = f'inline; filename="sideline.{form}"'
-    answer["Cache-Control"] = "public, max-age=300"
-    return answer
+    form = requested if requested in _RENDERERS else "yaml"
+    response = HttpResponse(_rendered_schema(form), content_type=_RENDERERS[form].media_type)
+    response["Content-Disposition"] = f'inline; filename="sideline.{form}"'
+    response["Cache-Control"] = "public, max-age=300"
+    return response
 
 
 @lru_cache(len(_RENDERERS))
-def _made(form: str) -> bytes:
-    found = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-    rendered = _RENDERERS[form]().render(found, renderer_context={})
+def _rendered_schema(form: str) -> bytes:
+    result = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+    rendered = _RENDERERS[form]().render(result, renderer_context={})
     return rendered if isinstance(rendered, bytes) else rendered.encode()

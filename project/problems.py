@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, for whoever answers a program."""
+"""Errors as RFC 9457 problem details."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PROBLEM_SCHEMA = {
 
 
 def problem_body(status: int, detail: str, **more: Any) -> dict[str, Any]:
-    """The members of a problem; `more` adds its own."""
+    """Return the members of a problem; `more` adds extension members."""
     title = HTTPStatus(status).phrase
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
 
 
 def problem(status: int, detail: str, **more: Any) -> JsonResponse:
-    """A problem as a plain Django response."""
+    """Return a problem as a Django response."""
     response = JsonResponse(
         problem_body(status, detail, **more), status=status, content_type=PROBLEM_TYPE
     )
@@ -38,6 +38,7 @@ def problem(status: int, detail: str, **more: Any) -> JsonResponse:
 
 
 def problem_response(description: str) -> dict[str, Any]:
+    """Return the OpenAPI response object of a problem."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": description,

@@ -1,9 +1,9 @@
-"""Static files under names that carry their content's hash, so browsers may keep them for ever."""
+"""Static files with a content hash in their names, which browsers may cache without limit."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Also rewrites the imports between ES modules, which Django does only when asked."""
+    """Also rewrites imports between ES modules, which Django does not do by default."""
 
     support_js_module_import_aggregation = True

@@ -1,4 +1,4 @@
-"""Tasks that run as long as the process, and the end of tasks that must end."""
+"""Background tasks: start, failure log, and cancellation that cannot get lost."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-AGAIN_S = 0.1
+RETRY_S = 0.1
 _running: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks only weakly
 
 
 def start(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
     """Run `work` in a task whose failure is logged.
 
-    The task has a context of its own: with that of a request it would lose its database thread when
-    the request ends.
+    The task gets a new context: in that of a request it would lose its database thread when the
+    request ends.
     """
-    # Not `asyncio.create_task`: Twisted calls what starts with the reactor before the loop runs.
+    # Not `asyncio.create_task`: Twisted runs start-up functions before the loop runs.
     task = asyncio.get_event_loop().create_task(work, name=name, context=Context())
     _running.add(task)
     task.add_done_callback(_running.discard)
@@ -29,20 +29,20 @@ def start(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
 
 
 def report(task: asyncio.Task[Any]) -> None:
-    """As a done callback: a fault that ended the task goes into the log."""
+    """Log the exception that ended a task. A done callback."""
     if not task.cancelled() and (fault := task.exception()) is not None:
         log.critical("the task %s ended", task.get_name(), exc_info=fault)
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel them until they have ended, whatever comes of it.
+    """Cancel the tasks, again and again, until all have ended. Their exceptions are ignored.
 
-    Once is not enough: before Python 3.12 `asyncio.wait_for`, which redis-py sends with, swallows
-    a cancellation that comes just when it is done.
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, which redis-py uses to send, swallows
+    a cancellation that arrives just as it finishes.
     """
     waiting = set(tasks)
     while waiting:
         for task in waiting:
             task.cancel()
-        _, waiting = await asyncio.wait(waiting, timeout=AGAIN_S)
+        _, waiting = await asyncio.wait(waiting, timeout=RETRY_S)
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Every path of the product."""
+"""All URLs of the product."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path
@@ -21,7 +21,7 @@ urlpatterns = [
     path("api/v1/actions/", include("chats.api.urls")),
     # The seed's client writes its base URL in two ways.
     re_path(rf"^chats/{CHAT}/messages/?$", messages, name="api-messages-at-root"),
-    # The admin's own doors would ask for no second factor, and end no other sessions.
+    # The admin's own views would skip the second factor and would not end other sessions.
     path("admin/login/", sign_in.to_sign_in, name="admin-login"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("admin/", admin.site.urls),
@@ -34,4 +34,4 @@ urlpatterns = [
 handler400 = "project.views.bad_request"
 handler403 = "project.views.forbidden"
 handler404 = "project.views.not_found"
-handler500 = "project.views.failed"
+handler500 = "project.views.server_error"

@@ -1,4 +1,4 @@
-"""Health, and the pages for what went wrong: problems for programs, pages for people."""
+"""Health checks and error responses: problem details for the API, pages for browsers."""
 
 from __future__ import annotations
 
@@ -20,81 +20,87 @@ from rest_framework.views import exception_handler
 from cameras.models import Camera, CameraState, Kind
 from project.problems import PROBLEM_TYPE, problem, problem_body
 
-_FOR_PROGRAMS = re.compile(r"^/(api/|chats/[^/]+/messages)")
-STALLED = timedelta(seconds=60)
+_API_PATHS = re.compile(r"^/(api/|chats/[^/]+/messages)")
+STALLED_AFTER = timedelta(seconds=60)
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process answers."""
+    """Liveness: 200."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when the database and the channel layer answer and some camera delivers; else 503.
+    """Readiness: 200 if the database and the channel layer work and some camera delivers; else 503.
 
-    Only cameras that the server reads itself are awaited: a client must be let in to push.
-    No details: it needs no credential.
+    Push cameras do not count: they deliver only once clients can connect. The response has no
+    details, because it needs no credential.
     """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        async_to_sync(_ask_layer)()
-        ready = _frames_arrive()
+        async_to_sync(_check_channel_layer)()
+        ready = _is_frame_fresh()
     except Exception:
         ready = False
     text = "ready\n" if ready else "not ready\n"
     return HttpResponse(text, content_type="text/plain", status=200 if ready else 503)
 
 
-async def _ask_layer() -> None:
+async def _check_channel_layer() -> None:
     layer = get_channel_layer()
     await layer.group_send("sideline.ready", {"type": "ready"})
 
 
-def _frames_arrive() -> bool:
+def _is_frame_fresh() -> bool:
+    """True if some enabled camera delivers, or none is enabled."""
     enabled = Camera.objects.filter(enabled=True).exclude(kind=Kind.PUSH)
-    fresh = CameraState.objects.filter(last_frame_at__gt=timezone.now() - STALLED)
+    fresh = CameraState.objects.filter(last_frame_at__gt=timezone.now() - STALLED_AFTER)
     return not enabled.exists() or fresh.filter(camera__in=enabled).exists()
 
 
-def _answer(request: HttpRequest, status: int, template: str, detail: str) -> HttpResponse:
-    if _FOR_PROGRAMS.match(request.path_info):
+def _error_response(request: HttpRequest, status: int, template: str, detail: str) -> HttpResponse:
+    if _API_PATHS.match(request.path_info):
         return problem(status, detail)
     return render(request, template, {"reason": detail}, status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400, e.g. for a Host header that is not ours."""
-    if _FOR_PROGRAMS.match(request.path_info):
+    """400, e.g. for a Host header that is not allowed."""
+    if _API_PATHS.match(request.path_info):
         return problem(400, "The request is malformed.")
     return HttpResponse("The request is malformed.\n", content_type="text/plain", status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403 for a member without the role."""
-    return _answer(request, 403, "403.html", str(exception) or "Your role does not allow this.")
+    return _error_response(
+        request, 403, "403.html", str(exception) or "Your role does not allow this."
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404, also for what belongs to others."""
-    return _answer(request, 404, "404.html", "There is nothing here.")
+    """404, also for objects of other organizations."""
+    return _error_response(request, 404, "404.html", "There is nothing here.")
 
 
-def failed(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:
     """500; the traceback is in the log."""
-    if _FOR_PROGRAMS.match(request.path_info):
+    if _API_PATHS.match(request.path_info):
         return problem(500, "The server failed on this request; it has been logged.")
     return render(None, "500.html", status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "", **more: Any) -> HttpResponse:
-    """403 for a form that was sent from elsewhere, or whose page was too old."""
+    """403 for a form from another origin, or from a page with an old CSRF token."""
     detail = "This form has expired or was sent from another page. Reload it and try again."
-    return _answer(request, 403, "403.html", detail)
+    return _error_response(request, 403, "403.html", detail)
 
 
 def as_problem(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler. A validation error carries `errors: {field: [sentence]}`."""
+    """Return an exception as a problem. DRF's exception handler.
+
+    A validation error has `errors: {field: [sentence]}`. None means that it is not for DRF.
+    """
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -114,7 +120,7 @@ def as_problem(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def _first_sentence(found: Any) -> str:
-    while isinstance(found, dict | list) and found:
-        found = next(iter(found.values())) if isinstance(found, dict) else found[0]
-    return str(found)
+def _first_sentence(errors: Any) -> str:
+    while isinstance(errors, dict | list) and errors:
+        errors = next(iter(errors.values())) if isinstance(errors, dict) else errors[0]
+    return str(errors)

@@ -13,7 +13,7 @@ from project.server.daphne import Server  # isort:skip  # Daphne's reactor first
 import uvicorn
 
 from project.asgi import application
-from project.middleware import Guard, Receive, Scope, Send
+from project.middleware import ErrorBoundary, Receive, Scope, Send
 
 
 async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,7 +32,7 @@ def main(name: str, port: int, pem: str = "") -> None:
     endpoint = f"tcp:port={port}:interface=127.0.0.1"
     if name == "tls":
         endpoint = f"ssl:port={port}:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
-    serving = Guard(faulty) if name == "faulty" else application
+    serving = ErrorBoundary(faulty) if name == "faulty" else application
     pings = 1 if name == "impatient" else 20
     Server(serving, endpoints=[endpoint], ping_interval=pings, ping_timeout=pings).run()
 

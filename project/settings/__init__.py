@@ -1,5 +1,4 @@
-"""The settings: these, and those of `auth.py` and `rest.py`. Every variable of the environment is
-optional."""
+"""Django settings, with `auth.py` and `rest.py`. All environment variables are optional."""
 
 from pathlib import Path
 
@@ -22,18 +21,20 @@ DATA_DIR = _env.directory("SIDELINE_DATA_DIR", BASE_DIR / "var")
 MEDIA_DIR = DATA_DIR / "media"
 LISTEN_HOST = _env.listen_address("SIDELINE_HOST", "127.0.0.1")
 LISTEN_PORT = _env.port("SIDELINE_PORT", 7103)
-METRICS = _env.endpoint("SIDELINE_METRICS")  # no credential is asked for there
+METRICS = _env.endpoint("SIDELINE_METRICS")  # served without a credential
 PUBLIC_URL = _env.public_url("SIDELINE_PUBLIC_URL")
 TRUSTED_ORIGINS = _env.origins("SIDELINE_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = _env.networks("SIDELINE_TRUSTED_PROXIES")
 REDIS_URL = _env.redis_url("REDIS_URL")
 DEMO = _env.flag("SIDELINE_DEMO", default=True)
 ALLOW_LOOPBACK_SOURCES = _env.flag("SIDELINE_ALLOW_LOOPBACK_SOURCES", default=False)
-# Cameras and model servers at addresses of this machine or its network's own services: host:port.
+# host:port of cameras and model servers at addresses that are otherwise refused.
 CAMERA_SERVERS = _env.host_ports("SIDELINE_CAMERA_SERVERS")
 MODEL_SERVERS = _env.host_ports("SIDELINE_MODEL_SERVERS")
 ANSWERS_AT_ONCE = _env.number("SIDELINE_ANSWERS_AT_ONCE", 2000)  # in each process
-ANSWER_SILENCE_S = _env.number("SIDELINE_ANSWER_SILENCE", 60)  # then its process counts as dead
+ANSWER_SILENCE_S = _env.number(
+    "SIDELINE_ANSWER_SILENCE", 60
+)  # after it, the process counts as dead
 ADMIN_USERNAME = _env.text("SIDELINE_ADMIN_USERNAME")
 ADMIN_PASSWORD = _env.text("SIDELINE_ADMIN_PASSWORD")
 if bool(ADMIN_USERNAME) != bool(ADMIN_PASSWORD):
@@ -43,7 +44,7 @@ if bool(ADMIN_USERNAME) != bool(ADMIN_PASSWORD):
     )
 
 SECRET_KEY = _env.secret("SIDELINE_SECRET_KEY", DATA_DIR / "secret.key", shortest=32)
-# Comma-separated: the first seals, all open. So a key is rotated by putting a new one in front.
+# Comma-separated: the first encrypts, all decrypt. To rotate, put a new key in front.
 FIELD_KEYS = _env.keys("SIDELINE_FIELD_KEY", DATA_DIR / "field.key", shortest=16)
 
 DEBUG = False
@@ -128,7 +129,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "project.storage.HashedStaticFiles"},
 }
-WHITENOISE_MAX_AGE = 0  # what has no hash in its name; hashed files are immutable
+WHITENOISE_MAX_AGE = 0  # files without a hash in the name; the others are immutable
 
 # --- mail -------------------------------------------------------------------------------------
 _mail = _env.mail_url("SIDELINE_EMAIL_URL")
@@ -145,7 +146,7 @@ if _mail is not None:
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
-# --- what a browser may do --------------------------------------------------------------------
+# --- browser security -------------------------------------------------------------------------
 _https = PUBLIC_URL is not None and PUBLIC_URL.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https  # secure cookies would lock out a plain LAN
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = _root
@@ -159,8 +160,8 @@ CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "last-
 CORS_EXPOSE_HEADERS = ["Retry-After"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_SSL_REDIRECT = False  # the proxy's office
-# HSTS covers every port of a host, so the seed's ws:// would break: only for who asks for it.
+SECURE_SSL_REDIRECT = False  # the proxy redirects
+# Off by default: HSTS covers every port of a host, so the seed's ws:// URLs would stop working.
 SECURE_HSTS_SECONDS = _env.number("SIDELINE_HSTS_SECONDS", 0, least=0, most=63_072_000)
 if SECURE_HSTS_SECONDS and not _https:
     raise BadSetting("SIDELINE_HSTS_SECONDS", "it needs SIDELINE_PUBLIC_URL to be https.")
@@ -184,7 +185,7 @@ CONTENT_SECURITY_POLICY = {  # see project/csp.py
 # actions/send takes 8 MiB of JPEG as base64; the server refuses larger bodies before they arrive.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 
-# What `check --deploy` warns of and this installation means: see the comments beside each.
+# Warnings of `check --deploy` about settings that are intended: see their comments.
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W008", "security.W021"]
 if not _https:
     SILENCED_SYSTEM_CHECKS += ["security.W012", "security.W016"]

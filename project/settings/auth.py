@@ -1,4 +1,4 @@
-"""Settings of how people and programs show who they are: passwords, sessions, tokens, tries."""
+"""Settings of authentication: passwords, sessions, tokens, login throttling."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-# The first hashes; what the others have hashed is hashed anew when its owner signs in.
+# The first hashes new passwords; old hashes are replaced when their users sign in.
 PASSWORD_HASHERS = [
     "project.accounts.throttling.hashing.Argon2",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -30,7 +30,7 @@ LOGOUT_REDIRECT_URL = "signin"
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = timedelta(minutes=10)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_HANDLER = "project.accounts.throttling.attempts.Counter"  # has a limit for addresses, too
+AXES_HANDLER = "project.accounts.throttling.attempts.Counter"  # also limits addresses
 AXES_CLIENT_IP_CALLABLE = "project.accounts.throttling.attempts.network_of"
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has it

@@ -1,4 +1,4 @@
-"""What the environment says, read by `project/settings/__init__.py` alone.
+"""Typed reads of environment variables, for `project/settings/__init__.py` only.
 
 Every variable is optional. A bad value ends the process with a sentence (`BadSetting`).
 """
@@ -24,14 +24,14 @@ from cameras.ingest.sources.networks import place
 
 
 class BadSetting(SystemExit):
-    """Ends the process with a sentence instead of a traceback."""
+    """A bad value: ends the process with a sentence, not a traceback."""
 
     def __init__(self, name: str, sentence: str) -> None:
         super().__init__(f"{name}: {sentence}")
 
 
 class Values:
-    """Typed reads; every variable is optional."""
+    """Reads of text, flags, numbers, lists and directories."""
 
     def __init__(self, values: Mapping[str, str] = os.environ) -> None:
         self._values = values
@@ -69,7 +69,7 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 
 
 class Addresses(Values):
-    """Reads of addresses, each looked at as far as that can be done from here."""
+    """Reads of ports, hosts, networks and URLs, validated as far as possible without connecting."""
 
     def port(self, name: str, default: int) -> int:
         return self._port(name, self.text(name, str(default)))
@@ -90,7 +90,7 @@ class Addresses(Values):
         return value
 
     def endpoint(self, name: str) -> tuple[str, int] | None:
-        """`address:port`, or a port of this machine for itself; None where it is not set."""
+        """Read `address:port`, or a port on 127.0.0.1; None if not set."""
         value = self.text(name)
         if not value:
             return None
@@ -98,7 +98,7 @@ class Addresses(Values):
         return self._address(name, host.strip("[]") or "127.0.0.1"), self._port(name, port)
 
     def host_ports(self, name: str) -> frozenset[str]:
-        """Each `host:port`, as `networks.place` spells it."""
+        """Read a list of `host:port`, each in the form of `networks.place`."""
         found = set()
         for value in self.names(name):
             host, _, port = value.rpartition(":")
@@ -135,10 +135,11 @@ class Addresses(Values):
     def _url(self, name: str, value: str) -> SplitResult:
         try:
             url = urlsplit(value)
-            good = url.scheme in ("http", "https") and is_host(url.hostname or "") and url.port != 0
+            valid = url.scheme in ("http", "https") and is_host(url.hostname or "")
+            valid = valid and url.port != 0
         except ValueError:
-            good = False
-        if not good or url.query or url.fragment or "@" in url.netloc:
+            valid = False
+        if not valid or url.query or url.fragment or "@" in url.netloc:
             raise BadSetting(
                 name, "expected an address like https://cameras.example.org, no login."
             )
@@ -156,14 +157,14 @@ def is_host(value: str) -> bool:
 
 
 def own_hosts(listen: str) -> list[str]:
-    """Names under which this machine may be addressed when it listens on `listen`."""
+    """Return the host names and addresses of this machine, if it listens on `listen`."""
     hosts = ["localhost", "127.0.0.1", "[::1]"]
     if listen not in ("0.0.0.0", "::"):  # nosec B104  # compared, not bound
         return [*hosts, listen if ":" not in listen else f"[{listen}]"]
     name = socket.gethostname().lower()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # chooses a route; a datagram socket sends nothing
+            probe.connect(("192.0.2.1", 9))  # only selects a route; UDP sends nothing here
             hosts.append(probe.getsockname()[0])
         except OSError:
             pass
@@ -171,10 +172,10 @@ def own_hosts(listen: str) -> list[str]:
 
 
 class Keys(Values):
-    """Reads of secrets, each of some length at least."""
+    """Reads of secrets, each with a minimum length."""
 
     def secret(self, name: str, file: Path, *, shortest: int) -> str:
-        """The variable, else the file's content, made with mode 0600 where it is missing."""
+        """Read the variable, else the file. Create the file, with mode 0600, if it is missing."""
         value = self.text(name)
         if value:
             if len(value) < shortest:
@@ -183,26 +184,26 @@ class Keys(Values):
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return self._kept_secret(name, file, shortest)
+            return self._stored_secret(name, file, shortest)
         with os.fdopen(handle, "w") as out:
-            made = secrets.token_urlsafe(48)
-            out.write(made)
-        return made
+            secret = secrets.token_urlsafe(48)
+            out.write(secret)
+        return secret
 
-    def _kept_secret(self, name: str, file: Path, shortest: int) -> str:
-        """What the file holds; another process that starts right now may still be writing it."""
+    def _stored_secret(self, name: str, file: Path, shortest: int) -> str:
+        """Read the file; wait, because another process may be writing it now."""
         for _ in range(50):
             try:
-                kept = file.read_text().strip()
+                stored = file.read_text().strip()
             except OSError as error:
                 raise BadSetting(name, f"{file} cannot be read: {error.strerror}.") from None
-            if len(kept) >= shortest:
-                return kept
+            if len(stored) >= shortest:
+                return stored
             time.sleep(0.02)
         raise BadSetting(name, f"{file} holds less than {shortest} characters; delete it.")
 
     def keys(self, name: str, file: Path, *, shortest: int) -> list[str]:
-        """Several secrets, comma-separated, each long enough."""
+        """Read several secrets, comma-separated."""
         keys = [key.strip() for key in self.secret(name, file, shortest=shortest).split(",")]
         if min(map(len, keys)) < shortest:
             raise BadSetting(name, f"each of its keys needs at least {shortest} random characters.")
@@ -211,7 +212,7 @@ class Keys(Values):
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where mails are handed in. `tls` from the first byte, or by `starttls`."""
+    """An SMTP server. `tls`: TLS from the first byte; `starttls`: after STARTTLS."""
 
     host: str
     port: int
@@ -222,44 +223,50 @@ class MailServer:
 
 
 class Servers(Values):
-    """Reads of their URLs. No password in one is ever part of a sentence."""
+    """Reads of server URLs. Error sentences never contain a URL, which may have a password."""
 
     def database(self, name: str, file: Path) -> dict[str, Any]:
-        """Django's entry for the database at the URL, or for SQLite in this file."""
+        """Return the entry of DATABASES for the URL, or for SQLite in this file."""
         try:
-            found = dict(dj_database_url.parse(self.text(name) or f"sqlite:///{file}"))
+            database = dict(dj_database_url.parse(self.text(name) or f"sqlite:///{file}"))
         except ValueError as error:
             raise BadSetting(
                 name, f"expected postgres://user:password@host/name: {error}"
             ) from None
-        if found["ENGINE"] == "django.db.backends.sqlite3":
-            found["OPTIONS"] = {
+        if database["ENGINE"] == "django.db.backends.sqlite3":
+            database["OPTIONS"] = {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             }
-        elif found["ENGINE"] == "django.db.backends.postgresql":
+        elif database["ENGINE"] == "django.db.backends.postgresql":
             # Persistent connections leak under ASGI; psycopg's pool does not.
-            given: Any = found.get("OPTIONS", {})  # by the URL: sslmode, say
-            found["OPTIONS"] = {**given, "pool": {"min_size": 1, "max_size": 8, "timeout": 10}}
+            url_options: Any = database.get("OPTIONS", {})  # such as sslmode
+            database["OPTIONS"] = {
+                **url_options,
+                "pool": {"min_size": 1, "max_size": 8, "timeout": 10},
+            }
         else:
             raise BadSetting(name, "only sqlite and postgres are supported.")
-        return found
+        return database
 
     def redis_url(self, name: str) -> str:
         value = self.text(name)
         try:
-            good = not value or urlsplit(value).scheme in ("redis", "rediss", "unix")
-            _ = urlsplit(value).port
+            valid = not value or urlsplit(value).scheme in ("redis", "rediss", "unix")
+            _ = urlsplit(value).port  # raises if it is no number
         except ValueError:
-            good = False
-        if not good:
+            valid = False
+        if not valid:
             raise BadSetting(name, "expected redis://host:port/number.")
         return value
 
     def mail_url(self, name: str) -> MailServer | None:
-        """`smtps://` is TLS from the first byte. With `smtp://`, a login is sent after STARTTLS
-        only; without a login, nothing is encrypted, as suits a relay on this machine."""
+        """Read an SMTP URL; None if not set.
+
+        `smtps://` uses TLS from the first byte. `smtp://` with a login uses STARTTLS; without one,
+        nothing is encrypted, for a relay on this machine.
+        """
         value = self.text(name)
         if not value:
             return None
@@ -267,10 +274,10 @@ class Servers(Values):
             url = urlsplit(value)
             tls, user = url.scheme == "smtps", unquote(url.username or "")
             port = url.port or (465 if tls else 587 if user else 25)
-            good = url.scheme in ("smtp", "smtps") and is_host(url.hostname or "")
+            valid = url.scheme in ("smtp", "smtps") and is_host(url.hostname or "")
         except ValueError:
-            good = False
-        if not good or url.path not in ("", "/") or url.query or url.fragment:
+            valid = False
+        if not valid or url.path not in ("", "/") or url.query or url.fragment:
             raise BadSetting(name, "expected smtps://user:password@host:port, or smtp://host.")
         password = unquote(url.password or "")
         return MailServer(
@@ -278,7 +285,7 @@ class Servers(Values):
         )
 
     def mail_address(self, name: str) -> str:
-        """`name@host`, or `Words <name@host>`."""
+        """Read `name@host`, or `Display name <name@host>`."""
         value = self.text(name)
         if value and (not parseaddr(value)[1].partition("@")[2] or not value.isprintable()):
             raise BadSetting(name, f"expected cameras@example.org, not “{value}”.")
@@ -286,4 +293,4 @@ class Servers(Values):
 
 
 class Environment(Addresses, Servers, Keys):
-    """Typed reads of `SIDELINE_*` and friends; every one is optional."""
+    """Typed reads of all environment variables of the product."""

@@ -1,15 +1,15 @@
-"""Log lines without secrets, and which are written."""
+"""Logging configuration: levels, redaction of secrets, brief entries for errors of peers."""
 
 import logging
 import re
 
 from django.core.exceptions import RequestAborted
 
-LONGEST = 2000  # characters of a message; strangers choose the path of a request, and more
+MAX_MESSAGE = 2000  # characters; clients choose parts of messages, such as the request path
 CUT = "…"
 
-# A stranger's text meets these on the loop: each begins with a fixed word, so that none is tried
-# again from every letter of a long one. A password that was cut has no @ behind it any more.
+# These run on the event loop over text from clients. Each begins with a fixed word, so a long text
+# costs linear time. A password cut off by `MAX_MESSAGE` has CUT instead of @ after it.
 _SECRETS = (
     (re.compile(rf"(?P<keep>://[^\s/:@]*:)[^\s@/]+(?=[@{CUT}])"), r"\g<keep>•••"),
     (
@@ -18,14 +18,14 @@ _SECRETS = (
     ),
     (re.compile(r"(?P<keep>\bBearer )\S+", re.I), r"\g<keep>•••"),
     (re.compile(r"(?P<keep>\b(?:sk|sv)_)[\w-]{8,}"), r"\g<keep>•••"),
-    # One-time links, and share links: a signature after a colon, which may come percent-encoded.
+    # One-time links and share links; the colon before a signature may be percent-encoded.
     (re.compile(r"(?P<keep>/(?:signin|shared|invitations)/)[\w:%.=-]{8,}"), r"\g<keep>•••"),
     (re.compile(r"(?P<keep>/signin/reset/)[\w:%.=/-]+"), r"\g<keep>•••"),
 )
 
 
 class RedactingFormatter(logging.Formatter):
-    """Masks passwords in URLs, tickets, tokens, stream keys, visits, and links that let in."""
+    """Masks passwords in URLs, tickets, tokens, stream keys, one-time links and share links."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
@@ -34,24 +34,25 @@ class RedactingFormatter(logging.Formatter):
         return line
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """The line without a traceback, which is ours and stays whole."""
-        if (more := len(record.message) - LONGEST) > 0:
-            record.message = f"{record.message[:LONGEST]}{CUT} ({more} characters more)"
+        """Cut the message, but not the traceback that `format` adds."""
+        if (more := len(record.message) - MAX_MESSAGE) > 0:
+            record.message = f"{record.message[:MAX_MESSAGE]}{CUT} ({more} characters more)"
         return super().formatMessage(record)
 
 
-class OthersFaults(logging.Filter):
-    """What a peer did, or failed to do, is one line: no traceback at every try or probe."""
+class PeerErrors(logging.Filter):
+    """Logs errors that a peer caused in one line, without a traceback."""
 
     KINDS = frozenset({"ConnectionError", "SuspiciousOperation", "PermissionDenied"})
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         if isinstance(error, RequestAborted):
-            return False  # a peer has gone while we are stopping, and nobody is left to hear of it
+            return False  # the client disconnected during shutdown
         if error is not None and self.KINDS & {kind.__name__ for kind in type(error).__mro__}:
-            said = record.getMessage()
-            record.msg, record.args = said if str(error) in said else f"{said} ({error})", ()
+            message = record.getMessage()
+            has_reason = str(error) in message
+            record.msg, record.args = message if has_reason else f"{message} ({error})", ()
             record.exc_info = record.exc_text = None
         return True
 
@@ -66,7 +67,7 @@ LOGGING = {
             "style": "{",
         }
     },
-    "filters": {"brief": {"()": "project.settings.logging.OthersFaults"}},
+    "filters": {"brief": {"()": "project.settings.logging.PeerErrors"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]}
     },

@@ -1,16 +1,16 @@
-"""How REST is spoken, and described: settings of Django REST framework and drf-spectacular."""
+"""Settings of Django REST framework and drf-spectacular."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        # First the one that DRF takes the 401 challenge from.
+        # DRF takes the 401 challenge from the first.
         "project.accounts.authentication.BearerAuthentication",
         "project.accounts.authentication.CookieAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "project.api.JSONOnly",
-    "DEFAULT_PARSER_CLASSES": ["project.api.FlatJSON"],
-    "DEFAULT_PAGINATION_CLASS": "project.api.CursorPages",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "project.api.JSONOnlyNegotiation",
+    "DEFAULT_PARSER_CLASSES": ["project.api.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "project.api.CreatedAtCursorPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "project.views.as_problem",
     "PAGE_SIZE": 50,
@@ -29,7 +29,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cameras.api.schema.add_streams",
         "chats.api.schema.add_streams",
-        "project.openapi.add_refusals",
+        "project.openapi.add_error_responses",
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKind": "cameras.models.cameras.Kind",

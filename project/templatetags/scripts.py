@@ -1,4 +1,4 @@
-"""The one way in which a page of ours names a script."""
+"""The template tag for script elements."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def module(context: Any, path: str) -> SafeString:
-    """`<script type="module">` for a file of ours, with the nonce that lets it run.
+    """Return `<script type="module">` for a static file, with the CSP nonce.
 
-    What it imports runs by the same nonce.
+    Modules that it imports need no nonce of their own.
     """
-    nonce = getattr(context["request"], "csp_nonce", "")  # of a page that refuses a Host header
+    # There is no nonce on the error page for a Host header that is not allowed.
+    nonce = getattr(context["request"], "csp_nonce", "")
     return format_html(
         '<script type="module" nonce="{}" src="{}"></script>', str(nonce), static(path)
     )

@@ -8,7 +8,7 @@ import httpx
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from project.middleware import Private
+from project.middleware import PrivateResponses
 from tests.installation import Installation
 from tests.people import assemble
 
@@ -37,7 +37,7 @@ def answered(settings: Any, origins: list[str], kind: str, **headers: str) -> Ht
     settings.TRUSTED_ORIGINS, settings.PUBLIC_URL = origins, None
     request = RequestFactory().get("/")
     request.resolver_match = None  # type: ignore[assignment]
-    return Private(lambda _: HttpResponse(content_type=kind, headers=headers))(request)
+    return PrivateResponses(lambda _: HttpResponse(content_type=kind, headers=headers))(request)
 
 
 def test_views_own_word_counts(settings: Any) -> None:

@@ -9,7 +9,7 @@ import time
 import pytest
 from django.core.exceptions import DisallowedHost
 
-from project.settings.logging import OthersFaults, RedactingFormatter
+from project.settings.logging import PeerErrors, RedactingFormatter
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,6 @@ def test_fault_of_a_peer_is_one_line_and_our_own_keeps_its_traceback() -> None:
             raise error
         except Exception:
             record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), sys.exc_info())
-        assert OthersFaults().filter(record)
+        assert PeerErrors().filter(record)
         assert (record.exc_info is None) == brief
         assert record.getMessage().startswith("failed")

@@ -30,5 +30,5 @@ def test_a_proxy_that_is_not_named_is_told_of_once(caplog: pytest.LogCaptureFixt
     asyncio.run(asked())
     assert seen == ["203.0.113.1"] * 4
     (said,) = caplog.messages
-    assert said.startswith("X-Forwarded-For from 203.0.113.1 is not believed.")
+    assert said.startswith("X-Forwarded-For from 203.0.113.1 is ignored.")
     assert "SIDELINE_TRUSTED_PROXIES" in said

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from project.middleware import Guard
+from project.middleware import ErrorBoundary
 from project.server.http import client_of
 from tests.installation import Installation, installed
 from tests.parcels import parcel
@@ -218,7 +218,7 @@ async def test_guard_ends_what_an_application_left_open(begun: bool) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await Guard(broken)({"type": "http", "path": "/"}, None, send)  # type: ignore[arg-type]
+    await ErrorBoundary(broken)({"type": "http", "path": "/"}, None, send)  # type: ignore[arg-type]
     assert sent[0]["status"] == (200 if begun else 500)
     assert sent[-1]["type"] == "http.response.body"
     assert not sent[-1].get("more_body")
@@ -229,12 +229,12 @@ async def test_guard_lets_cancellation_pass() -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await Guard(cancelled)({"type": "http"}, None, None)  # type: ignore[arg-type]
+        await ErrorBoundary(cancelled)({"type": "http"}, None, None)  # type: ignore[arg-type]
 
 
 def test_more_than_a_handshake_before_it_is_answered_ends_the_connection() -> None:
     """Autobahn would keep it all, and search it again with every read."""
-    from project.server.websocket import MESSAGE_LIMIT, ListenedSocket
+    from project.server.websocket import MESSAGE_LIMIT, BoundedWebSocket
 
     class Transport:
         aborted = False
@@ -242,7 +242,7 @@ def test_more_than_a_handshake_before_it_is_answered_ends_the_connection() -> No
         def abortConnection(self) -> None:
             self.aborted = True
 
-    asked = ListenedSocket()
+    asked = BoundedWebSocket()
     asked.transport, asked.state = Transport(), asked.STATE_CONNECTING
     asked.data = b"x" * MESSAGE_LIMIT
     asked.dataReceived(b"x")

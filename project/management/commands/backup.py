@@ -1,4 +1,4 @@
-"""`manage.py backup FILE`: everything needed to start again elsewhere, in one file."""
+"""`manage.py backup FILE`: the database, the files and optionally the keys, in one file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from project import installation
-from project.audit.log import Action, note
+from project.audit.log import Action, log_action
 from project.backups import archive, databases, places
 
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         keys.add_argument(
             "--with-keys",
             action="store_true",
-            help="whoever has the file can then read what is encrypted: cameras' passwords, say",
+            help="anyone who has the file can then decrypt what it holds, such as camera passwords",
         )
         keys.add_argument(
             "--without-keys", action="store_true", help="keep the keys yourself, elsewhere"
@@ -45,57 +45,60 @@ class Command(BaseCommand):
             migrations = sorted(MigrationRecorder(connection).applied_migrations())
             if not migrations:
                 raise CommandError("There is nothing to back up: the database has no tables.")
-            self._note(target, keys)
-            writer, odd = _take(target, keys, [f"{app}.{name}" for app, name in migrations])
+            self._log(target, keys)
+            writer, skipped = _write(target, keys, [f"{app}.{name}" for app, name in migrations])
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}") from None
         except databases.DatabaseTrouble as error:
             raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"{target} was not written: {error}.") from None
-        for path in odd:
+        for path in skipped:
             self.stderr.write(f"Left out: {path} (no file, a link to a folder, or too deep).")
         size = f"{target.stat().st_size / 1e6:.1f} MB"
         self.stdout.write(f"Wrote {target}, {size}: the database and {writer.files - 1} files.")
         self.stdout.write(
-            "It holds the keys: keep it where nobody reads it."
+            "It holds the keys: keep it where nobody else can read it."
             if keys
             else "It holds no keys. Without field.key (or SIDELINE_FIELD_KEY) nobody can read "
-            "cameras' addresses, models' keys and second factors in it, you neither: keep that "
-            "elsewhere."
+            "cameras' addresses, models' keys and second factors in it, not even you: keep the "
+            "keys elsewhere."
         )
 
-    def _note(self, target: Path, keys: bool) -> None:
-        """Before it is taken, so that it holds its own line."""
-        if installation.is_behind():
-            self.stderr.write("Not in the audit log: the database waits for “serve --prepare”.")
+    def _log(self, target: Path, keys: bool) -> None:
+        """Log the backup before it is made, so that it contains its own entry."""
+        if installation.has_pending_migrations():
+            self.stderr.write("Not in the audit log: the database needs “serve --prepare” first.")
             return
         detail = "with keys" if keys else "without keys"
-        note(None, Action.TAKE_BACKUP, target.name, detail=detail)
+        log_action(None, Action.TAKE_BACKUP, target.name, detail=detail)
 
 
-def _take(target: Path, keys: bool, migrations: list[str]) -> tuple[archive.Writer, list[str]]:
-    """The database first: what its rows speak of is among the files then."""
+def _write(target: Path, keys: bool, migrations: list[str]) -> tuple[archive.Writer, list[str]]:
+    """Write the backup; return its writer and the paths that were left out.
+
+    The database comes first: files that its rows name then exist, unless they are deleted.
+    """
     folder = settings.DATA_DIR
     database = databases.database_of(settings.DATABASES["default"])
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
-    described = archive.Description(made_at, database.vendor, keys, migrations)
-    odd: list[str] = []
+    description = archive.Description(made_at, database.vendor, keys, migrations)
+    skipped: list[str] = []
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=".backup-") as work,
-        archive.writing(target, described) as writer,
+        archive.writing(target, description) as writer,
     ):
         dump = Path(work) / archive.DATABASE
         database.dump(dump)
         writer.add(archive.DATABASE, dump)
         for top in places.tops(folder, database.files):
-            for path in places.files(top, odd):
+            for path in places.files(top, skipped):
                 try:
                     writer.add(f"{archive.DATA}/{path.relative_to(folder)}", path)
-                except FileNotFoundError:  # removed since the folder was read
-                    odd.append(str(path))
+                except FileNotFoundError:  # deleted since the folder was read
+                    skipped.append(str(path))
         if keys:
             secret, field = places.KEYS
             writer.add_text(f"{archive.KEYS}/{secret}", settings.SECRET_KEY)
             writer.add_text(f"{archive.KEYS}/{field}", ",".join(settings.FIELD_KEYS))
-    return writer, odd
+    return writer, skipped

@@ -1,4 +1,4 @@
-"""`manage.py prune`: remove what is kept no longer. The server does the same every hour."""
+"""`manage.py prune`: delete expired data. The server does the same every hour."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class Command(BaseCommand):
     help = "Remove chats, logs, audit entries and credentials whose time is over."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for what, job in JOBS.items():
-            self.stdout.write(f"Removed {what}: {job()}.")
+        for label, job in JOBS.items():
+            self.stdout.write(f"Removed {label}: {job()}.")

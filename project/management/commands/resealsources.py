@@ -1,4 +1,4 @@
-"""`manage.py resealsources`: encrypt stored secrets anew, after a change of SIDELINE_FIELD_KEY."""
+"""`manage.py resealsources`: encrypt stored secrets again after a change of SIDELINE_FIELD_KEY."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
-from project.encryption import SealBroken, reseal, unseal
+from project.encryption import UnsealFailed, reseal, unseal
 
-PREFIX = "sealed_"  # how fields with sealed text are called: a camera's source, a model's key
+PREFIX = "sealed_"  # of the names of encrypted fields: a camera's source, a model's key
 
 
 class Command(BaseCommand):
@@ -16,29 +16,29 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--check", action="store_true", help="change nothing; say what no key opens"
+            "--check", action="store_true", help="change nothing; report what no key decrypts"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        deed = _opens if options["check"] else _reseal
-        done, broken = 0, []
+        action = _check if options["check"] else _reseal
+        done, failed = 0, []
         for model, field in sealed_fields():
             for row in model._base_manager.exclude(**{field: ""}):
                 try:
-                    done += deed(row, field)
-                except SealBroken:
-                    broken.append(f"{model._meta.verbose_name} “{row}”")
-        if broken:
+                    done += action(row, field)
+                except UnsealFailed:
+                    failed.append(f"{model._meta.verbose_name} “{row}”")
+        if failed:
             raise CommandError(
-                f"No key of SIDELINE_FIELD_KEY opens what is stored of {', '.join(broken)}. "
+                f"No key of SIDELINE_FIELD_KEY opens what is stored of {', '.join(failed)}. "
                 f"The others {'can be read' if options['check'] else 'are done'}."
             )
-        said = "that can be read" if options["check"] else "encrypted with the first key"
-        self.stdout.write(f"Stored secrets {said}: {done}.")
+        result = "that can be read" if options["check"] else "encrypted with the first key"
+        self.stdout.write(f"Stored secrets {result}: {done}.")
 
 
 def sealed_fields() -> list[tuple[type[Model], str]]:
-    """Every column of every table that holds sealed text."""
+    """Return all encrypted fields of all models, as (model, field name)."""
     return [
         (model, field.name)
         for model in apps.get_models()
@@ -48,13 +48,14 @@ def sealed_fields() -> list[tuple[type[Model], str]]:
     ]
 
 
-def _opens(row: Model, field: str) -> int:
+def _check(row: Model, field: str) -> int:
+    """Return 1. Raises `UnsealFailed`."""
     unseal(getattr(row, field))
     return 1
 
 
 def _reseal(row: Model, field: str) -> int:
-    """How many it is now. What somebody has saved meanwhile, the server has sealed, and stays."""
+    """Return 1, or 0 if the field changed meanwhile: the server then used the first key."""
     old = getattr(row, field)
-    same = type(row)._base_manager.filter(pk=row.pk, **{field: old})
-    return same.update(**{field: reseal(old)})
+    unchanged = type(row)._base_manager.filter(pk=row.pk, **{field: old})
+    return unchanged.update(**{field: reseal(old)})

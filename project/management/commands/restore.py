@@ -1,4 +1,4 @@
-"""`manage.py restore FILE`: an installation as it was when the backup was taken."""
+"""`manage.py restore FILE`: restore a backup. The server must not run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
-from project.audit.log import Action, note
+from project.audit.log import Action, log_action
 from project.backups import archive, databases, lock, places, unpacking
 from project.installation import is_unreleased
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--replace",
             action="store_true",
-            help="where something is here already: put it aside, in a folder of the data folder",
+            help="move an existing installation aside, into a subfolder of the data folder",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,12 +37,12 @@ class Command(BaseCommand):
         database = databases.database_of(settings.DATABASES["default"])
         try:
             with lock.alone(), unpacking.reading(file) as backup:
-                _fits(backup.description, database)
-                there = places.tops(folder, database.files)
-                if not options["replace"] and (there or not database.is_empty()):
+                _check_fits(backup.description, database)
+                existing = places.tops(folder, database.files)
+                if not options["replace"] and (existing or not database.is_empty()):
                     raise CommandError(
                         "There is an installation here already. Restore into an empty data folder "
-                        "and database, or use --replace, which puts aside what is here."
+                        "and database, or use --replace, which moves what is here aside."
                     )
                 if others := database.others():
                     raise CommandError(
@@ -50,43 +50,43 @@ class Command(BaseCommand):
                     )
                 with tempfile.TemporaryDirectory(dir=folder, prefix=".restore-") as work:
                     backup.unpack(Path(work))
-                    _must_belong(Path(work), backup.description, database.files)
-                    self._exchange(Path(work), database, there)
+                    _check_files(Path(work), backup.description, database.files)
+                    self._replace(Path(work), database, existing)
                 self._bring_up_to_date(file, backup.description)
         except (lock.Occupied, archive.BadBackup, databases.DatabaseTrouble) as error:
             raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"The backup was not restored: {error}.") from None
 
-    def _exchange(self, work: Path, database: databases.Database, there: list[Path]) -> None:
-        """Put aside what is there, and the backup in its place."""
+    def _replace(self, work: Path, database: databases.Database, existing: list[Path]) -> None:
+        """Move existing files and the database aside, then the backup into place."""
         folder, dump, keys = settings.DATA_DIR, work / archive.DATABASE, work / archive.KEYS
         if not dump.exists():
             raise archive.BadBackup("This backup is damaged: it holds no database.")
         database.check(dump)
         replaced = [folder / key.name for key in _files(keys) if _differs(key, folder / key.name)]
         aside = None
-        if there or replaced or not database.is_empty():
+        if existing or replaced or not database.is_empty():
             aside = places.aside(folder)
             self.stdout.write(f"What was here is kept in {aside}.")
             if not database.is_empty():
                 database.put_aside(aside)
-            places.move_into([*there, *replaced], aside)
+            places.move_into([*existing, *replaced], aside)
         database.load(dump)
         places.move_into(_files(work / archive.DATA), folder)
         for key in _files(keys):
             shutil.move(key, folder / key.name)
 
-    def _bring_up_to_date(self, file: Path, told: archive.Description) -> None:
-        """In processes of their own, which read the keys that have just come."""
+    def _bring_up_to_date(self, file: Path, description: archive.Description) -> None:
+        """Migrate and check keys, in subprocesses: they read the restored keys."""
         if _manage("migrate", "--noinput", "-v0"):
-            raise CommandError("The backup is in place, but its tables could not be brought up.")
-        note(None, Action.RESTORE_BACKUP, file.name, detail=f"taken {told.made_at}")
-        taken = datetime.fromisoformat(told.made_at)
-        self.stdout.write(f"Restored what was backed up on {taken:%d %B %Y at %H:%M} UTC.")
+            raise CommandError("The backup is in place, but its tables could not be migrated.")
+        log_action(None, Action.RESTORE_BACKUP, file.name, detail=f"taken {description.made_at}")
+        made_at = datetime.fromisoformat(description.made_at)
+        self.stdout.write(f"Restored what was backed up on {made_at:%d %B %Y at %H:%M} UTC.")
         self.stdout.write(
-            "What was revoked or changed since then is as it was: look through members, tokens, "
-            "stream keys and links before you start the server."
+            "Changes and revocations since then are undone: check members, tokens, stream keys and "
+            "links before you start the server."
         )
         self.stdout.flush()
         if _manage("resealsources", "--check"):
@@ -96,32 +96,33 @@ class Command(BaseCommand):
             )
 
 
-def _fits(told: archive.Description, database: databases.Database) -> None:
-    if told.vendor != database.vendor:
+def _check_fits(description: archive.Description, database: databases.Database) -> None:
+    if description.vendor != database.vendor:
         raise CommandError(
-            f"This backup is of {told.vendor}, and DATABASE_URL names {database.vendor}."
+            f"This backup is of {description.vendor}, and DATABASE_URL names {database.vendor}."
         )
-    if is_unreleased(told.migrations):
+    if is_unreleased(description.migrations):
         raise CommandError(
             "This backup is of a version from before the first release, which this one cannot read."
         )
     known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
-    if unknown := sorted(set(told.migrations) - known):
+    if unknown := sorted(set(description.migrations) - known):
         raise CommandError(
             f"This backup is of a newer version of Sideline ({unknown[-1]}): install that first."
         )
 
 
-def _must_belong(work: Path, told: archive.Description, database: tuple[Path, ...]) -> None:
-    """Raise `BadBackup` for files that no backup holds: keys in disguise, another database."""
+def _check_files(work: Path, description: archive.Description, database: tuple[Path, ...]) -> None:
+    """Raise `BadBackup` for files that no backup contains, such as keys or another database."""
     names = [path.name for path in _files(work / archive.DATA)]
-    odd = [name for name in names if not places.belongs(settings.DATA_DIR / name, database)]
+    unexpected = [name for name in names if not places.belongs(settings.DATA_DIR / name, database)]
     keys = _files(work / archive.KEYS)
-    known = places.KEYS if told.keys is True else ()
-    odd += [key.name for key in keys if key.name not in known or not key.is_file()]
-    if odd:
+    known = places.KEYS if description.keys is True else ()
+    unexpected += [key.name for key in keys if key.name not in known or not key.is_file()]
+    if unexpected:
         raise archive.BadBackup(
-            f"This is not a backup of Sideline: it holds “{odd[0]}”, which no such backup holds."
+            f"This is not a backup of Sideline: it holds “{unexpected[0]}”, "
+            "which no such backup holds."
         )
 
 
@@ -134,6 +135,6 @@ def _differs(new: Path, old: Path) -> bool:
 
 
 def _manage(*arguments: str) -> int:
-    """The exit status of another command, which prints for itself."""
+    """Run another management command, which prints its own output; return the exit status."""
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
-    return subprocess.run(command, check=False).returncode  # nosec B603  # our own words
+    return subprocess.run(command, check=False).returncode  # nosec B603  # no user input

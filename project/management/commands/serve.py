@@ -25,12 +25,12 @@ from cameras.live.metrics import HubCollector
 from chats import process as chats
 from project import housekeeping, installation
 from project.accounts.models import SignInLink
-from project.audit.log import Action, note
+from project.audit.log import Action, log_action
 from project.backups import lock
 from project.metrics import expose
 from project.tasks import start
 
-END_S = 2.5
+SHUTDOWN_LIMIT_S = 2.5
 
 
 class Command(BaseCommand):
@@ -39,7 +39,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--prepare", action="store_true", help="first migrate and make what a new clone lacks"
+            "--prepare",
+            action="store_true",
+            help="first migrate, and create what a new installation lacks",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,7 +50,7 @@ class Command(BaseCommand):
                 if options["prepare"]:
                     installation.prepare()
                 else:
-                    installation.must_be_released()
+                    installation.require_released_data()
                 self._serve()
         except lock.Occupied as error:
             raise CommandError(str(error)) from None
@@ -56,13 +58,12 @@ class Command(BaseCommand):
             raise CommandError(f"The database does not answer: {error}") from None
 
     def _greet(self) -> None:
-        home = installation.address()
-        self.stdout.write(f"Sideline is at {home}")
-        owner = installation.owner_without_password()
+        self.stdout.write(f"Sideline is at {installation.page_url()}")
+        owner = installation.first_user_without_passwords()
         if owner is not None:
             link = reverse("signin-link", args=[SignInLink.issue(owner)])
-            note(None, Action.SIGN_IN_LINK, owner.username, detail="printed at the start")
-            self.stdout.write(f"Sign in once as {owner}: {installation.address(link)}")
+            log_action(None, Action.SIGN_IN_LINK, owner.username, detail="printed at the start")
+            self.stdout.write(f"Sign in once as {owner}: {installation.page_url(link)}")
         self.stdout.flush()
 
     def _serve(self) -> None:
@@ -76,62 +77,62 @@ class Command(BaseCommand):
             ping_timeout=20,
             server_name="",
         )
-        server.on_listening = self._greet  # a link is not issued where the port is taken
+        server.on_listening = self._greet  # no sign-in link if the port is taken
         child = None if settings.REDIS_URL else IngestChild()
         if child is not None:
-            process.connect(child)
-            reactor.callWhenRunning(_own, child.run)
-        reactor.callWhenRunning(_own, chats.start_runner)
-        reactor.callWhenRunning(_own, housekeeping.run)
-        reactor.callWhenRunning(_own, process.start_view_log)
+            process.set_ingest_link(child)
+            reactor.callWhenRunning(_run_task, child.run)
+        reactor.callWhenRunning(_run_task, chats.start_runner)
+        reactor.callWhenRunning(_run_task, housekeeping.run)
+        reactor.callWhenRunning(_run_task, process.start_view_log)
         reactor.addSystemEventTrigger("before", "shutdown", _end_views)  # type: ignore[arg-type]
         reactor.addSystemEventTrigger("before", "shutdown", _end_answers)  # type: ignore[arg-type]
         if settings.METRICS is not None:
-            reactor.callWhenRunning(_own, _expose, settings.METRICS, child)
-        reactor.addSystemEventTrigger("before", "shutdown", _end_in_time)  # type: ignore[arg-type]
+            reactor.callWhenRunning(_run_task, _expose, settings.METRICS, child)
+        reactor.addSystemEventTrigger("before", "shutdown", _limit_shutdown)  # type: ignore[arg-type]
         _allow_many_connections()
         gc.collect()
-        gc.freeze()  # what is there now stays: the collector need not look at it again
+        gc.freeze()  # objects of start-up live on: the collector need not scan them
         try:
             server.run()
         finally:
             if child is not None:
-                child.end()
+                child.stop()
         if server.failure:
             self.stderr.write(f"Sideline cannot listen: {server.failure}")
             os._exit(1)
 
 
 def _allow_many_connections() -> None:
-    """As many as the system lets us have: a viewer is a file, and 1024 are soon used up."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Raise the limit of open files to the hard limit: each viewer needs one."""
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
-def _own(job: Callable[..., Coroutine[Any, Any, None]], *of: object) -> None:
-    task = start(job(*of), job.__qualname__)
+def _run_task(job: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
+    """Run a coroutine function in a task until the server stops."""
+    task = start(job(*args), job.__qualname__)
     reactor.addSystemEventTrigger("after", "shutdown", task.cancel)  # type: ignore[arg-type]
 
 
 async def _expose(address: tuple[str, int], child: IngestChild | None) -> None:
-    """The child's figures are told here, too: it has no address of its own."""
-    watched = HubCollector(process.hub())
-    read = [IngestCollector(child.totals)] if child is not None else []
-    await expose(address, watched, *read)
+    """Serve metrics, also those of the ingest child, which has no address of its own."""
+    ingest = [IngestCollector(child.totals)] if child is not None else []
+    await expose(address, HubCollector(process.hub()), *ingest)
 
 
 def _end_answers() -> Deferred[None]:
-    """What is being answered is stored as interrupted before the loop ends."""
+    """Store running answers as interrupted before the event loop ends."""
     return Deferred.fromFuture(asyncio.ensure_future(chats.close()))
 
 
 def _end_views() -> Deferred[None]:
-    """Who watches until now is written down as having watched until now."""
+    """Write the ends of all open views before the event loop ends."""
     return Deferred.fromFuture(asyncio.ensure_future(process.close_view_log()))
 
 
-def _end_in_time() -> None:
-    """A view stuck in a thread must not hold up Ctrl-C."""
-    timer = threading.Timer(END_S, os._exit, (0,))
+def _limit_shutdown() -> None:
+    """Exit after `SHUTDOWN_LIMIT_S`, even if a request is stuck in a thread."""
+    timer = threading.Timer(SHUTDOWN_LIMIT_S, os._exit, (0,))
     timer.daemon = True
     timer.start()

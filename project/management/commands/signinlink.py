@@ -1,4 +1,4 @@
-"""`manage.py signinlink [USERNAME]`: a link that signs one person in once."""
+"""`manage.py signinlink [USERNAME]`: print a one-time sign-in link."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.urls import reverse
 from project import installation
 from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.one_time_links import end_sign_ins
-from project.audit.log import Action, home_of, note
+from project.audit.log import Action, log_action, sole_organization
 
 
 class Command(BaseCommand):
@@ -20,25 +20,25 @@ class Command(BaseCommand):
         parser.add_argument(
             "--reset-second-factor",
             action="store_true",
-            help="for who has lost the phone and the recovery codes: ask for no code any more",
+            help="turn off the second factor of a user who lost the phone and the recovery codes",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = self._person(options["username"])
+        user = self._find_user(options["username"])
         with transaction.atomic():
             if options["reset_second_factor"]:
                 self._reset(user)
             text = SignInLink.issue(user)
-            note(None, Action.SIGN_IN_LINK, user.username, home_of(user))
+            log_action(None, Action.SIGN_IN_LINK, user.username, sole_organization(user))
         if SecondFactor.is_on(user):
             self.stderr.write(
                 f"{user.username} has a second factor: the link asks for a code as well."
             )
-        self.stdout.write(installation.address(reverse("signin-link", args=[text])))
+        self.stdout.write(installation.page_url(reverse("signin-link", args=[text])))
 
-    def _person(self, username: str | None) -> User:
+    def _find_user(self, username: str | None) -> User:
         if not username:
-            return installation.owners()[0]
+            return installation.ensure_superusers()[0]
         user = User.objects.filter(username=username, is_active=True).first()
         if user is None:
             raise CommandError(f"There is no active user named “{username}”.")
@@ -48,5 +48,7 @@ class Command(BaseCommand):
         if not SecondFactor.turn_off(user):
             raise CommandError(f"{user.username} has no second factor.")
         end_sign_ins(user)
-        note(None, Action.SECOND_FACTOR, user.username, home_of(user), detail="reset")
+        log_action(
+            None, Action.SECOND_FACTOR, user.username, sole_organization(user), detail="reset"
+        )
         self.stderr.write(f"The second factor of {user.username} is reset.")
