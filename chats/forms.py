@@ -1,4 +1,4 @@
-"""The assistant's settings as a form: one for the organization's page and for the admin."""
+"""The form of the assistant's settings, for the organization's page and for the admin."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from chats.models import Assistant
-from chats.providers.transport import check_base_url, place
+from chats.providers.transport import check_base_url, host_and_port
 
 STORED = "A key is stored. Leave this empty to keep it."
 MOVED = "The stored key is for another address. Enter this address’s key, or remove the stored one."
 
 
 def origin(base_url: str) -> tuple[str, str]:
-    """Scheme and `host:port`: where a key goes. Of an empty URL: nowhere."""
+    """Return scheme and `host:port`, to which a key is sent; empty strings for an empty URL."""
     if not base_url:
         return "", ""
     url = httpx.URL(base_url)
-    return url.scheme, place(url)
+    return url.scheme, host_and_port(url)
 
 
 class AssistantForm(forms.ModelForm[Assistant]):
-    """The key is taken and never given back. It stays with its address: for another it is asked
-    anew, and without an address it is removed.
+    """Settings of an assistant. The stored key is never shown.
+
+    The key belongs to its address: another address needs the key again, and without an address it
+    is removed.
     """
 
     key = forms.CharField(
@@ -70,14 +72,14 @@ class AssistantForm(forms.ModelForm[Assistant]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.key_is_stored = bool(self.instance.sealed_key)
-        self._for = origin(self.instance.base_url)
+        self._key_origin = origin(self.instance.base_url)
         if self.key_is_stored:
             self.fields["key"].help_text = STORED
         else:
             self.fields["remove_key"].widget = forms.HiddenInput()
 
     def clean_base_url(self) -> str:
-        """As the provider will take it, with the addresses that this installation lists."""
+        """Validate the URL as the provider does, with this installation's listed addresses."""
         text = self.cleaned_data["base_url"]
         try:
             return check_base_url(text, settings.MODEL_SERVERS) if text else ""
@@ -99,7 +101,13 @@ class AssistantForm(forms.ModelForm[Assistant]):
             self.add_error("base_url", "Enter the base URL that the key is for.")
         elif key and remove:
             self.add_error("remove_key", "Either enter a new key or remove the stored one.")
-        elif url and self.key_is_stored and not key and not remove and origin(url) != self._for:
+        elif (
+            url
+            and self.key_is_stored
+            and not key
+            and not remove
+            and origin(url) != self._key_origin
+        ):
             self.add_error("key", MOVED)
         return cleaned
 

@@ -1,8 +1,8 @@
-"""Markdown of a message as HTML, in the structure that static/js/chat/ builds in the page.
+"""Renders a message's Markdown as HTML, with the same structure that static/js/chat/ builds.
 
-Both read the same grammar with the same bounds: CommonMark, tables and strikethrough; HTML is text,
-no picture is ever loaded, and what is not a permitted link stays as it was written. What comes out
-passes nh3, which knows nothing of Markdown and lets through only what is listed here.
+Both parse the same grammar with the same limits: CommonMark, tables and strikethrough. HTML is
+shown as text, images are never loaded, and links that are not permitted stay plain text. The
+result passes nh3, which only keeps the tags and attributes listed here.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 
-MOST = 64 * 1024  # UTF-16 units, which is what the page counts; longer texts are shown as they are
+MAX_LENGTH = 64 * 1024  # UTF-16 units, as the page counts; longer texts are not rendered
 NESTING = 20  # levels of blocks and of inline markup, each
-_OUTSIDE = re.compile(r"https?:", re.IGNORECASE)
+_EXTERNAL = re.compile(r"https?:", re.IGNORECASE)
 _LABEL = re.compile(r"[ \t]*([\w+#.-]{1,32})", re.ASCII)
 _ALIGNMENT = re.compile(r"text-align:(left|center|right)")
-_UNSEEN = str.maketrans({"\0": "\ufffd", "\ufeff": None})
-_EDGES = (  # what JavaScript or Python calls space
+_INVISIBLE = str.maketrans({"\0": "\ufffd", "\ufeff": None})
+_EDGES = (  # whitespace of JavaScript or Python
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
     "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
@@ -62,24 +62,27 @@ _cleaner = nh3.Cleaner(
 
 
 def clean(html: str) -> str:
-    """The HTML without what is not listed here."""
+    """Return the HTML without tags and attributes that are not listed here."""
     return _cleaner.clean(html)
 
 
-def permitted(href: str) -> bool:
-    """Whether a link, normalised by the parser, leads to the web, mail or a page of this site."""
+def is_permitted(href: str) -> bool:
+    """Whether a normalised link leads to the web, to mail or to a page of this site."""
     if _PERMITTED.fullmatch(href) is None:
         return False
     return href in _cleaner.clean(f'<a href="{escape(href)}">').replace("&amp;", "&")
 
 
 def _escape(state: StateInline, silent: bool) -> bool:
-    """The parser's own rule takes a space along, and two of them then end no line any more."""
+    """Escape rule that ignores a backslash before a space.
+
+    The default rule consumes the space, so that two trailing spaces make no line break.
+    """
     return not state.src.startswith(" ", state.pos + 1) and escaping(state, silent)
 
 
 class _Markdown(MarkdownIt):
-    """Finds the blocks of a text; their lines are read by `_structure`."""
+    """Parses the blocks of a text; `_structure` parses their inline content."""
 
     def __init__(self) -> None:
         super().__init__("commonmark", {"html": False, "maxNesting": NESTING})
@@ -88,26 +91,26 @@ class _Markdown(MarkdownIt):
         self.inline.ruler.at("escape", _escape)
 
     def validateLink(self, url: str) -> bool:
-        return permitted(url)
+        return is_permitted(url)
 
 
 _markdown = _Markdown()
 
 
 def render(text: str) -> SafeString:
-    """The HTML of a message. Not for the event loop: 1 ms for each KB, at worst 25 ms."""
-    source = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
-    if len(source.encode("utf-16-le")) > 2 * MOST:
-        code = escape(source.replace("\r\n", "\n").replace("\r", "\n").translate(_UNSEEN), False)
+    """Return the HTML of a message. Not for the event loop: 1 ms per KB, at worst 25 ms."""
+    source = text.encode("utf-8", "replace").decode()  # replaces lone surrogates
+    if len(source.encode("utf-16-le")) > 2 * MAX_LENGTH:
+        code = escape(source.replace("\r\n", "\n").replace("\r", "\n").translate(_INVISIBLE), False)
         return SafeString(  # nosec B703  # escaped above
             f'<pre class="plain"><code>{code}</code></pre>'
         )
-    cleaned = clean(_structure(source.translate(_UNSEEN)))
+    cleaned = clean(_structure(source.translate(_INVISIBLE)))
     return SafeString(cleaned)  # nosec B703  # by nh3
 
 
 def _structure(source: str) -> str:
-    """The HTML before it is cleaned."""
+    """Return the HTML before it is cleaned."""
     env: dict[str, object] = {}
     tokens = _markdown.parse(source, env)
     lists = _list_openings(tokens)
@@ -133,7 +136,7 @@ def _structure(source: str) -> str:
 
 
 def _list_openings(tokens: list[Token]) -> dict[int, str]:
-    """Opening tags of lists by their place; which class they have follows from what is in them."""
+    """Return the opening tags of lists by token index; their class depends on their content."""
     openings: dict[int, str] = {}
     parents: list[int] = []
     loose: set[int] = set()
@@ -169,7 +172,7 @@ def _figure(code: str, info: str) -> str:
 
 def _inlines(tokens: list[Token]) -> str:
     parts: list[str] = []
-    links: list[bool] = []  # of the open ones, whether they lead somewhere
+    links: list[bool] = []  # of the open links: whether they are permitted
     for token in tokens:
         if token.type == "link_open":
             opening = "" if links else _anchor(str(token.attrGet("href") or ""))
@@ -179,8 +182,8 @@ def _inlines(tokens: list[Token]) -> str:
             parts.append("</a>" if links.pop() else "")
         elif token.type == "image":
             opening = "" if links else _anchor(str(token.attrGet("src") or ""))
-            said = escape(_spoken(token.children or []) or "Image", False)
-            parts.append(f"{opening}{said}</a>" if opening else said)
+            label = escape(_alt_text(token.children or []) or "Image", False)
+            parts.append(f"{opening}{label}</a>" if opening else label)
         elif token.type == "code_inline":
             parts.append(f"<code>{escape(token.content, False)}</code>")
         elif token.type == "hardbreak":
@@ -196,16 +199,16 @@ def _inlines(tokens: list[Token]) -> str:
 
 
 def _anchor(href: str) -> str:
-    if not permitted(href):
+    if not is_permitted(href):
         return ""
-    target = ' target="_blank"' if _OUTSIDE.match(href) else ""
+    target = ' target="_blank"' if _EXTERNAL.match(href) else ""
     return f'<a href="{escape(href)}"{target} rel="{REL}">'
 
 
-def _spoken(tokens: list[Token]) -> str:
-    """The words of a picture's description."""
+def _alt_text(tokens: list[Token]) -> str:
+    """Return an image's description as plain text."""
     return "".join(
-        _spoken(token.children or [])
+        _alt_text(token.children or [])
         if token.type == "image"
         else (" " if token.type in ("softbreak", "hardbreak") else token.content)
         for token in tokens

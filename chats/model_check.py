@@ -1,4 +1,4 @@
-"""Asks the model that a settings form names for a few words, before the form is saved."""
+"""Tests the model of a settings form by requesting a few words, before the form is saved."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ TEST_S = 20.0
 
 
 async def check_model(form: AssistantForm) -> dict[str, Any]:
-    """Whether the model of a form answers within `TEST_S`, as `{ok, sentence}`.
+    """Return `{ok, sentence}`: whether the form's model answers within `TEST_S`.
 
-    On the serving loop, where the built-in model lives. What is wrong elsewhere in the form is no
-    matter here.
+    Runs on the event loop that owns the built-in model. Ignores errors in other fields.
     """
     await sync_to_async(form.is_valid)()
-    wrong = [str(one) for name in form.connecting for one in form.errors.get(name, ())]
-    if wrong:
-        return {"ok": False, "sentence": " ".join(wrong)}
+    errors = [str(each) for name in form.connecting for each in form.errors.get(name, ())]
+    if errors:
+        return {"ok": False, "sentence": " ".join(errors)}
     try:
         provider = provider_of(form.instance)
         assert isinstance(provider, OpenAICompatible | Embedded)
@@ -38,6 +37,6 @@ async def check_model(form: AssistantForm) -> dict[str, Any]:
         return {"ok": False, "sentence": error.sentence}
     except TimeoutError:
         return {"ok": False, "sentence": f"The model did not answer within {TEST_S:.0f} seconds."}
-    except Exception:  # whatever an endpoint makes of it, the page says something
+    except Exception:  # the page shows a sentence, whatever goes wrong
         log.exception("a model could not be tested")
         return {"ok": False, "sentence": "The test failed in Sideline; it has been logged."}

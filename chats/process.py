@@ -1,4 +1,4 @@
-"""The runner and the providers of this process: made on first use, on the serving loop."""
+"""The runner and the providers of this process, created on first use on the event loop."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from django.conf import settings
 
 from chats.conversation import conversation_for
 from chats.generations.runner import Runner
-from chats.generations.threads import in_rows
+from chats.generations.threads import in_database_thread
 from chats.models import Assistant, Message
-from chats.prompts import Asked
+from chats.prompts import PromptResult
 from chats.providers.base import Conversation, Provider, Refused, Rejected
 from chats.providers.embedded import Embedded
 from chats.providers.openai import OpenAICompatible
-from project.encryption import SealBroken
+from project.encryption import UnsealFailed
 
 KEY_LOST = (
     "The key of the organization’s model cannot be read any more. "
@@ -26,17 +26,17 @@ _embedded: Embedded | None = None
 
 
 def runner() -> Runner:
-    """The runner of this process."""
+    """Return the runner of this process."""
     global _runner
     if _runner is None:
-        opening = Runner()
-        opening.open()
-        _runner = opening
+        created = Runner()
+        created.open()
+        _runner = created
     return _runner
 
 
 def embedded() -> Embedded:
-    """The built-in model; its process starts when it is first asked."""
+    """Return the built-in model; its process starts with the first request."""
     global _embedded
     if _embedded is None:
         _embedded = Embedded()
@@ -44,45 +44,48 @@ def embedded() -> Embedded:
 
 
 def provider_of(assistant: Assistant) -> Provider:
-    """Who answers for an organization. Raises `ProviderError` where its key is lost."""
+    """Return the provider of an organization.
+
+    Raises `Refused` if its key cannot be decrypted, `Rejected` if its address is not permitted.
+    """
     if assistant.is_embedded:
         return embedded()
     try:
         key = assistant.key
-    except SealBroken:
+    except UnsealFailed:
         raise Refused(KEY_LOST) from None
     try:
         endpoint: Provider = _endpoint(assistant.base_url, key, assistant.model)
-    except ValueError as error:  # as when SIDELINE_MODEL_SERVERS no longer lists it
+    except ValueError as error:  # for example, SIDELINE_MODEL_SERVERS no longer lists it
         raise Rejected(str(error)) from None
     return endpoint
 
 
 @lru_cache(64)
 def _endpoint(base_url: str, key: str, model: str) -> OpenAICompatible:
-    """Kept, since what its server cannot do is learned by asking; no connection is kept."""
+    """Return a cached provider: it remembers which parameters its server refused."""
     return OpenAICompatible(base_url, key, model, listed=settings.MODEL_SERVERS)
 
 
-async def prepare(asked: Asked) -> tuple[Provider, Conversation]:
-    """What to ask of whom. Raises `ProviderError`."""
-    assistant, conversation = await in_rows(_read, asked)
+async def prepare(prompt: PromptResult) -> tuple[Provider, Conversation]:
+    """Return the provider for a prompt, and the conversation to send. Raises `ProviderError`."""
+    assistant, conversation = await in_database_thread(_load, prompt)
     return provider_of(assistant), conversation
 
 
-def _read(asked: Asked) -> tuple[Assistant, Conversation]:
-    message = Message.objects.select_related("chat__organization").get(pk=asked.message_id)
+def _load(prompt: PromptResult) -> tuple[Assistant, Conversation]:
+    message = Message.objects.select_related("chat__organization").get(pk=prompt.message_id)
     assistant = Assistant.of(message.chat.organization)
-    return assistant, conversation_for(assistant, message, asked.beginning)
+    return assistant, conversation_for(assistant, message, prompt.prefill)
 
 
 async def start_runner() -> None:
-    """From now on look after answers that others left."""
+    """Start the runner, so that it reaps generations of processes that are gone."""
     runner()
 
 
 async def close() -> None:
-    """Answers that are being made are interrupted with their text stored; the model ends."""
+    """Interrupt running generations, store their text, and end the built-in model."""
     if _runner is not None:
         await _runner.close()
     if _embedded is not None:

@@ -1,4 +1,4 @@
-"""From a prompt to a generation that waits to be run: one transaction, before anything runs."""
+"""Stores a prompt: user message, empty answer and generation, in one transaction."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from django.utils import timezone
 from chats.conversation import cost_of, model_of
 from chats.generations.reaper import identity
 from chats.models import Assistant, Chat, Generation, Message, Quota, Role, Status
-from chats.models.messages import PROMPT_MOST
+from chats.models.messages import MAX_PROMPT
 from project.accounts.models import User
 
-KEY_MOST = 200
+MAX_KEY = 200  # characters
 KEY_FIELD = "Idempotency-Key"
 
 
 class BadPrompt(Exception):
-    """The request cannot be taken; `status` is 400, 409 or 413, the text says why."""
+    """The request is invalid; `status` is 400, 409 or 413, the text says why."""
 
     def __init__(self, status: int, sentence: str, field: str = "prompt") -> None:
         super().__init__(sentence)
@@ -38,68 +38,75 @@ class AlreadyAnswering(Exception):
 
 
 class NoSuchMessage(ObjectDoesNotExist):
-    """The chat has no such message that this could be done with."""
+    """The chat has no such message, or not one that allows this action."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request led to. `beginning` is text that the answer starts with; `is_new` is False
-    where an earlier request with the same key had begun it."""
+class PromptResult:
+    """The generation of a request. `prefill` is text that the answer starts with.
+
+    `is_new` is False if an earlier request with the same idempotency key started it.
+    """
 
     generation_id: uuid.UUID
     message_id: uuid.UUID
     user_message_id: uuid.UUID
     model: str
     is_new: bool
-    beginning: str = ""
+    prefill: str = ""
 
 
-def checked_prompt(value: object) -> str:
-    """The prompt as it is stored. Raises `BadPrompt`."""
+def validate_prompt(value: object) -> str:
+    """Return the prompt as it is stored. Raises `BadPrompt`."""
     if not isinstance(value, str) or not value.strip():
         raise BadPrompt(400, "“prompt” is missing or empty; it must be a text.")
-    if len(value) > PROMPT_MOST:
-        raise BadPrompt(413, f"The prompt is longer than {PROMPT_MOST:,} characters.")
-    # What no database takes: halves of surrogate pairs, and the null character.
+    if len(value) > MAX_PROMPT:
+        raise BadPrompt(413, f"The prompt is longer than {MAX_PROMPT:,} characters.")
+    # Databases reject lone surrogates and the null character.
     text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text.replace("\0", "�").strip()
 
 
-def checked_key(value: str | None) -> str | None:
-    """An `Idempotency-Key`, or None without one. Raises `BadPrompt`."""
+def validate_key(value: str | None) -> str | None:
+    """Return an `Idempotency-Key`, or None without one. Raises `BadPrompt`."""
     if value is None or not value.strip():
         return None
-    if len(value) > KEY_MOST or not value.isprintable():
-        raise BadPrompt(400, f"“{KEY_FIELD}” takes {KEY_MOST} printable characters.", KEY_FIELD)
+    if len(value) > MAX_KEY or not value.isprintable():
+        raise BadPrompt(400, f"“{KEY_FIELD}” takes {MAX_KEY} printable characters.", KEY_FIELD)
     return value.strip()
 
 
-def ask(chat: Chat, user: User, prompt: str, key: str | None = None) -> Asked:
-    """Answer a prompt at the end of the branch in front."""
+def send(chat: Chat, user: User, prompt: str, key: str | None = None) -> PromptResult:
+    """Append a prompt to the selected branch."""
 
-    def below() -> Message:
-        return _prompt(chat, chat.leaf, prompt)
+    def append() -> Message:
+        return _create_prompt(chat, chat.leaf, prompt)
 
-    return _begin(chat, user, key, below)
+    return _begin(chat, user, key, append)
 
 
-def edit(chat: Chat, user: User, message_id: uuid.UUID, prompt: str, key: str | None) -> Asked:
-    """Answer another wording of a prompt, on a branch of its own. Raises `NoSuchMessage`."""
+def edit(
+    chat: Chat, user: User, message_id: uuid.UUID, prompt: str, key: str | None
+) -> PromptResult:
+    """Store an edited prompt as a sibling of the original. Raises `NoSuchMessage`."""
 
-    def beside() -> Message:
+    def append() -> Message:
         earlier = _message(chat, message_id, Role.USER)
-        return _prompt(chat, earlier.parent, prompt)
+        return _create_prompt(chat, earlier.parent, prompt)
 
-    return _begin(chat, user, key, beside)
+    return _begin(chat, user, key, append)
 
 
-def again(chat: Chat, user: User, message_id: uuid.UUID, key: str | None) -> Asked:
-    """Answer the prompt of an answer anew, beside it. Raises `NoSuchMessage`."""
+def regenerate(chat: Chat, user: User, message_id: uuid.UUID, key: str | None) -> PromptResult:
+    """Request another answer to the same prompt, as a sibling. Raises `NoSuchMessage`."""
     return _begin(chat, user, key, lambda: _prompt_of(_message(chat, message_id, Role.ASSISTANT)))
 
 
-def resume(chat: Chat, user: User, message_id: uuid.UUID, key: str | None) -> Asked:
-    """Go on with an answer that ended early: beside it, from its words. Raises `NoSuchMessage`."""
+def continue_answer(chat: Chat, user: User, message_id: uuid.UUID, key: str | None) -> PromptResult:
+    """Continue an answer that ended early, as a sibling that starts with its text.
+
+    Raises `NoSuchMessage`.
+    """
     earlier = _message(chat, message_id, Role.ASSISTANT)
     if not earlier.can_continue:
         raise NoSuchMessage("There is nothing to continue.")
@@ -107,27 +114,27 @@ def resume(chat: Chat, user: User, message_id: uuid.UUID, key: str | None) -> As
 
 
 def _begin(
-    chat: Chat, user: User, key: str | None, prompt: Callable[[], Message], beginning: str = ""
-) -> Asked:
-    """User row, empty assistant row and generation, all or none.
+    chat: Chat, user: User, key: str | None, prompt: Callable[[], Message], prefill: str = ""
+) -> PromptResult:
+    """Create all rows or none; with a known key, return its generation.
 
-    Raises `AlreadyAnswering` and `QuotaExceeded`.
+    Raises `AlreadyAnswering`, `BadPrompt`, `NoSuchMessage` and `QuotaExceeded`.
     """
     try:
         with transaction.atomic():
-            there = Chat.objects.select_for_update().filter(pk=chat.pk, deleted_at=None)
-            if not there:
+            locked = Chat.objects.select_for_update().filter(pk=chat.pk, deleted_at=None)
+            if not locked:
                 raise NoSuchMessage("There is no such chat.")
-            return _same(chat, user, key) or _rows(chat, user, key, prompt, beginning)
-    except IntegrityError:  # somebody was quicker, with the key in another chat
-        found = _same(chat, user, key)
+            return _find(chat, user, key) or _create(chat, user, key, prompt, prefill)
+    except IntegrityError:  # another request used the key in another chat meanwhile
+        found = _find(chat, user, key)
         if found is None:
             raise
         return found
 
 
-def _same(chat: Chat, user: User, key: str | None) -> Asked | None:
-    """What the key was used for. Raises `BadPrompt` where that is not to be seen from here."""
+def _find(chat: Chat, user: User, key: str | None) -> PromptResult | None:
+    """Return the generation of a key, or None. Raises `BadPrompt` if it is not accessible here."""
     if key is None:
         return None
     found = Generation.objects.filter(user=user, idempotency_key=key)
@@ -136,12 +143,12 @@ def _same(chat: Chat, user: User, key: str | None) -> Asked | None:
         return None
     if generation.organization_id != chat.organization_id or generation.chat.deleted_at:
         raise BadPrompt(409, "This Idempotency-Key was used before; make another.", KEY_FIELD)
-    return _asked(generation, is_new=False)
+    return _to_result(generation, is_new=False)
 
 
-def _rows(
-    chat: Chat, user: User, key: str | None, prompt: Callable[[], Message], beginning: str
-) -> Asked:
+def _create(
+    chat: Chat, user: User, key: str | None, prompt: Callable[[], Message], prefill: str
+) -> PromptResult:
     chat.refresh_from_db()
     running = Generation.objects.running().filter(chat=chat).first()
     if running is not None:
@@ -152,26 +159,28 @@ def _rows(
         chat=chat, parent=question, role=Role.ASSISTANT, status=Status.RUNNING,
         model=model_of(assistant),
     )  # fmt: skip
-    cost = cost_of(assistant, answer, beginning)
-    day = Quota.reserve(chat.organization, user, cost.most, **assistant.budgets())
+    cost = cost_of(assistant, answer, prefill)
+    day = Quota.reserve(chat.organization, user, cost.limit, **assistant.daily_limits())
     generation = Generation.objects.create(
         message=answer, chat=chat, user=user, organization=chat.organization,
-        idempotency_key=key, process=identity(), day=day, reserved=cost.most,
-        tokens_asked=cost.asked, tokens_begun=cost.begun,
+        idempotency_key=key, process=identity(), day=day, reserved=cost.limit,
+        tokens_asked=cost.prompt, tokens_begun=cost.prefill,
     )  # fmt: skip
     chat.leaf = answer
     chat.touched_at = timezone.now()
     chat.archived_at = None
     if not chat.title:
-        chat.title = chat.name_after(question.content)
+        chat.title = chat.title_from(question.content)
     chat.save(update_fields=["leaf", "touched_at", "archived_at", "title"])
-    return _asked(generation, is_new=True, beginning=beginning)
+    return _to_result(generation, is_new=True, prefill=prefill)
 
 
-def _asked(generation: Generation, *, is_new: bool, beginning: str = "") -> Asked:
+def _to_result(generation: Generation, *, is_new: bool, prefill: str = "") -> PromptResult:
     message = generation.message
     assert message.parent_id is not None
-    return Asked(generation.pk, message.pk, message.parent_id, message.model, is_new, beginning)
+    return PromptResult(
+        generation.pk, message.pk, message.parent_id, message.model, is_new, prefill
+    )
 
 
 def _message(chat: Chat, message_id: uuid.UUID, role: Role) -> Message:
@@ -181,7 +190,7 @@ def _message(chat: Chat, message_id: uuid.UUID, role: Role) -> Message:
     return found
 
 
-def _prompt(chat: Chat, parent: Message | None, prompt: str) -> Message:
+def _create_prompt(chat: Chat, parent: Message | None, prompt: str) -> Message:
     return Message.objects.create(chat=chat, parent=parent, role=Role.USER, content=prompt)
 
 

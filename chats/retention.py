@@ -1,4 +1,4 @@
-"""What is kept no longer: old and deleted chats, and the logs of answers that have ended."""
+"""Pruning: old and deleted chats, and the logs of finished generations."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from chats.models import Assistant, Chat, GenerationEvent
 from chats.models.chats import UNDO, ChatQuerySet
 from chats.models.generations import erase
 
-BATCH = 100  # chats in a transaction
-LOGS = timedelta(days=1)  # an answer's words are in its message; the log is for who comes back
+BATCH = 100  # chats per transaction
+LOGS = timedelta(days=1)  # the text is in the message; the log serves clients that reconnect
 
 
 def prune_chats() -> int:
-    """Erase chats that are due; how many. Each organization's days count from the last prompt."""
+    """Erase expired and deleted chats; return how many. Days count from the last prompt."""
     now = timezone.now()
     chats = _erase(Chat.objects.filter(deleted_at__lt=now - UNDO))
     for assistant in Assistant.objects.exclude(retention_days=None):
@@ -26,13 +26,13 @@ def prune_chats() -> int:
 
 
 def prune_logs() -> int:
-    """Remove the logs of answers that ended long ago; how many rows."""
+    """Delete the logs of generations that ended more than `LOGS` ago; return the row count."""
     ended = GenerationEvent.objects.filter(generation__finished_at__lt=timezone.now() - LOGS)
     return ended.delete()[0]
 
 
 def _erase(due: ChatQuerySet) -> int:
-    """A few at a time: answers are stored meanwhile, which SQLite does one after the other."""
+    """Erase in batches: SQLite allows one writer, and running answers must be stored meanwhile."""
     count = 0
     while some := list(due.order_by("pk").values_list("pk", flat=True)[:BATCH]):
         count += erase(Chat.objects.filter(pk__in=some))

@@ -1,4 +1,4 @@
-"""The chat's pages. The API has its own, in `chats.api.urls`."""
+"""URLs of the chat pages. Those of the API are in `chats.api.urls`."""
 
 from django.urls import path
 
@@ -11,7 +11,7 @@ urlpatterns = [
     path("chats/<uuid:pk>", chats.chat, name="chat"),
     path("organizations/<slug:slug>/assistant", assistant.assistant, name="assistant"),
     path("organizations/<slug:slug>/assistant/test", assistant.test, name="assistant-test"),
-    # Among the paths of real streams, so that a proxy treats it as it treats those.
+    # Beside the paths of real streams, so that a proxy treats it the same way.
     path(
         "api/v1/actions/chats/selftest/messages/<str:ticket>/events",
         selftest.stream,

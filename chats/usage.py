@@ -1,4 +1,4 @@
-"""What the assistant used, day by day: read from the quotas, and drawn as bars."""
+"""The assistant's usage by day: read from the quotas, drawn as bars."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from chats.models import Assistant, Quota
 from project.accounts.models import Organization
 
 DAYS = 30
-BAR, STEP = 7, 10  # widths in the chart's own units
+BAR, STEP = 7, 10  # widths in chart units
 HEIGHT = 100
 _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Tokens and answers of an organization on one of its days."""
+    """Tokens and answers of an organization on one day."""
 
     day: date
     tokens_in: int = 0
@@ -33,9 +33,10 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`days` end with today, none is missing. `limit` is of a day, None where there is none.
+    """Usage of an organization. `days` are consecutive and end with today.
 
-    `reserved` tokens are set aside for answers that are being made.
+    `limit` and `each` are tokens a day, together and per user; None means no limit. `reserved`
+    tokens belong to running answers.
     """
 
     days: tuple[Day, ...]
@@ -49,7 +50,7 @@ class Usage:
 
     @property
     def left(self) -> int | None:
-        """Tokens that may still be set aside today."""
+        """Tokens left today; None without a limit."""
         if self.limit is None:
             return None
         return max(0, self.limit - self.today.tokens - self.reserved)
@@ -61,7 +62,7 @@ class Usage:
 
     @property
     def total(self) -> Day:
-        """All days as one, dated with the first."""
+        """The sum of all days, with the date of the first."""
         return Day(
             self.days[0].day,
             sum(day.tokens_in for day in self.days),
@@ -76,7 +77,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day's bars, in the units of the chart; y grows downwards. `out` stands on `in`."""
+    """One day's bars in chart units; y grows downwards. `out` is stacked on `in`."""
 
     day: Day
     x: int
@@ -89,7 +90,7 @@ class Bar:
 
 
 class Chart:
-    """Stacked bars of tokens and bars of answers. Their scales end at a round number."""
+    """Stacked bars of tokens, and bars of answers. Both scales end at a round number."""
 
     height = HEIGHT
     bar = BAR
@@ -97,22 +98,22 @@ class Chart:
     def __init__(self, days: tuple[Day, ...]) -> None:
         self._days = days
         self.width = STEP * len(days)
-        self._most = round_up(max(day.tokens for day in days))
-        self._most_answers = round_up(max(day.answers for day in days))
-        self.marks = tuple(map(short, (self._most, self._most / 2, 0)))
-        self.answer_marks = (short(self._most_answers), "0")
+        self._max_tokens = round_up(max(day.tokens for day in days))
+        self._max_answers = round_up(max(day.answers for day in days))
+        self.marks = tuple(map(short, (self._max_tokens, self._max_tokens / 2, 0)))
+        self.answer_marks = (short(self._max_answers), "0")
         self.labels = days[0].day, days[len(days) // 2].day, days[-1].day
 
     @property
     def bars(self) -> Iterator[Bar]:
-        """One for each day, from the left."""
-        for place, day in enumerate(self._days):
-            low = HEIGHT * day.tokens_in / self._most
-            high = HEIGHT * day.tokens_out / self._most
-            answers = HEIGHT * day.answers / self._most_answers
+        """Yield one bar for each day, from the left."""
+        for index, day in enumerate(self._days):
+            low = HEIGHT * day.tokens_in / self._max_tokens
+            high = HEIGHT * day.tokens_out / self._max_tokens
+            answers = HEIGHT * day.answers / self._max_answers
             yield Bar(
                 day,
-                x=place * STEP + (STEP - BAR) // 2,
+                x=index * STEP + (STEP - BAR) // 2,
                 in_y=round(HEIGHT - low, 2),
                 in_height=round(low, 2),
                 out_y=round(HEIGHT - low - high, 2),
@@ -123,7 +124,7 @@ class Chart:
 
 
 def round_up(number: int) -> int:
-    """The next of 2, 4, 6, 8, 10, 20, 40, …: its half is a whole number, too."""
+    """Return the next of 2, 4, 6, 8, 10, 20, 40, …, whose halves are whole numbers."""
     for power in count():
         for digit in (2, 4, 6, 8, 10):
             if digit * 10**power >= number:
@@ -132,7 +133,7 @@ def round_up(number: int) -> int:
 
 
 def short(number: float) -> str:
-    """For the edge of a chart: 1.5k, 20M."""
+    """Return a label for an axis: 1.5k, 20M."""
     for size, unit in _UNITS:
         if number >= size:
             return f"{number / size:g}{unit}"
@@ -140,7 +141,7 @@ def short(number: float) -> str:
 
 
 def usage_of(organizations: Iterable[Organization], days: int = DAYS) -> dict[uuid.UUID, Usage]:
-    """The last days of each, up to its own today. Two queries, however many they are."""
+    """Return the usage of each organization up to its current date, with two queries."""
     today = {one.pk: Quota.today(one) for one in organizations}
     since = min(today.values(), default=date.max) - timedelta(days=days - 1)
     rows: dict[tuple[uuid.UUID, date], Quota] = {

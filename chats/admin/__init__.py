@@ -1,4 +1,4 @@
-"""The installation's own view of chats: read with a trace, erased whole, never changed."""
+"""Chats in the admin: read-only, each access is audited; chats can only be erased."""
 
 from chats.admin import assistants, chats, users
 

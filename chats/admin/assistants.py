@@ -1,4 +1,4 @@
-"""The assistants of all organizations; what they used; and the self-test of streams."""
+"""Assistants in the admin, with pages for usage, the model test and the self-test of streams."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from chats.admin.selftest import Soundings
+from chats.admin.selftest import SelftestViews
 from chats.forms import AssistantForm
 from chats.model_check import check_model
 from chats.models import Assistant
 from chats.usage import usage_of
 from project.accounts.models import Organization
 from project.audit.log import Action
-from project.audit.model_admin import Noted
+from project.audit.model_admin import AuditedAdmin
 
-ON_A_PAGE = 10  # organizations with their charts
+PAGE_SIZE = 10  # organizations with their charts
 
 
 @admin.register(Assistant)
-class AssistantAdmin(Noted[Assistant]):
-    """The form of the organization's own page, and the installation's pages about chat."""
+class AssistantAdmin(AuditedAdmin[Assistant]):
+    """Uses the form of the organization's own page."""
 
     form = AssistantForm
     added = changed = removed = Action.CHANGE_ASSISTANT
@@ -46,7 +46,7 @@ class AssistantAdmin(Noted[Assistant]):
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """To who may only look, Django would show the model's attribute `key`: in clear."""
+        """Hide the key: Django shows users without change permission every field as plain text."""
         if obj is None or self.has_change_permission(request, obj):
             return self.fieldsets
         first, _, *rest = self.fieldsets
@@ -58,31 +58,31 @@ class AssistantAdmin(Noted[Assistant]):
     def get_urls(self) -> list[URLPattern]:
         inside = self.admin_site.admin_view
         return [
-            # Not under `admin_view`, which cannot wait for a model; it asks itself.
+            # Not wrapped in `admin_view`, which is synchronous; the view checks permissions.
             path("test", require_POST(self.test_view), name="chats_assistant_test"),
             path("usage", inside(self.usage_view), name="chats_usage"),
-            *Soundings(self).urls(),
+            *SelftestViews(self).urls(),
             *super().get_urls(),
         ]
 
     async def test_view(self, request: HttpRequest) -> JsonResponse:
-        """See `chats.views.assistant.test`; `?of=` names the stored settings, if there are any."""
-        return JsonResponse(await check_model(await sync_to_async(self._filled)(request)))
+        """As `chats.views.assistant.test`; `?of=` is the id of stored settings."""
+        return JsonResponse(await check_model(await sync_to_async(self._bound_form)(request)))
 
-    def _filled(self, request: HttpRequest) -> AssistantForm:
+    def _bound_form(self, request: HttpRequest) -> AssistantForm:
         stored = request.GET.get("of", "")
-        may = self.has_change_permission if stored else self.has_add_permission
-        if not (self.admin_site.has_permission(request) and may(request)):
+        is_permitted = self.has_change_permission if stored else self.has_add_permission
+        if not (self.admin_site.has_permission(request) and is_permitted(request)):
             raise PermissionDenied
         number = int(stored) if stored.isascii() and stored.isdigit() else 0
-        of = get_object_or_404(Assistant, pk=number) if stored else Assistant()
-        return AssistantForm(request.POST, instance=of)
+        assistant = get_object_or_404(Assistant, pk=number) if stored else Assistant()
+        return AssistantForm(request.POST, instance=assistant)
 
     def usage_view(self, request: HttpRequest) -> HttpResponse:
-        """Tokens and answers of each organization, day by day."""
+        """Show tokens and answers of each organization by day."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        page = Paginator(Organization.objects.all(), ON_A_PAGE).get_page(request.GET.get("p"))
+        page = Paginator(Organization.objects.all(), PAGE_SIZE).get_page(request.GET.get("p"))
         found = usage_of(page.object_list)
         context = {
             **self.admin_site.each_context(request),

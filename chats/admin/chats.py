@@ -1,4 +1,4 @@
-"""Chats: found and read, each look written down."""
+"""Chats in the admin: search and read, each access audited."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
-from chats.admin.erasure import erase_when_sure
+from chats.admin.erasure import confirm_and_erase
 from chats.models import Chat
 from chats.models.chats import ChatQuerySet
-from project.audit.log import Action, note
+from project.audit.log import Action, log_action
 
-SHOWN = 500  # messages of a chat on its page, the newest
+MAX_MESSAGES = 500  # newest messages of a chat on its page
 
 
 class DeletedFilter(admin.SimpleListFilter):
@@ -37,12 +37,12 @@ class DeletedFilter(admin.SimpleListFilter):
 
 @admin.register(Chat)
 class ChatAdmin(admin.ModelAdmin[Chat]):
-    """Titles are words of a person's, too: the list shows them to who searches, and notes that."""
+    """Titles are private, too: the list shows them only in a search, which is audited."""
 
     list_display = ("number", "owner", "organization", "message_count", "touched_at", "how")
     list_filter = ("organization", DeletedFilter)
     list_select_related = ("owner", "organization")
-    search_fields = ("title",)  # for the box; what is searched is `ChatQuerySet.matching`
+    search_fields = ("title",)  # shows the search box; the search is `ChatQuerySet.matching`
     search_help_text = "Words of titles and messages. Searches are written down in the audit."
     date_hierarchy = "touched_at"
     show_full_result_count = False
@@ -53,39 +53,39 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
     actions = ("erase",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Chat]:
-        return super().get_queryset(request).annotate(said=Count("messages"))
+        return super().get_queryset(request).annotate(message_total=Count("messages"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet[Chat], bool]:
         match = request.resolver_match
         if match is not None and match.url_name == "autocomplete":
-            raise PermissionDenied("Titles are not completed: nobody would hear of it.")
+            raise PermissionDenied("Titles are not autocompleted: that would not be audited.")
         return queryset.matching(search_term), False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Nor can titles be guessed by the list's address."""
+        """Forbid filters on titles in the URL, which would reveal them without a trace."""
         return not lookup.startswith("title") and super().lookup_allowed(lookup, value, request)
 
     def get_list_display(self, request: HttpRequest) -> Any:
         first, *rest = self.list_display
-        return (first, "title", *rest) if _searched(request) else self.list_display
+        return (first, "title", *rest) if _search_words(request) else self.list_display
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        words = _searched(request)
+        words = _search_words(request)
         if words and self.has_view_permission(request):
-            note(request, Action.SEARCH_CHATS, words)
+            log_action(request, Action.SEARCH_CHATS, words)
         return super().changelist_view(request, extra_context)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Chat | None:
-        """The one way to a chat: who takes it leaves a trace."""
+        """Return a chat and audit the access. Every page of a chat comes through here."""
         chat = super().get_object(request, object_id, from_field)
         if chat is not None and self.has_view_permission(request, chat):
-            note(request, Action.READ_CHAT, chat.pk, chat.organization)
+            log_action(request, Action.READ_CHAT, chat.pk, chat.organization)
         return chat
 
     def render_change_form(
@@ -93,8 +93,8 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
     ) -> HttpResponse:
         chat: Chat = kwargs["obj"]
         newest = chat.messages.select_related("generation").order_by("-created_at", "-pk")
-        context["words"] = list(newest[:SHOWN])[::-1]
-        context["left_out"] = max(0, chat.messages.count() - SHOWN)
+        context["words"] = list(newest[:MAX_MESSAGES])[::-1]
+        context["left_out"] = max(0, chat.messages.count() - MAX_MESSAGES)
         context["in_front"] = {message.pk for message in chat.branch()}
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -118,11 +118,11 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
     @admin.action(description="Erase", permissions=["delete"])
     def erase(self, request: HttpRequest, chats: ChatQuerySet) -> TemplateResponse | None:
         whole = Chat.objects.filter(pk__in=chats.values("pk"))
-        return erase_when_sure(self, request, whole, "erase", "")
+        return confirm_and_erase(self, request, whole, "erase", "")
 
     @admin.display(description=SafeString('<input type="checkbox" id="action-toggle">'))
     def action_checkbox(self, chat: Chat) -> SafeString:
-        """Django's says the object's name aloud."""
+        """Like Django's, but without the title in `aria-label`."""
         label = f"Select chat {self.number(chat)}"
         box = CheckboxInput({"class": "action-select", "aria-label": label}, lambda _: False)
         return box.render(ACTION_CHECKBOX_NAME, str(chat.pk))
@@ -131,9 +131,9 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
     def number(self, chat: Chat) -> str:
         return str(chat.pk)[:8]
 
-    @admin.display(description="messages", ordering="said")
+    @admin.display(description="messages", ordering="message_total")
     def message_count(self, chat: Any) -> int:
-        return int(chat.said)
+        return int(chat.message_total)
 
     @admin.display(description="state")
     def how(self, chat: Chat) -> str:
@@ -142,5 +142,5 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
         return "Archived" if chat.archived_at else ""
 
 
-def _searched(request: HttpRequest) -> str:
+def _search_words(request: HttpRequest) -> str:
     return request.GET.get(SEARCH_VAR, "").strip()

@@ -1,4 +1,4 @@
-"""Erasing chats in the admin: asked first, written down, and nothing of them is shown."""
+"""Erasing chats in the admin: with a confirmation and an audit entry, without showing them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from django.template.response import TemplateResponse
 from chats.models.chats import ChatQuerySet
 from chats.models.generations import erase
 from project.accounts.models import Organization
-from project.audit.log import Action, note
+from project.audit.log import Action, log_action
 
 
-def erase_when_sure(
+def confirm_and_erase(
     admin: ModelAdmin[Any], request: HttpRequest, chats: ChatQuerySet, action: str, whose: str
 ) -> TemplateResponse | None:
-    """The question, or (once it is answered) nothing but a sentence. `whose` is for the trace."""
+    """Return the confirmation page, or erase once confirmed. `whose` completes the audit entry."""
     if request.POST.get("sure"):
         with transaction.atomic():
-            _note(request, chats, whose)
+            _audit(request, chats, whose)
             count = erase(chats)
         admin.message_user(request, f"Erased: {_counted(count)}.")
         return None
@@ -41,8 +41,8 @@ def erase_when_sure(
     return TemplateResponse(request, "admin/chats/erase.html", context)
 
 
-def _note(request: HttpRequest, chats: ChatQuerySet, whose: str) -> None:
-    """One entry for each organization."""
+def _audit(request: HttpRequest, chats: ChatQuerySet, whose: str) -> None:
+    """Write one audit entry for each organization."""
     counts = dict(
         chats.order_by()
         .values_list("organization")
@@ -52,7 +52,7 @@ def _note(request: HttpRequest, chats: ChatQuerySet, whose: str) -> None:
     organizations: Iterable[Organization] = Organization.objects.filter(pk__in=counts)
     for organization in organizations:
         subject = f"{_counted(counts[organization.pk])} {whose}".strip()
-        note(request, Action.ERASE_CHATS, subject, organization)
+        log_action(request, Action.ERASE_CHATS, subject, organization)
 
 
 def _counted(count: int) -> str:

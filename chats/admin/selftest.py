@@ -1,4 +1,4 @@
-"""The self-test of streams: a page, and the three doors that its script knocks at."""
+"""The self-test of streams: a page, and three endpoints for its script."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST
 
 from chats.selftest.judgement import Heard, heard_of, judge
 from chats.selftest.probe import NotReached, Probe, bounded_quiet, listen, ticket
-from project.addresses import public_address
+from project.addresses import public_url
 from project.problems import problem
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ ALIVE_S = 0.3  # between signs of life
 FAILED = "The test could not be run; the server’s log says more."
 
 
-class Soundings:
-    """Views of an admin's, for staff who may see the assistants."""
+class SelftestViews:
+    """Views of a model admin, for staff with view permission on assistants."""
 
-    def __init__(self, of: ModelAdmin[Any]) -> None:
-        self._admin = of
+    def __init__(self, model_admin: ModelAdmin[Any]) -> None:
+        self._admin = model_admin
 
     def urls(self) -> list[URLPattern]:
         inside = self._admin.admin_site.admin_view
@@ -48,8 +48,8 @@ class Soundings:
 
     def page(self, request: HttpRequest) -> HttpResponse:
         """Says where the browser listens; its script does the rest."""
-        self._must_see(request)
-        public = public_address(request, reverse("admin:chats_selftest"))
+        self._require_view(request)
+        public = public_url(request, reverse("admin:chats_selftest"))
         here = request.build_absolute_uri("/")
         context = {
             **self._admin.admin_site.each_context(request),
@@ -65,17 +65,17 @@ class Soundings:
 
     def begin(self, request: HttpRequest) -> JsonResponse:
         """Tickets for the two streams: `{chat, bare, limit}`, paths and seconds."""
-        self._must_see(request)
+        self._require_view(request)
         probes = _probes(request)
         paths = {name: _path(probe) for name, probe in probes.items()}
         return JsonResponse({**paths, "limit": probes["chat"].limit_s})
 
     def judge(self, request: HttpRequest) -> JsonResponse:
         """What a browser heard, judged: `{chat, bare}` in, `Judgement` out."""
-        self._must_see(request)
+        self._require_view(request)
         try:
-            told = json.loads(request.body)
-            chat, bare = heard_of(told["chat"]), heard_of(told["bare"])
+            report = json.loads(request.body)
+            chat, bare = heard_of(report["chat"]), heard_of(report["bare"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return problem(400, f"That is not what two streams look like: {error}")
         return _judged(chat, bare)
@@ -85,21 +85,21 @@ class Soundings:
 
         Spaces go ahead of the JSON: what a proxy does to a long silence is to be found, not met.
         """
-        await sync_to_async(self._must_be_inside)(request)
+        await sync_to_async(self._require_staff)(request)
         if settings.PUBLIC_URL is None:
             return problem(404, "SIDELINE_PUBLIC_URL is not set.")
         probes = _probes(request).values()
-        streams = [(public_address(request, _path(probe)), probe.limit_s) for probe in probes]
-        return StreamingHttpResponse(_told(streams), content_type="application/json")
+        streams = [(public_url(request, _path(probe)), probe.limit_s) for probe in probes]
+        return StreamingHttpResponse(_stream_judgement(streams), content_type="application/json")
 
-    def _must_see(self, request: HttpRequest) -> None:
+    def _require_view(self, request: HttpRequest) -> None:
         if not self._admin.has_view_permission(request):
             raise PermissionDenied
 
-    def _must_be_inside(self, request: HttpRequest) -> None:
+    def _require_staff(self, request: HttpRequest) -> None:
         if not self._admin.admin_site.has_permission(request):
             raise PermissionDenied
-        self._must_see(request)
+        self._require_view(request)
 
 
 def _probes(request: HttpRequest) -> dict[str, Probe]:
@@ -111,7 +111,7 @@ def _path(probe: Probe) -> str:
     return reverse("selftest-stream", args=(ticket(probe),))
 
 
-async def _told(streams: list[tuple[str, float]]) -> AsyncIterator[bytes]:
+async def _stream_judgement(streams: list[tuple[str, float]]) -> AsyncIterator[bytes]:
     """The judgement of both, as JSON. Never raises."""
     both = asyncio.gather(*(listen(*stream) for stream in streams), return_exceptions=True)
     try:

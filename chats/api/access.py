@@ -1,4 +1,4 @@
-"""Who may enter a chat, for API views; and refusals as problems."""
+"""Access to a chat for API views, and refusals as problem responses."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from django.shortcuts import get_object_or_404
 from chats.generations.runner import Overloaded
 from chats.models import Chat, Message, QuotaExceeded
 from chats.prompts import AlreadyAnswering, BadPrompt, NoSuchMessage
-from project.accounts.access import ConnectionGrant, grant_in
+from project.accounts.access import ConnectionGrant, grant_in_organization
 from project.accounts.api import views
 from project.accounts.authentication import Denied, authenticate
 from project.accounts.models import User
 from project.problems import problem
 
-BUSY_S = 5
+RETRY_S = 5  # `Retry-After` of an overloaded server
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
-    """Who has entered a chat that is theirs, and by what; `grant` is what keeps a stream open."""
+class ChatAccess:
+    """A chat with its owner. A stream stays open as long as `grant` is valid."""
 
     chat: Chat
     user: User
     grant: ConnectionGrant
 
 
-def _enter(request: HttpRequest, chat_id: uuid.UUID) -> Entered:
+def _open_chat(request: HttpRequest, chat_id: uuid.UUID) -> ChatAccess:
     actor = authenticate(request)
     if actor.roles and not actor.organization_ids("chat"):
         raise Denied(problem(403, "This needs the scope “chat”."))
@@ -43,19 +43,19 @@ def _enter(request: HttpRequest, chat_id: uuid.UUID) -> Entered:
     chat = chats.filter(pk=chat_id).first()
     if chat is None or actor.user is None:
         raise Denied(problem(404, "There is no such chat."))
-    if not actor.may("chat", chat.organization_id):
+    if not actor.has_scope("chat", chat.organization_id):
         raise Denied(problem(403, "This needs the scope “chat”."))
-    return Entered(chat, actor.user, grant_in(actor, "chat", chat.organization_id))
+    return ChatAccess(chat, actor.user, grant_in_organization(actor, "chat", chat.organization_id))
 
 
-async def enter(request: HttpRequest, chat_id: uuid.UUID) -> Entered:
-    """The chat and its owner. Raises `Denied`."""
-    entered: Entered = await database_sync_to_async(_enter)(request, chat_id)
-    return entered
+async def open_chat(request: HttpRequest, chat_id: uuid.UUID) -> ChatAccess:
+    """Authenticate the request; return its chat and owner. Raises `Denied`."""
+    access: ChatAccess = await database_sync_to_async(_open_chat)(request, chat_id)
+    return access
 
 
 def answer_in(chat: Chat, message_id: uuid.UUID) -> Message:
-    """An assistant message with its generation. Raises `Denied`."""
+    """Return an assistant message with its generation. Raises `Denied`."""
     found = chat.messages.filter(pk=message_id, generation__isnull=False)
     message = found.select_related("generation").first()
     if message is None:
@@ -63,8 +63,8 @@ def answer_in(chat: Chat, message_id: uuid.UUID) -> Message:
     return message
 
 
-def body_of(request: HttpRequest) -> dict[str, Any]:
-    """The JSON object that was sent. Raises `Denied`."""
+def json_body(request: HttpRequest) -> dict[str, Any]:
+    """Return the JSON object in the body. Raises `Denied`."""
     try:
         found = json.loads(request.body)
     except (ValueError, RecursionError):
@@ -78,10 +78,10 @@ View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def with_problems(view: View) -> View:
-    """What is refused before the stream opens, as an ordinary status with a problem."""
+    """Turn refusals before the stream opens into problem responses."""
 
     @wraps(view)
-    async def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return await view(request, *args, **kwargs)
         except Denied as denied:
@@ -102,24 +102,25 @@ def with_problems(view: View) -> View:
             return response
         except Overloaded:
             response = problem(503, "Too many answers are being made just now; try again.")
-            response["Retry-After"] = str(BUSY_S)
+            response["Retry-After"] = str(RETRY_S)
             return response
 
-    return answered
+    return wrapper
 
 
 class WithActor(views.WithActor):
-    """A view of somebody who may chat."""
+    """Base of views that need the scope `chat`."""
 
-    least = "chat"
+    least_scope = "chat"
 
     def chat(self) -> Chat:
-        """The chat of the address: 404 for everybody but its owner."""
-        known = Chat.objects.known_to(self.actor).select_related("organization")
-        chat = get_object_or_404(known, pk=self.kwargs["pk"])
+        """Return the chat that the URL names. Everyone but its owner gets 404."""
+        chats = Chat.objects.known_to(self.actor).select_related("organization")
+        chat = get_object_or_404(chats, pk=self.kwargs["pk"])
         self.require("chat", chat.organization_id)
         return chat
 
     def message(self, chat: Chat) -> Message:
+        """Return the message that the URL names, or raise 404."""
         found: Message = get_object_or_404(chat.messages, pk=self.kwargs["message"])
         return found

@@ -21,29 +21,29 @@ from chats.api.export import as_json, as_markdown
 from chats.api.serializers import ChatDetailSerializer, ChatSerializer
 from chats.models import Chat
 from project.accounts.models import Organization, User
-from project.api import CursorPages
-from project.audit.log import Action, note
+from project.api import CreatedAtCursorPagination
+from project.audit.log import Action, log_action
 
-_YES = ("1", "true")
+_TRUE = ("1", "true")
 
 
-class NewestFirst(CursorPages):
+class NewestFirst(CreatedAtCursorPagination):
     ordering = ("-touched_at", "pk")
 
 
 class ChatList(WithActor, generics.ListCreateAPIView[Chat]):
-    """One's own chats. `?q=` looks for words in titles and messages."""
+    """The user's own chats. `?q=` searches titles and messages."""
 
     serializer_class = ChatSerializer
     pagination_class = NewestFirst
 
     def get_queryset(self) -> QuerySet[Chat]:
         chats = Chat.objects.visible_to(self.actor)
-        asked = self.request.query_params
-        chats = chats.filter(archived_at__isnull=asked.get("archived") not in _YES)
-        if "pinned" in asked:
-            chats = chats.filter(pinned_at__isnull=asked["pinned"] not in _YES)
-        return chats.matching(asked.get("q", ""))
+        query = self.request.query_params
+        chats = chats.filter(archived_at__isnull=query.get("archived") not in _TRUE)
+        if "pinned" in query:
+            chats = chats.filter(pinned_at__isnull=query["pinned"] not in _TRUE)
+        return chats.matching(query.get("q", ""))
 
     @extend_schema(
         parameters=[
@@ -68,7 +68,7 @@ class ChatList(WithActor, generics.ListCreateAPIView[Chat]):
         return Response(ChatDetailSerializer(chat).data, status=201)
 
     def _organization(self, request: Request) -> Organization:
-        """The one that the body names, or the only one. An outsider learns nothing."""
+        """Return the organization in the body, or the only one. 404 for organizations of others."""
         mine = self.actor.organization_ids("chat")
         data: Any = request.data
         named = data.get("organization") if isinstance(data, dict) else None
@@ -100,31 +100,31 @@ class ChatDetail(WithActor, generics.RetrieveUpdateDestroyAPIView[Chat]):
         return ChatSerializer if self.request.method == "PATCH" else ChatDetailSerializer
 
     def perform_update(self, serializer: Any) -> None:
-        chat, wanted = self.get_object(), serializer.validated_data
-        if "title" in wanted:
-            chat.rename(wanted["title"])
-        if "pinned" in wanted:
-            chat.pin(wanted["pinned"])
-        if "archived" in wanted:
-            chat.archive(wanted["archived"])
+        chat, changes = self.get_object(), serializer.validated_data
+        if "title" in changes:
+            chat.rename(changes["title"])
+        if "pinned" in changes:
+            chat.pin(changes["pinned"])
+        if "archived" in changes:
+            chat.archive(changes["archived"])
         serializer.instance = chat
 
     def perform_destroy(self, chat: Chat) -> None:
-        chat.set_aside()
+        chat.soft_delete()
 
 
 class ChatRestore(WithActor):
-    """Bring a deleted chat back."""
+    """Restore a deleted chat."""
 
     @extend_schema(request=None, responses=ChatSerializer)
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         chat = get_object_or_404(Chat.objects.deleted_by(self.actor), pk=pk)
-        chat.bring_back()
+        chat.restore()
         return Response(ChatSerializer(chat).data)
 
 
 class ChatExport(WithActor):
-    """The branch in front as a file: `?as=markdown` (by default) or `json`."""
+    """The selected branch as a file: `?as=markdown` (the default) or `json`."""
 
     @extend_schema(
         parameters=[OpenApiParameter("as", str, enum=["markdown", "json"])],
@@ -135,8 +135,10 @@ class ChatExport(WithActor):
     )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
         chat = self.chat()
-        wanted = request.query_params.get("as", "markdown")
-        if wanted not in ("markdown", "json"):
+        file_format = request.query_params.get("as", "markdown")
+        if file_format not in ("markdown", "json"):
             raise ValidationError({"as": ["Choose “markdown” or “json”."]})
-        note(request, Action.EXPORT_CHAT, f"chat {chat.pk}", chat.organization, detail=wanted)
-        return as_markdown(chat) if wanted == "markdown" else as_json(chat)
+        log_action(
+            request, Action.EXPORT_CHAT, f"chat {chat.pk}", chat.organization, detail=file_format
+        )
+        return as_markdown(chat) if file_format == "markdown" else as_json(chat)

@@ -1,4 +1,4 @@
-"""A chat as a file to keep: Markdown for people, JSON for programs."""
+"""Exports a chat as a file: Markdown for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chats.models import Chat, Message, Role, Status
 
 
 def as_markdown(chat: Chat) -> HttpResponse:
-    """Headings for who spoke and when, in the organization's zone; the words as they are."""
+    """Return a Markdown file: a heading with author and local time, then the text, per message."""
     zone = ZoneInfo(chat.organization.time_zone)
     parts = [f"# {chat}"]
     for message in chat.branch():
-        who = "You" if message.role == Role.USER else f"Assistant ({message.model})"
+        author = "You" if message.role == Role.USER else f"Assistant ({message.model})"
         when = message.created_at.astimezone(zone)
-        parts.append(f"## {who}, {when:%Y-%m-%d %H:%M %Z}")
+        parts.append(f"## {author}, {when:%Y-%m-%d %H:%M %Z}")
         parts.append(message.text() or "(nothing)")
         if note := _note(message):
             parts.append(f"*{note}*")
@@ -36,16 +36,16 @@ def _note(message: Message) -> str:
 
 
 def as_json(chat: Chat) -> HttpResponse:
-    """As the API shows it."""
-    facts = ChatDetailSerializer(chat).data
-    text = json.dumps(facts, cls=JSONEncoder, ensure_ascii=False, indent=2)
+    """Return a JSON file, in the format of the API."""
+    data = ChatDetailSerializer(chat).data
+    text = json.dumps(data, cls=JSONEncoder, ensure_ascii=False, indent=2)
     return _file(text, chat, "json", "application/json")
 
 
-def _file(text: str, chat: Chat, ending: str, kind: str) -> HttpResponse:
-    response = HttpResponse(text, content_type=kind)
+def _file(text: str, chat: Chat, extension: str, content_type: str) -> HttpResponse:
+    response = HttpResponse(text, content_type=content_type)
     name = slugify(chat.title) or "chat"
-    response["Content-Disposition"] = f'attachment; filename="{name}.{ending}"'
+    response["Content-Disposition"] = f'attachment; filename="{name}.{extension}"'
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-store"
     return response

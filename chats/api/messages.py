@@ -1,4 +1,4 @@
-"""The messages of a chat over REST. Prompts and their answers are in `chats/api/streams.py`."""
+"""The messages of a chat over REST. Prompts and streams are in `chats/api/streams.py`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rest_framework.response import Response
 from chats.api.access import WithActor
 from chats.api.serializers import ChatDetailSerializer, MessageSerializer, RatingSerializer
 from chats.models import Message, Role
-from project.api import CursorPages
+from project.api import CreatedAtCursorPagination
 
 
 class MessageList(WithActor, generics.ListAPIView[Message]):
-    """The messages of the branch in front, oldest first."""
+    """The messages of the selected branch, oldest first."""
 
     serializer_class = MessageSerializer
-    pagination_class = CursorPages
+    pagination_class = CreatedAtCursorPagination
 
     def get_queryset(self) -> QuerySet[Message]:
         branch = self.chat().branch()
@@ -37,23 +37,23 @@ class MessageList(WithActor, generics.ListAPIView[Message]):
 
 
 class MessageRating(WithActor):
-    """Thumbs up or down for an answer."""
+    """The rating of an answer: thumbs up or down."""
 
     @extend_schema(request=RatingSerializer, responses={204: None})
     def put(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
         chat = self.chat()
-        rated = get_object_or_404(chat.messages.filter(role=Role.ASSISTANT), pk=message)
+        answer = get_object_or_404(chat.messages.filter(role=Role.ASSISTANT), pk=message)
         serializer = RatingSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        rated.rate(serializer.validated_data["rating"], serializer.validated_data["reason"])
+        answer.rate(serializer.validated_data["rating"], serializer.validated_data["reason"])
         return Response(status=204)
 
 
 class MessageSelect(WithActor):
-    """Put the branch through a message in front."""
+    """Select the branch through a message."""
 
     @extend_schema(request=None, responses=ChatDetailSerializer)
     def post(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
         chat = self.chat()
-        chat.put_in_front(self.message(chat))
+        chat.select_branch(self.message(chat))
         return Response(ChatDetailSerializer(chat).data)

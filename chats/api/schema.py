@@ -1,4 +1,4 @@
-"""The doors that stream, for the OpenAPI description: drf-spectacular does not see them."""
+"""OpenAPI descriptions of the streaming endpoints, which drf-spectacular does not find."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from project.problems import SECURITY, problem_response
 
 _STREAM = """\
 The answer is a stream of server-sent events. Each is one `data:` line of JSON with an `id`:
-`start`, `chunk` (append its `text`), `sources`, `error`, `stopped`, `reset` (forget the text so
+`start`, `chunk` (append its `text`), `sources`, `error`, `stopped`, `reset` (discard the text so
 far; a replay follows) and, always last, `done` with `status` complete, stopped or failed. Lines
-that begin with `:` are pings. A stream that ends without `done` is to be resumed from
-`messages/{message}/events` with the last id as `Last-Event-ID`; going away does not stop an answer.
+that begin with `:` are pings. After a stream that ends without `done`, resume from
+`messages/{message}/events` with the last id as `Last-Event-ID`. Disconnecting does not stop an
+answer.
 """
-_EVENT = {  # of each in the stream
+_EVENT = {
     "type": "object",
     "required": ["id", "data"],
     "properties": {
@@ -55,7 +56,7 @@ _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "maxLength": 200},
-    "description": "The same key again gives the same answer's stream, never a second answer.",
+    "description": "A repeated key returns the stream of the same answer, never a second answer.",
 }
 _PROMPT = {
     "required": True,
@@ -72,11 +73,11 @@ _PROMPT = {
 }
 
 
-def _streaming(name: str, words: str, *, prompt: bool, message: bool = True) -> dict[str, Any]:
+def _streaming(name: str, summary: str, *, prompt: bool, message: bool = True) -> dict[str, Any]:
     return {
         "operationId": name,
         "tags": ["actions"],
-        "description": f"{words}\n\n{_STREAM}",
+        "description": f"{summary}\n\n{_STREAM}",
         "security": SECURITY,
         "parameters": [_id("id"), *([_id("message")] if message else []), _KEY],
         **({"requestBody": _PROMPT} if prompt else {}),
@@ -90,7 +91,7 @@ _STREAMS: dict[str, Any] = {
         "get": {
             "operationId": "messages_list",
             "tags": ["actions"],
-            "description": "The messages of the branch in front, oldest first, by cursor.",
+            "description": "The messages of the selected branch, oldest first, by cursor.",
             "security": SECURITY,
             "parameters": [
                 _id("id"),
@@ -122,13 +123,13 @@ _STREAMS: dict[str, Any] = {
         "post": _streaming("send_prompt", "Send a prompt.", prompt=True, message=False),
     },
     f"{_MESSAGE}/edit": {
-        "post": _streaming("edit_prompt", "Ask in other words, on a branch.", prompt=True)
+        "post": _streaming("edit_prompt", "Edit a prompt, on a new branch.", prompt=True)
     },
     f"{_MESSAGE}/again": {
         "post": _streaming("answer_again", "Another answer to the same prompt.", prompt=False)
     },
     f"{_MESSAGE}/continue": {
-        "post": _streaming("continue_answer", "Carry an answer on that ended early.", prompt=False)
+        "post": _streaming("continue_answer", "Continue an answer that ended early.", prompt=False)
     },
     f"{_MESSAGE}/events": {
         "get": {
@@ -149,12 +150,12 @@ _STREAMS: dict[str, Any] = {
         "post": {
             "operationId": "stop_answer",
             "tags": ["actions"],
-            "description": "End an answer where it is; what was shown is kept.",
+            "description": "Stop an answer; its text is kept.",
             "security": SECURITY,
             "parameters": [_id("id"), _id("message")],
             "responses": {
-                "200": {"description": "It had ended."},
-                "202": {"description": "It is being ended."},
+                "200": {"description": "It had already ended."},
+                "202": {"description": "It is being stopped."},
                 **{status: _REFUSALS[status] for status in ("401", "403", "404")},
             },
         }
@@ -163,7 +164,7 @@ _STREAMS: dict[str, Any] = {
 
 
 def add_streams(result: dict[str, Any], **facts: Any) -> dict[str, Any]:
-    """drf-spectacular's hook."""
+    """Add the streaming endpoints to the schema: a postprocessing hook of drf-spectacular."""
     for path, operations in _STREAMS.items():
         result["paths"].setdefault(path, {}).update(operations)
     result["paths"] = dict(sorted(result["paths"].items()))

@@ -8,12 +8,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chats.models import Chat, Message
-from chats.models.chats import TITLE_MOST
+from chats.models.chats import MAX_TITLE
 from project.accounts.models import Organization
 
 
 class FaultSerializer(serializers.Serializer[Any]):
-    """Why an answer is not whole."""
+    """Why an answer is incomplete."""
 
     code = serializers.CharField()
     message = serializers.CharField()
@@ -21,7 +21,7 @@ class FaultSerializer(serializers.Serializer[Any]):
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
-    """A message. `siblings` are the other wordings or answers at its place, itself among them."""
+    """A message. `siblings` are the ids of all alternatives to it, its own id included."""
 
     content = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
@@ -54,12 +54,12 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
 
 
 class ChatSerializer(serializers.ModelSerializer[Chat]):
-    """A chat in a list. `organization` may be left out by whoever has just one."""
+    """A chat in a list. `organization` is optional for users with only one."""
 
     organization = serializers.PrimaryKeyRelatedField(
         queryset=Organization.objects.all(), required=False
     )
-    title = serializers.CharField(max_length=TITLE_MOST, required=False, allow_blank=True)
+    title = serializers.CharField(max_length=MAX_TITLE, required=False, allow_blank=True)
     pinned = serializers.BooleanField(required=False)
     archived = serializers.BooleanField(required=False)
 
@@ -81,7 +81,7 @@ class ChatSerializer(serializers.ModelSerializer[Chat]):
 
 
 class ChatDetailSerializer(ChatSerializer):
-    """A chat with the messages of the branch in front, oldest first."""
+    """A chat with the messages of the selected branch, oldest first."""
 
     messages = MessageSerializer(many=True, read_only=True)
 
@@ -94,7 +94,7 @@ class ChatDetailSerializer(ChatSerializer):
 
 
 class RatingSerializer(serializers.Serializer[Any]):
-    """1, -1, or null to take it back; with a reason, if there is one."""
+    """A rating: 1, -1, or null to remove it; with an optional reason."""
 
     rating = serializers.ChoiceField(choices=[1, -1], allow_null=True)
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")

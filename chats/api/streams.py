@@ -1,4 +1,4 @@
-"""The doors that answer with a stream of events, and the one that ends it."""
+"""Endpoints that answer with a stream of events, and the one that stops an answer."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from django.views.decorators.csrf import csrf_exempt
 
 from cameras.live.process import connection_monitor
 from chats import process, prompts
-from chats.api.access import Entered, answer_in, body_of, enter, with_problems
+from chats.api.access import ChatAccess, answer_in, json_body, open_chat, with_problems
 from chats.api.messages import MessageList
 from chats.generations import log as generation_log
 from chats.generations.runner import Runner
-from chats.generations.threads import in_rows, let_thread_go
+from chats.generations.threads import in_database_thread, release_request_thread
 from chats.models import Chat, Generation
-from chats.prompts import Asked, checked_key, checked_prompt
+from chats.prompts import PromptResult, validate_key, validate_prompt
 from chats.sse.encoding import PING
 from chats.sse.replay import Replay
 from chats.sse.subscribers import QueueSubscriber, Subscriber, WireSubscriber
 from project.accounts.access import ConnectionGrant
 from project.accounts.authentication import methods
-from project.audit.askers import Asker
-from project.audit.log import Action, note
+from project.audit.askers import Requester
+from project.audit.log import Action, log_action
 from project.problems import problem
 
 log = logging.getLogger(__name__)
 
-SEQ_MOST = 2**53
+MAX_SEQ = 2**53
 
 
 @csrf_exempt
 async def messages(request: ASGIRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """GET: the history. POST: a prompt, answered with a stream."""
+    """GET: list the messages. POST: send a prompt, answered with a stream."""
     if request.method == "POST":
         return await send(request, pk)
     listed: HttpResponseBase = await sync_to_async(MessageList.as_view())(request, pk=pk)
@@ -52,61 +52,68 @@ async def messages(request: ASGIRequest, pk: uuid.UUID) -> HttpResponseBase:
 @methods("POST")
 @with_problems
 async def send(request: ASGIRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """Answer `{"prompt": …}` at the end of the chat."""
-    entered = await enter(request, pk)
-    prompt = checked_prompt(body_of(request).get("prompt"))
-    return await _answer(request, entered, partial(prompts.ask, entered.chat, entered.user, prompt))
+    """Append `{"prompt": …}` to the chat and stream the answer."""
+    access = await open_chat(request, pk)
+    prompt = validate_prompt(json_body(request).get("prompt"))
+    return await _answer(
+        request, access, "ask", partial(prompts.send, access.chat, access.user, prompt)
+    )
 
 
 @methods("POST")
 @with_problems
 async def edit(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
-    """Answer another wording of a prompt: `{"prompt": …}`."""
-    entered = await enter(request, pk)
-    prompt = checked_prompt(body_of(request).get("prompt"))
+    """Send `{"prompt": …}` in place of an earlier prompt, on a new branch."""
+    access = await open_chat(request, pk)
+    prompt = validate_prompt(json_body(request).get("prompt"))
     return await _answer(
-        request, entered, partial(prompts.edit, entered.chat, entered.user, message, prompt)
+        request, access, "edit", partial(prompts.edit, access.chat, access.user, message, prompt)
     )
 
 
 @methods("POST")
 @with_problems
-async def again(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
-    """Another answer to the same prompt."""
-    entered = await enter(request, pk)
+async def regenerate(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
+    """Stream another answer to the same prompt."""
+    access = await open_chat(request, pk)
     return await _answer(
-        request, entered, partial(prompts.again, entered.chat, entered.user, message)
+        request, access, "again", partial(prompts.regenerate, access.chat, access.user, message)
     )
 
 
 @methods("POST")
 @with_problems
-async def resume(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
-    """The same answer, carried on."""
-    entered = await enter(request, pk)
+async def continue_answer(
+    request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID
+) -> HttpResponseBase:
+    """Stream the continuation of an answer that ended early."""
+    access = await open_chat(request, pk)
     return await _answer(
-        request, entered, partial(prompts.resume, entered.chat, entered.user, message)
+        request,
+        access,
+        "resume",
+        partial(prompts.continue_answer, access.chat, access.user, message),
     )
 
 
 @methods("GET")
 @with_problems
 async def events(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
-    """An answer's events from behind `Last-Event-ID` (or `?after=`) on, up to `done`."""
-    entered = await enter(request, pk)
-    told = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
-    if not (len(told) < 17 and told.isascii() and told.isdigit() and int(told) <= SEQ_MOST):
+    """Stream an answer's events after `Last-Event-ID` (or `?after=`), up to `done`."""
+    access = await open_chat(request, pk)
+    after = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
+    if not (len(after) < 17 and after.isascii() and after.isdigit() and int(after) <= MAX_SEQ):
         return problem(400, "“Last-Event-ID” must be a number that an event had.")
-    answer = await database_sync_to_async(answer_in)(entered.chat, message)
-    return _stream(request, entered, answer.generation.pk, int(told))
+    answer = await database_sync_to_async(answer_in)(access.chat, message)
+    return _stream(request, access, answer.generation.pk, int(after))
 
 
 @methods("POST")
 @with_problems
 async def stop(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
-    """End an answer where it is. 202 while it is being ended, 200 where it had ended."""
-    entered = await enter(request, pk)
-    answer = await database_sync_to_async(answer_in)(entered.chat, message)
+    """Stop an answer and keep its text. 202 if it is being stopped, 200 if it had ended."""
+    access = await open_chat(request, pk)
+    answer = await database_sync_to_async(answer_in)(access.chat, message)
     running = Generation.objects.running().filter(pk=answer.generation.pk)
     if not await running.aupdate(stop_requested_at=timezone.now()):
         return JsonResponse({"status": answer.status})
@@ -115,31 +122,32 @@ async def stop(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpR
 
 
 async def _answer(
-    request: ASGIRequest, entered: Entered, ask: partial[Asked]
+    request: ASGIRequest, access: ChatAccess, detail: str, write: partial[PromptResult]
 ) -> StreamingHttpResponse:
-    key = checked_key(request.headers.get("Idempotency-Key"))
-    asker = Asker(
-        entered.user, (entered.grant.kind, entered.grant.proof), Asker.of(request).address
-    )
-    written = partial(_written, asker, entered.chat, partial(ask, key))
-    asked = await process.runner().take(written, process.prepare, entered.user.pk)
-    return _stream(request, entered, asked.generation_id, 0)
+    """Store a prompt and stream its answer. `detail` names the kind of request in the audit."""
+    key = validate_key(request.headers.get("Idempotency-Key"))
+    requester = Requester(access.user, access.grant.credential, Requester.of(request).address)
+    audited = partial(_write_audited, requester, access.chat, detail, partial(write, key))
+    prompt = await process.runner().submit(audited, process.prepare, access.user.pk)
+    return _stream(request, access, prompt.generation_id, 0)
 
 
 @transaction.atomic
-def _written(asker: Asker, chat: Chat, ask: partial[Asked]) -> Asked:
-    """What was asked, and that it was, in one: by the function's name, never by the words."""
-    asked = ask()
-    if asked.is_new:
-        note(asker, Action.ASK, f"chat {chat.pk}", chat.organization, detail=ask.func.__name__)
-    return asked
+def _write_audited(
+    requester: Requester, chat: Chat, detail: str, write: partial[PromptResult]
+) -> PromptResult:
+    """Store a prompt and its audit entry, which never holds the prompt's text."""
+    prompt = write()
+    if prompt.is_new:
+        log_action(requester, Action.ASK, f"chat {chat.pk}", chat.organization, detail=detail)
+    return prompt
 
 
 def _stream(
-    request: ASGIRequest, entered: Entered, generation_id: uuid.UUID, after: int
+    request: ASGIRequest, access: ChatAccess, generation_id: uuid.UUID, after: int
 ) -> StreamingHttpResponse:
     extensions = request.scope.get("extensions", {})
-    body = event_stream(process.runner(), generation_id, after, extensions, entered.grant)
+    body = event_stream(process.runner(), generation_id, after, extensions, access.grant)
     response = StreamingHttpResponse(body, content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
@@ -154,13 +162,13 @@ async def event_stream(
     extensions: dict[str, object],
     grant: ConnectionGrant,
 ) -> AsyncIterator[bytes]:
-    """The body of the response: a ping at once, then the events after number `after` up to `done`.
+    """Yield the response's body: a ping at once, then the events after `after`, up to `done`.
 
     Raises only if the connection ends. Ends without `done` if the client is too far behind, the log
     cannot be read, or `grant` is revoked; the client then reconnects.
     """
     yield PING
-    let_thread_go()
+    release_request_thread()
     wire = extensions.get("sideline.response")
     subscriber: Subscriber = (
         WireSubscriber(wire)
@@ -175,10 +183,10 @@ async def event_stream(
             replaying.add_done_callback(lambda _: subscriber.finish())
             while data := await subscriber.next():
                 yield data
-                await asyncio.sleep(0)  # a server that never waits must get to write
+                await asyncio.sleep(0)  # let the server write, even if the queue never empties
         else:
             await asyncio.wait({replaying})
-            await subscriber.read()
+            await subscriber.drain()
     finally:
         connection_monitor().forget(subscriber)
         runner.subscribers.discard(subscriber)
@@ -192,8 +200,8 @@ async def _replay(
         runner.buffers,
         generation_id,
         subscriber,
-        read_log=lambda pk, seq: in_rows(generation_log.read, pk, seq),
-        log_grown=runner.notifications.log_grown,
+        read_log=lambda pk, seq: in_database_thread(generation_log.read, pk, seq),
+        wait_for_growth=runner.notifications.wait_for_growth,
     )
     try:
         await replay.follow(after)

@@ -1,4 +1,4 @@
-"""The chat API's paths. Each is served with and without a trailing slash, never redirected."""
+"""URLs of the chat API. Each works with and without a trailing slash, without a redirect."""
 
 from django.urls import re_path
 
@@ -18,8 +18,8 @@ urlpatterns = [
     re_path(rf"{_MESSAGE}/events/?$", streams.events, name="api-message-events"),
     re_path(rf"{_MESSAGE}/stop/?$", streams.stop, name="api-message-stop"),
     re_path(rf"{_MESSAGE}/edit/?$", streams.edit, name="api-message-edit"),
-    re_path(rf"{_MESSAGE}/again/?$", streams.again, name="api-message-again"),
-    re_path(rf"{_MESSAGE}/continue/?$", streams.resume, name="api-message-continue"),
+    re_path(rf"{_MESSAGE}/again/?$", streams.regenerate, name="api-message-again"),
+    re_path(rf"{_MESSAGE}/continue/?$", streams.continue_answer, name="api-message-continue"),
     re_path(rf"{_MESSAGE}/select/?$", messages.MessageSelect.as_view(), name="api-message-select"),
     re_path(rf"{_MESSAGE}/rating/?$", messages.MessageRating.as_view(), name="api-message-rating"),
 ]

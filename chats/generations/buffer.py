@@ -1,6 +1,6 @@
 """The buffer of one generation: events not yet stored, and the subscribers who follow it.
 
-Django-free. Everything happens on the serving loop, so nothing is locked.
+Django-free. Everything runs on one event loop, so nothing is locked.
 """
 
 from __future__ import annotations
@@ -18,90 +18,91 @@ from chats.sse.subscribers import Subscriber
 
 log = logging.getLogger(__name__)
 
-TAIL = 256  # events kept at hand beyond what is not stored; older ones are read from the log
-UNSTORED_MOST = 256 * 1024  # characters; with more that is not stored, the model is not read
-TEXT_MOST = 256 * 1024  # characters of an answer
-TICK_S = 0.040
-SLOWEST_S = 0.120
-BUSY = 30  # a tick's work may be one part in so many of the time
+TAIL = 256  # stored events kept in memory; older ones are read from the log
+MAX_UNSTORED = 256 * 1024  # characters; with more, reading from the model pauses
+MAX_TEXT = 256 * 1024  # characters of an answer
+TICK_S = 0.040  # shortest time between two flushes
+MAX_TICK_S = 0.120
+IDLE_FACTOR = 30  # the pause between flushes is at least this many times the work of one
 
 
 class Buffer:
-    """One answer. Bound: `TEXT_MOST` of text; `TAIL` events and what is not yet stored."""
+    """Events of one generation. Bound: `MAX_TEXT` of text; `TAIL` events and all unstored ones."""
 
     def __init__(self, generation_id: uuid.UUID, message_id: uuid.UUID) -> None:
         self.generation_id = generation_id
         self.message_id = message_id
         self.subscribers: set[Subscriber] = set()
-        self.seq = 0
-        self.stored = 0
+        self.seq = 0  # number of the last event
+        self.stored = 0  # number of the last stored event
         self.unstored: list[str] = []  # events as JSON
         self.tail: deque[tuple[int, bytes]] = deque()
-        self.shown: list[str] = []  # the text that was shown
-        self.size = 0  # characters of text heard
-        self.done = False  # the last event was said
-        self.has_room = asyncio.Event()
+        self.published: list[str] = []  # text sent to subscribers
+        self.text_size = 0  # characters received from the model
+        self.is_done = False  # the `done` event was appended
+        self.has_room = asyncio.Event()  # cleared beyond `MAX_UNSTORED`
         self.has_room.set()
-        self.drained = asyncio.Event()
+        self.drained = asyncio.Event()  # all received text was published
         self.drained.set()
-        self._heard: list[str] = []
+        self._pending: list[str] = []  # received text that is not published yet
         self._unstored_size = 0
 
     @property
-    def has_text(self) -> bool:
-        """Whether there is text that was not shown."""
-        return bool(self._heard)
+    def has_pending_text(self) -> bool:
+        """Whether received text waits for a flush."""
+        return bool(self._pending)
 
     def add_text(self, text: str) -> None:
-        """Text from the model; shown with the next tick."""
-        self.size += len(text)
-        if not self._heard:
+        """Add text from the model; the next flush publishes it."""
+        self.text_size += len(text)
+        if not self._pending:
             self.drained.clear()
-        self._heard.append(text)
+        self._pending.append(text)
 
-    def discard_text(self) -> None:
-        """What was not shown is not kept."""
-        self._heard.clear()
+    def discard_pending_text(self) -> None:
+        """Drop the text that was not published."""
+        self._pending.clear()
         self.drained.set()
 
     def flush(self) -> None:
-        """Say what was heard, a burst at most."""
-        text, said, budget = "".join(self._heard), 0, BURST
+        """Publish pending text as `chunk` events, at most `BURST` bytes."""
+        text, sent, budget = "".join(self._pending), 0, BURST
         for piece in pieces(text):
-            self.shown.append(piece)
-            said += len(piece)
+            self.published.append(piece)
+            sent += len(piece)
             budget -= self._publish(chunk_json(piece))
             if budget <= 0:
                 break
-        self._heard = [text[said:]] if said < len(text) else []
-        if not self._heard:
+        self._pending = [text[sent:]] if sent < len(text) else []
+        if not self._pending:
             self.drained.set()
 
     def append(self, event: dict[str, Any]) -> None:
-        """Number an event, tell it to all readers and keep it for the log."""
-        self.done = event["type"] == "done"
+        """Number an event, send it to all subscribers and keep it for the log."""
+        self.is_done = event["type"] == "done"
         self._publish(event_json(event))
 
     def _publish(self, line: str) -> int:
+        """Publish an event given as JSON; return its size in bytes."""
         self.seq += 1
         data = event_bytes(self.seq, line)
         self.unstored.append(line)
         self._unstored_size += len(line)
-        if self._unstored_size > UNSTORED_MOST:
+        if self._unstored_size > MAX_UNSTORED:
             self.has_room.clear()
         self.tail.append((self.seq, data))
         if self.subscribers:
             framed = as_chunk(data)
-            for reader in tuple(self.subscribers):
-                reader.take(data, framed)
+            for subscriber in tuple(self.subscribers):
+                subscriber.send(data, framed)
         return len(data)
 
     def unstored_events(self) -> tuple[int, list[str]]:
-        """What is to be stored next: the number of the first event, and the events."""
+        """Return the number of the first unstored event, and all unstored events as JSON."""
         return self.stored + 1, self.unstored[:]
 
     def mark_stored(self, lines: list[str]) -> None:
-        """These, the first of `unstored`, are stored."""
+        """Record that `lines`, the first of `unstored`, are in the log."""
         if len(lines) == len(self.unstored):
             self.unstored.clear()
             self._unstored_size = 0
@@ -115,62 +116,66 @@ class Buffer:
         self.has_room.set()
 
     def has(self, after: int) -> bool:
-        """Whether all events behind `after` are at hand."""
+        """Whether all events after number `after` are in memory."""
         return after <= self.seq and (not self.tail or self.tail[0][0] <= after + 1)
 
     def events_after(self, after: int) -> list[tuple[int, bytes]]:
-        """The events behind `after`, which are at hand."""
+        """Return the events after number `after`; valid only if `has(after)`."""
         return [(seq, data) for seq, data in self.tail if seq > after]
 
     def end(self) -> None:
-        """Nothing more comes of it here."""
-        for reader in tuple(self.subscribers):
-            reader.end()
+        """Release all subscribers: this buffer gets no more events."""
+        for subscriber in tuple(self.subscribers):
+            subscriber.end()
         self.subscribers.clear()
 
 
 class FlushTimer:
-    """The tick of these `runs`. `changed` is told of what was shown; `stop` ends a broken one."""
+    """Flushes all `buffers` together, every `TICK_S` to `MAX_TICK_S` while text is pending.
+
+    Calls `on_flush` after each flush, and `stop` with the id of a generation that cannot be
+    flushed.
+    """
 
     def __init__(
         self,
         buffers: Mapping[uuid.UUID, Buffer],
-        changed: Callable[[], None],
+        on_flush: Callable[[], None],
         stop: Callable[[uuid.UUID], None],
     ) -> None:
         self._buffers = buffers
-        self._changed = changed
+        self._on_flush = on_flush
         self._stop = stop
-        self._ticking: asyncio.TimerHandle | None = None
-        self._ticked = 0.0
-        self._work_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushed_at = 0.0
+        self._work_s = 0.0  # moving average, with the delay of the timer
 
     def schedule(self, buffer: Buffer) -> None:
-        """The run has heard something: the first is told at once, the rest on the tick."""
-        if not buffer.shown:
+        """Flush the first text of a buffer at once, later text with the next tick."""
+        if not buffer.published:
             buffer.flush()
-            self._changed()
-        if self._ticking is None and buffer.has_text:
-            pause = min(max(TICK_S, BUSY * self._work_s), SLOWEST_S)
-            due = max(self._ticked + pause, time.monotonic())
+            self._on_flush()
+        if self._timer is None and buffer.has_pending_text:
+            pause = min(max(TICK_S, IDLE_FACTOR * self._work_s), MAX_TICK_S)
+            due = max(self._flushed_at + pause, time.monotonic())
             wait = due - time.monotonic()
-            self._ticking = asyncio.get_running_loop().call_later(wait, self._flush, due)
+            self._timer = asyncio.get_running_loop().call_later(wait, self._flush, due)
 
     def _flush(self, due: float) -> None:
-        """Show what was heard since. Its work, and how late it came, set the pace of the next."""
-        self._ticking = None
+        """Flush all buffers. The time since `due` sets the pause before the next flush."""
+        self._timer = None
         rest = None
         for buffer in tuple(self._buffers.values()):
-            if buffer.has_text:
+            if buffer.has_pending_text:
                 try:
                     buffer.flush()
-                except Exception:  # the others are told all the same
-                    log.exception("answer %s could not be told", buffer.message_id)
+                except Exception:  # one broken buffer must not block the others
+                    log.exception("answer %s could not be flushed", buffer.message_id)
                     self._stop(buffer.generation_id)
-                if buffer.has_text:
+                if buffer.has_pending_text:
                     rest = buffer
-        self._ticked = time.monotonic()
-        self._work_s = (self._work_s + self._ticked - due) / 2
-        self._changed()
+        self._flushed_at = time.monotonic()
+        self._work_s = (self._work_s + self._flushed_at - due) / 2
+        self._on_flush()
         if rest is not None:
             self.schedule(rest)

@@ -16,28 +16,31 @@ from django.utils import timezone
 from chats.generations.buffer import Buffer
 from chats.generations.notifications import Notifications
 from chats.generations.reaper import identity
-from chats.generations.threads import in_log
+from chats.generations.threads import in_log_thread
 from chats.models import Generation, GenerationEvent, Status
 from chats.models.generations import Ending, Event, settle
 
 log = logging.getLogger(__name__)
 
-STORE_S = 0.170  # with the writing itself under 200 ms
+STORE_S = 0.170  # between two batches; with the write itself under 200 ms
 RETRY_S = 1.0
-HEARTBEAT_S = 4.0  # not with every batch: each row would be written anew
+HEARTBEAT_S = 4.0  # not with every batch: it updates every row
 
 
 def read(generation_id: uuid.UUID, after: int) -> tuple[bool, bool, list[tuple[int, Event]]]:
-    """Whether the log holds event `after`, whether it may still grow, and the events after it."""
+    """Return whether the log holds event `after`, whether it may still grow, and later events.
+
+    Raises `Generation.DoesNotExist`.
+    """
     generation = Generation.objects.get(pk=generation_id)
-    known = generation.holds(after)
-    running = generation.status == Status.RUNNING
-    return known, running, generation.stored(after) if known else []
+    is_known = generation.has_event(after)
+    is_running = generation.status == Status.RUNNING
+    return is_known, is_running, generation.events_after(after) if is_known else []
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events to be stored, as JSON, from number `first` on; with `ending` they are the last."""
+    """Events to store, as JSON, from number `first` on. With an `ending` they are the last ones."""
 
     generation_id: uuid.UUID
     first: int
@@ -45,20 +48,21 @@ class Batch:
     ending: Ending | None = None
 
 
-def store(batches: Collection[Batch], *, beat: bool) -> dict[uuid.UUID, bool]:
-    """Write them in one transaction; with `beat` say that this process lives.
+def store(batches: Collection[Batch], *, heartbeat: bool) -> dict[uuid.UUID, bool]:
+    """Write batches in one transaction; with `heartbeat` also refresh `heartbeat_at`.
 
-    Returns this process's running answers, each with whether its stop was requested. Of others
-    (reaped meanwhile, or deleted) nothing is written.
+    Return the running generations of this process: for each id, whether a stop was requested.
+    Batches of any other generation (reaped or deleted meanwhile) are not written.
     """
     with transaction.atomic():
-        mine = Generation.objects.running().filter(process=identity())
-        locked = mine.order_by("pk").select_for_update()  # against a reaper
+        own = Generation.objects.running().filter(process=identity())
+        locked = own.order_by("pk").select_for_update()  # so that no reaper ends them meanwhile
         rows = {
-            pk: asked is not None for pk, asked in locked.values_list("pk", "stop_requested_at")
+            pk: requested is not None
+            for pk, requested in locked.values_list("pk", "stop_requested_at")
         }
-        if beat:
-            mine.update(heartbeat_at=timezone.now())
+        if heartbeat:
+            own.update(heartbeat_at=timezone.now())
         GenerationEvent.objects.write(
             (batch.generation_id, batch.first, batch.events)
             for batch in batches
@@ -69,7 +73,7 @@ def store(batches: Collection[Batch], *, beat: bool) -> dict[uuid.UUID, bool]:
             for batch in batches
             if batch.ending is not None and batch.generation_id in rows
         }
-        # In the order of quotas, so that two processes do not wait for each other.
+        # `settle` locks quotas: the same order in every process prevents a deadlock.
         ended = Generation.objects.filter(pk__in=endings).order_by("organization", "user")
         for generation in ended:
             settle(generation, endings[generation.pk])
@@ -77,9 +81,10 @@ def store(batches: Collection[Batch], *, beat: bool) -> dict[uuid.UUID, bool]:
 
 
 class LogWriter:
-    """Of the `runs`, those that are taken out of the dict are let go. `stop` ends one.
+    """Stores the events of all `buffers` in batches, and stops generations on request.
 
-    Bound: none of its own; a run whose log is far behind makes its model wait.
+    Bound: none of its own; see `MAX_UNSTORED`, which pauses the model. A generation that this
+    process no longer owns is removed from `buffers` and stopped by `stop`.
     """
 
     def __init__(
@@ -90,42 +95,42 @@ class LogWriter:
     ) -> None:
         self._buffers, self._notifications, self._stop = buffers, notifications, stop
         self._endings: dict[uuid.UUID, tuple[Ending, asyncio.Future[bool]]] = {}
-        self._beaten_at = 0.0
-        self._changed = asyncio.Event()
-        self._now = asyncio.Event()
+        self._heartbeat_at = 0.0
+        self._pending = asyncio.Event()  # there is something to store
+        self._urgent = asyncio.Event()  # do not wait for the rest of `STORE_S`
 
-    def changed(self) -> None:
-        """A run has said something."""
-        self._changed.set()
+    def schedule(self) -> None:
+        """Store new events with the next batch."""
+        self._pending.set()
 
     async def finish(self, buffer: Buffer, ending: Ending) -> bool:
-        """Store the end, with all before it, at once; False where the answer was not ours any more.
+        """Store the ending and all events before it now; False if the generation is not ours.
 
-        Only afterwards may `done` be said: who reads it finds it in the rows.
+        Send `done` only afterwards: a client that receives it must find the final rows.
         """
-        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._endings[buffer.generation_id] = ending, told
-        self._changed.set()
-        self._now.set()
-        return await told
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._endings[buffer.generation_id] = ending, stored
+        self._pending.set()
+        self._urgent.set()
+        return await stored
 
-    async def keep(self) -> None:
-        """For ever."""
+    async def run(self) -> None:
+        """Store batches until cancelled; retry after a failure."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_S):
-                    await self._changed.wait()
+                    await self._pending.wait()
                 async with asyncio.timeout(STORE_S):
-                    await self._now.wait()
-            self._changed.clear()
-            self._now.clear()
+                    await self._urgent.wait()
+            self._pending.clear()
+            self._urgent.clear()
             if not self._buffers:
                 continue
             try:
                 await self._store()
             except Exception:
-                log.exception("answers could not be stored; trying again")
-                self._changed.set()
+                log.exception("answers could not be stored; retrying")
+                self._pending.set()
                 await asyncio.sleep(RETRY_S)
 
     async def _store(self) -> None:
@@ -135,28 +140,28 @@ class LogWriter:
             first, lines = buffer.unstored_events()
             ending = self._endings.get(buffer.generation_id)
             if lines or ending:
-                last = ending[0].lines() if ending else []
+                last = ending[0].events_json() if ending else []
                 batches.append(
                     Batch(buffer.generation_id, first, lines + last, ending and ending[0])
                 )
-        beat = time.monotonic() - self._beaten_at > HEARTBEAT_S
-        alive = await in_log(store, batches, beat=beat)
-        if beat:
-            self._beaten_at = time.monotonic()
+        heartbeat = time.monotonic() - self._heartbeat_at > HEARTBEAT_S
+        running = await in_log_thread(store, batches, heartbeat=heartbeat)
+        if heartbeat:
+            self._heartbeat_at = time.monotonic()
         for batch in batches:
-            self._stored(batch, alive)
+            self._mark_stored(batch, is_own=batch.generation_id in running)
         for buffer in buffers:
-            if alive.get(buffer.generation_id, True):  # its stop was requested, or it is not ours
+            if running.get(buffer.generation_id, True):  # stop requested, or not ours any more
                 self._stop(buffer.generation_id)
-        await self._notifications.tell({batch.generation_id for batch in batches})
+        await self._notifications.announce_growth({batch.generation_id for batch in batches})
 
-    def _stored(self, batch: Batch, alive: dict[uuid.UUID, bool]) -> None:
-        buffer, known = self._buffers[batch.generation_id], batch.generation_id in alive
-        if known:
+    def _mark_stored(self, batch: Batch, *, is_own: bool) -> None:
+        buffer = self._buffers[batch.generation_id]
+        if is_own:
             buffer.mark_stored(batch.events[: len(buffer.unstored)])
-        else:  # reaped, or deleted with its chat: the log has the last word
+        else:  # reaped, or deleted with its chat: the rows are authoritative
             del self._buffers[batch.generation_id]
-        if batch.ending is not None or not known:
-            _, told = self._endings.pop(batch.generation_id, (None, None))
-            if told is not None and not told.done():
-                told.set_result(known)
+        if batch.ending is not None or not is_own:
+            _, stored = self._endings.pop(batch.generation_id, (None, None))
+            if stored is not None and not stored.done():
+                stored.set_result(is_own)

@@ -1,6 +1,6 @@
-"""What processes tell each other of answers: which logs have grown, and whom to stop.
+"""Messages between processes: which generation logs have grown, and which generation to stop.
 
-The log is the truth: what gets lost here is found there, a little later.
+The rows are authoritative: a message that gets lost only delays a reader, by `POLL_S` at most.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from django.conf import settings
 log = logging.getLogger(__name__)
 
 GROUP = "chats"
-LOOK_S = 1.0  # a log is looked at that often even if nobody says that it has grown
+POLL_S = 1.0  # a follower reads the log this often, even without a message
 RETRY_S = 1.0
 SEND_S = 1.0
 
 
 class Notifications:
-    """Without Redis there is nobody to tell: what happens here is known here."""
+    """Sends and receives the messages. Without Redis there is one process, and none are sent."""
 
     def __init__(self, stop: Callable[[uuid.UUID], None]) -> None:
         self._stop = stop
         self._waiting: dict[uuid.UUID, set[asyncio.Event]] = {}
 
-    async def tell(self, grown: Collection[uuid.UUID]) -> None:
-        """Their logs have grown."""
-        self._wake(grown)
-        if grown:
-            await self._send({"type": "chats.grown", "ids": [str(pk) for pk in grown]})
+    async def announce_growth(self, ids: Collection[uuid.UUID]) -> None:
+        """Wake the followers of these generations, in every process: their logs have grown."""
+        self._wake(ids)
+        if ids:
+            await self._send({"type": "chats.grown", "ids": [str(pk) for pk in ids]})
 
     async def request_stop(self, generation_id: uuid.UUID) -> None:
-        """Whoever makes the answer is to end it; the row says so, too."""
+        """Stop a generation in whichever process runs it. The caller has updated the row."""
         self._stop(generation_id)
         await self._send({"type": "chats.stop", "ids": [str(generation_id)]})
 
-    async def log_grown(self, generation_id: uuid.UUID) -> None:
-        """Until the log has grown, or is worth a look."""
+    async def wait_for_growth(self, generation_id: uuid.UUID) -> None:
+        """Wait until the log has grown, `POLL_S` at most."""
         grown = asyncio.Event()
         waiting = self._waiting.setdefault(generation_id, set())
         waiting.add(grown)
         try:
-            async with asyncio.timeout(LOOK_S):
+            async with asyncio.timeout(POLL_S):
                 await grown.wait()
         except TimeoutError:
             pass
@@ -56,15 +56,15 @@ class Notifications:
                 self._waiting.pop(generation_id, None)
 
     async def listen(self) -> None:
-        """For ever, where there are other processes."""
+        """Receive messages until cancelled; reconnect after an error. Returns without Redis."""
         while settings.REDIS_URL:
             try:
-                await self._listen()
+                await self._receive()
             except Exception as error:
-                log.warning("no news of answers in other processes, trying again: %s", error)
+                log.warning("chat notifications cannot be received, retrying: %s", error)
                 await asyncio.sleep(RETRY_S)
 
-    async def _listen(self) -> None:
+    async def _receive(self) -> None:
         layer = get_channel_layer()
         channel = await layer.new_channel()
         try:
@@ -92,4 +92,4 @@ class Notifications:
             async with asyncio.timeout(SEND_S):  # a Redis that hangs must not hold up the log
                 await get_channel_layer().group_send(GROUP, message)
         except Exception as error:
-            log.warning("other processes could not be told of answers: %s", error)
+            log.warning("chat notifications cannot be sent: %s", error)

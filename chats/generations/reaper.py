@@ -1,6 +1,6 @@
-"""Ends generations whose process is gone, and tells processes apart.
+"""Ends generations whose process is gone, and identifies processes.
 
-A process id alone is reused, so a process is known by the machine's boot, its pid and its start.
+Pids are reused, so a process is identified by the machine's boot id, its pid and its start time.
 """
 
 from __future__ import annotations
@@ -26,19 +26,21 @@ def _read(path: str) -> str:
         return ""
 
 
-def _here() -> str:
-    """The machine since its start, and the space of process ids: in a container one of its own."""
+def _host_id() -> str:
+    """Return `boot id/pid namespace`; a container has a namespace of its own."""
     try:
-        space = str(os.stat("/proc/self/ns/pid").st_ino)
+        namespace = str(os.stat("/proc/self/ns/pid").st_ino)
     except OSError:
-        space = ""
-    return f"{_read('/proc/sys/kernel/random/boot_id') or os.uname().nodename}/{space}"
+        namespace = ""
+    return f"{_read('/proc/sys/kernel/random/boot_id') or os.uname().nodename}/{namespace}"
 
 
-def _started(pid: int) -> str:
-    """When the process started, in ticks since the machine did; empty where there is none."""
+def _start_time(pid: int) -> str:
+    """Return the start of a process in clock ticks since boot; empty if there is no process."""
     stat = _read(f"/proc/{pid}/stat")
-    fields = stat.rpartition(")")[2].split()  # its name may hold anything
+    fields = stat.rpartition(")")[
+        2
+    ].split()  # the name may contain anything, spaces and parentheses too
     if len(fields) < 20 or fields[0] in ("Z", "X"):
         return ""
     return fields[19]
@@ -46,58 +48,58 @@ def _started(pid: int) -> str:
 
 @cache
 def identity() -> str:
-    """This process: `boot id/space of pids/pid/start`. A pid alone is given out again."""
-    return f"{_here()}/{os.getpid()}/{_started(os.getpid())}"
+    """Return the id of this process: `boot id/pid namespace/pid/start time`."""
+    return f"{_host_id()}/{os.getpid()}/{_start_time(os.getpid())}"
 
 
 def is_alive(process: str) -> bool:
-    """True where `process` is of this machine and runs."""
-    pid, start = _of_here(process)
-    return bool(start) and _started(pid) == start
+    """Whether `process` belongs to this machine and runs."""
+    pid, start = _parse_local(process)
+    return bool(start) and _start_time(pid) == start
 
 
 def is_dead(process: str) -> bool:
-    """True where `process` was of this machine and is no more; of others nothing is known."""
-    pid, start = _of_here(process)
-    return bool(start) and _started(pid) != start
+    """Whether `process` belonged to this machine and has ended; False for other machines."""
+    pid, start = _parse_local(process)
+    return bool(start) and _start_time(pid) != start
 
 
-def _of_here(process: str) -> tuple[int, str]:
-    """Its pid and start; an empty start where it is not of this machine."""
-    here, pid, start = [*process.rsplit("/", 2), "", ""][:3]
-    return (int(pid), start) if here == _here() and pid.isdigit() else (0, "")
+def _parse_local(process: str) -> tuple[int, str]:
+    """Return pid and start time; `(0, "")` if the process belongs to another machine."""
+    host, pid, start = [*process.rsplit("/", 2), "", ""][:3]
+    return (int(pid), start) if host == _host_id() and pid.isdigit() else (0, "")
 
 
 def reap() -> list[uuid.UUID]:
-    """End the answers whose process is gone, with their text kept; which they were.
+    """Interrupt generations whose process is gone and keep their text; return their ids.
 
-    Processes of this machine are looked for, however long they have been silent. Of others it is
-    the heartbeat that tells; and with SQLite there are no others, only a machine or a container
-    that was started anew.
+    Processes of this machine are looked up by pid. Those of other machines count as gone once
+    their heartbeat is too old, or with SQLite at once: there can only be one machine, which was
+    restarted.
     """
     silent = set(Generation.objects.silent().values_list("pk", flat=True))
-    alone = connection.vendor == "sqlite"
+    is_only_host = connection.vendor == "sqlite"
     orphans = [
         generation
         for generation in Generation.objects.running()
-        if not is_alive(whose := generation.process)
-        and (alone or generation.pk in silent or is_dead(whose))
+        if not is_alive(generation.process)
+        and (is_only_host or generation.pk in silent or is_dead(generation.process))
     ]
     return [generation.pk for generation in orphans if _interrupt(generation)]
 
 
 def _interrupt(generation: Generation) -> bool:
-    """False where it has been ended, or heard of, meanwhile."""
+    """End a generation; False if it has ended or sent a heartbeat meanwhile."""
     with transaction.atomic():
-        as_seen = Generation.objects.running().filter(
+        unchanged = Generation.objects.running().filter(
             pk=generation.pk, heartbeat_at=generation.heartbeat_at
         )
-        if not as_seen.update(status=Status.INTERRUPTED):
+        if not unchanged.update(status=Status.INTERRUPTED):
             return False
         log.warning("answer %s was interrupted: its process is gone", generation.message_id)
         ending = interrupted(generation.text())
         settle(generation, ending)
         last = generation.events.last()
         first = (last.last if last else 0) + GAP
-        GenerationEvent.objects.write([(generation.pk, first, ending.lines())])
+        GenerationEvent.objects.write([(generation.pk, first, ending.events_json())])
     return True

@@ -1,7 +1,7 @@
 """Runs all generations of this process: each in a task, flushed and stored together.
 
-Owns one task per generation, one that writes the log, one that reaps and one that listens to other
-processes. Bounds: `settings.ANSWERS_AT_ONCE` generations; for the size of each see `Buffer`.
+Owns one task per generation, one that writes the log, one that reaps, one that pings and one that
+receives notifications. Bounds: `settings.ANSWERS_AT_ONCE` generations; their size see `Buffer`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from contextlib import aclosing
 
 from django.conf import settings
 
-from chats.generations.buffer import TEXT_MOST, Buffer, FlushTimer
+from chats.generations.buffer import MAX_TEXT, Buffer, FlushTimer
 from chats.generations.log import LogWriter
 from chats.generations.notifications import Notifications
 from chats.generations.reaper import reap
-from chats.generations.threads import in_rows
+from chats.generations.threads import in_database_thread
 from chats.models import Status
 from chats.models.generations import INTERRUPTED, Ending
-from chats.prompts import Asked
+from chats.prompts import PromptResult
 from chats.providers.base import Conversation, Finish, Provider, ProviderError
 from chats.sse import encoding
 from chats.sse.subscribers import Subscriber
@@ -34,212 +34,220 @@ log = logging.getLogger(__name__)
 
 REAP_S = 15.0
 CLOSE_S = 1.5
-FAULT = "Something went wrong in Sideline while the answer was made; it has been logged."
+INTERNAL_ERROR = "Something went wrong in Sideline while the answer was made; it has been logged."
 
-# Which provider to ask, and what. Reads the database; raises `ProviderError`.
-Prepare = Callable[[Asked], Awaitable[tuple[Provider, Conversation]]]
+# Returns the provider to use and the conversation to send. Raises `ProviderError`.
+Prepare = Callable[[PromptResult], Awaitable[tuple[Provider, Conversation]]]
 
 
 class Overloaded(Exception):
-    """More answers are being made than this process takes."""
+    """This process, or this user, runs as many generations as it may."""
 
 
 class Runner:
-    """`take` prompts here, follow their answers in `buffers`; `close` before the process ends."""
+    """Runs generations: `submit` prompts, follow `buffers`; `close` before the process ends."""
 
     def __init__(self) -> None:
         self.buffers: dict[uuid.UUID, Buffer] = {}
         self.subscribers: set[Subscriber] = set()
         self.notifications = Notifications(self.stop)
         self._tasks: dict[uuid.UUID, asyncio.Task[None]] = {}
-        self._listening: dict[uuid.UUID, asyncio.Task[None]] = {}
-        self._taking: set[asyncio.Task[Asked]] = set()
-        self._places: Counter[uuid.UUID] = Counter()  # by person
-        self._chores: list[asyncio.Task[None]] = []
+        self._readers: dict[uuid.UUID, asyncio.Task[None]] = {}  # of the providers' answers
+        self._submissions: set[asyncio.Task[PromptResult]] = set()
+        self._slots: Counter[uuid.UUID] = Counter()  # in use, by user
+        self._background: list[asyncio.Task[None]] = []
         self._log = LogWriter(self.buffers, self.notifications, self.stop)
-        self._timer = FlushTimer(self.buffers, self._log.changed, self.stop)
-        self.closing = False
+        self._timer = FlushTimer(self.buffers, self._log.schedule, self.stop)
+        self.is_closing = False
 
     def open(self) -> None:
-        """Begin the chores."""
-        for chore in (self._log.keep, self._reaping, self._pinging, self.notifications.listen):
-            self._chores.append(start(chore(), f"chats {chore.__name__}"))
+        """Start the background tasks."""
+        for name, loop in (
+            ("log", self._log.run),
+            ("reaper", self._reap_loop),
+            ("pings", self._ping_loop),
+            ("notifications", self.notifications.listen),
+        ):
+            self._background.append(start(loop(), f"chats {name}"))
 
-    async def take(self, ask: Callable[[], Asked], prepare: Prepare, who: uuid.UUID) -> Asked:
-        """Let `ask` write its rows, and begin the answer where it is new; whatever becomes of the
-        request meanwhile. `prepare` is told what was asked, `who` may have half of all places.
+    async def submit(
+        self, write: Callable[[], PromptResult], prepare: Prepare, user_id: uuid.UUID
+    ) -> PromptResult:
+        """Call `write`, which stores a prompt, and start its generation if that is new.
 
-        Raises `Overloaded`, and what `ask` raises.
+        Completes even if the request is cancelled. One user gets at most half of all slots.
+        Raises `Overloaded`, and whatever `write` raises.
         """
-        most = settings.ANSWERS_AT_ONCE
-        if self.closing or self._places.total() >= most or 2 * self._places[who] > most:
+        limit = settings.ANSWERS_AT_ONCE
+        if self.is_closing or self._slots.total() >= limit or 2 * self._slots[user_id] > limit:
             raise Overloaded
-        # A context of its own: in that of a request the database ends with the request.
+        # An empty context: in the request's, the database connection ends with the request.
         task = asyncio.get_running_loop().create_task(
-            self._take(ask, prepare, who), name="prompt", context=contextvars.Context()
+            self._submit(write, prepare, user_id), name="prompt", context=contextvars.Context()
         )
-        self._places[who] += 1
-        self._taking.add(task)
-        task.add_done_callback(self._taken)
+        self._slots[user_id] += 1
+        self._submissions.add(task)
+        task.add_done_callback(self._on_submitted)
         return await asyncio.shield(task)
 
-    async def _take(self, ask: Callable[[], Asked], prepare: Prepare, who: uuid.UUID) -> Asked:
-        making = None
+    async def _submit(
+        self, write: Callable[[], PromptResult], prepare: Prepare, user_id: uuid.UUID
+    ) -> PromptResult:
+        task = None
         try:
-            asked = await in_rows(ask)
-            making = self._begin(asked, prepare) if asked.is_new else None
+            result = await in_database_thread(write)
+            task = self._begin(result, prepare) if result.is_new else None
         finally:
-            if making is None:
-                self._leave(who)
+            if task is None:
+                self._release_slot(user_id)
             else:
-                making.add_done_callback(lambda _: self._leave(who))
-        return asked
+                task.add_done_callback(lambda _: self._release_slot(user_id))
+        return result
 
-    def _begin(self, asked: Asked, prepare: Prepare) -> asyncio.Task[None]:
-        answering = Answer(asked, prepare)
-        buffer = answering.buffer
+    def _begin(self, prompt: PromptResult, prepare: Prepare) -> asyncio.Task[None]:
+        reader = AnswerReader(prompt, prepare)
+        buffer = reader.buffer
         self.buffers[buffer.generation_id] = buffer
-        listening = asyncio.create_task(answering.listen(self._timer.schedule))
-        self._listening[buffer.generation_id] = listening
-        making = asyncio.create_task(
-            self._make(answering, listening), name=f"answer {buffer.message_id}"
-        )
-        self._tasks[buffer.generation_id] = making
-        making.add_done_callback(report)
-        self._log.changed()
-        return making
+        reading = asyncio.create_task(reader.read(self._timer.schedule))
+        self._readers[buffer.generation_id] = reading
+        task = asyncio.create_task(self._run(reader, reading), name=f"answer {buffer.message_id}")
+        self._tasks[buffer.generation_id] = task
+        task.add_done_callback(report)
+        self._log.schedule()
+        return task
 
-    def _leave(self, who: uuid.UUID) -> None:
-        self._places[who] -= 1
-        if not self._places[who]:
-            del self._places[who]
+    def _release_slot(self, user_id: uuid.UUID) -> None:
+        self._slots[user_id] -= 1
+        if not self._slots[user_id]:
+            del self._slots[user_id]
 
-    def _taken(self, task: asyncio.Task[Asked]) -> None:
-        self._taking.discard(task)
+    def _on_submitted(self, task: asyncio.Task[PromptResult]) -> None:
+        self._submissions.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever asked was told, unless they have gone
+            task.exception()  # retrieved: the caller has it, unless its request was cancelled
 
     def stop(self, generation_id: uuid.UUID) -> None:
-        """End an answer of this process where it is; of others nothing is known here."""
-        listening = self._listening.get(generation_id)
-        if listening is not None:
-            listening.cancel()
+        """Stop a generation and keep its text. Does nothing if it does not run in this process."""
+        reading = self._readers.get(generation_id)
+        if reading is not None:
+            reading.cancel()
 
     async def close(self) -> None:
-        """End all answers as interrupted, with their text stored."""
-        self.closing = True
-        if self._taking:
-            await asyncio.wait(tuple(self._taking), timeout=CLOSE_S / 2)
-        for listening in tuple(self._listening.values()):
-            listening.cancel()
+        """Interrupt all generations, store their text, and end all tasks."""
+        self.is_closing = True
+        if self._submissions:
+            await asyncio.wait(tuple(self._submissions), timeout=CLOSE_S / 2)
+        for reading in tuple(self._readers.values()):
+            reading.cancel()
         if self._tasks:
             await asyncio.wait(tuple(self._tasks.values()), timeout=CLOSE_S)
-        for task in (*self._tasks.values(), *self._chores):
+        for task in (*self._tasks.values(), *self._background):
             task.cancel()
 
-    async def _make(self, answering: Answer, listening: asyncio.Task[None]) -> None:
-        buffer = answering.buffer
+    async def _run(self, reader: AnswerReader, reading: asyncio.Task[None]) -> None:
+        """Wait until the answer has been read, store its ending, and send the last events."""
+        buffer = reader.buffer
         try:
-            await asyncio.wait({listening})
-            if listening.cancelled():
-                buffer.discard_text()
-            ending = answering.ending(cancelled=listening.cancelled(), closing=self.closing)
+            await asyncio.wait({reading})
+            if reading.cancelled():
+                buffer.discard_pending_text()
+            ending = reader.ending(is_cancelled=reading.cancelled(), is_closing=self.is_closing)
             if buffer.generation_id in self.buffers and await self._log.finish(buffer, ending):
                 for event in ending.events():
                     buffer.append(event)
         finally:
-            listening.cancel()
-            del self._listening[buffer.generation_id], self._tasks[buffer.generation_id]
+            reading.cancel()
+            del self._readers[buffer.generation_id], self._tasks[buffer.generation_id]
             self.buffers.pop(buffer.generation_id, None)
             buffer.end()
 
-    async def _reaping(self) -> None:
+    async def _reap_loop(self) -> None:
         while True:
             try:
-                await self.notifications.tell(set(await in_rows(reap)))
+                await self.notifications.announce_growth(set(await in_database_thread(reap)))
             except Exception:
-                log.exception("orphaned answers could not be looked for")
+                log.exception("orphaned generations could not be reaped")
             await asyncio.sleep(REAP_S)
 
-    async def _pinging(self) -> None:
+    async def _ping_loop(self) -> None:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            for reader in tuple(self.subscribers):
+            for subscriber in tuple(self.subscribers):
                 try:
-                    reader.look_after(now)
+                    subscriber.check(now)
                 except Exception:
-                    log.exception("a reader could not be looked after")
+                    log.exception("a subscriber could not be checked")
 
 
-class Answer:
-    """Listens to the provider until its end, a fault or a cancellation; then knows the ending."""
+class AnswerReader:
+    """Reads a provider's answer into a buffer until it ends, fails or is cancelled."""
 
-    def __init__(self, asked: Asked, prepare: Prepare) -> None:
-        self.buffer = Buffer(asked.generation_id, asked.message_id)
-        self.buffer.append(encoding.start(asked.message_id, asked.user_message_id, asked.model))
-        self._asked, self._prepare = asked, prepare
-        self._began = time.monotonic()
-        self._first: float | None = None
+    def __init__(self, prompt: PromptResult, prepare: Prepare) -> None:
+        self.buffer = Buffer(prompt.generation_id, prompt.message_id)
+        self.buffer.append(encoding.start(prompt.message_id, prompt.user_message_id, prompt.model))
+        self._prompt, self._prepare = prompt, prepare
+        self._started_at = time.monotonic()
+        self._first_token_at: float | None = None
         self._finish: Finish | None = None
-        self._fault: ProviderError | None = None
+        self._error: ProviderError | None = None
 
-    async def listen(self, heard: Callable[[Buffer], None]) -> None:
-        """Until the whole answer was shown; a fault is kept for `ending`."""
+    async def read(self, on_text: Callable[[Buffer], None]) -> None:
+        """Read until all text has been published. An error is kept for `ending`, not raised."""
         try:
-            provider, conversation = await self._prepare(self._asked)
-            if conversation.unfinished:
-                self.buffer.add_text(conversation.unfinished)
-                heard(self.buffer)
+            provider, conversation = await self._prepare(self._prompt)
+            if conversation.prefill:
+                self.buffer.add_text(conversation.prefill)
+                on_text(self.buffer)
             async with aclosing(provider.answer(conversation)) as answer:
-                await self._receive(answer, heard)
-        except ProviderError as fault:
-            log.info("answer %s failed: %s", self.buffer.message_id, fault.sentence)
-            self._fault = fault
+                await self._receive(answer, on_text)
+        except ProviderError as error:
+            log.info("answer %s failed: %s", self.buffer.message_id, error.sentence)
+            self._error = error
         except Exception:
             log.exception("answer %s failed", self.buffer.message_id)
-            self._fault = ProviderError(FAULT)
+            self._error = ProviderError(INTERNAL_ERROR)
         await self.buffer.drained.wait()
 
     async def _receive(
-        self, answer: AsyncIterator[str | Finish], heard: Callable[[Buffer], None]
+        self, answer: AsyncIterator[str | Finish], on_text: Callable[[Buffer], None]
     ) -> None:
         buffer = self.buffer
         async for piece in answer:
             if isinstance(piece, Finish):
                 self._finish = piece
                 return
-            if self._first is None:
-                self._first = time.monotonic()
+            if self._first_token_at is None:
+                self._first_token_at = time.monotonic()
             buffer.add_text(piece)
-            heard(buffer)
-            if buffer.size >= TEXT_MOST:
+            on_text(buffer)
+            if buffer.text_size >= MAX_TEXT:
                 self._finish = Finish("length")
                 return
             if not buffer.has_room.is_set():
                 await buffer.has_room.wait()
 
-    def ending(self, *, cancelled: bool, closing: bool) -> Ending:
-        """How it ended. Cancelled means stopped, or interrupted where the process is closing."""
+    def ending(self, *, is_cancelled: bool, is_closing: bool) -> Ending:
+        """Return how it ended. Cancelled means stopped, or interrupted if the process closes."""
         status, code, sentence, retryable = Status.COMPLETE, "", "", False
-        if cancelled and closing:
+        if is_cancelled and is_closing:
             status, code, sentence, retryable = (
                 Status.INTERRUPTED, "interrupted", INTERRUPTED, True
             )  # fmt: skip
-        elif cancelled:
+        elif is_cancelled:
             status = Status.STOPPED
-        elif self._fault is not None:
-            status, code = Status.FAILED, self._fault.code
-            sentence, retryable = self._fault.sentence, self._fault.retryable
+        elif self._error is not None:
+            status, code = Status.FAILED, self._error.code
+            sentence, retryable = self._error.sentence, self._error.retryable
         usage = self._finish.usage if self._finish else None
         return Ending(
-            status, "".join(self.buffer.shown), code, sentence, retryable,
+            status, "".join(self.buffer.published), code, sentence, retryable,
             tokens_in=usage.tokens_in if usage else None,
             tokens_out=usage.tokens_out if usage else None,
-            first_token_ms=self._since(self._first),
-            duration_ms=self._since(time.monotonic()),
+            first_token_ms=self._elapsed_ms(self._first_token_at),
+            duration_ms=self._elapsed_ms(time.monotonic()),
             cut_off=self._finish is not None and self._finish.reason == "length",
         )  # fmt: skip
 
-    def _since(self, moment: float | None) -> int | None:
-        return None if moment is None else round((moment - self._began) * 1000)
+    def _elapsed_ms(self, moment: float | None) -> int | None:
+        return None if moment is None else round((moment - self._started_at) * 1000)

@@ -1,6 +1,6 @@
-"""The log's rows from the serving loop: a few threads of their own, apart from those of requests.
+"""Database access from the event loop, in threads of its own.
 
-The thread that requests share may be busy for long, and ends with the request.
+The thread that Django shares among a request's synchronous parts may be busy, and ends with it.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _threads = ThreadPoolExecutor(4, thread_name_prefix="chats")
-_log_thread = ThreadPoolExecutor(1, thread_name_prefix="log")  # whoever reads may not hold it up
+_log_thread = ThreadPoolExecutor(1, thread_name_prefix="log")  # readers must not delay writing
 
 
-async def in_rows(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """The answer of a synchronous function that asks the database."""
-    return await in_thread(_threads, ask, *args, **kwargs)
+async def in_database_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a synchronous function that uses the database; return its result."""
+    return await in_thread(_threads, call, *args, **kwargs)
 
 
-async def in_log(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """The same, for those that write the log."""
-    return await in_thread(_log_thread, ask, *args, **kwargs)
+async def in_log_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a function that writes the log; one at a time."""
+    return await in_thread(_log_thread, call, *args, **kwargs)
 
 
-def let_thread_go() -> None:
-    """End the thread that this request's synchronous parts ran in, with its connection.
+def release_request_thread() -> None:
+    """End the thread that ran this request's synchronous parts, and close its connection.
 
-    A stream would keep it, idle, for as long as it lasts; what comes later gets a new one. asgiref
-    has no word for this: `tests/chats/test_limits.py` counts threads.
+    A stream would keep it idle until it ends; later synchronous calls get a new thread. asgiref
+    has no public function for this: `tests/chats/test_limits.py` counts threads.
     """
     context = SyncToAsync.thread_sensitive_context.get(None)
     threads = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None

@@ -1,4 +1,4 @@
-"""The assistant of an organization: which model, how it is told to behave, and what it may use."""
+"""The assistant of an organization: its model, system prompt and limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SYSTEM_PROMPT = (
 
 
 def validate_base_url(value: str) -> None:
-    """As the provider would take it."""
+    """Raise `ValidationError` unless a provider accepts the URL."""
     from chats.providers.transport import check_base_url
 
     try:
@@ -74,7 +74,7 @@ class Assistant(models.Model):
 
     @classmethod
     def of(cls, organization: Organization) -> Assistant:
-        """The stored settings, or the defaults."""
+        """Return the stored settings, or unsaved defaults."""
         return cls.objects.filter(organization=organization).first() or cls(
             organization=organization
         )
@@ -85,7 +85,7 @@ class Assistant(models.Model):
 
     @property
     def key(self) -> str:
-        """The endpoint's key in clear. Raises `SealBroken`."""
+        """The endpoint's key, decrypted. Raises `UnsealFailed`."""
         return unseal(self.sealed_key)
 
     @key.setter
@@ -96,6 +96,6 @@ class Assistant(models.Model):
         if self.base_url and not self.model:
             raise ValidationError({"model": "Name the model that the endpoint is to use."})
 
-    def budgets(self) -> dict[str, Any]:
-        """Limits of a day, for `Quota.reserve`."""
+    def daily_limits(self) -> dict[str, Any]:
+        """Return the daily token limits as arguments of `Quota.reserve`."""
         return {"together": self.daily_tokens, "each": self.daily_tokens_each}

@@ -1,4 +1,4 @@
-"""Chats: whose they are, how they are found, and how they go."""
+"""Chats: ownership, search, branches, and deletion."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from chats.models.messages import Message
 from project.accounts.access import Actor
 from project.accounts.models import Organization
 
-TITLE_MOST = 60
-UNDO = timedelta(minutes=5)  # a deleted chat can be brought back for so long
+MAX_TITLE = 60
+UNDO = timedelta(minutes=5)  # a deleted chat can be restored for this long
 
 
 class ChatQuerySet(models.QuerySet["Chat"]):
     def known_to(self, actor: Actor) -> ChatQuerySet:
-        """One's own, in organizations that the credential reaches: for all others there is none.
+        """Chats that the actor owns, in organizations that its credential reaches.
 
-        What may be done with them is asked of the scope `chat` in their organization.
+        Using them also needs the scope `chat` in their organization; see `visible_to`.
         """
         if actor.user is None:
             return self.none()
         return self.filter(owner=actor.user, organization__in=list(actor.roles), deleted_at=None)
 
     def visible_to(self, actor: Actor) -> ChatQuerySet:
-        """Those of `known_to` that the credential may open."""
+        """Chats of `known_to` that the credential may open."""
         return self.known_to(actor).filter(organization__in=actor.organization_ids("chat"))
 
     def deleted_by(self, actor: Actor) -> ChatQuerySet:
-        """One's own that can still be brought back."""
+        """The actor's deleted chats that can still be restored."""
         return self.filter(
             owner=actor.user,
             organization__in=actor.organization_ids("chat"),
@@ -40,29 +40,29 @@ class ChatQuerySet(models.QuerySet["Chat"]):
         )
 
     def matching(self, words: str) -> ChatQuerySet:
-        """Those whose title or whose messages hold each of the words; as text, never a pattern."""
+        """Chats whose title or messages contain every word; words are plain text, not patterns."""
         found = self
         for word in words[:200].replace("\0", " ").split()[:8]:
-            said = Message.objects.filter(chat=models.OuterRef("pk"), content__icontains=word)
-            found = found.filter(models.Q(title__icontains=word) | models.Exists(said))
+            messages = Message.objects.filter(chat=models.OuterRef("pk"), content__icontains=word)
+            found = found.filter(models.Q(title__icontains=word) | models.Exists(messages))
         return found
 
     def in_order(self) -> ChatQuerySet:
-        """Pinned ones first, then by the last word said."""
+        """Pinned chats first, then by the last prompt, newest first."""
         return self.order_by(models.F("pinned_at").desc(nulls_last=True), "-touched_at", "pk")
 
 
 class Chat(models.Model):
-    """A conversation of one person in one organization. Nobody else sees it on any page."""
+    """A conversation of one user in one organization. No other user can open it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="chats")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="chats"
     )
-    title = models.CharField(max_length=TITLE_MOST, blank=True)
+    title = models.CharField(max_length=MAX_TITLE, blank=True)
     titled_by_hand = models.BooleanField(default=False, editable=False)
-    leaf = models.ForeignKey(  # the last message of the branch in front
+    leaf = models.ForeignKey(  # the last message of the selected branch
         "chats.Message", on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
     )
     pinned_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -81,9 +81,9 @@ class Chat(models.Model):
         return self.title or "New chat"
 
     def branch(self) -> list[Message]:
-        """The messages in front, oldest first; each knows its `siblings` and its generation.
+        """Return the selected branch, oldest first, with `siblings` and `generation` loaded.
 
-        One query, whatever is branched off.
+        One query, however many branches there are.
         """
         everything = list(self.messages.select_related("generation").order_by("created_at", "pk"))
         by_id = {message.pk: message for message in everything}
@@ -98,13 +98,13 @@ class Chat(models.Model):
             at = by_id.get(at.parent_id) if at.parent_id else None
         return path[::-1]
 
-    def put_in_front(self, message: Message) -> None:
-        """Show the branch through a message, down to its newest end."""
-        self.leaf = self._end_of(message)
+    def select_branch(self, message: Message) -> None:
+        """Select the branch through a message, down to its newest leaf."""
+        self.leaf = self._newest_leaf(message)
         self.save(update_fields=["leaf"])
 
     def rename(self, title: str) -> None:
-        """Another title; an empty one makes the next prompt name the chat."""
+        """Set the title. With an empty one the next prompt names the chat."""
         self.title, self.titled_by_hand = " ".join(title.split()), bool(title.strip())
         self.save(update_fields=["title", "titled_by_hand"])
 
@@ -116,27 +116,27 @@ class Chat(models.Model):
         self.archived_at = timezone.now() if wanted else None
         self.save(update_fields=["archived_at"])
 
-    def set_aside(self) -> None:
-        """Delete it, in a way that can be undone for a while."""
+    def soft_delete(self) -> None:
+        """Mark it as deleted; it can be restored for `UNDO`."""
         self.deleted_at = timezone.now()
         self.save(update_fields=["deleted_at"])
 
-    def bring_back(self) -> None:
+    def restore(self) -> None:
         self.deleted_at = None
         self.save(update_fields=["deleted_at"])
 
-    def _end_of(self, message: Message) -> Message:
+    def _newest_leaf(self, message: Message) -> Message:
         links = self.messages.order_by("created_at", "pk").values_list("parent_id", "pk")
-        replies, end = dict(links), message.pk  # of several the newest
+        replies, end = dict(links), message.pk  # the newest of several replies wins
         while end in replies:
             end = replies[end]
         found: Message = self.messages.get(pk=end)
         return found
 
-    def name_after(self, prompt: str) -> str:
-        """The title for a first prompt: its beginning, cut between words."""
+    def title_from(self, prompt: str) -> str:
+        """Return a title for a first prompt: its beginning, cut between words."""
         words = " ".join(prompt.split())
-        if len(words) <= TITLE_MOST:
+        if len(words) <= MAX_TITLE:
             return words
-        short = words[: TITLE_MOST - 1]
+        short = words[: MAX_TITLE - 1]
         return (short.rpartition(" ")[0] or short).rstrip(",.;:–-") + "…"

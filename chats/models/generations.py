@@ -1,4 +1,4 @@
-"""A run of a model: the process that makes it, the log of its events, and how it ends."""
+"""One run of a model: its process, the log of its events, and its ending."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from chats.models.chats import Chat, ChatQuerySet
 from chats.models.messages import Message, Status
-from chats.models.quotas import Quota, tokens_about
+from chats.models.quotas import Quota, estimate_tokens
 from chats.sse import encoding
 from project.accounts.models import Organization
 
@@ -23,15 +23,15 @@ Event = dict[str, Any]
 
 INTERRUPTED = "The server was stopped before the answer was finished. What had arrived is kept."
 
-# Numbers that a killed process had shown and not stored are never given to other events: what is
-# added to its log begins so far behind the last that is there.
+# A killed process may have sent events that it had not stored. Their numbers must not be reused:
+# events that the reaper adds start this far after the last stored one.
 GAP = 1_000_000
 _INSERT = """
     INSERT INTO chats_generationevent (generation_id, "first", "last", events)
     VALUES (%s, %s, %s, %s)
     ON CONFLICT (generation_id, "first")
     DO UPDATE SET "last" = excluded."last", events = excluded.events
-"""  # again: after a commit whose answer got lost, with what was said since
+"""  # on conflict: a retry after a commit whose confirmation got lost, with newer events
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
@@ -39,7 +39,7 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         return self.filter(status=Status.RUNNING)
 
     def silent(self) -> GenerationQuerySet:
-        """Running by the log, but their process has not been heard of for too long."""
+        """Running generations without a heartbeat for `ANSWER_SILENCE_S`."""
         silence = timedelta(seconds=settings.ANSWER_SILENCE_S)
         return self.running().filter(heartbeat_at__lt=timezone.now() - silence)
 
@@ -57,10 +57,10 @@ class Generation(models.Model):
     process = models.CharField(max_length=200)
     heartbeat_at = models.DateTimeField(default=timezone.now)
     stop_requested_at = models.DateTimeField(null=True)
-    day = models.DateField()  # whose quota it was reserved from
+    day = models.DateField()  # of the quota that it is reserved from
     reserved = models.PositiveIntegerField(default=0)
-    # For providers that do not count, and answers that do not come to their end: tokens of what was
-    # asked, and of the words that the answer began with.
+    # Estimates, for providers that do not count and for answers that end early: tokens of the
+    # input, and of the text that the answer started with.
     tokens_asked = models.PositiveIntegerField(default=0)
     tokens_begun = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -90,48 +90,50 @@ class Generation(models.Model):
     def __str__(self) -> str:
         return f"{self.message_id} ({self.get_status_display()})"
 
-    def stored(self, after: int = 0) -> list[tuple[int, Event]]:
-        """The log from behind `after`: numbers and events, in order.
+    def events_after(self, after: int = 0) -> list[tuple[int, Event]]:
+        """Return numbers and events of the log after number `after`, in order.
 
-        Of a log that was pruned the message is what remains, told anew.
+        If the log was pruned, the events are made from the message.
         """
         rows = self.events.filter(last__gt=after)
         found = [(seq, event) for row in rows for seq, event in row.numbered() if seq > after]
         if not found and after == 0 and self.status != Status.RUNNING:
-            return list(enumerate(_retold(self.message), 1))
+            return list(enumerate(_events_from(self.message), 1))
         return found
 
-    def holds(self, seq: int) -> bool:
-        """Whether an event of that number was stored; 0 stands for the beginning."""
+    def has_event(self, seq: int) -> bool:
+        """Whether event `seq` is stored; True for 0, the position before the first event."""
         return seq == 0 or self.events.filter(first__lte=seq, last__gte=seq).exists()
 
     def text(self) -> str:
-        """The words that are stored."""
-        return "".join(event["text"] for _, event in self.stored() if event["type"] == "chunk")
+        """Return the text in the log."""
+        return "".join(
+            event["text"] for _, event in self.events_after() if event["type"] == "chunk"
+        )
 
 
 class GenerationEventQuerySet(models.QuerySet["GenerationEvent"]):
-    def write(self, stretches: Iterable[tuple[uuid.UUID, int, list[str]]]) -> None:
-        """Insert a row for each generation, number of its first event, and events as JSON.
+    def write(self, batches: Iterable[tuple[uuid.UUID, int, list[str]]]) -> None:
+        """Insert one row per batch: generation, number of its first event, events as JSON.
 
-        With many answers at once `bulk_create` would be a seventh of all that they cost.
+        Raw SQL, because with many answers at once `bulk_create` takes a seventh of the CPU time.
         """
         native = connection.features.has_native_uuid_field
         rows = [
             (pk if native else pk.hex, first, first + len(lines) - 1, f"[{','.join(lines)}]")
-            for pk, first, lines in stretches
+            for pk, first, lines in batches
         ]
         with connection.cursor() as cursor:
             cursor.executemany(_INSERT, rows)
 
 
 class GenerationEvent(models.Model):
-    """A stretch of a generation's log: the events `first` to `last`, written together."""
+    """A part of a generation's log: the events `first` to `last`, written together."""
 
     generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="events")
     first = models.PositiveIntegerField()
     last = models.PositiveIntegerField()
-    events = models.TextField()  # a list as JSON; PostgreSQL's own JSON would put it in other order
+    events = models.TextField()  # a JSON list; PostgreSQL's jsonb would reorder keys
 
     objects = GenerationEventQuerySet.as_manager()
 
@@ -145,21 +147,21 @@ class GenerationEvent(models.Model):
         return f"{self.first} to {self.last}"
 
     def numbered(self) -> Iterator[tuple[int, Event]]:
-        """Each event with its number."""
+        """Yield each event with its number."""
         yield from enumerate(json.loads(self.events), self.first)
 
 
-def _retold(message: Message) -> list[Event]:
-    told = [encoding.start(message.pk, message.parent_id, message.model)]
-    told += [encoding.chunk(piece) for piece in encoding.pieces(message.content)]
-    return told + encoding.ending(
+def _events_from(message: Message) -> list[Event]:
+    events = [encoding.start(message.pk, message.parent_id, message.model)]
+    events += [encoding.chunk(piece) for piece in encoding.pieces(message.content)]
+    return events + encoding.ending(
         message.status, message.error_code, message.error_message, retryable=message.retryable
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How and at what cost. Tokens are None where the provider did not count; times are ms."""
+    """How a generation ended, and its cost. Tokens are None if the provider did not count them."""
 
     status: Status
     text: str = ""
@@ -173,29 +175,30 @@ class Ending:
     cut_off: bool = False
 
     def events(self) -> list[dict[str, Any]]:
-        """What readers are told last."""
+        """Return the last events of the stream."""
         return encoding.ending(self.status, self.code, self.sentence, retryable=self.retryable)
 
-    def lines(self) -> list[str]:
-        """The same as JSON."""
+    def events_json(self) -> list[str]:
+        """Return `events`, each as JSON."""
         return [encoding.event_json(event) for event in self.events()]
 
 
 def interrupted(text: str) -> Ending:
+    """Return the ending of a generation whose process is gone."""
     return Ending(
         Status.INTERRUPTED, text, code="interrupted", sentence=INTERRUPTED, retryable=True
     )
 
 
 def settle(generation: Generation, ending: Ending) -> None:
-    """Make the rows final: message, generation, quota. Inside a transaction."""
+    """Finalize message, generation and quota. Call it inside a transaction."""
     tokens_in, tokens_out, estimated = ending.tokens_in, ending.tokens_out, False
     if ending.status == Status.FAILED and not ending.text:
-        tokens_in = tokens_out = 0  # refused, or not even reached: it cost nothing
+        tokens_in = tokens_out = 0  # refused or unreachable: it cost nothing
     elif tokens_in is None or tokens_out is None:
         estimated = True
         tokens_in = generation.tokens_asked
-        tokens_out = max(0, tokens_about(ending.text) - generation.tokens_begun)
+        tokens_out = max(0, estimate_tokens(ending.text) - generation.tokens_begun)
     Message.objects.filter(pk=generation.message_id).update(
         content=ending.text, status=ending.status, error_code=ending.code,
         error_message=ending.sentence[:500], retryable=ending.retryable,
@@ -213,12 +216,12 @@ def settle(generation: Generation, ending: Ending) -> None:
 
 
 def erase(chats: ChatQuerySet) -> int:
-    """Delete chats and all their messages for good; how many chats.
+    """Delete chats and all their messages permanently; return the number of chats.
 
-    Used tokens stay counted by day. A process that is answering loses its generation: it holds the
-    row while it writes events, and writes no more afterwards.
+    Used tokens stay in the daily quotas. A process that is answering finds its generation gone at
+    the next write, and stops.
     """
-    with transaction.atomic():  # locks in the order that prompts use: chats, generations, quotas
+    with transaction.atomic():  # locks as prompts do: chats, generations, quotas
         ids = list(chats.order_by("pk").select_for_update().values_list("pk", flat=True))
         running = Generation.objects.running().filter(chat__in=ids).order_by("pk")
         for generation in running.select_for_update():

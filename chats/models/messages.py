@@ -1,4 +1,4 @@
-"""What was said. Messages form a tree: a prompt edited or an answer asked anew is a sibling."""
+"""Messages. They form a tree: an edited prompt or a regenerated answer is a sibling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import models
 if TYPE_CHECKING:
     from chats.models.generations import Generation
 
-PROMPT_MOST = 32_000  # characters
+MAX_PROMPT = 32_000  # characters
 
 
 class Role(models.TextChoices):
@@ -19,7 +19,7 @@ class Role(models.TextChoices):
 
 
 class Status(models.TextChoices):
-    """How an answer stands. All but the first are final."""
+    """State of an answer. All but RUNNING are final."""
 
     RUNNING = "running", "Running"
     COMPLETE = "complete", "Complete"
@@ -29,7 +29,7 @@ class Status(models.TextChoices):
 
 
 class Message(models.Model):
-    """A prompt, or an answer with what it cost. `content` of a running answer is in its log."""
+    """A prompt, or an answer with its cost. The text of a running answer is in its log."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     chat = models.ForeignKey("chats.Chat", on_delete=models.CASCADE, related_name="messages")
@@ -46,7 +46,7 @@ class Message(models.Model):
     tokens_estimated = models.BooleanField(default=False)  # the provider did not count them
     first_token_ms = models.PositiveIntegerField(null=True, blank=True)
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
-    cut_off = models.BooleanField(default=False)  # it met the limit of tokens, not its end
+    cut_off = models.BooleanField(default=False)  # it reached the token limit
     rating = models.SmallIntegerField(null=True, blank=True)  # 1, -1
     rating_reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -67,21 +67,21 @@ class Message(models.Model):
 
     @property
     def can_continue(self) -> bool:
-        """Whether the answer ended before its end."""
+        """Whether this is an incomplete answer with some text."""
         ended = self.status in (Status.STOPPED, Status.INTERRUPTED, Status.FAILED) or self.cut_off
         return self.role == Role.ASSISTANT and ended and bool(self.content)
 
     def text(self) -> str:
-        """The words so far: of a running answer as far as they are stored."""
+        """Return the text; of a running answer, the part that is stored."""
         return self.generation.text() if self.is_running else self.content
 
     def rate(self, rating: int | None, reason: str = "") -> None:
-        """Up (1), down (-1) or neither, and why."""
+        """Set the rating: 1, -1 or None, with a reason."""
         self.rating, self.rating_reason = rating, reason.strip() if rating else ""
         self.save(update_fields=["rating", "rating_reason"])
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Which of how many siblings it is, counted from 1. Needs `siblings`."""
+    def sibling_position(self) -> tuple[int, int]:
+        """Position among its siblings, from 1, and their number. Needs `siblings`."""
         ids = [sibling.pk for sibling in self.siblings]
         return ids.index(self.pk) + 1, len(ids)

@@ -14,21 +14,21 @@ from django.utils import timezone
 
 from project.accounts.models import Organization, User
 
-PER_TURN = 8  # of a message's frame
+PER_TURN = 8  # tokens that a chat template adds to a message
 
 
-def tokens_at_most(text: str) -> int:
-    """More than the tokens of a text in any living language: they have two bytes and more each."""
+def max_tokens_of(text: str) -> int:
+    """Return an upper bound: in natural languages a token has two bytes or more."""
     return len(text.encode()) // 2 + PER_TURN
 
 
-def tokens_about(text: str) -> int:
-    """An estimate, for providers that do not count: four bytes a token."""
+def estimate_tokens(text: str) -> int:
+    """Return an estimate, for providers that do not count: four bytes a token."""
     return (len(text.encode()) + 3) // 4
 
 
 class QuotaExceeded(Exception):
-    """`sentence` says whose tokens are used up; `retry_after` are seconds to the next day."""
+    """A daily limit is reached. `retry_after`: seconds until the next day begins."""
 
     def __init__(self, sentence: str, retry_after: int) -> None:
         super().__init__(sentence)
@@ -37,19 +37,19 @@ class QuotaExceeded(Exception):
 
 
 class QuotaQuerySet(models.QuerySet["Quota"]):
-    def of(self, organization: Organization, user: User, day: date) -> QuotaQuerySet:
-        """The person's row, and the one of all together, made where they are missing."""
-        for whose in (None, user):
-            self.get_or_create(organization=organization, user=whose, day=day)
+    def for_day(self, organization: Organization, user: User, day: date) -> QuotaQuerySet:
+        """The rows of the user and of the whole organization; created if missing."""
+        for owner in (None, user):
+            self.get_or_create(organization=organization, user=owner, day=day)
         return self.filter(organization=organization, day=day).filter(
             models.Q(user=user) | models.Q(user=None)
         )
 
 
 class Quota(models.Model):
-    """Tokens of one day of an organization: of one person, or (no user) of all together.
+    """Tokens used in a day, by one user or (without a user) by the whole organization.
 
-    Days begin at midnight in the organization's zone.
+    Days begin at midnight in the organization's time zone.
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
@@ -84,6 +84,7 @@ class Quota(models.Model):
 
     @staticmethod
     def today(organization: Organization) -> date:
+        """Return the current date in the organization's time zone."""
         return datetime.now(ZoneInfo(organization.time_zone)).date()
 
     @classmethod
@@ -91,22 +92,23 @@ class Quota(models.Model):
         cls, organization: Organization, user: User, tokens: int,
         *, together: int | None, each: int | None,
     ) -> date:  # fmt: skip
-        """Set `tokens` aside from today's; the day. Inside a transaction.
+        """Reserve tokens of today's quota; return the day. Call it inside a transaction.
 
-        Raises `QuotaExceeded`, and then nothing is set aside once the transaction is rolled back.
-        Each claim is one UPDATE, so any number at once cannot exceed a limit.
+        Raises `QuotaExceeded`; the caller must then roll back the transaction. Each limit is
+        checked and claimed in one UPDATE, so concurrent requests cannot exceed it.
         """
         day = cls.today(organization)
-        rows = cls.objects.of(organization, user, day)
+        rows = cls.objects.for_day(organization, user, day)
         spent = F("reserved") + F("tokens_in") + F("tokens_out") + tokens
-        for row, limit, whose in (
+        for row, limit, reason in (
             (rows.filter(user=None), together, "Today’s tokens of the organization are used up."),
             (rows.filter(user=user), each, "Your tokens for today are used up."),
         ):
             claim = row if limit is None else row.alias(spent=spent).filter(spent__lte=limit)
             if not claim.update(reserved=F("reserved") + tokens):
                 raise QuotaExceeded(
-                    f"{whose} There are new ones after midnight.", _rest(day, organization)
+                    f"{reason} There are new ones after midnight.",
+                    _seconds_left(day, organization),
                 )
         return day
 
@@ -115,9 +117,12 @@ class Quota(models.Model):
         cls, organization_id: uuid.UUID, user_id: uuid.UUID, day: date,
         *, reserved: int, tokens_in: int, tokens_out: int,
     ) -> None:  # fmt: skip
-        """Give the rest of what was set aside back, and count what was used."""
+        """Replace the reservation by the tokens that were used."""
         rows = cls.objects.filter(organization=organization_id, day=day)
-        for row in (rows.filter(user=None), rows.filter(user=user_id)):  # in `reserve`'s order
+        for row in (
+            rows.filter(user=None),
+            rows.filter(user=user_id),
+        ):  # locks in the order of `reserve`
             row.update(
                 reserved=Greatest(F("reserved") - reserved, 0),
                 tokens_in=F("tokens_in") + tokens_in,
@@ -126,8 +131,8 @@ class Quota(models.Model):
             )
 
 
-def _rest(day: date, organization: Organization) -> int:
-    """Seconds until the next day begins there."""
+def _seconds_left(day: date, organization: Organization) -> int:
+    """Return the seconds until `day` ends in the organization's time zone."""
     zone = ZoneInfo(organization.time_zone)
     midnight = datetime.combine(day + timedelta(days=1), time(), zone)
     return max(1, int((midnight - timezone.now()).total_seconds()) + 1)

@@ -1,13 +1,14 @@
-"""The seam to a language model: a conversation in, pieces of text out. Django-free.
+"""The interface to a language model: a conversation in, pieces of text out. Django-free.
 
-    ProviderError              the model could not answer, or not to its end
-    ├── Unreachable            no connection, no answer in time, or the connection broke
+    ProviderError              the model could not answer, or not completely
+    ├── Unreachable            no connection, no answer in time, or a broken connection
     ├── Refused                401, 403: the key is not accepted
-    ├── Busy                   429, 503: later, perhaps after `retry_after` seconds
-    ├── Rejected               other 4xx: the request itself (unknown model, too long, …)
-    └── Nonsense               an answer that is not of the protocol
+    ├── Busy                   429, 503: retry later, perhaps after `retry_after` seconds
+    ├── Rejected               other 4xx: the request is wrong (unknown model, too long, …)
+    └── InvalidResponse        the response does not follow the protocol
 
-Each has a `code` for programs, a plain `sentence` for people, and says whether trying again helps.
+Each has a `code` for programs and a plain `sentence` for users; `retryable` says whether a retry
+may help.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 class ProviderError(Exception):
-    """`sentence` is shown to people: no key is in it, and few words of the endpoint's own."""
+    """`sentence` is shown to users: it holds no key, and at most a short quote of the endpoint."""
 
     code: ClassVar[str] = "provider_failed"
     retryable: ClassVar[bool] = True
@@ -50,13 +51,13 @@ class Rejected(ProviderError):
     retryable = False
 
 
-class Nonsense(ProviderError):
+class InvalidResponse(ProviderError):
     code = "provider_nonsense"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of the conversation as the model gets to see it."""
+    """One message of the conversation as the model receives it."""
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -64,14 +65,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What is asked of the model.
+    """A request to the model.
 
-    `unfinished` is the beginning of the answer where it is to be continued: what the provider
-    yields follows it without a seam. `max_tokens` bounds the answer.
+    `prefill` is the start of the answer: the provider yields the text that follows it directly.
+    `max_tokens` limits the answer.
     """
 
     turns: tuple[Turn, ...]
-    unfinished: str = ""
+    prefill: str = ""
     temperature: float = 0.7
     max_tokens: int = 1024
 
@@ -86,9 +87,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The last that a provider yields. `usage` is None where it was not told.
+    """The last item that a provider yields. `usage` is None if the provider did not report it.
 
-    `reason` is "stop" (the model was done) or "length" (it met `max_tokens` or its context's end).
+    `reason` is "stop" (the model ended) or "length" (it reached `max_tokens` or its context).
     """
 
     reason: str = "stop"
@@ -96,25 +97,25 @@ class Finish:
 
 
 class Provider(Protocol):
-    """A model behind some endpoint."""
+    """A model that answers conversations."""
 
     @property
     def model(self) -> str:
         """The model's name, as messages record it."""
 
     def answer(self, conversation: Conversation) -> AsyncGenerator[str | Finish, None]:
-        """Pieces of text as they come (never empty), then one `Finish`.
+        """Yield non-empty pieces of text as they arrive, then one `Finish`.
 
-        Raises `ProviderError`. Closing the iterator (or cancelling its task) ends the work of the
-        model, also before its first token.
+        Raises `ProviderError`. Closing the iterator (or cancelling its task) stops the model, even
+        before its first token.
         """
 
     async def close(self) -> None:
-        """Give connections back. Nothing may be asked afterwards."""
+        """Close connections. The provider cannot be used afterwards."""
 
 
 def clean(text: str) -> str:
-    """Surrogate pairs joined; lone surrogates and NUL become U+FFFD."""
+    """Join surrogate pairs; replace lone surrogates and NUL by U+FFFD."""
     if not _UNFIT.search(text):
         return text
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
@@ -122,19 +123,19 @@ def clean(text: str) -> str:
 
 
 class Cleaner:
-    """`clean` over a stream: half of a pair at the end of a piece waits for the next piece."""
+    """`clean` for a stream: half of a pair at the end of a piece waits for the next piece."""
 
     def __init__(self) -> None:
         self._half = ""
 
     def feed(self, text: str) -> str:
-        """What is fit to show now; may be empty."""
+        """Return the cleaned text that is complete so far; may be empty."""
         text, self._half = self._half + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
         return clean(text)
 
     def end(self) -> str:
-        """What is left: half of a pair whose other half never came."""
+        """Return the rest: U+FFFD for half of a pair, or an empty text."""
         text, self._half = self._half, ""
         return clean(text)

@@ -29,31 +29,31 @@ READY_S = 30.0
 END_S = 1.5
 _ROOT = Path(__file__).resolve().parents[2]
 
-WHO = "The built-in model"
-MOST = 32  # answers that run or wait for one of the four slots; more are told to come later
+LABEL = "The built-in model"
+MAX_ANSWERS = 32  # running or waiting for one of the four slots; more raise `Busy`
 QUEUE_S = 300.0  # that an answer waits for its first byte behind others
-STARTS, WITHIN_S = 5, 60.0  # a child that keeps dying is left alone for a while
-DYING_S = 1.0  # between its last connection and its end
-IDLE_S = 600.0  # without a question, after which the child ends: it holds 380 MB
-# llama.cpp looks whether its client is still there once a second, and whenever it writes. With
-# this it writes while it reads the prompt too: a stop before the first token is noticed in 0.1 s.
+MAX_STARTS, STARTS_WITHIN_S = 5, 60.0  # more often, a crashing child is not restarted
+EXIT_S = 1.0  # between the end of its connections and the end of the process
+IDLE_S = 600.0  # without a request, after which the child ends: it uses 380 MB
+# llama.cpp checks whether its client has disconnected once a second, and whenever it writes. With
+# this it also writes while it reads the prompt, so it notices a stop within 0.1 s.
 _EXTRA = {"return_progress": True}
 
 
 class ServerProcess:
-    """A llama.cpp server that answers on `port` of 127.0.0.1 to whoever knows `key`."""
+    """A llama.cpp server on `port` of 127.0.0.1 that requires `key`."""
 
     def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
-        """Start it, without waiting. Raises `OSError`."""
+        """Start the process, without waiting. Raises `OSError`."""
         self.key = secrets.token_urlsafe(32)
         self.port = 0
-        self._process = subprocess.Popen(  # nosec B603  # a list of our own words
+        self._process = subprocess.Popen(  # nosec B603  # fixed arguments
             [sys.executable, *command],
             cwd=_ROOT,
             env=bare_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            process_group=0,  # Ctrl-C is for the parent, which ends this one
+            process_group=0,  # Ctrl-C goes to the parent only, which ends this process
         )
 
     @property
@@ -62,12 +62,12 @@ class ServerProcess:
         return self._process.pid
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it runs."""
         return self._process.poll() is None
 
     def await_port(self) -> None:
-        """Hand over the key and wait for the port. Raises `ProviderError`; it has ended then."""
+        """Send the key and wait for the port. On `ProviderError` the process has been ended."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -86,7 +86,7 @@ class ServerProcess:
             ) from None
 
     def end(self) -> None:
-        """End it: at once as a rule, by force where that is not enough."""
+        """Terminate the process, or kill it after `END_S`."""
         self._process.terminate()
         try:
             self._process.wait(END_S)
@@ -99,9 +99,9 @@ class ServerProcess:
 
 
 class Embedded:
-    """A `Provider` that owns its model's process: started by the first question, again if it dies.
+    """A `Provider` that owns its model's process: started on first use, restarted if it dies.
 
-    Its methods are for one loop at a time; `end` is for any thread, and for the process's exit.
+    Use it from one event loop; `end` may be called from any thread, and at the process's exit.
     """
 
     model = NAME
@@ -110,122 +110,124 @@ class Embedded:
         self._idle_s, self._command = idle_s, command
         self._child: ServerProcess | None = None
         self._endpoint: OpenAICompatible | None = None
-        self._using = 0
-        self._idle: asyncio.TimerHandle | None = None
-        self._started: deque[float] = deque(maxlen=STARTS)
-        self._ended = False
-        self._lock = threading.Lock()  # of `_child` and `_ended`; never held while waiting for it
-        # One thread: those who ask at once queue here, and the first of them starts the child.
+        self._active = 0
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._starts: deque[float] = deque(maxlen=MAX_STARTS)
+        self._is_ended = False
+        self._lock = threading.Lock()  # guards `_child` and `_is_ended`; never held during a wait
+        # One thread: concurrent requests queue here, and the first of them starts the child.
         self._starter = ThreadPoolExecutor(1, "embedded-model")
 
     @property
     def pid(self) -> int | None:
-        """The process id of the model, where it runs."""
+        """The model's process id, or None if it does not run."""
         child = self._child
-        return child.pid if child is not None and child.alive else None
+        return child.pid if child is not None and child.is_alive else None
 
     async def answer(self, conversation: Conversation) -> AsyncGenerator[str | Finish, None]:
-        """See `Provider`. Beyond `MOST` at once raises `Busy`."""
-        endpoint, child = await self._enter()
+        """See `Provider`. Raises `Busy` beyond `MAX_ANSWERS`."""
+        endpoint, child = await self._acquire()
         try:
             async with aclosing(endpoint.answer(conversation)) as pieces:
                 async for piece in pieces:
                     yield piece
         except Unreachable:
-            if not await self._died(child):
+            if not await self._has_died(child):
                 raise
             log.warning("the embedded model's process died while it answered")
-            raise Unreachable(f"{WHO} stopped in mid-answer. Try again.") from None
+            raise Unreachable(f"{LABEL} stopped in mid-answer. Try again.") from None
         finally:
-            self._leave()
+            self._release()
 
     async def check(self) -> str:
         """See `OpenAICompatible.check`."""
-        endpoint, _ = await self._enter()
+        endpoint, _ = await self._acquire()
         try:
             return await endpoint.check()
         finally:
-            self._leave()
+            self._release()
 
     async def close(self) -> None:
-        """End the child. Nothing may be asked afterwards."""
+        """End the child. The provider cannot be used afterwards."""
         await asyncio.to_thread(self.end)
         if self._endpoint is not None:
             await self._endpoint.close()
 
     def end(self) -> None:
-        """End the child, from any thread and at once (at most 1.5 s)."""
+        """End the child, from any thread; takes at most `END_S`."""
         with self._lock:
-            self._ended = True
+            self._is_ended = True
         self._starter.shutdown(wait=False)
         self._stop()
 
-    async def _enter(self) -> tuple[OpenAICompatible, ServerProcess]:
-        if self._using >= MOST:
-            raise Busy(f"{WHO} is busy with other chats. Try again in a moment.", retry_after=10.0)
-        self._using += 1
+    async def _acquire(self) -> tuple[OpenAICompatible, ServerProcess]:
+        if self._active >= MAX_ANSWERS:
+            raise Busy(
+                f"{LABEL} is busy with other chats. Try again in a moment.", retry_after=10.0
+            )
+        self._active += 1
         try:
-            if self._idle is not None:
-                self._idle.cancel()
-                self._idle = None
-            if self._ended:
-                raise Unreachable(f"{WHO} has been shut down.")
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
+                self._idle_timer = None
+            if self._is_ended:
+                raise Unreachable(f"{LABEL} has been shut down.")
             loop = asyncio.get_running_loop()
-            child, endpoint = await loop.run_in_executor(self._starter, self._ensure)
+            child, endpoint = await loop.run_in_executor(self._starter, self._ensure_running)
         except BaseException:
-            self._leave()
+            self._release()
             raise
         return endpoint, child
 
     @staticmethod
-    async def _died(child: ServerProcess) -> bool:
-        """Whether it is dead, or dies in a moment: its connections break first."""
-        until = time.monotonic() + DYING_S
-        while child.alive and time.monotonic() < until:
+    async def _has_died(child: ServerProcess) -> bool:
+        """Whether the process ends within `EXIT_S`: its connections break first."""
+        until = time.monotonic() + EXIT_S
+        while child.is_alive and time.monotonic() < until:
             await asyncio.sleep(0.02)
-        return not child.alive
+        return not child.is_alive
 
-    def _leave(self) -> None:
-        self._using -= 1
-        if not self._using and not self._ended:
+    def _release(self) -> None:
+        self._active -= 1
+        if not self._active and not self._is_ended:
             loop = asyncio.get_running_loop()
-            self._idle = loop.call_later(self._idle_s, self._rest)
+            self._idle_timer = loop.call_later(self._idle_s, self._stop_if_idle)
 
-    def _rest(self) -> None:
-        if not self._ended:
-            self._starter.submit(lambda: None if self._using else self._stop())
+    def _stop_if_idle(self) -> None:
+        if not self._is_ended:
+            self._starter.submit(lambda: None if self._active else self._stop())
 
-    def _ensure(self) -> tuple[ServerProcess, OpenAICompatible]:
-        """The child that runs, or a new one. In the starter's thread. Raises `ProviderError`."""
+    def _ensure_running(self) -> tuple[ServerProcess, OpenAICompatible]:
+        """Return the running child, or start one. Runs in `_starter`. Raises `ProviderError`."""
         child, endpoint = self._child, self._endpoint
-        if child is not None and endpoint is not None and child.alive:
+        if child is not None and endpoint is not None and child.is_alive:
             return child, endpoint
         self._stop()
         now = time.monotonic()
-        if len(self._started) == STARTS and now - self._started[0] < WITHIN_S:
+        if len(self._starts) == MAX_STARTS and now - self._starts[0] < STARTS_WITHIN_S:
             raise ProviderError(
-                f"{WHO} keeps stopping. Try again in a minute; the server's log says more.",
-                retry_after=WITHIN_S - (now - self._started[0]),
+                f"{LABEL} keeps stopping. Try again in a minute; the server's log says more.",
+                retry_after=STARTS_WITHIN_S - (now - self._starts[0]),
             )
-        self._started.append(now)
+        self._starts.append(now)
         with self._lock:
-            if self._ended:
-                raise Unreachable(f"{WHO} has been shut down.")
+            if self._is_ended:
+                raise Unreachable(f"{LABEL} has been shut down.")
             try:
                 child = self._child = ServerProcess(self._command)
             except OSError as error:
-                raise ProviderError(f"{WHO} could not be started: {error.strerror}.") from None
+                raise ProviderError(f"{LABEL} could not be started: {error.strerror}.") from None
         child.await_port()
-        where = f"127.0.0.1:{child.port}"
+        address = f"127.0.0.1:{child.port}"
         self._endpoint = OpenAICompatible(
-            f"http://{where}/v1",
+            f"http://{address}/v1",
             child.key,
             NAME,
-            listed=frozenset({where}),
-            prefills=True,
+            listed=frozenset({address}),
+            supports_prefill=True,
             extra=_EXTRA,
             first_byte_s=QUEUE_S,
-            who=WHO,
+            label=LABEL,
         )
         log.info("the embedded model runs as process %d", child.pid)
         return child, self._endpoint

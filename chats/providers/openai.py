@@ -14,43 +14,43 @@ import httpx
 from chats.providers.base import (
     Conversation,
     Finish,
-    Nonsense,
+    InvalidResponse,
     Refused,
     Turn,
     Unreachable,
     clean,
 )  # fmt: skip
-from chats.providers.errors import error_in, refusal, retry_after
+from chats.providers.errors import error_in, exception_for, retry_after
 from chats.providers.stream_parser import AnswerParser
-from chats.providers.transport import CONNECT_S, Arrivals, CheckedTransport, check_base_url
+from chats.providers.transport import CONNECT_S, BodyReader, CheckedTransport, check_base_url
 
 FIRST_BYTE_S = 60.0
-PIECE_S = 60.0  # between two pieces of an answer; a ping is a piece
-SILENCE_S = 600.0  # of pings alone
-BODY_MOST = 32 * 1024 * 1024  # bytes of a whole answer, with what is around its words
+PIECE_S = 60.0  # between two pieces of an answer; a ping counts as a piece
+SILENCE_S = 600.0  # without text, only pings
+MAX_BODY = 32 * 1024 * 1024  # bytes of a whole answer, JSON included
 SLICE = 16 * 1024  # bytes parsed at a time
-COUNT_S = 5.0  # that a finished answer waits for its count of tokens
-ERROR_BYTES = 64 * 1024  # read of an error's body
-_LESSONS = 3  # see `Dialect`
+USAGE_S = 5.0  # that a finished answer waits for its token counts
+MAX_ERROR = 64 * 1024  # bytes read of an error's body
+_ATTEMPTS = 3  # with another `Dialect` each
 CONTINUE = "Continue your answer exactly where it stopped. Do not repeat anything."
 
 
 @dataclass(slots=True)
 class Dialect:
-    """What an endpoint turned out not to accept; learnt from its 400s, see `learn`."""
+    """The parameters that an endpoint accepts; learnt from its 400 responses, see `learn`."""
 
-    usage: bool = True  # `stream_options`, by which it counts
+    usage: bool = True  # `stream_options`, which requests token counts
     temperature: bool = True  # OpenAI's reasoning models have a fixed one
-    bound: str = "max_tokens"  # or its later name
+    limit_name: str = "max_tokens"  # or its newer name
 
     def learn(self, error: Any) -> bool:
-        """True where this refusal names a parameter that can be left out or renamed."""
-        said = str(error)
-        if self.usage and "stream_options" in said:
+        """Leave out or rename the parameter that an error names; False if it names none."""
+        text = str(error)
+        if self.usage and "stream_options" in text:
             self.usage = False
-        elif self.bound == "max_tokens" and "max_completion_tokens" in said:
-            self.bound = "max_completion_tokens"
-        elif self.temperature and "temperature" in said:
+        elif self.limit_name == "max_tokens" and "max_completion_tokens" in text:
+            self.limit_name = "max_completion_tokens"
+        elif self.temperature and "temperature" in text:
             self.temperature = False
         else:
             return False
@@ -58,18 +58,18 @@ class Dialect:
 
 
 def request(
-    model: str, conversation: Conversation, dialect: Dialect, *, prefills: bool
+    model: str, conversation: Conversation, dialect: Dialect, *, supports_prefill: bool
 ) -> dict[str, Any]:
-    """The JSON body. `prefills`: the endpoint continues a trailing assistant message."""
+    """Return the JSON body of a request."""
     messages = [{"role": turn.role, "content": clean(turn.content)} for turn in conversation.turns]
     body: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
-    if conversation.unfinished:
-        messages.append({"role": "assistant", "content": clean(conversation.unfinished)})
-        if prefills:  # llama.cpp and vLLM
+    if conversation.prefill:
+        messages.append({"role": "assistant", "content": clean(conversation.prefill)})
+        if supports_prefill:  # llama.cpp and vLLM
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         else:
             messages.append({"role": "user", "content": CONTINUE})
-    body[dialect.bound] = conversation.max_tokens
+    body[dialect.limit_name] = conversation.max_tokens
     if dialect.temperature:
         body["temperature"] = conversation.temperature
     if dialect.usage:
@@ -78,10 +78,11 @@ def request(
 
 
 class OpenAICompatible:
-    """A `Provider`. `listed`: see `dialing`. Raises `ValueError` where the base URL is not one.
+    """A `Provider`. Raises `ValueError` if the base URL is invalid.
 
-    `prefills`: the endpoint continues a trailing assistant message, as llama.cpp does.
-    `extra` goes into every request; `who` starts sentences about it.
+    `listed`: see `CheckedTransport`. `supports_prefill`: the endpoint continues a trailing
+    assistant message, as llama.cpp does. `extra` is added to every request; `label` starts
+    sentences about the endpoint.
     """
 
     def __init__(
@@ -91,25 +92,25 @@ class OpenAICompatible:
         model: str,
         *,
         listed: frozenset[str] = frozenset(),
-        prefills: bool = False,
+        supports_prefill: bool = False,
         extra: Mapping[str, Any] | None = None,
         first_byte_s: float = FIRST_BYTE_S,
         piece_s: float = PIECE_S,
-        who: str = "",
+        label: str = "",
     ) -> None:
         self._url = check_base_url(base_url, listed) + "/chat/completions"
         self._key = key.strip()
         self._model = model
-        self._prefills = prefills
+        self._supports_prefill = supports_prefill
         self._extra = dict(extra or {})
         self._first_byte_s, self._piece_s = first_byte_s, piece_s
-        self._who = who or f"The model at {httpx.URL(self._url).host}"
+        self._label = label or f"The model at {httpx.URL(self._url).host}"
         self._dialect = Dialect()
         self._client = httpx.AsyncClient(
             transport=CheckedTransport(listed),
             trust_env=False,
             follow_redirects=False,
-            # Waiting for an answer is timed here, by what is waited for.
+            # Reads are timed in this class, with a limit for each phase.
             timeout=httpx.Timeout(connect=CONNECT_S, read=None, write=30.0, pool=None),
         )
 
@@ -119,17 +120,20 @@ class OpenAICompatible:
         return self._model
 
     async def answer(self, conversation: Conversation) -> AsyncGenerator[str | Finish, None]:
-        """See `Provider`. What arrived together is one piece."""
-        arrivals = Arrivals(await self._open(conversation))
+        """See `Provider`. Text that arrived together is one piece."""
+        body = BodyReader(await self._open(conversation))
         try:
-            async with aclosing(self._pieces(arrivals)) as pieces:
+            async with aclosing(self._pieces(body)) as pieces:
                 async for piece in pieces:
                     yield piece
         finally:
-            await arrivals.close()
+            await body.close()
 
     async def check(self) -> str:
-        """Ask for a few words: a sentence with the time to the first. Raises `ProviderError`."""
+        """Request a few words; return a sentence with the time to the first token.
+
+        Raises `ProviderError`.
+        """
         hello = Conversation((Turn("user", "Say hello."),), temperature=0.0, max_tokens=16)
         started = time.perf_counter()
         async with aclosing(self.answer(hello)) as pieces:
@@ -141,44 +145,44 @@ class OpenAICompatible:
         return f"“{self._model}” answers: its first word came after {seconds:.2f} s."
 
     async def close(self) -> None:
-        """Give connections back."""
+        """Close connections."""
         await self._client.aclose()
 
-    async def _pieces(self, arrivals: Arrivals) -> AsyncGenerator[str | Finish, None]:
-        answer = AnswerParser(self._who, self._key)
-        patience = self._first_byte_s
-        spoke, received = time.monotonic(), 0
-        while not answer.done:
+    async def _pieces(self, body: BodyReader) -> AsyncGenerator[str | Finish, None]:
+        answer = AnswerParser(self._label, self._key)
+        timeout = self._first_byte_s
+        last_text_at, received = time.monotonic(), 0
+        while not answer.is_done:
             try:
-                async with asyncio.timeout(COUNT_S if answer.finished else patience):
-                    chunk = await arrivals.take()
+                async with asyncio.timeout(USAGE_S if answer.is_finished else timeout):
+                    chunk = await body.read()
             except TimeoutError:
-                if answer.finished:
+                if answer.is_finished:
                     break
-                raise self._silent(patience) from None
+                raise self._timed_out(timeout) from None
             except httpx.HTTPError:
-                if answer.finished:
+                if answer.is_finished:
                     break
-                raise Unreachable(f"{self._who} broke off in mid-answer. Try again.") from None
+                raise Unreachable(f"{self._label} broke off in mid-answer. Try again.") from None
             if not chunk:
                 break
-            patience = self._piece_s
+            timeout = self._piece_s
             received += len(chunk)
-            if received > BODY_MOST:
-                raise Nonsense(f"{self._who} sends without end. Try another model.")
-            if text := await self._fed(answer, chunk):
-                spoke = time.monotonic()
+            if received > MAX_BODY:
+                raise InvalidResponse(f"{self._label} sends without end. Try another model.")
+            if text := await self._feed(answer, chunk):
+                last_text_at = time.monotonic()
                 yield text
-            elif time.monotonic() - spoke > SILENCE_S:
-                raise self._silent(SILENCE_S)
+            elif time.monotonic() - last_text_at > SILENCE_S:
+                raise self._timed_out(SILENCE_S)
         if text := answer.end():
             yield text
         if answer.failure is not None:
             raise answer.failure
         yield answer.finish
 
-    async def _fed(self, answer: AnswerParser, chunk: bytes) -> str:
-        """The text in a chunk. One that floods us must not hold up everybody: with pauses."""
+    async def _feed(self, answer: AnswerParser, chunk: bytes) -> str:
+        """Parse a chunk and return its text. Large chunks must not block the event loop."""
         texts = [answer.feed(chunk[:SLICE])]
         for at in range(SLICE, len(chunk), SLICE):
             await asyncio.sleep(0)
@@ -188,16 +192,16 @@ class OpenAICompatible:
         return "".join(texts)
 
     async def _open(self, conversation: Conversation) -> httpx.Response:
-        """A response of status 200, to be closed by the caller."""
-        for _ in range(_LESSONS):
+        """Return a response of status 200; the caller closes it. Raises `ProviderError`."""
+        for _ in range(_ATTEMPTS):
             response = await self._send(conversation)
             if response.status_code == 200:
                 return response
-            error = error_in(await self._error_body(Arrivals(response)))
+            error = error_in(await self._error_body(BodyReader(response)))
             if response.status_code not in (400, 422) or not self._dialect.learn(error):
                 break
         wait = retry_after(response.headers.get("Retry-After"))
-        raise refusal(self._who, response.status_code, error, self._key, wait)
+        raise exception_for(self._label, response.status_code, error, self._key, wait)
 
     async def _send(self, conversation: Conversation) -> httpx.Response:
         if not (self._key.isascii() and self._key.isprintable()):
@@ -205,7 +209,9 @@ class OpenAICompatible:
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        body = request(self._model, conversation, self._dialect, prefills=self._prefills)
+        body = request(
+            self._model, conversation, self._dialect, supports_prefill=self._supports_prefill
+        )
         posted = self._client.build_request(
             "POST", self._url, headers=headers, json=body | self._extra
         )
@@ -213,27 +219,28 @@ class OpenAICompatible:
             async with asyncio.timeout(self._first_byte_s):
                 response = await self._client.send(posted, stream=True)
         except TimeoutError:
-            raise self._silent(self._first_byte_s) from None
+            raise self._timed_out(self._first_byte_s) from None
         except httpx.HTTPError:
             raise Unreachable(
-                f"{self._who} cannot be reached. Check that it runs and that the base URL is right."
+                f"{self._label} cannot be reached. "
+                "Check that it runs and that the base URL is right."
             ) from None
         if response.headers.get("Content-Encoding", "identity") != "identity":
             await response.aclose()
-            raise Nonsense(f"{self._who} compresses its answer, though asked not to.")
+            raise InvalidResponse(f"{self._label} compresses its answer, though asked not to.")
         return response
 
-    async def _error_body(self, arrivals: Arrivals) -> bytes:
+    async def _error_body(self, reader: BodyReader) -> bytes:
         body = b""
         try:
             async with asyncio.timeout(self._piece_s):
-                while len(body) < ERROR_BYTES and (chunk := await arrivals.take()):
+                while len(body) < MAX_ERROR and (chunk := await reader.read()):
                     body += chunk
         except (TimeoutError, httpx.HTTPError):
-            pass  # the status says enough
+            pass  # the status is enough
         finally:
-            await arrivals.close()
+            await reader.close()
         return body
 
-    def _silent(self, seconds: float) -> Unreachable:
-        return Unreachable(f"{self._who} said nothing for {seconds:.0f} seconds. Try again.")
+    def _timed_out(self, seconds: float) -> Unreachable:
+        return Unreachable(f"{self._label} said nothing for {seconds:.0f} seconds. Try again.")

@@ -1,4 +1,4 @@
-"""Parses a streamed answer: bytes into server-sent events, events into text and the end.
+"""Parses a streamed answer: bytes to server-sent events, events to text and an ending.
 
 Django-free. The format is that of the HTML standard's event streams and of OpenAI's chat
 completions.
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chats.providers.base import Cleaner, Finish, Nonsense, ProviderError, Unreachable, Usage
-from chats.providers.errors import error_of, refusal
+from chats.providers.base import Cleaner, Finish, InvalidResponse, ProviderError, Unreachable, Usage
+from chats.providers.errors import error_of, exception_for
 
-LONGEST = 1 << 20  # bytes of one line, and of one event's data
-LONGEST_TEXT = 1 << 20  # characters; nobody asks for that many, so an endpoint ran away
+MAX_EVENT = 1 << 20  # bytes of one line, and of one event's data
+MAX_TEXT = 1 << 20  # characters; far more than any request allows
 DONE = b"[DONE]"
 
 _ENDS = re.compile(rb"\r\n|\n|\r")
@@ -24,32 +24,32 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventParser:
-    """Cuts a body into events and keeps their data; comments and other fields are passed over.
+    """Splits a body into events and returns their data; ignores comments and other fields.
 
-    Bound: `LONGEST` bytes for a line and for an event; more raises `Nonsense`.
+    Bound: `MAX_EVENT` bytes for a line and for an event; more raises `InvalidResponse`.
     """
 
     def __init__(self) -> None:
-        self._tail = bytearray()  # a line whose end has not come
+        self._tail = bytearray()  # an incomplete line
         self._data: list[bytes] = []
         self._size = 0
         self._first = True
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of the events that this chunk completes."""
+        """Return the data of the events that this chunk completes."""
         self._tail += chunk
-        if len(self._tail) > LONGEST and not _ENDS.search(self._tail, 0, LONGEST + 1):
-            raise Nonsense("The model's server sent a line without an end.")
+        if len(self._tail) > MAX_EVENT and not _ENDS.search(self._tail, 0, MAX_EVENT + 1):
+            raise InvalidResponse("The model's server sent a line without an end.")
         if b"\n" not in chunk and b"\r" not in self._tail:
             return []
-        # A CR at the very end may be half of a CRLF: its line waits for what follows.
+        # A CR at the very end may be half of a CRLF: its line waits for the next chunk.
         lines = _ENDS.split(self._tail[:-1] if self._tail.endswith(b"\r") else self._tail)
         rest = lines.pop()
         self._tail = bytearray(rest + b"\r" if self._tail.endswith(b"\r") else rest)
         return [data for line in lines if (data := self._line(bytes(line))) is not None]
 
     def end(self) -> list[bytes]:
-        """What the end of the body completes: a last event needs no empty line after it."""
+        """Return the data of the last event, which needs no empty line after it."""
         lines = (bytes(self._tail.removesuffix(b"\r")), b"")
         self._tail.clear()
         return [data for line in lines if (data := self._line(line)) is not None]
@@ -61,33 +61,33 @@ class EventParser:
             data, self._data, self._size = b"\n".join(self._data), [], 0
             return data or None
         field, _, value = line.partition(b":")
-        if field in (b"data", b"error"):  # older llama.cpp names the field after what it holds
+        if field in (b"data", b"error"):  # older llama.cpp sends errors in a field `error`
             self._data.append(value.removeprefix(b" "))
             self._size += len(value) + 1
-            if self._size > LONGEST:
-                raise Nonsense("The model's server sent an event without an end.")
+            if self._size > MAX_EVENT:
+                raise InvalidResponse("The model's server sent an event without an end.")
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one event says; `error` ends the answer, whatever else there is."""
+    """The content of one event. An `error` ends the answer, whatever else there is."""
 
     text: str = ""
     reason: str = ""
     usage: Usage | None = None
     error: Any = None
-    choice: bool = False
+    has_choice: bool = False
 
 
-def read(data: bytes) -> Delta:
-    """The meaning of one event's data, or of a whole body. Raises `Nonsense`."""
+def parse_delta(data: bytes) -> Delta:
+    """Parse one event's data, or a whole body. Raises `InvalidResponse`."""
     try:
         event = json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
-        raise Nonsense("The model's server sent something that is not JSON.") from None
+        raise InvalidResponse("The model's server sent something that is not JSON.") from None
     if not isinstance(event, dict):
-        raise Nonsense("The model's server sent something that is not an answer.")
+        raise InvalidResponse("The model's server sent something that is not an answer.")
     if (error := error_of(event)) is not None:
         return Delta(error=error)
     usage = _usage(event.get("usage"))
@@ -102,7 +102,7 @@ def read(data: bytes) -> Delta:
         text=text if isinstance(text, str) else "",
         reason=("length" if reason == "length" else "stop") if reason else "",
         usage=usage,
-        choice=True,
+        has_choice=True,
     )
 
 
@@ -115,105 +115,105 @@ def _usage(value: Any) -> Usage | None:
 
 
 class AnswerParser:
-    """Feed it the body; `failure` is to be raised after the text that came before it was shown.
+    """Parses a body: a stream of events or, from a server that does not stream, one JSON body.
 
-    `who` starts sentences, `key` is kept out of them. Takes a stream of events or, from a server
-    that does not stream, one JSON body.
+    The caller raises `failure` after it has shown the text before it. `label` starts sentences;
+    `key` is removed from them.
     """
 
-    def __init__(self, who: str, key: str) -> None:
-        self.done = False  # nothing more has to be read
+    def __init__(self, label: str, key: str) -> None:
+        self.is_done = False  # the rest of the body does not matter
         self.failure: ProviderError | None = None
-        self._who, self._key = who, key
+        self._label, self._key = label, key
         self._events = EventParser()
-        self._whole: bytearray | None = None
-        self._started = self._chose = False
+        self._labelle: bytearray | None = None
+        self._is_started = self._has_choice = False
         self._reason = ""
         self._usage: Usage | None = None
         self._cleaner = Cleaner()
         self._length = 0
 
     @property
-    def finished(self) -> bool:
-        """True once the model said that it is done; perhaps only its count is still to come."""
+    def is_finished(self) -> bool:
+        """Whether a finish reason was received; the token counts may still follow."""
         return bool(self._reason)
 
     @property
     def finish(self) -> Finish:
-        """The end as the model told it."""
+        """The finish reason and usage as received."""
         return Finish(self._reason or "stop", self._usage)
 
     def feed(self, chunk: bytes) -> str:
-        """The text in these bytes, joined; may be empty."""
-        if not self._started and (begun := chunk.lstrip()):
-            self._started = True
-            if begun.startswith(b"{"):
-                self._whole = bytearray()
-        if self._whole is not None:
-            self._whole += chunk
-            if len(self._whole) > LONGEST:
-                self._fail(Nonsense(f"{self._who} sent an answer without an end."))
+        """Parse bytes and return their text; may be empty."""
+        if not self._is_started and (start := chunk.lstrip()):
+            self._is_started = True
+            if start.startswith(b"{"):
+                self._labelle = bytearray()
+        if self._labelle is not None:
+            self._labelle += chunk
+            if len(self._labelle) > MAX_EVENT:
+                self._fail(InvalidResponse(f"{self._label} sent an answer without an end."))
             return ""
         try:
-            return self._text(self._events.feed(chunk))
-        except Nonsense as failure:
+            return self._parse(self._events.feed(chunk))
+        except InvalidResponse as failure:
             self._fail(failure)
             return ""
 
     def end(self) -> str:
-        """The text that was held back. Sets `failure` where the answer is not a whole one."""
-        if not self.done:
+        """Return the remaining text. Sets `failure` if the answer is incomplete."""
+        if not self.is_done:
             text = self._last()
         else:
             text = ""
         text += self._cleaner.end()
         if self.failure is None and not self._reason:
-            if self._length and (self.done or self._whole is not None):
+            if self._length and (self.is_done or self._labelle is not None):
                 return text
-            if self._chose and not self.done:
-                self.failure = Unreachable(f"{self._who} broke off in mid-answer. Try again.")
+            if self._has_choice and not self.is_done:
+                self.failure = Unreachable(f"{self._label} broke off in mid-answer. Try again.")
             else:
-                self.failure = Nonsense(
-                    f"{self._who} did not send an answer. Check that the base URL leads to an "
+                self.failure = InvalidResponse(
+                    f"{self._label} did not send an answer. Check that the base URL leads to an "
                     "OpenAI-compatible API (it often ends in /v1)."
                 )
         return text
 
     def _last(self) -> str:
         try:
-            return self._text([bytes(self._whole)] if self._whole else self._events.end())
-        except Nonsense as failure:
+            return self._parse([bytes(self._labelle)] if self._labelle else self._events.end())
+        except InvalidResponse as failure:
             self._fail(failure)
             return ""
 
-    def _text(self, events: list[bytes]) -> str:
+    def _parse(self, events: list[bytes]) -> str:
         found = []
         for data in events:
             if data.strip() == DONE:
-                self.done = True
+                self.is_done = True
                 break
             try:
-                delta = read(data)
-            except Nonsense as failure:
+                delta = parse_delta(data)
+            except InvalidResponse as failure:
                 self._fail(failure)
                 break
             if delta.error is not None:
-                self._fail(self._refused(delta.error))
+                self._fail(self._to_exception(delta.error))
                 break
-            found.append(self._take(delta))
+            found.append(self._apply(delta))
         return "".join(found)
 
-    def _take(self, delta: Delta) -> str:
-        self._chose |= delta.choice
+    def _apply(self, delta: Delta) -> str:
+        self._has_choice |= delta.has_choice
         self._reason = delta.reason or self._reason
         self._usage = delta.usage or self._usage
         self._length += len(delta.text)
-        if self._length > LONGEST_TEXT:
-            self._fail(Nonsense(f"{self._who} sent far more text than it was asked for."))
+        if self._length > MAX_TEXT:
+            self._fail(InvalidResponse(f"{self._label} sent far more text than it was asked for."))
         return self._cleaner.feed(delta.text) if delta.text else ""
 
-    def _refused(self, error: Any) -> ProviderError:
-        return refusal(self._who, None, error, self._key)
+    def _to_exception(self, error: Any) -> ProviderError:
+        return exception_for(self._label, None, error, self._key)
 
     def _fail(self, failure: ProviderError) -> None:
-        self.failure, self.done = failure, True
+        self.failure, self.is_done = failure, True

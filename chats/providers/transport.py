@@ -1,4 +1,4 @@
-"""HTTP to model servers: checked addresses, and a body read as fast as it arrives.
+"""HTTP to model servers: checked addresses, and bodies read as fast as they arrive.
 
 An address is checked when it is saved and again each time it is dialed, by the IP it resolves to.
 """
@@ -19,18 +19,20 @@ from cameras.ingest.sources import networks
 from cameras.ingest.sources.networks import rule
 from chats.providers.base import Rejected, Unreachable
 
-BOUND = 256 * 1024  # bytes
+MAX_BUFFERED = 256 * 1024  # bytes
 CONNECT_S = 5.0
-LOOK_UP_S = 5.0
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx makes one for http too, in 20 ms
-_LOOK_UPS = ThreadPoolExecutor(4, "look-up")  # of their own: a resolver can take half a minute
-MOST_IPS = 4  # of a name, tried in order within CONNECT_S together
+DNS_S = 5.0
+_NO_TLS = ssl.SSLContext(
+    ssl.PROTOCOL_TLS_CLIENT
+)  # without it httpx creates one for http too, in 20 ms
+_RESOLVERS = ThreadPoolExecutor(4, "dns")  # apart: a resolver can block for half a minute
+MAX_IPS = 4  # of a name, tried in order within CONNECT_S together
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def place(url: httpx.URL) -> str:
-    """`host:port` as it is listed; the port is always there."""
+def host_and_port(url: httpx.URL) -> str:
+    """Return `host:port`, as allow-lists have it; the port is always there."""
     return networks.place(url.raw_host.decode(), _port(url))
 
 
@@ -39,9 +41,9 @@ def _port(url: httpx.URL) -> int:
 
 
 def check_base_url(text: str, listed: frozenset[str] = frozenset()) -> str:
-    """A base URL without its last slash. Raises `ValueError` with a sentence.
+    """Return the base URL without its last slash. Raises `ValueError` with a sentence.
 
-    Nothing is looked up: a name is checked each time it is dialed.
+    Names are not resolved here, but each time that they are dialed.
     """
     text = text.strip()
     if not text.isprintable() or any(c in text for c in " \\"):
@@ -59,18 +61,20 @@ def check_base_url(text: str, listed: frozenset[str] = frozenset()) -> str:
         raise ValueError("The base URL ends with its path: no “?” and no “#”.")
     if "%" in host or (url.port is not None and not 0 < url.port < 65536):
         raise ValueError("The base URL is not an address.")
-    if not _conceivable(host.removesuffix("."), _port(url), listed):
-        raise ValueError(closed(place(url)))
+    if not _may_be_permitted(host.removesuffix("."), _port(url), listed):
+        raise ValueError(not_permitted(host_and_port(url)))
     return str(url).rstrip("/")
 
 
-def closed(where: str) -> str:
-    """The sentence for an address that is refused."""
-    return f"{where} is closed to this server: who runs it can list that in SIDELINE_MODEL_SERVERS."
+def not_permitted(address: str) -> str:
+    """Return the sentence for an address that is not permitted."""
+    return (
+        f"{address} is closed to this server. An operator can permit it in SIDELINE_MODEL_SERVERS."
+    )
 
 
-def _conceivable(host: str, port: int, listed: frozenset[str]) -> bool:
-    """What is known before a look-up; localhost may lead to an IP of loopback that is listed."""
+def _may_be_permitted(host: str, port: int, listed: frozenset[str]) -> bool:
+    """Whether a host may be permitted, before DNS; `localhost` may be a listed loopback IP."""
     is_name = networks.literal(host) is None
     try:
         now = rule(listed=listed)
@@ -81,7 +85,7 @@ def _conceivable(host: str, port: int, listed: frozenset[str]) -> bool:
 
 
 def _permitted(url: httpx.URL, ips: list[str], listed: frozenset[str]) -> bool:
-    """Whether all IPs of a URL's host may be dialed now; none where our own are not known."""
+    """Whether all IPs of a URL's host may be dialed; False if our own addresses are unknown."""
     try:
         now = rule(listed=listed)
     except OSError:
@@ -90,18 +94,18 @@ def _permitted(url: httpx.URL, ips: list[str], listed: frozenset[str]) -> bool:
     return all(now.permits(host, port, ipaddress.ip_address(ip)) for ip in ips)
 
 
-def _find(url: httpx.URL) -> list[str]:
+def _resolve(url: httpx.URL) -> list[str]:
     found = socket.getaddrinfo(url.raw_host.decode(), _port(url), type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
 
 
 @functools.cache
-def _trust() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)  # 20 ms, so one for all
+def _tls_context() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)  # takes 20 ms, so one for all
 
 
 class _Stream(httpx.AsyncByteStream):
-    """A body that closes its pool with it."""
+    """A body that also closes its connection pool."""
 
     def __init__(self, body: httpx.AsyncByteStream, pool: httpx.AsyncHTTPTransport) -> None:
         self._body, self._pool = body, pool
@@ -119,12 +123,12 @@ class _Stream(httpx.AsyncByteStream):
 class CheckedTransport(httpx.AsyncBaseTransport):
     """Dials the IP that was checked; TLS and the Host header keep the name.
 
-    `listed` holds `host:port` pairs that may lead anywhere. Knows no proxy, and keeps no
-    connection: between two questions of a chat an endpoint closes it anyway, and a request on one
-    that is just being closed fails. Each request has a pool of its own, closed with its response:
-    in a shared one httpcore forgets a connection whose request is cancelled right after dialing.
+    `listed` holds `host:port` pairs that are permitted whatever they resolve to. Uses no proxy and
+    no keep-alive: endpoints close idle connections between two prompts, and a request on a closing
+    connection fails. Each request has its own pool, closed with its response: a shared httpcore
+    pool leaks a connection if its request is cancelled right after dialing.
 
-    Raises `Unreachable`, `Rejected` and what httpx raises.
+    Raises `Unreachable`, `Rejected` and the errors of httpx.
     """
 
     def __init__(self, listed: frozenset[str] = frozenset()) -> None:
@@ -132,12 +136,12 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         ips = await self._look_up(request.url)
-        patience = request.extensions.get("timeout", {})
-        extensions = dict(request.extensions, timeout=patience | {"connect": CONNECT_S / len(ips)})
+        timeout = request.extensions.get("timeout", {})
+        extensions = dict(request.extensions, timeout=timeout | {"connect": CONNECT_S / len(ips)})
         if request.url.scheme == "https":
             extensions["sni_hostname"] = request.url.raw_host.decode()
         inner = httpx.AsyncHTTPTransport(
-            verify=_trust() if request.url.scheme == "https" else _NO_TLS, trust_env=False
+            verify=_tls_context() if request.url.scheme == "https" else _NO_TLS, trust_env=False
         )
         try:
             for ip in ips:
@@ -165,8 +169,8 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     async def _look_up(self, url: httpx.URL) -> list[str]:
         host = url.raw_host.decode()
         try:
-            async with asyncio.timeout(LOOK_UP_S):
-                ips = await asyncio.get_running_loop().run_in_executor(_LOOK_UPS, _find, url)
+            async with asyncio.timeout(DNS_S):
+                ips = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, _resolve, url)
         except TimeoutError:
             raise Unreachable(f"The name {host} was not found in time. Try again.") from None
         except (OSError, UnicodeError):
@@ -174,61 +178,61 @@ class CheckedTransport(httpx.AsyncBaseTransport):
                 f"The name {host} does not resolve. Check the base URL in the settings."
             ) from None
         if not _permitted(url, ips, self._listed):
-            raise Rejected(closed(place(url)))
-        return ips[:MOST_IPS]
+            raise Rejected(not_permitted(host_and_port(url)))
+        return ips[:MAX_IPS]
 
 
-class Arrivals:
-    """Owns a response and a task that reads it; `take` gives all that was read since.
+class BodyReader:
+    """Owns a response and a task that reads it; `read` returns all bytes since the last call.
 
-    httpx hands over every HTTP chunk by itself, and a model's server makes one of each token.
-    Bound: `BOUND` bytes and one chunk; beyond it nothing is read, and the endpoint has to wait.
+    httpx yields each HTTP chunk separately, and model servers send one chunk per token. Bound:
+    `MAX_BUFFERED` bytes and one chunk; then reading pauses, and TCP makes the endpoint wait.
     """
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
-        self._read: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._size = 0
-        self._came = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._leaving = False
-        self._task = asyncio.create_task(self._reading(), name="reading a model's answer")
-        self._task.add_done_callback(lambda _: self._came.set())
+        self._has_data = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._is_closing = False
+        self._task = asyncio.create_task(self._fill(), name="reading a model's answer")
+        self._task.add_done_callback(lambda _: self._has_data.set())
 
-    async def _reading(self) -> None:
-        body = self._response.stream  # not `aiter_raw`, which closes the response by itself
+    async def _fill(self) -> None:
+        body = self._response.stream  # not `aiter_raw`, which closes the response itself
         assert isinstance(body, httpx.AsyncByteStream)
         try:
             async for chunk in body:
-                self._read.append(chunk)
+                self._chunks.append(chunk)
                 self._size += len(chunk)
-                self._came.set()
-                if self._size > BOUND:
-                    self._room.clear()
-                    await self._room.wait()
+                self._has_data.set()
+                if self._size > MAX_BUFFERED:
+                    self._has_room.clear()
+                    await self._has_room.wait()
         finally:
-            self._leaving = True
+            self._is_closing = True
             await self._response.aclose()
 
-    async def take(self) -> bytes:
-        """What came; b"" at the end. Raises what reading raised, after all that came before."""
-        await self._came.wait()
-        if not self._read:
+    async def read(self) -> bytes:
+        """Return the bytes received; `b""` at the end. Raises the error of the connection last."""
+        await self._has_data.wait()
+        if not self._chunks:
             await self._task
             return b""
-        chunk = b"".join(self._read)
-        self._read.clear()
+        chunk = b"".join(self._chunks)
+        self._chunks.clear()
         self._size = 0
-        self._room.set()
+        self._has_room.set()
         if not self._task.done():
-            self._came.clear()
+            self._has_data.clear()
         return chunk
 
     async def close(self) -> None:
-        """Hang up, if the body has not ended by itself."""
-        if not self._leaving:  # a cancelled `aclose` of httpx leaves the socket open for ever
+        """Close the connection, if the body has not ended."""
+        if not self._is_closing:  # a cancelled `aclose` of httpx leaves the socket open
             self._task.cancel()
         await asyncio.wait([self._task])
         if not self._task.cancelled():
-            self._task.exception()  # looked at: it came after whatever ended the answer
+            self._task.exception()  # retrieved and ignored: the answer has ended

@@ -7,47 +7,47 @@ from collections.abc import Iterator
 from typing import Any
 
 PING = b": ping\n\n"
-CHUNK_MOST = 1000  # bytes of text in one event: the seed's client has no buffer for lines
-_OTHER_ENDS = "\x85\u2028\u2029"  # JSON lets these stand; Python's splitlines breaks at them
+MAX_CHUNK = 1000  # bytes of text in one event: the seed's client does not reassemble lines
+_LINE_ENDS = "\x85\u2028\u2029"  # JSON does not escape them; Python's splitlines breaks there
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-BURST = 8 * 1024  # bytes of events that a reader is given at once
+BURST = 8 * 1024  # bytes of events sent to a subscriber at once
 
 
 def event_json(event: dict[str, Any]) -> str:
-    """The event on one line: nothing in it ends that, whatever a client takes for a line's end."""
+    """Return the event as JSON on one line, without any character that a client may split at."""
     return _on_one_line(_encode(event))
 
 
 def chunk_json(text: str) -> str:
-    """The same for a chunk of text, of which there are very many."""
+    """Return a `chunk` event as JSON; faster than `event_json`, as there are very many."""
     return f'{{"type":"chunk","text":{_on_one_line(_encode(text))}}}'
 
 
 def event_bytes(seq: int, line: str) -> bytes:
-    """One event of the stream; `line` is its JSON."""
+    """Return one event of the stream; `line` is its JSON."""
     return f"id: {seq}\ndata: {line}\n\n".encode()
 
 
 def _on_one_line(text: str) -> str:
     if not text.isascii():
-        for end in _OTHER_ENDS:
+        for end in _LINE_ENDS:
             text = text.replace(end, f"\\u{ord(end):04x}")
     return text
 
 
-def pieces(text: str, most: int = CHUNK_MOST) -> Iterator[str]:
-    """The text in pieces of at most so many bytes; none is empty."""
+def pieces(text: str, limit: int = MAX_CHUNK) -> Iterator[str]:
+    """Split a text into pieces of at most `limit` bytes of UTF-8; none is empty."""
     while text:
-        if len(text) * 4 <= most or len(text.encode()) <= most:
+        if len(text) * 4 <= limit or len(text.encode()) <= limit:
             yield text
             return
-        piece = text.encode()[:most].decode(errors="ignore")
+        piece = text.encode()[:limit].decode(errors="ignore")
         yield piece
         text = text[len(piece) :]
 
 
 def as_chunk(data: bytes) -> bytes:
-    """One chunk of HTTP/1.1's chunked coding."""
+    """Return the data as one chunk of HTTP/1.1's chunked transfer coding."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -69,7 +69,7 @@ def error(code: str, message: str, *, retryable: bool) -> dict[str, Any]:
 
 
 def ending(status: str, code: str, message: str, *, retryable: bool) -> list[dict[str, Any]]:
-    """What readers are told last of an answer that is complete, stopped, failed or interrupted."""
+    """Return the last events of an answer that is complete, stopped, failed or interrupted."""
     if status == "complete":
         return [{"type": "done", "status": "complete"}]
     if status == "stopped":

@@ -1,7 +1,7 @@
-"""Who follows an answer over HTTP: at most `BEHIND_MOST` is kept for one who does not read.
+"""Clients that follow an answer over HTTP. Bound: `MAX_BEHIND` bytes for one that reads slowly.
 
-On our own server a reader's connection is written to directly, so an event costs little more than
-the system call; elsewhere the response's generator takes what waits.
+On our own server a subscriber writes to the connection directly, so an event costs little more
+than the system call. On other servers the response's generator takes events from a queue.
 """
 
 from __future__ import annotations
@@ -12,85 +12,85 @@ from typing import Any
 
 from chats.sse.encoding import PING
 
-BEHIND_MOST = 256 * 1024  # bytes; who is further behind is dropped, and resumes
-STUCK_S = 60.0  # ... and so is who reads nothing of what waits
-SILENT_S = 14.0  # then it is pinged, within a second
-ASK_S = 0.1
+MAX_BEHIND = 256 * 1024  # bytes; a client further behind is dropped, and resumes
+STUCK_S = 60.0  # a client that reads none of its pending bytes for so long is dropped
+SILENCE_S = 14.0  # after so long without an event a ping is sent, within a second
+POLL_S = 0.1
 
 
 class Subscriber:
-    """One response. `over` is set when the run ended, or the reader was dropped."""
+    """One response. `ended` is set when the generation ends or the subscriber is dropped."""
 
     def __init__(self) -> None:
-        self._told_at = self._moved_at = time.monotonic()
-        self.taken = self._told = self._sent = 0  # bytes
-        self.over = asyncio.Event()
-        self.dropped = False
+        self._active_at = self._moved_at = time.monotonic()
+        self.accepted = self._counted = self._delivered = 0  # bytes
+        self.ended = asyncio.Event()
+        self.is_dropped = False
 
-    def take(self, data: bytes, framed: bytes) -> None:
-        """An event, now; `framed` is the same as one chunk of HTTP/1.1."""
+    def send(self, data: bytes, framed: bytes) -> None:
+        """Send an event now; `framed` is `data` as one chunk of HTTP/1.1."""
         raise NotImplementedError
 
     def waiting(self) -> int:
-        """Bytes that were taken and not sent."""
+        """Return the number of bytes accepted and not yet delivered."""
         raise NotImplementedError
 
-    def look_after(self, now: float) -> None:
-        """Ping it, or let it go; to be called every second."""
+    def check(self, now: float) -> None:
+        """Drop a stuck subscriber, ping a silent one. Call it every second."""
         if self.is_stuck(now):
             self.drop()
         elif self.is_silent(now) and not self.waiting():
             self.ping()
 
     def is_silent(self, now: float) -> bool:
-        """Whether it has been told nothing for `SILENT_S`."""
-        if self.taken != self._told:
-            self._told, self._told_at = self.taken, now
-        return now - self._told_at > SILENT_S
+        """Whether nothing has been sent for `SILENCE_S`."""
+        if self.accepted != self._counted:
+            self._counted, self._active_at = self.accepted, now
+        return now - self._active_at > SILENCE_S
 
     def is_stuck(self, now: float) -> bool:
-        """Whether something waits, and nothing of it has moved for `STUCK_S`."""
+        """Whether bytes wait, and none have been delivered for `STUCK_S`."""
         waiting = self.waiting()
-        sent = self.taken - waiting
-        if not waiting or sent > self._sent:
-            self._sent, self._moved_at = sent, now
+        delivered = self.accepted - waiting
+        if not waiting or delivered > self._delivered:
+            self._delivered, self._moved_at = delivered, now
         return now - self._moved_at > STUCK_S
 
     def ping(self) -> None:
-        """Say that the connection is alive."""
+        """Send a comment that keeps the connection open."""
         raise NotImplementedError
 
-    async def read(self) -> None:
-        """Until the peer has taken all, or is stuck."""
-        while not self.dropped and self.waiting():
+    async def drain(self) -> None:
+        """Wait until the client has read everything, or drop it if it is stuck."""
+        while not self.is_dropped and self.waiting():
             if self.is_stuck(time.monotonic()):
                 self.drop()
-            await asyncio.sleep(ASK_S)
+            await asyncio.sleep(POLL_S)
 
     def end(self) -> None:
-        """Nothing more comes from the run."""
-        self.over.set()
+        """Mark the end: the buffer sends no more events."""
+        self.ended.set()
 
     def drop(self) -> None:
-        """Let go of a reader that is too far behind."""
-        self.dropped = True
-        self.over.set()
+        """Give up a client that is too far behind."""
+        self.is_dropped = True
+        self.ended.set()
 
 
 class WireSubscriber(Subscriber):
-    """Writes to the connection by itself, once the response has begun."""
+    """Writes to the connection itself, once the response has begun."""
 
     def __init__(self, wire: Any) -> None:
         super().__init__()
         self._wire = wire
 
-    def take(self, data: bytes, framed: bytes) -> None:
-        if self.dropped:
+    def send(self, data: bytes, framed: bytes) -> None:
+        if self.is_dropped:
             return
-        if self._wire.behind(BEHIND_MOST):
+        if self._wire.behind(MAX_BEHIND):
             self.drop()
         else:
-            self.taken += self._wire.write(data, framed)
+            self.accepted += self._wire.write(data, framed)
 
     def drop(self) -> None:
         super().drop()
@@ -100,54 +100,55 @@ class WireSubscriber(Subscriber):
         return int(self._wire.waiting())
 
     def ping(self) -> None:
-        self.take(PING, b"8\r\n" + PING + b"\r\n")
+        self.send(PING, b"8\r\n" + PING + b"\r\n")
 
 
 class QueueSubscriber(Subscriber):
-    """Keeps what the response's generator has not taken yet."""
+    """Queues events for the response's generator."""
 
-    def __init__(self, waiting: Any = None) -> None:
+    def __init__(self, server_waiting: Any = None) -> None:
+        """`server_waiting`: returns the bytes that the server has not sent, if it can tell."""
         super().__init__()
-        self._waiting = waiting  # what the server has not sent, where it can be asked
-        self._parts: list[bytes] = []
+        self._server_waiting = server_waiting
+        self._queue: list[bytes] = []
         self._size = 0
-        self._finished = False
-        self._something = asyncio.Event()
+        self._is_finished = False
+        self._changed = asyncio.Event()
 
-    def take(self, data: bytes, framed: bytes) -> None:
-        if self.dropped:
+    def send(self, data: bytes, framed: bytes) -> None:
+        if self.is_dropped:
             return
-        if self.waiting() > BEHIND_MOST:
+        if self.waiting() > MAX_BEHIND:
             self.drop()
             return
-        self.taken += len(data)
-        self._parts.append(data)
+        self.accepted += len(data)
+        self._queue.append(data)
         self._size += len(data)
-        self._something.set()
+        self._changed.set()
 
     def waiting(self) -> int:
-        return self._size + (self._waiting() if self._waiting is not None else 0)
+        return self._size + (self._server_waiting() if self._server_waiting is not None else 0)
 
     def ping(self) -> None:
-        self.take(PING, b"")
+        self.send(PING, b"")
 
     def drop(self) -> None:
         super().drop()
-        self._parts.clear()
-        self._something.set()
+        self._queue.clear()
+        self._changed.set()
 
     def finish(self) -> None:
-        """Nothing more is taken; what waits is still given."""
-        self._finished = True
-        self._something.set()
+        """End the queue: `next` still returns what it holds."""
+        self._is_finished = True
+        self._changed.set()
 
     async def next(self) -> bytes:
-        """The oldest that waits; empty at the end, or when the reader was dropped."""
-        while not (self._parts or self.dropped or self._finished):
-            self._something.clear()
-            await self._something.wait()
-        if not self._parts:
+        """Return the oldest queued event; `b""` at the end, or after a drop."""
+        while not (self._queue or self.is_dropped or self._is_finished):
+            self._changed.clear()
+            await self._changed.wait()
+        if not self._queue:
             return b""
-        data = self._parts.pop(0)
+        data = self._queue.pop(0)
         self._size -= len(data)
         return data

@@ -1,4 +1,4 @@
-"""The assistant's settings, for the organization's administrators."""
+"""The page of the assistant's settings, for the organization's administrators."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from chats.forms import AssistantForm
 from chats.model_check import check_model
 from chats.models import Assistant
 from chats.usage import usage_of
-from project.accounts.views.organizations import administered
-from project.audit.log import Action, as_stored, differences, note
+from project.accounts.views.organizations import get_administered
+from project.audit.log import Action, differences, fetch_stored, log_action
 
 FOR_ADMINS = "The assistant is set up by the organization's administrators."
 
@@ -24,15 +24,15 @@ FOR_ADMINS = "The assistant is set up by the organization's administrators."
 @never_cache
 @login_required
 def assistant(request: HttpRequest, slug: str) -> HttpResponse:
-    """Which model answers, how it is told to behave, what it may use, and what it has used."""
-    organization = administered(request, slug, FOR_ADMINS)
+    """Show and save the model, system prompt and limits; show the usage."""
+    organization = get_administered(request, slug, FOR_ADMINS)
     form = AssistantForm(request.POST or None, instance=Assistant.of(organization))
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            before = as_stored(form.instance)
+            before = fetch_stored(form.instance)
             saved = form.save()
-            said = differences(before, saved) if before else "set up"
-            note(request, Action.CHANGE_ASSISTANT, "assistant", organization, detail=said)
+            detail = differences(before, saved) if before else "set up"
+            log_action(request, Action.CHANGE_ASSISTANT, "assistant", organization, detail=detail)
         messages.success(request, "Saved.")
         return redirect("assistant", slug)
     context = {
@@ -47,10 +47,10 @@ def assistant(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 async def test(request: HttpRequest, slug: str) -> JsonResponse:
-    """Ask the model of the form for a few words, before anything is saved: `{ok, sentence}`."""
+    """Test the model in the form, without saving: return `{ok, sentence}`."""
 
-    def filled() -> AssistantForm:
-        organization = administered(request, slug, FOR_ADMINS)
+    def bound_form() -> AssistantForm:
+        organization = get_administered(request, slug, FOR_ADMINS)
         return AssistantForm(request.POST, instance=Assistant.of(organization))
 
-    return JsonResponse(await check_model(await sync_to_async(filled)()))
+    return JsonResponse(await check_model(await sync_to_async(bound_form)()))

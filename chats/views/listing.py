@@ -1,4 +1,4 @@
-"""One's chats as a list: pinned first, then by the last prompt."""
+"""The list of the user's chats: pinned first, then by the last prompt."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from django.http import HttpRequest
 from chats.models import Chat, Message
 from project.accounts.views.shell import Shell
 
-EACH_PAGE = 50
-WORDS_MOST = 200
-BEFORE, AFTER = 24, 90  # characters of an excerpt around what was found
+PAGE_SIZE = 50
+MAX_QUERY = 200  # characters
+BEFORE, AFTER = 24, 90  # characters of an excerpt around the word found
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A chat in the list; `excerpt` is where the first word looked for was said."""
+    """A chat in the list; `excerpt` surrounds the first search word in a message."""
 
     chat: Chat
     excerpt: str
@@ -35,12 +35,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the list shows, and why."""
+    """A page of the list, with its search words and filters."""
 
     page: Page[Chat]
     words: str
     archived: bool
-    many: bool  # organizations: each row names its own
+    show_organization: bool
 
     @property
     def rows(self) -> list[Row]:
@@ -48,27 +48,27 @@ class Listing:
 
 
 def listing(request: HttpRequest, shell: Shell) -> Listing:
-    """As `?q=`, `?archived=1` and `?page=` ask, in the organization in front or in all."""
-    words = request.GET.get("q", "")[:WORDS_MOST].replace("\0", "").strip()
+    """Return the page for `?q=`, `?archived=1` and `?page=`, in the chosen organization or all."""
+    words = request.GET.get("q", "")[:MAX_QUERY].replace("\0", "").strip()
     archived = request.GET.get("archived") == "1"
-    # A chat without a word and a name was made and then not used.
+    # A chat without messages and title was created and never used.
     chats = Chat.objects.visible_to(shell.actor).exclude(Q(leaf=None) & Q(title=""))
     if shell.current is not None:
         chats = chats.filter(organization=shell.current)
     chats = chats.filter(archived_at__isnull=not archived).matching(words).in_order()
     found = _with_excerpts(chats, words).select_related("organization")
-    page = Paginator(found, EACH_PAGE).get_page(request.GET.get("page"))
-    many = shell.current is None and len(shell.organizations) > 1
-    return Listing(page, words, archived, many)
+    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    show_organization = shell.current is None and len(shell.organizations) > 1
+    return Listing(page, words, archived, show_organization)
 
 
 def _with_excerpts(chats: QuerySet[Chat], words: str) -> QuerySet[Chat]:
     if not words:
         return chats.annotate(found=Value("", CharField()), word=Value("", CharField()))
     word = words.split()[0]
-    said = Message.objects.filter(chat=OuterRef("pk"), content__icontains=word)
+    messages = Message.objects.filter(chat=OuterRef("pk"), content__icontains=word)
     return chats.annotate(
-        found=Subquery(said.order_by("-created_at").values("content")[:1]),
+        found=Subquery(messages.order_by("-created_at").values("content")[:1]),
         word=Value(word, CharField()),
     )
 
@@ -81,7 +81,7 @@ def _row(chat: Chat) -> Row:
 
 
 def excerpt(text: str, word: str) -> str:
-    """The line around the first time that `word` is said; nothing where it is not."""
+    """Return the text around the first occurrence of `word`; empty if there is none."""
     found = re.search(re.escape(word), text, re.IGNORECASE) if word else None
     if found is None:
         return ""

@@ -1,4 +1,4 @@
-"""A message as a page shows it."""
+"""Messages as a page shows them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from django.utils.safestring import SafeString
 from chats.markdown import render
 from chats.models import Chat, Message, Role, Status
 
-SHOWN = 60  # messages of a long chat that a page begins with; the earlier ones are a click away
+PAGE_SIZE = 60  # newest messages of a chat that a page shows; a link loads the earlier ones
 STOPPED = "Stopped."
 EMPTY = "Response was empty."
 CUT_OFF = "The answer met its limit of length."
 
 
 @dataclass(frozen=True)
-class Seen:
-    """`message` comes out of `Chat.branch`. Without a message it is the empty form of one, which
-    the page keeps for those that are made in it."""
+class MessageView:
+    """A message from `Chat.branch`, prepared for the templates.
+
+    Without a message it renders an empty one, which the page's script fills in.
+    """
 
     role: str
     message: Message | None = None
@@ -30,12 +32,12 @@ class Seen:
 
     @cached_property
     def text(self) -> str:
-        """The words so far, as they were written."""
+        """The text so far, as it was written."""
         return self.message.text() if self.message else ""
 
     @property
     def html(self) -> SafeString:
-        """The assistant's words, rendered."""
+        """The text, rendered as Markdown."""
         return render(self.text)
 
     @property
@@ -43,12 +45,12 @@ class Seen:
         return self.role == Role.USER
 
     @property
-    def is_over(self) -> bool:
+    def is_final(self) -> bool:
         return self.message is not None and not self.message.is_running
 
     @property
-    def fault(self) -> str:
-        """Why an answer is not whole; nothing where it is."""
+    def problem(self) -> str:
+        """Why an answer is incomplete; empty if it is complete."""
         message = self.message
         if message is None or self.is_user or message.is_running:
             return ""
@@ -62,60 +64,60 @@ class Seen:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the fault is one: a stop was wanted, and a limit is none."""
-        return self.message is not None and self.fault not in ("", STOPPED, CUT_OFF)
+        """Whether the problem is an error: neither a stop nor the length limit."""
+        return self.message is not None and self.problem not in ("", STOPPED, CUT_OFF)
 
     @property
-    def at(self) -> datetime | None:
-        """When it was said, in the organization's zone."""
+    def created_at(self) -> datetime | None:
+        """Time of creation in the organization's time zone."""
         return self.message.created_at.astimezone(ZoneInfo(self.zone)) if self.message else None
 
     @property
-    def place(self) -> str:
-        """Such as “2 / 3”; nothing without siblings."""
+    def position(self) -> str:
+        """Position among siblings, such as “2 / 3”; empty without siblings."""
         if self.message is None or len(self.message.siblings) < 2:
             return ""
-        return "{} / {}".format(*self.message.place)
+        return "{} / {}".format(*self.message.sibling_position)
 
     @property
-    def earlier(self) -> uuid.UUID | None:
-        """The sibling before."""
+    def previous_sibling(self) -> uuid.UUID | None:
+        """Id of the sibling before, or None."""
         return self._sibling(-1)
 
     @property
-    def later(self) -> uuid.UUID | None:
-        """The sibling after."""
+    def next_sibling(self) -> uuid.UUID | None:
+        """Id of the sibling after, or None."""
         return self._sibling(1)
 
     def _sibling(self, step: int) -> uuid.UUID | None:
         if self.message is None:
             return None
-        at, of = self.message.place
-        found = at + step
-        return self.message.siblings[found - 1].pk if 1 <= found <= of else None
+        position, count = self.message.sibling_position
+        wanted = position + step
+        return self.message.siblings[wanted - 1].pk if 1 <= wanted <= count else None
 
     @property
     def cost(self) -> list[str]:
-        """Tokens and times, each in words."""
+        """Tokens and times, each as a short text."""
         message = self.message
         if message is None or message.tokens_out is None:
             return []
         about = "about " if message.tokens_estimated else ""
-        told = [f"{about}{message.tokens_in:,} + {message.tokens_out:,} tokens"]
+        parts = [f"{about}{message.tokens_in:,} + {message.tokens_out:,} tokens"]
         if message.first_token_ms is not None:
-            told.append(f"first word {_seconds(message.first_token_ms)}")
+            parts.append(f"first word {_seconds(message.first_token_ms)}")
         if message.duration_ms is not None:
-            told.append(f"whole {_seconds(message.duration_ms)}")
-        return told
+            parts.append(f"whole {_seconds(message.duration_ms)}")
+        return parts
 
 
 def _seconds(ms: int) -> str:
     return f"{ms / 1000:.2f} s" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 
-def conversation(chat: Chat, *, whole: bool) -> tuple[list[Seen], int]:
-    """The branch in front from its end, and how many messages are not shown of its beginning."""
+def newest_messages(chat: Chat, *, show_all: bool) -> tuple[list[MessageView], int]:
+    """Return the end of the selected branch, and the number of earlier messages left out."""
     branch = chat.branch()
-    hidden = 0 if whole else max(0, len(branch) - SHOWN)
+    hidden = 0 if show_all else max(0, len(branch) - PAGE_SIZE)
     zone = chat.organization.time_zone
-    return [Seen(message.role, message, zone) for message in branch[hidden:]], hidden
+    return [MessageView(message.role, message, zone) for message in branch[hidden:]], hidden

@@ -1,4 +1,4 @@
-"""The stream of the self-test: in all that a proxy sees of it, like one of the chat's."""
+"""The stream of the self-test. To a proxy it looks exactly like a chat's stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from project.accounts.authentication import methods
 
 @methods("GET")
 async def stream(request: HttpRequest, ticket: str) -> HttpResponseBase:
-    """Tell it to who has a ticket; a ticket opens once."""
+    """Stream the events of a ticket; each ticket works once, then 404."""
     found = await probe.claim(ticket)
     if found is None:
         raise Http404

@@ -136,7 +136,7 @@ class Tap(Subscriber):
 
 def test_reader_is_stuck_when_nothing_moves_for_a_minute() -> None:
     tap, now = Tap(), time.monotonic()
-    tap.taken = tap.left = 5000
+    tap.accepted = tap.left = 5000
     assert not tap.is_stuck(now + 1)
     assert not tap.is_stuck(now + 59)
     tap.left = 4000  # slow, but it reads

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chats import markdown
-from chats.markdown import MOST, render
+from chats.markdown import MAX_LENGTH, render
 
 CORPUS = json.loads(Path(__file__).with_name("markdown_corpus.json").read_text())
 TAGS = set(
@@ -80,14 +80,14 @@ def test_cleaner_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_text_too_long_is_shown_as_it_is() -> None:
-    text = "*a* <b>\r\n" * (MOST // 8)
-    shown = "*a* &lt;b&gt;\n" * (MOST // 8)
+    text = "*a* <b>\r\n" * (MAX_LENGTH // 8)
+    shown = "*a* &lt;b&gt;\n" * (MAX_LENGTH // 8)
     assert render(text) == f'<pre class="plain"><code>{shown}</code></pre>'
 
 
 def test_length_is_counted_as_the_page_counts() -> None:
-    assert render("\U0001f3c0" * (MOST // 2)).startswith("<p>")
-    assert render("\U0001f3c0" * (MOST // 2 + 1)).startswith("<pre")
+    assert render("\U0001f3c0" * (MAX_LENGTH // 2)).startswith("<p>")
+    assert render("\U0001f3c0" * (MAX_LENGTH // 2 + 1)).startswith("<pre")
 
 
 def test_half_a_surrogate_pair_is_no_error() -> None:

@@ -20,7 +20,7 @@ from django.core.management import call_command
 django.setup()
 
 from chats import process  # noqa: E402
-from chats.prompts import Asked  # noqa: E402
+from chats.prompts import PromptResult  # noqa: E402
 from chats.providers.base import Conversation, Finish, Provider, Usage  # noqa: E402
 from tests.bench.answers.metronome import Metronome  # noqa: E402
 
@@ -46,7 +46,7 @@ class Model:
 MODEL = Model(float(os.environ["BENCH_RATE"]), float(os.environ["BENCH_SECONDS"]))
 
 
-async def prepare(asked: Asked) -> tuple[Provider, Conversation]:
+async def prepare(prompt: PromptResult) -> tuple[Provider, Conversation]:
     return MODEL, Conversation(turns=())
 
 

@@ -59,5 +59,5 @@ def chat_of(owner: User, organization: Organization, title: str = "Set pieces") 
         process="p", day="2026-03-01",
     )  # fmt: skip
     GenerationEvent.objects.write([(generation.pk, 1, [chunk_json("**Short**")])])
-    chat.put_in_front(told)
+    chat.select_branch(told)
     return chat

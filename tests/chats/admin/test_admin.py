@@ -156,7 +156,7 @@ def test_erasing_a_persons_chats_leaves_no_content_row(
 ) -> None:
     chat_of(viewer, club)
     deleted = chat_of(viewer, club, "Deleted")
-    deleted.set_aside()
+    deleted.soft_delete()
     elsewhere = Organization.objects.create(name="Elsewhere", slug="elsewhere")
     chat_of(viewer, elsewhere)
     kept = chat_of(operator, club, "Theirs")

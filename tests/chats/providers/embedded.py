@@ -1,4 +1,4 @@
-"""Asking the built-in model, and finding its process."""
+"""Helpers for tests of the built-in model: requests, and its process."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from chats.providers.embedded import Embedded
 
 STORY = "Tell me a long story about a rugby team and its coach."
 LONG = "Sum this up: " + "the red team passed the ball and the blue team ran after it. " * 100
-# Its server as it is, but for its priority, which beside other tests would leave it hardly a core.
-_HURRIED = ("-c", "from chats.providers import embedded_server as s; s.NICENESS = 0; s.main()")
+# The server at normal priority: at its own it would get almost no CPU beside other tests.
+_NORMAL_PRIORITY = (
+    "-c",
+    "from chats.providers import embedded_server as s; s.NICENESS = 0; s.main()",
+)
 
 
-def hurried(**options: Any) -> Embedded:
-    """The model at the priority of the tests."""
-    return Embedded(command=_HURRIED, **options)
+def normal_priority(**options: Any) -> Embedded:
+    """Return the model, running at the priority of the tests."""
+    return Embedded(command=_NORMAL_PRIORITY, **options)
 
 
-def ask(text: str, *, unfinished: str = "", most: int = 20) -> Conversation:
+def ask(text: str, *, prefill: str = "", max_tokens: int = 20) -> Conversation:
     turns = (Turn("user", text),)
-    return Conversation(turns, unfinished=unfinished, temperature=0.0, max_tokens=most)
+    return Conversation(turns, prefill=prefill, temperature=0.0, max_tokens=max_tokens)
 
 
-async def heard(model: Embedded, conversation: Conversation) -> list[str | Finish]:
+async def collect(model: Embedded, conversation: Conversation) -> list[str | Finish]:
     return [piece async for piece in model.answer(conversation)]
 
 
@@ -40,17 +43,17 @@ def process(model: Embedded) -> psutil.Process:
 
 
 def servers() -> list[psutil.Process]:
-    """The model servers that are our children."""
+    """Return the model servers that are children of this process."""
     return [p for p in psutil.Process().children() if "chats.providers" in " ".join(p.cmdline())]
 
 
-def used(server: psutil.Process) -> float:
-    """CPU seconds so far."""
+def cpu_seconds(server: psutil.Process) -> float:
+    """Return the CPU seconds used so far."""
     return sum(server.cpu_times()[:2])
 
 
 def is_idle(server: psutil.Process) -> bool:
-    """Whether it uses less than a tenth of a core, over a fifth of a second."""
-    before = used(server)
+    """Whether it uses less than a tenth of a core, measured over 0.2 s."""
+    before = cpu_seconds(server)
     time.sleep(0.2)
-    return used(server) - before < 0.02
+    return cpu_seconds(server) - before < 0.02

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chats.providers.base import Finish, Nonsense, Unreachable
+from chats.providers.base import Finish, InvalidResponse, Unreachable
 from chats.providers.openai import OpenAICompatible
 from tests.chats.providers.asking import END, client, event, failed, heard
 from tests.endpoint import Model, Script
@@ -41,26 +41,26 @@ async def test_a_connection_that_breaks_after_the_finish_does_no_harm(model: Mod
 async def test_nonsense_is_called_so(model: Model, raw: bytes) -> None:
     model.script = Script(raw=raw)
     _, failure = await failed(client(model))
-    assert type(failure) is Nonsense
+    assert type(failure) is InvalidResponse
 
 
 async def test_text_before_nonsense_is_kept(model: Model) -> None:
     model.script = Script(raw=event(content="Kept. ") + b"data: {oops\n\n")
     text, failure = await failed(client(model))
-    assert (text, type(failure)) == ("Kept. ", Nonsense)
+    assert (text, type(failure)) == ("Kept. ", InvalidResponse)
 
 
 async def test_a_compressed_answer_is_nonsense_and_never_unpacked(model: Model) -> None:
     model.script = Script(raw=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
     _, failure = await failed(client(model))
-    assert type(failure) is Nonsense
+    assert type(failure) is InvalidResponse
     assert "compresses" in failure.sentence
 
 
 async def test_an_endpoint_that_runs_away_is_stopped(model: Model) -> None:
     model.script = Script(pieces=("x" * 100_000,) * 30)
     _, failure = await failed(client(model))
-    assert type(failure) is Nonsense
+    assert type(failure) is InvalidResponse
     until(lambda: model.running == 0, 30, "the stream to be closed")
 
 

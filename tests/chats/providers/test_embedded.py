@@ -19,12 +19,12 @@ from tests.chats.providers.embedded import (
     LONG,
     STORY,
     ask,
-    heard,
-    hurried,
+    collect,
+    cpu_seconds,
     is_idle,
+    normal_priority,
     process,
     text_of,
-    used,
 )
 from tests.waiting import until
 
@@ -32,13 +32,13 @@ from tests.waiting import until
 @pytest.fixture(scope="module")
 def model() -> Iterator[Embedded]:
     """One that runs, for all tests that leave it alive."""
-    model = hurried()
+    model = normal_priority()
     yield model
     model.end()
 
 
 async def test_it_works(model: Embedded) -> None:
-    *pieces, finish = await heard(model, ask("Say hello.", most=200))
+    *pieces, finish = await collect(model, ask("Say hello.", max_tokens=200))
     assert text_of(pieces)
     assert isinstance(finish, Finish)
     assert finish.reason == "stop"
@@ -51,37 +51,37 @@ async def test_it_works(model: Embedded) -> None:
 
 async def test_closing_the_iterator_stops_the_model(model: Embedded) -> None:
     """In CPU time: the whole story would take it half a minute and more."""
-    async with aclosing(model.answer(ask(STORY, most=3500))) as pieces:
+    async with aclosing(model.answer(ask(STORY, max_tokens=3500))) as pieces:
         await anext(pieces)
-        before = used(process(model))
+        before = cpu_seconds(process(model))
     await asyncio.to_thread(until, lambda: is_idle(process(model)), 60)
-    assert used(process(model)) - before < 2
+    assert cpu_seconds(process(model)) - before < 2
 
 
 async def test_an_unfinished_answer_goes_on_without_a_seam(model: Embedded) -> None:
-    whole = text_of(await heard(model, ask(STORY, most=40)))
+    whole = text_of(await collect(model, ask(STORY, max_tokens=40)))
     cut = whole.index(" ", len(whole) // 2)
-    rest = text_of(await heard(model, ask(STORY, unfinished=whole[:cut], most=12)))
+    rest = text_of(await collect(model, ask(STORY, prefill=whole[:cut], max_tokens=12)))
     assert rest
     assert whole.startswith(whole[:cut] + rest[:12])
 
 
 async def test_a_conversation_too_long_for_it_is_rejected(model: Embedded) -> None:
     with pytest.raises(ProviderError, match="too long for this model") as caught:
-        await heard(model, ask(LONG * 5))
+        await collect(model, ask(LONG * 5))
     assert not caught.value.retryable
 
 
 async def test_more_answers_than_may_wait_are_told_to_come_later(
     model: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST", 1)
-    async with aclosing(model.answer(ask(STORY, most=500))) as pieces:
+    monkeypatch.setattr(module, "MAX_ANSWERS", 1)
+    async with aclosing(model.answer(ask(STORY, max_tokens=500))) as pieces:
         await anext(pieces)
         with pytest.raises(Busy) as caught:
-            await heard(model, ask("Hello."))
+            await collect(model, ask("Hello."))
         assert caught.value.retry_after
-    assert await heard(model, ask("Hello.", most=2))
+    assert await collect(model, ask("Hello.", max_tokens=2))
 
 
 async def test_nobody_else_may_ask_it_and_it_knows_none_of_our_secrets(
@@ -90,7 +90,7 @@ async def test_nobody_else_may_ask_it_and_it_knows_none_of_our_secrets(
     """As it is started by the server, with its low priority."""
     monkeypatch.setenv("SIDELINE_SECRET_KEY", "hush")
     model = Embedded()
-    await heard(model, ask("Hello.", most=1))
+    await collect(model, ask("Hello.", max_tokens=1))
     server, child = process(model), model._child
     (listening,) = [c for c in server.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
     assert listening.laddr.ip == "127.0.0.1"

@@ -14,7 +14,7 @@ import pytest
 
 from chats.providers.base import Finish
 from chats.providers.embedded import Embedded
-from tests.chats.providers.embedded import LONG, STORY, ask, heard, process, used
+from tests.chats.providers.embedded import LONG, STORY, ask, collect, cpu_seconds, process
 
 pytestmark = pytest.mark.timing
 
@@ -41,10 +41,10 @@ async def first_token(model: Embedded, text: str) -> float:
 async def busy_for(server: psutil.Process) -> float:
     """For how many seconds from now it uses a core by a quarter and more."""
     started = time.monotonic()
-    last, before = 0.0, used(server)
+    last, before = 0.0, cpu_seconds(server)
     while time.monotonic() - started < 1.5:
         await asyncio.sleep(0.1)
-        now = used(server)
+        now = cpu_seconds(server)
         if now - before > 0.025:
             last = time.monotonic() - started
         before = now
@@ -103,15 +103,15 @@ async def test_stopping_really_stops_the_model(
         while not came and not before_the_first_token:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.4)
-        before = used(process(model))
+        before = cpu_seconds(process(model))
         await asyncio.sleep(0.2)
-        assert used(process(model)) > before, "it was at work"
+        assert cpu_seconds(process(model)) > before, "it was at work"
         assert before_the_first_token == (not came)
         task.cancel()
         await asyncio.wait([task])
         return await busy_for(process(model))
 
-    await heard(model, ask("Hello.", most=1))
+    await collect(model, ask("Hello.", most=1))
     when = "before the first token" if before_the_first_token else "in mid-answer"
     await best(stopped, IDLE_S, f"stopped {when}, busy for")
 
@@ -146,7 +146,7 @@ async def test_four_chats_share_it_fairly(model: Embedded) -> None:
 
 async def test_it_ends_at_once() -> None:
     model = Embedded()
-    await heard(model, ask("Hello.", most=1))
+    await collect(model, ask("Hello.", most=1))
     started = time.monotonic()
     model.end()
     assert time.monotonic() - started < END_S

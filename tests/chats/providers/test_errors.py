@@ -11,13 +11,13 @@ import pytest
 from chats.providers.base import (
     Busy,
     Finish,
-    Nonsense,
+    InvalidResponse,
     ProviderError,
     Refused,
     Rejected,
     Unreachable,
 )
-from chats.providers.errors import LONGEST_WAIT_S, retry_after
+from chats.providers.errors import MAX_RETRY_AFTER_S, retry_after
 from tests.chats.providers.asking import HELLO, client, failed, heard
 from tests.endpoint import FIXED, Model, Script
 
@@ -60,7 +60,7 @@ async def test_a_status_becomes_a_plain_sentence(
 
 
 def test_which_failures_are_worth_another_try() -> None:
-    family = (ProviderError, Unreachable, Refused, Busy, Rejected, Nonsense)
+    family = (ProviderError, Unreachable, Refused, Busy, Rejected, InvalidResponse)
     assert [kind.retryable for kind in family] == [True, True, False, True, False, True]
 
 
@@ -77,7 +77,7 @@ def test_retry_after_is_read_in_both_forms_and_capped() -> None:
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
     assert retry_after("1.5") == 1.5
     assert retry_after("-3") == 0.0
-    assert retry_after("99999999") == LONGEST_WAIT_S
+    assert retry_after("99999999") == MAX_RETRY_AFTER_S
     assert [retry_after(bad) for bad in (None, "", "soon", "nan", "inf", "1,2")] == [None] * 6
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from chats.providers import openai
 from chats.providers.base import Finish
-from chats.providers.transport import BOUND, Arrivals
+from chats.providers.transport import MAX_BUFFERED, BodyReader
 from tests.chats.providers.asking import END, HELLO, client, event, heard_from
 from tests.endpoint import Model, Script
 from tests.waiting import soon
@@ -61,20 +61,20 @@ async def test_closing_the_iterator_hangs_up(model: Model) -> None:
 async def test_a_slow_reader_makes_the_endpoint_wait(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    came: list[Arrivals] = []
+    came: list[BodyReader] = []
 
-    def kept(response: httpx.Response) -> Arrivals:
-        came.append(Arrivals(response))
+    def kept(response: httpx.Response) -> BodyReader:
+        came.append(BodyReader(response))
         return came[-1]
 
-    monkeypatch.setattr(openai, "Arrivals", kept)
+    monkeypatch.setattr(openai, "BodyReader", kept)
     pings = (b": " + b"x" * 1000 + b"\n") * 20_000  # 20 MB, more than the sockets' buffers take
     model.script = Script(raw=event(content="a") + pings + event(content="b") + END)
     provider = client(model)
     pieces = provider.answer(HELLO)
     assert await anext(pieces) == "a"
-    await soon(lambda: not came[0]._room.is_set())  # and from now on nothing is read
-    assert BOUND < came[0]._size < 2 * BOUND
+    await soon(lambda: not came[0]._has_room.is_set())  # and from now on nothing is read
+    assert MAX_BUFFERED < came[0]._size < 2 * MAX_BUFFERED
     assert model.running == 1
     assert [piece async for piece in pieces] == ["b", Finish("stop")]
     await soon(lambda: model.running == 0, 30)

@@ -100,9 +100,9 @@ async def test_what_cannot_be_encoded_is_asked_cleaned(model: Model) -> None:
 
 
 async def test_an_unfinished_answer_is_asked_to_be_continued(model: Model) -> None:
-    unfinished = Conversation((Turn("user", "Count."),), unfinished="One, two")
+    unfinished = Conversation((Turn("user", "Count."),), prefill="One, two")
     await heard(client(model), unfinished)
-    await heard(client(model, prefills=True, extra={"seed": 1}), unfinished)
+    await heard(client(model, supports_prefill=True, extra={"seed": 1}), unfinished)
     asked, prefilled = model.requests
     assert asked.body["messages"][1:] == [
         {"role": "assistant", "content": "One, two"},

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from chats.providers.base import Cleaner, Nonsense, clean
-from chats.providers.stream_parser import LONGEST, EventParser
+from chats.providers.base import Cleaner, InvalidResponse, clean
+from chats.providers.stream_parser import MAX_EVENT, EventParser
 
 
 def fed(chunks: Iterable[bytes]) -> list[bytes]:
@@ -28,14 +28,14 @@ def test_any_cut_of_the_bytes_gives_the_same_events() -> None:
         assert fed(body[at : at + step] for at in range(0, len(body), step)) == expected
 
 
-@pytest.mark.parametrize("line", [b"x" * (LONGEST + 1), b"data: " + b"x" * LONGEST + b"x"])
+@pytest.mark.parametrize("line", [b"x" * (MAX_EVENT + 1), b"data: " + b"x" * MAX_EVENT + b"x"])
 def test_a_line_without_an_end_is_nonsense_before_it_fills_the_memory(line: bytes) -> None:
-    with pytest.raises(Nonsense):
+    with pytest.raises(InvalidResponse):
         fed(line[at : at + 4096] for at in range(0, len(line), 4096))
 
 
 def test_an_event_of_endless_lines_is_nonsense() -> None:
-    with pytest.raises(Nonsense):
+    with pytest.raises(InvalidResponse):
         fed(b"data: " + b"x" * 4096 + b"\n" for _ in range(300))
 
 

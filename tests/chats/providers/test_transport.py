@@ -126,7 +126,7 @@ async def test_the_servers_own_addresses_are_closed_unless_they_are_listed(
         "[2002:c0a8:105::]",
         "[fd12::5]",
     ):
-        with pytest.raises(ValueError, match=r"can list that in SIDELINE_MODEL_SERVERS"):
+        with pytest.raises(ValueError, match=r"can permit it in SIDELINE_MODEL_SERVERS"):
             check_base_url(f"http://{host}:8080/v1")
     for host in ("192.168.1.6", "[fd12::6]"):
         assert check_base_url(f"http://{host}:8080/v1")
@@ -194,7 +194,7 @@ async def test_a_look_up_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> No
         return []
 
     monkeypatch.setattr(transport.socket, "getaddrinfo", slow)
-    monkeypatch.setattr(transport, "LOOK_UP_S", 0.1)
+    monkeypatch.setattr(transport, "DNS_S", 0.1)
     failure = await refused("http://slow.example/v1")
     release.set()
     assert type(failure) is Unreachable
@@ -250,7 +250,7 @@ async def test_tls_is_checked_against_the_name_and_not_the_ip(
         writer.close()
 
     trust = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr(transport, "_trust", lambda: trust)
+    monkeypatch.setattr(transport, "_tls_context", lambda: trust)
     names(monkeypatch, {"model.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]})
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]

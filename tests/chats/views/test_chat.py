@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from chats.models import Chat, Generation, GenerationEvent, Message, Role, Status
 from chats.sse.encoding import chunk_json
-from chats.views.message import SHOWN
+from chats.views.message import PAGE_SIZE
 from project.accounts.models import Membership, Organization, User
 from tests.cameras.views.rows import client_of
 from tests.chats.views.rows import body, chat_of, say
@@ -44,7 +44,7 @@ def test_outsiders_and_colleagues_find_nothing(chat: Chat, colleague: User) -> N
 
 
 def test_a_deleted_chat_has_no_page(chat: Chat, owner: User) -> None:
-    chat.set_aside()
+    chat.soft_delete()
     assert client_of(owner).get(reverse("chat", args=[chat.pk])).status_code == 404
 
 
@@ -133,7 +133,7 @@ def test_siblings_are_one_arrow_away(chat: Chat, owner: User) -> None:
     second = Message.objects.create(
         chat=chat, parent=first.parent, role=Role.ASSISTANT, content="The box."
     )
-    chat.put_in_front(second)
+    chat.select_branch(second)
     page = page_of(chat, owner)
     assert "2 / 2" in page
     assert "The box." in page
@@ -160,12 +160,12 @@ def test_a_running_answer_is_shown_as_far_as_it_is_stored(chat: Chat, owner: Use
 
 @pytest.mark.postgres
 def test_of_a_long_chat_the_end_is_shown_and_the_rest_on_demand(chat: Chat, owner: User) -> None:
-    for number in range(SHOWN // 2):
+    for number in range(PAGE_SIZE // 2):
         say(chat, f"Prompt {number}.", f"Answer {number}.")
     page = page_of(chat, owner)
     assert "Show 2 earlier messages" in page
     assert "umbrella" not in page
-    assert f"Answer {SHOWN // 2 - 1}." in page
+    assert f"Answer {PAGE_SIZE // 2 - 1}." in page
     whole = page_of(chat, owner, "?all=1")
     assert "umbrella" in whole
     assert "earlier message" not in whole

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chats.models import Chat, Message
-from chats.views.listing import EACH_PAGE, excerpt
+from chats.views.listing import PAGE_SIZE, excerpt
 from project.accounts.models import Membership, Organization, User
 from tests.cameras.views.rows import client_of
 from tests.chats.views.rows import body, chat_of, say, titles
@@ -82,11 +82,11 @@ def test_archived_ones_are_apart(chat: Chat, owner: User) -> None:
 
 @pytest.mark.postgres
 def test_a_long_list_has_pages(club: Organization, owner: User) -> None:
-    for number in range(EACH_PAGE + 1):
+    for number in range(PAGE_SIZE + 1):
         chat_of(owner, club, f"Number {number}")
     client = client_of(owner)
     page = body(client, LIST)
-    assert len(titles(page)) == EACH_PAGE
+    assert len(titles(page)) == PAGE_SIZE
     assert "?page=2" in page
     assert len(titles(body(client, f"{LIST}?page=2"))) == 1
     assert len(titles(body(client, f"{LIST}?page=999"))) == 1
@@ -123,7 +123,7 @@ def test_deleting_all_leaves_no_word_of_ones_own_and_all_of_others(
     archived = chat_of(owner, chat.organization, "Archived", ("c", "d"))
     archived.archive(True)
     gone = chat_of(owner, chat.organization, "Set aside", ("e", "f"))
-    gone.set_aside()
+    gone.soft_delete()
     answer = client_of(owner).post(reverse("chats-delete-all"), follow=True)
     assert "3 chats are deleted" in answer.content.decode()
     assert list(Chat.objects.all()) == [theirs]
