@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from cameras.ingest.configurations import configurations
+from cameras.ingest.configurations import load_configurations
 from cameras.models import Camera
 from project.accounts.models import Organization, User
 from tests.cameras.views.rows import client_of, fields
@@ -50,6 +50,6 @@ def test_camera_is_stored_only_if_its_address_is_allowed(
     assert "are closed" in add("rtsp://127.0.0.1:8555/x")
     assert add("rtsp://127.0.0.1:8554/x") == ""
     camera = Camera.objects.get(name="Goal")
-    assert configurations()[str(camera.pk)]["listed"] == ["127.0.0.1:8554"], (
+    assert load_configurations()[str(camera.pk)]["listed"] == ["127.0.0.1:8554"], (
         "the worker may connect to it"
     )

@@ -66,7 +66,7 @@ def install_model(club: Organization) -> bytes:
     data = onnx_models.finder()
     made = Weights.begin(club, name="Ours", size=len(data))
     for number, at in enumerate(range(0, len(data), 400)):
-        made.take(number, data[at : at + 400])
+        made.add_part(number, data[at : at + 400])
     assert made.claim_check()
     assert made.accept(data, "", labels=LABELS, width=onnx_models.WIDTH, height=onnx_models.HEIGHT)
     return data

@@ -83,16 +83,16 @@ WAYS = (by_save, by_queryset_update, by_bulk_update, by_api, by_form, by_admin)
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
 def test_every_change_of_the_masks_gives_a_new_version(camera: Camera, way: Way) -> None:
-    marks = [camera.mask_version]
+    versions = [camera.mask_version]
     for masks in ([], ONE, [], ONE):
         CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8", taken_at=timezone.now())
         way(camera, masks)
         now = Camera.objects.get(pk=camera.pk)
         assert now.masks == masks
         assert not CameraStill.objects.exists(), "it shows what may be masked"
-        marks.append(now.mask_version)
-    assert len(set(marks)) == 5
-    assert all(marks[1:]), "only masks that were never changed have an empty version"
+        versions.append(now.mask_version)
+    assert len(set(versions)) == 5
+    assert all(versions[1:]), "only masks that were never changed have an empty version"
 
 
 def test_other_changes_keep_the_mask_version(camera: Camera) -> None:
@@ -116,13 +116,13 @@ def test_stale_instance_counts_on_from_the_stored_version(camera: Camera) -> Non
 def test_viewer_who_joins_after_a_mask_change_gets_no_older_picture(
     camera: Camera,
 ) -> None:
-    marks = MaskVersions()
-    assert marks.passes(Camera.objects.get(pk=camera.pk).mask_version, 0.0)
+    versions = MaskVersions()
+    assert versions.accept(Camera.objects.get(pk=camera.pk).mask_version, 0.0)
     by_save(camera, [])
     between = Camera.objects.get(pk=camera.pk).mask_version
-    assert marks.passes(between, 0.1)
+    assert versions.accept(between, 0.1)
     by_save(camera, ONE)
     again = Camera.objects.get(pk=camera.pk).mask_version
-    assert not marks.expect(again, 0.2)
-    assert not marks.passes(between, 0.3)
-    assert marks.passes(again, 0.4)
+    assert not versions.expect(again, 0.2)
+    assert not versions.accept(between, 0.3)
+    assert versions.accept(again, 0.4)

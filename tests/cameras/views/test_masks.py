@@ -181,9 +181,9 @@ def test_concurrent_change_of_other_fields_keeps_new_masks(camera: Camera) -> No
 
 
 def test_different_masks_have_different_versions() -> None:
-    marks = [Camera(masks=masks).mask_version for masks in ([], ONE, OTHER, [*ONE, *OTHER])]
-    assert marks[0] == ""
-    assert len(set(marks)) == 4
+    versions = [Camera(masks=masks).mask_version for masks in ([], ONE, OTHER, [*ONE, *OTHER])]
+    assert versions[0] == ""
+    assert len(set(versions)) == 4
 
 
 def test_camera_page_says_that_a_part_is_masked(camera: Camera, viewer: User) -> None:

@@ -14,42 +14,44 @@ import pytest
 
 from tests.cameras.added import added
 from tests.installation import Installation
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.sockets import acknowledged, ended, frame, refusal, watching
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(installation: Installation) -> Cast:
-    return assemble(installation, "sharing")
+def scenario(installation: Installation) -> Scenario:
+    return create_scenario(installation, "sharing")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     installation: Installation
-    cast: Cast
+    scenario: Scenario
     id: str
     url: str
 
     @classmethod
-    def make(cls, installation: Installation, cast: Cast, camera: str = "", **fields: Any) -> Link:
+    def make(
+        cls, installation: Installation, scenario: Scenario, camera: str = "", **fields: Any
+    ) -> Link:
         soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-        body = {"camera": camera or cast.plaza, "name": "Guests", "expires_at": soon} | fields
+        body = {"camera": camera or scenario.plaza, "name": "Guests", "expires_at": soon} | fields
         answer = httpx.post(
-            f"{installation.url}/api/v1/share-links", json=body, headers=cast["operator"].bearer
+            f"{installation.url}/api/v1/share-links", json=body, headers=scenario["operator"].bearer
         )
         assert answer.status_code == 201, answer.text
-        return cls(installation, cast, answer.json()["id"], answer.json()["url"])
+        return cls(installation, scenario, answer.json()["id"], answer.json()["url"])
 
     @property
     def _api(self) -> str:
         return f"{self.installation.url}/api/v1/share-links/{self.id}"
 
     def uses(self) -> int:
-        return int(httpx.get(self._api, headers=self.cast["operator"].bearer).json()["uses"])
+        return int(httpx.get(self._api, headers=self.scenario["operator"].bearer).json()["uses"])
 
     def revoke(self) -> None:
-        answer = httpx.delete(self._api, headers=self.cast["operator"].bearer)
+        answer = httpx.delete(self._api, headers=self.scenario["operator"].bearer)
         assert answer.status_code == 204
 
     def visit(self) -> str:
@@ -60,8 +62,10 @@ class Link:
 
 
 @pytest.mark.postgres
-def test_concurrent_openings_are_counted_exactly(installation: Installation, cast: Cast) -> None:
-    link = Link.make(installation, cast, uses_most=5)
+def test_concurrent_openings_are_counted_exactly(
+    installation: Installation, scenario: Scenario
+) -> None:
+    link = Link.make(installation, scenario, uses_most=5)
 
     def open_it(_: int) -> int:
         return httpx.post(link.url, timeout=60).status_code
@@ -73,10 +77,10 @@ def test_concurrent_openings_are_counted_exactly(installation: Installation, cas
 
 
 def test_revoked_link_disconnects_only_its_own_guests(
-    installation: Installation, cast: Cast
+    installation: Installation, scenario: Scenario
 ) -> None:
     """The delay is tested in `tests/gate/test_withdrawal.py`."""
-    link, other = Link.make(installation, cast), Link.make(installation, cast)
+    link, other = Link.make(installation, scenario), Link.make(installation, scenario)
     visit = link.visit()
     with watching(installation, visit) as guest, watching(installation, other.visit()) as stays:
         assert frame(guest, 60)["camera_id"] == visit
@@ -89,7 +93,7 @@ def test_revoked_link_disconnects_only_its_own_guests(
 
 
 def test_guest_and_key_holder_receive_neither_reason_nor_viewer_count(
-    installation: Installation, cast: Cast
+    installation: Installation, scenario: Scenario
 ) -> None:
     wall = {"name": "Sharing wall", "kind": "rtsp", "source": "rtsp://127.0.0.1:9/a"}
     with added(installation, **wall) as camera, installation.api() as api:
@@ -98,14 +102,14 @@ def test_guest_and_key_holder_receive_neither_reason_nor_viewer_count(
             return str(api.get(f"/cameras/{camera}").json()["state"]["reason"])
 
         until(lambda: "127.0.0.1" in reason(), 60, "a reason")
-        link = Link.make(installation, cast, camera)
+        link = Link.make(installation, scenario, camera)
         with httpx.Client(follow_redirects=True, timeout=30) as browser:
             assert "127.0.0.1:9" not in browser.post(link.url).text
         key = api.post("/stream-keys", json={"camera": camera, "name": "Wall"}).json()["key"]
         with (
             watching(installation, link.visit(), v1=True) as guest,
             watching(installation, key, v1=True) as holder,
-            watching(installation, camera, v1=True, headers=cast["viewer"].bearer) as member,
+            watching(installation, camera, v1=True, headers=scenario["viewer"].bearer) as member,
         ):
             seen_by_member: list[dict[str, Any]] = []
             until(
@@ -137,19 +141,23 @@ def is_off(messages: dict[str, Any]) -> bool:
     return messages.get("state") == "ended"
 
 
-def test_visit_only_allows_watching_its_camera(installation: Installation, cast: Cast) -> None:
-    visit = Link.make(installation, cast).visit()
-    for path in ("cameras", f"cameras/{cast.plaza}", f"cameras/{cast.plaza}/snapshot.jpg"):
+def test_visit_only_allows_watching_its_camera(
+    installation: Installation, scenario: Scenario
+) -> None:
+    visit = Link.make(installation, scenario).visit()
+    for path in ("cameras", f"cameras/{scenario.plaza}", f"cameras/{scenario.plaza}/snapshot.jpg"):
         url = f"{installation.url}/api/v1/{path}"
         assert httpx.get(url, cookies={"sideline_visit": visit}).status_code == 401
         assert httpx.get(url, headers={"Authorization": f"Bearer {visit}"}).status_code == 401
     cookie = {"Cookie": f"sideline_visit={visit}"}
-    assert refusal(installation, cast.plaza, headers=cookie, origin=installation.url) == 403
+    assert refusal(installation, scenario.plaza, headers=cookie, origin=installation.url) == 403
     assert refusal(installation, visit.replace("sv_", "sk_")) == 403
 
 
-def test_neither_address_nor_visit_is_logged(installation: Installation, cast: Cast) -> None:
-    link = Link.make(installation, cast)
+def test_neither_address_nor_visit_is_logged(
+    installation: Installation, scenario: Scenario
+) -> None:
+    link = Link.make(installation, scenario)
     visit = link.visit()
     link.revoke()
     text = link.url.rpartition("/")[2]
