@@ -1,4 +1,4 @@
-"""What the settings become in an environment of the test's choice."""
+"""Evaluates the settings with environment variables of a test's choice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.prepared import is_setting
 
 
 def settings_of(folder: Path, monkeypatch: pytest.MonkeyPatch, **values: str) -> dict[str, Any]:
-    """What the settings make of an environment that holds just these values."""
+    """Return the settings module's globals, in an environment with only these variables."""
     for name in filter(is_setting, [*os.environ]):
         monkeypatch.delenv(name)
     for name, value in {"SIDELINE_DATA_DIR": str(folder), **values}.items():

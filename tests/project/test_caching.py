@@ -1,4 +1,4 @@
-"""Nobody keeps what is somebody's."""
+"""Caching headers: no shared cache stores responses to users."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django.test import RequestFactory
 
 from project.middleware import PrivateResponses
 from tests.installation import Installation
-from tests.people import assemble
+from tests.people import create_scenario
 
 
-def test_answers_to_a_person_are_kept_by_nobody(installation: Installation) -> None:
-    viewer = assemble(installation, "caching")["viewer"]
+def test_responses_to_users_are_not_cached(installation: Installation) -> None:
+    viewer = create_scenario(installation, "caching")["viewer"]
     cookie = {"Cookie": f"sideline_session={viewer.session}"}
     for path in ("/api/v1/cameras", "/api/v1/tokens", "/api/v1/actions/chats", "/nowhere"):
         for credential in (viewer.bearer, cookie, {}):
@@ -24,7 +24,7 @@ def test_answers_to_a_person_are_kept_by_nobody(installation: Installation) -> N
             assert {"cookie", "authorization"} <= vary, path
 
 
-def test_what_is_everybodys_says_nothing_of_the_kind(installation: Installation) -> None:
+def test_public_responses_may_be_cached(installation: Installation) -> None:
     page = httpx.get(installation.url + "/signin").text
     script = page.split('src="')[1].split('"')[0]
     for path in ("/healthz", "/api/schema/", script):
@@ -33,22 +33,24 @@ def test_what_is_everybodys_says_nothing_of_the_kind(installation: Installation)
         assert "no-store" not in answer.headers.get("cache-control", ""), path
 
 
-def answered(settings: Any, origins: list[str], kind: str, **headers: str) -> HttpResponse:
+def response_headers(settings: Any, origins: list[str], kind: str, **headers: str) -> HttpResponse:
     settings.TRUSTED_ORIGINS, settings.PUBLIC_URL = origins, None
     request = RequestFactory().get("/")
     request.resolver_match = None  # type: ignore[assignment]
     return PrivateResponses(lambda _: HttpResponse(content_type=kind, headers=headers))(request)
 
 
-def test_views_own_word_counts(settings: Any) -> None:
+def test_cache_header_of_a_view_is_kept(settings: Any) -> None:
     own = {"Cache-Control": "private, no-cache"}
-    assert answered(settings, [], "image/jpeg", **own)["Cache-Control"] == "private, no-cache"
-    assert answered(settings, [], "image/jpeg")["Cache-Control"] == "private, no-store"
+    assert (
+        response_headers(settings, [], "image/jpeg", **own)["Cache-Control"] == "private, no-cache"
+    )
+    assert response_headers(settings, [], "image/jpeg")["Cache-Control"] == "private, no-store"
 
 
-def test_pictures_are_not_for_pages_of_others_unless_some_are_trusted(settings: Any) -> None:
+def test_other_origins_can_embed_pictures_only_if_trusted(settings: Any) -> None:
     header = "Cross-Origin-Resource-Policy"
     for kind in ("image/jpeg", "multipart/x-mixed-replace; boundary=x"):
-        assert answered(settings, [], kind)[header] == "same-origin"
-        assert header not in answered(settings, ["https://club.example"], kind)
-    assert header not in answered(settings, [], "text/html")
+        assert response_headers(settings, [], kind)[header] == "same-origin"
+        assert header not in response_headers(settings, ["https://club.example"], kind)
+    assert header not in response_headers(settings, [], "text/html")

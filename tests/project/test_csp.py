@@ -1,4 +1,4 @@
-"""What a browser is told it may do with our pages, and what it then does: real Chromium."""
+"""The Content-Security-Policy, and its enforcement in Chromium."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ PAGES = (
     "/admin/chats/assistant/", "/admin/chats/chat/usage/",
 )  # fmt: skip
 _REPORT = """
-window.complaints = [];
-document.addEventListener("securitypolicyviolation", (event) => window.complaints.push(
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(
   `${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile} ${event.sample}`));
 """
 _IDLE = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done)))"
@@ -49,12 +49,12 @@ def camera(installation: Installation) -> str:
 
 
 def policy_of(answer: httpx.Response) -> dict[str, str]:
-    """Directives by name."""
+    """Return the policy's directives by name."""
     header = answer.headers["content-security-policy"]
     return {part.split()[0]: part.partition(" ")[2] for part in header.split("; ")}
 
 
-def test_every_page_has_a_nonce_of_its_own_and_nothing_inline(
+def test_every_page_has_its_own_nonce_and_no_inline_code(
     signed_in: httpx.Client, camera: str
 ) -> None:
     seen = set()
@@ -76,7 +76,7 @@ def test_every_page_has_a_nonce_of_its_own_and_nothing_inline(
 
 
 @pytest.mark.extended
-def test_browsers_have_nothing_to_complain_of(
+def test_pages_cause_no_policy_violations(
     installation: Installation, browser: Browser, signed_in: httpx.Client, camera: str
 ) -> None:
     with new_page(browser) as tab:
@@ -84,15 +84,15 @@ def test_browsers_have_nothing_to_complain_of(
         tab.context.add_init_script(_REPORT)
         for path in PAGES:
             tab.page.goto(installation.url + path.format(camera=camera), wait_until="load")
-            tab.page.evaluate(_IDLE)  # scripts have run, and would have been refused
-            assert tab.page.evaluate("window.complaints") == [], path
+            tab.page.evaluate(_IDLE)  # scripts have run, or have been refused
+            assert tab.page.evaluate("window.violations") == [], path
         assert tab.errors == []
 
 
-def test_script_that_was_smuggled_in_does_not_run(
+def test_injected_script_does_not_run(
     installation: Installation, browser: Browser, signed_in: httpx.Client
 ) -> None:
-    """The defence behind the escaping: inline, by attribute, from elsewhere, and as HTML text."""
+    """Inline, by attribute, from another origin, and as HTML: the defence behind escaping."""
     with new_page(browser) as tab:
         tab.take_over(signed_in, installation.url)
         tab.context.add_init_script(_REPORT)
@@ -100,8 +100,8 @@ def test_script_that_was_smuggled_in_does_not_run(
         tab.page.evaluate(
             """() => {
               window.refused = [];
-              const attempt = (deed) => {
-                try { deed(); } catch (error) { window.refused.push(error.name); }
+              const attempt = (action) => {
+                try { action(); } catch (error) { window.refused.push(error.name); }
               };
               const inline = document.createElement("script");
               attempt(() => { inline.append("window.broken = 1"); document.head.append(inline); });
@@ -117,10 +117,10 @@ def test_script_that_was_smuggled_in_does_not_run(
         )
         assert tab.page.evaluate("window.broken") is None
         assert len(tab.page.evaluate("window.refused")) >= 4
-        assert len(tab.page.evaluate("window.complaints")) >= 5
+        assert len(tab.page.evaluate("window.violations")) >= 5
 
 
-def test_templates_name_scripts_in_one_way_only() -> None:
+def test_templates_give_every_script_the_nonce() -> None:
     for template in Path(ROOT / "templates").rglob("*.html"):
         for tag in re.findall(r"<script\b[^>]*>", template.read_text()):
             assert "csp_nonce" in tag, template
@@ -146,7 +146,7 @@ def test_templates_name_scripts_in_one_way_only() -> None:
         ("<script>", False),
     ],
 )
-def test_admins_scripts_get_a_nonce_in_one_form_only(
+def test_only_admin_scripts_in_the_exact_form_get_a_nonce(
     rf: RequestFactory, tag: str, trusted: bool
 ) -> None:
     def page(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What `deploy/` ships: the nginx sample, started and used; the units, as systemd reads them."""
+"""The files in `deploy/`: the nginx sample in use, and the systemd units as systemd checks them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from websockets.sync.client import connect
 from tests import ROOT
 from tests.installation import KEEPER, Installation, installed, submit
 from tests.nginx import nginx
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.waiting import free_port, until
 
 DEPLOY = ROOT / "deploy"
@@ -30,7 +30,7 @@ SUBPATH = "/sideline"
 
 
 def sample(sideline: int, root: int, under_path: int) -> str:
-    """The shipped file without TLS, its two servers on ports of their own."""
+    """Return the shipped nginx.conf without TLS, with its two servers on these ports."""
     text = (DEPLOY / "nginx.conf").read_text()
     text = re.sub(r"\n *(listen \[::\]|ssl_certificate)[^;]*;", "", text)
     assert text.count("listen 443 ssl http2;") == 2
@@ -41,22 +41,22 @@ def sample(sideline: int, root: int, under_path: int) -> str:
 
 
 class Site:
-    """Sideline, and the address at which nginx serves it."""
+    """An installation, and the URL at which nginx serves it."""
 
     def __init__(self, installation: Installation, origin: str, path: str) -> None:
         self.installation, self.origin, self.path = installation, origin, path
         self.url = origin + path
-        self.cast: Cast = assemble(installation, "deploy")
+        self.scenario: Scenario = create_scenario(installation, "deploy")
 
     def bearer(self) -> dict[str, str]:
-        return self.cast["viewer"].bearer
+        return self.scenario["viewer"].bearer
 
     def cookie(self) -> dict[str, str]:
-        return {"Cookie": f"sideline_session={self.cast['viewer'].session}"}
+        return {"Cookie": f"sideline_session={self.scenario['viewer'].session}"}
 
     def watch(self, headers: dict[str, str]) -> dict[str, object]:
-        """The first of three frames on a socket through nginx."""
-        address = f"{self.url.replace('http', 'ws', 1)}/ws/stream/{self.cast.plaza}"
+        """Receive three frames on a socket through nginx; return the first."""
+        address = f"{self.url.replace('http', 'ws', 1)}/ws/stream/{self.scenario.plaza}"
         with connect(
             address, additional_headers=headers, max_size=None, open_timeout=60, proxy=None
         ) as socket:
@@ -69,7 +69,7 @@ class Site:
 
 @contextlib.contextmanager
 def behind_nginx(folder: Path, path: str) -> Iterator[Site]:
-    """Sideline behind the shipped sample, at the root or under the subpath."""
+    """Run an installation behind the shipped sample, at the root or under the subpath."""
     ports = {"": free_port(), SUBPATH: free_port()}
     origin = f"http://127.0.0.1:{ports[path]}"
     data = folder / "data"
@@ -81,7 +81,7 @@ def behind_nginx(folder: Path, path: str) -> Iterator[Site]:
         site = sample(installation.port, ports[""], ports[SUBPATH])
         with nginx(folder, site, ports[path]):
             made = Site(installation, origin, path)
-            until(lambda: installation.state(made.cast.plaza) == "live", 60, "the camera")
+            until(lambda: installation.state(made.scenario.plaza) == "live", 60, "the camera")
             yield made
 
 
@@ -99,7 +99,7 @@ def site(
         yield made
 
 
-def test_pages_link_and_lead_to_addresses_under_the_public_url(site: Site) -> None:
+def test_links_and_redirects_stay_under_the_public_url(site: Site) -> None:
     with httpx.Client(follow_redirects=True) as client:
         page = client.get(f"{site.url}/signin")
         assert page.status_code == 200, page.text
@@ -119,7 +119,7 @@ def test_pages_link_and_lead_to_addresses_under_the_public_url(site: Site) -> No
         assert [address for address in local if not address.startswith(f"{site.path}/")] == []
 
 
-def test_a_cookie_of_the_subpath_is_not_sent_to_the_rest_of_the_host(site: Site) -> None:
+def test_session_cookie_is_limited_to_the_subpath(site: Site) -> None:
     page = httpx.get(f"{site.url}/signin")
     assert f"Path={site.path}/" in page.headers["set-cookie"]
 
@@ -135,28 +135,28 @@ def test_programs_log_in_and_take_a_snapshot(site: Site) -> None:
     if cameras["next"]:
         assert cameras["next"].startswith(f"{site.url}/api/v1/cameras?")
     picture = httpx.get(
-        f"{site.url}/api/v1/cameras/{site.cast.plaza}/snapshot.jpg", headers=headers
+        f"{site.url}/api/v1/cameras/{site.scenario.plaza}/snapshot.jpg", headers=headers
     )
     assert picture.status_code == 200, picture.text
     assert picture.content.startswith(b"\xff\xd8")
 
 
 def test_socket_delivers_frames_to_a_bearer(site: Site) -> None:
-    assert site.watch(site.bearer())["camera_id"] == site.cast.plaza
+    assert site.watch(site.bearer())["camera_id"] == site.scenario.plaza
 
 
 def test_socket_delivers_frames_to_a_session_of_the_public_origin(site: Site) -> None:
     frame = site.watch(site.cookie() | {"Origin": site.origin})
-    assert frame["camera_id"] == site.cast.plaza
+    assert frame["camera_id"] == site.scenario.plaza
     with pytest.raises(InvalidStatus, match="403"):
         site.watch(site.cookie() | {"Origin": "http://elsewhere.example"})
 
 
 def arrivals(site: Site, timeout: float) -> list[float]:
-    """When the first three pictures of an MJPEG stream were there, in seconds."""
+    """Return when the first three pictures of an MJPEG stream arrived, in seconds."""
     found: list[float] = []
     began, data = time.monotonic(), b""
-    address = f"{site.url}/api/v1/cameras/{site.cast.plaza}/stream.mjpeg"
+    address = f"{site.url}/api/v1/cameras/{site.scenario.plaza}/stream.mjpeg"
     with httpx.stream("GET", address, headers=site.bearer(), timeout=timeout) as answer:
         assert answer.status_code == 200
         for chunk in answer.iter_raw():
@@ -175,11 +175,11 @@ def test_mjpeg_is_delivered(site: Site) -> None:
 @pytest.mark.timing
 def test_mjpeg_arrives_unbuffered(site: Site) -> None:
     first, *_, last = arrivals(site, 10)
-    assert first < 2, "the first part was held back"
+    assert first < 2, "the first part was buffered"
     assert last < 5
 
 
-def test_bodies_that_are_too_large_get_413(site: Site) -> None:
+def test_too_large_body_gets_413(site: Site) -> None:
     def post(path: str, size: int) -> int:
         return httpx.post(
             f"{site.url}{path}", content=b"x" * size, headers=site.bearer(), timeout=60
@@ -191,7 +191,7 @@ def test_bodies_that_are_too_large_get_413(site: Site) -> None:
     assert post("/api/v1/actions/actions/send/", 9 * 1024**2) == 400
 
 
-def test_clients_address_is_believed_of_the_proxy_alone(site: Site) -> None:
+def test_only_the_proxy_can_set_the_client_address(site: Site) -> None:
     def fail_to_sign_in(url: str, own_address: str, name: str) -> None:
         transport = httpx.HTTPTransport(local_address=own_address)
         with httpx.Client(transport=transport) as client:
@@ -224,7 +224,7 @@ def unit(path: Path) -> configparser.ConfigParser:
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
-def test_unit_starts_a_command_that_exists_as_a_user_without_privileges(path: Path) -> None:
+def test_unit_starts_an_existing_command_as_an_unprivileged_user(path: Path) -> None:
     service = unit(path)["Service"]
     python, script, command, *options = service["ExecStart"].split()
     folder = service["WorkingDirectory"]
@@ -239,7 +239,7 @@ def test_unit_starts_a_command_that_exists_as_a_user_without_privileges(path: Pa
     assert service["ProtectSystem"] == "strict"
 
 
-def test_environment_sample_names_settings_that_are_read() -> None:
+def test_environment_sample_contains_only_known_settings() -> None:
     settings = (ROOT / "project" / "settings" / "__init__.py").read_text()
     lines = (DEPLOY / "sideline.env").read_text().splitlines()
     names = [found[1] for line in lines if (found := re.match(r"#?([A-Z_]+)=", line))]
@@ -248,7 +248,7 @@ def test_environment_sample_names_settings_that_are_read() -> None:
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
-def test_systemd_finds_no_fault_with_the_unit(path: Path, tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(path: Path, tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     assert analyze, "systemd-analyze is missing"
     text = path.read_text().replace("/opt/sideline/.venv/bin/python", sys.executable)

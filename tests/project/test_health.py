@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: who is asked, and what they answer."""
+"""`/healthz` and `/readyz`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _static_folder(settings: Settings, tmp_path: Path) -> None:
-    settings.STATIC_ROOT = tmp_path  # else whitenoise warns
+    settings.STATIC_ROOT = tmp_path  # otherwise WhiteNoise warns
 
 
-def asked(path: str) -> tuple[int, str]:
+def get(path: str) -> tuple[int, str]:
     answer = Client().get(path)
     return answer.status_code, answer.content.decode()
 
@@ -33,36 +33,36 @@ def gate() -> Camera:
     return Camera.objects.create(organization=club, name="Gate", kind=Kind.DEMO)
 
 
-def delivered(camera: Camera, seconds_ago: float) -> None:
+def set_last_frame(camera: Camera, seconds_ago: float) -> None:
     at = timezone.now() - timedelta(seconds=seconds_ago)
     CameraState.objects.update_or_create(camera=camera, defaults={"last_frame_at": at})
 
 
 def test_ready_without_a_camera_and_with_one_that_delivers(gate: Camera) -> None:
-    delivered(gate, 1)
-    assert asked("/readyz") == (200, "ready\n")
+    set_last_frame(gate, 1)
+    assert get("/readyz") == (200, "ready\n")
     gate.delete()
-    assert asked("/readyz") == (200, "ready\n")
+    assert get("/readyz") == (200, "ready\n")
 
 
 @pytest.mark.postgres
 def test_not_ready_while_no_camera_delivers(gate: Camera) -> None:
-    assert asked("/readyz") == (503, "not ready\n")
-    delivered(gate, 120)
-    assert asked("/readyz") == (503, "not ready\n")
-    assert asked("/healthz") == (200, "ok\n")
+    assert get("/readyz") == (503, "not ready\n")
+    set_last_frame(gate, 120)
+    assert get("/readyz") == (503, "not ready\n")
+    assert get("/healthz") == (200, "ok\n")
 
 
-def test_cameras_that_nobody_reads_are_not_awaited(gate: Camera) -> None:
+def test_disabled_and_push_cameras_do_not_count_for_readiness(gate: Camera) -> None:
     Camera.objects.filter(pk=gate.pk).update(enabled=False)
     Camera.objects.create(organization=gate.organization, name="Phone", kind=Kind.PUSH)
-    assert asked("/readyz") == (200, "ready\n")
+    assert get("/readyz") == (200, "ready\n")
 
 
 @pytest.mark.postgres
-def test_not_ready_without_its_tables(gate: Camera) -> None:
-    delivered(gate, 1)
+def test_not_ready_without_tables(gate: Camera) -> None:
+    set_last_frame(gate, 1)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE cameras_camera RENAME TO cameras_lost")  # undone by rollback
-    assert asked("/readyz") == (503, "not ready\n")
-    assert asked("/healthz") == (200, "ok\n")
+    assert get("/readyz") == (503, "not ready\n")
+    assert get("/healthz") == (200, "ok\n")

@@ -1,4 +1,4 @@
-"""What a new key ends and what it leaves, as `docs/operations.md` says."""
+"""The effects of new keys, as `docs/operations.md` describes them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def person(club: Organization) -> User:
 
 @pytest.fixture
 def sealed(club: Organization, person: User, settings: Settings) -> dict[str, str]:
-    """One row for each place where something is sealed with the old key: the place, and what."""
+    """Create a row for each encrypted field, with the old key; return field → plain text."""
     settings.FIELD_KEYS = [OLD]
     camera = Camera(organization=club, name="Gate", kind=Kind.RTSP)
     camera.source = SOURCE
@@ -54,8 +54,8 @@ def sealed(club: Organization, person: User, settings: Settings) -> dict[str, st
     }
 
 
-def opened() -> dict[str, str]:
-    """What is sealed, by its place."""
+def decrypted() -> dict[str, str]:
+    """Return the decrypted values by field."""
     return {
         f"{model.__name__}.{name}": unseal(getattr(row, name))
         for model, name in sealed_fields()
@@ -64,22 +64,22 @@ def opened() -> dict[str, str]:
 
 
 @pytest.mark.postgres
-def test_everything_sealed_is_resealed_as_the_readme_says(
+def test_all_encrypted_fields_are_resealed_as_the_readme_says(
     sealed: dict[str, str], settings: Settings, capsys: Any
 ) -> None:
     (command,) = re.findall(r"manage\.py (reseal\w+)", (ROOT / "README.md").read_text())
     assert {f"{model.__name__}.{name}" for model, name in sealed_fields()} == sealed.keys(), (
-        "a new place: give it a row above"
+        "a new encrypted field: add it to the fixture above"
     )
     settings.FIELD_KEYS = [NEW, OLD]
     call_command(command)
     settings.FIELD_KEYS = [NEW]
-    assert opened() == sealed
+    assert decrypted() == sealed
     call_command(command, "--check")
     assert "that can be read: 3" in capsys.readouterr().out
 
 
-def test_what_no_key_opens_is_named_and_the_rest_is_done(
+def test_undecryptable_rows_are_named_and_the_others_resealed(
     sealed: dict[str, str], settings: Settings
 ) -> None:
     settings.FIELD_KEYS = [NEW]
@@ -93,27 +93,27 @@ def test_what_no_key_opens_is_named_and_the_rest_is_done(
 
 
 @pytest.mark.postgres
-def test_what_is_saved_meanwhile_is_not_undone(
+def test_concurrent_change_is_not_overwritten(
     sealed: dict[str, str], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.FIELD_KEYS = [NEW, OLD]
 
-    def slow(old: str) -> str:
+    def reseal_after_a_change(old: str) -> str:
         camera = Camera.objects.get()
         if camera.sealed_source == old:
             camera.source = "rtsp://192.168.1.21/other"
             camera.save()
         return reseal(old)
 
-    monkeypatch.setattr(resealsources, "reseal", slow)
+    monkeypatch.setattr(resealsources, "reseal", reseal_after_a_change)
     call_command("resealsources")
     assert Camera.objects.get().source == "rtsp://192.168.1.21/other"
 
 
-def test_a_new_secret_key_signs_everybody_out_and_ends_share_links(
+def test_new_secret_key_ends_sessions_and_share_links(
     club: Organization, person: User, settings: Settings
 ) -> None:
-    settings.STATIC_ROOT.mkdir(exist_ok=True)  # else whitenoise warns
+    settings.STATIC_ROOT.mkdir(exist_ok=True)  # otherwise WhiteNoise warns
     camera = Camera.objects.create(organization=club, name="Plaza", kind=Kind.DEMO)
     key = StreamKey(camera=camera, name="key")
     key.issue()
@@ -128,7 +128,7 @@ def test_a_new_secret_key_signs_everybody_out_and_ends_share_links(
     settings.SECRET_KEY = "another-key-of-more-than-32-characters"
     assert browser.get("/api/v1/cameras").status_code == 401
     assert ShareLink.behind(text) is None
-    assert ShareLink.behind(link.text) == link, "its page shows a new address"
+    assert ShareLink.behind(link.text) == link, "its page shows a new link"
     assert StreamKey.objects.alive().exists()
     bearer = {"Authorization": f"Bearer {token}"}
     assert Client().get("/api/v1/cameras", headers=bearer).status_code == 200

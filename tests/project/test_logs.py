@@ -1,4 +1,4 @@
-"""No secret reaches the log, and other people's faults leave one line."""
+"""Log output: secrets are masked, errors of peers are one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from project.settings.logging import PeerErrors, RedactingFormatter
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         "rtsp://user:hunter2@cam/1",
         "redis://:hunter2@host:6379/0",
@@ -32,25 +32,25 @@ from project.settings.logging import PeerErrors, RedactingFormatter
         "/signin/reset/hunter2/cabc-hunter2hunter2",
     ],
 )
-def test_secrets_are_masked(said: str) -> None:
-    line = written(said)
+def test_secrets_are_masked(message: str) -> None:
+    line = formatted(message)
     assert "hunter" not in line
     assert "•••" in line
 
 
-def written(said: str, failure: BaseException | None = None) -> str:
-    """The line, and the traceback, that the log gets."""
-    thrown = (type(failure), failure, None) if failure else None
-    record = logging.LogRecord("x", logging.INFO, "", 0, "Not Found: %s", (said,), thrown)
+def formatted(message: str, failure: BaseException | None = None) -> str:
+    """Return the formatted record, with a traceback if there is a failure."""
+    exc_info = (type(failure), failure, None) if failure else None
+    record = logging.LogRecord("x", logging.INFO, "", 0, "Not Found: %s", (message,), exc_info)
     return RedactingFormatter("{levelname} {message}", style="{").format(record)
 
 
-def test_long_message_is_cut_and_says_so() -> None:
-    line = written("/" + "a" * 16_000)
+def test_long_message_is_cut() -> None:
+    line = formatted("/" + "a" * 16_000)
     assert line.startswith("INFO Not Found: /aaa")
     assert line.endswith("… (14012 characters more)")
     assert len(line) < 2100
-    assert written("a" * 1500) == "INFO Not Found: " + "a" * 1500
+    assert formatted("a" * 1500) == "INFO Not Found: " + "a" * 1500
 
 
 HOSTILE = ["a", "aA", "://", "a://", "a://:", "://:a", "key=", "passwd", "Bearer ", "sk_", "-sk_a",
@@ -59,21 +59,21 @@ HOSTILE = ["a", "aA", "://", "a://", "a://:", "://:a", "key=", "passwd", "Bearer
 
 @pytest.mark.timing
 @pytest.mark.parametrize("piece", HOSTILE, ids=repr)
-def test_no_text_holds_the_log_up(piece: str) -> None:
-    """A traceback is not cut, and holds a stranger's text. Quadratic, this takes minutes."""
+def test_masking_takes_linear_time(piece: str) -> None:
+    """A traceback is not cut, and may contain a client's text. Quadratic time would be minutes."""
     began = time.thread_time()
-    line = written("", ValueError(piece * (400_000 // len(piece))))
+    line = formatted("", ValueError(piece * (400_000 // len(piece))))
     assert time.thread_time() - began < 10
     assert line.startswith("INFO")
 
 
-def test_fault_of_a_peer_is_one_line_and_our_own_keeps_its_traceback() -> None:
-    for error, brief in ((ConnectionError("away"), True), (DisallowedHost("evil"), True),
+def test_peer_errors_are_one_line_and_own_errors_keep_the_traceback() -> None:
+    for error, is_brief in ((ConnectionError("away"), True), (DisallowedHost("evil"), True),
                          (KeyError("ours"), False)):  # fmt: skip
         try:
             raise error
         except Exception:
             record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), sys.exc_info())
         assert PeerErrors().filter(record)
-        assert (record.exc_info is None) == brief
+        assert (record.exc_info is None) == is_brief
         assert record.getMessage().startswith("failed")

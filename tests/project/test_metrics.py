@@ -1,4 +1,4 @@
-"""Figures for Prometheus: where they are served and where not, and that they tell what happens."""
+"""Prometheus metrics: where they are served, and that they follow what happens."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from cameras.live.frames import Frame, Status
 from cameras.live.hub import Hub, Viewer
 from cameras.live.variants import Variant
 from tests.installation import Installation, installed
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.redis import RedisServer
 from tests.sockets import acknowledged, frame, watching
 from tests.waiting import free_port, until
 
-COUNTED = tuple(
+COUNTERS = tuple(
     f"sideline_{name}_total" for name in ("frames_captured", "frames_published", "encodes")
 )
-BOUND_S = 3.0  # for ending
+SHUTDOWN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What is served on a port of this machine."""
+class MetricsEndpoint:
+    """The metrics served on a port of this machine."""
 
     port: int
 
-    def served(self) -> bool:
-        """True where somebody listens."""
+    def is_served(self) -> bool:
+        """True if the port accepts connections."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def names(self) -> set[str]:
-        """Of all families."""
+        """Return the names of all metric families."""
         return {family.name for family in text_string_to_metric_families(self._text())}
 
-    def of(self, name: str, **labels: str) -> float:
-        """The sum of the samples of that name that have these labels."""
+    def total(self, name: str, **labels: str) -> float:
+        """Return the sum of the samples with this name and these labels."""
         return sum(
             sample.value
             for family in text_string_to_metric_families(self._text())
@@ -57,9 +57,9 @@ class Figures:
             if sample.name == name and labels.items() <= sample.labels.items()
         )
 
-    def await_more(self, name: str, than: float, **labels: str) -> None:
-        """Until that sum is larger."""
-        until(lambda: self.of(name, **labels) > than, 60, name)
+    def wait_for_more(self, name: str, than: float, **labels: str) -> None:
+        """Wait until that sum is larger."""
+        until(lambda: self.total(name, **labels) > than, 60, name)
 
     def _text(self) -> str:
         answer = httpx.get(f"http://127.0.0.1:{self.port}/metrics")
@@ -69,25 +69,25 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An installation with figures."""
+    """An installation with metrics."""
 
     installation: Installation
-    cast: Cast
-    figures: Figures
+    scenario: Scenario
+    endpoint: MetricsEndpoint
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
-    figures = Figures(free_port())
+    endpoint = MetricsEndpoint(free_port())
     folder = tmp_path_factory.mktemp("measured")
-    with installed(folder, SIDELINE_METRICS=str(figures.port)) as installation:
+    with installed(folder, SIDELINE_METRICS=str(endpoint.port)) as installation:
         installation.serve()
-        until(figures.served, 60, "the figures")
-        yield Measured(installation, assemble(installation, "measured"), figures)
+        until(endpoint.is_served, 60, "the metrics")
+        yield Measured(installation, create_scenario(installation, "measured"), endpoint)
 
 
-def heard(process: psutil.Process) -> set[tuple[str, int]]:
-    """The addresses that a process listens on."""
+def listening_addresses(process: psutil.Process) -> set[tuple[str, int]]:
+    """Return the addresses that a process listens on."""
     return {
         (connection.laddr.ip, connection.laddr.port)
         for connection in process.net_connections("tcp")
@@ -95,59 +95,59 @@ def heard(process: psutil.Process) -> set[tuple[str, int]]:
     }
 
 
-def test_figures_move_while_somebody_watches_and_viewers_are_gone_when_they_left(
+def test_metrics_follow_viewers_and_their_frames(
     measured: Measured,
 ) -> None:
-    plaza, figures = measured.cast.plaza, measured.figures
-    bearer = measured.cast["viewer"].bearer
+    plaza, endpoint = measured.scenario.plaza, measured.endpoint
+    bearer = measured.scenario["viewer"].bearer
 
-    def here(kind: str) -> float:
-        return figures.of("sideline_viewers", camera=plaza, viewer=kind)
+    def viewers(kind: str) -> float:
+        return endpoint.total("sideline_viewers", camera=plaza, viewer=kind)
 
     def delivered(kind: str) -> float:
-        return figures.of("sideline_frames_delivered_total", camera=plaza, viewer=kind)
+        return endpoint.total("sideline_frames_delivered_total", camera=plaza, viewer=kind)
 
     with (
-        watching(measured.installation, measured.cast.key) as seed,
+        watching(measured.installation, measured.scenario.key) as seed,
         watching(measured.installation, plaza, headers=bearer, v1=True) as v1,
     ):
         for _ in range(10):
             frame(seed, 60)
             acknowledged(v1, 60)
-        assert (here("seed"), here("v1")) == (1, 1)
+        assert (viewers("seed"), viewers("v1")) == (1, 1)
         before = delivered("seed"), delivered("v1")
         assert min(before) >= 5
-        assert figures.of("sideline_frames_received_total", camera=plaza) >= 10
-        for name in COUNTED:
-            figures.await_more(name, 9, camera=plaza)
+        assert endpoint.total("sideline_frames_received_total", camera=plaza) >= 10
+        for name in COUNTERS:
+            endpoint.wait_for_more(name, 9, camera=plaza)
         for _ in range(10):
             frame(seed, 60)
-    until(lambda: (here("seed"), here("v1")) == (0, 0), 60, "an empty installation")
+    until(lambda: (viewers("seed"), viewers("v1")) == (0, 0), 60, "no viewer")
     assert delivered("seed") >= max(20, before[0])
-    assert delivered("v1") >= before[1], "those who left still count"
+    assert delivered("v1") >= before[1], "viewers who left still count"
 
     ages = "sideline_age_at_delivery_seconds"
-    total = figures.of(f"{ages}_count", camera=plaza)
-    assert total == figures.of("sideline_frames_delivered_total", camera=plaza)
-    assert figures.of(f"{ages}_sum", camera=plaza) > 0
-    assert figures.of(f"{ages}_bucket", camera=plaza, le="+Inf") == total
+    total = endpoint.total(f"{ages}_count", camera=plaza)
+    assert total == endpoint.total("sideline_frames_delivered_total", camera=plaza)
+    assert endpoint.total(f"{ages}_sum", camera=plaza) > 0
+    assert endpoint.total(f"{ages}_bucket", camera=plaza, le="+Inf") == total
 
 
 @pytest.mark.timing
-def test_ages_are_counted_in_seconds(measured: Measured) -> None:
-    with watching(measured.installation, measured.cast.key) as seed:
+def test_ages_are_in_seconds(measured: Measured) -> None:
+    with watching(measured.installation, measured.scenario.key) as seed:
         for _ in range(10):
             frame(seed)
         ages = "sideline_age_at_delivery_seconds"
-        total = measured.figures.of(f"{ages}_count", camera=measured.cast.plaza)
-        assert 0 < measured.figures.of(f"{ages}_sum", camera=measured.cast.plaza) < total
+        total = measured.endpoint.total(f"{ages}_count", camera=measured.scenario.plaza)
+        assert 0 < measured.endpoint.total(f"{ages}_sum", camera=measured.scenario.plaza) < total
 
 
-def test_frames_that_a_slow_viewer_misses_are_counted(measured: Measured) -> None:
-    plaza, bearer = measured.cast.plaza, measured.cast["viewer"].bearer
+def test_dropped_frames_of_a_slow_viewer_are_counted(measured: Measured) -> None:
+    plaza, bearer = measured.scenario.plaza, measured.scenario["viewer"].bearer
 
     def missed() -> float:
-        return measured.figures.of("sideline_frames_dropped_total", camera=plaza, viewer="v1")
+        return measured.endpoint.total("sideline_frames_dropped_total", camera=plaza, viewer="v1")
 
     before = missed()
     with watching(measured.installation, plaza, headers=bearer, v1=True):  # acknowledges nothing
@@ -155,35 +155,41 @@ def test_frames_that_a_slow_viewer_misses_are_counted(measured: Measured) -> Non
 
 
 @pytest.mark.extended
-def test_counters_only_rise_when_a_worker_or_all_of_ingest_is_killed(measured: Measured) -> None:
+def test_counters_never_fall_when_a_worker_or_ingest_is_killed(measured: Measured) -> None:
     seen: list[tuple[float, ...]] = []
 
-    def counted() -> tuple[float, ...]:
+    def read_counters() -> tuple[float, ...]:
         seen.append(
-            tuple(measured.figures.of(name, camera=measured.cast.plaza) for name in COUNTED)
+            tuple(
+                measured.endpoint.total(name, camera=measured.scenario.plaza) for name in COUNTERS
+            )
         )
         return seen[-1]
 
-    with watching(measured.installation, measured.cast.key):
-        until(lambda: min(counted()) > 0, 60, "the first counts")
+    with watching(measured.installation, measured.scenario.key):
+        until(lambda: min(read_counters()) > 0, 60, "the first counts")
         for victim in ("cameras.ingest.worker.main", "manage.py ingest"):
             for process in measured.installation.children(victim):
                 process.kill()
-            killed = counted()
-            until(lambda killed=killed: min(counted()) > min(killed) + 20, 60, f"counts, {victim}")
+            killed = read_counters()
+            until(
+                lambda killed=killed: min(read_counters()) > min(killed) + 20,
+                60,
+                f"counts, {victim}",
+            )
     for earlier, later in pairwise(seen):
         assert all(was <= now for was, now in zip(earlier, later, strict=True)), (earlier, later)
 
 
-def test_process_and_its_loop_are_measured(measured: Measured) -> None:
+def test_process_and_event_loop_are_measured(measured: Measured) -> None:
     lag = "sideline_event_loop_lag_seconds"
-    measured.figures.await_more(f"{lag}_count", measured.figures.of(f"{lag}_count") + 2)
-    measured.figures.await_more(f"{lag}_bucket", 0, le="0.25")
-    assert measured.figures.of("process_resident_memory_bytes") > 2**20
-    assert {"python_info", "python_gc_collections"} <= measured.figures.names()
+    measured.endpoint.wait_for_more(f"{lag}_count", measured.endpoint.total(f"{lag}_count") + 2)
+    measured.endpoint.wait_for_more(f"{lag}_bucket", 0, le="0.25")
+    assert measured.endpoint.total("process_resident_memory_bytes") > 2**20
+    assert {"python_info", "python_gc_collections"} <= measured.endpoint.names()
 
 
-def test_figures_are_not_on_the_public_port(measured: Measured) -> None:
+def test_metrics_are_not_on_the_public_port(measured: Measured) -> None:
     keeper = measured.installation.api().headers
     for headers in ({}, dict(keeper)):
         answer = httpx.get(f"{measured.installation.url}/metrics", headers=headers)
@@ -191,33 +197,33 @@ def test_figures_are_not_on_the_public_port(measured: Measured) -> None:
         assert "sideline_" not in answer.text
 
 
-def test_port_alone_is_for_this_machine_and_the_ingest_child_opens_none(measured: Measured) -> None:
+def test_port_alone_binds_to_loopback_and_ingest_opens_no_port(measured: Measured) -> None:
     serving = psutil.Process(measured.installation.processes[0].pid)
-    assert heard(serving) == {
+    assert listening_addresses(serving) == {
         ("127.0.0.1", measured.installation.port),
-        ("127.0.0.1", measured.figures.port),
+        ("127.0.0.1", measured.endpoint.port),
     }
     (ingest,) = measured.installation.children("manage.py ingest")
-    assert heard(ingest) == set()
+    assert listening_addresses(ingest) == set()
     assert "not served" not in measured.installation.logged()
 
 
-def test_figures_are_off_unless_asked_for(installation: Installation) -> None:
-    assert heard(psutil.Process(installation.processes[0].pid)) == {
+def test_metrics_are_off_by_default(installation: Installation) -> None:
+    assert listening_addresses(psutil.Process(installation.processes[0].pid)) == {
         ("127.0.0.1", installation.port)
     }
 
 
-def test_taken_port_is_said_in_one_line_and_survived(folder: Path) -> None:
+def test_taken_metrics_port_is_one_warning(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with installed(folder, SIDELINE_METRICS=f"127.0.0.1:{port}") as installation:
             installation.serve()
-            until(lambda: "not served" in installation.logged(), 60, "the complaint")
-            cast = assemble(installation, "taken")
-            with watching(installation, cast.key) as seed:
+            until(lambda: "not served" in installation.logged(), 60, "the warning")
+            scenario = create_scenario(installation, "taken")
+            with watching(installation, scenario.key) as seed:
                 frame(seed, 60)
             (line,) = [line for line in installation.logged().splitlines() if "not served" in line]
             assert f"port {port} of 127.0.0.1" in line
@@ -225,73 +231,75 @@ def test_taken_port_is_said_in_one_line_and_survived(folder: Path) -> None:
 
 
 @pytest.mark.timing
-def test_open_connection_of_a_scraper_does_not_hold_up_the_end(folder: Path) -> None:
-    figures = Figures(free_port())
-    with installed(folder, SIDELINE_METRICS=str(figures.port), SIDELINE_DEMO="0") as installation:
+def test_open_scraper_connection_does_not_delay_shutdown(folder: Path) -> None:
+    endpoint = MetricsEndpoint(free_port())
+    with installed(folder, SIDELINE_METRICS=str(endpoint.port), SIDELINE_DEMO="0") as installation:
         process = installation.serve()
-        until(figures.served, 60, "the figures")
-        with socket.create_connection(("127.0.0.1", figures.port)):
+        until(endpoint.is_served, 60, "the metrics")
+        with socket.create_connection(("127.0.0.1", endpoint.port)):
             began = time.monotonic()
             process.terminate()
             process.wait(10)
-            assert time.monotonic() - began <= BOUND_S
+            assert time.monotonic() - began <= SHUTDOWN_S
         assert "Traceback" not in installation.logged()
 
 
 @pytest.mark.timing
-def test_with_redis_web_and_ingest_serve_their_own(tmp_path: Path, folder: Path) -> None:
-    web, ingest = Figures(free_port()), Figures(free_port())
+def test_with_redis_web_and_ingest_serve_separate_metrics(tmp_path: Path, folder: Path) -> None:
+    web, ingest = MetricsEndpoint(free_port()), MetricsEndpoint(free_port())
     with (
         RedisServer(tmp_path) as redis,
         installed(folder, REDIS_URL=redis.url, SIDELINE_METRICS=str(web.port)) as installation,
     ):
         installation.serve()
-        until(web.served, 60, "the web's figures")
-        shared = installation.spawn("ingest")  # with the web's address: taken
-        until(lambda: "not served" in installation.logged(), 60, "the complaint")
+        until(web.is_served, 60, "the web process's metrics")
+        shared = installation.spawn("ingest")  # with the web process's address, which is taken
+        until(lambda: "not served" in installation.logged(), 60, "the warning")
         installation.environment["SIDELINE_METRICS"] = f"127.0.0.1:{ingest.port}"
         reader = installation.spawn("ingest")
-        until(ingest.served, 60, "the figures of ingest")
-        assert shared.poll() is None, "it goes on without figures"
+        until(ingest.is_served, 60, "the metrics of ingest")
+        assert shared.poll() is None, "it continues without metrics"
         shared.terminate()
-        cast = assemble(installation, "apart")
-        with watching(installation, cast.key) as seed:
+        scenario = create_scenario(installation, "apart")
+        with watching(installation, scenario.key) as seed:
             frame(seed, 60)
-            web.await_more("sideline_frames_delivered_total", 0)
-            for name in (*COUNTED, "sideline_event_loop_lag_seconds_count"):
-                ingest.await_more(name, 0)
+            web.wait_for_more("sideline_frames_delivered_total", 0)
+            for name in (*COUNTERS, "sideline_event_loop_lag_seconds_count"):
+                ingest.wait_for_more(name, 0)
         ours = {"sideline_viewers", "sideline_frames_captured"}
         assert ours & web.names() == {"sideline_viewers"}
         assert ours & ingest.names() == {"sideline_frames_captured"}
         began = time.monotonic()
         reader.terminate()
         reader.wait(10)
-        assert time.monotonic() - began <= BOUND_S
+        assert time.monotonic() - began <= SHUTDOWN_S
         assert "Traceback" not in installation.logged()
 
 
-async def test_loop_that_does_not_answer_leaves_the_figures_as_they_were(
+async def test_blocked_loop_keeps_the_last_metrics(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def nothing(camera_id: str, width: int) -> AsyncGenerator[Frame | Status, None]:
+    async def no_frames(camera_id: str, width: int) -> AsyncGenerator[Frame | Status, None]:
         await asyncio.Event().wait()
         yield Status("live", 0)
 
-    hub = Hub(nothing, PreparedFrame)
+    hub = Hub(no_frames, PreparedFrame)
     collector = metrics.HubCollector(hub)
     viewer = hub.join("gate", lambda feed: Viewer(feed, Variant()))
     read = [family.samples for family in await asyncio.to_thread(lambda: [*collector.collect()])]
     assert any(sample.name == "sideline_viewers" for samples in read for sample in samples)
     monkeypatch.setattr(metrics, "PATIENCE_S", 0.05)
     viewer.leave()
-    assert [family.samples for family in collector.collect()] == read  # here, on the loop's thread
+    assert [
+        family.samples for family in collector.collect()
+    ] == read  # on the event loop's own thread
     await hub.close()
 
 
-def test_counts_of_a_new_worker_are_added_to_those_of_the_one_before() -> None:
+def test_counts_of_a_restarted_worker_are_added() -> None:
     totals = Totals()
     for captured in (0, 5, 8, 2, 3, 0, 0, 4):
-        totals.note({"camera": "gate", "captured": captured})
-    totals.note({"camera": "gate", "state": "offline"})
-    assert totals.of("captured") == [("gate", 8 + 3 + 4)]
-    assert totals.of("encodes") == []
+        totals.add({"camera": "gate", "captured": captured})
+    totals.add({"camera": "gate", "state": "offline"})
+    assert totals.by_camera("captured") == [("gate", 8 + 3 + 4)]
+    assert totals.by_camera("encodes") == []

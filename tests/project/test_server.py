@@ -1,4 +1,4 @@
-"""The server's bounds: bodies, upgrades, exceptions after the first byte."""
+"""Limits of the server: bodies, upgrades, exceptions after the first byte."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from project.middleware import ErrorBoundary
 from project.server.http import client_of
 from tests.installation import Installation, installed
 from tests.parcels import parcel
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.publishers import publishing
 from tests.sockets import ended, jpeg, watching
 from tests.waiting import until
@@ -32,12 +32,12 @@ def test_large_body_is_refused_on_any_path_before_a_view_runs(installation: Inst
         assert answer.json()["status"] == 413
 
 
-def test_large_chunked_body_is_refused_by_what_arrives(installation: Installation) -> None:
-    def endless() -> Any:
+def test_large_chunked_body_is_refused_by_its_received_size(installation: Installation) -> None:
+    def chunks() -> Any:
         for _ in range(400):
             yield b"x" * 65_536
 
-    answer = httpx.post(installation.url + "/signin", content=endless(), timeout=60)
+    answer = httpx.post(installation.url + "/signin", content=chunks(), timeout=60)
     assert answer.status_code == 413
 
 
@@ -62,11 +62,11 @@ def _target(link: Path) -> str:
         return ""
 
 
-@pytest.mark.timing  # an upload that pauses loses its place after 4 to 6 s
-def test_slow_large_uploads_are_bounded_in_number_and_places_come_back(
+@pytest.mark.timing  # a paused upload loses its slot after 4 to 6 s
+def test_slow_large_uploads_are_limited_and_slots_are_freed(
     installation: Installation,
 ) -> None:
-    with uploading(installation, 17, each=3, claims=PRETENDER) as uploads:
+    with uploading(installation, 17, each=3, headers=FAKE_BEARER) as uploads:
         answered = until(lambda: [one for one in uploads if _readable(one)], 60, "a refusal")
         assert b"503" in answered[0].recv(100)
 
@@ -76,81 +76,83 @@ def test_slow_large_uploads_are_bounded_in_number_and_places_come_back(
         url = f"{installation.url}/api/v1/actions/actions/send"
         return httpx.post(url, content=content, headers=headers, timeout=60).status_code == 401
 
-    assert until(accepted, 60, "a free place")
+    assert until(accepted, 60, "a free slot")
 
 
-PRETENDER = b"Authorization: Bearer nonsense\r\n"
+FAKE_BEARER = b"Authorization: Bearer nonsense\r\n"
 
 
 @contextlib.contextmanager
 def uploading(
-    installation: Installation, many: int, *, each: int, claims: bytes = b""
+    installation: Installation, count: int, *, each: int, headers: bytes = b""
 ) -> Iterator[list[socket.socket]]:
-    """Connections of `each` per address that send a little more than 1 MiB of 11, and pause."""
+    """Open connections, `each` per address, that send just over 1 MiB of 11 MB and pause."""
     head = (
         b"POST /api/v1/actions/actions/send HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        + claims
+        + headers
         + b"Content-Length: 11000000\r\n\r\n"
     )
     with contextlib.ExitStack() as stack:
         uploads = []
-        for n in range(many):
+        for n in range(count):
             own = (f"127.0.0.{10 + n // each}", 0)
             there = socket.create_connection(
                 ("127.0.0.1", installation.port), 60, source_address=own
             )
             uploads.append(stack.enter_context(there))
         for upload in uploads:
-            with contextlib.suppress(ConnectionError):  # who is refused need not be heard out
+            with contextlib.suppress(ConnectionError):  # refused while it still sends
                 upload.sendall(head + b" " * (2**20 + 5000))
         yield uploads
 
 
-def pushed(installation: Installation, cast: Cast) -> int:
-    """The status of an operator's frame of 1.5 MB."""
+def push_large_frame(installation: Installation, scenario: Scenario) -> int:
+    """Push a frame of 1.5 MB as an operator; return the status."""
     large = jpeg()[:-2] + b"\0" * 1_100_000 + b"\xff\xd9"
     return httpx.post(
         f"{installation.url}/api/v1/actions/actions/send",
-        json=parcel(cast.push, frame=base64.b64encode(large).decode()),
-        headers=cast["operator"].bearer,
+        json=parcel(scenario.push, frame=base64.b64encode(large).decode()),
+        headers=scenario["operator"].bearer,
         timeout=60,
     ).status_code
 
 
-@pytest.mark.timing  # an upload that pauses loses its place after 4 to 6 s
-def test_sixteen_strangers_do_not_keep_an_operator_from_pushing(installation: Installation) -> None:
-    cast = assemble(installation, "sixteen")
-    with uploading(installation, 16, each=1) as strangers:
-        assert pushed(installation, cast) == 202
-        for stranger in strangers:
-            assert until(lambda one=stranger: _readable(one), 60, "a refusal")  # type: ignore[misc]
-            assert stranger.recv(20).startswith(b"HTTP/1.1 401 ")
-    with uploading(installation, 16, each=16, claims=PRETENDER) as strangers:
-        until(lambda: sum(map(_readable, strangers)) == 13, 60, "all but three refused")
-        assert pushed(installation, cast) == 202
+@pytest.mark.timing  # a paused upload loses its slot after 4 to 6 s
+def test_sixteen_unauthenticated_uploads_do_not_block_an_operator(
+    installation: Installation,
+) -> None:
+    scenario = create_scenario(installation, "sixteen")
+    with uploading(installation, 16, each=1) as uploads:
+        assert push_large_frame(installation, scenario) == 202
+        for upload in uploads:
+            assert until(lambda one=upload: _readable(one), 60, "a refusal")  # type: ignore[misc]
+            assert upload.recv(20).startswith(b"HTTP/1.1 401 ")
+    with uploading(installation, 16, each=16, headers=FAKE_BEARER) as uploads:
+        until(lambda: sum(map(_readable, uploads)) == 13, 60, "all but three refused")
+        assert push_large_frame(installation, scenario) == 202
 
 
 @pytest.mark.timing
-def test_body_that_pauses_loses_its_place_long_before_its_time_is_over(
+def test_paused_upload_loses_its_slot_before_its_time_limit(
     installation: Installation,
 ) -> None:
-    with uploading(installation, 3, each=3, claims=PRETENDER) as strangers:
-        for stranger in strangers:
+    with uploading(installation, 3, each=3, headers=FAKE_BEARER) as uploads:
+        for upload in uploads:
             began = time.monotonic()
-            stranger.settimeout(15)
+            upload.settimeout(15)
             with contextlib.suppress(ConnectionError):
-                assert stranger.recv(1) == b""
+                assert upload.recv(1) == b""
             assert time.monotonic() - began < 10
-        with uploading(installation, 4, each=4, claims=PRETENDER) as others:
+        with uploading(installation, 4, each=4, headers=FAKE_BEARER) as others:
             refused = until(lambda: [one for one in others if _readable(one)], 60, "a refusal")
-            assert len(refused) == 1, "three of an address have a place"
+            assert len(refused) == 1, "three of an address have a slot"
             for newcomer in set(others) - set(refused):
                 newcomer.settimeout(0.01)
-                with pytest.raises(TimeoutError):  # neither answered nor ended
+                with pytest.raises(TimeoutError):  # no response, and not closed
                     newcomer.recv(1)
 
 
-def test_large_body_in_chunks_needs_a_credential_and_a_session_is_one(
+def test_large_chunked_body_needs_a_credential_such_as_a_session(
     installation: Installation,
 ) -> None:
     def chunks() -> Iterator[bytes]:
@@ -161,7 +163,9 @@ def test_large_body_in_chunks_needs_a_credential_and_a_session_is_one(
     refused = httpx.post(url, content=chunks(), timeout=60)
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert "1 MiB" in refused.json()["detail"]
-    cookie = {"Cookie": f"sideline_session={assemble(installation, 'chunks')['operator'].session}"}
+    cookie = {
+        "Cookie": f"sideline_session={create_scenario(installation, 'chunks')['operator'].session}"
+    }
     assert httpx.post(url, content=chunks(), headers=cookie, timeout=60).status_code == 403, "CSRF"
 
 
@@ -176,7 +180,7 @@ def test_large_body_in_chunks_needs_a_credential_and_a_session_is_one(
         ("", [], ""),
     ],
 )
-def test_places_go_by_client_and_not_by_proxy(
+def test_upload_slots_are_per_client_not_per_proxy(
     settings: Any, peer: str, forwarded: list[bytes], client: str
 ) -> None:
     settings.TRUSTED_PROXIES = [ipaddress.ip_network("10.0.0.0/8")]
@@ -187,19 +191,19 @@ def _readable(connection: socket.socket) -> bool:
     connection.settimeout(0.01)
     try:
         return bool(connection.recv(1, socket.MSG_PEEK))
-    except (TimeoutError, ConnectionError):  # nothing yet, or ended without a word
+    except (TimeoutError, ConnectionError):  # nothing yet, or closed without a response
         return False
     finally:
         connection.settimeout(60)
 
 
-def test_open_sockets_are_told_of_a_restart(tmp_path: Path) -> None:
-    with installed(tmp_path) as alone:
-        process = alone.serve()
-        cast = assemble(alone, "restart")
+def test_restart_closes_open_sockets_with_1001(tmp_path: Path) -> None:
+    with installed(tmp_path) as own:
+        process = own.serve()
+        scenario = create_scenario(own, "restart")
         with (
-            watching(alone, cast.key, v1=True) as viewer,
-            publishing(alone, cast.push, headers=cast["operator"].bearer) as device,
+            watching(own, scenario.key, v1=True) as viewer,
+            publishing(own, scenario.push, headers=scenario["operator"].bearer) as device,
         ):
             process.terminate()
             assert ended(viewer, 60) == ended(device, 60) == 1001
@@ -207,7 +211,7 @@ def test_open_sockets_are_told_of_a_restart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("begun", [False, True])
-async def test_guard_ends_what_an_application_left_open(begun: bool) -> None:
+async def test_error_boundary_completes_the_response(begun: bool) -> None:
     async def broken(scope: Any, receive: Any, send: Any) -> None:
         if begun:
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -224,7 +228,7 @@ async def test_guard_ends_what_an_application_left_open(begun: bool) -> None:
     assert not sent[-1].get("more_body")
 
 
-async def test_guard_lets_cancellation_pass() -> None:
+async def test_error_boundary_lets_cancellation_pass() -> None:
     async def cancelled(scope: Any, receive: Any, send: Any) -> None:
         raise asyncio.CancelledError
 
@@ -232,8 +236,8 @@ async def test_guard_lets_cancellation_pass() -> None:
         await ErrorBoundary(cancelled)({"type": "http"}, None, None)  # type: ignore[arg-type]
 
 
-def test_more_than_a_handshake_before_it_is_answered_ends_the_connection() -> None:
-    """Autobahn would keep it all, and search it again with every read."""
+def test_data_beyond_the_handshake_limit_ends_the_connection() -> None:
+    """Autobahn would buffer everything, and search it again with every read."""
     from project.server.websocket import MESSAGE_LIMIT, BoundedWebSocket
 
     class Transport:
@@ -242,16 +246,16 @@ def test_more_than_a_handshake_before_it_is_answered_ends_the_connection() -> No
         def abortConnection(self) -> None:
             self.aborted = True
 
-    asked = BoundedWebSocket()
-    asked.transport, asked.state = Transport(), asked.STATE_CONNECTING
-    asked.data = b"x" * MESSAGE_LIMIT
-    asked.dataReceived(b"x")
-    assert asked.transport.aborted
-    assert len(asked.data) == MESSAGE_LIMIT
+    protocol = BoundedWebSocket()
+    protocol.transport, protocol.state = Transport(), protocol.STATE_CONNECTING
+    protocol.data = b"x" * MESSAGE_LIMIT
+    protocol.dataReceived(b"x")
+    assert protocol.transport.aborted
+    assert len(protocol.data) == MESSAGE_LIMIT
 
 
-def test_what_is_relied_upon_in_daphne_and_twisted_is_there(installation: Installation) -> None:
-    """The names that our rooms reach for; an update must not lose them silently."""
+def test_daphne_and_twisted_have_the_names_that_we_use(installation: Installation) -> None:
+    """Private names that `project/server` uses; an update could remove them."""
     from daphne import http_protocol, server, ws_protocol
     from twisted.internet.abstract import FileDescriptor
     from twisted.web.http import HTTPChannel, HTTPFactory
@@ -262,9 +266,9 @@ def test_what_is_relied_upon_in_daphne_and_twisted_is_there(installation: Instal
     )
     assert {"dataBuffer", "offset", "_tempDataLen"} <= set(dir(FileDescriptor(object())))
     assert hasattr(ws_protocol.WebSocketProtocol, "sendClose")
-    relied = {"handle_reply", "onPing", "onMessageBegin", "onMessageFrameBegin", "sendCloseFrame",
+    names = {"handle_reply", "onPing", "onMessageBegin", "onMessageFrameBegin", "sendCloseFrame",
               "onMessageFrameData", "onFrameBegin", "processData", "consumeData"}  # fmt: skip
-    assert relied <= set(dir(ws_protocol.WebSocketProtocol))
+    assert names <= set(dir(ws_protocol.WebSocketProtocol))
     assert {"loseConnection", "dataReceived", "connectionMade"} <= set(dir(HTTPChannel))
     assert HTTPChannel()._handlingRequest is False
     assert type(HTTPFactory().protocol()._channel) is HTTPChannel

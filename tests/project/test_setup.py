@@ -1,4 +1,4 @@
-"""The first start, the second one, and a start that cannot be."""
+"""The first start, the second start, and a start that fails."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.project.backups.holdings import KEYS, mode
 from tests.sockets import frame, watching
 from tests.waiting import until
 
-NOBODY = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
+NO_ADMIN = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
 
-# Daphne, the admin and the API's framework, and nothing of ours.
-OTHERS = """
+# Imports only Daphne, the admin and DRF, nothing of the product.
+LIBRARIES = """
 import django
 from django.conf import settings
 apps = ["admin", "auth", "contenttypes", "messages", "sessions"]
@@ -35,27 +35,27 @@ import drf_spectacular.views
 """
 
 
-def seconds_of_others() -> float:
-    """How long two processes take that do this: a start of ours is web and ingest."""
+def measure_libraries() -> float:
+    """Return the seconds that two such processes take: a start runs two, web and ingest."""
     began = time.monotonic()
-    both = [subprocess.Popen(bound(sys.executable, "-c", OTHERS)) for _ in range(2)]
+    both = [subprocess.Popen(bound(sys.executable, "-c", LIBRARIES)) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     return time.monotonic() - began
 
 
 def links(text: str) -> list[str]:
-    """The sign-in links in what was printed."""
+    """Return the sign-in links in the output."""
     return re.findall(r"http://127\.0\.0\.1:\d+/signin/[\w-]+", text)
 
 
 def open_link(client: httpx.Client, link: str) -> httpx.Response:
-    """Open the link as a person does: look at the page, press its button."""
+    """Open the link as a user does: load the page, submit its form."""
     page = client.get(link)
     return submit(client, page, {}) if page.status_code == 200 else page
 
 
 def rows(installation: Installation) -> dict[str, int]:
-    """How many rows each table has. Sign-in links and what cameras report come and go."""
+    """Return the number of rows by table, without tables that change by themselves."""
     script = (
         "import json; from django.apps import apps\n"
         "print(json.dumps({m._meta.label: m.objects.count() for m in apps.get_models()}))"
@@ -66,7 +66,7 @@ def rows(installation: Installation) -> dict[str, int]:
     return found
 
 
-def people_with_a_password(installation: Installation) -> list[str]:
+def users_with_a_password(installation: Installation) -> list[str]:
     script = (
         "from project.accounts.models import User\n"
         "print(*(u.username for u in User.objects.all() if u.has_usable_password()))"
@@ -75,7 +75,7 @@ def people_with_a_password(installation: Installation) -> list[str]:
 
 
 def demo_cameras(installation: Installation) -> list[list[Any]]:
-    """Of each: its id, whether it detects, and what."""
+    """Return id, `detect` and `classes` of each demo camera."""
     script = (
         "import json; from cameras.models import Camera\n"
         "found = Camera.objects.filter(kind='demo').values_list('id', 'detect', 'classes')\n"
@@ -85,8 +85,8 @@ def demo_cameras(installation: Installation) -> list[list[Any]]:
     return made
 
 
-def await_a_person(installation: Installation, camera: str, viewer: httpx.Client) -> None:
-    """Until who is signed in sees a box around a person on that camera."""
+def wait_for_person(installation: Installation, camera: str, viewer: httpx.Client) -> None:
+    """Wait until the signed-in user receives a detected person from the camera."""
     cookie = {"Cookie": f"sideline_session={viewer.cookies['sideline_session']}"}
 
     def found(message: dict[str, Any]) -> bool:
@@ -98,16 +98,16 @@ def await_a_person(installation: Installation, camera: str, viewer: httpx.Client
 
 @pytest.mark.extended
 @pytest.mark.postgres
-@pytest.mark.timeout(300)  # it starts from nothing, and twice again
-def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
-    with installed(folder, **NOBODY) as installation:
+@pytest.mark.timeout(300)  # one start from nothing, and two more
+def test_sign_in_links_are_printed_until_a_user_has_a_password(folder: Path) -> None:
+    with installed(folder, **NO_ADMIN) as installation:
         (folder / "static").unlink()  # a first start collects the static files itself
         assert installation.is_empty()
-        installation.start(new=True)  # ... and makes the tables
+        installation.start(new=True)  # ... and creates the tables
         assert (folder / "static" / "staticfiles.json").exists()
         assert f"Sideline is at {installation.url}/\n" in installation.logged()
         (first,) = links(installation.logged())
-        assert people_with_a_password(installation) == [], "a default password"
+        assert users_with_a_password(installation) == [], "a default password"
 
         with httpx.Client(follow_redirects=True) as person, httpx.Client() as thief:
             assert person.get(first).status_code == 200
@@ -118,7 +118,7 @@ def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
             ((plaza, detects, what),) = demo_cameras(installation)
             assert detects
             assert what == ["person"]
-            await_a_person(installation, plaza, person)
+            wait_for_person(installation, plaza, person)
             assert open_link(thief, first).status_code == 410, "a link works once"
         installation.stop()
 
@@ -136,13 +136,13 @@ def test_links_are_printed_until_somebody_has_a_password(folder: Path) -> None:
         installation.stop()
 
         installation.serve()
-        assert len(links(installation.logged())) == 2, "no link once somebody has a password"
+        assert len(links(installation.logged())) == 2, "no link once a user has a password"
         installation.stop()
         assert "Traceback" not in installation.logged()
 
 
 def secrets(folder: Path) -> dict[str, bytes]:
-    """The two keys, which nobody else may read."""
+    """Return the two keys, after a check of their file modes."""
     assert [mode(folder / name) for name in KEYS] == [0o600] * 2
     return {name: (folder / name).read_bytes() for name in KEYS}
 
@@ -167,20 +167,20 @@ def test_second_start_is_quick(folder: Path) -> None:
         took = []
         for _ in range(3):  # the machine may be busy: the quickest of three counts
             began = time.monotonic()
-            installation.serve(new=True)  # what a first start makes is there
+            installation.serve(new=True)  # the state after a first start is prepared
             assert httpx.get(f"{installation.url}/signin").status_code == 200
             took.append(time.monotonic() - began)
             installation.stop()
-            # Three seconds, where the others take 1.9; this machine may be slower, or busy.
-            others = seconds_of_others()
-            limit = max(3, 1.6 * others)
-            print(f"\n[a second start takes {took[-1]:.2f} s, what it stands on {others:.2f} s]")
+            # 3 s on a machine where the libraries take 1.9 s; a slower or busy one gets more.
+            libraries = measure_libraries()
+            limit = max(3, 1.6 * libraries)
+            print(f"\n[a second start takes {took[-1]:.2f} s, the libraries {libraries:.2f} s]")
             if took[-1] <= limit:
                 break
         assert took[-1] <= limit, took
 
 
-def test_taken_port_is_said_in_one_sentence_and_no_demo_is_made_unasked(folder: Path) -> None:
+def test_taken_port_is_one_sentence_and_demo_can_be_off(folder: Path) -> None:
     with installed(folder, SIDELINE_DEMO="0") as installation, socket.socket() as taken:
         taken.bind(("127.0.0.1", installation.port))
         taken.listen()
@@ -193,4 +193,4 @@ def test_taken_port_is_said_in_one_sentence_and_no_demo_is_made_unasked(folder: 
         assert len(complaints) == 1, lines
         assert str(installation.port) in complaints[0]
         assert rows(installation)["cameras.Camera"] == 0
-        assert people_with_a_password(installation) == ["keeper"]
+        assert users_with_a_password(installation) == ["keeper"]

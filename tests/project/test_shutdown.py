@@ -1,4 +1,4 @@
-"""Ctrl-C and a kill: all of it ends, and quickly."""
+"""Ctrl-C and SIGKILL: all processes end, within `LIMIT_S`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tests.installation import Installation, Process, installed
 from tests.processes import living
 from tests.waiting import until
 
-BOUND_S = 3.0
+LIMIT_S = 3.0
 
 
 def running(process: Process, what: str, megabytes: int = 0) -> psutil.Process:
-    """The child whose command line names `what`, once it has grown to so many megabytes."""
+    """Wait for a child with `what` in its command line and at least this much memory (MiB)."""
 
     def found() -> psutil.Process | None:
         for child in psutil.Process(process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                grown = child.memory_info().rss >= megabytes * 1024**2
-                if grown and any(what in word for word in child.cmdline()):
+                is_large = child.memory_info().rss >= megabytes * 1024**2
+                if is_large and any(what in word for word in child.cmdline()):
                     return child
         return None
 
@@ -35,7 +35,7 @@ def running(process: Process, what: str, megabytes: int = 0) -> psutil.Process:
 
 
 def interrupt(installation: Installation, process: Process) -> float:
-    """Press Ctrl-C, as a terminal does, and see all of it end quietly; the seconds it took."""
+    """Press Ctrl-C as a terminal does; return the seconds until all processes ended quietly."""
     children = psutil.Process(process.pid).children(recursive=True)
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
@@ -47,7 +47,7 @@ def interrupt(installation: Installation, process: Process) -> float:
 
 
 def interrupted_with_a_viewer(folder: Path) -> float:
-    """How long a server that is being watched takes to end."""
+    """Interrupt a server with a viewer; return the seconds until it ended."""
     with installed(folder) as installation:
         process = installation.serve(new=True)
         running(process, "cameras.ingest.worker.main")
@@ -64,22 +64,22 @@ def test_ctrl_c_with_a_viewer_leaves_no_child(folder: Path) -> None:
 
 @pytest.mark.timing
 def test_ctrl_c_with_a_viewer_ends_within_three_seconds(folder: Path) -> None:
-    assert interrupted_with_a_viewer(folder) <= BOUND_S
+    assert interrupted_with_a_viewer(folder) <= LIMIT_S
 
 
 @pytest.mark.timing
-def test_ctrl_c_is_quick_and_quiet_at_any_moment_of_the_start(folder: Path) -> None:
-    """Whoever is still importing has no handler yet: the megabytes say how far it has come."""
+def test_ctrl_c_during_start_is_quick_and_quiet(folder: Path) -> None:
+    """A process that still imports has no signal handler; its memory shows its progress."""
     with installed(folder) as installation:
         installation.prepare()
         for what, megabytes in (("ingest", 25), ("ingest", 40), ("cameras.ingest.worker.main", 12)):
             process = installation.spawn("serve", new=True)
             running(process, what, megabytes)
-            assert interrupt(installation, process) <= BOUND_S
+            assert interrupt(installation, process) <= LIMIT_S
 
 
 @pytest.mark.extended
-def test_killed_server_leaves_no_child_behind(folder: Path) -> None:
+def test_killed_server_leaves_no_child(folder: Path) -> None:
     with installed(folder) as installation:
         process = installation.serve(new=True)
         running(process, "cameras.ingest.worker.main")

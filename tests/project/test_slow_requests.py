@@ -1,4 +1,4 @@
-"""Requests that come by drops: they end, and one peer has only so many of them."""
+"""Slow requests: they are ended, and their number per client is limited."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from project.server.http import (
     BODY_LIMIT,
     BODY_S,
     HEAD_S,
-    REQUESTS_EACH,
+    PENDING_PER_CLIENT,
     BoundedRequest,
-    PatientChannel,
-    owes_too_many,
+    TimedChannel,
+    has_too_many_pending,
 )
 from tests.installation import Installation
 from tests.waiting import until
@@ -30,15 +30,15 @@ UPGRADE = b"GET /ws/stream/x HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgra
 WHOLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Asked(BoundedRequest):
-    """One that is never answered."""
+class UnansweredRequest(BoundedRequest):
+    """A request that never gets a response."""
 
     def process(self) -> None:
         return
 
 
 class Connection:
-    """One to a server whose clock the test moves."""
+    """A connection to a server whose clock the test advances."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -46,9 +46,9 @@ class Connection:
         self.transport = StringTransport()
         self.transport.abortConnection = self._end  # type: ignore[method-assign]
         nothing = SimpleNamespace(protocol_connected=id, protocol_disconnected=id)
-        channel: Any = PatientChannel()
+        channel: Any = TimedChannel()
         channel.factory = SimpleNamespace(server=nothing, log=id)
-        channel.requestFactory, channel.callLater = Asked, self.clock.callLater
+        channel.requestFactory, channel.callLater = UnansweredRequest, self.clock.callLater
         channel.timeOut = 60
         channel.makeConnection(self.transport)
         self.channel = channel
@@ -57,18 +57,18 @@ class Connection:
         self.ended = True
         self.channel.connectionLost(None)
 
-    def drips(self, drop: bytes) -> float:
-        """How long it stays open while a drop comes every five seconds; at most 200 s."""
+    def send_slowly(self, piece: bytes) -> float:
+        """Send a piece every five seconds; return for how long it stays open, at most 200 s."""
         began = self.clock.seconds()
         while not self.ended and self.clock.seconds() - began < 200:
             self.clock.advance(5)
             if not self.ended:
-                self.channel.dataReceived(drop)
+                self.channel.dataReceived(piece)
         return self.clock.seconds() - began
 
 
 @pytest.mark.parametrize(
-    ("begun", "drop", "most"),
+    ("start", "piece", "limit"),
     [
         (b"", b"G", HEAD_S),
         (POST, b"X: y\r\n", HEAD_S),
@@ -79,35 +79,35 @@ class Connection:
     ],
     ids=["line", "header", "handshake", "body", "chunks", "refused"],
 )
-def test_request_that_comes_by_drops_ends(begun: bytes, drop: bytes, most: float) -> None:
+def test_slow_request_is_ended(start: bytes, piece: bytes, limit: float) -> None:
     connection = Connection()
-    if begun:
-        connection.channel.dataReceived(begun)
-    assert connection.drips(drop) <= most
-    assert not http._owing
+    if start:
+        connection.channel.dataReceived(start)
+    assert connection.send_slowly(piece) <= limit
+    assert not http._pending
 
 
-def test_who_says_nothing_at_all_is_let_go() -> None:
+def test_silent_connection_is_closed() -> None:
     connection = Connection()
     connection.clock.advance(HEAD_S)
     assert connection.ended
 
 
-def test_answer_may_take_its_time_and_the_next_request_has_its_own() -> None:
+def test_slow_answer_does_not_use_up_the_time_of_the_next_request() -> None:
     connection = Connection()
     connection.channel.dataReceived(WHOLE)
     connection.clock.advance(500)
-    assert not connection.ended, "nothing is owed while it is being answered"
-    answered = connection.channel.requests[0]
-    answered.setHeader(b"content-length", b"0")
-    answered.finish()
+    assert not connection.ended, "no limit while the server prepares the response"
+    request = connection.channel.requests[0]
+    request.setHeader(b"content-length", b"0")
+    request.finish()
     connection.clock.advance(HEAD_S + 5)
-    assert not connection.ended, "idle connections have Twisted's time"
+    assert not connection.ended, "idle connections have Twisted's timeout"
     connection.channel.dataReceived(b"GET /")
-    assert connection.drips(b"a") <= HEAD_S
+    assert connection.send_slowly(b"a") <= HEAD_S
 
 
-def test_large_body_that_goes_on_has_the_time_of_its_place() -> None:
+def test_large_body_that_continues_has_the_time_of_its_slot() -> None:
     connection = Connection()
     head = b"POST /api/v1/actions/actions/send HTTP/1.1\r\nAuthorization: Bearer x\r\n"
     connection.channel.dataReceived(head + b"Content-Length: 11000000\r\n\r\n" + b" " * BODY_LIMIT)
@@ -116,22 +116,22 @@ def test_large_body_that_goes_on_has_the_time_of_its_place() -> None:
         connection.channel.dataReceived(b" " * 100_000)
         connection.clock.advance(1)
     assert not connection.ended
-    assert connection.drips(b"a") <= BODY_S
-    assert not http._owing
+    assert connection.send_slowly(b"a") <= BODY_S
+    assert not http._pending
 
 
-def test_proxies_of_ours_owe_without_end() -> None:
-    for _ in range(REQUESTS_EACH + 1):
-        http._owing[""] += 1
-    assert not owes_too_many("")
-    del http._owing[""]
+def test_trusted_proxies_have_no_limit_of_pending_requests() -> None:
+    for _ in range(PENDING_PER_CLIENT + 1):
+        http._pending[""] += 1
+    assert not has_too_many_pending("")
+    del http._pending[""]
 
 
-def test_peer_with_many_beginnings_keeps_nobody_else_out(installation: Installation) -> None:
+def test_peer_with_many_pending_requests_does_not_block_others(installation: Installation) -> None:
     there = ("127.0.0.1", installation.port)
     with contextlib.ExitStack() as stack:
         held = []
-        for _ in range(REQUESTS_EACH + 20):
+        for _ in range(PENDING_PER_CLIENT + 20):
             link = socket.create_connection(there, 60, source_address=("127.0.0.77", 0))
             held.append(stack.enter_context(link))
             with contextlib.suppress(ConnectionError):

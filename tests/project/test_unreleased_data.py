@@ -1,4 +1,4 @@
-"""Data of a version from before the first release: recognised, and left as it is."""
+"""Data of a version before the first release is recognised and not changed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from tests.installation import installed
 
-SAID = "from before the first release"
-# What the database of such a version had.
+MESSAGE = "from before the first release"
+# Creates the migration records of such a version.
 _OLD = """
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -21,12 +21,12 @@ _TABLES = "from django.db import connection; print(*connection.introspection.tab
 
 
 @pytest.mark.postgres
-def test_data_from_before_the_first_release_is_refused_with_a_sentence(folder: Path) -> None:
+def test_data_of_unreleased_versions_is_refused_with_a_sentence(folder: Path) -> None:
     with installed(folder) as installation:
         installation.manage("shell", "-v0", "-c", _OLD)
         for command in (("serve", "--prepare"), ("serve",), ("migrate",)):
-            said = installation.manage(*command, check=False)
-            assert SAID in said
-            assert "Traceback" not in said
+            output = installation.manage(*command, check=False)
+            assert MESSAGE in output
+            assert "Traceback" not in output
         tables = installation.manage("shell", "-v0", "-c", _TABLES)
         assert tables.split() == ["django_migrations"]

@@ -1,4 +1,4 @@
-"""The pages' club and people."""
+"""Fixtures of the camera pages' tests, and a superuser."""
 
 from __future__ import annotations
 

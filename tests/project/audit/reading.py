@@ -1,4 +1,4 @@
-"""The rows of a running installation's log, asked of its database."""
+"""Reads the audit log of a running installation from its database."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ COLUMNS = "id, who, via, host(address) AS address, action, subject, camera_id, s
 
 
 def ask(installation: Installation, sql: str) -> list[dict[str, Any]]:
-    """The rows of a statement, and it is committed. Times are aware, ids are UUIDs."""
+    """Execute and commit a statement; return its rows. Times are aware, camera ids are UUIDs."""
     if url := installation.environment.get("DATABASE_URL"):
         with psycopg.connect(url, row_factory=dict_row) as connection:
-            found = connection.execute(sql)  # type: ignore[call-overload]
-            return list(found) if found.description else []
+            cursor = connection.execute(sql)  # type: ignore[call-overload]
+            return list(cursor) if cursor.description else []
     sql = sql.replace("host(address)", "address")
     with closing(
         sqlite3.connect(installation.folder / "sideline.sqlite3", timeout=20)
@@ -33,13 +33,13 @@ def ask(installation: Installation, sql: str) -> list[dict[str, Any]]:
 
 
 def entries(installation: Installation, camera: str, action: str = "watch") -> list[dict[str, Any]]:
-    """What the log says of a camera, oldest first."""
+    """Return the log entries of a camera, oldest first."""
     rows = ask(installation, f"SELECT {COLUMNS}, at, ended_at FROM audit_auditentry ORDER BY id")
     return [r for r in rows if r["camera_id"] == uuid.UUID(camera) and r["action"] == action]
 
 
 def open_views(installation: Installation, camera: str) -> list[dict[str, Any]]:
-    """Who watches it now, as far as is on record."""
+    """Return the open views of a camera."""
     rows = ask(
         installation, f"SELECT {COLUMNS}, process, seen_at FROM audit_viewing ORDER BY started_at"
     )

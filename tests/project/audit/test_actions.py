@@ -1,4 +1,4 @@
-"""Whatever is done on an organization's pages and over the API leaves one entry that says what."""
+"""Actions on an organization's pages and over the API make one log entry each."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.postgres
-def test_a_camera_s_life_is_written_down_without_a_password(
-    club: Organization, admin: User
-) -> None:
+def test_camera_changes_are_logged_without_passwords(club: Organization, admin: User) -> None:
     client = client_of(admin)
     client.post(reverse("camera-add"), fields(organization=club.pk))
     camera = Camera.objects.get()
@@ -31,23 +29,23 @@ def test_a_camera_s_life_is_written_down_without_a_password(
     client.post(edit, fields(source="rtsp://u:hush@192.0.2.8/b", name="West goal", fps="12"))
     client.post(edit, fields(source="rtsp://u:other@192.0.2.8/b", name="West goal", fps="12"))
     client.post(reverse("camera-delete", args=[camera.pk]))
-    said = logged_actions()
-    assert [(action, subject) for action, subject, _ in said] == [
+    entries = logged_actions()
+    assert [(action, subject) for action, subject, _ in entries] == [
         ("add camera", "Goal"),
         ("change camera", "West goal"),
         ("change source", "West goal"),
         ("change source", "West goal"),
         ("remove camera", "West goal"),
     ]
-    assert said[1][2] == "name: Goal → West goal; frames per second: 10 → 12"
-    assert "192.0.2.7/a → " in said[2][2]
-    assert "192.0.2.8/b, another password" in said[3][2]
-    assert not any(secret in str(said) for secret in ("secret", "hush", "other@"))
+    assert entries[1][2] == "name: Goal → West goal; frames per second: 10 → 12"
+    assert "192.0.2.7/a → " in entries[2][2]
+    assert "192.0.2.8/b, another password" in entries[3][2]
+    assert not any(secret in str(entries) for secret in ("secret", "hush", "other@"))
     assert set(AuditEntry.objects.values_list("camera_id", flat=True)[:5]) == {camera.pk}
     assert {entry.organization for entry in AuditEntry.objects.all()} == {club}
 
 
-def test_what_was_not_changed_is_not_written_down(club: Organization, admin: User) -> None:
+def test_unchanged_camera_is_not_logged(club: Organization, admin: User) -> None:
     client = client_of(admin)
     client.post(reverse("camera-add"), fields(organization=club.pk))
     camera = Camera.objects.get()
@@ -55,16 +53,16 @@ def test_what_was_not_changed_is_not_written_down(club: Organization, admin: Use
     assert [action for action, _, _ in logged_actions()] == ["add camera"]
 
 
-def test_the_api_writes_down_what_it_does_to_cameras(club: Organization, admin: User) -> None:
+def test_api_logs_camera_changes(club: Organization, admin: User) -> None:
     _, text = Token.objects.create(user=admin, organization=club, scopes=["read", "admin"])
-    how: Any = {"content_type": "application/json", "HTTP_AUTHORIZATION": f"Bearer {text}"}
+    auth: Any = {"content_type": "application/json", "HTTP_AUTHORIZATION": f"Bearer {text}"}
     facts = {"organization": str(club.pk), "name": "Gate", "kind": "push"}
-    made = Client().post(reverse("api-cameras"), facts, **how)
+    made = Client().post(reverse("api-cameras"), facts, **auth)
     assert made.status_code == 201, made.content
     one = reverse("api-camera-detail", args=[made.json()["id"]])
-    assert Client().patch(one, {"enabled": False}, **how).status_code == 200
-    assert Client().patch(one, {"name": ""}, **how).status_code == 400
-    assert Client().delete(one, **how).status_code == 204
+    assert Client().patch(one, {"enabled": False}, **auth).status_code == 200
+    assert Client().patch(one, {"name": ""}, **auth).status_code == 400
+    assert Client().delete(one, **auth).status_code == 204
     assert [(action, detail) for action, _, detail in logged_actions()] == [
         ("add camera", "Pushed by a browser or device"),
         ("change camera", "enabled: yes → no"),
@@ -74,19 +72,19 @@ def test_the_api_writes_down_what_it_does_to_cameras(club: Organization, admin: 
 
 
 @pytest.mark.postgres
-def test_the_api_writes_down_the_passes_that_it_makes(camera: Camera, admin: User) -> None:
+def test_api_logs_keys_links_and_tokens(camera: Camera, admin: User) -> None:
     _, text = Token.objects.create(
         user=admin, organization=camera.organization, scopes=["read", "publish", "admin"]
     )
-    how: Any = {"content_type": "application/json", "HTTP_AUTHORIZATION": f"Bearer {text}"}
-    of = {"camera": str(camera.pk), "name": "TV"}
+    auth: Any = {"content_type": "application/json", "HTTP_AUTHORIZATION": f"Bearer {text}"}
+    body = {"camera": str(camera.pk), "name": "TV"}
     for name in ("stream-keys", "share-links"):
-        made = Client().post(f"/api/v1/{name}", of, **how)
+        made = Client().post(f"/api/v1/{name}", body, **auth)
         assert made.status_code == 201, made.content
-        assert Client().delete(f"/api/v1/{name}/{made.json()['id']}", **how).status_code == 204
-    made = Client().post("/api/v1/tokens", {"name": "Script", "scopes": ["read"]}, **how)
+        assert Client().delete(f"/api/v1/{name}/{made.json()['id']}", **auth).status_code == 204
+    made = Client().post("/api/v1/tokens", {"name": "Script", "scopes": ["read"]}, **auth)
     assert made.status_code == 201, made.content
-    assert Client().delete(f"/api/v1/tokens/{made.json()['id']}", **how).status_code == 204
+    assert Client().delete(f"/api/v1/tokens/{made.json()['id']}", **auth).status_code == 204
     assert [(action, subject) for action, subject, _ in logged_actions()] == [
         ("make stream key", "TV"),
         ("revoke stream key", "TV"),
@@ -99,7 +97,7 @@ def test_the_api_writes_down_the_passes_that_it_makes(camera: Camera, admin: Use
 
 
 @pytest.mark.postgres
-def test_members_and_settings_are_written_down(
+def test_member_and_settings_changes_are_logged(
     club: Organization, admin: User, viewer: User
 ) -> None:
     client = client_of(admin)
@@ -118,7 +116,7 @@ def test_members_and_settings_are_written_down(
     ]  # fmt: skip
 
 
-def test_stream_keys_are_written_down(camera: Camera, operator: User) -> None:
+def test_stream_keys_are_logged(camera: Camera, operator: User) -> None:
     client = client_of(operator)
     client.post(reverse("streamkey-add", args=[camera.pk]), {"name": "TV", "days": "7"})
     key = StreamKey.objects.get()
@@ -129,9 +127,7 @@ def test_stream_keys_are_written_down(camera: Camera, operator: User) -> None:
     assert revoked[:2] == ("revoke stream key", "TV")
 
 
-def test_the_assistant_s_settings_are_written_down_without_the_key(
-    club: Organization, admin: User
-) -> None:
+def test_assistant_settings_are_logged_without_the_key(club: Organization, admin: User) -> None:
     form = {
         "base_url": "https://models.example.org/v1", "key": "hush-hush", "model": "m",
         "system_prompt": "Be brief.", "temperature": "0.3", "max_tokens": "1024",
@@ -148,7 +144,7 @@ def test_the_assistant_s_settings_are_written_down_without_the_key(
     assert "brief" not in str(logged_actions())
 
 
-def test_a_chat_that_is_taken_away_is_written_down(club: Organization, viewer: User) -> None:
+def test_chat_export_is_logged(club: Organization, viewer: User) -> None:
     chat = Chat.objects.create(owner=viewer, organization=club, title="Set pieces")
     address = reverse("api-chat-export", args=[chat.pk])
     assert client_of(viewer).get(address, {"as": "json"}).status_code == 200

@@ -1,4 +1,4 @@
-"""From where: the peer, or what a proxy that the settings name says of it, and nobody else."""
+"""Client addresses in the log: the peer's, or the one that a trusted proxy reports."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 import httpx
 import pytest
 
-from project.addresses import address_text
+from project.addresses import normalize_address
 from project.middleware import TrustedProxies
 from tests.installation import KEEPER, Installation, installed, submit
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.project.audit.reading import ask, entries, open_views
 from tests.sockets import frame, watching
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Scenario]]:
     """An installation whose proxies are at 127.0.0.1 and in 10.0.0.0/8."""
     folder = tmp_path_factory.mktemp("behind")
     with installed(folder, SIDELINE_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8") as installation:
         installation.serve()
-        yield installation, assemble(installation, "behind")
+        yield installation, create_scenario(installation, "behind")
 
 
 def failed_from(installation: Installation, *lines: str) -> str:
-    """The address in the log of a failed sign-in with these `X-Forwarded-For` lines."""
+    """Return the logged address of a failed sign-in with these `X-Forwarded-For` headers."""
     headers = [("X-Forwarded-For", line) for line in lines]
     with httpx.Client(base_url=installation.url, headers=headers, timeout=30) as client:
         answer = submit(client, client.get("/signin"), {"username": "who", "password": "no"})
@@ -42,24 +42,24 @@ def failed_from(installation: Installation, *lines: str) -> str:
     return str(row["address"])
 
 
-async def seen_behind(peer: str, *lines: str) -> str:
-    """The client's address for what is behind the door."""
+async def client_in_scope(peer: str, *lines: str) -> str:
+    """Return the client address in the scope behind `TrustedProxies`."""
     scopes: list[Any] = []
 
-    async def behind(scope: Any, receive: Any, send: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
         scopes.append(scope)
 
     headers = [(b"x-forwarded-for", line.encode()) for line in lines]
     scope = {"type": "http", "client": [peer, 5], "headers": headers, "scheme": "http"}
-    await TrustedProxies(behind)(scope, None, None)  # type: ignore[arg-type]
+    await TrustedProxies(app)(scope, None, None)  # type: ignore[arg-type]
     return str(scopes[0]["client"][0])
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "client"),
     [
         (["203.0.113.7"], "203.0.113.7"),
-        (["6.6.6.6, 203.0.113.7"], "203.0.113.7"),  # the left one is whatever a client wrote
+        (["6.6.6.6, 203.0.113.7"], "203.0.113.7"),  # the left one was sent by the client
         (["6.6.6.6", "203.0.113.7"], "203.0.113.7"),
         (["203.0.113.7, 10.1.2.3"], "203.0.113.7"),
         (["203.0.113.7", "10.1.2.3"], "203.0.113.7"),
@@ -70,22 +70,24 @@ async def seen_behind(peer: str, *lines: str) -> str:
         ([], "127.0.0.1"),
     ],
 )
-async def test_the_last_address_that_is_no_proxy_is_the_client(
-    settings: Any, lines: list[str], told: str
+async def test_client_is_the_last_address_that_is_no_trusted_proxy(
+    settings: Any, lines: list[str], client: str
 ) -> None:
     settings.TRUSTED_PROXIES = [*map(ipaddress.ip_network, ("127.0.0.1", "10.0.0.0/8"))]
-    assert await seen_behind("127.0.0.1", *lines) == told
+    assert await client_in_scope("127.0.0.1", *lines) == client
 
 
 @pytest.mark.postgres
-def test_a_failed_sign_in_is_the_client_s(behind: tuple[Installation, Cast]) -> None:
+def test_failed_sign_in_is_logged_with_the_client_address(
+    behind: tuple[Installation, Scenario],
+) -> None:
     for lines in (["6.6.6.6", "203.0.113.7, ::ffff:10.1.2.3"], ["6.6.6.6, 203.0.113.7"]):
         assert failed_from(behind[0], *lines) == "203.0.113.7"
 
 
 @pytest.mark.postgres
-def test_tries_are_counted_of_the_client_and_not_of_the_proxy(
-    behind: tuple[Installation, Cast],
+def test_attempts_count_per_client_not_per_proxy(
+    behind: tuple[Installation, Scenario],
 ) -> None:
     installation, _ = behind
 
@@ -99,36 +101,38 @@ def test_tries_are_counted_of_the_client_and_not_of_the_proxy(
     row = "ip_address = '203.0.113.5' AND username = 'keeper' AND user_agent = ''"
     assert len(ask(installation, f"SELECT id FROM axes_accessattempt WHERE {row}")) == 1
     ask(installation, f"UPDATE axes_accessattempt SET failures_since_start = 7 WHERE {row}")
-    assert login("203.0.113.5", "wrong") == 429, "the eighth"
+    assert login("203.0.113.5", "wrong") == 429, "the eighth attempt"
     assert login("203.0.113.5", KEEPER["password"]) == 429
     assert login("203.0.113.6", KEEPER["password"]) == 200
 
 
 @pytest.mark.postgres
-def test_sockets_and_pages_say_the_same(behind: tuple[Installation, Cast]) -> None:
-    installation, cast = behind
+def test_sockets_and_pages_log_the_same_address(behind: tuple[Installation, Scenario]) -> None:
+    installation, scenario = behind
     forwarded = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}
-    with watching(installation, cast.key, headers=forwarded) as socket:
+    with watching(installation, scenario.key, headers=forwarded) as socket:
         frame(socket, 20)
-        assert [row["address"] for row in open_views(installation, cast.plaza)] == ["203.0.113.9"]
-    snapshot = f"{installation.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
-    headers = forwarded | cast["viewer"].bearer
+        assert [row["address"] for row in open_views(installation, scenario.plaza)] == [
+            "203.0.113.9"
+        ]
+    snapshot = f"{installation.url}/api/v1/cameras/{scenario.plaza}/snapshot.jpg"
+    headers = forwarded | scenario["viewer"].bearer
     until(lambda: httpx.get(snapshot, headers=headers).status_code == 200, 60, "a picture")
-    taken = entries(installation, cast.plaza, "take snapshot")
+    taken = entries(installation, scenario.plaza, "take snapshot")
     assert [entry["address"] for entry in taken] == ["203.0.113.9"]
 
 
-def test_who_is_no_proxy_is_not_believed(installation: Installation) -> None:
+def test_untrusted_peer_cannot_set_its_address(installation: Installation) -> None:
     assert failed_from(installation, "203.0.113.7") == "127.0.0.1"
-    cast = assemble(installation, "unbelieved")
-    with watching(installation, cast.key, headers={"X-Forwarded-For": "203.0.113.7"}) as socket:
+    scenario = create_scenario(installation, "unbelieved")
+    with watching(installation, scenario.key, headers={"X-Forwarded-For": "203.0.113.7"}) as socket:
         frame(socket, 20)
-        here = {row["address"] for row in open_views(installation, cast.plaza)}
+        here = {row["address"] for row in open_views(installation, scenario.plaza)}
     assert here == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("192.0.2.1", "192.0.2.1"),
         ("::ffff:192.0.2.1", "192.0.2.1"),
@@ -138,13 +142,13 @@ def test_who_is_no_proxy_is_not_believed(installation: Installation) -> None:
         ("unix:", None),
     ],
 )
-def test_addresses_have_one_spelling(text: str | None, told: str | None) -> None:
-    assert address_text(text) == told
-    assert told is None or re.fullmatch(r"[0-9a-f:.]+", told)
+def test_addresses_are_normalized(text: str | None, expected: str | None) -> None:
+    assert normalize_address(text) == expected
+    assert expected is None or re.fullmatch(r"[0-9a-f:.]+", expected)
 
 
 @pytest.mark.parametrize(
-    ("peer", "said", "seen"),
+    ("peer", "forwarded", "client"),
     [
         ("::ffff:192.0.2.1", None, "192.0.2.1"),
         ("fe80::1%eth0", None, "fe80::1"),
@@ -153,8 +157,8 @@ def test_addresses_have_one_spelling(text: str | None, told: str | None) -> None
         ("", None, ""),
     ],
 )
-async def test_the_door_writes_that_spelling_for_all_behind_it(
-    settings: Any, peer: str, said: str | None, seen: str
+async def test_scope_has_the_normalized_address(
+    settings: Any, peer: str, forwarded: str | None, client: str
 ) -> None:
     settings.TRUSTED_PROXIES = [ipaddress.ip_network("127.0.0.1")]
-    assert await seen_behind(peer, *([] if said is None else [said])) == seen
+    assert await client_in_scope(peer, *([] if forwarded is None else [forwarded])) == client

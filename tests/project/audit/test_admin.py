@@ -1,4 +1,4 @@
-"""What is done in the admin leaves an entry, too."""
+"""Actions in the admin are logged, too."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from tests.project.audit.written import logged_actions
 pytestmark = pytest.mark.django_db
 
 
-def test_what_the_admin_does_to_people_is_written_down(
-    staff: Client, viewer: User, club: Organization
-) -> None:
+def test_admin_changes_to_users_are_logged(staff: Client, viewer: User, club: Organization) -> None:
     address = reverse("admin:accounts_user_change", args=[viewer.pk])
     joined = {"date_joined_0": "2026-03-01", "date_joined_1": "10:00:00"}
     User.objects.update(date_joined="2026-03-01T10:00Z")
@@ -43,7 +41,7 @@ def test_what_the_admin_does_to_people_is_written_down(
 
 
 @pytest.mark.postgres
-def test_what_the_admin_does_to_members_is_written_down(
+def test_admin_changes_to_members_are_logged(
     staff: Client, viewer: User, operator: User, club: Organization
 ) -> None:
     address = reverse("admin:accounts_organization_change", args=[club.pk])
@@ -71,9 +69,7 @@ def test_what_the_admin_does_to_members_is_written_down(
     assert {entry.organization for entry in AuditEntry.objects.exclude(action="sign in")} == {club}
 
 
-def test_what_the_admin_does_to_cameras_and_keys_is_written_down(
-    staff: Client, camera: Camera
-) -> None:
+def test_admin_changes_to_cameras_and_keys_are_logged(staff: Client, camera: Camera) -> None:
     key = StreamKey(camera=camera, name="TV")
     key.issue()
     listing = reverse("admin:cameras_camera_changelist")
@@ -91,7 +87,7 @@ def test_what_the_admin_does_to_cameras_and_keys_is_written_down(
 
 
 @pytest.mark.postgres
-def test_an_organization_that_goes_leaves_its_entries(staff: Client, club: Organization) -> None:
+def test_deleted_organization_keeps_its_entries(staff: Client, club: Organization) -> None:
     staff.post(reverse("admin:accounts_organization_delete", args=[club.pk]), {"post": "yes"})
     assert not Organization.objects.filter(pk=club.pk).exists()
     entry = AuditEntry.objects.get(action="remove organization")
@@ -101,7 +97,7 @@ def test_an_organization_that_goes_leaves_its_entries(staff: Client, club: Organ
     assert staff.get(reverse("admin:audit_auditentry_changelist")).status_code == 200
 
 
-def test_the_admin_s_assistant_form_is_no_way_around(staff: Client, club: Organization) -> None:
-    of = Assistant.objects.create(organization=club)
-    staff.post(reverse("admin:chats_assistant_delete", args=[of.pk]), {"post": "yes"})
+def test_deleting_an_assistant_in_the_admin_is_logged(staff: Client, club: Organization) -> None:
+    assistant = Assistant.objects.create(organization=club)
+    staff.post(reverse("admin:chats_assistant_delete", args=[assistant.pk]), {"post": "yes"})
     assert logged_actions() == [("change assistant", "Assistant of Club", "in the admin")]

@@ -1,4 +1,4 @@
-"""Failed sign-ins from many addresses fill no log: so many a minute are listed, others counted."""
+"""Failed sign-ins from many addresses: a few a minute are listed, the others are counted."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LIMIT, LISTED = 8, 3
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a minute is over soon on a slow machine."""
+    """Lower the limit: a slow machine needs more than the window for 30 sign-ins."""
     monkeypatch.setattr(sign_ins, "MAX_LISTED", LISTED)
 
 
 def sign_in(number: int, name: str = "") -> None:
-    """Once from an address of its own."""
+    """Fail to sign in, from an address of its own."""
     form = {"username": name or f"nobody-{number}", "password": "wrong"}
     address = f"198.51.{number // 250}.{number % 250 + 1}"
     Client(REMOTE_ADDR=address).post(reverse("signin"), form)
@@ -47,7 +47,7 @@ def listed(action: str = Action.SIGN_IN_FAILED) -> list[str]:
 
 @pytest.mark.postgres
 @pytest.mark.usefixtures("few")
-def test_a_flood_is_a_few_entries_and_a_count() -> None:
+def test_flood_makes_a_few_entries_and_a_count() -> None:
     for number in range(LISTED + 12):
         sign_in(number)
     assert listed() == [f"nobody-{number}" for number in range(LISTED)]
@@ -63,7 +63,7 @@ def test_a_flood_is_a_few_entries_and_a_count() -> None:
 
 @pytest.mark.postgres
 @pytest.mark.usefixtures("few")
-def test_the_next_minute_lists_again_and_tells_of_the_one_before() -> None:
+def test_next_minute_lists_again_and_writes_the_previous_count() -> None:
     for number in range(LISTED + 2):
         sign_in(number)
     a_minute_passes()
@@ -81,7 +81,7 @@ def test_the_next_minute_lists_again_and_tells_of_the_one_before() -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_invented_names_do_not_hide_a_person(viewer: User, settings: Any) -> None:
+def test_invented_names_do_not_hide_a_user(viewer: User, settings: Any) -> None:
     settings.AXES_FAILURE_LIMIT = 2
     for number in range(LISTED + 5):
         sign_in(number)
@@ -92,7 +92,7 @@ def test_invented_names_do_not_hide_a_person(viewer: User, settings: Any) -> Non
 
 
 @pytest.mark.usefixtures("few")
-def test_locks_of_many_addresses_are_bounded_as_well(viewer: User) -> None:
+def test_lockouts_of_many_addresses_are_bounded(viewer: User) -> None:
     for address in range(LISTED + 3):
         for _ in range(LIMIT):
             sign_in(address, "viewer")
@@ -105,8 +105,8 @@ def test_locks_of_many_addresses_are_bounded_as_well(viewer: User) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.usefixtures("few")
-def test_what_is_not_told_yet_outlasts_locks() -> None:
-    """Rows of wrong tries go after the cool-off; nobody may have been there to tell before."""
+def test_unwritten_count_outlasts_lockouts() -> None:
+    """Rows of failures are deleted after the cool-off, but not those with unwritten counts."""
     for number in range(LISTED + 2):
         sign_in(number)
     AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(hours=1))
@@ -116,7 +116,7 @@ def test_what_is_not_told_yet_outlasts_locks() -> None:
 
 @pytest.mark.postgres
 @pytest.mark.usefixtures("few")
-def test_one_whose_row_goes_at_that_moment_claim_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_is_listed_if_its_row_is_deleted_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in(0)
 
     def gone(*found: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A question to the assistant is one entry, without its words."""
+"""A question to the assistant makes one log entry, without its text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import httpx
 import pytest
 
 from tests.installation import Installation
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.project.audit.reading import ask
 
 
 @pytest.fixture(scope="module")
-def cast(installation: Installation) -> Cast:
-    return assemble(installation, "asking")
+def scenario(installation: Installation) -> Scenario:
+    return create_scenario(installation, "asking")
 
 
 def questions(installation: Installation, chat: str) -> list[tuple[str, str, str]]:
@@ -27,45 +27,52 @@ def questions(installation: Installation, chat: str) -> list[tuple[str, str, str
 
 
 @pytest.mark.parametrize(
-    ("doing", "path"),
+    ("kind", "path"),
     [("send", ""), ("edit", "/{question}/edit"), ("again", "/{answer}/again"),
      ("continue", "/{answer}/continue")],
 )  # fmt: skip
-def test_each_way_of_asking_is_an_entry(
-    installation: Installation, cast: Cast, doing: str, path: str
+def test_each_kind_of_question_is_logged(
+    installation: Installation, scenario: Scenario, kind: str, path: str
 ) -> None:
-    chat, question, answer = cast.chats[doing]
+    chat, question, answer = scenario.chats[kind]
     address = f"{installation.url}/api/v1/actions/chats/{chat}/messages"
     address += path.format(question=question, answer=answer)
-    told = httpx.post(
-        address, json={"prompt": "Who stole the ball?"}, headers=cast["viewer"].bearer, timeout=30
+    response = httpx.post(
+        address,
+        json={"prompt": "Who stole the ball?"},
+        headers=scenario["viewer"].bearer,
+        timeout=30,
     )
-    assert told.status_code == 200, told.text
-    word = {"send": "ask", "continue": "resume"}.get(doing, doing)
-    assert questions(installation, chat) == [("asking-viewer", "token “Sign-in”", word)]
-    (said,) = ask(
+    assert response.status_code == 200, response.text
+    detail = {"send": "ask", "continue": "resume"}.get(kind, kind)
+    assert questions(installation, chat) == [("asking-viewer", "token “Sign-in”", detail)]
+    (row,) = ask(
         installation,
         "SELECT COUNT(*) AS n FROM audit_auditentry WHERE detail LIKE '%stole%'"
         " OR subject LIKE '%stole%'",
     )
-    assert said["n"] == 0
+    assert row["n"] == 0
 
 
 @pytest.mark.postgres
-def test_the_same_question_again_by_its_key_is_one(installation: Installation, cast: Cast) -> None:
-    chat = cast.chats["other"][0]
+def test_repeated_question_with_its_key_is_logged_once(
+    installation: Installation, scenario: Scenario
+) -> None:
+    chat = scenario.chats["other"][0]
     address = f"{installation.url}/api/v1/actions/chats/{chat}/messages"
-    headers = cast["viewer"].bearer | {"Idempotency-Key": uuid.uuid4().hex}
+    headers = scenario["viewer"].bearer | {"Idempotency-Key": uuid.uuid4().hex}
     for _ in range(2):
-        told = httpx.post(address, json={"prompt": "Hello?"}, headers=headers, timeout=30)
-        assert told.status_code == 200
+        response = httpx.post(address, json={"prompt": "Hello?"}, headers=headers, timeout=30)
+        assert response.status_code == 200
     assert len(questions(installation, chat)) == 1
 
 
-def test_a_question_that_is_refused_is_no_entry(installation: Installation, cast: Cast) -> None:
-    chat = cast.chats["read"][0]
+def test_refused_question_is_not_logged(installation: Installation, scenario: Scenario) -> None:
+    chat = scenario.chats["read"][0]
     address = f"{installation.url}/api/v1/actions/chats/{chat}/messages"
     for who, status in (("outsider", 404), ("operator", 404), ("reader", 403)):
-        told = httpx.post(address, json={"prompt": "Hello?"}, headers=cast[who].bearer, timeout=30)
-        assert told.status_code == status
+        response = httpx.post(
+            address, json={"prompt": "Hello?"}, headers=scenario[who].bearer, timeout=30
+        )
+        assert response.status_code == status
     assert questions(installation, chat) == []

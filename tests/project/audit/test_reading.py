@@ -1,4 +1,4 @@
-"""The log is found, filtered and taken away; whoever reads it is in it."""
+"""Reading, filtering and exporting the log in the admin; readings are logged."""
 
 from __future__ import annotations
 
@@ -36,23 +36,21 @@ def reads() -> list[tuple[str, str]]:
 
 
 def shown(answer: Any) -> set[str]:
-    """Whose entries are on a page of the list."""
+    """Return the `who` of the entries on a page of the list."""
     assert answer.status_code == 200
     return {one.who for one in answer.context["cl"].result_list} - {"root"}
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_the_list_is_filtered_by_all_that_is_asked(
-    staff: Client, club: Organization, camera: Camera
-) -> None:
+def test_list_applies_all_filters(staff: Client, club: Organization, camera: Camera) -> None:
     old = timezone.now() - timedelta(days=3)
     entry("anna", "watch", camera.name, camera_id=camera.pk, organization=club)
     entry("bert", "sign in", "bert", organization=club)
     entry("carl", "watch", camera.name, camera_id=camera.pk, at=old)
     entry("dora", "watch", "Lobby", organization=Organization.objects.create(name="B", slug="b"))
     listing = reverse(LIST)
-    for asked, told in (
+    for query, expected in (
         ({}, {"anna", "bert", "carl", "dora"}),
         ({"who": "ANN"}, {"anna"}),
         ({"action": "sign in"}, {"bert"}),
@@ -65,11 +63,11 @@ def test_the_list_is_filtered_by_all_that_is_asked(
         ({"q": "lobby"}, {"dora"}),
         ({"since": "nonsense"}, {"anna", "bert", "carl", "dora"}),
     ):
-        assert shown(staff.get(listing, asked)) == told, asked
+        assert shown(staff.get(listing, query)) == expected, query
 
 
 @pytest.mark.django_db
-def test_a_filter_keeps_what_else_is_filtered(staff: Client) -> None:
+def test_filter_form_keeps_the_other_filters(staff: Client) -> None:
     page = staff.get(reverse(LIST), {"who": "anna", "action": "watch", "p": "1"}).content.decode()
     assert page.count('<input type="hidden" name="action" value="watch">') == 4, (
         "three filters and the search"
@@ -79,7 +77,7 @@ def test_a_filter_keeps_what_else_is_filtered(staff: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_every_reading_is_written_down_and_turning_pages_is_one(staff: Client) -> None:
+def test_readings_are_logged_and_pages_of_a_list_count_once(staff: Client) -> None:
     for _ in range(120):
         entry("anna")
     listing = reverse(LIST)
@@ -98,7 +96,7 @@ def test_every_reading_is_written_down_and_turning_pages_is_one(staff: Client) -
 
 
 @pytest.mark.django_db
-def test_the_same_reading_a_minute_later_is_another(staff: Client, root: User) -> None:
+def test_same_reading_a_minute_later_is_logged_again(staff: Client, root: User) -> None:
     earlier = timezone.now() - timedelta(seconds=61)
     entry("root", "read log", "everything", user=root, at=earlier)
     staff.get(reverse(LIST))
@@ -106,7 +104,7 @@ def test_the_same_reading_a_minute_later_is_another(staff: Client, root: User) -
 
 
 @pytest.mark.django_db
-def test_who_may_not_read_it_reads_nothing(club: Organization, admin: User) -> None:
+def test_staff_without_permission_cannot_read_the_log(club: Organization, admin: User) -> None:
     helper = person("helper")
     helper.is_staff = True
     helper.save()
@@ -121,7 +119,7 @@ def test_who_may_not_read_it_reads_nothing(club: Organization, admin: User) -> N
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_an_entry_of_who_and_what_is_gone_is_still_shown(
+def test_entry_of_deleted_user_and_organization_is_shown(
     staff: Client, club: Organization, viewer: User
 ) -> None:
     made = entry("viewer", user=viewer, organization=club, organization_name="Club")
@@ -132,10 +130,10 @@ def test_an_entry_of_who_and_what_is_gone_is_still_shown(
     assert "Club" in staff.get(address).content.decode()
 
 
-@pytest.mark.django_db  # not on PostgreSQL: an export gives back a connection, in a transaction
+@pytest.mark.django_db  # not on PostgreSQL: an export returns a connection inside a transaction
 @pytest.mark.parametrize("withdrawn", ["rank", "session"])
 @pytest.mark.parametrize("where", ["page", "admin"])
-def test_a_file_ends_where_the_right_to_read_it_does(
+def test_export_ends_when_the_right_is_withdrawn(
     monkeypatch: pytest.MonkeyPatch, club: Organization, admin: User, root: User,
     where: str, withdrawn: str,
 ) -> None:  # fmt: skip
@@ -158,23 +156,23 @@ def test_a_file_ends_where_the_right_to_read_it_does(
             User.objects.filter(pk=reader.pk).update(is_staff=False)
 
     async def read(at: int) -> list[bytes]:
-        """The pieces of an export, whose reader loses the right after so many."""
-        pieces: Any = (await sync_to_async(client.get)(address)).streaming_content
-        found = []
-        async for piece in pieces:
-            found.append(piece)
-            if len(found) == at:
+        """Return the chunks of an export whose reader loses the right after `at` of them."""
+        chunks: Any = (await sync_to_async(client.get)(address)).streaming_content
+        received = []
+        async for chunk in chunks:
+            received.append(chunk)
+            if len(received) == at:
                 await sync_to_async(withdraw)()
-        return found
+        return received
 
-    assert len(async_to_sync(read)(0)) > 4, "the header, and all entries"
+    assert len(async_to_sync(read)(0)) > 4, "the header and all entries"
     assert len(async_to_sync(read)(2)) == 2
 
 
 @pytest.mark.parametrize(
     "cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("//x","y")', '"=1', "a,b"]
 )
-def test_no_cell_is_a_formula(cell: str) -> None:
+def test_csv_cells_are_never_formulas(cell: str) -> None:
     ((read, last),) = csv.reader(io.StringIO(encode_rows([[cell, "end"]]).decode(), newline=""))
     assert last == "end"
     assert not read.startswith(("=", "+", "-", "@", "\t", "\r"))
@@ -183,8 +181,8 @@ def test_no_cell_is_a_formula(cell: str) -> None:
 
 def _export(installation: Installation, query: str) -> list[dict[str, str]]:
     with httpx.Client(base_url=installation.url, timeout=30) as client:
-        signed = submit(client, client.get("/signin"), KEEPER)
-        assert signed.status_code == 302
+        response = submit(client, client.get("/signin"), KEEPER)
+        assert response.status_code == 302
         answer = client.get(f"/admin/audit/auditentry/export.csv{query}")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -202,15 +200,15 @@ for who, count in (("exported", 1203), ("others", 7)):
 
 
 @pytest.mark.postgres
-def test_the_file_holds_exactly_what_is_filtered(installation: Installation) -> None:
-    installation.manage("shell", "-v0", "-c", FILL)  # written by their own code
+def test_export_contains_exactly_the_filtered_entries(installation: Installation) -> None:
+    installation.manage("shell", "-v0", "-c", FILL)  # in a process of the installation
     rows = _export(installation, "?who=exported&p=2")
     assert [row["what"] for row in rows] == [f"'=cmd {n}" for n in range(1202, -1, -1)]
     assert {row["who"] for row in rows} == {"exported"}
     assert len(_export(installation, "?who=others&action=watch")) == 7
-    (noted,) = ask(
+    (row,) = ask(
         installation,
         "SELECT COUNT(*) AS count FROM audit_auditentry "
         "WHERE action = 'export log' AND subject = 'who exported' AND who = 'keeper'",
     )
-    assert noted["count"] == 1
+    assert row["count"] == 1

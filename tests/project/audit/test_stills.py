@@ -1,4 +1,4 @@
-"""Stills that are looked at are on record, as one view."""
+"""Stills are logged as one view."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.postgres
-def test_stills_are_one_view_however_many(camera: Camera, viewer: User, operator: User) -> None:
+def test_many_stills_are_one_view(camera: Camera, viewer: User, operator: User) -> None:
     CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8", taken_at="2026-03-01T10:00Z")
     address, client = reverse("camera-still", args=[camera.pk]), client_of(viewer)
     for _ in range(5):
@@ -31,18 +31,18 @@ def test_stills_are_one_view_however_many(camera: Camera, viewer: User, operator
     ]
 
 
-def test_first_stills_that_are_loaded_at_once_are_one_view(
+def test_concurrent_first_stills_are_one_view(
     camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed: list[Camera] = []
-    together = threading.Barrier(4)
+    barrier = threading.Barrier(4)
 
     def renew(_: Requester, seen: Camera) -> None:
-        threading.Event().wait(0.05)  # as a database takes its time
+        threading.Event().wait(0.05)  # as long as a slow database
         renewed.append(seen)
 
     def load(_: int) -> None:
-        together.wait(20)
+        barrier.wait(20)
         stills.log_still({"client": ("192.0.2.1", 1)}, camera)
 
     monkeypatch.setattr(stills, "_renew", renew)

@@ -1,4 +1,4 @@
-"""The database itself keeps the audit log: nothing is changed, and nothing goes before its time."""
+"""Triggers of the database: entries never change, and are deleted only after their retention."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def entry(organization: Organization | None = None, *, days: float = 0.0) -> Aud
 
 
 def refused(statement: str, *values: object) -> bool:
-    """Whether the database itself says no."""
+    """True if a trigger refuses the statement."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement, values)
@@ -40,7 +40,7 @@ def club() -> Organization:
     return Organization.objects.create(name="Club", slug="club", audit_days=60)
 
 
-def test_the_triggers_are_there_after_all_migrations() -> None:
+def test_triggers_exist_after_all_migrations() -> None:
     catalogue = {"sqlite": ("sqlite_master", "name"), "postgresql": ("pg_trigger", "tgname")}
     table, name = catalogue[connection.vendor]
     with connection.cursor() as cursor:
@@ -48,7 +48,7 @@ def test_the_triggers_are_there_after_all_migrations() -> None:
         assert set(NAMES[connection.vendor]) <= {row[0] for row in cursor.fetchall()}
 
 
-def test_no_statement_changes_an_entry(club: Organization) -> None:
+def test_no_statement_can_change_an_entry(club: Organization) -> None:
     kept = entry(club, days=4000)
     assert refused("UPDATE audit_auditentry SET who = 'y'")
     assert refused("UPDATE audit_auditentry SET at = at")
@@ -64,44 +64,44 @@ def test_no_statement_changes_an_entry(club: Organization) -> None:
     assert kept.who == "x"
 
 
-@pytest.mark.parametrize(("days", "goes"), [(0, False), (59.99, False), (60.01, True)])
-def test_an_entry_goes_when_it_is_as_old_as_its_organization_says(
-    club: Organization, days: float, goes: bool
+@pytest.mark.parametrize(("days", "may_go"), [(0, False), (59.99, False), (60.01, True)])
+def test_entry_can_be_deleted_after_the_retention_of_its_organization(
+    club: Organization, days: float, may_go: bool
 ) -> None:
     pk = entry(club, days=days).pk
-    assert refused("DELETE FROM audit_auditentry WHERE id = %s", pk) is not goes
-    assert AuditEntry.objects.filter(pk=pk).exists() is not goes
+    assert refused("DELETE FROM audit_auditentry WHERE id = %s", pk) is not may_go
+    assert AuditEntry.objects.filter(pk=pk).exists() is not may_go
 
 
-@pytest.mark.parametrize(("days", "goes"), [(364.99, False), (365.01, True)])
+@pytest.mark.parametrize(("days", "may_go"), [(364.99, False), (365.01, True)])
 @pytest.mark.parametrize("whose", ["nobody", "gone"])
-def test_entries_of_no_organization_are_kept_for_a_year(
-    club: Organization, days: float, goes: bool, whose: str
+def test_entries_without_organization_are_kept_for_a_year(
+    club: Organization, days: float, may_go: bool, whose: str
 ) -> None:
     made = entry(club if whose == "gone" else None, days=days)
     club.delete()
     made.refresh_from_db()
-    assert refused("DELETE FROM audit_auditentry WHERE id = %s", made.pk) is not goes
+    assert refused("DELETE FROM audit_auditentry WHERE id = %s", made.pk) is not may_go
 
 
-def test_a_whole_second_is_judged_as_any_other(club: Organization) -> None:
-    """SQLite's texts of such times are shorter."""
-    for seconds, goes in ((60, False), (-60, True)):
+def test_times_without_microseconds_are_compared_correctly(club: Organization) -> None:
+    """SQLite stores such times as shorter text."""
+    for seconds, may_go in ((60, False), (-60, True)):
         at = timezone.now().replace(microsecond=0) - timedelta(days=60) + timedelta(seconds=seconds)
         made = AuditEntry.objects.create(
             who="x", action="watch", subject="s", organization=club, at=at
         )
-        assert refused("DELETE FROM audit_auditentry WHERE id = %s", made.pk) is not goes
+        assert refused("DELETE FROM audit_auditentry WHERE id = %s", made.pk) is not may_go
 
 
-def test_an_organization_made_to_forget_forgets_nothing_of_the_last_month(
+def test_retention_of_zero_days_keeps_the_last_month(
     club: Organization,
 ) -> None:
     Organization.objects.update(audit_days=0)
     assert refused("DELETE FROM audit_auditentry WHERE id = %s", entry(club, days=29).pk)
 
 
-def test_no_code_of_ours_changes_or_removes_an_entry(club: Organization) -> None:
+def test_models_refuse_changes_and_deletions(club: Organization) -> None:
     made = entry(club, days=4000)
     for attempt in (
         made.save,
@@ -114,7 +114,7 @@ def test_no_code_of_ours_changes_or_removes_an_entry(club: Organization) -> None
             attempt()
 
 
-def test_pruning_removes_what_is_old_and_nothing_else(club: Organization) -> None:
+def test_prune_deletes_only_old_entries(club: Organization) -> None:
     other = Organization.objects.create(name="Other", slug="other")
     gone = Organization.objects.create(name="Gone", slug="gone", audit_days=30)
     kept = [entry(club, days=59), entry(other, days=364), entry(days=364), entry(gone, days=364)]
@@ -125,7 +125,7 @@ def test_pruning_removes_what_is_old_and_nothing_else(club: Organization) -> Non
     assert set(AuditEntry.objects.all()) == set(kept)
 
 
-def test_a_migration_can_take_the_triggers_down_and_put_them_back(club: Organization) -> None:
+def test_migration_can_drop_and_create_the_triggers(club: Organization) -> None:
     entry(club)
     drop_triggers(None, _Editor())
     assert not refused("UPDATE audit_auditentry SET who = 'y'")
@@ -135,7 +135,7 @@ def test_a_migration_can_take_the_triggers_down_and_put_them_back(club: Organiza
 
 
 class _Editor:
-    """As much of a schema editor as these need, inside the test's transaction."""
+    """The part of a schema editor that the functions need, inside the test's transaction."""
 
     connection = connection
 
@@ -144,8 +144,8 @@ class _Editor:
             cursor.execute(statement, params)
 
 
-def test_ids_are_not_given_out_again(club: Organization) -> None:
-    """A hole in the numbers would be seen."""
+def test_ids_are_not_reused(club: Organization) -> None:
+    """So a gap in the ids shows that an entry is missing."""
     old = entry(club, days=61).pk
     prune()
     assert entry(club).pk > old

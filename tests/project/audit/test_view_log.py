@@ -1,4 +1,4 @@
-"""Many come and go at once: few transactions, no waiting loop; and nobody watches unrecorded."""
+"""The view log under load: few transactions, no blocked loop, and no unrecorded viewer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.view_log import ViewLog, ViewNotRecorded
 from tests.installation import Installation
-from tests.people import assemble
+from tests.people import create_scenario
 from tests.project.audit.reading import entries, open_views
 from tests.waiting import soon, until
 
@@ -31,7 +31,7 @@ CLUB = 60
 
 
 class Tables:
-    """Takes the place of the database: counts transactions, which take 50 ms each, and may fail."""
+    """Stands in for the database: counts transactions of 50 ms each, which can fail."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, int]] = []
@@ -47,46 +47,46 @@ class Tables:
 
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
-    made = Tables()
-    monkeypatch.setattr(view_log, "record", made.record)
+    tables = Tables()
+    monkeypatch.setattr(view_log, "record", tables.record)
     monkeypatch.setattr(database_threads, "close_old_connections", lambda: None)
     monkeypatch.setattr(view_log, "RETRY_S", 0.05)
-    return made
+    return tables
 
 
 @contextlib.asynccontextmanager
-async def kept() -> AsyncIterator[ViewLog]:
-    book = ViewLog()
-    task = asyncio.create_task(book.run())
+async def running() -> AsyncIterator[ViewLog]:
+    log = ViewLog()
+    task = asyncio.create_task(log.run())
     try:
-        yield book
+        yield log
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
 
-def _begin(book: ViewLog) -> Any:
-    return book.begin(Requester(), Camera(name="Gate"), Action.WATCH)
+def _begin(log: ViewLog) -> Any:
+    return log.begin(Requester(), Camera(name="Gate"), Action.WATCH)
 
 
-async def crowd_comes_and_goes(tables: Tables) -> None:
-    async with kept() as book:
-        views = await asyncio.gather(*(_begin(book) for _ in range(CROWD)))
+async def crowd_joins_and_leaves(tables: Tables) -> None:
+    async with running() as log:
+        views = await asyncio.gather(*(_begin(log) for _ in range(CROWD)))
         for view in views:
-            book.end(view)
-            book.end(view)
+            log.end(view)
+            log.end(view)
         await soon(lambda: sum(ended for _, ended in tables.batches) >= CROWD, 60)
 
 
-async def test_a_thousand_who_come_at_once_share_a_few_transactions(tables: Tables) -> None:
-    await crowd_comes_and_goes(tables)
+async def test_thousand_concurrent_viewers_share_a_few_transactions(tables: Tables) -> None:
+    await crowd_joins_and_leaves(tables)
     assert sum(begun for begun, _ in tables.batches) == CROWD
     assert len(tables.batches) <= 4
 
 
 @pytest.mark.timing
-async def test_a_thousand_who_come_at_once_do_not_hold_up_the_loop(tables: Tables) -> None:
+async def test_thousand_concurrent_viewers_do_not_block_the_loop(tables: Tables) -> None:
     longest, watched = 0.0, True
 
     async def watch_the_loop() -> None:
@@ -97,38 +97,40 @@ async def test_a_thousand_who_come_at_once_do_not_hold_up_the_loop(tables: Table
             longest = max(longest, time.monotonic() - before)
 
     watching = asyncio.create_task(watch_the_loop())
-    await crowd_comes_and_goes(tables)
+    await crowd_joins_and_leaves(tables)
     watched = False
     await watching
     assert longest < 0.2
 
 
 @pytest.mark.timing
-async def test_who_trickles_in_takes_twenty_transactions_a_second_at_most(tables: Tables) -> None:
+async def test_single_viewers_cost_at_most_twenty_transactions_a_second(tables: Tables) -> None:
     began = time.monotonic()
-    async with kept() as book:
+    async with running() as log:
         for _ in range(10):
-            book.end(await _begin(book))
+            log.end(await _begin(log))
     assert len(tables.batches) <= 1 + 20 * (time.monotonic() - began)
 
 
-async def test_nobody_gets_in_who_cannot_be_written_down(tables: Tables) -> None:
-    async with kept() as book:
-        inside = await _begin(book)
+async def test_viewer_is_refused_if_the_view_cannot_be_stored(tables: Tables) -> None:
+    async with running() as log:
+        earlier = await _begin(log)
         tables.failing = True
         with pytest.raises(ViewNotRecorded):
-            await _begin(book)
-        book.end(inside)
+            await _begin(log)
+        log.end(earlier)
         with pytest.raises(ViewNotRecorded):
-            await _begin(book)
+            await _begin(log)
         tables.failing = False
-        await _begin(book)
-        assert sum(ended for _, ended in tables.batches) == 1, "the end that could not be written"
+        await _begin(log)
+        assert sum(ended for _, ended in tables.batches) == 1, (
+            "the end that could not be written before"
+        )
 
 
-async def test_who_leaves_while_being_written_down_is_written_down(tables: Tables) -> None:
-    async with kept() as book:
-        joining = asyncio.create_task(_begin(book))
+async def test_viewer_who_leaves_while_being_stored_is_logged(tables: Tables) -> None:
+    async with running() as log:
+        joining = asyncio.create_task(_begin(log))
         await asyncio.sleep(0)
         joining.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -137,25 +139,24 @@ async def test_who_leaves_while_being_written_down_is_written_down(tables: Table
     assert sum(begun for begun, _ in tables.batches) == 1
 
 
-async def test_closing_writes_all_that_is_open_and_lets_nobody_in(tables: Tables) -> None:
-    async with kept() as book:
-        await asyncio.gather(*(_begin(book) for _ in range(3)))
-        joining = asyncio.create_task(_begin(book))
+async def test_close_writes_open_views_and_refuses_new_ones(tables: Tables) -> None:
+    async with running() as log:
+        await asyncio.gather(*(_begin(log) for _ in range(3)))
+        joining = asyncio.create_task(_begin(log))
         await asyncio.sleep(0)
-        await book.close()
+        await log.close()
         await joining
         with pytest.raises(ViewNotRecorded):
-            await _begin(book)
+            await _begin(log)
     assert sum(ended for _, ended in tables.batches) == 4
 
 
 async def crowd_watches(installation: Installation, name: str) -> list[float]:
-    """Sixty join within a moment, and are on record; seconds between frames of who watches
-    meanwhile."""
-    cast = await asyncio.to_thread(assemble, installation, name)
-    came_at = datetime.now(UTC)
-    address = f"ws://127.0.0.1:{installation.port}/ws/stream/{cast.key}"
-    how: dict[str, Any] = {
+    """Let sixty viewers join at once; return the gaps (s) between frames of an earlier viewer."""
+    scenario = await asyncio.to_thread(create_scenario, installation, name)
+    started_at = datetime.now(UTC)
+    address = f"ws://127.0.0.1:{installation.port}/ws/stream/{scenario.key}"
+    options: dict[str, Any] = {
         "max_size": None,
         "compression": None,
         "proxy": None,
@@ -166,8 +167,8 @@ async def crowd_watches(installation: Installation, name: str) -> list[float]:
     newest = 0
 
     def ours(rows: Any) -> list[dict[str, Any]]:
-        """Those of them that are not of tests before."""
-        return [row for row in rows(installation, cast.plaza) if row["started_at"] > came_at]
+        """Return the rows that are not from earlier tests."""
+        return [row for row in rows(installation, scenario.plaza) if row["started_at"] > started_at]
 
     async def watch(socket: Any) -> None:
         nonlocal newest
@@ -176,15 +177,15 @@ async def crowd_watches(installation: Installation, name: str) -> list[float]:
             newest = json.loads(await socket.recv())["timestamp"]
             gaps.append(time.monotonic() - began)
 
-    async with connect(address, **how) as early:
+    async with connect(address, **options) as early:
         await early.recv()
         watching = asyncio.create_task(watch(early))
-        came = await asyncio.gather(
-            *(connect(address, **how) for _ in range(CLUB)), return_exceptions=True
+        joined = await asyncio.gather(
+            *(connect(address, **options) for _ in range(CLUB)), return_exceptions=True
         )
-        crowd = [one for one in came if not isinstance(one, BaseException)]
+        crowd = [one for one in joined if not isinstance(one, BaseException)]
         try:
-            assert len(crowd) == CLUB, [one for one in came if one not in crowd][:3]
+            assert len(crowd) == CLUB, [one for one in joined if one not in crowd][:3]
             await asyncio.gather(*(socket.recv() for socket in crowd))
             here = time.time() * 1000
             await soon(lambda: newest > here, 60)
@@ -203,14 +204,14 @@ async def crowd_watches(installation: Installation, name: str) -> list[float]:
 
 
 @pytest.mark.postgres
-async def test_a_real_crowd_is_all_on_record_and_the_picture_goes_on(
+async def test_crowd_is_recorded_while_frames_continue(
     installation: Installation,
 ) -> None:
     assert await crowd_watches(installation, "crowd")
 
 
 @pytest.mark.timing
-async def test_a_crowd_that_joins_holds_no_picture_up(installation: Installation) -> None:
+async def test_joining_crowd_does_not_delay_frames(installation: Installation) -> None:
     gaps = await crowd_watches(installation, "timed-crowd")
     print(f"longest gap between frames {max(gaps) * 1000:.0f} ms of {len(gaps)}")
     assert max(gaps) < 2.0

@@ -1,4 +1,4 @@
-"""Where the log cannot be written nobody sees a picture, and every door says so before it opens."""
+"""If the log cannot be written, no endpoint sends pictures, and each refuses before it starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cameras.models import Camera
 from project.accounts.access import Actor
 from project.audit.askers import Requester
 from tests.installation import Installation, installed
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.project.audit.reading import ask
 from tests.sockets import frame, refusal, watching
 from tests.waiting import soon, until
@@ -30,15 +30,15 @@ BUSY_S = 7.0  # Daphne would drop a handshake after five
 
 
 @pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
-    """An installation of its own, for its log is taken away."""
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Scenario]]:
+    """A separate installation: its log tables are renamed."""
     folder: Path = tmp_path_factory.mktemp("broken")
     with installed(folder) as installation:
         installation.serve()
-        cast = assemble(installation, "broken")
-        with watching(installation, cast.key) as socket:
+        scenario = create_scenario(installation, "broken")
+        with watching(installation, scenario.key) as socket:
             frame(socket, 20)
-            yield installation, cast
+            yield installation, scenario
 
 
 @contextlib.contextmanager
@@ -50,7 +50,7 @@ def without(installation: Installation, table: str) -> Iterator[None]:
         ask(installation, f"ALTER TABLE elsewhere RENAME TO {table}")
 
 
-def says_so(answer: httpx.Response) -> None:
+def assert_unavailable(answer: httpx.Response) -> None:
     assert answer.status_code == 503
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Retry-After"] == "2"
@@ -58,12 +58,15 @@ def says_so(answer: httpx.Response) -> None:
 
 
 @pytest.mark.postgres
-def test_a_stream_is_refused_before_its_body(broken: tuple[Installation, Cast]) -> None:
-    installation, cast = broken
-    address, bearer = f"{installation.url}/api/v1/cameras/{cast.plaza}", cast["viewer"].bearer
+def test_stream_is_refused_before_its_body(broken: tuple[Installation, Scenario]) -> None:
+    installation, scenario = broken
+    address, bearer = (
+        f"{installation.url}/api/v1/cameras/{scenario.plaza}",
+        scenario["viewer"].bearer,
+    )
     with without(installation, "audit_viewing"):
-        says_so(httpx.get(f"{address}/stream.mjpeg", headers=bearer, timeout=30))
-        assert refusal(installation, cast.key) == 1011
+        assert_unavailable(httpx.get(f"{address}/stream.mjpeg", headers=bearer, timeout=30))
+        assert refusal(installation, scenario.key) == 1011
 
     def plays() -> bool:
         with httpx.stream("GET", f"{address}/stream.mjpeg", headers=bearer, timeout=30) as answer:
@@ -72,19 +75,19 @@ def test_a_stream_is_refused_before_its_body(broken: tuple[Installation, Cast]) 
     assert until(plays, 60, "the log to be written again")
 
 
-def test_a_snapshot_is_refused_likewise(broken: tuple[Installation, Cast]) -> None:
-    installation, cast = broken
-    address = f"{installation.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
-    with httpx.Client(headers=cast["viewer"].bearer, timeout=30) as client:
+def test_snapshot_is_refused(broken: tuple[Installation, Scenario]) -> None:
+    installation, scenario = broken
+    address = f"{installation.url}/api/v1/cameras/{scenario.plaza}/snapshot.jpg"
+    with httpx.Client(headers=scenario["viewer"].bearer, timeout=30) as client:
         with without(installation, "audit_auditentry"):
             until(lambda: client.head(address).status_code == 200, 60, "a picture")
-            says_so(client.get(address))
+            assert_unavailable(client.get(address))
         until(lambda: client.get(address).status_code == 200, 60, "a picture")
 
 
 @contextlib.contextmanager
 def busy(installation: Installation, seconds: float) -> Iterator[None]:
-    """Somebody else writes for so long, and the log has to wait."""
+    """Lock the database for some seconds, so that the log has to wait."""
     with contextlib.closing(writer(installation)) as other:
         end = threading.Timer(seconds, other.rollback)
         end.start()
@@ -95,7 +98,7 @@ def busy(installation: Installation, seconds: float) -> Iterator[None]:
 
 
 def writer(installation: Installation) -> Any:
-    """A connection in the middle of a transaction that keeps the log's writers out."""
+    """Return a connection with an open transaction that blocks writes to the log."""
     if url := installation.environment.get("DATABASE_URL"):
         connection: Any = psycopg.connect(url)
         connection.execute("LOCK TABLE audit_viewing IN ACCESS EXCLUSIVE MODE")
@@ -107,18 +110,21 @@ def writer(installation: Installation) -> Any:
 
 
 @pytest.mark.postgres
-def test_who_comes_while_the_database_is_busy_is_let_in_late_not_dropped(
-    broken: tuple[Installation, Cast],
+def test_viewer_waits_while_the_database_is_busy(
+    broken: tuple[Installation, Scenario],
 ) -> None:
-    installation, cast = broken
+    installation, scenario = broken
     began = time.monotonic()
-    with busy(installation, BUSY_S), watching(installation, cast.key, open_timeout=30) as socket:
+    with (
+        busy(installation, BUSY_S),
+        watching(installation, scenario.key, open_timeout=30) as socket,
+    ):
         assert time.monotonic() - began > BUSY_S - 1
         frame(socket)
 
 
 class Ends:
-    """Stands for view log, hub and connection monitor; knows what was ended."""
+    """Stands in for view log, hub and connection monitor; records what was ended."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
@@ -141,7 +147,7 @@ class Ends:
         self.ended.append("viewer")
 
 
-async def test_a_reader_who_is_gone_before_the_first_byte_leaves_nothing_open(
+async def test_client_gone_before_the_first_byte_leaves_nothing_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ends = Ends()
