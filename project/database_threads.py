@@ -17,15 +17,15 @@ R = TypeVar("R")
 
 
 async def in_thread(
-    threads: Executor, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    executor: Executor, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Call the function in one of these threads, with a live connection; return its result."""
+    """Return `call(*args, **kwargs)`, run in the executor with a usable database connection."""
 
-    def call() -> R:
+    def run() -> R:
         close_old_connections()
         try:
-            return function(*args, **kwargs)
+            return call(*args, **kwargs)
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(threads, call)
+    return await asyncio.get_running_loop().run_in_executor(executor, run)

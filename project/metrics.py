@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 log = logging.getLogger(__name__)
 
-PERIOD_S = 0.25  # between measurements of the event loop's lag
+LAG_INTERVAL_S = 0.25  # between measurements of the event loop's lag
 LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -47,6 +47,6 @@ async def expose(address: tuple[str, int], *collectors: Collector) -> None:
         log.warning("metrics are not served on port %d of %s: %s", port, host, error)
         return
     while True:
-        due = time.monotonic() + PERIOD_S
-        await asyncio.sleep(PERIOD_S)
+        due = time.monotonic() + LAG_INTERVAL_S
+        await asyncio.sleep(LAG_INTERVAL_S)
         lag.observe(max(0.0, time.monotonic() - due))

@@ -1,4 +1,4 @@
-"""Pictures with a loud secret in a part that is masked, and what must not be seen of it."""
+"""Pictures with noise in the masked area, and checks that none of it shows through."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Image = np.ndarray[Any, Any]
 
 
 def area(width: int, height: int) -> Image:
-    """True [height, width] where MASKS cover the picture."""
-    made = np.zeros((height, width), np.uint8)
+    """Return a bitmap [height, width] that is True inside MASKS."""
+    filled = np.zeros((height, width), np.uint8)
     for polygon in MASKS:
         corners = np.rint(np.array(polygon) * (width, height) - 0.5).astype(np.int32)
-        cv2.fillPoly(made, [corners], 255)
-    return made > 0
+        cv2.fillPoly(filled, [corners], 255)
+    return filled > 0
 
 
 @cache
 def scene(secret: int, width: int = WIDTH, height: int = HEIGHT) -> Image:
-    """The same for every secret, except inside the masks: there it is loud, coloured noise."""
+    """Return a gradient with high-contrast noise inside the masks; `secret` seeds the noise."""
     across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
     picture = np.dstack((across, down, 255 - across)).astype(np.uint8)
     cells = np.random.default_rng(secret).integers(0, 2, (height // 4 + 1, width // 4 + 1, 3)) * 255
@@ -40,15 +40,15 @@ def scene(secret: int, width: int = WIDTH, height: int = HEIGHT) -> Image:
 
 @cache
 def secret_jpeg(secret: int, sampling: int = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420) -> bytes:
-    """That as JPEG, as a device sends it."""
+    """Return the scene as a JPEG, as a device would send it."""
     how = [cv2.IMWRITE_JPEG_QUALITY, 70, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
     return bytes(cv2.imencode(".jpg", scene(secret), how)[1])
 
 
 def is_covered(picture: Image | bytes | str) -> bool:
-    """Whether all that MASKS cover is grey, in whatever size the picture came.
+    """Whether everything inside MASKS is grey, at any picture size.
 
-    What lies around the mask rings a little into its edge when it is encoded, in small sizes most.
+    The tolerance allows for ringing at the mask's edge after encoding, strongest in small sizes.
     """
     image = pixels(picture) if isinstance(picture, bytes | str) else picture
     inside = image[area(image.shape[1], image.shape[0])].astype(int)
@@ -56,15 +56,15 @@ def is_covered(picture: Image | bytes | str) -> bool:
 
 
 def is_loud(picture: Image | bytes | str) -> bool:
-    """Whether the secret is there to be seen."""
+    """Whether the noise is visible inside the masks."""
     image = pixels(picture) if isinstance(picture, bytes | str) else picture
     return bool(image[area(image.shape[1], image.shape[0])].astype(int).std() > 60)
 
 
 def likeness(picture: Image | bytes, secret: int) -> float:
-    """How the picture around and in the masks correlates with a secret, 0 to 1.
+    """Return the correlation, 0 to 1, of the picture in and around the masks with a secret.
 
-    What is the same whatever the secret is taken away first: a scene with another secret, masked.
+    What does not depend on the secret is subtracted first.
     """
     image = pixels(picture) if isinstance(picture, bytes) else picture
     height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""What clients post to `actions/send`."""
+"""Request bodies for `actions/send`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from tests.sockets import jpeg
 
 
 def now() -> int:
-    """Unix ms."""
+    """Return the current time in unix ms."""
     return int(time.time() * 1000)
 
 
 def picture(shade: int = 90) -> str:
-    """A small grey JPEG as base64."""
+    """Return a small grey JPEG as base64."""
     return base64.b64encode(jpeg(shade=shade)).decode()
 
 
-def parcel(camera: str, **changes: Any) -> dict[str, Any]:
-    """A good body for this camera or stream key; `...` as a value leaves the field out."""
-    made = {
+def send_body(camera: str, **changes: Any) -> dict[str, Any]:
+    """Return a valid body for this camera or stream key; `...` as a value omits the field."""
+    body = {
         "streamName": "webcam",
         "streamType": "frame",
         "frame": picture(),
         "timestamp": now(),
         "camera_id": camera,
     } | changes
-    return {key: value for key, value in made.items() if value is not ...}
+    return {key: value for key, value in body.items() if value is not ...}

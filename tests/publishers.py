@@ -1,4 +1,4 @@
-"""Who sends frames over `/ws/publish/`: a real WebSocket client for tests."""
+"""A WebSocket client for tests that publishes frames to `/ws/publish/`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def publishing(
     origin: str | None = None,
     query: str = "",
 ) -> Iterator[ClientConnection]:
-    """An open socket. Raises `InvalidStatus` where the handshake is refused."""
+    """Open a socket. Raises `InvalidStatus` if the handshake is refused."""
     with connect(
         f"ws://127.0.0.1:{installation.port}/ws/publish/{camera}{query}",
         additional_headers=headers or {},
@@ -40,44 +40,44 @@ def publishing(
         yield socket
 
 
-def v1_parcel(content: bytes | None = None, **header: Any) -> bytes:
-    """A `sideline.v1` message; a grey picture of now unless told otherwise, `...` leaves out."""
-    facts = {
+def v1_frame(content: bytes | None = None, **header: Any) -> bytes:
+    """Return a `sideline.v1` message, by default a grey picture of now; `...` omits a key."""
+    fields = {
         key: value for key, value in ({"timestamp": now()} | header).items() if value is not ...
     }
-    head = json.dumps(facts).encode()
+    head = json.dumps(fields).encode()
     return struct.pack(">I", len(head)) + head + (jpeg() if content is None else content)
 
 
 def padded(mebibytes: float) -> bytes:
-    """A good JPEG of so many MiB."""
+    """Return a valid JPEG of this size in MiB."""
     return jpeg()[:-2] + b"\0" * int(mebibytes * 2**20) + b"\xff\xd9"
 
 
-def seed_parcel(camera: str, **changes: Any) -> str:
-    """The seed's `FrameData`; a grey picture of now unless told otherwise, `...` leaves out."""
-    made = {"frame": picture(), "timestamp": now(), "camera_id": camera} | changes
-    return json.dumps({key: value for key, value in made.items() if value is not ...})
+def seed_frame(camera: str, **changes: Any) -> str:
+    """Return the seed's `FrameData`, by default a grey picture of now; `...` omits a key."""
+    fields = {"frame": picture(), "timestamp": now(), "camera_id": camera} | changes
+    return json.dumps({key: value for key, value in fields.items() if value is not ...})
 
 
 def answer(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
-    """The next answer."""
-    made: dict[str, Any] = json.loads(socket.recv(timeout=timeout))
-    return made
+    """Receive the next answer."""
+    received: dict[str, Any] = json.loads(socket.recv(timeout=timeout))
+    return received
 
 
 def asked(socket: ClientConnection, message: bytes | str) -> dict[str, Any]:
-    """Send a message; the answer to it."""
+    """Send a message and return the answer."""
     socket.send(message)
     return answer(socket)
 
 
 def outcome(installation: Installation, camera: str, **how: Any) -> int:
-    """HTTP status of a refused handshake, else the close code; 200 where a frame is accepted."""
+    """Return the HTTP status of a refused handshake, a close code, or 200 for an accepted frame."""
     try:
         with publishing(installation, camera, **how) as socket:
-            said = asked(socket, v1_parcel())
-            assert "ack" in said, said
+            reply = asked(socket, v1_frame())
+            assert "ack" in reply, reply
             return 200
     except InvalidStatus as refused:
         return refused.response.status_code

@@ -1,7 +1,7 @@
-"""An RTSP camera that says what a test wants, and otherwise shows the demo clip.
+"""A fake RTSP camera: it plays the demo clip, and its responses can be replaced.
 
-Its video is MPEG-TS in RTP (payload type 33) inside the connection, paced at about ten pictures a
-second and without end; its addresses in `Content-Base` and `a=control` are those it is told to use.
+Its video is endless MPEG-TS in RTP (payload type 33), interleaved in the connection, at about ten
+pictures per second. The URLs in `Content-Base` and `a=control` are configurable.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from tests.certificates import certificate
 from tests.servers import segments
 
 TCP = "RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=00000001"
-IN_A_PACKET = 7 * 188  # bytes of MPEG-TS
+PACKET_BYTES = 7 * 188  # of MPEG-TS
 
 
 class RTSPCamera(socketserver.ThreadingTCPServer):
-    """Change it at any time.
+    """A camera whose attributes may be changed at any time.
 
-    `said` replaces the answer to a method; `{cseq}` stands for its number. `interruption` is sent
-    once in the running stream. `transport` is the answer to SETUP's; `base` the absolute URL in the
-    answer to DESCRIBE (None: the one that was asked for).
+    `responses` replaces the response to a method; `{cseq}` stands for the request's number.
+    `interruption` is sent once in the running stream. `transport` is the value in the response to
+    SETUP, `base` the absolute URL in that to DESCRIBE (None: the requested one).
     """
 
     allow_reuse_address = True
@@ -35,12 +35,12 @@ class RTSPCamera(socketserver.ThreadingTCPServer):
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         super().__init__((host, 0), _Session)
-        segments()  # now, because opening a camera changes FFmpeg's options of this process
-        self.said: dict[str, bytes] = {}
+        segments()  # now: later, FFmpeg options in the environment would affect the encoder
+        self.responses: dict[str, bytes] = {}
         self.interruption = b""
         self.transport = TCP
         self.base: str | None = None
-        self.pace = 0.005  # seconds between two packets; 0: as fast as they are taken
+        self.pace = 0.005  # seconds between two packets; 0: as fast as they are read
         self.sent = 0  # bytes of video
         self.requests: list[str] = []  # whole heads
         self.connections = 0
@@ -57,17 +57,17 @@ class RTSPCamera(socketserver.ThreadingTCPServer):
         return f"rtsp://{self.server_address[0]!s}:{self.port}/cam"
 
     def asked(self, method: str) -> list[str]:
-        """The requests of a method."""
+        """Return the heads of requests with this method."""
         return [head for head in self.requests if head.startswith(method + " ")]
 
     def secure(self, folder: Path) -> None:
-        """Speak TLS from now on, with a certificate nobody signed."""
+        """Speak TLS from now on, with a self-signed certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate(folder))
         self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Readers that hang up are no news."""
+        """Ignore clients that disconnect."""
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -91,8 +91,8 @@ class _Session(socketserver.StreamRequestHandler):
         self.server.requests.append(head)
         method, url, _ = head.partition("\n")[0].split(" ")
         cseq = next(line[5:].strip() for line in head.split("\n") if line.startswith("CSeq:"))
-        if method in self.server.said:
-            self.wfile.write(self.server.said[method].replace(b"{cseq}", cseq.encode()))
+        if method in self.server.responses:
+            self.wfile.write(self.server.responses[method].replace(b"{cseq}", cseq.encode()))
             return
         base = (self.server.base or url).rstrip("/")
         sdp = (
@@ -114,14 +114,14 @@ class _Session(socketserver.StreamRequestHandler):
         began, number = time.monotonic(), 0
         with suppress(OSError, ValueError):
             while not self.server.ending:
-                for start in range(0, len(segments()[0]), IN_A_PACKET):
-                    video = segments()[0][start : start + IN_A_PACKET]
+                for start in range(0, len(segments()[0]), PACKET_BYTES):
+                    video = segments()[0][start : start + PACKET_BYTES]
                     clock = int((time.monotonic() - began) * 90_000)
                     head = struct.pack(">BBHII", 0x80, 33, number & 0xFFFF, clock, 1)
                     number += 1
-                    said, self.server.interruption = self.server.interruption, b""
+                    inserted, self.server.interruption = self.server.interruption, b""
                     size = len(head) + len(video)
-                    self.wfile.write(said + b"$\0" + struct.pack(">H", size) + head + video)
+                    self.wfile.write(inserted + b"$\0" + struct.pack(">H", size) + head + video)
                     self.server.sent += size
                     if self.server.pace:
                         time.sleep(self.server.pace)
@@ -129,7 +129,7 @@ class _Session(socketserver.StreamRequestHandler):
 
 @contextmanager
 def rtsp_camera(host: str = "127.0.0.1") -> Iterator[RTSPCamera]:
-    """A running camera."""
+    """Run a camera."""
     camera = RTSPCamera(host)
     thread = threading.Thread(target=camera.serve_forever, args=(0.05,), daemon=True)
     thread.start()

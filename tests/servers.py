@@ -1,6 +1,7 @@
-"""Real cameras for tests, on loopback: an RTSP server in its own process group, and HTTP ones.
+"""Test cameras on loopback: an RTSP server in a process group of its own, and HTTP cameras.
 
-They can freeze, die and come back, ask for a password, redirect, and answer with what is no video.
+They can freeze, stop and restart, require a password, redirect, and return something else than
+video.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 import cv2
 
 from tests import ROOT
-from tests.processes import bound
+from tests.processes import killed_with_parent
 from tests.waiting import accepts, free_port, until
 
 PLAZA = ROOT / "cameras" / "data" / "plaza.mp4"
@@ -33,9 +34,9 @@ RTSP_TOOL = Path(__file__).resolve().parent / "tools" / "gst_rtsp_loop.py"
 
 
 class RTSPServer:
-    """Serves a clip as an endless RTSP stream. `login` is `user:password`, or empty.
+    """Serves a clip as an endless RTSP stream.
 
-    `method` is how it asks for the login: basic or digest.
+    `login` is `user:password` or empty; `method` is the authentication: basic or digest.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class RTSPServer:
         """Start (again, on the same port) and wait until it accepts connections."""
         path = ["/cam", self.login, self.method] if self.login else ["/cam"]
         self.process = subprocess.Popen(
-            bound("/usr/bin/python3", str(RTSP_TOOL), str(self.clip), str(self.port), *path),
+            killed_with_parent(
+                "/usr/bin/python3", str(RTSP_TOOL), str(self.clip), str(self.port), *path
+            ),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -66,15 +69,15 @@ class RTSPServer:
         until(lambda: accepts(self.port), what="the RTSP server")
 
     def freeze(self) -> None:
-        """Stop every process of the server; connections stay open and silent."""
+        """Suspend every process of the server; connections stay open and silent."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the server."""
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End the server and all that it started."""
+        """Kill the server and all its processes."""
         if self.process is not None:
             self._signal(signal.SIGKILL)
             self.process.wait(5)
@@ -87,7 +90,7 @@ class RTSPServer:
                 os.killpg(session, number)
 
     def _sessions(self) -> list[int]:
-        """The server's process group, and those of the readers it started in their own."""
+        """Return the server's process group and those of its child processes."""
         assert self.process is not None
         found = [self.process.pid]
         for entry in Path("/proc").iterdir():
@@ -111,20 +114,20 @@ def rtsp_server(clip: Path = PLAZA, login: str = "", method: str = "basic") -> I
 
 @cache
 def plaza_jpegs(count: int = 60) -> tuple[bytes, ...]:
-    """The first pictures of the clip as JPEG."""
+    """Return the first pictures of the demo clip as JPEG."""
     clip = cv2.VideoCapture(str(PLAZA))
-    made = []
+    jpegs = []
     for _ in range(count):
         whole, image = clip.read()
         assert whole
-        made.append(cv2.imencode(".jpg", image)[1].tobytes())
+        jpegs.append(cv2.imencode(".jpg", image)[1].tobytes())
     clip.release()
-    return tuple(made)
+    return tuple(jpegs)
 
 
 @cache
 def segments(count: int = 6) -> tuple[bytes, ...]:
-    """The start of the clip as MPEG-TS, cut into pieces of two seconds."""
+    """Return the start of the demo clip as MPEG-TS segments of two seconds."""
     with tempfile.TemporaryDirectory() as folder:
         ffmpeg("-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0",
                f"{folder}/all.m3u8")  # fmt: skip
@@ -132,16 +135,17 @@ def segments(count: int = 6) -> tuple[bytes, ...]:
 
 
 def ffmpeg(*arguments: str | Path, clip: Path = PLAZA) -> None:
-    """Make something of the clip."""
+    """Run FFmpeg with the clip as input."""
     subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", clip, *arguments], check=True)
 
 
 class HTTPCamera(ThreadingHTTPServer):
-    """An MJPEG camera at `/cam`, and the same scene as HLS and MPEG-TS. Change it at any time.
+    """An MJPEG camera at `/cam`, and the same scene as HLS and MPEG-TS.
 
-    `login` asks for it (401); `/redirect` leads to `location`; `/html` is a page; `pages` holds
-    others; other paths are 404. `ending` closes the stream, `frozen` keeps it open and silent.
-    `/live.m3u8` is a sliding playlist of `/0.ts`, `/1.ts` …; `/live.ts` is MPEG-TS without end.
+    Attributes may be changed at any time. `login` is required if set (401); `/redirect` leads to
+    `location`; `/html` is a page; `pages` holds more; other paths are 404. `ending` closes the
+    stream, `frozen` keeps it open and silent. `/live.m3u8` is a sliding playlist of `/0.ts`,
+    `/1.ts` …; `/live.ts` is MPEG-TS.
     """
 
     daemon_threads = True
@@ -149,15 +153,15 @@ class HTTPCamera(ThreadingHTTPServer):
 
     def __init__(self, fps: float = 10.0, host: str = "127.0.0.1") -> None:
         super().__init__((host, 0), _Handler)
-        plaza_jpegs()  # now, because opening a camera changes FFmpeg's options of this process
+        plaza_jpegs()  # now: later, FFmpeg options in the environment would affect the decoder
         self.fps = fps
         self.login = ""
         self.location = ""
         self.frozen = False
         self.ending = False
-        self.requests: list[str] = []  # paths asked for
-        self.hosts: list[str] = []  # Host headers seen
-        self.headers: list[str] = []  # all of each request
+        self.requests: list[str] = []  # requested paths
+        self.hosts: list[str] = []  # received Host headers
+        self.headers: list[str] = []  # all headers of each request
         self.pages: dict[str, tuple[str, bytes]] = {}  # path: type and body
         self.began = time.monotonic()
 
@@ -177,7 +181,7 @@ class HTTPCamera(ThreadingHTTPServer):
         return self.base + "/cam"
 
     def secure(self, folder: Path) -> None:
-        """Speak TLS from now on, with a certificate nobody signed."""
+        """Speak TLS from now on, with a self-signed certificate."""
         key, certificate = folder / "key.pem", folder / "certificate.pem"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=camera",
@@ -189,7 +193,7 @@ class HTTPCamera(ThreadingHTTPServer):
         self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Readers that hang up are no news."""
+        """Ignore clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -205,26 +209,26 @@ class _Handler(BaseHTTPRequestHandler):
         login = self.server.login
         expected = "Basic " + b64encode(login.encode()).decode()
         if login and self.headers.get("Authorization") != expected:
-            self._brief(401, "text/html", ("WWW-Authenticate", 'Basic realm="camera"'))
+            self._respond(401, "text/html", ("WWW-Authenticate", 'Basic realm="camera"'))
         elif self.path.startswith("/redirect"):
-            self._brief(302, "text/html", ("Location", self.server.location))
+            self._respond(302, "text/html", ("Location", self.server.location))
         elif self.path == "/html":
-            self._brief(200, "text/html")
+            self._respond(200, "text/html")
         elif self.path in self.server.pages:
-            self._page(*self.server.pages[self.path])
+            self._send_page(*self.server.pages[self.path])
         elif self.path == "/live.m3u8":
-            self._brief(200, HLS, body=self._playlist())
+            self._respond(200, HLS, body=self._playlist())
         elif self.path == "/live.ts":
             self._transport()
         elif (name := self.path.strip("/").removesuffix(".ts")).isdigit():
-            self._brief(200, "video/mp2t", body=segments()[int(name) % len(segments())])
+            self._respond(200, "video/mp2t", body=segments()[int(name) % len(segments())])
         elif self.path == "/cam":
             self._stream()
         else:
-            self._brief(404, "text/html")
+            self._respond(404, "text/html")
 
     def _playlist(self) -> bytes:
-        """The newest four segments of a stream that has run for six seconds before we came."""
+        """Return a live playlist of four segments that advances with time."""
         first = int((time.monotonic() - self.server.began) / 2)
         lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2"]
         lines += [f"#EXT-X-MEDIA-SEQUENCE:{first}"]
@@ -233,14 +237,14 @@ class _Handler(BaseHTTPRequestHandler):
             lines += ["#EXTINF:2.0,", f"{number}.ts"]
         return "\n".join((*lines, "")).encode()
 
-    def _page(self, kind: str, body: bytes) -> None:
-        """The body, or the part of it that is asked for."""
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        start = int(asked[1]) if asked else 0
-        end = min(int(asked[2] or len(body) - 1) if asked else len(body), len(body) - 1)
+    def _send_page(self, kind: str, body: bytes) -> None:
+        """Send the body, or the requested range of it."""
+        requested = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        start = int(requested[1]) if requested else 0
+        end = min(int(requested[2] or len(body) - 1) if requested else len(body), len(body) - 1)
         span = ("Content-Range", f"bytes {start}-{end}/{len(body)}")
-        ranged = [("Accept-Ranges", "bytes"), *([span] if asked else [])]
-        self._brief(206 if asked else 200, kind, *ranged, body=body[start : end + 1])
+        ranged = [("Accept-Ranges", "bytes"), *([span] if requested else [])]
+        self._respond(206 if requested else 200, kind, *ranged, body=body[start : end + 1])
 
     def _transport(self) -> None:
         self.send_response(200)
@@ -251,7 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(piece[start : start - (-len(piece) // 20)])
                 time.sleep(0.1)
 
-    def _brief(
+    def _respond(
         self, status: int, kind: str, *headers: tuple[str, str], body: bytes = b"<p>hello</p>"
     ) -> None:
         self.send_response(status)
@@ -292,7 +296,7 @@ def http_camera(fps: float = 10.0, host: str = "127.0.0.1") -> Iterator[HTTPCame
 
 @contextmanager
 def silent_server() -> Iterator[int]:
-    """A port that accepts connections and never says a word; yields the port."""
+    """A port that accepts connections and never responds; yields the port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(16)

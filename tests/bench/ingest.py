@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from tests.cameras.ingest.worker.driven import Hand, is_frame, is_live, worker
+from tests.cameras.ingest.worker.driven import WorkerDriver, is_frame, is_live, worker
 from tests.servers import ffmpeg, http_camera
 
 
@@ -31,20 +31,22 @@ class Cost:
         return self.delays[int(part * (len(self.delays) - 1))] if self.delays else 0.0
 
 
-def settle(hand: Hand, *, watched: bool, detect: bool) -> None:
+def settle(driver: WorkerDriver, *, watched: bool, detect: bool) -> None:
     """Let it load its libraries and show its first pictures; that is not what is measured."""
-    hand.first(is_live, 20)
+    driver.first(is_live, 20)
     if watched:
-        hand.say({"type": "wishes", "rates": [(0, 0)]})
-        hand.first(lambda header: is_frame(header) and bool(header.get("detections")) is detect, 20)
+        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.first(
+            lambda header: is_frame(header) and bool(header.get("detections")) is detect, 20
+        )
 
 
-def window(hand: Hand, seconds: float) -> Cost:
+def window(driver: WorkerDriver, seconds: float) -> Cost:
     """One measurement of a worker that has settled."""
-    process = psutil.Process(hand.process.pid)
+    process = psutil.Process(driver.process.pid)
     before, began = process.cpu_times(), time.monotonic()
     delays = []
-    for header, _ in hand.packets(seconds):
+    for header, _ in driver.packets(seconds):
         if is_frame(header):
             delays.append(time.time() * 1000 - header["timestamp"])
     after, elapsed = process.cpu_times(), time.monotonic() - began
@@ -61,9 +63,9 @@ def clip_720p(folder: Path) -> Path:
 
 def row(name: str, seconds: float, *, watched: bool, detect: bool = False, **config: Any) -> None:
     """Measure, and print a line of the table."""
-    with worker(detect=detect, **config) as hand:
-        settle(hand, watched=watched, detect=detect)
-        cost = window(hand, seconds)
+    with worker(detect=detect, **config) as driver:
+        settle(driver, watched=watched, detect=detect)
+        cost = window(driver, seconds)
     delays = f"{cost.percentile(0.5):8.1f} {cost.percentile(0.95):8.1f}" if watched else ""
     print(f"{name:44} {cost.cores:6.3f} {len(cost.delays) / seconds:6.1f} {delays}", flush=True)
 

@@ -20,7 +20,7 @@ from cameras.ingest.sources.addresses import Address
 from cameras.ingest.sources.opening import _OPTIONS, Opening
 from cameras.ingest.sources.rtsp_relay import RTSPRelay
 from cameras.ingest.worker.decoding import open_capture
-from tests.rtsp import IN_A_PACKET, rtsp_camera
+from tests.rtsp import PACKET_BYTES, rtsp_camera
 from tests.servers import segments
 
 FRAMES_A_SEGMENT = 20
@@ -103,7 +103,7 @@ def _serve(pace: float) -> None:
 def main(seconds: float) -> None:
     segments()  # now, because opening a camera changes FFmpeg's options of this process
     print("ms of CPU for each MB        direct  relayed  ratio")
-    for pace, how in ((0.0, "full speed"), (IN_A_PACKET / 1e6, "1 MB/s")):
+    for pace, how in ((0.0, "full speed"), (PACKET_BYTES / 1e6, "1 MB/s")):
         with camera(pace) as url:
             for reader in (receive, grab):
                 found = cost(url, reader, seconds)

@@ -1,1 +1,1 @@
-"""An organization's own ONNX model: checked and run in a process of its own, never in ours."""
+"""An organization's custom ONNX model, checked and run in a separate, confined process."""

@@ -1,4 +1,4 @@
-"""The check of a model before its first use. OpenCV-free and numpy-free: for the web process."""
+"""The check of an uploaded model, for the web process. OpenCV-free and numpy-free."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Passed:
 
 
 def check(model: bytes, labels: Sequence[str] | None, colours: str, scale: str) -> Passed:
-    """Run a model in a process of its own, for `terms.CHECK_S` at most.
+    """Run a model in a process of its own, for `protocol.CHECK_S` at most.
 
     `labels` None: those that the file names. Raises `ModelFailed` with the reason, `Busy`, or
     `OSError` where the machine has no process left.

@@ -1,10 +1,11 @@
-"""A model's own process: `python -m cameras.ingest.custom_models.main FD`.
+"""The process of one custom model: `python -m cameras.ingest.custom_models.main FD`.
 
-FD is an inherited end of a Unix socket pair. Down come the terms (`terms.send`), the ONNX file and
-then pictures: BGR bytes [height, width, 3] of the size that the answer to the terms named. Up go
-that answer, and for each picture a count and so many candidates (`terms.VALUES` float32 each).
+FD is an inherited end of a Unix socket pair. The parent sends a JSON request (`protocol.send`), the
+ONNX file, and then pictures: BGR bytes [height, width, 3] of the size that the response names. The
+process sends that response, and per picture a count and that many candidates (`protocol.VALUES`
+float32 each).
 
-Before it touches the model the process gives up what it could do harm with: see `confine`.
+Before it loads the model, the process drops its rights: see `confine`.
 """
 
 from __future__ import annotations

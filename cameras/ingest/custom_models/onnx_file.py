@@ -1,8 +1,8 @@
-"""What an ONNX file holds, read from its protobuf without a library and without decoding tensors.
+"""A minimal reader of ONNX files: walks the protobuf without a library or decoding tensors.
 
-onnxruntime reads tensors that a model keeps in other files from the disk of whoever loads it, so a
-model may name `/etc/passwd`. Such a file is refused here by a sentence, and cannot open anything
-anyway (`runner.confine`).
+onnxruntime loads a tensor's external data from any path that the model names, such as
+`/etc/passwd`. Such a model is refused here with a sentence; the model's process could not open the
+file anyway (`main.confine`).
 """
 
 from __future__ import annotations

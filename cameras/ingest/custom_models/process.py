@@ -1,4 +1,4 @@
-"""A model's process as its parent sees it: started, spoken to within time limits, ended."""
+"""A custom model's process as its parent sees it: started, used with timeouts, stopped."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ModelProcess:
             raise self._lost() from None
 
     def candidates(self, picture: bytes) -> bytes:
-        """What it finds in a picture: rows of `terms.VALUES` float32, not yet to be trusted."""
+        """What it finds in a picture: rows of `protocol.VALUES` float32, not yet to be trusted."""
         self._link.settimeout(protocol.ANSWER_S + GRACE_S)
         try:
             self._link.sendall(picture)

@@ -1,4 +1,4 @@
-"""What both sides of a model's process agree on. No numpy, no onnxruntime here."""
+"""The protocol between a custom model's process and its parent. Numpy- and onnxruntime-free."""
 
 from __future__ import annotations
 

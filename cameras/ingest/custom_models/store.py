@@ -1,6 +1,6 @@
-"""Own models on this host's disk, so that each camera's worker can read them without a database.
+"""Custom models on this host's disk, where workers read them without a database.
 
-How often each has failed is counted here, too: one that fails again and again is taken out of use.
+`FailureCount` counts how often each model failed; one that fails too often is disabled.
 """
 
 from __future__ import annotations

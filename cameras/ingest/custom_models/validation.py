@@ -1,6 +1,6 @@
-"""A model inside its own process: loaded, asked, and judged whether it is a detector of boxes.
+"""Loading, running and validating a custom model, inside its own process.
 
-What is taken is what YOLOv8 and YOLO11 export and what the shipped weights look like: one picture
+Accepted is the format that YOLOv8 and YOLO11 export and that the built-in detector has: one picture
 [1, 3, height, width] in, [1, 4 + labels, boxes] or [1, boxes, 4 + labels] out. A box is centre x,
 centre y, width, height in pixels of that picture, then a score from 0 to 1 for each label.
 """

@@ -1,8 +1,8 @@
-"""What a source string may be, and how it is shown. Nothing is looked up or dialed here.
+"""Validation, parsing and redaction of source strings. Nothing is resolved or dialed here.
 
-An address is taken apart once, by `Address.parse`, and everything that leaves this process
-(the URL for FFmpeg, the host that is looked up, the text on a page) is rebuilt from those parts,
-so no second parser can read the same string differently.
+An address is parsed once, by `Address.parse`. Everything that leaves this process (the URL for
+FFmpeg, the host to resolve, the text on a page) is rebuilt from its parts, so that no second parser
+can read the same string differently.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a name to a connection: looked up once, every answer checked, a checked one dialed."""
+"""Name resolution and connecting: resolve once, check every address, dial a checked one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A port of 127.0.0.1 through which FFmpeg reaches a camera: what the gate and the relay share."""
+"""The base class of the HTTP proxy and the RTSP relay: a port of 127.0.0.1 that FFmpeg uses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Why a source did not open, as one plain sentence. OpenCV gives no reason.
+"""Explains why a source did not open, in one sentence without passwords. OpenCV gives no reason.
 
-The gate and the relay saw what came of every request. Never a password in it.
+The HTTP proxy and the RTSP relay recorded the outcome of every request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cameras.ingest.sources.addresses import (
 from cameras.ingest.sources.dialing import ClosedAddress
 from cameras.ingest.sources.egress import Egress
 from cameras.ingest.sources.http_proxy import Answer, HTTPProxy
-from cameras.ingest.sources.rtsp_messages import BESIDE
+from cameras.ingest.sources.rtsp_messages import UDP_ONLY
 from cameras.ingest.sources.rtsp_relay import Outcome, RTSPRelay
 
 NOT_VIDEO = "The camera answers, but no video could be read from it."
@@ -32,9 +32,9 @@ def explain(
     media_root: Path,
     allow_loopback: bool,
     listed: frozenset[str] = frozenset(),
-    gate: Egress | None = None,
+    egress: Egress | None = None,
 ) -> str:
-    """The most likely reason why opening (through `gate`) failed. Never raises."""
+    """The most likely reason why opening (through `egress`) failed. Never raises."""
     try:
         if kind == "device":
             return _explain_device(device_index(source))
@@ -45,9 +45,11 @@ def explain(
             return "The demo clip cannot be read."
         address = Address.parse(kind, source)
         check_host(address, allow_loopback=allow_loopback, listed=listed)
-        if isinstance(gate, HTTPProxy):
-            return _explain_http(address, gate.answers())
-        return _explain_rtsp(address, gate.outcome) if isinstance(gate, RTSPRelay) else NOT_VIDEO
+        if isinstance(egress, HTTPProxy):
+            return _explain_http(address, egress.answers())
+        return (
+            _explain_rtsp(address, egress.outcome) if isinstance(egress, RTSPRelay) else NOT_VIDEO
+        )
     except SourceError as error:
         return error.sentence
 
@@ -86,7 +88,7 @@ def _refusal(address: Address, status: int) -> str:
     if status == 404:
         return "The camera answers, but has no stream at this path (404)."
     if status == 461:
-        return BESIDE
+        return UDP_ONLY
     if status in (453, 503):
         return f"The camera answers that it has no free connection ({status})."
     return f"The camera answers with the error {status}."

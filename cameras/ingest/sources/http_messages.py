@@ -1,6 +1,6 @@
-"""The HTTP that the gate speaks on its two sides: to FFmpeg as a proxy, to the camera as a client.
+"""HTTP messages of the proxy: it is a server for FFmpeg and a client of the camera.
 
-Only GET, and one request for each connection, so both sides agree where every message ends.
+Only GET, and one request per connection, so that both sides agree where every message ends.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The only way out for FFmpeg's HTTP: a proxy in this process that checks every address it dials.
+"""The HTTP proxy for FFmpeg: it runs in this process and checks every address it dials.
 
-FFmpeg reads one address and may be led to others: by redirects, playlists, segments, keys. It is
-given `http_proxy` and no protocol but plain http, so each of those requests comes here and is
-looked up, checked and dialed in one go, at the moment it is made; DNS cannot change in between.
+FFmpeg opens one address, and redirects, playlists, segments and keys may name others. FFmpeg gets
+the option `http_proxy` and no protocol except plain http. So every request arrives here and is
+resolved, checked and dialed in one step, and DNS cannot change in between.
 
-TLS is spoken here, not in FFmpeg, by way of `translation`. The usual way, CONNECT, needs FFmpeg's
-protocol `httpproxy`; and then a playlist may name `httpproxy://any.host:port/`, which FFmpeg dials
-itself, unchecked. Certificates are not verified: see `dialing.dial`.
+The proxy speaks TLS, not FFmpeg: see `Translation`. The usual way, CONNECT, needs FFmpeg's protocol
+`httpproxy`; then a playlist could name `httpproxy://any.host:port/`, which FFmpeg dials itself,
+unchecked. Certificates are not verified: see `dialing.dial`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which addresses may be dialed, however they are spelled, and which are this machine's own."""
+"""Rules for IP addresses, in any spelling: which may be dialed, which are this machine's own."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""From a checked source to what OpenCV opens.
+"""The URL and the FFmpeg options with which OpenCV opens a source.
 
-FFmpeg's network goes through a port of this process: the gate for HTTP, the relay for RTSP. There,
-at the moment it connects, names are looked up and checked and the checked IP is dialed: no second
-look-up can lead elsewhere (DNS rebinding), nor can a redirect. The lists below close every other
-protocol to it (`file`, `concat`, `data`, `subfile`, `tcp` by name, and for RTSP `udp` and `rtp`);
-`crypto` is for encrypted HLS, and wraps http only.
+FFmpeg connects through a port of this process: the HTTP proxy or the RTSP relay. When it connects,
+names are resolved there, checked, and the checked IP is dialed. So neither a second resolution (DNS
+rebinding) nor a redirect can lead elsewhere. The lists below forbid every other protocol (`file`,
+`concat`, `data`, `subfile`, `tcp` by name, and for RTSP `udp` and `rtp`); `crypto` is for encrypted
+HLS and wraps http only.
 
-Options are these and the gate's own address: no word of a source is ever among them.
+The options are constants and the proxy's address; they never contain text of a source.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _OPTIONS = {
     },
     "http": {
         "fpsprobesize": "0",
-        # No https, tls or httpproxy: see the gate.
+        # No https, tls or httpproxy: see http_proxy.py.
         "protocol_whitelist": "http,tcp,crypto",
         "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe,mpegts,mov,hls,h264,hevc,flv,matroska,webm,"
         "aac,ac3,eac3,mp3,webvtt",  # these of HLS beside its video; unreadable, they spoil it all
-        "http_persistent": "0",  # of HLS: the gate takes one request for each connection
+        "http_persistent": "0",  # of HLS: the proxy takes one request for each connection
         "user_agent": AGENT,
     },
     "file": {
@@ -60,10 +60,10 @@ class Opening:
         return "|".join(f"{name};{value}" for name, value in self.options.items())
 
 
-def gate_for(
+def open_egress(
     kind: str, *, allow_loopback: bool, listed: frozenset[str] = frozenset()
 ) -> Egress | None:
-    """The way out that a source of this kind needs; whoever asks for it closes it.
+    """Return the proxy or relay that a source of this kind needs; the caller closes it.
 
     `listed` and `allow_loopback` are as in `networks.Rule`.
     """
@@ -78,7 +78,7 @@ def resolve(
     media_root: Path,
     allow_loopback: bool,
     listed: frozenset[str] = frozenset(),
-    gate: Egress | None = None,
+    egress: Egress | None = None,
 ) -> Opening:
     """What to open, right before it is opened. Raises `SourceError` with the reason."""
     if kind == "demo":
@@ -90,7 +90,9 @@ def resolve(
     address = Address.parse(kind, source)
     check_host(address, allow_loopback=allow_loopback, listed=listed)
     if kind == "rtsp":
-        assert isinstance(gate, RTSPRelay), "an rtsp source needs a relay"
-        return Opening(gate.show(address), _OPTIONS["rtsp"])
-    assert isinstance(gate, HTTPProxy), "an http source needs a gate"
-    return Opening(gate.translation.show(address), _OPTIONS["http"] | {"http_proxy": gate.proxy})
+        assert isinstance(egress, RTSPRelay), "an rtsp source needs a relay"
+        return Opening(egress.show(address), _OPTIONS["rtsp"])
+    assert isinstance(egress, HTTPProxy), "an http source needs a proxy"
+    return Opening(
+        egress.translation.show(address), _OPTIONS["http"] | {"http_proxy": egress.proxy}
+    )

@@ -1,6 +1,6 @@
-"""Does a source give a picture? Asked in a process of its own, which is killed at the time-out.
+"""The connection test: opens a source in a separate process, which is killed at the timeout.
 
-The source goes in by standard input: command lines are public on the machine.
+The source is passed by standard input, because command lines are public on the machine.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What an RTSP server may say to FFmpeg, which believes more than it should.
+"""Filter for the messages of an RTSP server before FFmpeg reads them.
 
-FFmpeg's demuxer follows a 3xx answer to any address, ends a line at a bare LF, drops every CR,
-takes a `$` that begins any line for a frame, and leaves a frame of 1 to 7 bytes in the stream to be
-read as lines. Only what cannot be read in two ways goes on to it, and nothing that leads elsewhere.
+FFmpeg's demuxer follows a 3xx response to any address, ends a line at a bare LF, drops every CR,
+takes a `$` at the start of any line for a frame, and reads a frame of 1 to 7 bytes as lines. The
+filter passes only bytes that cannot be read in two ways, and no redirect.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_BODY = 256 * 1024  # of a description, which is some hundred bytes long
 SHORTEST = 8  # bytes of a frame that FFmpeg takes out of the stream; an empty one it skips too
 
 MALFORMED = "The camera does not keep to the rules of RTSP, so its connection was cut."
-BESIDE = "The camera sends its video over UDP only; switch on RTSP over TCP in the camera."
+UDP_ONLY = "The camera sends its video over UDP only; switch on RTSP over TCP in the camera."
 
 _STATUS = re.compile(rb"RTSP/[12]\.\d ([1-5]\d\d)(?: [^\x00-\x1f\x7f]*)?")
 _REQUEST = re.compile(rb"([A-Z_]{1,32}) [!-~]+ RTSP/[12]\.\d")
@@ -26,7 +26,7 @@ _TCP = re.compile(rb"[a-z-]+(/[a-z]+)?/tcp(;[^,]*)?", re.IGNORECASE)
 _FRAME = ord("$")
 
 
-class Said:
+class ResponseFilter:
     """The server's side of one connection. `status` is that of its last answer, at first 0.
 
     Once an answer is a failure it stays, but for 401, which only asks for the login. Bound: the
@@ -103,7 +103,7 @@ class Said:
         if leads_on:
             raise SourceError(_onward(headers))
         if any(name == b"transport" and not _TCP.fullmatch(value) for name, value in headers):
-            raise SourceError(BESIDE)
+            raise SourceError(UDP_ONLY)
         lengths = [value for name, value in headers if name == b"content-length"]
         if not lengths:
             return 0

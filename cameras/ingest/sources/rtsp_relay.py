@@ -1,12 +1,11 @@
-"""The only way out for FFmpeg's RTSP: a port of this process that leads to one camera.
+"""The RTSP relay for FFmpeg: a port of this process that forwards to one camera.
 
-FFmpeg is given the relay's address, and no protocol but TCP. For each of its connections the
-camera's name is looked up, checked and dialed here, inside TLS for rtsps, and bytes are copied both
-ways. What the camera says is read on the way (`rtsp`), and cut where it could lead elsewhere.
+FFmpeg gets the relay's address and no protocol except TCP. For each of its connections, the relay
+resolves the camera's name, checks and dials it, with TLS for rtsps, and copies bytes both ways. It
+filters the camera's messages (`rtsp_messages`) and cuts the connection at a redirect.
 
 URIs are not rewritten, so requests name 127.0.0.1: digest logins sign them, and cameras behind a
-forwarded port are used to hosts that are not theirs. Certificates are not verified, as for https:
-see `dialing.dial`.
+forwarded port accept foreign hosts. Certificates are not verified: see `dialing.dial`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from dataclasses import dataclass, replace
 from cameras.ingest.sources.addresses import Address, SourceError
 from cameras.ingest.sources.dialing import Permitted, connect
 from cameras.ingest.sources.egress import CONNECT_S, Egress
-from cameras.ingest.sources.rtsp_messages import Said
+from cameras.ingest.sources.rtsp_messages import ResponseFilter
 
 READ = 64 * 1024
 SEND_S = 5.0  # for FFmpeg's requests, which are small
@@ -77,7 +76,7 @@ class RTSPRelay(Egress):
 
     def _copy(self, client: socket.socket, camera: socket.socket, outcome: Outcome) -> None:
         """Copy until FFmpeg hangs up; what goes wrong with the camera is raised."""
-        said = Said()
+        said = ResponseFilter()
         poll = select.poll()
         for link in (client, camera):
             poll.register(link, select.POLLIN)

@@ -1,4 +1,4 @@
-"""A camera's pictures, always the newest: a stream in a thread of its own, reopened for ever."""
+"""Capture of a camera: a thread that reads its stream, reconnects, and keeps the newest picture."""
 
 from __future__ import annotations
 
@@ -112,6 +112,6 @@ class Capture:
                 reason = "OpenCV failed." if isinstance(error, cv2.error) else str(error)
                 steady = self._freshness.attempt == 0 and time.monotonic() - began > STEADY
                 self._attempt = 1 if steady else self._attempt + 1
-                self._freshness.lost(reason, self._attempt)
+                self._freshness.record_loss(reason, self._attempt)
             finally:
                 self._stream.hang_up()

@@ -1,4 +1,4 @@
-"""FFmpeg through OpenCV: how a video is opened, and limits on native code that nothing can end."""
+"""FFmpeg through OpenCV: opening a video, and time limits for native code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a picture to a detector's canvas, and from its boxes back to the picture."""
+"""The built-in detector, and the canvas that maps pictures to detector input and boxes back."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cameras.live.frames import Detection
 Image = NDArray[np.uint8]
 Numbers = NDArray[np.float64]
 PAD = 114
-NMS_OVERLAP = 0.5
+NMS_OVERLAP = 0.5  # IoU
 
 
 class Canvas:
-    """Where pictures are fitted into for a detector: BGR [height, width, 3], centred, padded."""
+    """A detector's input, BGR [height, width, 3]: a picture scaled to fit, centred and padded."""
 
     def __init__(self, width: int, height: int) -> None:
         self.pixels: Image = np.full((height, width, 3), PAD, np.uint8)
@@ -28,7 +28,7 @@ class Canvas:
         self._scale, self._left, self._top = 1.0, 0, 0
 
     def fit(self, image: Image) -> None:
-        """Scale the image in."""
+        """Scale a BGR image [height, width, 3] into the canvas."""
         height, width = image.shape[:2]
         most_height, most_width = self.pixels.shape[:2]
         self._picture = width, height
@@ -41,7 +41,7 @@ class Canvas:
             cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
         )
 
-    def settle(
+    def to_detections(
         self,
         boxes: Numbers,
         scores: Numbers,
@@ -50,10 +50,11 @@ class Canvas:
         names: Sequence[str],
         threshold: float,
     ) -> list[Detection]:
-        """What of these is an object in the picture, best first; boxes in its pixels, inside it.
+        """Return the candidates that survive non-maximum suppression, best first.
 
-        `boxes` [n, 4] are centre x, centre y, width, height on the canvas; `classes` [n] index
-        `names`, and `groups`, inside which an object is seen once.
+        `boxes` [n, 4] are centre x, centre y, width, height on the canvas. `classes` [n] index
+        `names` and `groups`; suppression works within a group. Returned boxes are in pixels of the
+        last picture and inside it.
         """
         width, height = self._picture
         cx, cy, across, down = boxes.T
@@ -61,36 +62,36 @@ class Canvas:
         corners[:, (0, 2)] = ((corners[:, (0, 2)] - self._left) / self._scale).clip(0, width)
         corners[:, (1, 3)] = ((corners[:, (1, 3)] - self._top) / self._scale).clip(0, height)
         sides = corners[:, 2:] - corners[:, :2]
-        sound = np.isfinite(corners).all(axis=1) & (sides >= 1).all(axis=1)
-        corners, sides = corners[sound], sides[sound]
-        scores, classes = scores[sound], classes[sound]
+        valid = np.isfinite(corners).all(axis=1) & (sides >= 1).all(axis=1)
+        corners, sides = corners[valid], sides[valid]
+        scores, classes = scores[valid], classes[valid]
         if not len(corners):
             return []
-        placed = np.hstack((corners[:, :2], sides))
+        bboxes = np.hstack((corners[:, :2], sides))
         kept = cv2.dnn.NMSBoxesBatched(
-            placed.tolist(), scores.tolist(), groups[classes].tolist(), threshold, NMS_OVERLAP
+            bboxes.tolist(), scores.tolist(), groups[classes].tolist(), threshold, NMS_OVERLAP
         )
         return [
-            Detection(names[classes[i]], float(scores[i]), _four(placed[i]))
+            Detection(names[classes[i]], float(scores[i]), _to_bbox(bboxes[i]))
             for i in np.asarray(kept, dtype=int).ravel()
         ]
 
 
-def _four(row: Numbers) -> tuple[float, float, float, float]:
+def _to_bbox(row: Numbers) -> tuple[float, float, float, float]:
     x, y, width, height = (float(value) for value in row)
     return x, y, width, height
 
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "data" / "nanodet_g_256x416_fp16.onnx"
 WIDTH, HEIGHT = 416, 256
-VEHICLES = frozenset({"car", "truck", "bus"})  # one vehicle is often seen as two of these
+VEHICLES = frozenset({"car", "truck", "bus"})  # one vehicle is often detected as two of these
 
 
 class Detector:
-    """Finds objects of the chosen classes. Not thread-safe: one thread owns it.
+    """The built-in detector, NanoDet, for a choice of COCO classes. Not thread-safe.
 
     `threshold` is a confidence from 0 to 1. Unknown class names are ignored. Raises `cv2.error`
-    where the weights cannot be read.
+    if the weights cannot be read.
     """
 
     def __init__(self, threshold: float = 0.40, classes: Iterable[str] = DEFAULT_CLASSES) -> None:
@@ -98,36 +99,38 @@ class Detector:
         self.threshold = threshold
         wanted = set(classes)
         self._classes = np.array([i for i, name in enumerate(COCO) if name in wanted], dtype=int)
-        self._groups = groups(COCO)
+        self._groups = nms_groups(COCO)
         self._net: Any = cv2.dnn.readNetFromONNX(str(WEIGHTS))
         self._canvas = Canvas(WIDTH, HEIGHT)
 
     def detect(self, image: Image) -> list[Detection]:
-        """Objects in a BGR image [height, width, 3], best first; boxes in its pixels, inside it."""
+        """Return the objects in a BGR image [height, width, 3], best first; boxes in pixels."""
         if not len(self._classes):
             return []
         self._canvas.fit(image)
         self._net.setInput(cv2.dnn.blobFromImage(self._canvas.pixels))
         boxes, scores, classes = self._candidates(self._net.forward()[0])
-        return self._canvas.settle(boxes, scores, classes, self._groups, COCO, self.threshold)
+        return self._canvas.to_detections(
+            boxes, scores, classes, self._groups, COCO, self.threshold
+        )
 
     def _candidates(self, output: NDArray[np.float32]) -> tuple[Numbers, Numbers, NDArray[np.int_]]:
-        """Boxes [n, 4] on the canvas, scores [n] and class indices [n] above the threshold.
+        """Return boxes [n, 4] on the canvas, scores [n] and class indices [n] above the threshold.
 
         `output` is [84, cells]: centre x, centre y, width, height, then a score per class.
         """
-        among = output[4:][self._classes]
-        best = among.argmax(axis=0)
-        top = among[best, np.arange(among.shape[1])]
-        chosen = top >= self.threshold
-        boxes = output[:4, chosen].T.astype(np.float64)
-        return boxes, top[chosen].astype(np.float64), self._classes[best[chosen]]
+        scores = output[4:][self._classes]
+        best = scores.argmax(axis=0)
+        top = scores[best, np.arange(scores.shape[1])]
+        above = top >= self.threshold
+        boxes = output[:4, above].T.astype(np.float64)
+        return boxes, top[above].astype(np.float64), self._classes[best[above]]
 
 
-def groups(labels: Iterable[str]) -> NDArray[np.int_]:
-    """For NMS each class is a group of its own; vehicles share one."""
+def nms_groups(labels: Iterable[str]) -> NDArray[np.int_]:
+    """Return the suppression group of each label: its own index; vehicles share one."""
     names = list(labels)
     vehicles = [at for at, name in enumerate(names) if name in VEHICLES]
-    made = np.arange(len(names))
-    made[vehicles] = vehicles[:1]
-    return made
+    groups = np.arange(len(names))
+    groups[vehicles] = vehicles[:1]
+    return groups

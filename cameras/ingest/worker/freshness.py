@@ -1,4 +1,4 @@
-"""Live, stale or offline: what may be said of a camera's picture at this moment."""
+"""A camera's state: whether its picture is live, stale or offline at this moment."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ FPS_WINDOW = 5.0
 
 
 def now_ms() -> int:
-    """Unix milliseconds."""
+    """Return the current time in unix milliseconds."""
     return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`since` and `last_frame` are unix ms; `fps` is measured; `reason` a sentence or empty.
+    """A camera's state at one moment.
 
-    The size is 0 × 0 until the first frame. `captured` counts frames.
+    `since` and `last_frame` are unix ms, `fps` is measured, `reason` is a sentence or empty. The
+    size is 0 × 0 until the first frame. `captured` counts frames.
     """
 
     state: State
@@ -38,34 +39,34 @@ class Health:
     captured: int = 0
 
     def packet(self) -> dict[str, Any]:
-        """The header of a state packet."""
+        """Return the header of a state packet."""
         return {"type": "state"} | {name: getattr(self, name) for name in self.__slots__}
 
 
 class Freshness:
-    """Told of every frame and every loss; asked for the health. Thread-safe.
+    """Derives the health from recorded frames and losses. Thread-safe.
 
-    Ages are taken from the monotonic clock, so a corrected wall clock makes nothing live or stale.
-    `before` and `reason` hold until the first frame; `silence` begins the sentence after the last.
+    Ages use the monotonic clock, so setting the wall clock changes no state. `initial_state` and
+    `reason` hold until the first frame; `silence` begins the reason when frames stop coming.
     """
 
     def __init__(
         self,
-        before: State = "connecting",
+        initial_state: State = "connecting",
         reason: str = "",
         silence: str = "No picture",
         attempt: int = 0,
     ) -> None:
         self.attempt = attempt
         self._lock = threading.Lock()
-        self._before, self._reason = before, reason
+        self._initial_state, self._reason = initial_state, reason
         self._silence = silence
         self._lost = False
-        self._arrivals: deque[float] = deque(maxlen=256)  # newest kept
+        self._arrivals: deque[float] = deque(maxlen=256)  # monotonic seconds
         self._last: int | None = None
         self._captured = 0
         self._size = (0, 0)
-        self._shown: State = before
+        self._last_state: State = initial_state
         self._since = now_ms()
 
     @property
@@ -74,8 +75,8 @@ class Freshness:
         with self._lock:
             return self._age()
 
-    def frame(self, timestamp: int, width: int, height: int) -> None:
-        """A frame arrived just now."""
+    def record_frame(self, timestamp: int, width: int, height: int) -> None:
+        """Record a frame that arrived just now; `timestamp` in unix ms, size in pixels."""
         with self._lock:
             self._arrivals.append(time.monotonic())
             self._captured += 1
@@ -83,17 +84,17 @@ class Freshness:
             self._lost, self._reason = False, ""
             self.attempt = 0
 
-    def lost(self, reason: str, attempt: int) -> None:
-        """The source ended or could not be opened."""
+    def record_loss(self, reason: str, attempt: int) -> None:
+        """Record that the source ended or could not be opened."""
         with self._lock:
             self._lost, self._reason, self.attempt = True, reason, attempt
 
     def health(self) -> Health:
-        """What is true now."""
+        """Return the health now."""
         with self._lock:
             state, reason = self._state()
-            if state != self._shown:
-                self._shown = state
+            if state != self._last_state:
+                self._last_state = state
                 self._since = self._last if state == "stale" and self._last else now_ms()
             fps = self._fps() if state == "live" else 0.0
             return Health(
@@ -107,16 +108,18 @@ class Freshness:
     def _state(self) -> tuple[State, str]:
         age = self._age()
         if age is None or self._last is None:
-            return ("offline" if self._lost else self._before), self._reason
+            return ("offline" if self._lost else self._initial_state), self._reason
         if age < STALE_AFTER and not self._lost:
             return "live", ""
-        # Without the time: the viewer is told it in the camera's zone, which is not known here.
+        # Without a time: pages show it in the camera's time zone, which is not known here.
         reason = self._reason or f"{self._silence} for a while."
         return ("stale" if age < OFFLINE_AFTER else "offline"), reason
 
     def _fps(self) -> float:
-        """Frames a second over the last `FPS_WINDOW` seconds."""
+        """Return frames per second over the last `FPS_WINDOW` seconds."""
         oldest = time.monotonic() - FPS_WINDOW
         recent = [at for at in self._arrivals if at >= oldest]
         span = recent[-1] - recent[0] if recent else 0.0
-        return round((len(recent) - 1) / max(span, 1.0), 1)  # connecting begins with a burst
+        return round(
+            (len(recent) - 1) / max(span, 1.0), 1
+        )  # at least 1 s: a new connection begins with a burst

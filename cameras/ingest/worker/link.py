@@ -1,7 +1,7 @@
-"""A worker's end of its link: packets up without ever making capture wait, packets down.
+"""The worker's end of its link: sends packets without ever blocking capture, receives packets.
 
-Bounded buffers: one frame of each width and one still (newest wins), eight states (oldest dropped).
-States go first, then what has waited longest.
+Bounds: one frame per width and one still (the newest wins), eight states (the oldest is dropped).
+States are sent first, then the oldest entry.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
 from cameras.live.variants import NATIVE
 
-SEND_BUFFER = 256 * 1024  # bytes the kernel may hold, so that a slow reader is noticed early
+SEND_BUFFER = 256 * 1024  # bytes; small, so that a slow supervisor is noticed early
 
 
 class WorkerLink:
-    """Owns the socket and the thread that writes to it. When the peer is gone the process ends."""
+    """Owns the socket and the thread that writes to it. Ends the process if the peer is gone."""
 
     def __init__(self, link: socket.socket) -> None:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -32,27 +32,27 @@ class WorkerLink:
         self._changed = threading.Condition()
         threading.Thread(target=self._write, name="link", daemon=True).start()
 
-    def state(self, header: dict[str, Any]) -> None:
+    def send_state(self, header: dict[str, Any]) -> None:
         """Queue a state packet."""
         with self._changed:
             self._states.append(header)
             self._changed.notify_all()
 
-    def picture(self, header: dict[str, Any], jpeg: bytes) -> None:
-        """Offer a frame of a `variant` or a still; it replaces one that still waits."""
+    def send_picture(self, header: dict[str, Any], jpeg: bytes) -> None:
+        """Queue a frame or a still; it replaces an unsent one of the same width."""
         with self._changed:
             self._pictures[header["type"], header.get("variant", NATIVE)] = (header, jpeg)
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything is written, for at most `timeout` seconds."""
+        """Wait up to `timeout` seconds until everything is written. False if it is not."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: not (self._states or self._pictures or self._busy), timeout
             )
 
     def packets(self) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """Packets from the other side, until it closes the link or breaks the format."""
+        """Yield packets until the other side closes the link or breaks the packet format."""
         reader = PacketReader()
         while True:
             try:
@@ -78,4 +78,4 @@ class WorkerLink:
             try:
                 self._socket.sendall(self._next())
             except OSError:
-                os._exit(0)  # nobody is there to tell
+                os._exit(0)  # the supervisor is gone

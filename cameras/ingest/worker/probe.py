@@ -1,6 +1,7 @@
-"""Opens a source once, for `sources/probe.py`: `python -m cameras.ingest.worker.probe`.
+"""The process behind `sources/probe.py`: it opens a source once.
 
-The question comes as JSON by standard input, the answer goes as JSON to standard output.
+`python -m cameras.ingest.worker.probe` reads the source as JSON from standard input and writes the
+result as JSON to standard output.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import cv2
 from cameras.ingest.isolation import limit_memory
 from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.sources.explanations import explain
-from cameras.ingest.sources.opening import gate_for, resolve
+from cameras.ingest.sources.opening import open_egress, resolve
 from cameras.ingest.sources.probe import Probe
 from cameras.ingest.worker.decoding import open_capture, too_large
 
@@ -36,7 +37,7 @@ def probe(
     Until `deadline` (monotonic); native code may exceed it.
     """
     rule: dict[str, Any] = {"allow_loopback": allow_loopback, "listed": listed}
-    where = rule | {"media_root": media_root, "gate": gate_for(kind, **rule)}
+    where = rule | {"media_root": media_root, "egress": open_egress(kind, **rule)}
     try:
         opening = resolve(kind, source, **where)
     except SourceError as error:

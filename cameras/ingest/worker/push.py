@@ -1,4 +1,4 @@
-"""A camera whose frames are sent to us: the same interface as `Capture`, without a connection."""
+"""A camera whose frames are pushed by a device: the interface of `Capture` without a connection."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Push:
         except FrameError:
             return False
         self._last = timestamp
-        self._freshness.frame(timestamp, width, height)
+        self._freshness.record_frame(timestamp, width, height)
         self._sent.put(Picture(timestamp, width, height, jpeg=jpeg, arrived=now_ms()))
         return True
 

@@ -1,4 +1,4 @@
-"""One source's pictures, from its opening to its loss, and the slot where the newest waits."""
+"""One source's stream of pictures, from open to loss, and the slot that holds the newest one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cameras.ingest.sources.egress import Egress
 from cameras.ingest.sources.explanations import explain
-from cameras.ingest.sources.opening import gate_for, resolve
+from cameras.ingest.sources.opening import open_egress, resolve
 from cameras.ingest.worker.decoding import READ_TIMEOUT, open_capture, timed, too_large
 from cameras.ingest.worker.freshness import STALE_AFTER, Freshness, now_ms
 from cameras.ingest.worker.masks import Masks
@@ -107,7 +107,7 @@ class Stream:
         self._kind, self._source = kind, source
         self._rule: dict[str, Any] = {"allow_loopback": allow_loopback, "listed": listed}
         self._where = self._rule | {"media_root": media_root}
-        self._gate: Egress | None = None
+        self._egress: Egress | None = None
         self._masks, self._slot = masks, slot
         self._freshness, self._stop = freshness, stop
         self._limit: tuple[str, float] | None = None  # a native call and when it counts as stuck
@@ -115,18 +115,18 @@ class Stream:
         self._due = 0.0  # when the next frame of a file is to be shown, monotonic seconds
 
     def prepare(self) -> None:
-        """Make the gate that its connections go through, before the first `run`."""
-        self._where["gate"] = self._gate = gate_for(self._kind, **self._rule)
+        """Open the proxy or relay for its connections, before the first `run`."""
+        self._where["egress"] = self._egress = open_egress(self._kind, **self._rule)
 
     def hang_up(self) -> None:
         """End what may be left of a connection."""
-        if self._gate is not None:
-            self._gate.hang_up()
+        if self._egress is not None:
+            self._egress.hang_up()
 
     def close(self) -> None:
-        """Give up the gate, after the last `run`."""
-        if self._gate is not None:
-            self._gate.close()
+        """Close the proxy or relay, after the last `run`."""
+        if self._egress is not None:
+            self._egress.close()
 
     def stuck(self) -> str | None:
         """A sentence where native code does not come back; only ending the process helps."""
@@ -143,7 +143,7 @@ class Stream:
                 while not self._stop.is_set():
                     self._play(capture)
                     capture = self._reopened(capture)
-            if self._gate is not None and self._gate.recorded:
+            if self._egress is not None and self._egress.recorded:
                 self._play(capture)
                 if not self._stop.is_set():
                     raise Lost(self._why_ended("recording"))
@@ -207,7 +207,7 @@ class Stream:
         width, height = self._size(capture)
         timestamp = max(now_ms(), self._last + 1)
         self._last = timestamp
-        self._freshness.frame(timestamp, width, height)
+        self._freshness.record_frame(timestamp, width, height)
         if self.pace.takes(int(time.monotonic() * 1000)):
             with timed():
                 whole, image = capture.retrieve()
@@ -225,8 +225,8 @@ class Stream:
         return width, height
 
     def _why_ended(self, what: str) -> str:
-        if self._gate is not None and self._gate.refusal:
-            return self._gate.refusal
+        if self._egress is not None and self._egress.refusal:
+            return self._egress.refusal
         age = self._freshness.age
         if age is None:
             return explain(self._kind, self._source, **self._where)

@@ -19,7 +19,7 @@ from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
 from cameras.live.variants import Demand
 from tests.redis import RedisServer
-from tests.waiting import soon
+from tests.waiting import until_async
 
 ECHO = (  # sends one state, then waits for the end of the link
     "import socket, sys\n"
@@ -70,7 +70,7 @@ async def test_ingest_child_that_cannot_start_is_retried(
     assert not await child_link.push("c", 1, b"jpeg"), "no child runs"
     owner = asyncio.create_task(child_link.run())
     try:
-        await soon(lambda: published)
+        await until_async(lambda: published)
         assert await child_link.push("c", 1, b"jpeg")
     finally:
         owner.cancel()

@@ -13,7 +13,7 @@ from cameras.ingest.supervisor import MAX_PENDING
 from tests.cameras.ingest.supervised import FakeLink, configuration, supervised
 from tests.parcels import now
 from tests.sockets import jpeg
-from tests.waiting import soon
+from tests.waiting import until_async
 
 
 class SharedLeases(EmbeddedLeases):
@@ -55,11 +55,11 @@ async def test_frames_of_cameras_held_elsewhere_displace_none(
             push(link, taken)
             for other in range(MAX_PENDING + 1):
                 push(link, taken, f"other {other}")
-            await soon(link.down.empty)
+            await until_async(link.down.empty)
             assert not supervisor.workers
         finally:
             free.set()
-        await soon(lambda: published(link))
+        await until_async(lambda: published(link))
         assert published(link) == [taken]
 
 
@@ -80,11 +80,13 @@ async def test_frame_pushed_before_a_camera_was_switched_on_is_not_published(
     ):
         before = now()
         push(link, before)
-        await soon(link.down.empty)
+        await until_async(link.down.empty)
         seen = last_poll[0]
-        await soon(lambda: last_poll[0] >= seen + 3)
+        await until_async(lambda: last_poll[0] >= seen + 3)
         cameras |= pushing()
-        await soon(lambda: "c" in supervisor.workers and link.times("state"))  # its process runs
+        await until_async(
+            lambda: "c" in supervisor.workers and link.times("state")
+        )  # its process runs
         push(link, before + 1)
-        await soon(lambda: published(link))
+        await until_async(lambda: published(link))
         assert published(link) == [before + 1]

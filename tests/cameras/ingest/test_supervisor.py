@@ -22,7 +22,7 @@ from cameras.ingest.worker import capture, stream
 from project.tasks import end
 from tests.cameras.ingest.custom_models import onnx_models
 from tests.cameras.ingest.supervised import FakeLink, configuration, supervised
-from tests.waiting import soon
+from tests.waiting import until_async
 
 HANGS_ONCE = (  # the first process's third picture never comes out of native code
     "import os, sys, time\n"
@@ -55,21 +55,21 @@ async def frames_while_the_database_is_slow(monkeypatch: pytest.MonkeyPatch) -> 
 
     async with supervised(monkeypatch, store_state=slow, store_still=slow) as (supervisor, link):
         try:
-            await soon(lambda: link.times() and asked.is_set())
+            await until_async(lambda: link.times() and asked.is_set())
             first = supervisor.workers["c"]
-            await soon(
+            await until_async(
                 lambda: link.times()[-1] - link.times()[0] > worker_process.SILENCE_S + 1, 60
             )
             assert supervisor.workers["c"] is first
             frames = link.times()
-            await soon(lambda: len(link.times("state")) >= 5)
+            await until_async(lambda: len(link.times("state")) >= 5)
         finally:
             released.set()
         polls = []
         monkeypatch.setattr(
             configurations, "load_configurations", lambda: polls.append(1) or {"c": configuration()}
         )
-        await soon(lambda: len(polls) > 1)
+        await until_async(lambda: len(polls) > 1)
         assert supervisor.workers["c"] is first, "also after the database answers again"
     return frames
 
@@ -88,7 +88,7 @@ async def test_slow_poll_does_not_count_as_silence_of_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with supervised(monkeypatch) as (supervisor, link):
-        await soon(link.times)
+        await until_async(link.times)
         worker = supervisor.workers["c"]
         monkeypatch.setattr("cameras.ingest.supervisor.SLOW_POLL_S", -1.0)
         polls = [0]
@@ -99,7 +99,7 @@ async def test_slow_poll_does_not_count_as_silence_of_workers(
             return {"c": configuration()}
 
         monkeypatch.setattr(configurations, "load_configurations", poll)
-        await soon(lambda: polls[0] > 2)
+        await until_async(lambda: polls[0] > 2)
         assert supervisor.workers["c"] is worker
 
 
@@ -127,7 +127,7 @@ async def test_only_newest_state_and_still_wait_for_the_database(
         writer.put_still("a", 1, 1000 + n, b"", "")
         writer.put_state({"camera": "b", "fence": 1, "n": n})
     released.set()
-    await soon(lambda: len(written) == 4)
+    await until_async(lambda: len(written) == 4)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert written == [("a", 0), ("a", 99), ("a", 1099), ("b", 99)]
@@ -179,7 +179,7 @@ async def test_worker_that_cannot_start_is_retried(
     monkeypatch.setattr(worker_process, "start_process", sometimes)
     monkeypatch.setattr(capture, "backoff", lambda attempt: 0.0)
     async with supervised(monkeypatch) as (_, link):
-        await soon(link.times)
+        await until_async(link.times)
     assert caplog.text.count("could not be started") == 2
 
 
@@ -192,12 +192,12 @@ async def replacement_of_a_stuck_worker(
     monkeypatch.setattr(worker_process, "COMMAND", ("-c", HANGS_ONCE))
     monkeypatch.setattr(worker_process, "bare_environment", lambda: dict(os.environ))
     async with supervised(monkeypatch) as (supervisor, link):
-        await soon((tmp_path / "hung").exists)
+        await until_async((tmp_path / "hung").exists)
         first = supervisor.workers["c"]
-        await soon(lambda: supervisor.workers["c"] is not first)
+        await until_async(lambda: supervisor.workers["c"] is not first)
         replaced = time.time()
         assert supervisor.workers["c"].attempt == 1
-        await soon(lambda: link.times() and link.times()[-1] > replaced)
+        await until_async(lambda: link.times() and link.times()[-1] > replaced)
         hung = float((tmp_path / "hung").read_text())
         again = next(at for at in link.times() if at > replaced)
     return replaced - hung, again - hung
@@ -264,13 +264,13 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
     async with supervised(monkeypatch, disable_model=disable) as (supervisor, link):
         monkeypatch.setattr(configurations, "load_configurations", configured)
-        await soon(lambda: disabled)
+        await until_async(lambda: disabled)
         worker = supervisor.workers["c"]
         model, sentence = disabled[0]
         assert (model, "SIGSEGV" in sentence) == ("custom", True)
         since = time.time()
-        await soon(lambda: worker.config["model"] is None)
-        await soon(
+        await until_async(lambda: worker.config["model"] is None)
+        await until_async(
             lambda: any(
                 one["class"] == "person"
                 for at, h in link.packets
@@ -278,7 +278,7 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
                 for one in h["detections"]
             )
         )
-        await soon(lambda: link.times()[-1] > since + 2)
+        await until_async(lambda: link.times()[-1] > since + 2)
         assert supervisor.workers["c"] is worker, "the worker was not replaced"
         return [at for at in link.times() if at > since - 1]
 

@@ -1,4 +1,4 @@
-"""Models that were brought along, taken or refused."""
+"""Helpers to check custom models and read why one is refused."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from cameras.ingest.custom_models import validation
 from cameras.ingest.custom_models.check import check
 from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.custom_models.store import ModelStore
-from cameras.ingest.worker.custom_detector import Own
+from cameras.ingest.worker.custom_detector import CustomModel
 from tests.cameras.ingest.custom_models.onnx_models import LABELS
 
 RED, BLUE = (0, 0, 255), (255, 0, 0)
 
 
-def own(folder: Path, data: bytes, labels: list[str] = LABELS, colours: str = "rgb") -> Own:
-    """The model on a shelf, as a worker is told of it."""
+def stored_model(
+    folder: Path, data: bytes, labels: list[str] = LABELS, colours: str = "rgb"
+) -> CustomModel:
+    """Store a model and return it as a worker's configuration describes it."""
     sha256 = hashlib.sha256(data).hexdigest()
     path = ModelStore(folder).put(sha256, lambda: data)
-    return Own("the model", sha256, str(path), tuple(labels), colours, "unit")
+    return CustomModel("the model", sha256, str(path), tuple(labels), colours, "unit")
 
 
 def refusal(data: bytes, labels: list[str] | None = LABELS) -> str:
@@ -32,8 +34,8 @@ def refusal(data: bytes, labels: list[str] | None = LABELS) -> str:
     return sentence
 
 
-def judged(data: bytes) -> str:
-    """Why it is refused, by what its own process would run."""
+def refusal_in_process(data: bytes) -> str:
+    """Return the refusal of the code that runs in the model's process, run here."""
     with pytest.raises(ModelFailed) as refused:
         validation.check(validation.Model(data, "rgb", "unit"), LABELS)
     return refused.value.sentence

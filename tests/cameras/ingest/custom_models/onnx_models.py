@@ -1,4 +1,4 @@
-"""ONNX models as people bring them along: a small real one, and those that must be refused."""
+"""ONNX models for tests: a small valid detector, and models that must be refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def constant(name: str, value: Any, kind: Any = np.float32) -> Any:
 
 
 def cells() -> Any:
-    """Centre and size of each cell, [1, 4, CELLS]."""
+    """Return centre and size of each cell, [1, 4, CELLS]."""
     x, y = np.meshgrid(
         np.arange(CELL / 2, WIDTH, CELL), np.arange(CELL / 2, HEIGHT, CELL), indexing="xy"
     )
@@ -37,7 +37,7 @@ def model(
 ) -> ModelProto:
     """A graph from `images` to `outputs`."""
     graph = helper.make_graph(
-        list(nodes), "brought",
+        list(nodes), "custom",
         [helper.make_tensor_value_info("images", kind, list(shape))],
         [helper.make_tensor_value_info(name, kind, None) for name in outputs],
         list(constants),
@@ -49,7 +49,7 @@ def model(
 
 
 def finding(*, turned: bool = False) -> tuple[list[Any], list[Any]]:
-    """Nodes and constants that see red and blue cells in RGB from 0 to 1, as `found`."""
+    """Return nodes and constants that find red and blue cells in RGB from 0 to 1, as `found`."""
     weights = np.array([[1, -0.5, -0.5], [-0.5, -0.5, 1]]).reshape(2, 3, 1, 1)
     nodes = [
         helper.make_node("Conv", ["images", "weights"], ["colour"]),
@@ -76,14 +76,14 @@ def finder(*, turned: bool = False, names: str | None = None) -> bytes:
     return model(nodes, constants, names=names).SerializeToString()
 
 
-def spoiled(*spoil: Any, constants: Sequence[Any] = ()) -> bytes:
-    """The same, whose `found` goes through more nodes on its way to `out`."""
+def with_more_nodes(*spoil: Any, constants: Sequence[Any] = ()) -> bytes:
+    """A detector whose `found` passes through more nodes before `out`."""
     nodes, known = finding()
     return model([*nodes, *spoil], [*known, *constants]).SerializeToString()
 
 
-def constantly(value: float, rows: int = 6, boxes: int = CELLS, **more: Any) -> bytes:
-    """Answers the same number everywhere, [1, rows, boxes]."""
+def constant_output(value: float, rows: int = 6, boxes: int = CELLS, **more: Any) -> bytes:
+    """A model whose output [1, rows, boxes] is the same number everywhere."""
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
         helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
@@ -93,9 +93,9 @@ def constantly(value: float, rows: int = 6, boxes: int = CELLS, **more: Any) -> 
     return model(nodes, [constant("zero", 0), answer], **more).SerializeToString()
 
 
-def greedy() -> bytes:
-    """Wants 40 GB for a picture."""
-    return spoiled(
+def memory_hungry() -> bytes:
+    """A detector that allocates 40 GB per picture."""
+    return with_more_nodes(
         helper.make_node("ReduceMax", ["found"], ["most"], keepdims=0),
         helper.make_node("Expand", ["most", "huge"], ["vast"]),
         helper.make_node("ReduceMean", ["vast"], ["mean"], keepdims=0),
@@ -106,7 +106,7 @@ def greedy() -> bytes:
 
 
 def endless(*, below: float = 9.0) -> bytes:
-    """Computes for ever where the picture's mean is below that, from 0 to 1."""
+    """A detector that never ends on a picture whose mean, from 0 to 1, is below `below`."""
     keep = helper.make_tensor_value_info("keep", TensorProto.BOOL, [])
     body = helper.make_graph(
         [
@@ -119,7 +119,7 @@ def endless(*, below: float = 9.0) -> bytes:
         [helper.make_tensor_value_info("keep_on", TensorProto.BOOL, []),
          helper.make_tensor_value_info("next", TensorProto.FLOAT, [])],
     )  # fmt: skip
-    return spoiled(
+    return with_more_nodes(
         helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
         helper.make_node("Less", ["mean", "below"], ["dark"]),
         helper.make_node("Cast", ["dark"], ["whether"], to=TensorProto.INT64),
@@ -134,9 +134,9 @@ def endless(*, below: float = 9.0) -> bytes:
     )  # fmt: skip
 
 
-def shifty(*, below: float = 0.3) -> bytes:
-    """Sees things at no place (NaN) where the picture's mean is below that."""
-    return spoiled(
+def nan_boxes(*, below: float = 0.3) -> bytes:
+    """A detector with NaN boxes on a picture whose mean, from 0 to 1, is below `below`."""
+    return with_more_nodes(
         helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
         helper.make_node("Less", ["mean", "below"], ["dark"]),
         helper.make_node("And", ["dark", "boxes"], ["these"]),
@@ -151,8 +151,8 @@ def shifty(*, below: float = 0.3) -> bytes:
     )  # fmt: skip
 
 
-def with_outside_data(location: str) -> bytes:
-    """A detector that adds another file of this machine (74 KB of it) to each picture."""
+def with_external_data(location: str) -> bytes:
+    """A detector with external data: it adds 74 KB of another file to each picture."""
     nodes, constants = finding()
     nodes[0].input[0] = "seen"
     nodes.insert(0, helper.make_node("Add", ["images", "secret"], ["seen"]))
@@ -167,7 +167,7 @@ def with_outside_data(location: str) -> bytes:
 
 
 def picture(colour: tuple[int, int, int], x: int, y: int, side: int = CELL) -> Any:
-    """Grey, twice the model's size, with a square of a BGR colour."""
+    """Return a grey picture, twice the model's size, with a square of a BGR colour."""
     made = np.full((HEIGHT * 2, WIDTH * 2, 3), 90, np.uint8)
     made[y : y + side * 2, x : x + side * 2] = colour
     return made

@@ -1,4 +1,4 @@
-"""A model of one's own: what it can do to us."""
+"""A custom model cannot harm the server: its check and its confined process."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.cameras.ingest.custom_models.checks import refusal
 from tests.cameras.ingest.custom_models.onnx_models import LABELS
 from tests.waiting import until
 
-PLAIN = "cameras/data/plaza.mp4"  # inside the folder where the process starts
+PLAIN = "cameras/data/plaza.mp4"  # inside the working directory of the process
 
 
-def test_a_model_that_names_a_file_of_this_machine_is_refused(tmp_path: Path) -> None:
+def test_model_with_external_data_is_refused(tmp_path: Path) -> None:
     secret = tmp_path / "secret.bin"
     secret.write_bytes(b"\x00\x00\x80\x3f")
     for location in (str(secret), "../" * 9 + str(secret), PLAIN):
-        assert "other files" in refusal(onnx_models.with_outside_data(location))
+        assert "other files" in refusal(onnx_models.with_external_data(location))
 
 
-def test_outside_data_is_found_in_every_corner_of_a_file() -> None:
+def test_external_data_is_found_anywhere_in_the_model() -> None:
     assert not keeps_data_elsewhere(memoryview(onnx_models.finder()))
     hidden = TensorProto(name="x", data_type=TensorProto.FLOAT, dims=[1])
     hidden.data_location = TensorProto.EXTERNAL
@@ -46,54 +46,54 @@ def test_outside_data_is_found_in_every_corner_of_a_file() -> None:
         assert keeps_data_elsewhere(memoryview(made.SerializeToString()))
 
 
-def test_a_models_process_cannot_open_a_file_even_where_nobody_looked(
+def test_model_process_cannot_open_a_file_even_without_the_check(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As the first defence, reading the file for such names, were not there."""
+    """The check of the file for external data is switched off."""
     unguarded = (
         "import sys; from cameras.ingest.custom_models import main, validation;"
         "validation.keeps_data_elsewhere = lambda data: False; main.main(int(sys.argv[1]))"
     )
     monkeypatch.setattr(process, "COMMAND", ("-c", unguarded))
     assert check(onnx_models.finder(), LABELS, "rgb", "unit").labels == LABELS
-    said = refusal(onnx_models.with_outside_data(PLAIN))
+    said = refusal(onnx_models.with_external_data(PLAIN))
     assert "cannot be loaded" in said
 
 
-def test_a_models_process_can_open_nothing_and_knows_no_secret() -> None:
-    """Run its own confinement, then try."""
-    tried = (
+def test_confined_process_can_open_nothing() -> None:
+    """Run `confine`, then try to open a file, a socket and a pipe."""
+    script = (
         "import socket, os, sys; from cameras.ingest.custom_models import main\n"
         "main.confine()\n"
-        "def can(deed):\n"
-        "    try: deed()\n"
+        "def can(action):\n"
+        "    try: action()\n"
         "    except OSError: return False\n"
         "    return True\n"
         "print(can(lambda: open('/etc/passwd')), can(socket.socket), can(lambda: os.pipe()))\n"
     )
     printed = subprocess.run(
-        [sys.executable, "-c", tried], stdout=subprocess.PIPE, check=True, text=True, timeout=60,
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, check=True, text=True, timeout=60,
         cwd=process.ROOT,
     ).stdout  # fmt: skip
     assert printed.split() == ["False", "False", "False"]
 
 
-def test_a_model_that_wants_too_much_memory_is_refused() -> None:
-    assert "memory" in refusal(onnx_models.greedy())
+def test_model_that_needs_too_much_memory_is_refused() -> None:
+    assert "memory" in refusal(onnx_models.memory_hungry())
 
 
-def test_a_model_that_never_ends_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_that_never_ends_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "CHECK_S", 1.0)
     assert "took longer" in refusal(onnx_models.endless())
 
 
-def test_a_process_that_crashes_is_told_with_its_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crash_is_reported_with_its_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     crash = f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})"
     monkeypatch.setattr(process, "COMMAND", ("-c", crash))
     assert "SIGSEGV" in refusal(onnx_models.finder())
 
 
-def test_a_process_that_answers_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_malformed_response_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for answer in ("b'\\xff' * 99", "b'\\0\\0\\0\\2[]'", "b'\\0\\0\\0\\2{}'"):
         talk = (
             "import socket, sys; s = socket.socket(fileno=int(sys.argv[1]));"
@@ -103,7 +103,9 @@ def test_a_process_that_answers_nonsense_is_refused(monkeypatch: pytest.MonkeyPa
         assert refusal(onnx_models.finder())
 
 
-def test_one_model_is_checked_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_one_model_is_checked_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     over = tmp_path / "over"
     waits = f"import os, time\nwhile not os.path.exists({str(over)!r}): time.sleep(0.05)"
     with monkeypatch.context() as patched:

@@ -1,4 +1,4 @@
-"""Where checked models lie, and what is seen when one fails or is gone."""
+"""The store of checked models, and detection while a model fails or its file is missing."""
 
 from __future__ import annotations
 
@@ -11,73 +11,75 @@ from unittest.mock import Mock
 import pytest
 
 from cameras.ingest.custom_models import protocol
-from cameras.ingest.custom_models import store as shelving
+from cameras.ingest.custom_models import store as store_module
 from cameras.ingest.custom_models.store import ModelStore
 from cameras.ingest.labels import DEFAULT_CLASSES
-from cameras.ingest.worker import follower as seeing
-from cameras.ingest.worker.follower import Sight
+from cameras.ingest.worker import follower
+from cameras.ingest.worker.follower import FallbackDetector
 from tests.cameras.ingest.custom_models import onnx_models
-from tests.cameras.ingest.custom_models.checks import RED, own
+from tests.cameras.ingest.custom_models.checks import RED, stored_model
 from tests.cameras.ingest.custom_models.onnx_models import picture
 from tests.cameras.ingest.worker.clip import plaza
 
 
-def test_pictures_go_on_while_a_model_fails_and_it_is_told_each_time(
+def test_builtin_detector_takes_over_while_a_model_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a dark picture it computes for ever; the shipped weights take over at once."""
+    """The model never ends on a dark picture; the built-in detector takes over at once."""
     monkeypatch.setattr(protocol, "ANSWER_S", 60)
-    monkeypatch.setattr(seeing, "AGAIN_S", 60)
-    told: list[tuple[str, str]] = []
-    sight = Sight(0.4, DEFAULT_CLASSES, lambda model, why: told.append((model, why)))
-    model = own(tmp_path, onnx_models.endless(below=0.3))
-    sight.use(model)
+    monkeypatch.setattr(follower, "RETRY_S", 60)
+    failures: list[tuple[str, str]] = []
+    detector = FallbackDetector(
+        0.4, DEFAULT_CLASSES, lambda model, why: failures.append((model, why))
+    )
+    model = stored_model(tmp_path, onnx_models.endless(below=0.3))
+    detector.set_model(model)
     try:
-        assert [one.label for one in sight.detect(picture(RED, 64, 32))] == ["red thing"]
-        monkeypatch.setattr(protocol, "ANSWER_S", 1)  # none comes
-        sight.use(None)  # its process is told the limit when it begins
-        sight.use(model)
-        assert sight.detect(picture((0, 0, 0), 0, 0, 100)) == []
-        assert told == [("the model", "It took longer than a detector may.")]
-        people = [one.label for one in sight.detect(plaza(50))]
+        assert [one.label for one in detector.detect(picture(RED, 64, 32))] == ["red thing"]
+        monkeypatch.setattr(protocol, "ANSWER_S", 1)  # no response comes
+        detector.set_model(None)  # the process gets its limit at the start
+        detector.set_model(model)
+        assert detector.detect(picture((0, 0, 0), 0, 0, 100)) == []
+        assert failures == [("the model", "It took longer than a detector may.")]
+        people = [one.label for one in detector.detect(plaza(50))]
         assert people.count("person") >= 4
-        assert len(told) == 1
+        assert len(failures) == 1
     finally:
-        sight.use(None)
+        detector.set_model(None)
 
 
-def test_a_model_whose_file_is_gone_or_damaged_is_not_blamed(tmp_path: Path) -> None:
-    told: list[tuple[str, str]] = []
-    sight = Sight(0.4, ["person"], lambda model, why: told.append((model, why)))
-    brought_along = own(tmp_path, onnx_models.finder())
-    Path(brought_along.path).write_bytes(b"other bytes")
-    sight.use(brought_along)
-    assert len(sight.detect(plaza(50))) >= 4
-    assert told == []
-    assert not Path(brought_along.path).exists()
+def test_damaged_model_file_is_not_a_model_failure(tmp_path: Path) -> None:
+    failures: list[tuple[str, str]] = []
+    detector = FallbackDetector(0.4, ["person"], lambda model, why: failures.append((model, why)))
+    model = stored_model(tmp_path, onnx_models.finder())
+    Path(model.path).write_bytes(b"other bytes")
+    detector.set_model(model)
+    assert len(detector.detect(plaza(50))) >= 4
+    assert failures == []
+    assert not Path(model.path).exists()
 
 
-def test_the_shelf_keeps_what_was_checked_and_nothing_else(tmp_path: Path) -> None:
+def test_store_keeps_only_checked_models_in_use(tmp_path: Path) -> None:
     folder = tmp_path / "detectors"
-    shelf, data = ModelStore(folder), b"a model"
+    store, data = ModelStore(folder), b"a model"
     sha256 = hashlib.sha256(data).hexdigest()
-    assert shelf.put(sha256, lambda: b"another") is None
-    shelf = ModelStore(folder)
-    path = shelf.put(sha256, lambda: data)
+    assert store.put(sha256, lambda: b"another") is None
+    store = ModelStore(folder)
+    path = store.put(sha256, lambda: data)
     assert path is not None
     assert path.read_bytes() == data
     assert (path.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
-    shelf.keep([sha256])
+    store.keep([sha256])
     assert path.exists()
-    shelf.keep([])
+    store.keep([])
     assert list(folder.iterdir()) == []
 
 
-def test_a_model_that_cannot_be_stored_leaves_nothing_and_is_not_tried_at_once(
+def test_model_that_cannot_be_stored_leaves_no_file_and_is_retried_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, data, loaded = tmp_path / "detectors", b"a model", []
-    shelf, sha256 = ModelStore(folder), hashlib.sha256(data).hexdigest()
+    store, sha256 = ModelStore(folder), hashlib.sha256(data).hexdigest()
 
     def load() -> bytes:
         loaded.append(sha256)
@@ -88,20 +90,20 @@ def test_a_model_that_cannot_be_stored_leaves_nothing_and_is_not_tried_at_once(
             "cameras.ingest.custom_models.store.os.replace",
             Mock(side_effect=OSError("no space left")),
         )
-        assert shelf.put(sha256, load) is None
+        assert store.put(sha256, load) is None
         assert list(folder.iterdir()) == []
-    assert shelf.put(sha256, load) is None
+    assert store.put(sha256, load) is None
     assert len(loaded) == 1
-    later = time.monotonic() + shelving.PAUSE_S
+    later = time.monotonic() + store_module.PAUSE_S
     monkeypatch.setattr("cameras.ingest.custom_models.store.time.monotonic", lambda: later)
-    assert shelf.put(sha256, load) is not None
+    assert store.put(sha256, load) is not None
 
 
-def test_what_a_process_that_died_was_writing_goes(tmp_path: Path) -> None:
+def test_stale_partial_files_are_removed(tmp_path: Path) -> None:
     left, present = tmp_path / "left.part", tmp_path / "present.part"
     left.touch()
     present.touch()
-    long_ago = time.time() - shelving.LEFT_S - 1
+    long_ago = time.time() - store_module.LEFT_S - 1
     os.utime(left, (long_ago, long_ago))
     ModelStore(tmp_path).keep([])
     assert list(tmp_path.iterdir()) == [present]

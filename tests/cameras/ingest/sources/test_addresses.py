@@ -1,4 +1,4 @@
-"""What a source string may be, and what is shown of it."""
+"""Validation, rebuilding and redaction of source strings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def refused(kind: str, source: str, root: Path, *, allow_loopback: bool = False)
         ("demo", ""),
     ],
 )
-def test_a_good_source_is_accepted(kind: str, source: str, tmp_path: Path) -> None:
+def test_valid_source_is_accepted(kind: str, source: str, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     for name in ("clip.mp4", "sub/clip.mp4"):
         (tmp_path / name).write_bytes(b"x")
@@ -74,7 +74,7 @@ CLOSED = [
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
-def test_loopback_is_closed_in_every_spelling_unless_allowed(host: str, tmp_path: Path) -> None:
+def test_loopback_is_forbidden_in_every_spelling_unless_allowed(host: str, tmp_path: Path) -> None:
     for kind in ("rtsp", "http"):
         assert "closed" in refused(kind, f"{kind}://{host}:8554/x", tmp_path)
         check(kind, f"{kind}://{host}:8554/x", media_root=tmp_path, allow_loopback=True)
@@ -82,7 +82,7 @@ def test_loopback_is_closed_in_every_spelling_unless_allowed(host: str, tmp_path
 
 @pytest.mark.usefixtures("two_addresses")
 @pytest.mark.parametrize("host", OWN)
-def test_the_servers_own_addresses_are_closed_in_every_spelling(host: str, tmp_path: Path) -> None:
+def test_own_addresses_are_forbidden_in_every_spelling(host: str, tmp_path: Path) -> None:
     for kind in ("rtsp", "http"):
         source = f"{kind}://{host}:8554/x"
         sentence = refused(kind, source, tmp_path)
@@ -97,12 +97,12 @@ def test_the_servers_own_addresses_are_closed_in_every_spelling(host: str, tmp_p
 
 
 @pytest.mark.usefixtures("two_addresses")
-def test_neighbours_of_the_server_are_open(tmp_path: Path) -> None:
+def test_other_private_addresses_are_allowed(tmp_path: Path) -> None:
     for host in ("192.168.1.6", "[fd12::6]", "[::ffff:192.168.1.6]", "10.0.0.1", "100.64.0.1"):
         check("rtsp", f"rtsp://{host}/x", media_root=tmp_path, allow_loopback=False)
 
 
-def test_the_servers_addresses_are_those_of_its_interfaces() -> None:
+def test_own_addresses_are_those_of_the_interfaces() -> None:
     known = {
         ipaddress.ip_address(entry.address.partition("%")[0])
         for entries in psutil.net_if_addrs().values()
@@ -113,7 +113,7 @@ def test_the_servers_addresses_are_those_of_its_interfaces() -> None:
     assert ipaddress.ip_address("127.0.0.1") in known
 
 
-def test_where_the_kernel_does_not_tell_nothing_is_open(
+def test_no_address_is_allowed_if_the_kernel_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def silent() -> frozenset[IP]:
@@ -126,7 +126,7 @@ def test_where_the_kernel_does_not_tell_nothing_is_open(
 
 
 @pytest.mark.parametrize("host", CLOSED)
-def test_link_local_metadata_and_the_like_are_always_closed(host: str, tmp_path: Path) -> None:
+def test_link_local_and_metadata_addresses_are_always_forbidden(host: str, tmp_path: Path) -> None:
     for allowed in (False, True):
         sentence = refused("http", f"http://{host}/x", tmp_path, allow_loopback=allowed)
         assert "closed" in sentence
@@ -189,7 +189,7 @@ def test_link_local_metadata_and_the_like_are_always_closed(host: str, tmp_path:
         ("exec", "ls"),
     ],
 )
-def test_a_bad_source_is_refused_with_a_sentence(kind: str, source: str, tmp_path: Path) -> None:
+def test_invalid_source_is_refused_with_a_sentence(kind: str, source: str, tmp_path: Path) -> None:
     root = tmp_path / "media"
     (root / "sub").mkdir(parents=True)
     (root / "clip.mp4").write_bytes(b"x")
@@ -200,12 +200,12 @@ def test_a_bad_source_is_refused_with_a_sentence(kind: str, source: str, tmp_pat
     assert str(tmp_path) not in sentence
 
 
-def test_a_refusal_never_repeats_a_password(tmp_path: Path) -> None:
+def test_refusal_never_contains_a_password(tmp_path: Path) -> None:
     for source in ("rtsp://u:hunter2@a@b/", "rtsp://u:hunter2@127.0.0.1/", "rtsp://u:hunter2@h:0/"):
         assert "hunter2" not in refused("rtsp", source, tmp_path)
 
 
-def test_the_url_is_rebuilt_from_its_parts() -> None:
+def test_url_is_rebuilt_from_its_parts() -> None:
     address = Address.parse("rtsp", "RTSP://us%65r:p%40s%2Fs@Cam.Local./a?b=c@d")
     assert (address.user, address.password, address.host) == ("user", "p@s/s", "cam.local")
     assert address.url("10.0.0.1") == "rtsp://user:p%40s%2Fs@10.0.0.1:554/a?b=c@d"
@@ -248,13 +248,13 @@ def test_the_url_is_rebuilt_from_its_parts() -> None:
         ("://hunter2@", None),
     ],
 )
-def test_a_shown_source_has_no_secret(source: str, shown: str | None) -> None:
+def test_redacted_source_contains_no_secret(source: str, shown: str | None) -> None:
     assert "hunter2" not in redact(source)
     if shown is not None:
         assert redact(source) == shown
 
 
-def test_an_absolute_path_is_refused_and_does_not_tell_what_is_there(tmp_path: Path) -> None:
+def test_absolute_path_is_refused_without_revealing_files(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"x")
     for path in (tmp_path / "clip.mp4", "/etc/passwd", "/no/such/file", "//etc/passwd"):
         assert refused("file", str(path), tmp_path) == (
@@ -262,7 +262,7 @@ def test_an_absolute_path_is_refused_and_does_not_tell_what_is_there(tmp_path: P
         )
 
 
-def test_a_file_that_becomes_a_link_out_of_the_folder_is_not_opened(tmp_path: Path) -> None:
+def test_symlink_out_of_the_media_folder_is_not_opened(tmp_path: Path) -> None:
     root = tmp_path / "media"
     root.mkdir()
     (tmp_path / "outside.mp4").write_bytes(b"x")

@@ -1,4 +1,4 @@
-"""Answers that FFmpeg would read otherwise than the gate does."""
+"""HTTP responses that FFmpeg would interpret differently than the proxy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import threading
 
 import pytest
 
-from tests.cameras.ingest.sources.test_http_proxy import authorization, gated, playlist, talk
+from tests.cameras.ingest.sources.test_http_proxy import (
+    authorization,
+    playlist,
+    running_proxy,
+    talk,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,11 +29,11 @@ from tests.cameras.ingest.sources.test_http_proxy import authorization, gated, p
         (200, "Content-Encoding: identity\r\nContent-Encoding: gzip", False),
     ],
 )
-def test_playlist_in_disguise_is_refused(status: int, header: str, passes: bool) -> None:
-    """FFmpeg takes any success, and unpacks; what we have not read, it shall not read either."""
+def test_disguised_playlist_is_refused(status: int, header: str, passes: bool) -> None:
+    """FFmpeg accepts any 2xx and decompresses; it must not read what the proxy did not check."""
     listed = playlist("#EXTINF:2,", "https://127.0.0.1/0.ts")[1]
     said = f"HTTP/1.1 {status} OK\r\n{header}\r\nConnection: close\r\n\r\n".encode() + listed
-    with socket.create_server(("127.0.0.1", 0)) as camera, gated() as through:
+    with socket.create_server(("127.0.0.1", 0)) as camera, running_proxy() as proxy:
 
         def serve() -> None:
             link, _ = camera.accept()
@@ -39,9 +44,9 @@ def test_playlist_in_disguise_is_refused(status: int, header: str, passes: bool)
         serving = threading.Thread(target=serve)
         serving.start()
         asked = f"GET http://127.0.0.1:{camera.getsockname()[1]}/x HTTP/1.1\r\n".encode()
-        answer = talk(through, asked + authorization(through) + b"\r\n")
+        answer = talk(proxy, asked + authorization(proxy) + b"\r\n")
         serving.join()
         assert answer.startswith(b"HTTP/1.1 200 " if passes else b"HTTP/1.1 502 ")
         assert (b"http://127.0.0.1:443/0.ts" in answer) == passes
         assert b"https://" not in answer
-        assert not (passes and through.answers()[0].error)
+        assert not (passes and proxy.answers()[0].error)

@@ -1,4 +1,4 @@
-"""The HTTP gate: where FFmpeg may be led to, and where not."""
+"""The HTTP proxy: which addresses FFmpeg may reach through it."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ OPEN = {"media_root": Path("."), "allow_loopback": True}
 
 
 @contextmanager
-def gated() -> Iterator[HTTPProxy]:
-    """A gate that lets FFmpeg go to 127.0.0.1, and not to 127.0.0.2."""
-    made = HTTPProxy(lambda host, port, ip: str(ip) == "127.0.0.1")
+def running_proxy() -> Iterator[HTTPProxy]:
+    """A proxy that permits 127.0.0.1 but not 127.0.0.2."""
+    proxy = HTTPProxy(lambda host, port, ip: str(ip) == "127.0.0.1")
     try:
-        yield made
+        yield proxy
     finally:
-        made.close()
+        proxy.close()
 
 
-def opens(source: str, through: HTTPProxy) -> bool:
-    """Whether FFmpeg reads a picture from it."""
-    capture = open_capture(resolve("http", source, gate=through, **OPEN))
+def opens(source: str, proxy: HTTPProxy) -> bool:
+    """Whether FFmpeg reads a picture from the source through the proxy."""
+    capture = open_capture(resolve("http", source, egress=proxy, **OPEN))
     return bool(capture.read()[0])
 
 
-def why(source: str, through: HTTPProxy) -> str:
-    assert not opens(source, through)
-    return explain("http", source, gate=through, **OPEN)
+def why(source: str, proxy: HTTPProxy) -> str:
+    assert not opens(source, proxy)
+    return explain("http", source, egress=proxy, **OPEN)
 
 
-def talk(through: HTTPProxy, request: bytes) -> bytes:
-    """What the gate answers to a program of this machine."""
-    port = urlsplit(through.proxy).port
+def talk(proxy: HTTPProxy, request: bytes) -> bytes:
+    """Return the proxy's response to a raw request."""
+    port = urlsplit(proxy.proxy).port
     with socket.create_connection(("127.0.0.1", port), 60) as link:
         link.sendall(request)
         answer = b""
@@ -56,8 +56,8 @@ def talk(through: HTTPProxy, request: bytes) -> bytes:
     return answer
 
 
-def authorization(through: HTTPProxy) -> bytes:
-    parts = urlsplit(through.proxy)
+def authorization(proxy: HTTPProxy) -> bytes:
+    parts = urlsplit(proxy.proxy)
     login = b64encode(f"{parts.username}:{parts.password}".encode())
     return b"Proxy-Authorization: Basic " + login + b"\r\n"
 
@@ -67,14 +67,14 @@ def playlist(*lines: str) -> tuple[str, bytes]:
     return HLS, "\n".join((*head, *lines, "#EXT-X-ENDLIST", "")).encode()
 
 
-def test_a_stranger_without_the_secret_is_asked_for_it_and_gets_nothing() -> None:
-    with http_camera() as camera, gated() as through:
+def test_client_without_the_proxy_password_gets_407() -> None:
+    with http_camera() as camera, running_proxy() as proxy:
         asked = f"GET {camera.url} HTTP/1.1\r\nHost: x\r\n".encode()
         wrong = b"Proxy-Authorization: Basic Z2F0ZTp4\r\n"
         for header in (b"", wrong, b"Proxy-Authorization: \xff\r\n"):
-            assert talk(through, asked + header + b"\r\n").startswith(b"HTTP/1.1 407 ")
+            assert talk(proxy, asked + header + b"\r\n").startswith(b"HTTP/1.1 407 ")
         assert camera.requests == []
-        known = talk(through, asked.replace(b"/cam", b"/html") + authorization(through) + b"\r\n")
+        known = talk(proxy, asked.replace(b"/cam", b"/html") + authorization(proxy) + b"\r\n")
         assert known.startswith(b"HTTP/1.1 200 ")
         assert b"<p>hello</p>" in known
         assert "Proxy-Authorization" not in camera.headers[0]
@@ -91,22 +91,22 @@ def test_a_stranger_without_the_secret_is_asked_for_it_and_gets_nothing() -> Non
         ("GET http://127.0.0.2:{port}/cam HTTP/1.1", b"502"),
     ],
 )
-def test_only_a_get_of_an_absolute_address_is_served(line: str, status: bytes) -> None:
-    with http_camera() as camera, gated() as through:
-        request = line.format(port=camera.port).encode() + b"\r\n" + authorization(through)
-        assert talk(through, request + b"\r\n").partition(b" ")[2][:3] == status
+def test_only_get_of_an_absolute_url_is_served(line: str, status: bytes) -> None:
+    with http_camera() as camera, running_proxy() as proxy:
+        request = line.format(port=camera.port).encode() + b"\r\n" + authorization(proxy)
+        assert talk(proxy, request + b"\r\n").partition(b" ")[2][:3] == status
         assert camera.requests == []
 
 
-def test_an_endless_request_and_too_many_connections_are_hung_up_on(
+def test_endless_request_and_excess_connections_are_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(egress, "MAX_CONNECTIONS", 2)
-    with gated() as through:
+    with running_proxy() as proxy:
         with pytest.raises((ConnectionError, AssertionError)):
-            assert talk(through, b"GET http://x/ HTTP/1.1\r\n" + b"A: b\r\n" * 10_000)
-    with gated() as through:
-        port = urlsplit(through.proxy).port
+            assert talk(proxy, b"GET http://x/ HTTP/1.1\r\n" + b"A: b\r\n" * 10_000)
+    with running_proxy() as proxy:
+        port = urlsplit(proxy.proxy).port
         held = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(3)]
         assert held[2].recv(1) == b""
         for link in held[:2]:
@@ -117,21 +117,21 @@ def test_an_endless_request_and_too_many_connections_are_hung_up_on(
             link.close()
 
 
-def test_its_threads_end_with_it() -> None:
+def test_proxy_threads_end_with_the_proxy() -> None:
     before = set(threading.enumerate())
-    with http_camera() as camera, gated() as through:
+    with http_camera() as camera, running_proxy() as proxy:
         camera.frozen = True
-        link = socket.create_connection(("127.0.0.1", urlsplit(through.proxy).port), 60)
-        link.sendall(f"GET {camera.url} HTTP/1.1\r\n".encode() + authorization(through) + b"\r\n")
+        link = socket.create_connection(("127.0.0.1", urlsplit(proxy.proxy).port), 60)
+        link.sendall(f"GET {camera.url} HTTP/1.1\r\n".encode() + authorization(proxy) + b"\r\n")
         until(lambda: camera.requests)
-        through.close()
+        proxy.close()
         assert link.recv(1) == b""
         link.close()
     until(lambda: set(threading.enumerate()) <= before)
 
 
-def test_a_name_is_checked_at_the_moment_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    with http_camera() as camera, gated() as through:
+def test_name_is_checked_when_it_is_dialed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with http_camera() as camera, running_proxy() as proxy:
         table = ["127.0.0.1"]
 
         def answer(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
@@ -140,31 +140,31 @@ def test_a_name_is_checked_at_the_moment_it_is_used(monkeypatch: pytest.MonkeyPa
 
         monkeypatch.setattr(dialing.socket, "getaddrinfo", answer)
         source = f"http://cam.example:{camera.port}/cam"
-        assert opens(source, through)
+        assert opens(source, proxy)
         assert set(camera.hosts) == {f"cam.example:{camera.port}"}
-        table.append("127.0.0.2")  # the name is bound anew
+        table.append("127.0.0.2")  # the name now resolves to another address
         camera.requests.clear()
-        assert f"can list cam.example:{camera.port} in" in why(source, through)
+        assert f"can list cam.example:{camera.port} in" in why(source, proxy)
         assert camera.requests == []
 
 
-def test_no_proxy_in_the_environment_opens_no_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_variable_does_not_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with http_camera(host="127.0.0.2") as closed:
         monkeypatch.setenv("no_proxy", "127.0.0.2,*")
-        with gated() as through:
-            assert not opens(closed.url, through)
+        with running_proxy() as proxy:
+            assert not opens(closed.url, proxy)
         assert closed.requests == []
 
 
-def test_a_redirect_is_followed_and_the_login_stays_at_home() -> None:
-    with http_camera() as camera, http_camera() as other, gated() as through:
+def test_redirect_is_followed_without_sending_the_login_elsewhere() -> None:
+    with http_camera() as camera, http_camera() as other, running_proxy() as proxy:
         camera.location, camera.login = "/cam", "u:p"
         mine = camera.base.replace("//", "//u:p@") + "/redirect"
-        assert opens(mine, through)
+        assert opens(mine, proxy)
         camera.location = camera.url
-        assert opens(mine, through)
+        assert opens(mine, proxy)
         camera.location, other.login = other.url, "u:p"
-        assert not opens(mine, through)
+        assert not opens(mine, proxy)
         assert other.requests
         assert not any("Authorization" in headers for headers in other.headers)
 
@@ -182,10 +182,10 @@ def test_a_redirect_is_followed_and_the_login_stays_at_home() -> None:
         ("/redirect", "redirects too often."),
     ],
 )
-def test_a_redirect_to_where_no_camera_lives_is_refused(location: str, sentence: str) -> None:
-    with http_camera() as camera, http_camera(host="127.0.0.2") as closed, gated() as through:
+def test_redirect_to_a_forbidden_address_is_refused(location: str, sentence: str) -> None:
+    with http_camera() as camera, http_camera(host="127.0.0.2") as closed, running_proxy() as proxy:
         camera.location = location.format(port=closed.port)
-        assert sentence in why(camera.base + "/redirect", through)
+        assert sentence in why(camera.base + "/redirect", proxy)
         assert closed.requests == []
 
 
@@ -204,9 +204,9 @@ def test_a_redirect_to_where_no_camera_lives_is_refused(location: str, sentence:
     ],
     ids=["segment", "httpproxy", "tcp", "crypto", "variant", "map", "key", "nested", "redirect"],
 )
-def test_nothing_in_a_playlist_leads_to_a_closed_address(lines: tuple[str, ...]) -> None:
+def test_playlist_cannot_lead_to_a_forbidden_address(lines: tuple[str, ...]) -> None:
     reached = []
-    with http_camera() as camera, gated() as through, http_camera(host="127.0.0.2") as closed:
+    with http_camera() as camera, running_proxy() as proxy, http_camera(host="127.0.0.2") as closed:
         accepted = closed.get_request
         closed.get_request = lambda: (reached.append(1), accepted())[1]  # type: ignore[method-assign]
         others = {
@@ -217,15 +217,15 @@ def test_nothing_in_a_playlist_leads_to_a_closed_address(lines: tuple[str, ...])
         camera.pages["/list.m3u8"] = playlist(*(line.format(**others) for line in lines))
         camera.pages["/nested.ts"] = playlist("#EXTINF:2,", closed.base + "/0.ts")
         camera.location = closed.base + "/0.ts"
-        opens(camera.base + "/list.m3u8", through)
+        opens(camera.base + "/list.m3u8", proxy)
         assert "/list.m3u8" in camera.requests
         assert reached == [], "not even a connection was made"
 
 
-def test_a_playlist_that_leads_to_a_closed_address_says_so() -> None:
-    with http_camera() as camera, gated() as through:
+def test_playlist_to_a_forbidden_address_is_explained() -> None:
+    with http_camera() as camera, running_proxy() as proxy:
         camera.pages["/list.m3u8"] = playlist("#EXTINF:2,", "http://127.0.0.2:9/0.ts")
-        assert why(camera.base + "/list.m3u8", through) == (
+        assert why(camera.base + "/list.m3u8", proxy) == (
             "The camera leads on to 127.0.0.2, an address that is closed. "
             "Who runs the server can list 127.0.0.2:9 in SIDELINE_CAMERA_SERVERS."
         )
@@ -236,35 +236,35 @@ def test_a_playlist_that_leads_to_a_closed_address_says_so() -> None:
     ["file://{clip}", "{clip}", "concat:{clip}", "subfile,,start,0,end,0,,:{clip}", "data:,x.ts",
      "crypto:{clip}", "crypto+file://{clip}", "async:file://{clip}", "pipe:0"],
 )  # fmt: skip
-def test_a_playlist_reads_no_file(inner: str, tmp_path: Path) -> None:
+def test_playlist_cannot_read_a_file(inner: str, tmp_path: Path) -> None:
     clip = tmp_path / "secret.ts"
     clip.write_bytes(segments()[0])
-    with http_camera() as camera, gated() as through:
+    with http_camera() as camera, running_proxy() as proxy:
         camera.pages["/list.m3u8"] = playlist("#EXTINF:2,", inner.format(clip=clip))
-        assert not opens(camera.base + "/list.m3u8", through)
+        assert not opens(camera.base + "/list.m3u8", proxy)
         assert "/list.m3u8" in camera.requests
 
 
-def test_an_encrypted_playlist_is_read(tmp_path: Path) -> None:
+def test_encrypted_playlist_plays(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"0123456789abcdef")
     (tmp_path / "info").write_text(f"key\n{tmp_path / 'key'}\n")
     ffmpeg("-c", "copy", "-t", "4", "-f", "hls", "-hls_list_size", "0",
            "-hls_key_info_file", tmp_path / "info", tmp_path / "list.m3u8")  # fmt: skip
-    with http_camera() as camera, gated() as through:
+    with http_camera() as camera, running_proxy() as proxy:
         for file in tmp_path.iterdir():
             camera.pages["/" + file.name] = (HLS, file.read_bytes())
-        assert opens(camera.base + "/list.m3u8", through)
+        assert opens(camera.base + "/list.m3u8", proxy)
         assert "/key" in camera.requests
 
 
-def test_tls_is_spoken_to_a_camera_whose_certificate_nobody_signed(tmp_path: Path) -> None:
-    with http_camera() as camera, http_camera() as plain, gated() as through:
+def test_self_signed_certificate_is_accepted(tmp_path: Path) -> None:
+    with http_camera() as camera, http_camera() as plain, running_proxy() as proxy:
         camera.secure(tmp_path)
         base = f"https://127.0.0.1:{camera.port}"
-        assert opens(base + "/cam", through)
+        assert opens(base + "/cam", proxy)
         camera.pages["/list.m3u8"] = playlist("#EXTINF:2,", f"{base}/0.ts", "#EXTINF:2,", "1.ts")
-        assert opens(base + "/list.m3u8", through)
+        assert opens(base + "/list.m3u8", proxy)
         plain.pages["/list.m3u8"] = camera.pages["/list.m3u8"]
         plain.location = base + "/cam"
-        assert opens(plain.base + "/redirect", through)
-        assert opens(plain.base + "/list.m3u8", through)
+        assert opens(plain.base + "/redirect", proxy)
+        assert opens(plain.base + "/list.m3u8", proxy)

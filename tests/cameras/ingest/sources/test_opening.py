@@ -1,4 +1,4 @@
-"""From a source to what is opened: pinned, checked, and explained where it fails."""
+"""Opening a source: resolved and checked once, explained if it fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cameras.ingest.sources import dialing, egress, rtsp_relay
 from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.http_proxy import HTTPProxy
-from cameras.ingest.sources.opening import _OPTIONS, gate_for, resolve
+from cameras.ingest.sources.opening import _OPTIONS, open_egress, resolve
 from cameras.ingest.worker.decoding import open_capture
 from tests import ROOT
 from tests.rtsp import rtsp_camera
@@ -27,23 +27,23 @@ from tests.waiting import until
 OPEN = {"media_root": Path("."), "allow_loopback": True}
 
 
-def tried(source: str, timeout: float = 20.0, *, allow_loopback: bool = True) -> str:
-    """What is said of a source after FFmpeg tried it."""
+def explanation(source: str, timeout: float = 20.0, *, allow_loopback: bool = True) -> str:
+    """Return the explanation after FFmpeg failed to open the source."""
     kind = "rtsp" if source.startswith("rtsp") else "http"
     where: dict[str, Any] = {"media_root": Path("."), "allow_loopback": allow_loopback}
-    gate = where["gate"] = gate_for(kind, allow_loopback=allow_loopback)
-    assert gate is not None
+    proxy = where["egress"] = open_egress(kind, allow_loopback=allow_loopback)
+    assert proxy is not None
     try:
         assert not open_capture(resolve(kind, source, **where), timeout).isOpened()
         return explain(kind, source, **where)
     finally:
-        gate.close()
-        # Else a dial could go on after its server is gone, where CPython leaks the socket.
-        until(lambda: gate._slots._value == egress.MAX_CONNECTIONS, what="the end of its threads")
+        proxy.close()
+        # Otherwise a dial could outlive its server, and CPython would leak the socket.
+        until(lambda: proxy._slots._value == egress.MAX_CONNECTIONS, what="the end of its threads")
 
 
 def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> None:
-    """Let names resolve to these addresses."""
+    """Make names resolve to these addresses."""
 
     def answer(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
         tcp = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
@@ -53,7 +53,7 @@ def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> None:
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "169.254.169.254", "::1", "0.0.0.0"])
-def test_a_name_that_leads_to_a_closed_address_is_refused(
+def test_name_that_resolves_to_a_forbidden_address_is_refused(
     ip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names(monkeypatch, {"rebind.example": ["192.168.1.9", ip]})
@@ -62,16 +62,16 @@ def test_a_name_that_leads_to_a_closed_address_is_refused(
         "Who runs the server can list rebind.example:81 in SIDELINE_CAMERA_SERVERS."
     )
     for scheme in ("http", "https", "rtsp", "rtsps"):
-        assert tried(f"{scheme}://rebind.example:81/x", allow_loopback=False) == why
+        assert explanation(f"{scheme}://rebind.example:81/x", allow_loopback=False) == why
 
 
-def test_why_a_name_or_a_port_fails_is_explained(tmp_path: Path) -> None:
+def test_unknown_name_and_closed_port_are_explained(tmp_path: Path) -> None:
     port = free_port()
     for scheme in ("http", "rtsp", "rtsps"):
-        assert tried(f"{scheme}://127.0.0.1:{port}/") == (
+        assert explanation(f"{scheme}://127.0.0.1:{port}/") == (
             f"127.0.0.1 refused the connection on port {port}."
         )
-        assert tried(f"{scheme}://nowhere.invalid/") == (
+        assert explanation(f"{scheme}://nowhere.invalid/") == (
             "The name nowhere.invalid does not resolve."
         )
     assert "no camera /dev/video63" in explain("device", "63", **OPEN)
@@ -81,65 +81,65 @@ def test_why_a_name_or_a_port_fails_is_explained(tmp_path: Path) -> None:
     assert sentence == "The file is not a video that can be read."
 
 
-def test_a_silent_server_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_server_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rtsp_relay, "CONNECT_S", 0.5)
     with silent_server() as port:
         for scheme in ("http", "rtsp", "rtsps"):
-            sentence = tried(f"{scheme}://127.0.0.1:{port}/", timeout=0.5)
+            sentence = explanation(f"{scheme}://127.0.0.1:{port}/", timeout=0.5)
             assert sentence == "127.0.0.1 did not answer in time."
 
 
-def test_why_an_http_camera_fails_is_explained(tmp_path: Path) -> None:
+def test_failure_of_an_http_camera_is_explained(tmp_path: Path) -> None:
     with http_camera() as camera:
-        assert "text/html, which is not video" in tried(camera.base + "/html")
-        assert "no stream at this path" in tried(camera.base + "/nope")
-        assert tried(f"https://127.0.0.1:{camera.port}/cam") == (
+        assert "text/html, which is not video" in explanation(camera.base + "/html")
+        assert "no stream at this path" in explanation(camera.base + "/nope")
+        assert explanation(f"https://127.0.0.1:{camera.port}/cam") == (
             f"127.0.0.1 does not speak TLS on port {camera.port}."
         )
-        assert tried(camera.base.replace("http", "rtsp")) == (
+        assert explanation(camera.base.replace("http", "rtsp")) == (
             f"127.0.0.1 answers on port {camera.port}, but not as a camera does."
         )
         cut = b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n/gone.ts\n#EXT-X-ENDLIST\n"
         camera.pages["/cut.m3u8"] = (HLS, cut)
-        assert "no stream at this path" in tried(camera.base + "/cut.m3u8")
+        assert "no stream at this path" in explanation(camera.base + "/cut.m3u8")
         camera.login = "admin:p@ss"
-        assert "asks for a user name" in tried(camera.url)
-        wrong = tried(camera.url.replace("//", "//admin:hunter2@"))
+        assert "asks for a user name" in explanation(camera.url)
+        wrong = explanation(camera.url.replace("//", "//admin:hunter2@"))
         assert "refused this user name" in wrong
         assert "hunter2" not in wrong
 
 
-def test_why_an_rtsp_camera_fails_is_explained(tmp_path: Path) -> None:
+def test_failure_of_an_rtsp_camera_is_explained(tmp_path: Path) -> None:
     with rtsp_camera() as camera:
-        camera.said["DESCRIBE"] = b"RTSP/1.0 404 Not Found\r\nCSeq: {cseq}\r\n\r\n"
-        assert "no stream at this path (404)" in tried(camera.url)
-        camera.said["OPTIONS"] = b"RTSP/1.0 453 x\r\nCSeq: {cseq}\r\n\r\n"
-        assert "no free connection (453)" in tried(camera.url)
-        camera.said["OPTIONS"] = b""
-        assert "did not answer" in tried(camera.url, timeout=0.5)
+        camera.responses["DESCRIBE"] = b"RTSP/1.0 404 Not Found\r\nCSeq: {cseq}\r\n\r\n"
+        assert "no stream at this path (404)" in explanation(camera.url)
+        camera.responses["OPTIONS"] = b"RTSP/1.0 453 x\r\nCSeq: {cseq}\r\n\r\n"
+        assert "no free connection (453)" in explanation(camera.url)
+        camera.responses["OPTIONS"] = b""
+        assert "did not answer" in explanation(camera.url, timeout=0.5)
         rtsps = camera.url.replace("rtsp", "rtsps").replace("//", "//admin:hunter2@")
-        assert f"does not speak TLS on port {camera.port}" in tried(rtsps)
+        assert f"does not speak TLS on port {camera.port}" in explanation(rtsps)
     with rtsp_camera() as sealed:
         sealed.secure(tmp_path)
-        assert tried(sealed.url) == "127.0.0.1 closed the connection."
-        sealed.said["PLAY"] = b"RTSP/1.0 500 x\r\nCSeq: {cseq}\r\n\r\n"
-        assert "with the error 500" in tried(sealed.url.replace("rtsp", "rtsps"))
+        assert explanation(sealed.url) == "127.0.0.1 closed the connection."
+        sealed.responses["PLAY"] = b"RTSP/1.0 500 x\r\nCSeq: {cseq}\r\n\r\n"
+        assert "with the error 500" in explanation(sealed.url.replace("rtsp", "rtsps"))
 
 
-def test_an_address_is_open_where_it_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listed_address_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     with rtsp_camera() as camera, rtsp_camera() as other, http_camera() as page:
         names(monkeypatch, {"cam.example": ["127.0.0.1"]})
         where = {"media_root": Path("."), "allow_loopback": False}
         listed = frozenset({f"127.0.0.1:{camera.port}", f"127.0.0.1:{page.port}"})
 
         def opens(kind: str, source: str) -> bool:
-            gate = gate_for(kind, allow_loopback=False, listed=listed)
-            assert gate is not None
-            opening = resolve(kind, source, **where, listed=listed, gate=gate)
+            proxy = open_egress(kind, allow_loopback=False, listed=listed)
+            assert proxy is not None
+            opening = resolve(kind, source, **where, listed=listed, egress=proxy)
             try:
                 return bool(open_capture(opening).read()[0])
             finally:
-                gate.close()
+                proxy.close()
 
         assert opens("rtsp", camera.url)
         assert opens("rtsp", f"rtsp://cam.example:{camera.port}/x"), "an IP, under any name"
@@ -167,32 +167,32 @@ HOSTILE = "x;touch made|rtsp_flags;listen|$(touch made)`touch made`&&-i file:///
         ("demo", ""),
     ],
 )
-def test_no_word_of_a_source_becomes_an_option(kind: str, source: str, tmp_path: Path) -> None:
-    """Options are the same, whatever the source says, but for the gate's own address."""
+def test_source_text_never_becomes_an_ffmpeg_option(kind: str, source: str, tmp_path: Path) -> None:
+    """The options do not depend on the source, except for the proxy's address."""
     word = "w|protocol_whitelist;file|x"
     (tmp_path / f"{word}.mp4").write_bytes(b"")
-    gate = gate_for(kind, allow_loopback=False)
+    proxy = open_egress(kind, allow_loopback=False)
     try:
         opening = resolve(
             kind,
             source.format(user=f"{word}:{word}", path=word, file=f"{word}.mp4"),
             media_root=tmp_path,
             allow_loopback=False,
-            gate=gate,
+            egress=proxy,
         )
         given = dict(opening.options)
-        if isinstance(gate, HTTPProxy):
-            assert given.pop("http_proxy") == gate.proxy
-            assert re.fullmatch(r"http://gate:[\w-]+@127\.0\.0\.1:\d+", gate.proxy)
+        if isinstance(proxy, HTTPProxy):
+            assert given.pop("http_proxy") == proxy.proxy
+            assert re.fullmatch(r"http://gate:[\w-]+@127\.0\.0\.1:\d+", proxy.proxy)
         assert given == _OPTIONS.get("file" if kind == "demo" else kind, {})
         assert "w|" not in opening.environment
     finally:
-        if gate is not None:
-            gate.close()
+        if proxy is not None:
+            proxy.close()
 
 
-def test_a_source_runs_no_command(tmp_path: Path) -> None:
-    """Tried as it is by the process that tries connections, which starts no other."""
+def test_source_runs_no_command(tmp_path: Path) -> None:
+    """The process of the connection test starts no other process."""
     (tmp_path / "media").mkdir()
     traced = tmp_path / "commands"
     path = HOSTILE.replace("/", "%2F").replace(" ", "%20").replace("\n", "%0A").replace("`", "%60")

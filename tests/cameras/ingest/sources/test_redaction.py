@@ -1,4 +1,4 @@
-"""What of an address is shown, and how long that takes to tell; see test_sources.py as well."""
+"""Redaction of addresses, and its running time; see test_addresses.py as well."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cameras.ingest.sources.addresses import redact
     "key",
     "p code access psk hash credentials X-Amz-Credential pwd token _pw sig sid a.b a[0] é".split(),
 )
-def test_what_a_query_says_under_an_unknown_key_is_not_shown(key: str) -> None:
+def test_value_of_an_unknown_query_key_is_masked(key: str) -> None:
     for source in (f"http://h/v?channel=1&{key}=hunter2&fps=5", f"rtsp://h/v/{key}=hunter2?fps=5"):
         assert "hunter2" not in redact(source)
         assert redact(source).endswith("fps=5")
@@ -30,18 +30,18 @@ def test_what_a_query_says_under_an_unknown_key_is_not_shown(key: str) -> None:
         "match 1:0 (user=a).mp4",
     ],
 )
-def test_what_says_which_picture_is_wanted_is_shown(source: str) -> None:
+def test_stream_selection_parameters_are_shown(source: str) -> None:
     assert redact(source) == source
 
 
 @pytest.mark.timing
 @pytest.mark.parametrize("piece", ["_pw", "user=a_", "a=", "user:", "@", "/", "?", "%", "&pw="])
-def test_no_source_takes_long_to_redact(piece: str) -> None:
+def test_redaction_is_fast_for_any_source(piece: str) -> None:
     source = "rtsp://h/" + piece * (1990 // len(piece))
     began = time.thread_time()
     redact(source)
     assert time.thread_time() - began < 0.5
 
 
-def test_nothing_is_shown_of_a_source_that_is_too_long() -> None:
+def test_too_long_source_is_masked_completely() -> None:
     assert redact("rtsp://h/" + "a=" * 995 + "hunter2" * 300) == "•••"

@@ -1,4 +1,4 @@
-"""What a camera may say to FFmpeg: read by our rules and by FFmpeg's, to the same end."""
+"""The RTSP filter, compared with how FFmpeg reads the same bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cameras.ingest.sources.rtsp_messages import BESIDE, MALFORMED, MAX_BODY, MAX_HEAD, Said
+from cameras.ingest.sources.rtsp_messages import (
+    MALFORMED,
+    MAX_BODY,
+    MAX_HEAD,
+    UDP_ONLY,
+    ResponseFilter,
+)
 
 OK = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
 MOVED = b"RTSP/1.0 302 Moved\r\nLocation: rtsp://10.0.0.9/x?token=hunter2\r\n\r\n"
@@ -17,11 +23,11 @@ FRAME = b"$\x00\x00\x0c" + b"\x80!RTP-packet"
 
 
 def refusal(*parts: bytes) -> str:
-    """The sentence at which they are cut; `not RTSP` where there is no RTSP at all."""
-    said = Said()
+    """Return the sentence with which the bytes are refused; `not RTSP` for another protocol."""
+    response_filter = ResponseFilter()
     try:
         for part in parts:
-            said.feed(part)
+            response_filter.feed(part)
     except ValueError as error:
         return str(error)
     raise AssertionError("all of it goes on")
@@ -41,14 +47,14 @@ def refusal(*parts: bytes) -> str:
         b"$\x00\x00\x28\r\nRTSP/1.0 302 x\r\nLocation: rtsp://x\r\n\r\n" + OK,
     ],
 )  # fmt: skip
-def test_what_cameras_say_goes_on_untouched_however_it_arrives(stream: bytes) -> None:
-    assert Said().feed(stream) == stream
-    said = Said()
-    assert b"".join(said.feed(bytes([byte])) for byte in stream) == stream
+def test_valid_stream_passes_unchanged_however_it_is_split(stream: bytes) -> None:
+    assert ResponseFilter().feed(stream) == stream
+    response_filter = ResponseFilter()
+    assert b"".join(response_filter.feed(bytes([byte])) for byte in stream) == stream
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 351, 399])
-def test_no_status_that_leads_on_passes(status: int) -> None:
+def test_redirect_status_is_refused(status: int) -> None:
     answer = MOVED.replace(b"302", str(status).encode())
     sentence = "The camera sends viewers on to 10.0.0.9:554; enter that address yourself."
     assert refusal(answer) == sentence
@@ -56,7 +62,7 @@ def test_no_status_that_leads_on_passes(status: int) -> None:
     assert refusal(answer[:5], answer[5:]) == sentence
 
 
-def test_a_server_that_asks_to_go_elsewhere_is_cut_off() -> None:
+def test_redirect_request_is_refused() -> None:
     request = b"REDIRECT rtsp://x/ RTSP/1.0\r\nCSeq: 7\r\nLocation: %s\r\n\r\n"
     for location, where in (
         (b"rtsps://[fd12::1]/x", "fd12::1:322"),
@@ -98,12 +104,12 @@ def test_a_server_that_asks_to_go_elsewhere_is_cut_off() -> None:
         b"x" * 200 + b"\r\n\r\n",
     ],
 )
-def test_what_could_be_read_in_two_ways_is_cut(stream: bytes) -> None:
+def test_ambiguous_message_is_refused(stream: bytes) -> None:
     assert refusal(OK, stream) == MALFORMED
     assert refusal(OK, *(bytes([byte]) for byte in stream)) == MALFORMED
 
 
-def test_what_is_no_rtsp_at_all_is_cut_at_its_first_line() -> None:
+def test_other_protocol_is_refused_at_its_first_line() -> None:
     for banner in (b"SSH-2.0-x\r\n", b"HTTP/1.1 400 Bad\r\n", b"<html>\n"):
         assert refusal(banner) == "not RTSP"
 
@@ -119,21 +125,21 @@ def test_what_is_no_rtsp_at_all_is_cut_at_its_first_line() -> None:
         b"",
     ],
 )
-def test_video_beside_the_connection_is_refused(transport: bytes) -> None:
-    assert refusal(OK.replace(b"CSeq: 1", b"Transport: " + transport)) == BESIDE
+def test_udp_transport_is_refused(transport: bytes) -> None:
+    assert refusal(OK.replace(b"CSeq: 1", b"Transport: " + transport)) == UDP_ONLY
 
 
-def test_a_failure_is_remembered_but_for_the_question_for_a_login() -> None:
-    said = Said()
+def test_failure_status_is_kept_except_for_401() -> None:
+    response_filter = ResponseFilter()
     for status, remembered in ((200, 200), (401, 401), (200, 200), (404, 404), (200, 404)):
-        said.feed(OK.replace(b"200", str(status).encode()))
-        assert said.status == remembered
+        response_filter.feed(OK.replace(b"200", str(status).encode()))
+        assert response_filter.status == remembered
 
 
-def by_ffmpeg(stream: bytes, streaming: bool) -> list[bytes]:
-    """First lines and headers as the demuxer of FFmpeg 5 to 8 reads them (rtsp.c, rtspdec.c).
+def read_like_ffmpeg(stream: bytes, streaming: bool) -> list[bytes]:
+    """Return first lines and headers as FFmpeg 5 to 8 reads them (rtsp.c, rtspdec.c).
 
-    While streaming it takes frames out; in a dialogue it skips them, wherever a line begins.
+    While streaming, its demuxer extracts frames; before that it skips them at any line start.
     """
     lines: list[bytes] = []
     line, at, length, first = b"", 0, 0, True
@@ -177,14 +183,14 @@ HIDDEN = b"RTSP/1.0 302 x\r\n\r\n"
 _LATE = b"#" * (0x2041 - 8) + b"\r\n\r\n" + HIDDEN  # where FFmpeg stops skipping b" A" bytes
 
 
-def no_redirect_is_read(pieces: list[bytes], streaming: bool) -> None:
-    said, passed = Said(), b""
+def assert_no_redirect_is_read(pieces: list[bytes], streaming: bool) -> None:
+    response_filter, passed = ResponseFilter(), b""
     try:
         for piece in pieces:
-            passed += said.feed(piece)
+            passed += response_filter.feed(piece)
     except ValueError:
         pass
-    for line in by_ffmpeg(passed, streaming):
+    for line in read_like_ffmpeg(passed, streaming):
         words = line.replace(b"\t", b" ").split(b" ")
         assert not line.startswith(b"REDIRECT")
         if words[0].startswith(b"RTSP/") and len(words) > 1:
@@ -203,23 +209,23 @@ def no_redirect_is_read(pieces: list[bytes], streaming: bool) -> None:
     ],
 )
 def test_ffmpeg_reads_no_hidden_redirect(pieces: list[bytes], streaming: bool) -> None:
-    no_redirect_is_read(pieces, streaming)
+    assert_no_redirect_is_read(pieces, streaming)
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(5000, marks=pytest.mark.soak)])
-def test_ffmpeg_never_reads_a_redirect_in_what_passes(count: int) -> None:
-    tried = given(PIECES, st.booleans())(no_redirect_is_read)
+def test_ffmpeg_reads_no_redirect_in_bytes_that_pass(count: int) -> None:
+    tried = given(PIECES, st.booleans())(assert_no_redirect_is_read)
     settings(max_examples=count, deadline=None)(tried)()
 
 
-def cuts_change_nothing(pieces: list[bytes], cuts: list[int]) -> None:
+def assert_splitting_changes_nothing(pieces: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(pieces)
 
     def outcome(parts: list[bytes]) -> tuple[bytes, str]:
-        said, passed = Said(), b""
+        response_filter, passed = ResponseFilter(), b""
         try:
             for part in parts:
-                passed += said.feed(part)
+                passed += response_filter.feed(part)
         except ValueError as error:
             return b"", str(error)
         return passed, ""
@@ -229,6 +235,8 @@ def cuts_change_nothing(pieces: list[bytes], cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(2000, marks=pytest.mark.soak)])
-def test_how_a_stream_is_cut_into_reads_changes_nothing(count: int) -> None:
-    tried = given(PIECES, st.lists(st.integers(0, 200), max_size=8))(cuts_change_nothing)
+def test_splitting_a_stream_into_reads_changes_nothing(count: int) -> None:
+    tried = given(PIECES, st.lists(st.integers(0, 200), max_size=8))(
+        assert_splitting_changes_nothing
+    )
     settings(max_examples=count, deadline=None)(tried)()

@@ -1,4 +1,4 @@
-"""RTSP through the relay: where FFmpeg may be led to, and where not."""
+"""The RTSP relay: which addresses FFmpeg may reach through it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cameras.ingest.sources import dialing, egress
 from cameras.ingest.sources.addresses import Address
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.opening import _OPTIONS, Opening, resolve
-from cameras.ingest.sources.rtsp_messages import BESIDE, MALFORMED
+from cameras.ingest.sources.rtsp_messages import MALFORMED, UDP_ONLY
 from cameras.ingest.sources.rtsp_relay import RTSPRelay
 from cameras.ingest.worker.decoding import open_capture
 from tests.bench import relay as bench
@@ -27,14 +27,14 @@ from tests.servers import rtsp_server
 from tests.waiting import free_port, until
 
 OPEN = {"media_root": Path("."), "allow_loopback": True}
-# With these FFmpeg by itself goes where it is led, so that what stops it here is the relay.
+# With these options FFmpeg follows redirects by itself, so only the relay can stop it.
 TRUSTING = _OPTIONS["rtsp"] | {"protocol_whitelist": "rtsp,rtp,udp,tcp"}
 UDP = "RTP/AVP;unicast;client_port={0}-{0};server_port=6000-6001;source=127.0.0.2"
 
 
 @contextmanager
-def relayed() -> Iterator[RTSPRelay]:
-    """A relay that may go to 127.0.0.1, and not to 127.0.0.2."""
+def running_relay() -> Iterator[RTSPRelay]:
+    """A relay that permits 127.0.0.1 but not 127.0.0.2."""
     made = RTSPRelay(lambda host, port, ip: str(ip) == "127.0.0.1")
     try:
         yield made
@@ -42,9 +42,9 @@ def relayed() -> Iterator[RTSPRelay]:
         made.close()
 
 
-def opens(source: str, through: RTSPRelay) -> bool:
-    """Whether FFmpeg reads a picture from it."""
-    opening = resolve("rtsp", source, gate=through, **OPEN)
+def opens(source: str, relay: RTSPRelay) -> bool:
+    """Whether FFmpeg reads a picture from the source through the relay."""
+    opening = resolve("rtsp", source, egress=relay, **OPEN)
     assert opening.options == _OPTIONS["rtsp"]
     return reads(Opening(opening.target, TRUSTING))
 
@@ -57,9 +57,9 @@ def reads(opening: Opening) -> bool:
         capture.release()
 
 
-def why(source: str, through: RTSPRelay) -> str:
-    assert not opens(source, through)
-    return explain("rtsp", source, gate=through, **OPEN)
+def why(source: str, relay: RTSPRelay) -> str:
+    assert not opens(source, relay)
+    return explain("rtsp", source, egress=relay, **OPEN)
 
 
 def leading_to(other: RTSPCamera, status: int = 302) -> bytes:
@@ -68,10 +68,10 @@ def leading_to(other: RTSPCamera, status: int = 302) -> bytes:
 
 @pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"])
 @pytest.mark.parametrize("elsewhere", ["127.0.0.1", "127.0.0.2"])
-def test_a_camera_that_leads_on_is_not_followed(method: str, elsewhere: str) -> None:
-    with rtsp_camera() as camera, rtsp_camera(elsewhere) as other, relayed() as through:
-        camera.said[method] = leading_to(other)
-        assert f"{elsewhere}:{other.port}" in why(camera.url, through)
+def test_rtsp_redirect_is_not_followed(method: str, elsewhere: str) -> None:
+    with rtsp_camera() as camera, rtsp_camera(elsewhere) as other, running_relay() as relay:
+        camera.responses[method] = leading_to(other)
+        assert f"{elsewhere}:{other.port}" in why(camera.url, relay)
         assert camera.asked(method)
         assert other.connections == 0
 
@@ -86,50 +86,50 @@ def test_a_camera_that_leads_on_is_not_followed(method: str, elsewhere: str) -> 
         b"RTSP/1.0 \t302 x\r\nLocation: {url}\r\n\r\n",
     ],
 )
-def test_a_redirect_that_is_written_oddly_is_not_followed(hidden: bytes) -> None:
-    with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other, relayed() as through:
-        camera.said["DESCRIBE"] = hidden.replace(b"{url}", other.url.encode())
-        assert why(camera.url, through) == MALFORMED
+def test_obfuscated_redirect_is_not_followed(hidden: bytes) -> None:
+    with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other, running_relay() as relay:
+        camera.responses["DESCRIBE"] = hidden.replace(b"{url}", other.url.encode())
+        assert why(camera.url, relay) == MALFORMED
         assert other.connections == 0
 
 
 @pytest.mark.parametrize("status", [301, 302, 399])
-def test_ffmpeg_by_itself_does_not_follow_either_with_the_options_it_is_given(status: int) -> None:
+def test_ffmpeg_with_our_options_does_not_follow_redirects_either(status: int) -> None:
     with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other:
-        camera.said["DESCRIBE"] = leading_to(other, status)
+        camera.responses["DESCRIBE"] = leading_to(other, status)
         assert not reads(Opening(camera.url, _OPTIONS["rtsp"]))
         assert other.connections == 0
         assert reads(Opening(camera.url, TRUSTING)), "else the tests above prove nothing"
         assert other.connections == 1
 
 
-def test_a_camera_that_leads_on_while_it_plays_is_left_with_the_reason() -> None:
+def test_redirect_during_play_ends_the_connection_with_a_reason() -> None:
     with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other:
         with captured("rtsp", camera.url) as capture:
             until(lambda: state(capture) == "live")
-            said = losses(capture)
+            healths = losses(capture)
             camera.interruption = (
                 f"REDIRECT {camera.url} RTSP/1.0\r\nCSeq: 1\r\nLocation: {other.url}\r\n\r\n"
             ).encode()
-            until(lambda: said)
-            assert f"sends viewers on to 127.0.0.2:{other.port};" in said[0].reason
+            until(lambda: healths)
+            assert f"sends viewers on to 127.0.0.2:{other.port};" in healths[0].reason
             until(lambda: state(capture) == "live")
             assert other.connections == 0
 
 
-def test_other_requests_of_a_camera_disturb_nothing() -> None:
-    with rtsp_camera() as camera, relayed() as through:
-        capture = open_capture(resolve("rtsp", camera.url, gate=through, **OPEN))
+def test_other_requests_of_a_camera_are_harmless() -> None:
+    with rtsp_camera() as camera, running_relay() as relay:
+        capture = open_capture(resolve("rtsp", camera.url, egress=relay, **OPEN))
         camera.interruption = b"OPTIONS rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\n\r\n$\x01\x00\x00\r\n"
         assert all(capture.read()[0] for _ in range(10))
         assert camera.interruption == b""
         capture.release()
 
 
-def test_absolute_addresses_in_a_description_name_streams_and_are_not_dialed() -> None:
-    with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other, relayed() as through:
+def test_absolute_urls_in_a_description_are_not_dialed() -> None:
+    with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other, running_relay() as relay:
         camera.base = other.url + "/far"
-        assert opens(camera.url, through)
+        assert opens(camera.url, relay)
         assert camera.asked("SETUP")[0].startswith(f"SETUP {other.url}/far/track1 ")
         assert camera.asked("PLAY")[0].startswith(f"PLAY {other.url}/far/ ")
         assert other.connections == 0
@@ -140,28 +140,28 @@ def udp_sockets() -> int:
 
 
 @pytest.mark.parametrize("words", ["", "?udp", "?multicast", "?tcp=0&udp=1", "?rtsp_transport=udp"])
-def test_ffmpeg_asks_for_tcp_whatever_the_address_says(words: str) -> None:
-    with rtsp_camera() as camera, relayed() as through:
-        assert opens(camera.url + words, through)
+def test_ffmpeg_requests_tcp_whatever_the_address_says(words: str) -> None:
+    with rtsp_camera() as camera, running_relay() as relay:
+        assert opens(camera.url + words, relay)
         assert ["RTP/AVP/TCP" in head for head in camera.asked("SETUP")] == [True]
 
 
-def test_no_udp_is_opened_for_a_camera_that_wants_it() -> None:
+def test_no_udp_socket_is_opened_for_a_udp_camera() -> None:
     before = udp_sockets()
-    with rtsp_camera() as camera, relayed() as through:
+    with rtsp_camera() as camera, running_relay() as relay:
         for answer in (UDP, "RTP/AVP;multicast;destination=239.1.1.1;port={0}-{0};ttl=1"):
             camera.transport = answer.format(free_port())
-            assert why(camera.url, through) == BESIDE
-            # Nor would FFmpeg by itself, with the options it is given.
+            assert why(camera.url, relay) == UDP_ONLY
+            # FFmpeg with our options would not do so either.
             assert not reads(Opening(camera.url, _OPTIONS["rtsp"]))
             assert udp_sockets() == before
-        camera.said["SETUP"] = b"RTSP/1.0 461 Unsupported transport\r\nCSeq: {cseq}\r\n\r\n"
+        camera.responses["SETUP"] = b"RTSP/1.0 461 Unsupported transport\r\nCSeq: {cseq}\r\n\r\n"
         camera.requests.clear()
-        assert why(camera.url, through) == BESIDE
+        assert why(camera.url, relay) == UDP_ONLY
         assert ["RTP/AVP/TCP" in head for head in camera.asked("SETUP")] == [True]
 
 
-def test_a_name_is_looked_up_at_the_moment_it_is_dialed_and_only_then(
+def test_name_is_resolved_once_when_it_is_dialed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table, asked = ["127.0.0.1"], []
@@ -170,68 +170,68 @@ def test_a_name_is_looked_up_at_the_moment_it_is_dialed_and_only_then(
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (ip, port)) for ip in table]
 
-    with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as closed, relayed() as through:
+    with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as closed, running_relay() as relay:
         monkeypatch.setattr(dialing.socket, "getaddrinfo", answer)
-        opening = resolve("rtsp", f"rtsp://u:p@cam.example:{camera.port}/x", gate=through, **OPEN)
-        assert opening.target == f"rtsp://u:p@127.0.0.1:{through.port}/x"
+        opening = resolve("rtsp", f"rtsp://u:p@cam.example:{camera.port}/x", egress=relay, **OPEN)
+        assert opening.target == f"rtsp://u:p@127.0.0.1:{relay.port}/x"
         assert asked == []
-        assert opens(f"rtsp://cam.example:{camera.port}/x", through)
+        assert opens(f"rtsp://cam.example:{camera.port}/x", relay)
         assert asked.count("cam.example") == 1
-        table[:] = ["127.0.0.2"]  # the name is bound anew
-        sentence = why(f"rtsp://cam.example:{closed.port}/x", through)
+        table[:] = ["127.0.0.2"]  # the name now resolves to another address
+        sentence = why(f"rtsp://cam.example:{closed.port}/x", relay)
         assert "cam.example leads to an address that is closed" in sentence
         table[:] = ["127.0.0.1", "127.0.0.2"]
-        assert "closed" in why(f"rtsp://cam.example:{camera.port}/x", through)
+        assert "closed" in why(f"rtsp://cam.example:{camera.port}/x", relay)
         assert (camera.connections, closed.connections) == (1, 0)
 
 
-def test_the_first_address_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_address_that_connects_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
         ips = ("127.0.0.3", "127.0.0.1")
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (ip, port)) for ip in ips]
 
     with rtsp_camera() as camera:
         monkeypatch.setattr(dialing.socket, "getaddrinfo", answer)
-        through = RTSPRelay(lambda host, port, ip: True)
-        assert opens(f"rtsp://cam.example:{camera.port}/x", through)
-        through.close()
+        relay = RTSPRelay(lambda host, port, ip: True)
+        assert opens(f"rtsp://cam.example:{camera.port}/x", relay)
+        relay.close()
 
 
-def test_tls_is_spoken_to_a_camera_whose_certificate_nobody_signed(tmp_path: Path) -> None:
-    with rtsp_camera() as camera, relayed() as through:
+def test_self_signed_certificate_is_accepted(tmp_path: Path) -> None:
+    with rtsp_camera() as camera, running_relay() as relay:
         camera.secure(tmp_path)
-        assert opens(camera.url.replace("rtsp:", "rtsps:"), through)
-        camera.said["DESCRIBE"] = leading_to(camera)
-        assert "sends viewers on" in why(camera.url.replace("rtsp:", "rtsps:"), through)
+        assert opens(camera.url.replace("rtsp:", "rtsps:"), relay)
+        camera.responses["DESCRIBE"] = leading_to(camera)
+        assert "sends viewers on" in why(camera.url.replace("rtsp:", "rtsps:"), relay)
 
 
 @pytest.mark.parametrize("method", ["basic", "digest"])
-def test_a_login_is_answered_as_the_camera_asks_for_it(method: str) -> None:
-    with rtsp_server(login="admin:p@ss", method=method) as server, relayed() as through:
-        missing = why(server.url, through)
-        wrong = why(server.url.replace("//", "//admin:hunter2@"), through)
+def test_login_uses_the_method_of_the_camera(method: str) -> None:
+    with rtsp_server(login="admin:p@ss", method=method) as server, running_relay() as relay:
+        missing = why(server.url, relay)
+        wrong = why(server.url.replace("//", "//admin:hunter2@"), relay)
         assert missing != wrong
         assert "password" in missing
         assert "password" in wrong
         assert "hunter2" not in wrong
         right = server.url.replace("//", "//admin:p%40ss@")
-        assert opens(right, through)
-        assert "404" in why(right + "x", through)
+        assert opens(right, relay)
+        assert "404" in why(right + "x", relay)
 
 
-def play(through: RTSPRelay, camera: RTSPCamera) -> socket.socket:
-    """A connection in which the camera plays, and nobody reads."""
-    through.show(Address.parse("rtsp", camera.url))
-    link = socket.create_connection(("127.0.0.1", through.port), 60)
+def play(relay: RTSPRelay, camera: RTSPCamera) -> socket.socket:
+    """Return a connection on which the camera plays and the client does not read."""
+    relay.show(Address.parse("rtsp", camera.url))
+    link = socket.create_connection(("127.0.0.1", relay.port), 60)
     for number, method in enumerate(("OPTIONS", "PLAY"), start=1):
         link.sendall(f"{method} {camera.url} RTSP/1.0\r\nCSeq: {number}\r\n\r\n".encode())
     return link
 
 
-def test_what_nobody_takes_is_not_read_from_the_camera() -> None:
-    with rtsp_camera() as camera, relayed() as through:
+def test_camera_is_not_read_while_ffmpeg_does_not_read() -> None:
+    with rtsp_camera() as camera, running_relay() as relay:
         camera.pace = 0
-        with play(through, camera) as link:
+        with play(relay, camera) as link:
             until(lambda: camera.sent > 100_000)
             seen = [-1, 0]
 
@@ -247,49 +247,49 @@ def test_what_nobody_takes_is_not_read_from_the_camera() -> None:
                 assert link.recv(1 << 20)
 
 
-def test_a_camera_or_a_reader_that_goes_takes_the_other_along() -> None:
+def test_end_of_either_connection_closes_the_other() -> None:
     before = set(threading.enumerate())
-    with rtsp_camera() as camera, relayed() as through:
-        link = play(through, camera)
+    with rtsp_camera() as camera, running_relay() as relay:
+        link = play(relay, camera)
         until(lambda: camera.sent > 10_000)
         link.close()
-        until(lambda: not through._sockets)
-        link = play(through, camera)
+        until(lambda: not relay._sockets)
+        link = play(relay, camera)
         until(lambda: link.recv(1 << 16))
-        through.hang_up()
+        relay.hang_up()
         while link.recv(1 << 16):
             pass
         link.close()
-        until(lambda: not through._sockets)
-        camera.said["OPTIONS"] = b"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n"
+        until(lambda: not relay._sockets)
+        camera.responses["OPTIONS"] = b"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n"
     until(lambda: not [t for t in set(threading.enumerate()) - before if t.name == "egress"])
 
 
-def test_it_leads_to_one_camera_and_takes_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relay_serves_one_camera_and_limits_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(egress, "MAX_CONNECTIONS", 2)
-    with relayed() as through, socket.create_connection(("127.0.0.1", through.port), 60) as early:
+    with running_relay() as relay, socket.create_connection(("127.0.0.1", relay.port), 60) as early:
         assert early.recv(1) == b"", "before an address is shown"
-    with rtsp_camera() as camera, relayed() as through:
-        links = [play(through, camera) for _ in range(2)]
+    with rtsp_camera() as camera, running_relay() as relay:
+        links = [play(relay, camera) for _ in range(2)]
         until(lambda: camera.connections == 2)
-        with socket.create_connection(("127.0.0.1", through.port), 60) as third:
+        with socket.create_connection(("127.0.0.1", relay.port), 60) as third:
             assert third.recv(1) == b""
         for link in links:
             link.close()
 
 
-def test_a_worker_reads_what_is_listed_and_no_other() -> None:
+def test_worker_opens_only_a_listed_address() -> None:
     with rtsp_camera() as camera:
         given: dict[str, Any] = {"kind": "rtsp", "source": camera.url, "allow_loopback": False}
-        with worker(**given) as hand:
-            said, _ = hand.first(lambda header: header.get("state") == "offline")
-            assert f"list 127.0.0.1:{camera.port} in SIDELINE_CAMERA_SERVERS" in said["reason"]
+        with worker(**given) as driver:
+            state, _ = driver.first(lambda header: header.get("state") == "offline")
+            assert f"list 127.0.0.1:{camera.port} in SIDELINE_CAMERA_SERVERS" in state["reason"]
         assert camera.connections == 0
-        with worker(**given, listed=[f"127.0.0.1:{camera.port}"]) as hand:
-            assert hand.first(is_live)
+        with worker(**given, listed=[f"127.0.0.1:{camera.port}"]) as driver:
+            assert driver.first(is_live)
 
 
 @pytest.mark.timing
-def test_it_costs_little_beside_what_ffmpeg_does() -> None:
+def test_relay_costs_little_compared_with_ffmpeg() -> None:
     with bench.camera(0.0) as url:
         assert bench.cost(url, bench.grab, 1.0).ratio < 1.25

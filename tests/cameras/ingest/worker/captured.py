@@ -1,4 +1,4 @@
-"""A capture of this process, and what its pictures show."""
+"""A `Capture` in the test process, and helpers to examine its pictures."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def captured(
 
 
 def losses(camera: Capture) -> list[Health]:
-    """What is said of the camera at each loss from now on: it may be back before anybody asks."""
-    said: list[Health] = []
-    lost = camera._freshness.lost
+    """Return a list that collects the health at each loss: it may last too briefly to poll."""
+    healths: list[Health] = []
+    record_loss = camera._freshness.record_loss
 
     def note(reason: str, attempt: int) -> None:
-        lost(reason, attempt)
-        said.append(camera.health())
+        record_loss(reason, attempt)
+        healths.append(camera.health())
 
-    camera._freshness.lost = note  # type: ignore[method-assign]
-    return said
+    camera._freshness.record_loss = note  # type: ignore[method-assign]
+    return healths
 
 
 def pictures(camera: Capture, count: int) -> list[Picture]:
-    made: list[Picture] = []
-    while len(made) < count:
-        picture = camera.slot.newest(made[-1].timestamp if made else 0, timeout=60)
+    found: list[Picture] = []
+    while len(found) < count:
+        picture = camera.slot.newest(found[-1].timestamp if found else 0, timeout=60)
         assert picture is not None, camera.health()
-        made.append(picture)
-    return made
+        found.append(picture)
+    return found
 
 
 @cache

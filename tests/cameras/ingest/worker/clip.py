@@ -1,4 +1,4 @@
-"""Pictures of the demo's clip."""
+"""Pictures of the demo clip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers import PLAZA
 
 @cache
 def plaza(number: int) -> Image:
-    """The picture of this number, BGR, as it was filmed."""
+    """Return the picture with this number as BGR pixels [height, width, 3]."""
     clip = cv2.VideoCapture(str(PLAZA))
     clip.set(cv2.CAP_PROP_POS_FRAMES, number)
     whole, image = clip.read()

@@ -1,4 +1,4 @@
-"""A worker process, and the supervisor's end of its link in one's own hand."""
+"""A worker process that a test drives in place of the supervisor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.live.packets import PacketReader, pack
-from tests.processes import bound
+from tests.processes import killed_with_parent
 from tests.servers import ROOT
 
 Packet = tuple[dict[str, Any], bytes]
@@ -20,21 +20,21 @@ Packet = tuple[dict[str, Any], bytes]
 MODULE = ("-m", "cameras.ingest.worker.main")
 
 
-class Hand:
+class WorkerDriver:
     """A worker process and the supervisor's end of its link."""
 
     def __init__(self, command: tuple[str, str] = MODULE, **config: Any) -> None:
         self.link, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                bound(sys.executable, *command, str(theirs.fileno())),
+                killed_with_parent(sys.executable, *command, str(theirs.fileno())),
                 pass_fds=[theirs.fileno()],
                 cwd=ROOT,
                 stderr=subprocess.PIPE,
             )
         self.reader = PacketReader()
-        self.states: list[str] = []  # that were told
-        self.say(
+        self.states: list[str] = []  # reported so far
+        self.send(
             {
                 "type": "config", "camera": "c", "kind": "demo", "source": "", "fps": 10,
                 "width": None, "quality": 80, "detect": False, "classes": list(DEFAULT_CLASSES),
@@ -43,11 +43,11 @@ class Hand:
             } | config
         )  # fmt: skip
 
-    def say(self, header: dict[str, Any], payload: bytes = b"") -> None:
+    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
         self.link.sendall(pack(header, payload))
 
     def packets(self, seconds: float) -> Iterator[Packet]:
-        """Everything that arrives for so long."""
+        """Yield every packet that arrives within `seconds`."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             self.link.settimeout(left)
@@ -62,34 +62,36 @@ class Hand:
                     self.states.append(header["state"])
                 yield header, payload
 
-    def beats(self, count: int) -> list[dict[str, Any]]:
-        """The headers of all that comes until the state was told so often: each second."""
-        heard: list[dict[str, Any]] = []
+    def until_states(self, count: int) -> list[dict[str, Any]]:
+        """Return all headers up to the `count`-th state; one comes each second."""
+        headers: list[dict[str, Any]] = []
         for header, _ in self.packets(60):
-            heard.append(header)
+            headers.append(header)
             count -= header["type"] == "state"
             if not count:
-                return heard
-        raise AssertionError("the worker fell silent")
+                return headers
+        raise AssertionError("the worker stopped sending states")
 
-    def first(self, chosen: Callable[[dict[str, Any]], bool], seconds: float = 60.0) -> Packet:
+    def first(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 60.0) -> Packet:
+        """Return the first packet whose header fulfils the condition."""
         for header, payload in self.packets(seconds):
-            if chosen(header):
+            if condition(header):
                 return header, payload
         raise AssertionError("no such packet came")
 
 
 @contextmanager
-def worker(**config: Any) -> Iterator[Hand]:
-    hand = Hand(**config)
+def worker(**config: Any) -> Iterator[WorkerDriver]:
+    """Run a worker with this configuration."""
+    driver = WorkerDriver(**config)
     try:
-        yield hand
+        yield driver
     finally:
-        hand.link.close()
-        hand.process.kill()
-        hand.process.wait(5)
-        if hand.process.stderr:
-            hand.process.stderr.close()
+        driver.link.close()
+        driver.process.kill()
+        driver.process.wait(5)
+        if driver.process.stderr:
+            driver.process.stderr.close()
 
 
 def is_frame(header: dict[str, Any]) -> bool:

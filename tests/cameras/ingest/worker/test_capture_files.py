@@ -1,4 +1,4 @@
-"""Pictures from files: they begin again at their end, at their own pace."""
+"""Capture from files: they loop, in real time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def clip(path: Path, frames: int, fps: float) -> None:
     writer.release()
 
 
-def test_a_file_begins_again_at_its_end(tmp_path: Path) -> None:
+def test_file_starts_again_at_its_end(tmp_path: Path) -> None:
     clip(tmp_path / "short.mp4", 5, 20)
     with captured("file", "short.mp4", tmp_path) as camera:
         taken = pictures(camera, 12)
@@ -29,7 +29,7 @@ def test_a_file_begins_again_at_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.timing
-def test_a_file_loops_at_its_own_pace_without_a_seam(tmp_path: Path) -> None:
+def test_file_loops_in_real_time_without_a_gap(tmp_path: Path) -> None:
     clip(tmp_path / "short.mp4", 5, 20)
     with captured("file", "short.mp4", tmp_path) as camera:
         taken = pictures(camera, 40)  # eight passes
@@ -39,13 +39,13 @@ def test_a_file_loops_at_its_own_pace_without_a_seam(tmp_path: Path) -> None:
     assert sorted(gaps)[20] == pytest.approx(50, abs=5)
 
 
-def test_the_demo_camera_plays() -> None:
+def test_demo_camera_plays() -> None:
     with captured("demo") as camera:
         assert people(pictures(camera, 3)[-1]) >= 3
 
 
 @pytest.mark.timing
-def test_the_rate_chooses_pictures_but_every_frame_is_counted(tmp_path: Path) -> None:
+def test_rate_limits_pictures_but_every_frame_is_counted(tmp_path: Path) -> None:
     clip(tmp_path / "fast.mp4", 60, 30)
     with captured("file", "fast.mp4", tmp_path, rate=10) as camera:
         taken = pictures(camera, 15)
@@ -53,7 +53,7 @@ def test_the_rate_chooses_pictures_but_every_frame_is_counted(tmp_path: Path) ->
         assert camera.health().fps > 25
 
 
-def test_without_a_rate_frames_are_counted_and_have_no_pixels(tmp_path: Path) -> None:
+def test_without_a_rate_frames_are_counted_but_not_converted(tmp_path: Path) -> None:
     clip(tmp_path / "fast.mp4", 60, 30)
     with captured("file", "fast.mp4", tmp_path) as camera:
         pictures(camera, 3)
@@ -63,14 +63,14 @@ def test_without_a_rate_frames_are_counted_and_have_no_pixels(tmp_path: Path) ->
             before = camera.health().captured
             until(lambda: camera.health().captured >= before + count)
 
-        pass_by(2)  # one may have been on its way
+        pass_by(2)  # one may still be in conversion
         last = camera.slot.newest()
         assert last is not None
         pass_by(10)
         assert camera.slot.newest() is last
 
 
-def test_a_file_that_is_no_video_says_so(tmp_path: Path) -> None:
+def test_file_that_is_no_video_has_a_reason(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("hello")
     (tmp_path / "b.m3u8").write_text("#EXTM3U\n#EXTINF:5,\n/etc/hostname\n")
     for name in ("a.mp4", "b.m3u8"):

@@ -1,4 +1,4 @@
-"""Pictures made to harm: too large, too slow to decode, cut off, or not what they say."""
+"""Malicious pictures: too large, too slow to decode, truncated, or with a false header."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 import pytest
 
-from cameras.ingest.sources.probe import test_connection as tried
+from cameras.ingest.sources.probe import test_connection as probe_source
 from cameras.ingest.worker import stream
 from cameras.ingest.worker.decoding import LIMIT_S, OVERDUE
 from cameras.ingest.worker.stream import Picture
 from cameras.live.jpeg import FrameError, jpeg_size
 from tests.cameras.ingest.worker.captured import captured
-from tests.cameras.ingest.worker.driven import Hand, is_frame, worker
+from tests.cameras.ingest.worker.driven import WorkerDriver, is_frame, worker
 from tests.servers import plaza_jpegs
 from tests.waiting import until
 
@@ -37,7 +37,7 @@ def progressive(width: int, height: int) -> bytes:
 
 
 def with_scans(jpeg: bytes, number: int) -> bytes:
-    """Its sixth scan, which refines all of the picture, again and again."""
+    """Repeat its sixth scan, which refines the whole picture, up to `number` scans."""
     places = [at for at in range(len(jpeg)) if jpeg.startswith(SCAN, at)]
     scan = jpeg[places[5] : places[6]]
     return jpeg[: places[6]] + scan * (number - 6) + b"\xff\xd9"
@@ -50,21 +50,21 @@ def field(jpeg: bytes) -> str:
     return refused.value.sentence
 
 
-def test_a_picture_made_of_scans_is_refused_before_it_is_decoded() -> None:
+def test_jpeg_with_too_many_scans_is_refused_before_decoding() -> None:
     small = progressive(160, 120)
     assert jpeg_size(small) == (160, 120)
     assert jpeg_size(with_scans(small, 64)) == (160, 120)
     assert "more scans than any camera" in field(with_scans(small, 65))
 
 
-def test_a_large_picture_may_have_fewer_scans() -> None:
+def test_large_jpeg_may_have_fewer_scans() -> None:
     large = resized(progressive(160, 120), 5500, 7200)
     assert jpeg_size(with_scans(large, 10)) == (7200, 5500)
     assert "its size" in field(with_scans(large, 11))
 
 
 @pytest.mark.timing
-def test_the_worst_picture_is_decoded_within_the_limit() -> None:
+def test_slowest_accepted_jpeg_is_decoded_within_the_limit() -> None:
     worst = with_scans(progressive(7200, 5500), 10)
     assert jpeg_size(worst) == (7200, 5500)
     before = time.thread_time()
@@ -73,9 +73,9 @@ def test_the_worst_picture_is_decoded_within_the_limit() -> None:
 
 
 @contextmanager
-def overwhelmed() -> Iterator[Hand]:
+def overwhelmed() -> Iterator[WorkerDriver]:
     """A worker that has just been sent a picture which takes a minute to decode."""
-    slow = (  # as a bomb that the header does not give away
+    slow = (  # like a decompression bomb that the header does not reveal
         "-c",
         "import sys, time\n"
         "from cameras.ingest.worker import decoding, main, stream\n"
@@ -83,43 +83,43 @@ def overwhelmed() -> Iterator[Hand]:
         "stream.cv2.imdecode = lambda *facts: time.sleep(60)\n"
         "main.main(int(sys.argv[1]))\n",
     )
-    with worker(command=slow, kind="push", detect=True) as hand:
-        hand.first(lambda h: h["type"] == "state")
-        hand.say({"type": "push", "timestamp": 1_000}, plaza_jpegs()[0])
-        yield hand
+    with worker(command=slow, kind="push", detect=True) as driver:
+        driver.first(lambda h: h["type"] == "state")
+        driver.send({"type": "push", "timestamp": 1_000}, plaza_jpegs()[0])
+        yield driver
 
 
-def test_a_picture_that_takes_too_long_ends_its_reader() -> None:
-    with overwhelmed() as hand:
-        states = [header for header, _ in hand.packets(60) if header["type"] == "state"]
+def test_slow_decode_ends_the_worker() -> None:
+    with overwhelmed() as driver:
+        states = [header for header, _ in driver.packets(60) if header["type"] == "state"]
         assert states[-1]["reason"] == OVERDUE
-        assert hand.process.wait(30) == 75
+        assert driver.process.wait(30) == 75
 
 
 @pytest.mark.timing
-def test_a_picture_that_takes_too_long_ends_its_reader_at_once() -> None:
-    with overwhelmed() as hand:
+def test_slow_decode_ends_the_worker_at_once() -> None:
+    with overwhelmed() as driver:
         sent = time.monotonic()
-        assert hand.process.wait(10) == 75
+        assert driver.process.wait(10) == 75
         assert time.monotonic() - sent < 3
 
 
 def resized(jpeg: bytes, height: int, width: int) -> bytes:
-    """Its header announces another size."""
-    made = bytearray(jpeg)
+    """Return the JPEG with another size in its header."""
+    changed = bytearray(jpeg)
     frame = next(at for at in range(len(jpeg)) if jpeg[at : at + 2] in (b"\xff\xc0", b"\xff\xc2"))
-    struct.pack_into(">HH", made, frame + 5, height, width)
-    return bytes(made)
+    struct.pack_into(">HH", changed, frame + 5, height, width)
+    return bytes(changed)
 
 
 def sized(width: int, height: int) -> bytes:
-    """A JPEG of 64 × 64 whose header announces another size."""
+    """Return a JPEG of 64 × 64 pixels whose header announces another size."""
     return resized(
         cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes(), height, width
     )
 
 
-def test_a_picture_is_measured_by_its_header_alone() -> None:
+def test_jpeg_size_is_read_from_the_header_alone() -> None:
     assert "40 megapixels" in field(sized(16_000, 16_000))
     assert "16,384" in field(sized(16_385, 100))
     assert "no size" in field(sized(0, 100))
@@ -129,15 +129,15 @@ def test_a_picture_is_measured_by_its_header_alone() -> None:
     assert "more than one frame header" in field(twice[:at] + header + twice[at:])
 
 
-def test_a_picture_that_is_cut_off_is_refused_and_one_that_lies_shows_nothing() -> None:
+def test_truncated_jpeg_is_refused_and_one_with_a_false_end_is_harmless() -> None:
     whole = plaza_jpegs()[0]
     assert "truncated" in field(whole[:-300])
-    lying = whole[: len(whole) // 2] + b"\xff\xd9"
-    image = Picture(1, *jpeg_size(lying), jpeg=lying).pixels()
+    false_end = whole[: len(whole) // 2] + b"\xff\xd9"
+    image = Picture(1, *jpeg_size(false_end), jpeg=false_end).pixels()
     assert image is None or image.shape == (432, 768, 3)
 
 
-def test_pictures_behind_the_first_in_one_file_are_never_decoded() -> None:
+def test_only_the_first_picture_of_a_file_is_decoded() -> None:
     two = plaza_jpegs()[0] + plaza_jpegs()[1]
     image = Picture(1, *jpeg_size(two), jpeg=two).pixels()
     first = Picture(1, 768, 432, jpeg=plaza_jpegs()[0]).pixels()
@@ -148,7 +148,7 @@ def test_pictures_behind_the_first_in_one_file_are_never_decoded() -> None:
 
 @pytest.fixture(scope="module")
 def vast(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A media folder with a film of 8,000 × 6,000 pixels."""
+    """A media folder with a video of 8,000 × 6,000 pixels."""
     folder = tmp_path_factory.mktemp("media")
     subprocess.run(
         ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=gray:s=8000x6000:r=1",
@@ -158,18 +158,18 @@ def vast(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_film_of_vast_pictures_is_not_shown(vast: Path) -> None:
+def test_video_with_too_large_pictures_is_not_shown(vast: Path) -> None:
     with captured("file", "vast.avi", vast) as capture:
         until(lambda: capture.health().reason.startswith("The camera's pictures are"))
         assert "8000×6000" in capture.health().reason
         assert capture.slot.newest() is None
-    answer = tried("file", "vast.avi", media_root=vast, allow_loopback=True, timeout=60)
+    answer = probe_source("file", "vast.avi", media_root=vast, allow_loopback=True, timeout=60)
     assert not answer.ok
     assert "40 megapixels" in answer.sentence
 
 
-def test_a_stream_that_grows_on_the_way_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The size is asked after every picture, for a stream may announce another one later."""
+def test_stream_whose_pictures_become_too_large_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size is checked at every picture, because it may change within a stream."""
 
     class Growing:
         taken = retrieved = 0
@@ -196,15 +196,15 @@ def test_a_stream_that_grows_on_the_way_is_left(monkeypatch: pytest.MonkeyPatch)
     real = stream.open_capture
     monkeypatch.setattr(stream, "open_capture", lambda opening: Growing(real(opening)))
     with captured("demo", rate=30) as capture:
-        until(lambda: "20000×432" in capture.health().reason, what="it is left")
+        until(lambda: "20000×432" in capture.health().reason, what="the refusal")
         assert Growing.retrieved
 
 
-def test_a_worker_has_an_end_to_its_memory() -> None:
-    with worker() as hand:
-        hand.first(lambda h: h["type"] == "state")
-        limits = Path(f"/proc/{hand.process.pid}/limits").read_text()
+def test_memory_of_a_worker_is_limited() -> None:
+    with worker() as driver:
+        driver.first(lambda h: h["type"] == "state")
+        limits = Path(f"/proc/{driver.process.pid}/limits").read_text()
         line = next(line for line in limits.splitlines() if line.startswith("Max address space"))
         assert str(4 * 1024**3) in line
-        hand.say({"type": "wishes", "rates": [(0, 0)]})
-        hand.first(is_frame)
+        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.first(is_frame)

@@ -1,4 +1,4 @@
-"""From a picture to the frame that is delivered: boxes inside it, its age by our clock."""
+"""Encoding pictures as frames: sizes, boxes inside the frame, and age by the server's clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from cameras.ingest.worker.encoder import Encoder, deliver
+from cameras.ingest.worker.encoder import Encoder, encode_picture
 from cameras.ingest.worker.push import Push
 from cameras.ingest.worker.stream import Picture
 from cameras.live.formats import PreparedFrame
@@ -18,7 +18,7 @@ from tests.servers import plaza_jpegs
 
 
 @pytest.mark.parametrize("width", [None, 384, 333, 100])
-def test_boxes_never_leave_the_delivered_picture(width: int | None) -> None:
+def test_boxes_are_inside_the_frame(width: int | None) -> None:
     chance = random.Random(7)
     size = (767, 431)
     found = []
@@ -28,7 +28,7 @@ def test_boxes_never_leave_the_delivered_picture(width: int | None) -> None:
         bottom = chance.choice((float(size[1]), chance.uniform(top + 0.5, size[1])))
         found.append(Detection("person", 0.9, (left, top, right - left, bottom - top)))
     picture = Picture(1, *size, np.zeros((size[1], size[0], 3), np.uint8))
-    frame = deliver(picture, width, 80, found)
+    frame = encode_picture(picture, width, 80, found)
     assert frame is not None
     for wire in frame.detections or []:
         box = wire["bbox"]
@@ -37,19 +37,19 @@ def test_boxes_never_leave_the_delivered_picture(width: int | None) -> None:
         assert 0 <= box[1] <= box[1] + box[3] <= frame.height
 
 
-def test_a_box_on_the_edge_ends_there() -> None:
+def test_box_is_rounded_to_end_at_the_edge() -> None:
     wire = Detection("person", 1, (100.05, 0, 283.95, 216)).to_dict()
     assert wire["bbox"] == [100.0, 0.0, 284.0, 216.0]
 
 
-def test_a_device_whose_clock_is_behind_is_not_old() -> None:
+def test_frame_of_a_device_with_a_slow_clock_is_not_old() -> None:
     camera, now = Push(), time.time_ns() // 1_000_000
     assert camera.take(now - 20_000, plaza_jpegs()[0])
     picture = camera.slot.newest()
     assert picture is not None
-    frame = deliver(picture, None, 80, None)
+    frame = encode_picture(picture, None, 80, None)
     assert frame is not None
-    assert frame.timestamp == now - 20_000, "what the device says stays on the wire"
+    assert frame.timestamp == now - 20_000, "the device's timestamp stays on the wire"
     passed = Frame.from_header(frame.packet_header(), frame.jpeg)
     assert passed == frame
     later = time.time_ns() // 1_000_000
@@ -58,7 +58,7 @@ def test_a_device_whose_clock_is_behind_is_not_old() -> None:
     assert "arrived" not in passed.header()
 
 
-def test_a_captured_frame_is_as_old_as_its_timestamp_and_never_from_the_future() -> None:
+def test_age_of_a_captured_frame_is_never_negative() -> None:
     frame = Frame(b"", 1000, 1, 2, 2)
     assert "arrived" not in json.dumps(frame.packet_header())
     assert frame.age_ms(1500) == 500
@@ -69,57 +69,57 @@ def picture(width: int = 768, height: int = 432, at: int = 1000) -> Picture:
     return Picture(at, width, height, np.full((height, width, 3), 90, np.uint8))
 
 
-def test_each_wished_width_is_made_and_no_other() -> None:
-    renditions = Encoder(30, None, 80)
-    assert renditions.due(0) == []
-    renditions.wish([(0, 0), (320, 5)])
-    made = dict(renditions.of(picture(), renditions.due(0), None))
+def test_only_requested_widths_are_encoded() -> None:
+    encoder = Encoder(30, None, 80)
+    assert encoder.due_widths(0) == []
+    encoder.set_rates([(0, 0), (320, 5)])
+    made = dict(encoder.encode(picture(), encoder.due_widths(0), None))
     assert {width: (frame.width, frame.height) for width, frame in made.items()} == {
         0: (768, 432), 320: (320, 180),
     }  # fmt: skip
-    assert renditions.encodes == 2
+    assert encoder.encodes == 2
 
 
-def test_widths_that_come_to_the_same_size_are_encoded_once() -> None:
-    renditions = Encoder(30, 500, 80)
-    renditions.wish([(0, 0), (320, 0), (640, 0)])
-    made = dict(renditions.of(picture(), renditions.due(0), None))
+def test_widths_with_the_same_size_are_encoded_once() -> None:
+    encoder = Encoder(30, 500, 80)
+    encoder.set_rates([(0, 0), (320, 0), (640, 0)])
+    made = dict(encoder.encode(picture(), encoder.due_widths(0), None))
     assert made[640] is made[0]
     assert (made[0].width, made[320].width) == (500, 320)
-    assert renditions.encodes == 2
+    assert encoder.encodes == 2
     small = Encoder(30, None, 80)
-    small.wish([(0, 0), (320, 0), (640, 0)])
-    assert len(dict(small.of(picture(200, 100), small.due(0), None))) == 3
+    small.set_rates([(0, 0), (320, 0), (640, 0)])
+    assert len(dict(small.encode(picture(200, 100), small.due_widths(0), None))) == 3
     assert small.encodes == 1
 
 
-def test_pushed_jpeg_is_not_encoded_again_for_who_wants_it_as_it_is() -> None:
+def test_pushed_jpeg_is_not_encoded_again_in_its_native_width() -> None:
     jpeg = plaza_jpegs()[0]
     pushed = Picture(1, 768, 432, jpeg=jpeg)
-    renditions = Encoder(30, None, 80)
-    renditions.wish([(0, 0), (320, 0)])
-    made = dict(renditions.of(pushed, [0, 320], None))
+    encoder = Encoder(30, None, 80)
+    encoder.set_rates([(0, 0), (320, 0)])
+    made = dict(encoder.encode(pushed, [0, 320], None))
     assert made[0].jpeg is jpeg
     assert made[320].width == 320
-    assert renditions.encodes == 1
+    assert encoder.encodes == 1
 
 
-def test_boxes_are_in_the_pixels_of_each_width() -> None:
-    renditions = Encoder(30, None, 80)
+def test_boxes_are_in_pixels_of_each_width() -> None:
+    encoder = Encoder(30, None, 80)
     found = [Detection("person", 0.9, (384, 216, 192, 108))]
-    made = dict(renditions.of(picture(), [0, 320], found))
+    made = dict(encoder.encode(picture(), [0, 320], found))
     assert (made[0].detections or [])[0]["bbox"] == [384, 216, 192, 108]
     assert (made[320].detections or [])[0]["bbox"] == [160, 90, 80, 45]
 
 
-def test_rates_are_bounded_by_the_camera_and_kept_evenly() -> None:
-    renditions = Encoder(10, None, 80)
-    renditions.wish([(0, 0), (320, 5), (640, 1)])
-    assert renditions.rate == 10
-    due = [renditions.due(at) for at in range(0, 10_000, 40)]  # a source of 25 frames a second
+def test_rates_are_limited_by_the_camera_and_even() -> None:
+    encoder = Encoder(10, None, 80)
+    encoder.set_rates([(0, 0), (320, 5), (640, 1)])
+    assert encoder.rate == 10
+    due = [encoder.due_widths(at) for at in range(0, 10_000, 40)]  # a source of 25 frames a second
     for width, fps in ((0, 25), (320, 5), (640, 1)):  # the camera is captured at its own rate
         assert abs(sum(width in widths for widths in due) - 10 * fps) <= 1, width
-    renditions.wish([(320, 1)])
-    assert renditions.rate == 1
-    renditions.wish([])
-    assert renditions.rate == 0
+    encoder.set_rates([(320, 1)])
+    assert encoder.rate == 1
+    encoder.set_rates([])
+    assert encoder.rate == 0

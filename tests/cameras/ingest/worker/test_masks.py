@@ -1,4 +1,4 @@
-"""Privacy masks in ingest: what is painted, in what time, and that nothing comes through."""
+"""Privacy masks in ingest: what is painted, how fast, and that nothing shows through."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cameras.ingest.worker.detector import Detector
-from cameras.ingest.worker.encoder import deliver
+from cameras.ingest.worker.encoder import encode_picture
 from cameras.ingest.worker.masks import GREY, MARGIN, Masks
 from cameras.ingest.worker.push import Push
 from tests.cameras.ingest.worker.driven import is_frame, worker
@@ -33,14 +33,14 @@ WHOLE = [[[0, 0], [1, 0], [1, 1], [0, 1]]]
 
 
 def painted(polygons: Any, width: int = 640, height: int = 360) -> np.ndarray[Any, Any]:
-    """True where a white picture was painted."""
+    """Return a bitmap that is True where a white picture was painted."""
     image = np.full((height, width, 3), 255, np.uint8)
     Masks(polygons).paint(image)
     assert set(np.unique(image)) <= {GREY, 255}
     return (image == GREY).all(axis=2)
 
 
-def test_what_an_area_touches_and_its_margin_is_painted_and_nothing_else() -> None:
+def test_area_and_its_margin_are_painted_and_nothing_else() -> None:
     found = painted([[[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]])
     rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
     assert found[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
@@ -50,7 +50,7 @@ def test_what_an_area_touches_and_its_margin_is_painted_and_nothing_else() -> No
         assert MARGIN <= found_at - exact <= MARGIN + 1
 
 
-def test_an_area_at_the_edge_reaches_it() -> None:
+def test_area_at_the_edge_is_painted_up_to_the_edge() -> None:
     found = painted([[[0, 0], [0.3, 0], [0.3, 1], [0, 1]]])
     assert found[:, :190].all()
     assert not found[:, 230:].any()
@@ -58,7 +58,7 @@ def test_an_area_at_the_edge_reaches_it() -> None:
     assert painted([[[0.5, 0.5], [1, 0.5], [1, 1]]], 1, 1).all()
 
 
-def test_an_outline_that_crosses_itself_has_no_hole() -> None:
+def test_self_intersecting_outline_has_no_hole() -> None:
     star = [
         [0.5 + 0.4 * np.sin(4 * np.pi * at / 5), 0.5 - 0.4 * np.cos(4 * np.pi * at / 5)]
         for at in range(5)
@@ -67,12 +67,12 @@ def test_an_outline_that_crosses_itself_has_no_hole() -> None:
     assert painted([[[0.2, 0.2], [0.8, 0.8], [0.8, 0.2], [0.2, 0.8]]])[180, 150:200].all()
 
 
-def test_areas_that_overlap_do_not_open_each_other() -> None:
+def test_overlapping_areas_do_not_cancel_out() -> None:
     found = painted([WHOLE[0], [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]])
     assert found.all()
 
 
-def test_a_picture_of_another_size_is_painted_in_its_own() -> None:
+def test_masks_follow_a_changed_picture_size() -> None:
     masks = Masks(MASKS)
     for width, height in ((640, 360), (1280, 720), (320, 240), (641, 359), (640, 360)):
         image = scene(1, width, height).copy()
@@ -80,7 +80,7 @@ def test_a_picture_of_another_size_is_painted_in_its_own() -> None:
         assert is_covered(image), (width, height)
 
 
-def test_a_part_of_a_larger_array_is_painted_in_place() -> None:
+def test_view_of_a_larger_array_is_painted_in_place() -> None:
     larger = np.full((400, 700, 3), 255, np.uint8)
     Masks(WHOLE).paint(larger[20:380, 30:670])
     assert (larger[20:380, 30:670] == GREY).all()
@@ -93,8 +93,8 @@ def test_pixels_that_cannot_be_painted_in_place_are_refused() -> None:
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_not_one_pixel_depends_on_what_is_beneath(sampling: int) -> None:
-    """A compressed picture shows its secret around the mask, too: in the rest of each block."""
+def test_no_pixel_depends_on_the_masked_content(sampling: int) -> None:
+    """A compressed picture shows traces around the mask too, in the rest of each block."""
     one, other = (pixels(secret_jpeg(secret, sampling)) for secret in (1, 2))
     outside = ~area(640, 360)
     assert (one[outside] != other[outside]).any(), "there is something to hide outside the area"
@@ -104,7 +104,7 @@ def test_not_one_pixel_depends_on_what_is_beneath(sampling: int) -> None:
 
 
 @pytest.mark.parametrize("quality", [30, 80, 95])
-def test_no_trace_of_the_secret_correlates_after_encoding(quality: int) -> None:
+def test_encoded_picture_does_not_correlate_with_the_masked_content(quality: int) -> None:
     image = pixels(secret_jpeg(1))
     assert likeness(image, 1) > 0.5
     Masks(MASKS).paint(image)
@@ -115,7 +115,7 @@ def test_no_trace_of_the_secret_correlates_after_encoding(quality: int) -> None:
 
 
 @pytest.mark.timing
-def test_a_720p_picture_is_painted_in_less_time_than_it_is_encoded(
+def test_painting_a_720p_picture_is_faster_than_encoding_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     image = scene(1, 1280, 720).copy()
@@ -146,7 +146,7 @@ def _ms(call: Callable[[], object], times: int) -> float:
     return float(np.median(found)) * 1000
 
 
-def test_a_pushed_picture_waits_nowhere_unmasked_where_it_can_be_taken() -> None:
+def test_pushed_picture_is_masked_before_it_can_be_read() -> None:
     camera = Push(Masks(MASKS))
     camera.start()
     assert camera.take(1000, secret_jpeg(1))
@@ -158,19 +158,19 @@ def test_a_pushed_picture_waits_nowhere_unmasked_where_it_can_be_taken() -> None
     assert picture.arrived is not None
 
 
-def test_a_pushed_picture_that_cannot_be_decoded_is_not_shown() -> None:
+def test_pushed_picture_that_cannot_be_decoded_is_not_shown() -> None:
     camera = Push(Masks(MASKS))
     camera.start()
-    lossless = secret_jpeg(1).replace(b"\xff\xc0", b"\xff\xc3", 1)  # which nobody decodes
+    lossless = secret_jpeg(1).replace(b"\xff\xc0", b"\xff\xc3", 1)  # not decodable
     assert camera.take(1000, lossless)
     assert camera.take(2000, secret_jpeg(1))
     picture = until(lambda: camera.slot.newest(0), 30, "a picture")
     assert picture.timestamp == 2000
 
 
-def test_a_picture_that_is_to_be_turned_is_masked_as_it_is_shown() -> None:
-    """Browsers turn it, and so does what an administrator drew on. Its thumbnail goes, too."""
-    upright = np.rot90(scene(1, 360, 640), 1)  # as a telephone stores what it took standing
+def test_picture_with_exif_rotation_is_masked_as_shown() -> None:
+    """Masks are drawn on the rotated picture. The EXIF thumbnail is removed, too."""
+    upright = np.rot90(scene(1, 360, 640), 1)  # as a phone held upright stores it
     made = bytes(cv2.imencode(".jpg", upright)[1])
     entry = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4) + secret_jpeg(1)[:5000]
@@ -181,7 +181,7 @@ def test_a_picture_that_is_to_be_turned_is_masked_as_it_is_shown() -> None:
     camera.start()
     assert camera.take(1000, turned)
     picture = until(lambda: camera.slot.newest(0), 30, "a picture")
-    frame = deliver(picture, None, 80, None)
+    frame = encode_picture(picture, None, 80, None)
     assert frame is not None
     assert (frame.width, frame.height) == (360, 640)
     assert is_covered(frame.jpeg)
@@ -189,7 +189,7 @@ def test_a_picture_that_is_to_be_turned_is_masked_as_it_is_shown() -> None:
 
 
 def clip(folder: Path, name: str, codec: str) -> str:
-    """A video of a secret that changes with every picture."""
+    """Write a video whose masked content changes with every picture."""
     made = cv2.VideoWriter(str(folder / name), cv2.VideoWriter_fourcc(*codec), 10, (640, 360))  # type: ignore[attr-defined]
     assert made.isOpened()
     for number in range(30):
@@ -206,14 +206,14 @@ def clip(folder: Path, name: str, codec: str) -> str:
     [("secret.avi", "MJPG", MASKS), ("secret.mp4", "mp4v", MASKS), ("secret.avi", "MJPG", [])],
     ids=["avi", "mp4", "without masks"],
 )
-def test_every_packet_of_a_recordings_worker_is_masked(
+def test_every_packet_of_a_recording_is_masked(
     tmp_path: Path, name: str, codec: str, masks: Any
 ) -> None:
     source = clip(tmp_path, name, codec)
-    with worker(kind="file", source=source, media_root=str(tmp_path), masks=masks) as hand:
-        hand.say({"type": "wishes", "rates": [(0, 0), (320, 0)]})
+    with worker(kind="file", source=source, media_root=str(tmp_path), masks=masks) as driver:
+        driver.send({"type": "wishes", "rates": [(0, 0), (320, 0)]})
         found: dict[tuple[str, int], int] = {}
-        for header, jpeg in hand.packets(60):
+        for header, jpeg in driver.packets(60):
             if header["type"] not in ("frame", "still"):
                 continue
             place = header["type"], header.get("variant", 0)
@@ -224,38 +224,38 @@ def test_every_packet_of_a_recordings_worker_is_masked(
         assert found.keys() == {("frame", 0), ("frame", 320), ("still", 0)}
 
 
-def test_every_packet_of_a_web_cameras_worker_is_masked() -> None:
-    with http_camera() as camera, worker(kind="http", source=camera.url, masks=MASKS) as hand:
-        hand.say({"type": "wishes", "rates": [(0, 0)]})
-        hand.first(lambda h: h["type"] == "still")
+def test_every_packet_of_an_http_camera_is_masked() -> None:
+    with http_camera() as camera, worker(kind="http", source=camera.url, masks=MASKS) as driver:
+        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.first(lambda h: h["type"] == "still")
         for _ in range(5):
-            _, jpeg = hand.first(is_frame)
+            _, jpeg = driver.first(is_frame)
             assert is_covered(jpeg)
         camera.frozen = True
-        _, jpeg = hand.first(lambda h: h["type"] == "still")
+        _, jpeg = driver.first(lambda h: h["type"] == "still")
         assert is_covered(jpeg), "the last picture of a camera that went stale"
 
 
-def test_every_packet_of_an_rtsp_cameras_worker_is_masked() -> None:
-    with rtsp_server() as camera, worker(kind="rtsp", source=camera.url, masks=MASKS) as hand:
-        hand.say({"type": "wishes", "rates": [(0, 0)]})
-        pictures = [hand.first(is_frame)[1] for _ in range(8)]
+def test_every_packet_of_an_rtsp_camera_is_masked() -> None:
+    with rtsp_server() as camera, worker(kind="rtsp", source=camera.url, masks=MASKS) as driver:
+        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        pictures = [driver.first(is_frame)[1] for _ in range(8)]
         assert all(map(is_covered, pictures))
 
 
 def test_nothing_is_detected_beneath_a_mask() -> None:
-    """With a mask on the right half of a picture only who stands in the left half is found."""
+    """With the right half of a picture masked, only people in the left half are found."""
     jpeg, right = plaza_jpegs()[0], [[[0.5, 0], [1, 0], [1, 1], [0.5, 1]]]
     there = middles(found.bbox for found in Detector().detect(pixels(jpeg)))
     assert sum(at > 384 + MARGIN for at in there) >= 2
     numbers = itertools.count()
-    with worker(kind="push", detect=True, masks=right) as hand:
-        hand.say({"type": "wishes", "rates": [(0, 0)]})
+    with worker(kind="push", detect=True, masks=right) as driver:
+        driver.send({"type": "wishes", "rates": [(0, 0)]})
 
         def detected() -> list[float]:
             timestamp = int(time.time() * 1000) + next(numbers)
-            hand.say({"type": "push", "timestamp": timestamp}, jpeg)
-            header, shown = hand.first(is_frame)
+            driver.send({"type": "push", "timestamp": timestamp}, jpeg)
+            header, shown = driver.first(is_frame)
             assert (abs(pixels(shown)[:, 384:].astype(int) - GREY) <= 2).all()
             return middles(found["bbox"] for found in header["detections"])
 
@@ -263,5 +263,5 @@ def test_nothing_is_detected_beneath_a_mask() -> None:
 
 
 def middles(boxes: Iterable[Sequence[float]]) -> list[float]:
-    """Where they stand, in pixels from the left."""
+    """Return the horizontal centres of the boxes, in pixels."""
     return [left + width / 2 for left, _, width, _ in boxes]

@@ -1,4 +1,4 @@
-"""A camera whose pictures are sent to us."""
+"""A camera whose frames are pushed by a device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cameras.ingest.worker.captured import people, state
 from tests.servers import plaza_jpegs
 
 
-def test_a_pushed_camera_waits_goes_live_and_goes_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_push_camera_goes_live_stale_and_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     camera = Push()
     assert (state(camera), camera.health().reason) == ("offline", "Waiting for the first frame.")
     assert not camera.take(1000, b"not a JPEG")

@@ -1,4 +1,4 @@
-"""Who is who between pictures."""
+"""Tracking of objects between pictures."""
 
 from __future__ import annotations
 
@@ -18,34 +18,36 @@ def person(x: float, y: float = 100, confidence: float = 0.8, label: str = "pers
 
 
 def ids(tracker: Tracker, timestamp: int) -> list[int | None]:
-    return [found.track_id for found in tracker.at(timestamp)]
+    return [found.track_id for found in tracker.detections_at(timestamp)]
 
 
-def test_two_people_who_cross_keep_their_ids() -> None:
+def test_two_crossing_people_keep_their_ids() -> None:
     tracker = Tracker()
     for step in range(40):
         left, right = 20 + 12 * step, 500 - 12 * step
         tracker.update([person(left, 90), person(right, 120)], 1000 + 200 * step, SIZE)
-        there = {found.track_id: found.bbox[0] for found in tracker.at(1000 + 200 * step)}
+        there = {
+            found.track_id: found.bbox[0] for found in tracker.detections_at(1000 + 200 * step)
+        }
         assert there[1] == pytest.approx(left, abs=1)
         assert there[2] == pytest.approx(max(0, right), abs=1)
 
 
-def test_a_track_survives_a_gap_and_is_found_where_it_walked_to() -> None:
+def test_track_survives_a_gap_in_detections() -> None:
     tracker = Tracker()
     for step in (0, 1, 2, 3, 9, 10):
         tracker.update([person(20 + 15 * step)], 1000 + 200 * step, SIZE)
     assert ids(tracker, 3000) == [1]
 
 
-def test_a_fast_walker_whose_boxes_do_not_overlap_stays_one_track() -> None:
+def test_fast_object_without_overlapping_boxes_stays_one_track() -> None:
     tracker = Tracker()
     for step in range(6):
         tracker.update([person(20 + 45 * step)], 1000 + 500 * step, SIZE)
     assert ids(tracker, 3500) == [1]
 
 
-def test_a_weak_detection_continues_a_track_but_starts_none() -> None:
+def test_weak_detection_continues_a_track_but_starts_none() -> None:
     tracker = Tracker(confident=0.4)
     tracker.update([person(20), person(400, confidence=0.3)], 1000, SIZE)
     assert ids(tracker, 1000) == [1]
@@ -58,10 +60,10 @@ def test_boxes_move_with_the_frame_between_detections() -> None:
     tracker = Tracker()
     tracker.update([person(100)], 1000, SIZE)
     tracker.update([person(120)], 1200, SIZE)
-    assert tracker.at(1300)[0].bbox == pytest.approx((130, 100, 30, 80))
+    assert tracker.detections_at(1300)[0].bbox == pytest.approx((130, 100, 30, 80))
 
 
-def test_a_track_not_seen_for_a_second_is_not_shown() -> None:
+def test_track_without_detections_for_a_second_is_not_shown() -> None:
     tracker = Tracker()
     tracker.update([person(100)], 1000, SIZE)
     tracker.update([], 1900, SIZE)
@@ -70,19 +72,19 @@ def test_a_track_not_seen_for_a_second_is_not_shown() -> None:
     assert ids(tracker, 2100) == []
 
 
-def test_boxes_outlast_a_slow_detector_but_not_a_dead_one() -> None:
+def test_tracks_are_shown_for_three_seconds_without_updates() -> None:
     tracker = Tracker()
     tracker.update([person(100)], 1000, SIZE)
     assert ids(tracker, 2500) == [1]
     assert ids(tracker, 4100) == []
 
 
-def test_a_track_kept_alive_by_a_weak_detection_shows_its_last_sure_confidence() -> None:
+def test_weak_detection_does_not_change_the_confidence() -> None:
     tracker = Tracker(0.4)
     tracker.update([person(100)], 1000, SIZE)
-    sure = tracker.at(1000)[0].confidence
+    sure = tracker.detections_at(1000)[0].confidence
     tracker.update([replace(person(102), confidence=0.2)], 1200, SIZE)
-    assert tracker.at(1200)[0].confidence == sure
+    assert tracker.detections_at(1200)[0].confidence == sure
 
 
 def test_boxes_are_finite_and_inside_the_picture() -> None:
@@ -91,23 +93,23 @@ def test_boxes_are_finite_and_inside_the_picture() -> None:
     for step in range(20):
         found = [person(560 + 8 * step), broken, person(-10 - step)]
         tracker.update(found, 1000 + 100 * step, SIZE)
-        for shown in tracker.at(1000 + 100 * step + 80):
+        for shown in tracker.detections_at(1000 + 100 * step + 80):
             x, y, width, height = shown.bbox
             assert all(map(math.isfinite, shown.bbox))
             assert 0 <= x < x + width <= SIZE[0]
             assert 0 <= y < y + height <= SIZE[1]
 
 
-def test_a_van_is_one_track_whatever_it_is_called_and_a_dog_is_not_its_owner() -> None:
+def test_vehicle_labels_share_a_track_and_other_labels_do_not() -> None:
     tracker = Tracker()
     tracker.update([person(100, label="car"), person(300)], 1000, SIZE)
     tracker.update([person(102, label="truck"), person(302, label="dog")], 1200, SIZE)
-    assert [(found.track_id, found.label) for found in tracker.at(1200)] == [
+    assert [(found.track_id, found.label) for found in tracker.detections_at(1200)] == [
         (1, "car"), (2, "person"), (3, "dog"),
     ]  # fmt: skip
 
 
-def test_an_older_picture_is_ignored_and_a_new_size_starts_over() -> None:
+def test_older_picture_is_ignored_and_new_size_drops_tracks() -> None:
     tracker = Tracker()
     tracker.update([person(100)], 2000, SIZE)
     tracker.update([], 1000, SIZE)
@@ -116,9 +118,9 @@ def test_an_older_picture_is_ignored_and_a_new_size_starts_over() -> None:
     assert ids(tracker, 2200) == [2]
 
 
-def test_the_number_of_tracks_is_bounded() -> None:
+def test_number_of_tracks_is_limited() -> None:
     tracker = Tracker()
     for step in range(3):
         crowd = [person(40.0 * i, 1000.0 * step) for i in range(MAX_TRACKS)]
         tracker.update(crowd, 1000 + step, (40 * MAX_TRACKS, 4000))
-    assert len(tracker.at(1002)) == MAX_TRACKS
+    assert len(tracker.detections_at(1002)) == MAX_TRACKS
