@@ -30,8 +30,8 @@ def start(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
 
 def report(task: asyncio.Task[Any]) -> None:
     """Log the exception that ended a task. A done callback."""
-    if not task.cancelled() and (fault := task.exception()) is not None:
-        log.critical("the task %s ended", task.get_name(), exc_info=fault)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the task %s ended", task.get_name(), exc_info=error)
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
