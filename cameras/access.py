@@ -1,7 +1,7 @@
-"""A camera's own credentials: stream keys, tickets, and the visits of share links.
+"""A camera's own kinds of credentials: stream keys, tickets, and visits of share links.
 
-They are registered with `project.accounts.access` when the app is ready, as are cameras: what a
-connection is held open for.
+They are registered with `project.accounts.access` when the app is ready. So is the lookup of
+cameras' organizations, since connections are open for a camera.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from project.problems import problem
 
 
 def register() -> None:
-    """Idempotent."""
+    """Register the kinds of credentials and the lookup of owners. Idempotent."""
     register_credential_kind("key", find_actors=_actors_for_keys, describe=_describe_keys)
     register_credential_kind("visit", find_actors=_actors_for_visits, describe=_describe_visits)
     register_credential_kind("ticket", find_actors=_actors_for_tickets, describe=_describe_tickets)
@@ -35,19 +35,22 @@ def register() -> None:
 
 
 def actor_for_stream_key(text: str) -> Actor | None:
-    """The holder of a living stream key: one camera, and nothing but watching it."""
+    """Return the actor of a valid stream key, which may only watch one camera; else None."""
     return (
         actor_for(Credential("key", digest(text))) if StreamKey.SPELLING.fullmatch(text) else None
     )
 
 
 def actor_for_visit(text: str) -> Actor | None:
-    """Who has opened a share link that still lives: one camera, and nothing but watching it."""
+    """Return the actor of a visit of a valid share link, which may only watch one camera."""
     return actor_for(Credential("visit", digest(text))) if Visit.SPELLING.fullmatch(text) else None
 
 
 def actor_for_ticket(text: str) -> tuple[Actor, Ticket]:
-    """Who asked for the ticket, and what it is for; it is used up. Raises `BadCredential`."""
+    """Use up a ticket. Return the actor that requested it, and the ticket.
+
+    Raises `BadCredential` if it is unknown, used or expired.
+    """
     ticket = Ticket.claim(text)
     actor = actor_for(Credential("ticket", ticket.digest)) if ticket else None
     if ticket is None or actor is None:
@@ -94,7 +97,7 @@ def _describe_visits(digests: Collection[str]) -> dict[str, Description]:
 
 
 def _actors_for_tickets(digests: Collection[str]) -> dict[str, Actor]:
-    """Whom used tickets stand for: the credentials that asked for them, while those live."""
+    """The actors of used tickets: those of their parent credentials, while these are valid."""
     parents = _parents(digests, used_at__isnull=False)
     actors = actors_for(parents.values())
     return {
@@ -105,7 +108,7 @@ def _actors_for_tickets(digests: Collection[str]) -> dict[str, Actor]:
 
 
 def _describe_tickets(digests: Collection[str]) -> dict[str, Description]:
-    """A ticket is called after the credential that asked for it."""
+    """Describe tickets by their parent credentials."""
     parents = _parents(digests)
     parent_descriptions = describe_credentials(parents.values())
     descriptions: dict[str, Description] = dict.fromkeys(digests, Description("", "ticket"))
@@ -116,9 +119,9 @@ def _describe_tickets(digests: Collection[str]) -> dict[str, Description]:
     return descriptions
 
 
-def _parents(digests: Collection[str], **facts: object) -> dict[str, Credential]:
-    """The credentials that asked for tickets, by the tickets' digests. No ticket asks for one."""
-    rows = Ticket.objects.filter(digest__in=digests, **facts).exclude(parent_kind="ticket")
+def _parents(digests: Collection[str], **filters: object) -> dict[str, Credential]:
+    """The credentials that requested tickets, by the tickets' digests. They are no tickets."""
+    rows = Ticket.objects.filter(digest__in=digests, **filters).exclude(parent_kind="ticket")
     return {
         credential_id: Credential(kind, parent)
         for credential_id, kind, parent in rows.values_list("digest", "parent_kind", "parent_proof")
@@ -126,12 +129,12 @@ def _parents(digests: Collection[str], **facts: object) -> dict[str, Credential]
 
 
 def _find_owners(camera_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
-    """The organizations of the cameras that there still are."""
+    """The organizations of cameras; without those that were deleted."""
     return dict(Camera.objects.filter(pk__in=camera_ids).values_list("pk", "organization_id"))
 
 
 def get_known_camera(actor: Actor, camera_id: uuid.UUID) -> Camera:
-    """The camera, if it is of the actor's organizations or key; else 404."""
+    """Return a camera of the actor's organizations or key. Raises `Denied` (404) for others."""
     known = Camera.objects.known_to(actor).select_related("organization", "state")
     camera = known.filter(pk=camera_id).first()
     if camera is None:
@@ -140,6 +143,6 @@ def get_known_camera(actor: Actor, camera_id: uuid.UUID) -> Camera:
 
 
 def require_watch(actor: Actor, camera: Camera) -> None:
-    """403 where role or scope do not let the actor see the camera."""
+    """Raise `Denied` (403) if the actor's role or scope does not allow to watch the camera."""
     if not camera.may_be_watched_by(actor):
         raise Denied(problem(403, "This needs the scope “read”."))

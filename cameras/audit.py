@@ -1,34 +1,35 @@
-"""Changes of a camera, written to the audit log."""
+"""Audit log entries about changes of a camera."""
 
 from __future__ import annotations
 
 from cameras.models import Camera
 from project.accounts.access import Actor
-from project.audit.askers import Way
-from project.audit.log import Action, differences, note
-from project.audit.models import line
+from project.audit.askers import RequestOrScope
+from project.audit.log import Action, differences, log_action
+from project.audit.models import single_line
 
-SOURCE_MOST = 140  # two of them and an arrow fit
+SOURCE_MOST = 140  # characters; an entry has room for two sources and an arrow
 
 
-def note_camera(
-    way: Way | None, before: Camera | None, after: Camera, actor: Actor | None = None
+def log_camera_change(
+    origin: RequestOrScope | None, before: Camera | None, after: Camera, actor: Actor | None = None
 ) -> None:
-    """Write down what became of a camera: that it is new, or an entry for each kind of change."""
+    """Log a new camera (`before` is None), or one entry for each kind of change."""
 
-    def written(action: Action, detail: str) -> None:
-        note(way, action, after.name, camera=after, actor=actor, detail=detail)
+    def log(action: Action, detail: str) -> None:
+        log_action(origin, action, after.name, camera=after, actor=actor, detail=detail)
 
     if before is None:
-        source = line(after.shown_source, SOURCE_MOST)
-        return written(Action.ADD_CAMERA, f"{after.get_kind_display()} {source}".strip())
-    apart = {"sealed_source", "shown_source", "masks", "mask_changes"}
-    if said := differences(before, after, apart):
-        written(Action.CHANGE_CAMERA, said)
+        source = single_line(after.shown_source, SOURCE_MOST)
+        return log(Action.ADD_CAMERA, f"{after.get_kind_display()} {source}".strip())
+    own_entries = {"sealed_source", "shown_source", "masks", "mask_changes"}
+    if detail := differences(before, after, own_entries):
+        log(Action.CHANGE_CAMERA, detail)
     if before.sealed_source != after.sealed_source:
-        old, new = line(before.shown_source, SOURCE_MOST), line(after.shown_source, SOURCE_MOST)
-        said = f"{old or 'none'} → {new or 'none'}" if old != new else f"{new}, another password"
-        written(Action.CHANGE_SOURCE, said)
+        old = single_line(before.shown_source, SOURCE_MOST)
+        new = single_line(after.shown_source, SOURCE_MOST)
+        detail = f"{old or 'none'} → {new or 'none'}" if old != new else f"{new}, another password"
+        log(Action.CHANGE_SOURCE, detail)
     if before.masks != after.masks:
-        written(Action.CHANGE_MASKS, f"{len(before.masks)} → {len(after.masks)} areas")
+        log(Action.CHANGE_MASKS, f"{len(before.masks)} → {len(after.masks)} areas")
     return None

@@ -1,6 +1,8 @@
-"""What lets nobody watch any more, removed when nobody asks about it any more."""
+"""Deletion of cameras' ended credentials, after a time in which they can still be looked up."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from django.db import models
 from django.utils import timezone
@@ -9,37 +11,37 @@ from cameras.models import ShareLink, StreamKey, Ticket, Visit
 from project.accounts.access import Credential, actors_for
 from project.accounts.retention import LINKS_KEPT, TOKENS_KEPT
 
-BATCH = 500  # credentials that are looked up at once
+BATCH = 500  # credentials in one query
 
 
 def prune() -> int:
-    """Remove keys, links, visits and tickets whose time is over; how many rows.
+    """Delete keys, links, visits and tickets that ended long ago. Return the number of rows.
 
-    A used ticket is what a socket that is still open is re-examined by, so it stays for as long as
-    its parent lives, and `LINKS_KEPT` at most.
+    An open WebSocket is re-examined by its used ticket. So this one stays while its parent is
+    valid, and `LINKS_KEPT` at most.
     """
     now = timezone.now()
-    ended = models.Q(expires_at__lte=now - TOKENS_KEPT) | models.Q(
-        revoked_at__lte=now - TOKENS_KEPT
-    )
-    over = models.Q(expires_at__lte=now - LINKS_KEPT) | models.Q(revoked_at__lte=now - LINKS_KEPT)
     due: tuple[models.QuerySet[models.Model], ...] = (
         Ticket.objects.filter(expires_at__lte=now, used_at=None),
         Ticket.objects.filter(used_at__lte=now - LINKS_KEPT),
         Visit.objects.exclude(pk__in=Visit.objects.alive()),
-        ShareLink.objects.filter(over),
-        StreamKey.objects.filter(ended),
+        ShareLink.objects.filter(_ended_by(now - LINKS_KEPT)),
+        StreamKey.objects.filter(_ended_by(now - TOKENS_KEPT)),
     )
-    return sum(rows.delete()[0] for rows in due) + _orphans()
+    return sum(rows.delete()[0] for rows in due) + _delete_orphaned_tickets()
 
 
-def _orphans() -> int:
-    """Used tickets whose parent credential lets nobody in any more."""
+def _ended_by(time: datetime) -> models.Q:
+    return models.Q(expires_at__lte=time) | models.Q(revoked_at__lte=time)
+
+
+def _delete_orphaned_tickets() -> int:
+    """Delete tickets whose parent credential has ended. Return the number of rows."""
     count = 0
     rows = Ticket.objects.values_list("parent_kind", "parent_proof").distinct()
     parents = [Credential(kind, credential_id) for kind, credential_id in rows]
     for start in range(0, len(parents), BATCH):
-        some = parents[start : start + BATCH]
-        for kind, credential_id in set(some) - actors_for(some).keys():
+        batch = parents[start : start + BATCH]
+        for kind, credential_id in set(batch) - actors_for(batch).keys():
             count += Ticket.objects.filter(parent_kind=kind, parent_proof=credential_id).delete()[0]
     return count

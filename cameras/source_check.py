@@ -1,4 +1,4 @@
-"""Tries to open a camera's source before the camera is saved."""
+"""The connection test of a camera's source, before the camera is saved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cameras.models import Camera, Kind
 
 
 def check_source(camera: Camera) -> dict[str, Any]:
-    """Whether the source answers within 5 s, as `{ok, sentence}`."""
+    """Open the source for up to 5 s. Return `{"ok": bool, "sentence": str}`."""
     if camera.kind not in Kind.values:
         return {"ok": False, "sentence": "Choose what kind of camera this is."}
     try:

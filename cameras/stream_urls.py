@@ -1,4 +1,4 @@
-"""Where a camera's pictures come from and go to: paths for our pages, addresses for others."""
+"""URLs of a camera's streams: paths for our own pages, full addresses for others."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from django.urls import get_script_prefix, reverse
 
 from cameras.models import ShareLink
 from project.accounts.models import Organization
-from project.addresses import public_address
+from project.addresses import public_url
 
 
 def publish_path(camera_id: uuid.UUID) -> str:
-    """Where the pictures of a push camera are sent to, subpath included."""
+    """The path to push pictures to, with the script prefix."""
     return f"{get_script_prefix()}ws/publish/{camera_id}"
 
 
 def stream_address(request: HttpRequest, organization: Organization, name: str) -> str:
-    """The socket address to give to someone else; the organization may name another host."""
-    whole = urlsplit(public_address(request, stream_path(name)))
+    """The full WebSocket address of a stream. The organization may set another host."""
+    whole = urlsplit(public_url(request, stream_path(name)))
     host = organization.server_host(whole.hostname or "")
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     port = f":{whole.port}" if whole.port else ""
@@ -29,10 +29,10 @@ def stream_address(request: HttpRequest, organization: Organization, name: str) 
 
 
 def stream_path(name: str) -> str:
-    """Where the pictures of a camera id or a stream key come from, subpath included."""
+    """The path of the stream of a camera id or a stream key, with the script prefix."""
     return f"{get_script_prefix()}ws/stream/{name}"
 
 
 def shared_address(request: HttpRequest, link: ShareLink) -> str:
-    """The address of a share link, to hand on."""
-    return public_address(request, reverse("shared", args=(link.text,)))
+    """The full address of a share link."""
+    return public_url(request, reverse("shared", args=(link.text,)))

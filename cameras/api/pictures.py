@@ -87,7 +87,7 @@ async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         return denied.response
     scope: dict[str, Any] = getattr(request, "scope", {})
     waiting = scope.get("extensions", {}).get("sideline.waiting")
-    variant = Variant.asked(request.GET.dict())
+    variant = Variant.from_query(request.GET.dict())
     parts = _parts(camera, actor, Requester.of(request, actor), variant, waiting)
     try:
         await anext(parts)

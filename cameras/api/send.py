@@ -42,7 +42,7 @@ def parse(body: bytes) -> SendRequest:
             raise FrameError(name, f"“{name}” is missing or is not a text.")
     if fields["streamType"] != "frame":
         raise FrameError("streamType", "“streamType” must be “frame”.")
-    return SendRequest(fields["camera_id"], Envelope(fields).frame())
+    return SendRequest(fields["camera_id"], Envelope(fields).validate())
 
 
 # (Authorization header, camera as the client named it) → end of validity, in monotonic seconds.

@@ -1,4 +1,4 @@
-"""What the socket doors share: who gets in, in which format, and who must leave again."""
+"""The base of both consumers: authorization, subprotocol, view log and withdrawal of access."""
 
 from __future__ import annotations
 
@@ -11,37 +11,39 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from cameras.consumers.admission import Admission, Closed, Refused, admit
 from cameras.live import process
-from project.audit.askers import Asker
+from project.audit.askers import Requester
 from project.audit.log import Action
 from project.audit.open_views import View
-from project.audit.view_log import NotRecorded
+from project.audit.view_log import ViewNotRecorded
 
 log = logging.getLogger(__name__)
 
 V1 = "sideline.v1"
-ASK_S = 0.02  # how often a connection is asked whether it has taken what it was given
+POLL_S = 0.02  # interval at which unsent bytes of a connection are polled
 
 
 class CameraSocket(AsyncWebsocketConsumer):
     """A connection about one camera, re-examined every second. May own one task."""
 
     channel_layer_alias = ""  # frames come from the hub: no channel of its own in the layer
-    publish = False  # whether it is there to send pictures, or to watch
-    view: View | None = None  # in the logbook
+    is_publisher = False
+    view: View | None = None  # in the view log
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Channels skips `disconnect` when a handler raises; all is given up all the same."""
+        """Release everything also when a handler raises: then Channels skips `disconnect`."""
         self.task: asyncio.Task[None] | None = None
         try:
             await super().__call__(scope, receive, send)
         finally:
             process.connection_monitor().forget(self)
-            self._end()
+            self._release()
 
     async def connect(self) -> None:
         name: str = self.scope["url_route"]["kwargs"]["camera"]
         try:
-            admission = await database_sync_to_async(admit)(self.scope, name, publish=self.publish)
+            admission = await database_sync_to_async(admit)(
+                self.scope, name, publish=self.is_publisher
+            )
         except Refused as refusal:
             log.info("socket refused: %s", refusal)
             await self.close()
@@ -50,28 +52,31 @@ class CameraSocket(AsyncWebsocketConsumer):
             await self.accept(self._subprotocol())
             await self.close(closed.code, closed.reason)
             return
-        # On record before it is open: what a device sends at once must find a listener.
-        recorded = await self._is_on_record(admission)
+        # Recorded before it is accepted: a device sends at once, so nothing may wait after that.
+        recorded = await self._record_view(admission)
         await self.accept(self._subprotocol())
         if not recorded:
             await self.close(1011)
             return
-        self._begin(admission, name)
-        process.connection_monitor().watch(self, admission.grant, self._leave)
+        self._open(admission, name)
+        process.connection_monitor().watch(self, admission.grant, self._close_soon)
 
-    async def _is_on_record(self, admission: Admission) -> bool:
-        """Nobody gets a picture who is not in the logbook."""
-        asker = Asker.of(self.scope, admission.actor)
-        action = Action.PUBLISH if self.publish else Action.WATCH
+    async def _record_view(self, admission: Admission) -> bool:
+        """Write the view log's entry. False if that failed: then no picture may be sent."""
+        requester = Requester.of(self.scope, admission.actor)
+        action = Action.PUBLISH if self.is_publisher else Action.WATCH
         try:
-            self.view = await process.view_log().begin(asker, admission.camera, action)
-        except NotRecorded as error:
-            log.error("a socket was not opened: %s", error)
+            self.view = await process.view_log().begin(requester, admission.camera, action)
+        except ViewNotRecorded as error:
+            log.error("a WebSocket was closed, as its view could not be recorded: %s", error)
             return False
         return True
 
     def _subprotocol(self) -> str | None:
-        """As it was offered, to the letter: Daphne's list is unquoted, Autobahn's is not."""
+        """Return `V1` if the client offered it; else None.
+
+        Read from the raw header: Daphne's list is unquoted, Autobahn's is not.
+        """
         offered = [
             each.strip()
             for name, value in self.scope["headers"]
@@ -81,38 +86,38 @@ class CameraSocket(AsyncWebsocketConsumer):
         return V1 if V1.encode() in offered else None
 
     @property
-    def _wire(self) -> Any:
-        """The connection's writable end; None but on our own server."""
-        return self.scope.get("extensions", {}).get("sideline.wire")
+    def _writer(self) -> Any:
+        """The connection's `SocketWriter`; None under TLS and on other servers."""
+        return self.scope.get("extensions", {}).get("sideline.writer")
 
-    async def _room(self) -> None:
-        """Until the peer has read what it was sent, where there is no wire to wait for it.
+    async def _wait_until_sent(self) -> None:
+        """Wait until the connection has no unsent bytes; for connections without a writer.
 
-        Other servers let `send` wait; Daphne, under TLS, is asked.
+        On other servers `send` itself waits; Daphne under TLS is polled.
         """
         waiting = self.scope.get("extensions", {}).get("sideline.waiting")
         while waiting is not None and waiting():
-            await asyncio.sleep(ASK_S)
+            await asyncio.sleep(POLL_S)
 
-    def _begin(self, admission: Admission, name: str) -> None:
-        """The connection is open; `name` is the camera as the URL calls it."""
+    def _open(self, admission: Admission, name: str) -> None:
+        """Start to send or receive; `name` is the camera's name in the URL."""
         raise NotImplementedError
 
-    def _end(self) -> None:
-        """It is over: hear and say nothing more."""
+    def _release(self) -> None:
+        """Stop sending and receiving. Idempotent."""
         if self.view is not None:
             process.view_log().end(self.view)
         if self.task is not None:
             self.task.cancel()
 
-    def _leave(self, code: int, reason: str = "") -> None:
-        """Close it."""
-        self._end()
+    def _close_soon(self, code: int, reason: str = "") -> None:
+        """Stop at once, and close the connection in a task."""
+        self._release()
         self.task = asyncio.create_task(self.close(code, reason))
 
 
 class NoSuchSocket(AsyncWebsocketConsumer):
-    """Refuses what is addressed to no consumer; without it the router raises."""
+    """Refuses connections to unknown paths, for which the router would raise."""
 
     channel_layer_alias = ""
 

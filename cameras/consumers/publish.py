@@ -1,7 +1,7 @@
-"""A camera's pictures sent to us over a WebSocket: in the seed's JSON, or `sideline.v1`.
+"""Pictures pushed over a WebSocket, in the seed's JSON or `sideline.v1`.
 
-Each message that is looked at gets one answer, a JSON text in both formats, that acknowledges it
-and all before. What a publisher sent last waits in one slot, newest wins.
+Each message that is processed gets one answer, JSON text in both formats, which acknowledges it
+and all before it. The newest message waits in one slot; newest wins.
 """
 
 from __future__ import annotations
@@ -13,162 +13,167 @@ from typing import Any
 
 from cameras.consumers.admission import NOT_PUSH, Admission
 from cameras.consumers.camera_socket import CameraSocket
-from cameras.live.formats import Message, Wire, text_message
-from cameras.live.incoming import Envelope, Verdict, open_seed, open_v1, take
+from cameras.live.formats import Message, SocketWriter, text_message
+from cameras.live.incoming import Envelope, Verdict, accept_frame, parse_seed, parse_v1
 from cameras.live.jpeg import FrameError
 from cameras.models.states import SWITCHED_OFF
 
-RATE = 60.0  # messages a second for ever; a large one counts once more for each MiB
-BURST_S = 5.0  # what the network held back may come at once
+RATE = 60.0  # messages per second; a message costs one more for each MiB
+BURST_S = 5.0  # seconds of credit, as the network may deliver late messages at once
 MIB = 1024 * 1024
 
 
 class RateLimit:
-    """How much a publisher may send: `RATE`, and what it saved up in `BURST_S`."""
+    """A token bucket: `RATE` messages per second, and at most `BURST_S` of credit."""
 
     def __init__(self) -> None:
-        self._left = RATE * BURST_S
-        self._looked_at = time.monotonic()
+        self._credit = RATE * BURST_S
+        self._updated_at = time.monotonic()
 
     def spend(self, messages: float) -> bool:
-        """False where more was sent than is allowed."""
+        """Use credit for `messages`. False if the limit is exceeded."""
         now = time.monotonic()
-        saved = self._left + (now - self._looked_at) * RATE
-        self._left, self._looked_at = min(saved, RATE * BURST_S) - messages, now
-        return self._left >= 0
+        credit = self._credit + (now - self._updated_at) * RATE
+        self._credit, self._updated_at = min(credit, RATE * BURST_S) - messages, now
+        return self._credit >= 0
 
 
 class Publisher:
-    """Who sends a camera's pictures. On a wire it is answered without waiting.
+    """The two slots of one publisher: a message in, an answer out. With a writer, answers are
+    written without waiting.
 
-    Bound: the newest message that was not looked at, and the newest answer that was not taken;
-    newest wins. Messages that nobody looked at are counted, and told with the next answer.
+    Bound: the newest unprocessed message and the newest unsent answer; newest wins. Dropped
+    messages are counted, and reported with the next answer.
     """
 
-    def __init__(self, wire: Wire | None = None) -> None:
-        self._wire = wire
+    def __init__(self, writer: SocketWriter | None = None) -> None:
+        self._writer = writer
         self._rate_limit = RateLimit()
         self._message: bytes | None = None
         self._news = asyncio.Event()
         self._answer: dict[str, Any] | None = None
         self._dropped = 0
 
-    def hear(self, message: bytes) -> bool:
-        """Put into the slot, over one that was not looked at. False where it sends too much."""
+    def offer_message(self, message: bytes) -> bool:
+        """Keep a received message in its slot. False if the publisher exceeds its rate."""
         self._dropped += self._message is not None
         self._message = message
         self._news.set()
         return self._rate_limit.spend(1 + len(message) / MIB)
 
-    def blame(self) -> bool:
-        """What it sent is nonsense, which counts twice. False where it sends too much."""
+    def penalize(self) -> bool:
+        """Count an invalid message once more. False if the publisher exceeds its rate."""
         return self._rate_limit.spend(1)
 
-    async def next(self) -> bytes:
-        """The newest message, once."""
+    async def next_message(self) -> bytes:
+        """Wait for a message and take it."""
         while self._message is None:
             self._news.clear()
             await self._news.wait()
         message, self._message = self._message, None
         return message
 
-    def tell(self, answer: dict[str, Any]) -> None:
-        """Put into the slot of answers; an acknowledgement is one of all before, too."""
+    def offer_answer(self, answer: dict[str, Any]) -> None:
+        """Send an answer, or keep it in its slot. It covers earlier answers that were not sent."""
         self._answer = answer
-        self._speak()
+        self._write_answer()
 
     def take_answer(self) -> Message | None:
-        """The newest answer not yet taken, with `dropped` where messages were dropped."""
+        """Return the unsent answer, with `dropped` if messages were dropped; None without one."""
         answer, self._answer = self._answer, None
         if answer is None:
             return None
         dropped, self._dropped = self._dropped, 0
         return text_message(answer | ({"dropped": dropped} if dropped else {}))
 
-    def leave(self) -> None:
-        """Say nothing more."""
-        self._wire = self._answer = None
+    def close(self) -> None:
+        """Send no more answers."""
+        self._writer = self._answer = None
 
-    def _speak(self) -> None:
-        wire = self._wire
-        if wire is None:
+    def _write_answer(self) -> None:
+        writer = self._writer
+        if writer is None:
             return
-        if not wire.ready:
-            wire.call_when_ready(self._speak)
+        if not writer.is_ready:
+            writer.call_when_ready(self._write_answer)
         elif (message := self.take_answer()) is not None:
-            wire.write(message.framed)
+            writer.write(message.framed)
 
 
 log = logging.getLogger(__name__)
 
 TOO_MUCH = "More was sent than 60 messages or MiB a second."
-ENDS = {Verdict.GONE: (4404, ""), Verdict.NOT_PUSH: (4403, NOT_PUSH)}
+CLOSE_CODES = {Verdict.NO_CAMERA: (4404, ""), Verdict.NOT_PUSH: (4403, NOT_PUSH)}
 PROBLEMS = {
     Verdict.SWITCHED_OFF: (409, SWITCHED_OFF),
-    Verdict.NOBODY: (503, "No process is reading cameras just now; send the frame again."),
+    Verdict.NOT_TAKEN: (503, "No process is reading cameras just now; send the frame again."),
 }
 
 
 class PublishConsumer(CameraSocket):
-    """One publisher of one camera. Its task looks at one message after the other."""
+    """One publisher of one camera. Its task processes one message after the other."""
 
-    publish = True
+    is_publisher = True
     publisher: Publisher | None = None
 
-    def _begin(self, admission: Admission, name: str) -> None:
+    def _open(self, admission: Admission, name: str) -> None:
         self.camera_id = admission.camera.pk
-        publisher = self.publisher = Publisher(self._wire)
-        if self._wire is not None:
-            self._wire.listen(self._hear)
-        self.task = asyncio.create_task(self._take_all(publisher))
+        publisher = self.publisher = Publisher(self._writer)
+        if self._writer is not None:
+            self._writer.set_message_handler(self._receive_message)
+        self.task = asyncio.create_task(self._process_all(publisher))
 
-    def _end(self) -> None:
+    def _release(self) -> None:
         if self.publisher is not None:
-            self.publisher.leave()
+            self.publisher.close()
             self.publisher = None
-        super()._end()
+        super()._release()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """What a publisher sends, where there is no wire to hear it by."""
-        self._hear((text_data or "").encode() or bytes_data or b"")
+        """Receive a message on a connection without a writer."""
+        self._receive_message((text_data or "").encode() or bytes_data or b"")
 
-    def _hear(self, message: bytes) -> None:
-        if self.publisher is not None and not self.publisher.hear(message):
-            self._leave(4429, TOO_MUCH)
+    def _receive_message(self, message: bytes) -> None:
+        if self.publisher is not None and not self.publisher.offer_message(message):
+            self._close_soon(4429, TOO_MUCH)
 
-    async def _take_all(self, publisher: Publisher) -> None:
+    async def _process_all(self, publisher: Publisher) -> None:
         try:
-            while (answer := await self._taken(publisher, await publisher.next())) is not None:
-                publisher.tell(answer)
-                if self._wire is None:
-                    await self._room()
+            while True:
+                answer = await self._process(publisher, await publisher.next_message())
+                if answer is None:
+                    return
+                publisher.offer_answer(answer)
+                if self._writer is None:
+                    await self._wait_until_sent()
                     if (message := publisher.take_answer()) is not None:
                         await self.send(text_data=message.payload.decode())
         except Exception:
-            log.exception("what a publisher sent could not be taken")
+            log.exception("a publisher's message could not be processed")
             await self.close(1011)
 
-    async def _taken(self, publisher: Publisher, message: bytes) -> dict[str, Any] | None:
-        """Take what a message holds. The answer to it; None where that was the end."""
+    async def _process(self, publisher: Publisher, message: bytes) -> dict[str, Any] | None:
+        """Accept a message's frame and return the answer; None if the connection was closed."""
         envelope = Envelope({})
         try:
-            envelope = (open_v1 if self._subprotocol() else open_seed)(message)
-            frame = envelope.frame()
+            envelope = (parse_v1 if self._subprotocol() else parse_seed)(message)
+            frame = envelope.validate()
         except FrameError as error:
-            if not publisher.blame():
-                self._leave(4429, TOO_MUCH)
+            if not publisher.penalize():
+                self._close_soon(4429, TOO_MUCH)
                 return None
-            return _problem(400, error.sentence, envelope.mark, field=error.field)
-        verdict = await take(self.camera_id, frame)
-        if verdict in ENDS:
-            self._leave(*ENDS[verdict])
+            return _problem(400, error.sentence, envelope.ack, field=error.field)
+        verdict = await accept_frame(self.camera_id, frame)
+        if verdict in CLOSE_CODES:
+            self._close_soon(*CLOSE_CODES[verdict])
             return None
         if verdict in PROBLEMS:
-            return _problem(*PROBLEMS[verdict], envelope.mark)
+            return _problem(*PROBLEMS[verdict], envelope.ack)
         duplicate = {"duplicate": True} if verdict is Verdict.DUPLICATE else {}
-        return {"ack": envelope.mark, **duplicate}
+        return {"ack": envelope.ack, **duplicate}
 
 
-def _problem(status: int, detail: str, mark: int | None, **more: str) -> dict[str, Any]:
-    ack = {} if mark is None else {"ack": mark}
-    return {"type": "problem", "status": status, **more, "detail": detail, **ack}
+def _problem(status: int, detail: str, ack: int | None, **more: str) -> dict[str, Any]:
+    """An answer that reports an error; `ack` names the message, if it has a number."""
+    acknowledged = {} if ack is None else {"ack": ack}
+    return {"type": "problem", "status": status, **more, "detail": detail, **acknowledged}

@@ -1,4 +1,4 @@
-"""Which socket path leads where."""
+"""WebSocket routes."""
 
 from django.urls import re_path
 
@@ -6,8 +6,8 @@ from cameras.consumers.camera_socket import NoSuchSocket
 from cameras.consumers.publish import PublishConsumer
 from cameras.consumers.stream import StreamConsumer
 
-doors = {
+routes = {
     "stream": re_path(r"^ws/stream/(?P<camera>[^/]{1,200})/?$", StreamConsumer.as_asgi()),
     "publish": re_path(r"^ws/publish/(?P<camera>[^/]{1,200})/?$", PublishConsumer.as_asgi()),
 }
-websockets = [*doors.values(), re_path(r"", NoSuchSocket.as_asgi())]
+websockets = [*routes.values(), re_path(r"", NoSuchSocket.as_asgi())]

@@ -16,47 +16,47 @@ from cameras.live.variants import Variant
 
 log = logging.getLogger(__name__)
 
-GUESTS = ("visit", "key")  # who brings one of these is no member that looks after the camera
-MOST_NOISE = 100  # messages a second that mean nothing
+GUESTS = ("visit", "key")  # kinds of credentials of viewers that need not be members
+MAX_INVALID = 100  # messages per second that are no acknowledgements
 
 
 class StreamConsumer(CameraSocket):
     """One viewer of one camera.
 
-    On our own server the viewer is attached to the connection's wire and needs no task. Elsewhere
-    the task sends what the viewer is to be told, and waits for the server's `send`.
+    On our own server the viewer uses the connection's `SocketWriter` and needs no task. Elsewhere
+    a task sends the viewer's messages through the server's `send`.
     """
 
     viewer: SocketViewer | None = None
-    noise, noisy_from = 0, 0.0
+    invalid, invalid_since = 0, 0.0  # invalid messages in the current second
 
-    def _begin(self, admission: Admission, name: str) -> None:
-        v1 = GuestViewer if admission.grant.kind in GUESTS else V1Viewer
-        kind = v1 if self._subprotocol() else SeedViewer
-        variant = Variant.asked(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
+    def _open(self, admission: Admission, name: str) -> None:
+        v1_class = GuestViewer if admission.grant.credential.kind in GUESTS else V1Viewer
+        viewer_class = v1_class if self._subprotocol() else SeedViewer
+        variant = Variant.from_query(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
         viewer = self.viewer = process.hub().join(
             str(admission.camera.pk),
-            lambda feed: kind(feed, variant, name),
+            lambda feed: viewer_class(feed, variant, name),
             variant.width,
-            _stored(admission),
-            admission.camera.mark,
+            _stored_status(admission),
+            admission.camera.mask_version,
         )
-        wire = self._wire
-        if wire is None:
+        writer = self._writer
+        if writer is None:
             self.task = asyncio.create_task(self._send_all(viewer))
         else:
-            wire.listen(self._hear)
-            wire.read_at_once(kind is SeedViewer)  # it has nothing to say: no event, no cost
-            viewer.attach(wire)
+            writer.set_message_handler(self._receive_message)
+            writer.set_auto_read(viewer_class is SeedViewer)  # it sends nothing, so this is free
+            viewer.attach(writer)
 
     async def _send_all(self, viewer: SocketViewer) -> None:
-        """What the wire does by itself, through `send`."""
+        """Send the viewer's messages through `send`, until cancelled."""
         try:
             while True:
                 await viewer.wait()
                 while True:
-                    await self._room()
-                    message = viewer.next()
+                    await self._wait_until_sent()
+                    message = viewer.next_message()
                     if message is None:
                         break
                     if message.is_text:
@@ -64,33 +64,34 @@ class StreamConsumer(CameraSocket):
                     else:
                         await self.send(bytes_data=message.payload)
         except OSError:
-            return  # it has gone, which servers say here, and then to `disconnect`
+            return  # the client has gone; `disconnect` follows
         except Exception:
-            log.exception("the stream of a viewer broke")
+            log.exception("a viewer's stream failed")
             await self.close(1011)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """What a viewer says, where there is no wire to hear it by."""
-        self._hear(text_data or bytes_data or "")
+        """Receive a message on a connection without a writer."""
+        self._receive_message(text_data or bytes_data or "")
 
-    def _hear(self, message: str | bytes) -> None:
-        if self.viewer is None or self.viewer.hear(message):
+    def _receive_message(self, message: str | bytes) -> None:
+        if self.viewer is None or self.viewer.receive(message):
             return
         now = time.monotonic()
-        if now - self.noisy_from > 1:
-            self.noisy_from, self.noise = now, 0
-        self.noise += 1
-        if self.noise == MOST_NOISE:
-            self._leave(4429)
+        if now - self.invalid_since > 1:
+            self.invalid_since, self.invalid = now, 0
+        self.invalid += 1
+        if self.invalid == MAX_INVALID:
+            self._close_soon(4429)
 
-    def _end(self) -> None:
+    def _release(self) -> None:
         if self.viewer is not None:
             self.viewer.leave()
             self.viewer = None
-        super()._end()
+        super()._release()
 
 
-def _stored(admission: Admission) -> Status:
+def _stored_status(admission: Admission) -> Status:
+    """The camera's state in the database."""
     state = admission.state
     last = state.last_frame_at
     return Status(

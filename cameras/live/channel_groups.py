@@ -1,4 +1,4 @@
-"""Frames and states through the channel layer: one message per frame and width."""
+"""Frames and states in the channel layer: one message per frame and width."""
 
 from __future__ import annotations
 
@@ -8,38 +8,42 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from cameras.live.frames import Frame, Status
-from cameras.live.mask_versions import Masked
+from cameras.live.mask_versions import MasksChanged
 from cameras.live.variants import NATIVE
 
 
-def frames_of(camera_id: str, width: int) -> str:
-    """The group that the frames of one width of a camera are published to."""
+def frame_group(camera_id: str, width: int) -> str:
+    """The name of the group for the frames of one width of a camera."""
     return f"camera.{camera_id}" if width == NATIVE else f"camera.{camera_id}.{width}"
 
 
-def states_of(camera_id: str) -> str:
-    """The group that a camera's states are published to."""
+def state_group(camera_id: str) -> str:
+    """The name of the group for a camera's states."""
     return f"camera.{camera_id}.states"
 
 
 async def publish(camera_id: str, header: dict[str, Any], jpeg: bytes) -> None:
-    """Send what an ingest packet says (`frame`, `state` or `masks`) to every process that watches.
+    """Send an ingest packet (`frame`, `state` or `masks`) to every subscribed process.
 
-    The header of a frame says under `variant` of which width it is, where it is not native.
+    A frame's header has its width under `variant`, unless it is native.
     """
     is_frame = header["type"] == "frame"
     group = (
-        frames_of(camera_id, header.get("variant", NATIVE)) if is_frame else states_of(camera_id)
+        frame_group(camera_id, header.get("variant", NATIVE))
+        if is_frame
+        else state_group(camera_id)
     )
     message = {"type": "camera.packet", "header": header, "jpeg": jpeg}
     await get_channel_layer().group_send(group, message)
 
 
-async def follow(camera_id: str, width: int) -> AsyncGenerator[Frame | Status | Masked, None]:
-    """What is published for a width of a camera from now on; to be drained without pause."""
+async def subscribe(
+    camera_id: str, width: int
+) -> AsyncGenerator[Frame | Status | MasksChanged, None]:
+    """Yield what is published from now on for a width of a camera. Must be read without pause."""
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    groups = frames_of(camera_id, width), states_of(camera_id)
+    groups = frame_group(camera_id, width), state_group(camera_id)
     try:
         for group in groups:
             await layer.group_add(group, channel)
@@ -49,7 +53,7 @@ async def follow(camera_id: str, width: int) -> AsyncGenerator[Frame | Status | 
             if header["type"] == "frame":
                 yield Frame.from_header(header, message["jpeg"])
             elif header["type"] == "masks":
-                yield Masked(header["mark"])
+                yield MasksChanged(header["mark"])
             else:
                 yield Status.from_header(header)
     finally:

@@ -1,4 +1,4 @@
-"""What the web side says to ingest: what it wants of whom, and which frames were pushed to it."""
+"""What web processes send to ingest: the variants that are watched, and pushed frames."""
 
 from __future__ import annotations
 
@@ -13,102 +13,107 @@ from django.conf import settings
 
 from cameras.live.hub import Hub
 from cameras.live.packets import pack
-from cameras.live.variants import Wish, combined
+from cameras.live.variants import Demand, merge
 
 log = logging.getLogger(__name__)
 
-REPEAT_S = 2.0
-SOON_S = 0.02  # wishes that change together are told together
-LIFE_S = 7.0  # what a process wished is void when it has said nothing for so long
-INBOX = "sideline:ingest:inbox"  # wishes and pushed frames, to every ingest process
+REPEAT_S = 2.0  # interval at which unchanged demand is sent again
+DEBOUNCE_S = 0.02  # changes within this time are sent together
+EXPIRY_S = 7.0  # the demand of a process that sends nothing for so long is dropped
+INBOX = "sideline:ingest:inbox"  # pub/sub channel of demand and pushed frames
 
-Wishes = Mapping[str, Iterable[Wish]]  # by camera
+DemandByCamera = Mapping[str, Iterable[Demand]]
 
 
 class IngestLink(Protocol):
-    """A way to ingest."""
+    """The connection from a web process to ingest."""
 
-    async def tell(self, wishes: Wishes) -> None:
-        """Say what is watched here, and how."""
+    async def send_demand(self, demand: DemandByCamera) -> None:
+        """Send what is watched in this process. It replaces what was sent before."""
 
     async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
-        """Hand over a frame that a client sent; False where nobody takes it now."""
+        """Send a frame that a client pushed. False if no process takes it."""
 
 
-async def announce(hub: Hub, line: IngestLink) -> None:
-    """Tell ingest what is wished: at once on a change, else every two seconds, for ever."""
+async def report_demand(hub: Hub, link: IngestLink) -> None:
+    """Send the hub's demand on every change, and every `REPEAT_S`, until cancelled."""
     while True:
-        hub.changed.clear()
+        hub.demand_changed.clear()
         try:
-            await line.tell(hub.wishes())
+            await link.send_demand(hub.demand())
         except (redis.RedisError, OSError) as error:
-            log.warning("demand could not be told (%s), retrying", error)
-        await asyncio.sleep(SOON_S)
+            log.warning("demand could not be sent to ingest (%s), retrying", error)
+        await asyncio.sleep(DEBOUNCE_S)
         try:
-            await asyncio.wait_for(hub.changed.wait(), REPEAT_S)
+            await asyncio.wait_for(hub.demand_changed.wait(), REPEAT_S)
         except TimeoutError:
             continue
 
 
-def wishes_packet(wishes: Wishes, teller: str = "") -> dict[str, Any]:
-    """The header of a packet that says them; `teller` is the process that wishes."""
+def demand_packet(demand: DemandByCamera, sender: str = "") -> dict[str, Any]:
+    """The header of a demand packet; `sender` identifies the process."""
     cameras = {
-        camera_id: [(wish.width, wish.fps, wish.viewers) for wish in each]
-        for camera_id, each in wishes.items()
+        camera_id: [(each.width, each.fps, each.viewers) for each in demands]
+        for camera_id, demands in demand.items()
     }
-    return {"type": "wishes", "teller": teller, "cameras": cameras}
+    return {"type": "wishes", "teller": sender, "cameras": cameras}
 
 
-def read_wishes(header: Mapping[str, Any]) -> dict[str, list[Wish]]:
-    """The inverse of `wishes_packet`. Raises `ValueError` or `TypeError` for nonsense."""
+def read_demand(header: Mapping[str, Any]) -> dict[str, list[Demand]]:
+    """The inverse of `demand_packet`. Raises `ValueError` or `TypeError` for a bad header."""
     return {
-        camera_id: [Wish(int(width), int(fps), int(viewers)) for width, fps, viewers in each]
-        for camera_id, each in header["cameras"].items()
+        camera_id: [Demand(int(width), int(fps), int(viewers)) for width, fps, viewers in demands]
+        for camera_id, demands in header["cameras"].items()
     }
 
 
-class Ledger:
-    """What all web processes wish, by what each said last. Bound: those heard in `LIFE_S`."""
+class DemandTable:
+    """The last demand of each web process. Bound: processes that sent one within `EXPIRY_S`."""
 
     def __init__(self) -> None:
-        self._said: dict[str, tuple[float, dict[str, list[Wish]]]] = {}
+        self._by_sender: dict[str, tuple[float, dict[str, list[Demand]]]] = {}
 
-    def note(self, teller: str, wishes: dict[str, list[Wish]], now: float) -> set[tuple[str, int]]:
-        """A process has spoken, at monotonic seconds. Cameras and widths that it did not wish
-        when it spoke last: it has no picture of them, though another process may."""
-        _, former = self._said.get(teller, (now, {}))
-        self._said[teller] = now, wishes
-        return _places(wishes) - _places(former)
+    def update(
+        self, sender: str, demand: dict[str, list[Demand]], now: float
+    ) -> set[tuple[str, int]]:
+        """Store what a process sent at `now` (monotonic seconds).
 
-    def total(self, now: float) -> dict[str, list[Wish]]:
-        """By camera one wish for each width; what silent processes wished is forgotten."""
-        for teller, (said_at, _) in list(self._said.items()):
-            if now - said_at > LIFE_S:
-                del self._said[teller]
-        every: dict[str, list[Wish]] = {}
-        for _, wishes in self._said.values():
-            for camera_id, each in wishes.items():
-                every.setdefault(camera_id, []).extend(each)
-        return {camera_id: [*combined(each).values()] for camera_id, each in every.items()}
+        Returns the (camera, width) pairs that are new in its demand: it has no picture of them,
+        though another process may.
+        """
+        _, former = self._by_sender.get(sender, (now, {}))
+        self._by_sender[sender] = now, demand
+        return _widths(demand) - _widths(former)
+
+    def total(self, now: float) -> dict[str, list[Demand]]:
+        """By camera: one demand per width, of all processes. Drops expired entries."""
+        for sender, (sent_at, _) in list(self._by_sender.items()):
+            if now - sent_at > EXPIRY_S:
+                del self._by_sender[sender]
+        every: dict[str, list[Demand]] = {}
+        for _, demand in self._by_sender.values():
+            for camera_id, demands in demand.items():
+                every.setdefault(camera_id, []).extend(demands)
+        return {camera_id: [*merge(demands).values()] for camera_id, demands in every.items()}
 
 
-def _places(wishes: Wishes) -> set[tuple[str, int]]:
-    return {(camera_id, wish.width) for camera_id, each in wishes.items() for wish in each}
+def _widths(demand: DemandByCamera) -> set[tuple[str, int]]:
+    return {(camera_id, each.width) for camera_id, demands in demand.items() for each in demands}
 
 
 class RedisIngestLink:
-    """Published to every ingest process: each takes what concerns its cameras."""
+    """The link over Redis pub/sub. Every ingest process gets all of it and uses what it needs."""
 
     def __init__(self) -> None:
         self._client = redis.Redis.from_url(settings.REDIS_URL, protocol=2)
-        self._name = uuid.uuid4().hex
+        self._sender = uuid.uuid4().hex
 
-    async def tell(self, wishes: Wishes) -> None:
-        """What is no longer repeated ends by itself."""
-        await self._client.publish(INBOX, pack(wishes_packet(wishes, self._name)))
+    async def send_demand(self, demand: DemandByCamera) -> None:
+        """Publish the demand. It expires unless repeated."""
+        await self._client.publish(INBOX, pack(demand_packet(demand, self._sender)))
 
     async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
-        """The process that has the camera takes it; False where no process listens."""
+        """Publish a pushed frame. False if no ingest process is subscribed."""
         header = {"type": "push", "camera": camera_id, "timestamp": timestamp}
         try:
             return bool(await self._client.publish(INBOX, pack(header, jpeg)))

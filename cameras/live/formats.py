@@ -1,7 +1,7 @@
-"""The two formats of a stream's WebSocket, and what a viewer in each is told next. Django-free.
+"""The two message formats of a stream's WebSocket, and a viewer class for each. Django-free.
 
 The seed's JSON, `{frame, timestamp, camera_id, detections?}`, and `sideline.v1`: uint32 header
-length, JSON header, JPEG bytes. A message is made once, however many viewers get it.
+length, JSON header, JPEG bytes. A message is built once, and all viewers of its format share it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from cameras.live.variants import Variant
 
 TEXT, BINARY = 0x81, 0x82  # first byte of a whole, uncompressed message
 FRESH_S = 3.0  # an older picture is not shown as live
-AGED_MS = 10  # a header whose `age_ms` is off by more is made anew
+MAX_AGE_ERROR_MS = 10  # a message whose `age_ms` is off by more is built again
 
 
 class Message:
-    """One message. `framed` is what goes over the wire: a server does not mask, so all share it."""
+    """One WebSocket message. `framed` has the frame header; servers do not mask: all share it."""
 
     __slots__ = ("_head", "framed", "is_text")
 
@@ -45,91 +45,92 @@ class Message:
 
     @property
     def payload(self) -> bytes:
-        """The message without its WebSocket frame, for servers that make that themselves."""
+        """The message without its frame header, for servers that add their own."""
         return self.framed[self._head :]
 
 
 def text_message(value: object) -> Message:
-    """A JSON text message."""
+    """Return a JSON text message."""
     return Message(TEXT, dump(value))
 
 
 class PreparedFrame:
-    """A frame on its way to viewers, with the messages made of it so far.
+    """A frame, with the messages built from it so far.
 
-    Bound: a message for each format and name under which the camera is watched. `going_out` is
-    true while the frame is handed to all viewers for the first time.
+    Bound: one message per format and name under which the camera is watched. `is_first_round` is
+    true while the frame is offered to all viewers for the first time.
     """
 
-    __slots__ = ("_base64", "_seed", "_since", "_v1", "frame", "going_out")
+    __slots__ = ("_base64", "_captured_at", "_seed", "_v1", "frame", "is_first_round")
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
-        self.going_out = True
-        self._since = time.monotonic() - self.age_ms() / 1000
+        self.is_first_round = True
+        self._captured_at = time.monotonic() - self.age_ms() / 1000
         self._base64: bytes | None = None
         self._seed: dict[str, Message] = {}
         self._v1: dict[str, tuple[int, Message]] = {}
 
     def age_ms(self) -> int:
-        """By our clock, now."""
+        """The picture's age by this host's clock."""
         return self.frame.age_ms(time.time_ns() // 1_000_000)
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it may be shown as live. However old it was when it came here, it ages on."""
-        return time.monotonic() - self._since <= FRESH_S
+        """True if it may be shown as live. Monotonic, from its age on arrival."""
+        return time.monotonic() - self._captured_at <= FRESH_S
 
     def seed(self, name: str) -> Message:
         """The seed's `FrameData`; `name` is the string of the viewer's URL."""
         message = self._seed.get(name)
         if message is None:
-            message = self._seed[name] = self._made_seed(name)
+            message = self._seed[name] = self._build_seed(name)
         return message
 
-    def _made_seed(self, name: str) -> Message:
+    def _build_seed(self, name: str) -> Message:
         frame = self.frame
         if self._base64 is None:
             self._base64 = b64encode(frame.jpeg)
-        facts = b'","timestamp":%d,"camera_id":%b' % (frame.timestamp, dump(name))
-        found = b"" if frame.detections is None else b',"detections":' + dump(frame.detections)
-        return Message(TEXT, b'{"frame":"', self._base64, facts, found, b"}")
+        fields = b'","timestamp":%d,"camera_id":%b' % (frame.timestamp, dump(name))
+        detections = b"" if frame.detections is None else b',"detections":' + dump(frame.detections)
+        return Message(TEXT, b'{"frame":"', self._base64, fields, detections, b"}")
 
     def v1(self, name: str) -> Message:
-        """The `sideline.v1` message; its age is true for whoever is sent it now."""
-        made = self._v1.get(name)
-        if made is not None and self.going_out:
-            return made[1]
+        """The `sideline.v1` message; its `age_ms` is correct if it is sent now."""
+        cached = self._v1.get(name)
+        if cached is not None and self.is_first_round:
+            return cached[1]
         age = self.age_ms()
-        if made is None or age - made[0] > AGED_MS:
+        if cached is None or age - cached[0] > MAX_AGE_ERROR_MS:
             head = dump(self.frame.header() | {"camera_id": name, "age_ms": age})
             message = Message(BINARY, struct.pack(">I", len(head)), head, self.frame.jpeg)
-            made = self._v1[name] = age, message
-        return made[1]
+            cached = self._v1[name] = age, message
+        return cached[1]
 
 
-class Wire(Protocol):
-    """The writable end of a connection; see `project/server/writer.py`."""
+class SocketWriter(Protocol):
+    """The writable end of a WebSocket; implemented in `project/server/writer.py`."""
 
     @property
-    def ready(self) -> bool:
-        """Whether everything before was taken, so that `write` takes more."""
+    def is_ready(self) -> bool:
+        """True if everything written before was sent."""
 
     def write(self, data: bytes) -> bool:
-        """Take a whole message; False, and nothing is taken, where it is not ready."""
+        """Write a whole message. False, without writing, if not ready."""
 
-    def call_when_ready(self, call: Callable[[], None]) -> None:
-        """Call once, when it has become ready."""
+    def call_when_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, when ready."""
 
     def read_now(self) -> None:
-        """Hand on what the peer has said so far."""
+        """Pass on the messages that the peer has sent so far."""
 
-    def read_at_once(self, wanted: bool) -> None:
-        """Whether what the peer says is to be handed on as it comes; else now and then."""
+    def set_auto_read(self, enabled: bool) -> None:
+        """Pass on the peer's messages as they arrive; else only on `read_now`, and a few times a
+        second."""
 
 
 class PartsViewer(Viewer):
-    """Takes a picture whenever the one before was sent: an MJPEG stream."""
+    """A viewer of an MJPEG stream: takes the newest frame when the previous one was sent."""
 
     __slots__ = ()
     kind = "mjpeg"
@@ -138,148 +139,148 @@ class PartsViewer(Viewer):
 class SocketViewer(Viewer):
     """A viewer on a WebSocket. `name` is the camera as its URL calls it."""
 
-    __slots__ = ("_wire", "name")
+    __slots__ = ("_writer", "name")
 
     def __init__(self, feed: Feed, variant: Variant, name: str) -> None:
         super().__init__(feed, variant)
         self.name = name
-        self._wire: Wire | None = None
+        self._writer: SocketWriter | None = None
 
-    def next(self) -> Message | None:
-        """What to tell it now; None for nothing."""
+    def next_message(self) -> Message | None:
+        """Take the next message to send; None if there is none."""
         raise NotImplementedError
 
-    def hear(self, message: str | bytes) -> bool:
-        """What the viewer says; False where it means nothing in this format."""
+    def receive(self, message: str | bytes) -> bool:
+        """Process a message from the client. False if it has no meaning in this format."""
         return False
 
-    def attach(self, wire: Wire) -> None:
-        """From now on, write to the wire whenever there is news and room."""
-        self._wire = wire
+    def attach(self, writer: SocketWriter) -> None:
+        """Send by `writer` from now on, without a task."""
+        self._writer = writer
         self.wake()
 
     def leave(self) -> None:
-        self._wire = None
+        self._writer = None
         super().leave()
 
     def wake(self) -> None:
-        """Say what there is to say: to the wire as far as it takes it, or let `wait` return."""
-        wire = self._wire
-        if wire is None:
+        """Write what waits, as far as the writer is ready. Without a writer, let `wait` return."""
+        writer = self._writer
+        if writer is None:
             return super().wake()
         while self._prepared is not None or self._status is not None:
-            if not wire.ready:
-                return wire.call_when_ready(self.wake)
-            message = self.next()
+            if not writer.is_ready:
+                return writer.call_when_ready(self.wake)
+            message = self.next_message()
             if message is None:
                 return None
-            wire.write(message.framed)
+            writer.write(message.framed)
         return None
 
 
 CREDITS = 2  # frames that a `sideline.v1` viewer may leave unacknowledged
-ACK_LENGTH = 64  # longer messages are no acknowledgement and are not looked at
+MAX_ACK_LENGTH = 64  # longer messages are no acknowledgement and are not looked at
 _ACK = re.compile(rb'\{"ack": ?([0-9]{1,18})\}')
 
 
 class SeedViewer(SocketViewer):
-    """Gets the seed's JSON, which knows no status and has no word for stale."""
+    """A viewer of the seed's JSON format, which has neither a status nor an age."""
 
     __slots__ = ()
     kind = "seed"
-    says_age = False
+    shows_age = False
 
-    def next(self) -> Message | None:
+    def next_message(self) -> Message | None:
         self._status = None
         if self._prepared is not None and not self._prepared.is_fresh:
-            self.forget()  # it waited too long, or came before the viewer did
-        prepared = self._take()
+            self.drop_frame()  # it waited too long, or is older than the subscription
+        prepared = self._take_prepared()
         return None if prepared is None else prepared.seed(self.name)
 
-    def tell(self, status: Status) -> None:
-        """Nothing."""
+    def offer_status(self, status: Status) -> None:
+        """Ignore it: the format has no status."""
 
-    def _goes_out(self, prepared: PreparedFrame) -> bool:
-        wire = self._wire
-        return wire is not None and wire.write(prepared.seed(self.name).framed)
+    def _send_now(self, prepared: PreparedFrame) -> bool:
+        writer = self._writer
+        return writer is not None and writer.write(prepared.seed(self.name).framed)
 
 
 class V1Viewer(SocketViewer):
-    """Speaks `sideline.v1`: status first, then what was missed, then the newest frame on credit."""
+    """A `sideline.v1` viewer. Sends the status first, then how many frames were missed, then the
+    newest frame, unless `CREDITS` frames are unacknowledged."""
 
-    __slots__ = ("_asking", "_told", "_unacknowledged")
+    __slots__ = ("_is_reading", "_missed_reported", "_unacknowledged")
     kind = "v1"
-    on_credit = True
+    acknowledges_frames = True
 
     def __init__(self, feed: Feed, variant: Variant, name: str) -> None:
         super().__init__(feed, variant, name)
         self._unacknowledged: list[int] = []
-        self._told = 0  # of `missed`
-        self._asking = False
+        self._missed_reported = 0  # of `missed`
+        self._is_reading = False
 
-    def next(self) -> Message | None:
+    def next_message(self) -> Message | None:
         if (status := self.take_status()) is not None:
-            return text_message(status.wire())
+            return text_message(status.to_message())
         if self._prepared is None or not self._has_credit():
             return None
-        if self.missed > self._told:
-            unsaid, self._told = self.missed - self._told, self.missed
-            return text_message({"type": "dropped", "frames": unsaid})
-        prepared = self._take()
+        if self.missed > self._missed_reported:
+            dropped, self._missed_reported = self.missed - self._missed_reported, self.missed
+            return text_message({"type": "dropped", "frames": dropped})
+        prepared = self._take_prepared()
         assert prepared is not None
         self._unacknowledged.append(prepared.frame.seq)
         return prepared.v1(self.name)
 
-    def _goes_out(self, prepared: PreparedFrame) -> bool:
-        wire = self._wire
-        if wire is None or self._status is not None or self.missed > self._told:
+    def _send_now(self, prepared: PreparedFrame) -> bool:
+        writer = self._writer
+        if writer is None or self._status is not None or self.missed > self._missed_reported:
             return False
-        if not self._has_credit() or not wire.write(prepared.v1(self.name).framed):
+        if not self._has_credit() or not writer.write(prepared.v1(self.name).framed):
             return False
         self._unacknowledged.append(prepared.frame.seq)
         return True
 
     def _has_credit(self) -> bool:
-        """Without credit, what the viewer says is handed on as it comes from now on."""
-        self._ask()
-        has = len(self._unacknowledged) < CREDITS
-        if not has and self._wire is not None:
-            self._wire.read_at_once(True)
-        return has
+        """True if a frame may be sent. If not, acknowledgements are read as they arrive."""
+        self._read_acknowledgements()
+        has_credit = len(self._unacknowledged) < CREDITS
+        if not has_credit and self._writer is not None:
+            self._writer.set_auto_read(True)
+        return has_credit
 
-    def collect(self) -> None:
-        self._ask()
+    def collect_acknowledgements(self) -> None:
+        self._read_acknowledgements()
         if self._prepared is not None and len(self._unacknowledged) < CREDITS:
             self.wake()
 
-    def _ask(self) -> None:
-        """On a wire, acknowledgements are read when they are needed: that is many at once."""
-        wire = self._wire
-        if wire is not None and len(self._unacknowledged) >= CREDITS:
-            self._asking = True
-            wire.read_now()
-            self._asking = False
+    def _read_acknowledgements(self) -> None:
+        """Read them only when needed, several at once: an event for each would cost more."""
+        writer = self._writer
+        if writer is not None and len(self._unacknowledged) >= CREDITS:
+            self._is_reading = True
+            writer.read_now()
+            self._is_reading = False
             if len(self._unacknowledged) < CREDITS:
-                wire.read_at_once(False)
+                writer.set_auto_read(False)
 
-    def hear(self, message: str | bytes) -> bool:
-        """An acknowledgement gives credit back, for all frames up to that one."""
-        if len(message) > ACK_LENGTH:
+    def receive(self, message: str | bytes) -> bool:
+        """Process an acknowledgement: it covers all frames up to that one."""
+        if len(message) > MAX_ACK_LENGTH:
             return False
-        seq = _acknowledged(message)
+        seq = _acknowledged_seq(message)
         if seq not in self._unacknowledged:
             return False
         del self._unacknowledged[: self._unacknowledged.index(seq) + 1]
-        if not self._asking:
+        if not self._is_reading:
             self.wake()
         return True
 
 
 class GuestViewer(V1Viewer):
-    """Who has opened a share link or brings a stream key: told how the camera does, but not why,
-    nor how many watch.
+    """A viewer by share link or stream key. Its status has no reason and no viewer count.
 
-    Reasons are for those who look after it: they may name an address.
+    Reasons are for members: they may contain an address.
     """
 
     __slots__ = ()
@@ -289,8 +290,8 @@ class GuestViewer(V1Viewer):
         return None if status is None else replace(status, reason="", viewers=None)
 
 
-def _acknowledged(message: str | bytes) -> object:
-    """What `{"ack": seq}` acknowledges; None for anything else. The usual spelling is read fast."""
+def _acknowledged_seq(message: str | bytes) -> object:
+    """The value in `{"ack": seq}`; None for anything else. Has a fast path for the usual form."""
     if isinstance(message, bytes) and (usual := _ACK.fullmatch(message)):
         return int(usual[1])
     try:

@@ -1,6 +1,6 @@
 """Frames and statuses as they leave ingest and cross processes. Django-free.
 
-The bytes in which they cross are in packets.py, what viewers read is in formats.py.
+packets.py has the bytes between processes, formats.py those for viewers.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ class Detection:
     bbox: tuple[float, float, float, float]
     track_id: int | None = None
 
-    def wire(self) -> dict[str, Any]:
-        """The seed's `Detection`: `class`, `confidence` 0-1, `bbox`; `track_id` where known.
+    def to_dict(self) -> dict[str, Any]:
+        """The seed's `Detection`: `class`, `confidence` 0-1, `bbox`, and `track_id` if known.
 
-        A box inside the picture stays inside it: x + width never exceeds what it was here.
+        A box inside the picture stays inside it: rounding never increases x + width.
         """
         x, y, width, height = self.bbox
-        (left, across), (top, down) = _tenths(x, width), _tenths(y, height)
-        made: dict[str, Any] = {
+        x, width = _round_down(x, width)
+        y, height = _round_down(y, height)
+        detection: dict[str, Any] = {
             "class": self.label,
             "confidence": round(self.confidence, 3),
-            "bbox": [left, top, across, down],
+            "bbox": [x, y, width, height],
         }
         if self.track_id is not None:
-            made["track_id"] = self.track_id
-        return made
+            detection["track_id"] = self.track_id
+        return detection
 
 
-def _tenths(start: float, length: float) -> tuple[float, float]:
-    """A start and a length of one decimal, from both edges rounded down; their sum is no larger."""
+def _round_down(start: float, length: float) -> tuple[float, float]:
+    """Round both edges down to one decimal. The sum of start and length does not increase."""
     first = math.floor(start * 10 + 1e-6)  # 383.99999999 is 384
     last = math.floor((start + length) * 10 + 1e-6)
     tenths = last - first
@@ -50,9 +51,9 @@ def _tenths(start: float, length: float) -> tuple[float, float]:
 class Frame:
     """One picture of one camera. `timestamp` is capture time in unix ms, rising per camera.
 
-    `detections` holds wire dictionaries, or None where detection is off. `arrived` is when our side
-    got a picture that a device sent, in unix ms of our clock; None where we captured it ourselves.
-    `mark` names the privacy masks that it has, see marks.py.
+    `detections` holds `Detection.to_dict()`s, or None if detection is off. `arrived` is when a
+    pushed picture reached us, in unix ms of our clock; None for a picture that we captured.
+    `mask_version` is that of its privacy masks, see mask_versions.py.
     """
 
     jpeg: bytes
@@ -62,31 +63,31 @@ class Frame:
     height: int
     detections: list[dict[str, Any]] | None = None
     arrived: int | None = None
-    mark: str = ""
+    mask_version: str = ""
 
     def age_ms(self, now_ms: int) -> int:
-        """Its age by our clock, whatever the device's clock says; never below 0."""
+        """Its age by our clock, independent of the device's; at least 0."""
         return max(0, now_ms - (self.timestamp if self.arrived is None else self.arrived))
 
     def header(self) -> dict[str, Any]:
-        """What a viewer is told beside the picture, as JSON-ready values."""
-        made: dict[str, Any] = {
+        """The fields that viewers get with the picture, ready for JSON."""
+        header: dict[str, Any] = {
             "timestamp": self.timestamp,
             "seq": self.seq,
             "width": self.width,
             "height": self.height,
         }
         if self.detections is not None:
-            made["detections"] = self.detections
-        return made
+            header["detections"] = self.detections
+        return header
 
     def packet_header(self) -> dict[str, Any]:
-        """What a worker says of it: `header()`, and the arrival where known."""
+        """The header of a worker's packet: `header()`, and `arrived` if known."""
         return self.header() | ({} if self.arrived is None else {"arrived": self.arrived})
 
     @classmethod
     def from_header(cls, header: dict[str, Any], jpeg: bytes) -> Frame:
-        """The inverse of `packet_header()`, to which the worker's reader has added the mark."""
+        """The inverse of `packet_header()`, to which ingest added the mask version as `mark`."""
         return cls(
             jpeg=jpeg,
             timestamp=header["timestamp"],
@@ -95,16 +96,16 @@ class Frame:
             height=header["height"],
             detections=header.get("detections"),
             arrived=header.get("arrived"),
-            mark=header.get("mark", ""),
+            mask_version=header.get("mark", ""),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Times are unix ms; `reason` is a plain sentence or empty.
+    """The state of a camera. Times are unix ms; `reason` is a plain sentence or empty.
 
-    `viewers` is how many watch, in all processes together; None where ingest has not said.
-    `mark` names the privacy masks of pictures that follow, see marks.py; None likewise.
+    `viewers` counts those of all processes. `mask_version` is that of the pictures that follow.
+    Both are None if ingest did not report them.
     """
 
     state: str
@@ -112,11 +113,11 @@ class Status:
     reason: str = ""
     last_frame: int | None = None
     viewers: int | None = None
-    mark: str | None = None
+    mask_version: str | None = None
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> Status:
-        """What the header of a state packet says."""
+        """Read the header of a state packet."""
         return cls(
             header["state"],
             header["since"],
@@ -127,18 +128,18 @@ class Status:
         )
 
     @property
-    def news(self) -> tuple[object, ...]:
-        """What a viewer must be told of when it changes."""
+    def visible_state(self) -> tuple[object, ...]:
+        """The part that viewers get a message about when it changes."""
         return self.state, self.since, self.reason, self.viewers
 
-    def wire(self) -> dict[str, Any]:
+    def to_message(self) -> dict[str, Any]:
         """The `sideline.v1` status message."""
-        connecting = self.state == "connecting"  # not a word of the contract
-        made = {
+        connecting = self.state == "connecting"  # the contract has no such state
+        message = {
             "type": "status",
             "state": "offline" if connecting else self.state,
             "since": self.since,
             "reason": self.reason or ("Connecting." if connecting else ""),
             "last_frame": self.last_frame,
         }
-        return made if self.viewers is None else made | {"viewers": self.viewers}
+        return message if self.viewers is None else message | {"viewers": self.viewers}

@@ -1,8 +1,11 @@
 """Which viewer gets which frame. Django-free.
 
-Per process, camera and width there is one `Feed`, filled by one task from one source. Each viewer
-has one slot: the newest frame, and the newest status, wait there. What a viewer did not take in
-time is dropped and counted, so a slow one costs nobody anything and sees no old picture.
+Per process, camera and width there is one `Feed`. One task fills it from one source, and each
+viewer of it has one slot for the newest frame and one for the newest status. A frame that a viewer
+did not take in time is replaced and counted as missed: a slow viewer costs the others nothing and
+never sees an old picture.
+
+    source → Feed → Viewer (slot) → connection
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ from collections.abc import AsyncGenerator, Callable, Collection
 from typing import TYPE_CHECKING, TypeVar
 
 from cameras.live.frames import Frame, Status
-from cameras.live.mask_versions import Masked, MaskVersions
+from cameras.live.mask_versions import MasksChanged, MaskVersions
 from cameras.live.metrics import Tally
-from cameras.live.variants import NATIVE, Pace, Variant, Wish
+from cameras.live.variants import NATIVE, Demand, Pace, Variant
 
 if TYPE_CHECKING:
     from cameras.live.formats import PreparedFrame
@@ -24,25 +27,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LINGER_S = 5.0  # a feed outlives its last viewer, so that a reload or a next snapshot is instant
-SILENCE_S = 3.0  # without a word from ingest for this long, the picture is stale
-RETRY_S = 1.0
-COLLECT_S = 0.015  # after a frame; by then most have acknowledged it, and the next is not due
+LINGER_S = 5.0  # a feed outlives its last viewer, so that a reload or the next snapshot is instant
+SILENCE_S = 3.0  # a camera's picture is stale if ingest sends nothing for this long
+RETRY_S = 1.0  # pause before a failed source is opened again
+CHECK_S = 0.5  # interval of the checks for silent and for unused feeds
+COLLECT_DELAY_S = 0.015  # most acknowledgements arrive within this time after a frame was sent
 
 
 class Viewer:
-    """One slot in a feed. Bound: the newest frame and the newest status, newest wins.
+    """One subscriber of a feed. Bound: the newest frame and the newest status; newest wins.
 
     `delivered` and `missed` count frames.
     """
 
-    # Slots: what is looked at for each of many viewers is what a frame costs.
+    # Slots: attribute access per viewer dominates the cost of a frame.
     __slots__ = (
         "_feed", "_news", "_pace", "_prepared", "_status", "delivered", "fps", "missed",
     )  # fmt: skip
-    kind = "snapshot"
-    on_credit = False  # whether it acknowledges frames
-    says_age = True  # whether who takes its pictures learns how old they are
+    kind = "snapshot"  # label of the metrics
+    acknowledges_frames = False
+    shows_age = True  # whether the picture's age reaches the client, so that it may be an old one
 
     def __init__(self, feed: Feed, variant: Variant) -> None:
         self.fps = variant.fps
@@ -54,11 +58,11 @@ class Viewer:
         self._news = asyncio.Event()
         self._news.set()
 
-    def offer(self, prepared: PreparedFrame) -> bool:
-        """Take a frame, over one that was not taken. True where it went out at once."""
+    def offer_frame(self, prepared: PreparedFrame) -> bool:
+        """Send a frame, or keep it in the slot. True if it was sent at once."""
         if self._pace is not None and not self._pace.takes(int(time.monotonic() * 1000)):
             return False
-        if self._prepared is None and self._goes_out(prepared):
+        if self._prepared is None and self._send_now(prepared):
             self.delivered += 1
             return True
         self.missed += self._prepared is not None
@@ -66,12 +70,12 @@ class Viewer:
         self.wake()
         return False
 
-    def _goes_out(self, prepared: PreparedFrame) -> bool:
-        """Send it at once if that can be done; where it cannot, it waits in the slot."""
+    def _send_now(self, prepared: PreparedFrame) -> bool:
+        """Send the frame without using the slot. False if that is not possible."""
         return False
 
-    def tell(self, status: Status) -> None:
-        """Put into the slot, over a status that was not taken."""
+    def offer_status(self, status: Status) -> None:
+        """Keep a status in the slot. It replaces one that was not taken."""
         self._status = status
         self.wake()
 
@@ -79,52 +83,53 @@ class Viewer:
         """Let `wait` return."""
         self._news.set()
 
-    def forget(self) -> None:
-        """Drop the frame that was not taken."""
+    def drop_frame(self) -> None:
+        """Empty the slot of the frame, without counting it as missed."""
         self._prepared = None
 
     async def wait(self) -> None:
-        """Until something was offered, or `wake` was called, since the last `wait`."""
+        """Wait until something was offered, or `wake` was called, since the last `wait`."""
         await self._news.wait()
         self._news.clear()
 
     def take_status(self) -> Status | None:
-        """The newest status not yet taken."""
+        """Return the newest status, once; None if it was taken already."""
         status, self._status = self._status, None
         return status
 
     def take_frame(self) -> Frame | None:
-        """The newest frame not yet taken."""
-        prepared = self._take()
+        """Return the newest frame, once; None if it was taken already."""
+        prepared = self._take_prepared()
         return None if prepared is None else prepared.frame
 
     async def next_frame(self) -> Frame:
-        """Wait for a frame; statuses are passed over."""
+        """Wait for a frame. Ignores statuses."""
         while (frame := self.take_frame()) is None:
             await self.wait()
         return frame
 
-    def _take(self) -> PreparedFrame | None:
+    def _take_prepared(self) -> PreparedFrame | None:
         prepared = self._prepared
         if prepared is not None:
             self._prepared = None
             self.delivered += 1
-            self._feed.tally.aged(prepared.age_ms())
+            self._feed.tally.count_age(prepared.age_ms())
         return prepared
 
-    def collect(self) -> None:
-        """A moment after a frame went to all: get ready for the next."""
+    def collect_acknowledgements(self) -> None:
+        """Prepare for the next frame; called `COLLECT_DELAY_S` after one was sent."""
 
     def leave(self) -> None:
-        """Give up the slot."""
-        self._feed.leave(self)
+        """Unsubscribe. Idempotent."""
+        self._feed.remove(self)
 
 
-Source = Callable[[str, int], AsyncGenerator[Frame | Status | Masked, None]]
+# Yields what ingest publishes about one width of a camera.
+Source = Callable[[str, int], AsyncGenerator[Frame | Status | MasksChanged, None]]
 
 
 class Feed:
-    """One width of one camera in this process: the newest frame and status, and who watches."""
+    """One width of one camera in this process: its newest frame and status, and its viewers."""
 
     def __init__(
         self,
@@ -133,189 +138,204 @@ class Feed:
         source: Source,
         prepare: Callable[[Frame], PreparedFrame],
         tally: Tally,
-        changed: asyncio.Event,
+        demand_changed: asyncio.Event,
     ) -> None:
         self.camera_id, self.width, self.tally = camera_id, width, tally
         self.viewers: set[Viewer] = set()
         self.prepared: PreparedFrame | None = None
         self.status: Status | None = None
-        self.heard_at = self.left_at = self._framed_at = time.monotonic()
-        self._timestamp: int | None = None  # of what was handed out last
-        self._on_credit = 0  # viewers who acknowledge
+        self.received_at = self.left_at = self._frame_at = time.monotonic()
+        self._last_timestamp: int | None = None  # of the last frame that was sent to viewers
+        self._acknowledging = 0  # viewers that acknowledge frames
         self._collecting: asyncio.TimerHandle | None = None
-        self._prepare, self._changed = prepare, changed
-        self._marks = MaskVersions()
-        self._fps = NATIVE  # what its last viewer wanted
-        self.task = asyncio.create_task(self._fill(source), name=f"feed {camera_id} {width}")
+        self._prepare, self._demand_changed = prepare, demand_changed
+        self._mask_versions = MaskVersions()
+        self._last_fps = NATIVE  # of the viewer that left last
+        self.task = asyncio.create_task(self._run(source), name=f"feed {camera_id} {width}")
 
     @property
-    def wish(self) -> Wish:
-        """What its viewers want, or the last one of them wanted."""
+    def demand(self) -> Demand:
+        """What its viewers want; without viewers, what the last of them wanted."""
         rates = {viewer.fps for viewer in self.viewers}
-        fps = (NATIVE if NATIVE in rates else max(rates)) if rates else self._fps
-        return Wish(self.width, fps, sum(viewer.kind != Viewer.kind for viewer in self.viewers))
+        fps = (NATIVE if NATIVE in rates else max(rates)) if rates else self._last_fps
+        return Demand(self.width, fps, sum(viewer.kind != Viewer.kind for viewer in self.viewers))
 
-    def enter(self, viewer: Viewer) -> None:
-        """Give a slot."""
+    def add(self, viewer: Viewer) -> None:
+        """Subscribe a viewer."""
         self.viewers.add(viewer)
-        self._on_credit += viewer.on_credit
-        self._changed.set()
+        self._acknowledging += viewer.acknowledges_frames
+        self._demand_changed.set()
 
-    def leave(self, viewer: Viewer) -> None:
-        """Give up a slot."""
+    def remove(self, viewer: Viewer) -> None:
+        """Unsubscribe a viewer. Idempotent."""
         if viewer in self.viewers:
             self.viewers.remove(viewer)
-            self._on_credit -= viewer.on_credit
-            self.tally.retire(viewer.kind, viewer.delivered, viewer.missed)
-            self._fps, self.left_at = viewer.fps, time.monotonic()
-            self._changed.set()
+            self._acknowledging -= viewer.acknowledges_frames
+            self.tally.add_viewer(viewer.kind, viewer.delivered, viewer.missed)
+            self._last_fps, self.left_at = viewer.fps, time.monotonic()
+            self._demand_changed.set()
 
-    async def _fill(self, source: Source) -> None:
+    async def _run(self, source: Source) -> None:
+        """Read the source until cancelled; open it again if it fails."""
         while True:
             try:
                 async for item in source(self.camera_id, self.width):
-                    self._take(item)
+                    self._receive(item)
             except Exception as error:
                 log.warning("camera %s: feed lost (%s), retrying", self.camera_id, error)
             await asyncio.sleep(RETRY_S)
 
-    def _take(self, item: Frame | Status | Masked) -> None:
+    def _receive(self, item: Frame | Status | MasksChanged) -> None:
         now = time.monotonic()
-        former = self._marks.newest
-        passes = item.mark is None or self._marks.passes(item.mark, now)
-        if self._marks.newest != former or (isinstance(item, Status) and item.state == "ended"):
-            self._forget()
+        former = self._mask_versions.newest
+        version = item.mask_version
+        has_current_masks = version is None or self._mask_versions.accept(version, now)
+        is_switched_off = isinstance(item, Status) and item.state == "ended"
+        if self._mask_versions.newest != former or is_switched_off:
+            self._drop_frames()
         if isinstance(item, Status):
-            told, self.status = self.status, item
-            if told is None or told.news != item.news:
-                for viewer in tuple(self.viewers):
-                    viewer.tell(item)
-        elif isinstance(item, Frame) and passes:
-            if self._is_stray(item, now):
+            self._receive_status(item)
+        elif isinstance(item, Frame) and has_current_masks:
+            if self._is_repeated_or_late(item, now):
                 return
-            self._framed_at, self._timestamp = now, item.timestamp
-            self._hand_out(item)
-        self.heard_at = now
+            self._frame_at, self._last_timestamp = now, item.timestamp
+            self._send_to_viewers(item)
+        self.received_at = now
 
-    def _is_stray(self, frame: Frame, now: float) -> bool:
-        """What was handed out is not handed out again, as a worker sends it for newcomers
-        elsewhere. An older one is, after a silence: the clock may have been set back."""
-        last = self._timestamp
+    def _receive_status(self, status: Status) -> None:
+        former, self.status = self.status, status
+        if former is None or former.visible_state != status.visible_state:
+            self._offer_status(status)
+
+    def _offer_status(self, status: Status) -> None:
+        for viewer in tuple(self.viewers):
+            viewer.offer_status(status)
+
+    def _is_repeated_or_late(self, frame: Frame, now: float) -> bool:
+        """True for a frame that viewers must not get.
+
+        Workers repeat the newest frame for new viewers in other processes. An older frame is
+        accepted after `SILENCE_S` without one: the camera's clock may have been set back.
+        """
+        last = self._last_timestamp
         if last is None or frame.timestamp > last:
             return False
-        return frame.timestamp == last or now - self._framed_at < SILENCE_S
+        return frame.timestamp == last or now - self._frame_at < SILENCE_S
 
-    def expect(self, mark: str) -> None:
-        """From now on only pictures with these masks, which the database has."""
-        if not self._marks.expect(mark, time.monotonic()):
-            self._forget()
+    def expect_masks(self, version: str) -> None:
+        """Send only frames with this mask version, which the database has, or a newer one."""
+        if not self._mask_versions.expect(version, time.monotonic()):
+            self._drop_frames()
 
-    def _forget(self) -> None:
-        """Its pictures are of other masks than the next, or the masks change unheard."""
+    def _drop_frames(self) -> None:
+        """Drop every frame that is held here: its masks are, or may be, out of date."""
         self.prepared = None
         for viewer in tuple(self.viewers):
-            viewer.forget()
+            viewer.drop_frame()
 
-    def _hand_out(self, frame: Frame) -> None:
+    def _send_to_viewers(self, frame: Frame) -> None:
         prepared = self.prepared = self._prepare(frame)
-        gone_out, fresh = 0, prepared.is_fresh
+        sent, is_fresh = 0, prepared.is_fresh
         for viewer in tuple(self.viewers):
-            if (fresh or viewer.says_age) and viewer.offer(prepared):
-                gone_out += 1
-        prepared.going_out = False
+            if (is_fresh or viewer.shows_age) and viewer.offer_frame(prepared):
+                sent += 1
+        prepared.is_first_round = False
         self.tally.received += 1
-        self.tally.aged(prepared.age_ms(), gone_out)
-        if self._on_credit and self._collecting is None:
-            self._collecting = asyncio.get_running_loop().call_later(COLLECT_S, self._collect)
+        self.tally.count_age(prepared.age_ms(), sent)
+        if self._acknowledging and self._collecting is None:
+            self._collecting = asyncio.get_running_loop().call_later(COLLECT_DELAY_S, self._collect)
 
     def _collect(self) -> None:
-        """Apart from the next frame's round, so that this does not hold up the last in it."""
+        """Read acknowledgements between two frames, so that this does not delay the next one."""
         self._collecting = None
         for viewer in tuple(self.viewers):
-            viewer.collect()
+            viewer.collect_acknowledgements()
 
-    def note_silence(self) -> None:
-        """Say that the picture is stale when ingest has fallen silent."""
+    def check_silence(self) -> None:
+        """Set the status to stale if ingest has sent nothing for `SILENCE_S`."""
         if self.status is not None and self.status.state in ("stale", "offline", "ended"):
             return
-        if time.monotonic() - self.heard_at > SILENCE_S:
+        if time.monotonic() - self.received_at > SILENCE_S:
             last = self.prepared.frame.timestamp if self.prepared else None
             since = last or int((time.time() - SILENCE_S) * 1000)
             self.status = Status("stale", since, "Nothing arrives from this camera's reader.", last)
-            for viewer in tuple(self.viewers):
-                viewer.tell(self.status)
+            self._offer_status(self.status)
 
 
 AnyViewer = TypeVar("AnyViewer", bound=Viewer)
 
 
 class Hub:
-    """All feeds of this process. Owns their tasks; `wishes` says what is wanted of ingest."""
+    """All feeds of this process. Owns their tasks.
+
+    `demand` is what ingest has to send here. `demand_changed` is set when it may have changed.
+    """
 
     def __init__(self, source: Source, prepare: Callable[[Frame], PreparedFrame]) -> None:
-        """`prepare` makes of a frame what the viewers are given."""
+        """`prepare` wraps each frame for the viewers' formats."""
         self._source, self._prepare = source, prepare
         self._feeds: dict[tuple[str, int], Feed] = {}
-        self._tick: asyncio.Task[None] | None = None
-        self.tallies: dict[str, Tally] = {}
-        self.changed = asyncio.Event()  # set when `wishes` may have changed
+        self._checks: asyncio.Task[None] | None = None
+        self.tallies: dict[str, Tally] = {}  # by camera; they outlive the feeds
+        self.demand_changed = asyncio.Event()
 
     @property
     def feeds(self) -> Collection[Feed]:
-        """All that are filled now."""
+        """The feeds that are running."""
         return self._feeds.values()
 
-    def wishes(self) -> dict[str, list[Wish]]:
-        """By camera: what is watched now, or was a moment ago."""
-        found: dict[str, list[Wish]] = {}
+    def demand(self) -> dict[str, list[Demand]]:
+        """By camera: the widths and rates that are watched, or were within `LINGER_S`."""
+        found: dict[str, list[Demand]] = {}
         for feed in self._feeds.values():
-            found.setdefault(feed.camera_id, []).append(feed.wish)
+            found.setdefault(feed.camera_id, []).append(feed.demand)
         return found
 
     def join(
         self,
         camera_id: str,
-        make: Callable[[Feed], AnyViewer],
+        create: Callable[[Feed], AnyViewer],
         width: int = NATIVE,
         known: Status | None = None,
-        mark: str | None = None,
+        mask_version: str | None = None,
     ) -> AnyViewer:
-        """A slot for the viewer that `make` makes, with the newest picture in it if there is one.
+        """Subscribe the viewer that `create` returns. Its slot holds the newest frame, if any.
 
-        `known` is what the database says of the camera, until ingest itself is heard, and `mark`
-        names the masks that it has there.
+        `known` and `mask_version` are what the database has: the status until ingest sends one,
+        and the masks that frames must have.
         """
         feed = self._feed(camera_id, width, known)
-        if mark is not None:
-            feed.expect(mark)
-        viewer = make(feed)
-        feed.enter(viewer)
+        if mask_version is not None:
+            feed.expect_masks(mask_version)
+        viewer = create(feed)
+        feed.add(viewer)
         return viewer
 
     def _feed(self, camera_id: str, width: int, known: Status | None) -> Feed:
-        if self._tick is None:
-            self._tick = asyncio.create_task(self._keep(), name="hub")
+        if self._checks is None:
+            self._checks = asyncio.create_task(self._check_feeds(), name="hub")
         feed = self._feeds.get((camera_id, width))
         if feed is None:
             tally = self.tallies.setdefault(camera_id, Tally())
-            feed = Feed(camera_id, width, self._source, self._prepare, tally, self.changed)
+            feed = Feed(camera_id, width, self._source, self._prepare, tally, self.demand_changed)
             self._feeds[camera_id, width] = feed
         feed.status = feed.status or known
         return feed
 
-    async def _keep(self) -> None:
+    async def _check_feeds(self) -> None:
         while True:
-            await asyncio.sleep(0.5)
-            for place, feed in list(self._feeds.items()):
-                feed.note_silence()
+            await asyncio.sleep(CHECK_S)
+            for key, feed in list(self._feeds.items()):
+                feed.check_silence()
                 if not feed.viewers and time.monotonic() - feed.left_at > LINGER_S:
-                    del self._feeds[place]
+                    del self._feeds[key]
                     feed.task.cancel()
-                    self.changed.set()
+                    self.demand_changed.set()
 
     async def close(self) -> None:
-        """End all tasks."""
-        tasks = [feed.task for feed in self._feeds.values()] + ([self._tick] if self._tick else [])
+        """Cancel all tasks and wait for their end."""
+        tasks = [feed.task for feed in self._feeds.values()]
+        tasks += [self._checks] if self._checks is not None else []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,8 +1,8 @@
-"""Pushed frames, by whichever door: parsed, claimed once in the database, given to ingest.
+"""Pushed frames, from `/ws/publish/` and `actions/send`: parse, claim in the database, forward.
 
 Two formats: the seed's JSON with a base64 `frame`, and `sideline.v1` as viewers get it. Parsing
-runs on the loop: it holds the interpreter's lock throughout, so that a thread would hold up the
-others just as long, which is 10 ms for 8 MiB.
+runs on the event loop: it holds the GIL throughout (10 ms for 8 MiB), so a thread would block the
+loop for just as long.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from cameras.live.jpeg import FrameError, jpeg_size
 from cameras.models import Camera, Kind
 from cameras.models.states import PushClock
 
-CLOCK_MS = 60_000
-MOST_FACTS = 64 * 1024  # bytes of JSON beside the picture: a parser's work has to have an end
-_MOST = 10**15
+MAX_CLOCK_ERROR_MS = 60_000
+MAX_FIELDS_BYTES = 64 * 1024  # of JSON without the picture: bounds the parser's work
+_MAX_NUMBER = 10**15
 _FRAME = re.compile(rb'"frame"\s*:\s*"')
 _LENGTH = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
 class PushedFrame:
-    """A frame that may be taken: `timestamp` in unix ms, and a JPEG within the limits."""
+    """A valid frame: `timestamp` in unix ms, and a JPEG within the limits."""
 
     timestamp: int
     jpeg: bytes
@@ -45,76 +45,78 @@ class PushedFrame:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message that was opened but not judged: what it says, and the picture, unless `facts` hold
-    that as base64."""
+    """A parsed message whose values are not validated yet.
 
-    facts: Mapping[str, Any]
-    picture: bytes | None = None
+    `jpeg` is None if the picture is in `fields["frame"]`, as base64.
+    """
+
+    fields: Mapping[str, Any]
+    jpeg: bytes | None = None
 
     @property
-    def mark(self) -> int | None:
-        """What an acknowledgement names: `seq`, or else the timestamp; None without either."""
-        seq = self.facts.get("seq")
-        return _whole(self.facts.get("timestamp") if _whole(seq) is None else seq)
+    def ack(self) -> int | None:
+        """The number that an acknowledgement names: `seq`, or else the timestamp; or None."""
+        seq = self.fields.get("seq")
+        return _to_int(self.fields.get("timestamp") if _to_int(seq) is None else seq)
 
-    def frame(self) -> PushedFrame:
-        """Raises `FrameError` naming the field."""
-        timestamp = timestamp_of(self.facts.get("timestamp"))
-        if self.picture is None:
-            return PushedFrame(timestamp, jpeg_of(self.facts.get("frame")))
-        jpeg_size(self.picture)
-        return PushedFrame(timestamp, self.picture)
-
-
-def open_seed(message: bytes) -> Envelope:
-    """The seed's JSON. Raises `FrameError("body", ...)`."""
-    return Envelope(facts_of(message))
+    def validate(self) -> PushedFrame:
+        """Return the frame. Raises `FrameError`, which names the field."""
+        timestamp = _validate_timestamp(self.fields.get("timestamp"))
+        if self.jpeg is None:
+            return PushedFrame(timestamp, _decode_jpeg(self.fields.get("frame")))
+        jpeg_size(self.jpeg)
+        return PushedFrame(timestamp, self.jpeg)
 
 
-def open_v1(message: bytes) -> Envelope:
-    """uint32 header length, JSON header, JPEG bytes. Raises `FrameError("header", ...)`."""
+def parse_seed(message: bytes) -> Envelope:
+    """Parse the seed's JSON. Raises `FrameError("body", ...)`."""
+    return Envelope(parse_body(message))
+
+
+def parse_v1(message: bytes) -> Envelope:
+    """Parse uint32 header length, JSON header, JPEG. Raises `FrameError("header", ...)`."""
     length = _LENGTH.unpack_from(message)[0] if len(message) >= _LENGTH.size else 0
     start = _LENGTH.size + length
-    if not 0 < length <= MOST_FACTS or start > len(message):
+    if not 0 < length <= MAX_FIELDS_BYTES or start > len(message):
         raise FrameError("header", "The message does not begin with a length and a JSON header.")
-    return Envelope(_object(message[_LENGTH.size : start], "header"), message[start:])
+    return Envelope(_parse_object(message[_LENGTH.size : start], "header"), message[start:])
 
 
-def facts_of(text: bytes) -> dict[str, Any]:
-    """A JSON object with a long `frame` and little else. Raises `FrameError`.
+def parse_body(text: bytes) -> dict[str, Any]:
+    """Parse a JSON object with a long `frame` and little else. Raises `FrameError`.
 
-    The picture is cut out first, which takes a twentieth of the time that a parser needs for it.
+    The picture is cut out first: that takes a twentieth of the time that the JSON parser needs.
     """
-    if len(text) <= MOST_FACTS:
-        return _object(text, "body")
-    found = _FRAME.search(text, 0, MOST_FACTS)
+    if len(text) <= MAX_FIELDS_BYTES:
+        return _parse_object(text, "body")
+    found = _FRAME.search(text, 0, MAX_FIELDS_BYTES)
     start = found.end() if found else 0
     end = text.find(b'"', start)
-    if end < 0 or len(text) - (end - start) > MOST_FACTS:
+    if end < 0 or len(text) - (end - start) > MAX_FIELDS_BYTES:
         raise FrameError("body", "The body is larger than a JSON object with one frame may be.")
-    facts = _object(text[:start] + text[end:], "body")
-    if facts.get("frame") != "":
+    fields = _parse_object(text[:start] + text[end:], "body")
+    if fields.get("frame") != "":
         raise FrameError("frame", "“frame” is there more than once.")
-    facts["frame"] = _unescaped(text[start:end])
-    return facts
+    fields["frame"] = _unescape(text[start:end])
+    return fields
 
 
-def _object(text: bytes, field: str) -> dict[str, Any]:
+def _parse_object(text: bytes, field: str) -> dict[str, Any]:
     try:
-        found = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise FrameError(field, f"The {field} is not valid JSON.") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise FrameError(field, f"The {field} must be a JSON object.")
-    return found
+    return value
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _unescaped(text: bytes) -> str:
-    """Some programs write `/` as `\\/` and `+` as `\\u002B`."""
+def _unescape(text: bytes) -> str:
+    """Decode JSON escapes: some programs write `/` as `\\/` and `+` as `\\u002B`."""
     if b"\\" not in text:
         return text.decode("latin-1")
     try:
@@ -123,25 +125,26 @@ def _unescaped(text: bytes) -> str:
         raise FrameError("body", "The body is not valid JSON.") from None
 
 
-def timestamp_of(value: Any) -> int:
-    """Unix ms near our own clock. Raises `FrameError("timestamp", ...)`."""
-    timestamp = _whole(value)
+def _validate_timestamp(value: Any) -> int:
+    """Return unix ms near our clock. Raises `FrameError("timestamp", ...)`."""
+    timestamp = _to_int(value)
     if timestamp is None:
         raise FrameError("timestamp", "“timestamp” must be a number of unix milliseconds.")
-    if abs(timestamp - time.time() * 1000) > CLOCK_MS:
+    if abs(timestamp - time.time() * 1000) > MAX_CLOCK_ERROR_MS:
         raise FrameError(
             "timestamp", "“timestamp” is over 60 s away from the server's clock; set the device's."
         )
     return timestamp
 
 
-def _whole(value: Any) -> int | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if number and -_MOST < value < _MOST else None  # no room for NaN, too
+def _to_int(value: Any) -> int | None:
+    """Return a number as an integer; None for other types, NaN and too large numbers."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and -_MAX_NUMBER < value < _MAX_NUMBER else None
 
 
-def jpeg_of(text: Any) -> bytes:
-    """The bytes of a base64 JPEG within the limits. Raises `FrameError("frame", ...)`."""
+def _decode_jpeg(text: Any) -> bytes:
+    """Return the bytes of a base64 JPEG within the limits. Raises `FrameError("frame", ...)`."""
     if not isinstance(text, str) or not text:
         raise FrameError("frame", "“frame” is missing or is not a text.")
     try:
@@ -158,47 +161,50 @@ RETRY_S = 1.0
 
 
 class Verdict(enum.Enum):
-    """What becomes of a frame."""
+    """The result of a pushed frame."""
 
     ACCEPTED = enum.auto()
     DUPLICATE = enum.auto()  # not newer than the last accepted one
     SWITCHED_OFF = enum.auto()
-    NOT_PUSH = enum.auto()  # the camera became one of another kind
-    GONE = enum.auto()  # no such camera
-    NOBODY = enum.auto()  # nobody takes it just now: it may be sent again
+    NOT_PUSH = enum.auto()  # the camera's kind was changed
+    NO_CAMERA = enum.auto()
+    NOT_TAKEN = enum.auto()  # no ingest process takes it now; it may be sent again
 
 
-async def take(camera_id: uuid.UUID, frame: PushedFrame) -> Verdict:
-    """Publish the frame of somebody who may publish, if it is new."""
-    verdict = await _claims.ask(camera_id, frame.timestamp)
-    if verdict is Verdict.ACCEPTED and not await hand_over(camera_id, frame):
-        return Verdict.NOBODY
+async def accept_frame(camera_id: uuid.UUID, frame: PushedFrame) -> Verdict:
+    """Claim a frame and forward it. The caller has checked the right to publish."""
+    verdict = await _claims.claim(camera_id, frame.timestamp)
+    if verdict is Verdict.ACCEPTED and not await forward_to_ingest(camera_id, frame):
+        return Verdict.NOT_TAKEN
     return verdict
 
 
-async def hand_over(camera_id: uuid.UUID, frame: PushedFrame) -> bool:
-    """Give ingest a frame that was claimed; where nobody takes it, the claim is given back."""
-    line = process.ingest_link()
-    if line is not None and await line.push(str(camera_id), frame.timestamp, frame.jpeg):
+async def forward_to_ingest(camera_id: uuid.UUID, frame: PushedFrame) -> bool:
+    """Send a claimed frame to ingest. If no process takes it, release the claim: False."""
+    link = process.ingest_link()
+    if link is not None and await link.push(str(camera_id), frame.timestamp, frame.jpeg):
         return True
-    await database_sync_to_async(PushClock.give_back)(camera_id, frame.timestamp)
+    await database_sync_to_async(PushClock.release)(camera_id, frame.timestamp)
     return False
 
 
 @transaction.atomic
-def claim(asked: Sequence[tuple[uuid.UUID, int]]) -> list[Verdict]:
-    """Judge cameras' frames by their timestamps in unix ms, all in one transaction."""
-    rows = Camera.objects.filter(pk__in={camera_id for camera_id, _ in asked})
+def claim_frames(frames: Sequence[tuple[uuid.UUID, int]]) -> list[Verdict]:
+    """Claim frames, each a camera id and a timestamp in unix ms, in one transaction.
+
+    Returns a verdict per frame, in the same order.
+    """
+    rows = Camera.objects.filter(pk__in={camera_id for camera_id, _ in frames})
     cameras = {camera.pk: camera for camera in rows.only("pk", "kind", "enabled")}
-    verdicts = [Verdict.GONE] * len(asked)
-    for at in sorted(range(len(asked)), key=asked.__getitem__):  # in one order: no deadlock
-        camera_id, timestamp = asked[at]
+    verdicts = [Verdict.NO_CAMERA] * len(frames)
+    for index in sorted(range(len(frames)), key=frames.__getitem__):  # one order: no deadlock
+        camera_id, timestamp = frames[index]
         if camera_id in cameras:
-            verdicts[at] = _verdict(cameras[camera_id], timestamp)
+            verdicts[index] = _claim_frame(cameras[camera_id], timestamp)
     return verdicts
 
 
-def _verdict(camera: Camera, timestamp: int) -> Verdict:
+def _claim_frame(camera: Camera, timestamp: int) -> Verdict:
     if camera.kind != Kind.PUSH:
         return Verdict.NOT_PUSH
     if not camera.enabled:
@@ -206,38 +212,39 @@ def _verdict(camera: Camera, timestamp: int) -> Verdict:
     return Verdict.ACCEPTED if PushClock.accept(camera.pk, timestamp) else Verdict.DUPLICATE
 
 
-class Claims:
-    """Claims for all publishers of this process: those that come during a transaction share the
-    next one, so that many publishers do not each take a turn of the database's thread.
+class ClaimBatcher:
+    """Batches the claims of all publishers of this process.
 
-    Bound: one frame of each publisher, for each waits for its answer.
+    Claims that arrive during a transaction share the next one, so that many publishers do not each
+    queue for the database thread. Bound: one claim per publisher, since each waits for its verdict.
     """
 
     def __init__(self) -> None:
         self._waiting: list[tuple[uuid.UUID, int, asyncio.Future[Verdict]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, camera_id: uuid.UUID, timestamp: int) -> Verdict:
-        """A database that does not answer is logged; the frame may be sent again a second later."""
-        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._waiting.append((camera_id, timestamp, answer))
+    async def claim(self, camera_id: uuid.UUID, timestamp: int) -> Verdict:
+        """Claim one frame. `NOT_TAKEN` after `RETRY_S` if the database fails."""
+        result: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._waiting.append((camera_id, timestamp, result))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._work(), name="claims")
-        return await answer
+            self._task = asyncio.create_task(self._run(), name="claims")
+        return await result
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
+        """Claim batch after batch, until none waits."""
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            asked = [(camera_id, timestamp) for camera_id, timestamp, _ in batch]
+            frames = [(camera_id, timestamp) for camera_id, timestamp, _ in batch]
             try:
-                verdicts = await database_sync_to_async(claim)(asked)
+                verdicts = await database_sync_to_async(claim_frames)(frames)
             except Exception:
-                log.exception("frames that were handed in could not be claimed")
-                verdicts = [Verdict.NOBODY] * len(batch)
+                log.exception("pushed frames could not be claimed")
+                verdicts = [Verdict.NOT_TAKEN] * len(batch)
                 await asyncio.sleep(RETRY_S)
-            for (*_, answer), verdict in zip(batch, verdicts, strict=True):
-                if not answer.done():  # by a publisher who is gone
-                    answer.set_result(verdict)
+            for (*_, result), verdict in zip(batch, verdicts, strict=True):
+                if not result.done():  # cancelled with its publisher
+                    result.set_result(verdict)
 
 
-_claims = Claims()
+_claims = ClaimBatcher()

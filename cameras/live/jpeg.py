@@ -1,4 +1,4 @@
-"""What a JPEG says of itself, read without decoding it. Django-free, OpenCV-free."""
+"""Validation of JPEGs by their headers, without decoding. Django-free, OpenCV-free."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ MAX_JPEG_BYTES = 8 * 1024 * 1024
 MAX_PIXELS = 40_000_000
 MAX_SIDE = 16_384
 MAX_SCANS = 64  # a progressive picture has about ten; each costs a pass over all pixels
-MAX_FILL = 64  # bytes between segments; cameras write none, a few would align something
+MAX_FILL = 64  # bytes between segments; cameras write none
 MAX_SEGMENTS = 1_000  # before the picture; cameras write about ten, a colour profile up to 255
-MAX_PASSES = 10 * MAX_PIXELS  # scans × pixels: a second or two of decoding at most
+MAX_DECODED_PIXELS = 10 * MAX_PIXELS  # scans × pixels: decoding takes two seconds at most
 
 
 class FrameError(ValueError):
-    """Bytes that are not what their door asks for. `field` names the part, the text says why."""
+    """Invalid input. `field` names the invalid part, `sentence` is for the client."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -23,9 +23,9 @@ class FrameError(ValueError):
 
 
 def jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a JPEG, read from its header without decoding.
+    """Return width and height of a JPEG in pixels, read from its header without decoding.
 
-    Raises `FrameError("frame", ...)` for what is not a whole JPEG or is larger than the limits.
+    Raises `FrameError("frame", ...)` if it is incomplete, no JPEG, or beyond the limits.
     """
     if len(data) > MAX_JPEG_BYTES:
         raise FrameError("frame", "The picture is larger than 8 MiB.")
@@ -43,15 +43,16 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
         raise FrameError("frame", f"The picture is {width}×{height}; a side may be 16,384 pixels.")
     if width * height > MAX_PIXELS:
         raise FrameError("frame", f"The picture is {width}×{height}; 40 megapixels are the limit.")
-    if scans * width * height > MAX_PASSES:
+    if scans * width * height > MAX_DECODED_PIXELS:
         raise FrameError("frame", "The JPEG has more scans than a picture of its size may have.")
     return width, height
 
 
 def _start_of_frame(data: bytes) -> tuple[int, int]:
-    """The one frame header's size. Stricter than decoders, so that none can read it otherwise.
+    """Return width and height from the only frame header.
 
-    It runs on the loop, a step for each segment and fill byte: hence their limits.
+    Stricter than decoders, so that none can read another size. Runs on the event loop, one step
+    per segment and fill byte: hence their limits.
     """
     at, size = 2, None
     fill = segments = 0
@@ -66,8 +67,8 @@ def _start_of_frame(data: bytes) -> tuple[int, int]:
         if segments > MAX_SEGMENTS:
             raise FrameError("frame", "The JPEG has more segments than any camera writes.")
         (length,) = struct.unpack_from(">H", data, at + 2)
-        lone = marker < 0xC0 or 0xD0 <= marker <= 0xD9  # no segment: none belongs before a scan
-        if data[at] != 0xFF or lone or length < 2:
+        no_segment = marker < 0xC0 or 0xD0 <= marker <= 0xD9  # none may come before a scan
+        if data[at] != 0xFF or no_segment or length < 2:
             break
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if size is not None or length < 8 or at + 9 > len(data):

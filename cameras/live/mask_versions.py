@@ -1,63 +1,70 @@
-"""Which masks the pictures of one feed have, and which they must have. Django-free.
+"""The version of the privacy masks that the pictures of one feed have, or must have. Django-free.
 
-A *mark* names a camera's privacy masks; ingest puts it on every frame and state. It begins with the
-number of the masks' last change, so that of two it is known which is older: masks that are drawn
-again are new ones. Whoever joins brings the mark that the database has, and ingest follows the
-database within a second or so: until it does, pictures from before the change are not given out.
+A *mask version* is a text that names a camera's masks. Ingest puts it on every frame and state. It
+begins with the number of the masks' last change, so that the older of two is known; masks that are
+drawn again get a new version. A viewer that joins brings the version that the database has. Ingest
+reads the database twice a second: until it has caught up, pictures from before the change are
+held back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-TRUST_S = 5.0  # after so long ingest is right and not who knew better: it looks twice a second
+TRUST_S = 5.0  # the longest wait for an expected version; after it, what ingest sends is right
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
-    """Ingest's word that the pictures from now on have other masks: before there is one."""
+class MasksChanged:
+    """Ingest's notice that the pictures from now on have other masks."""
 
-    mark: str
+    mask_version: str
 
 
 class MaskVersions:
-    """The mark that arrives, and one that is awaited. Times are monotonic seconds."""
+    """The version that arrives, and one that is expected. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self.newest: str | None = None
-        self._heard_at = self._trust_from = 0.0
-        self._awaited: str | None = None
+        self._newest_at = self._trust_from = 0.0
+        self._expected: str | None = None
 
-    def expect(self, mark: str, now: float) -> bool:
-        """Somebody read this mark in the database. False where what arrived before has to go."""
-        if self.newest is not None and not _is_newer(mark, self.newest):
+    def expect(self, version: str, now: float) -> bool:
+        """Expect a version that was read from the database.
+
+        False if frames that arrived before must be dropped.
+        """
+        if self.newest is not None and not _may_be_newer(version, self.newest):
             return True  # it is the same, or was read before the change
-        if self._awaited is None or _is_newer(mark, self._awaited):
-            self._awaited, self._trust_from = mark, now + TRUST_S
+        if self._expected is None or _may_be_newer(version, self._expected):
+            self._expected, self._trust_from = version, now + TRUST_S
         return False
 
-    def passes(self, mark: str, now: float) -> bool:
-        """A packet with this mark arrives; whether its picture may be given out.
+    def accept(self, version: str, now: float) -> bool:
+        """Note the version of a packet that arrives. True if its picture may be shown.
 
-        An older mark than has arrived is a stray, of a reader that was replaced.
+        A version older than the newest comes from a reader that was replaced, and is ignored while
+        the newer one still arrives.
         """
         newest = self.newest
-        stray = newest is not None and _number(mark) < _number(newest)
-        if stray and now - self._heard_at < TRUST_S:
+        is_outdated = newest is not None and _number(version) < _number(newest)
+        if is_outdated and now - self._newest_at < TRUST_S:
             return False
-        self.newest, self._heard_at = mark, now
-        awaited = self._awaited
-        if awaited is not None and (not _is_newer(awaited, mark) or now > self._trust_from):
-            self._awaited = None
-        return self._awaited is None
+        self.newest, self._newest_at = version, now
+        expected = self._expected
+        if expected is not None and (
+            not _may_be_newer(expected, version) or now > self._trust_from
+        ):
+            self._expected = None
+        return self._expected is None
 
 
-def _is_newer(mark: str, other: str) -> bool:
-    """Whether it may be: of two that have the same number and differ, nobody knows."""
-    return mark != other and _number(mark) >= _number(other)
+def _may_be_newer(version: str, other: str) -> bool:
+    """True also for two different versions of the same number: their order is unknown."""
+    return version != other and _number(version) >= _number(other)
 
 
-def _number(mark: str) -> int:
-    """0 of masks that were never changed, and of a mark from before there were numbers."""
-    number, dash, _ = mark.partition("-")
+def _number(version: str) -> int:
+    """The number of changes; 0 for masks that were never changed, and for versions without one."""
+    number, dash, _ = version.partition("-")
     return int(number) if dash and number.isdecimal() else 0

@@ -1,4 +1,4 @@
-"""What became of frames in this process, counted, and told to Prometheus. Django-free."""
+"""Counters of received, delivered and dropped frames, exported to Prometheus. Django-free."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from cameras.live.hub import Hub
 
 
-# Upper bounds in ms. The last place of `Tally.ages` is beyond them.
+# Upper bounds of the histogram in ms. `Tally.ages` has one more bucket, for older pictures.
 AGES_MS = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
 
 class Tally:
-    """One camera's counts, since the process began. Bound: a few numbers a camera.
+    """One camera's counts since the process began. Bound: a few numbers per camera.
 
-    `delivered` and `dropped` are by the kind of viewers who have left; those who are there count
-    their own. `ages` counts deliveries by the picture's age then, `age_ms` is the sum of the ages.
+    `delivered` and `dropped` are by kind of viewer, and of viewers that have left; the others have
+    their own counts. `ages` counts deliveries by the picture's age, `age_ms` is the sum of ages.
     """
 
     __slots__ = ("age_ms", "ages", "delivered", "dropped", "received")
@@ -43,26 +43,26 @@ class Tally:
         self.ages = [0] * (len(AGES_MS) + 1)
         self.age_ms = 0
 
-    def aged(self, age_ms: int, deliveries: int = 1) -> None:
-        """So many deliveries of pictures of that age."""
+    def count_age(self, age_ms: int, deliveries: int = 1) -> None:
+        """Add deliveries of a picture of this age."""
         self.ages[bisect_left(AGES_MS, age_ms)] += deliveries
         self.age_ms += age_ms * deliveries
 
-    def retire(self, kind: str, delivered: int, dropped: int) -> None:
-        """A viewer of this kind has left, who got so many frames and missed so many."""
+    def add_viewer(self, kind: str, delivered: int, dropped: int) -> None:
+        """Add the counts of a viewer that has left."""
         self.delivered[kind] += delivered
         self.dropped[kind] += dropped
 
 
-PATIENCE_S = 1.0
-BOUNDS = [*(str(ms / 1000) for ms in AGES_MS), "+Inf"]  # in seconds
+TIMEOUT_S = 1.0
+BUCKETS = [*(str(ms / 1000) for ms in AGES_MS), "+Inf"]  # in seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One camera's counts at one moment, viewers who left included; by kind of viewer.
+    """One camera's counts at one moment, by kind of viewer, for all viewers so far.
 
-    `ages` and `age_ms` are as `Tally` has them.
+    `viewers` are those connected now; `ages` and `age_ms` are those of `Tally`.
     """
 
     camera_id: str
@@ -75,7 +75,7 @@ class Reading:
 
 
 def read(hub: Hub) -> list[Reading]:
-    """All cameras that were watched since the process began. On the hub's loop."""
+    """Read the counts of all cameras watched so far. Must run on the hub's event loop."""
     readings = {
         camera_id: Reading(
             camera_id,
@@ -98,9 +98,10 @@ def read(hub: Hub) -> list[Reading]:
 
 
 class HubCollector(Collector):
-    """Reads the hub when it is scraped: on its loop, so that nobody is seen half gone.
+    """Reads the hub on every scrape, on the hub's event loop, so that the counts are consistent.
 
-    To be made on that loop. Where it does not answer within `PATIENCE_S`, what was read last holds.
+    Must be created on that loop. If it does not answer within `TIMEOUT_S`, the last counts are
+    returned again.
     """
 
     def __init__(self, hub: Hub) -> None:
@@ -111,26 +112,28 @@ class HubCollector(Collector):
         self._newest = read(self._hub)
 
     def collect(self) -> Iterator[Metric]:
-        """Counters, the histogram of ages at delivery, and who is there."""
-        asked = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
+        """The counters, the histogram of ages at delivery, and the number of viewers."""
+        reading = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
         with suppress(TimeoutError):
-            asked.result(PATIENCE_S)
-        return _families(self._newest)
+            reading.result(TIMEOUT_S)
+        return _metrics(self._newest)
 
 
-def _families(readings: list[Reading]) -> Iterator[Metric]:
+def _metrics(readings: list[Reading]) -> Iterator[Metric]:
     received = CounterMetricFamily(
-        "sideline_frames_received", "Frames that came from ingest.", labels=["camera"]
+        "sideline_frames_received", "Frames received from ingest.", labels=["camera"]
     )
     delivered = CounterMetricFamily(
-        "sideline_frames_delivered", "Frames that viewers got.", labels=["camera", "viewer"]
+        "sideline_frames_delivered", "Frames sent to viewers.", labels=["camera", "viewer"]
     )
     dropped = CounterMetricFamily(
         "sideline_frames_dropped",
         "Frames that a newer one replaced before the viewer took them.",
         labels=["camera", "viewer"],
     )
-    viewers = GaugeMetricFamily("sideline_viewers", "Who watches now.", labels=["camera", "viewer"])
+    viewers = GaugeMetricFamily(
+        "sideline_viewers", "Viewers connected now.", labels=["camera", "viewer"]
+    )
     ages = HistogramMetricFamily(
         "sideline_age_at_delivery_seconds",
         "How old the picture was when a viewer got it.",
@@ -146,6 +149,6 @@ def _families(readings: list[Reading]) -> Iterator[Metric]:
         ):
             for kind, count in counts.items():
                 family.add_metric([*camera, kind], count)
-        buckets = list(zip(BOUNDS, accumulate(reading.ages), strict=True))
+        buckets = list(zip(BUCKETS, accumulate(reading.ages), strict=True))
         ages.add_metric(camera, buckets, reading.age_ms / 1000)
     return iter((received, delivered, dropped, viewers, ages))

@@ -1,4 +1,4 @@
-"""The bytes of the link between ingest's processes and the web. Django-free.
+"""The packets between ingest processes and web processes. Django-free.
 
 A *packet* is two big-endian uint32 (header length, payload length), a UTF-8 JSON header, the
 payload.
@@ -19,28 +19,28 @@ _PACKET = struct.Struct(">II")
 
 
 def dump(value: object) -> bytes:
-    """Compact UTF-8 JSON; refuses NaN and infinity."""
+    """Return compact UTF-8 JSON. Raises `ValueError` for NaN and infinity."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def pack(header: dict[str, Any], payload: bytes = b"") -> bytes:
-    """One packet of the ingest link."""
+    """Return the bytes of one packet."""
     head = dump(header)
     return b"".join((_PACKET.pack(len(head), len(payload)), head, payload))
 
 
 class PacketReader:
-    """Cuts packets out of a byte stream. Holds at most one unfinished packet.
+    """Splits a byte stream into packets. Bound: one incomplete packet.
 
-    Raises `FrameError` where a length is absurd or a header is no JSON object: the peer is broken
-    and the link must be closed.
+    Raises `FrameError` if a packet is too large or its header is no JSON object: then the
+    connection must be closed.
     """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """Yield each complete `(header, payload)` once."""
+        """Add received bytes and yield each complete `(header, payload)`."""
         self._buffer += data
         while len(self._buffer) >= _PACKET.size:
             head, body = _PACKET.unpack_from(self._buffer)
@@ -49,13 +49,13 @@ class PacketReader:
             end = _PACKET.size + head + body
             if len(self._buffer) < end:
                 return
-            header = _loaded(self._buffer[_PACKET.size : _PACKET.size + head])
+            header = _parse_header(self._buffer[_PACKET.size : _PACKET.size + head])
             payload = bytes(self._buffer[_PACKET.size + head : end])
             del self._buffer[:end]
             yield header, payload
 
 
-def _loaded(head: bytearray) -> dict[str, Any]:
+def _parse_header(head: bytearray) -> dict[str, Any]:
     try:
         header = json.loads(head)
     except (ValueError, RecursionError):

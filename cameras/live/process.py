@@ -1,6 +1,6 @@
-"""This process's hub, connection monitor, view log and line to ingest.
+"""The hub, connection monitor, view log and ingest link of this process.
 
-Each is made on first use, on the serving loop.
+Each is created on first use, on the serving event loop.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from django.conf import settings
 
 from cameras.live import channel_groups
-from cameras.live.demand import IngestLink, RedisIngestLink, announce
+from cameras.live.demand import IngestLink, RedisIngestLink, report_demand
 from cameras.live.formats import PreparedFrame
 from cameras.live.frames import Frame
 from cameras.live.hub import Hub, Viewer
@@ -22,7 +22,7 @@ from project.audit.view_log import ViewLog
 from project.tasks import start
 
 SNAPSHOT_WAIT_S = 1.0
-FRESH_MS = 3000  # an older picture is not given out as the newest
+FRESH_MS = 3000  # an older picture is not served as the newest
 
 _hub: Hub | None = None
 _connection_monitor: ConnectionMonitor | None = None
@@ -31,17 +31,17 @@ _ingest_link: IngestLink | None = None
 
 
 def hub() -> Hub:
-    """The one hub."""
+    """Return the hub of this process."""
     global _hub
     if _hub is None:
-        _hub = Hub(channel_groups.follow, PreparedFrame)
-        if (way := ingest_link()) is not None:
-            start(announce(_hub, way), "demand")
+        _hub = Hub(channel_groups.subscribe, PreparedFrame)
+        if (link := ingest_link()) is not None:
+            start(report_demand(_hub, link), "demand")
     return _hub
 
 
 def connection_monitor() -> ConnectionMonitor:
-    """The one connection monitor, re-examining everyone who holds a connection open."""
+    """Return the connection monitor, which re-examines every open connection."""
     global _connection_monitor
     if _connection_monitor is None:
         _connection_monitor = ConnectionMonitor()
@@ -50,45 +50,49 @@ def connection_monitor() -> ConnectionMonitor:
 
 
 def view_log() -> ViewLog:
-    """The one logbook, in which every view is on record."""
+    """Return the view log, in which every view is recorded."""
     global _view_log
     if _view_log is None:
         _view_log = ViewLog()
-        start(_view_log.keep(), "view log")
+        start(_view_log.run(), "view log")
     return _view_log
 
 
 async def start_view_log() -> None:
-    """Keep it from now on: others may have left views that are to be closed."""
+    """Start the view log at once: views of processes that died have to be closed."""
     view_log()
 
 
 async def close_view_log() -> None:
-    """Write the ends of all views; called by `serve` before the loop ends."""
+    """Write the end of every open view. `serve` calls it before the event loop ends."""
     if _view_log is not None:
         await _view_log.close()
 
 
 def ingest_link() -> IngestLink | None:
-    """The way to ingest: Redis, or what `connect` was given; None where there is no ingest."""
+    """Return the ingest link: Redis, or what `set_ingest_link` got; None without ingest."""
     global _ingest_link
     if _ingest_link is None and settings.REDIS_URL:
         _ingest_link = RedisIngestLink()
     return _ingest_link
 
 
-def connect(way: IngestLink) -> None:
-    """Use a local line; called once by `serve` before the first connection."""
+def set_ingest_link(link: IngestLink) -> None:
+    """Use a local link. `serve` calls it once, before the first connection."""
     global _ingest_link
-    _ingest_link = way
+    _ingest_link = link
 
 
 async def newest_frame(camera: Camera) -> Frame | None:
-    """A fresh frame, waited for at most a second; the wish for it makes ingest send one.
+    """Wait up to `SNAPSHOT_WAIT_S` for a fresh frame; None without one.
 
-    It has the masks that `camera` has.
+    Subscribing makes ingest send one. It has the masks of `camera`.
     """
-    viewer = hub().join(str(camera.pk), lambda feed: Viewer(feed, Variant()), mark=camera.mark)
+    viewer = hub().join(
+        str(camera.pk),
+        lambda feed: Viewer(feed, Variant()),
+        mask_version=camera.mask_version,
+    )
     try:
         async with asyncio.timeout(SNAPSHOT_WAIT_S):
             frame = await viewer.next_frame()
@@ -102,5 +106,5 @@ async def newest_frame(camera: Camera) -> Frame | None:
 
 
 def is_fresh(frame: Frame) -> bool:
-    """False for a frame that is too old to be given out as the newest."""
+    """False for a frame that is too old to be served as the newest."""
     return frame.age_ms(int(time.time() * 1000)) <= FRESH_MS

@@ -1,10 +1,10 @@
 """The Redis channel layer, with a receiver made for pictures.
 
-`channels_redis` receives through redis-py, which costs a frame several tasks and a time-out, and
-asks ten times a second whether there is something. Here a connection that redis-py opened (so that
-every kind of address, password and encryption works) is handed to a protocol that feeds hiredis.
-Sending, groups and channels are those of `channels_redis`; what is relied
-upon is pinned by `tests/cameras/live/test_redis_layer.py`.
+`channels_redis` receives through redis-py, which takes several tasks and a timeout per frame and
+polls ten times a second. Here redis-py opens the connection (so that every kind of address,
+password and encryption works), and then an asyncio protocol reads it into hiredis. Sending, groups
+and channels are those of `channels_redis`; `tests/cameras/live/test_redis_layer.py` covers the
+internals that this module uses.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 READ_BYTES = 256 * 1024
 RETRY_S = 0.5
-SILENCE_S = 5.0  # after so long Redis is asked whether it is there, after twice that it is not
+SILENCE_S = 5.0  # without data for this long: PING; for twice as long: connection lost
 
 
 class FrameLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
-    """`RedisPubSubChannelLayer`, receiving as above. Bound: none on a channel; drain it."""
+    """`RedisPubSubChannelLayer` with this receiver. Bound: none per channel; keep reading it."""
 
     def _get_layer(self) -> Any:
         loop = asyncio.get_running_loop()
@@ -45,9 +45,9 @@ class FrameLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
 
 
 class Shard(RedisSingleShardConnection):  # type: ignore[misc]
-    """The connections to one Redis: a pool to publish with, and one that is subscribed.
+    """The connections to one Redis: a pool for publishing, and one for subscriptions.
 
-    Subscribing never fails: while Redis is away it is noted, and done when it is back.
+    Subscribing never fails: without Redis it takes effect on reconnect.
     """
 
     def __init__(self, host: dict[str, Any], layer: RedisPubSubLoopLayer) -> None:
@@ -57,92 +57,95 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
         self._transport: asyncio.Transport | None = None
 
     async def subscribe(self, channel: str) -> None:
-        """Receive what is published there from now on."""
+        """Receive what is published to the channel. Idempotent."""
         if channel not in self._subscribed_to:
             self._subscribed_to.add(channel)
-            self._say("SUBSCRIBE", channel)
+            self._send_command("SUBSCRIBE", channel)
         if self._receive_task is None:
-            self._receive_task = asyncio.create_task(self._listen(), name="channel layer")
+            self._receive_task = asyncio.create_task(self._run(), name="channel layer")
 
     async def unsubscribe(self, channel: str) -> None:
-        """No longer."""
+        """Stop receiving from the channel. Idempotent."""
         if channel in self._subscribed_to:
             self._subscribed_to.remove(channel)
-            self._say("UNSUBSCRIBE", channel)
+            self._send_command("UNSUBSCRIBE", channel)
 
-    def _say(self, *words: str) -> None:
+    def _send_command(self, *arguments: str) -> None:
         if self._transport is not None:
-            self._transport.write(hiredis.pack_command(words))  # type: ignore[arg-type]
+            self._transport.write(hiredis.pack_command(arguments))  # type: ignore[arg-type]
 
-    async def _listen(self) -> None:
-        """For ever: connect, subscribe to everything again, take what comes."""
+    async def _run(self) -> None:
+        """Connect, subscribe to everything and receive; reconnect, until cancelled."""
         pool = create_pool(self.host)
-        away = False
+        is_lost = False
         while True:
             connection = pool.make_connection()
             connection.retry = Retry(NoBackoff(), 0)
             try:
                 await connection.connect()
-                if away:
-                    log.info("the channel layer has Redis again")
-                away = False
-                await self._receive_by(connection)
-                raise ConnectionError("it closed the connection")
+                if is_lost:
+                    log.info("the channel layer is connected to Redis again")
+                is_lost = False
+                await self._receive_until_lost(connection)
+                raise ConnectionError("Redis closed the connection")
             except (redis.RedisError, OSError) as error:
-                if not away:
-                    log.warning("the channel layer has lost Redis, trying again: %s", error)
-                away = True
+                if not is_lost:
+                    log.warning("the channel layer has lost Redis, retrying: %s", error)
+                is_lost = True
             finally:
                 await connection.disconnect(nowait=True)
             await asyncio.sleep(RETRY_S)
 
-    async def _receive_by(self, connection: Any) -> None:
-        """Until the connection is lost, or Redis does not answer."""
+    async def _receive_until_lost(self, connection: Any) -> None:
+        """Receive until the connection is lost or Redis does not answer a PING."""
         transport = connection._writer.transport
-        inbox = Inbox(self._receive_message)
-        transport.set_protocol(inbox)
+        protocol = PubSubProtocol(self._receive_message)
+        transport.set_protocol(protocol)
         self._transport = transport
         if self._subscribed_to:
-            self._say("SUBSCRIBE", *self._subscribed_to)
+            self._send_command("SUBSCRIBE", *self._subscribed_to)
         try:
-            while not inbox.lost.done():
-                heard = inbox.heard
-                await asyncio.wait({inbox.lost}, timeout=SILENCE_S)
-                if inbox.heard == heard and not inbox.lost.done():
-                    self._say("PING")
-                    await asyncio.wait({inbox.lost}, timeout=SILENCE_S)
-                    if inbox.heard == heard:
+            while not protocol.lost.done():
+                reads = protocol.reads
+                await asyncio.wait({protocol.lost}, timeout=SILENCE_S)
+                if protocol.reads == reads and not protocol.lost.done():
+                    self._send_command("PING")
+                    await asyncio.wait({protocol.lost}, timeout=SILENCE_S)
+                    if protocol.reads == reads:
                         return
         finally:
             self._transport = None
             transport.abort()
 
     def _ensure_redis(self) -> None:
-        """What publishes; its pool is not the receiver's."""
+        """Create the client that publishes; it does not share the receiver's pool."""
         if self._redis is None:
             self._redis = redis.Redis(connection_pool=create_pool(self.host))
 
 
-class Inbox(asyncio.BufferedProtocol):
-    """Reads Redis's messages into one buffer. `heard` counts reads; `lost` ends with it."""
+class PubSubProtocol(asyncio.BufferedProtocol):
+    """Parses Redis's pub/sub messages, through one read buffer.
 
-    def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
-        self._take = take
+    `reads` counts reads; `lost` is done when the connection is.
+    """
+
+    def __init__(self, on_message: Callable[[dict[str, Any]], None]) -> None:
+        self._on_message = on_message
         self._buffer = bytearray(READ_BYTES)
         self._reader = hiredis.Reader()
-        self.heard = 0
+        self.reads = 0
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.heard += 1
+        self.reads += 1
         reader = self._reader
         reader.feed(self._buffer, 0, nbytes)  # type: ignore[arg-type]
         while (reply := reader.gets()) is not False:
             if isinstance(reply, list) and reply[0] == b"message":
-                self._take({"channel": reply[1], "data": reply[2]})
+                self._on_message({"channel": reply[1], "data": reply[2]})
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.lost.done():

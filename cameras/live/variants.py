@@ -1,30 +1,31 @@
-"""Which version of a camera's pictures somebody wants: how wide, how many a second. Django-free."""
+"""Variants of a camera's pictures: width and frames per second. Django-free."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-WIDTHS = (320, 640)
-RATES = (1, 5, 10)
+WIDTHS = (320, 640)  # pixels
+RATES = (1, 5, 10)  # frames per second
 NATIVE = 0  # as the camera's settings say
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`width` in pixels and `fps` in frames a second at most; `NATIVE` is no bound of the viewer's.
+    """What one viewer gets: at most `width` pixels and `fps` frames per second.
 
-    Widths are encoded by ingest, once each; rates are picked from what a width has.
+    `NATIVE` sets no limit. Ingest encodes each width once; rates are picked from its frames.
     """
 
     width: int = NATIVE
     fps: int = NATIVE
 
     @classmethod
-    def asked(cls, query: Mapping[str, str]) -> Variant:
-        """The heaviest allowed variant that is no heavier than `?width=` and `?fps=` ask for.
+    def from_query(cls, query: Mapping[str, str]) -> Variant:
+        """The largest allowed variant within `?width=` and `?fps=`.
 
-        What is below the lightest gets the lightest; what is no number gets the native one.
+        A value below the smallest allowed one gets the smallest; one that is no number gets
+        `NATIVE`.
         """
         return cls(_allowed(query.get("width"), WIDTHS), _allowed(query.get("fps"), RATES))
 
@@ -36,32 +37,32 @@ def _allowed(text: str | None, values: tuple[int, ...]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is wanted of one width of a camera: `fps` at most (or `NATIVE`), by so many viewers."""
+class Demand:
+    """What `viewers` together want of one width of a camera: at most `fps`, or `NATIVE`."""
 
     width: int
     fps: int
     viewers: int
 
 
-def combined(wishes: Iterable[Wish]) -> dict[int, Wish]:
-    """One wish for each width: the highest rate that any of them wants, all viewers together."""
-    found: dict[int, Wish] = {}
-    for wish in wishes:
-        known = found.get(wish.width)
+def merge(demands: Iterable[Demand]) -> dict[int, Demand]:
+    """One demand per width: the highest rate, and the sum of the viewers."""
+    merged: dict[int, Demand] = {}
+    for demand in demands:
+        known = merged.get(demand.width)
         if known is None:
-            found[wish.width] = wish
+            merged[demand.width] = demand
             continue
-        fps = NATIVE if NATIVE in (known.fps, wish.fps) else max(known.fps, wish.fps)
-        found[wish.width] = Wish(wish.width, fps, known.viewers + wish.viewers)
-    return found
+        fps = NATIVE if NATIVE in (known.fps, demand.fps) else max(known.fps, demand.fps)
+        merged[demand.width] = Demand(demand.width, fps, known.viewers + demand.viewers)
+    return merged
 
 
 class Pace:
-    """Picks frames from a stream so that at most `fps` a second are taken, evenly.
+    """Selects at most `fps` frames per second from a stream, evenly.
 
-    It goes by a monotonic clock: the wall clock may be set back. Half a frame of credit suffices,
-    so that jitter does not halve an equal rate; a rate of 0 takes nothing.
+    It uses a monotonic clock: the wall clock may be set back. Half a frame of credit suffices, so
+    that jitter does not halve a source of the same rate. A rate of 0 selects nothing.
     """
 
     def __init__(self, fps: float) -> None:
@@ -70,7 +71,7 @@ class Pace:
         self._last: int | None = None
 
     def takes(self, now_ms: int) -> bool:
-        """Whether the frame that comes at that monotonic ms is one of them; ask once for each."""
+        """True if the frame at this monotonic time is selected. Call once per frame."""
         if self._last is not None:
             self._credit = min(1.5, self._credit + (now_ms - self._last) / 1000 * self.fps)
         self._last = now_ms

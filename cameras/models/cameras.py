@@ -1,4 +1,4 @@
-"""Cameras: what they are, where their pictures come from, and what their fields may hold."""
+"""Cameras: the source of their pictures, their settings, and the validation of both."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import IntegrityError, models, transaction
 
-from cameras.ingest.labels import COCO, DEFAULT_CLASSES
-from cameras.ingest.labels import MOST as LABELS_MOST
+from cameras.ingest.labels import COCO, DEFAULT_CLASSES, MAX_LABELS
 from cameras.ingest.sources.addresses import MASK, SourceError, check, redact
 from cameras.models.detectors import labels_of
 from cameras.models.masks import Masked, MaskedQuerySet
 from cameras.models.states import CameraState, CameraStill
 from project.accounts.models.organizations import Organization, validate_time_zone
-from project.encryption import SealBroken, seal, unseal
+from project.encryption import UnsealFailed, seal, unseal
 
 if TYPE_CHECKING:
     from project.accounts.access import Actor
@@ -29,15 +28,15 @@ KEEPS_ITS_ORGANIZATION = "A camera keeps its organization."
 
 
 def default_classes() -> list[str]:
-    """The detector's usual allow-list, as a list for JSON."""
+    """The classes that a new camera detects, as a list for JSON."""
     return list(DEFAULT_CLASSES)
 
 
 def validate_classes(value: Any) -> None:
-    """A list of class names; whether the detector knows them depends on the organization."""
+    """A list of names. `Camera.clean` checks that the organization's detector knows them."""
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise ValidationError("Classes must be a list of names.")
-    if len(value) > LABELS_MOST:
+    if len(value) > MAX_LABELS:
         raise ValidationError("Name each class once.")
 
 
@@ -59,12 +58,15 @@ def validate_masks(value: Any) -> None:
 
 
 def _is_corner(value: Any) -> bool:
-    numbers = isinstance(value, list) and len(value) == 2
-    return numbers and all(type(one) in (int, float) and 0 <= one <= 1 for one in value)
+    is_pair = isinstance(value, list) and len(value) == 2
+    return is_pair and all(type(number) in (int, float) and 0 <= number <= 1 for number in value)
 
 
 def validate_source(kind: str, source: str) -> None:
-    """Where a camera of this kind may take its pictures from; the password has to be a real one."""
+    """Validate the address of a camera of this kind. Raises `ValidationError`.
+
+    Also for a masked password: then the stored one is not for this address.
+    """
     try:
         if MASK in source:
             raise SourceError("Enter the password again: the address around it has changed.")
@@ -92,16 +94,16 @@ class Kind(models.TextChoices):
 
 class CameraQuerySet(MaskedQuerySet["Camera"]):
     def known_to(self, actor: Actor) -> CameraQuerySet:
-        """Those whose existence is no secret to the actor: of its organizations, or of its key.
+        """The cameras that the actor may know of: of its organizations, or of its key.
 
-        What is not among them is 404; what is, but lies beyond role or scope, is 403.
+        Others are 404; those that it knows, but role or scope do not allow, are 403.
         """
         return self.filter(
             models.Q(organization__in=actor.roles) | models.Q(pk__in=actor.resource_ids)
         )
 
     def visible_to(self, actor: Actor) -> CameraQuerySet:
-        """Those in organizations that the actor may read, and the one of a stream key."""
+        """The cameras that the actor may watch: by its role and scope, or by its key."""
         return self.filter(
             models.Q(organization__in=actor.organization_ids("read"))
             | models.Q(pk__in=actor.resource_ids)
@@ -165,46 +167,46 @@ class Camera(Masked):
         return self.name
 
     def may_be_watched_by(self, actor: Actor) -> bool:
-        """True where the actor may see the camera's pictures."""
-        return self.pk in actor.resource_ids or actor.may("read", self.organization_id)
+        """True if the actor may see the camera's pictures."""
+        return self.pk in actor.resource_ids or actor.has_scope("read", self.organization_id)
 
     def may_be_published_by(self, actor: Actor) -> bool:
-        """True where the actor may send pictures as the camera."""
-        return actor.may("publish", self.organization_id)
+        """True if the actor may push pictures to the camera."""
+        return actor.has_scope("publish", self.organization_id)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Only what was changed here is written: somebody else's change of another field stays.
+        """Write only the changed columns, so that concurrent changes of others are kept.
 
-        With other masks than before, the last picture goes: it shows what they are to hide.
-        Raises `DoesNotExist` where the camera was deleted meanwhile.
+        A change of masks deletes the last picture: it may show what they hide. Raises
+        `DoesNotExist` if the camera was deleted meanwhile.
         """
         with transaction.atomic():
             if not self._state.adding:
                 former = Camera.objects.select_for_update(no_key=True).get(pk=self.pk)
                 columns = kwargs.get("update_fields")
-                columns = self._changed() if columns is None else columns
-                kwargs["update_fields"] = self._count_masks(former, columns)
-                if former.mark != self.mark:
+                columns = self._changed_columns() if columns is None else columns
+                kwargs["update_fields"] = self._count_mask_change(former, columns)
+                if former.mask_version != self.mask_version:
                     CameraStill.objects.filter(camera=self).delete()
             super().save(*args, **kwargs)
-        self._stored = self._here()
+        self._stored = self._column_values()
 
     def _check_classes(self) -> None:
-        """The shipped detector's, or those of the organization's own model."""
+        """Allow the classes of the built-in detector and of the organization's own model."""
         known = {*COCO, *labels_of(self.organization_id)}
         unknown = [str(name) for name in self.classes if name not in known]
         if unknown:
-            said = f"The detector does not know {', '.join(unknown)[:200]}."
-            raise ValidationError({"classes": said})
+            sentence = f"The detector does not know {', '.join(unknown)[:200]}."
+            raise ValidationError({"classes": sentence})
 
     @property
     def source(self) -> str:
-        """Where the frames come from, credentials included. Raises `SealBroken`."""
+        """The address of the pictures, credentials included. Raises `UnsealFailed`."""
         return unseal(self.sealed_source)
 
     @source.setter
     def source(self, text: str) -> None:
-        """A text whose password is the mask keeps the stored password, if nothing else changed."""
+        """Set the address. With a masked password and no other change, nothing is stored."""
         text = text.strip()
         if MASK in text and text == self.shown_source:
             return
@@ -213,14 +215,14 @@ class Camera(Masked):
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
-        """The zone in which this camera's times are shown."""
+        """The time zone in which this camera's times are shown."""
         return zoneinfo.ZoneInfo(self.time_zone or self.organization.time_zone)
 
     def clean(self) -> None:
-        """The one validation of a source, for the form, the API and the admin.
+        """Validate the source and the classes, for the form, the API and the admin.
 
-        A source that was stored is not asked again: one that broke since, such as a deleted file,
-        must not keep anybody from renaming the camera or switching it off.
+        An unchanged source is not validated again: one that broke since, such as a deleted file,
+        must not prevent users from renaming the camera or switching it off.
         """
         former = Camera.objects.filter(pk=self.pk).first()
         if former and former.organization_id != self.organization_id:
@@ -231,27 +233,27 @@ class Camera(Masked):
             return
         try:
             validate_source(self.kind, self.source)
-        except SealBroken as error:
+        except UnsealFailed as error:
             raise ValidationError({"source": str(error)}) from None
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Reports that come just now wait for the end of it, and find no camera."""
+        """Delete under a lock: reports of ingest wait for it, and then find no camera."""
         with transaction.atomic():
             Camera.objects.select_for_update().filter(pk=self.pk).first()
             return super().delete(*args, **kwargs)
 
     def current_state(self) -> CameraState:
-        """What is known of it now."""
+        """The state now, see `CameraState.current`."""
         return CameraState.current(self)
 
     @staticmethod
     def claim_fence(camera_id: uuid.UUID | str) -> int | None:
-        """A number above all that were claimed before, for exactly one caller: by one UPDATE.
+        """Return a new fence, higher than all before; each is returned once, by one UPDATE.
 
-        None where there is no such camera.
+        None if there is no such camera.
         """
         states = CameraState.objects.filter(camera_id=camera_id)
-        while True:  # every failure is somebody else's success
+        while True:  # each failure means that another caller succeeded
             newest: int | None = states.values_list("fence", flat=True).first()
             if newest is None:
                 if not Camera.objects.filter(pk=camera_id).exists():

@@ -1,4 +1,4 @@
-"""A detector that an organization uploaded: an ONNX file in parts, and its state."""
+"""Detectors that organizations upload: an ONNX file in parts, and its state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PART = 512 * 1024  # bytes of each part but the last
 
 
 class UploadRefused(ValueError):
-    """A part that does not fit. `due` is the number of the part that is waited for."""
+    """A part that is not accepted. `due` is the number of the expected part."""
 
     def __init__(self, sentence: str, due: int) -> None:
         super().__init__(sentence)
@@ -28,7 +28,7 @@ class UploadRefused(ValueError):
 
 
 class WeightsPart(models.Model):
-    """A stretch of the file. In the database, so that every host that reads cameras has it."""
+    """A part of the file, in the database so that every ingest host can read it."""
 
     weights = models.ForeignKey("Weights", on_delete=models.CASCADE, related_name="parts")
     number = models.PositiveIntegerField()
@@ -45,7 +45,7 @@ class WeightsPart(models.Model):
 
     @staticmethod
     def add(weights: Weights, number: int, data: bytes) -> int:
-        """Store a part of an upload that the caller holds; the number of the next.
+        """Store a part and return the number of the next. The caller has locked the upload.
 
         Raises `UploadRefused`.
         """
@@ -64,28 +64,28 @@ class WeightsPart(models.Model):
 
 
 ABANDONED = timedelta(days=1)
-LOST = timedelta(seconds=90)  # no check takes so long
+LOST = timedelta(seconds=90)  # longer than any check takes
 
 
 class WeightsQuerySet(models.QuerySet["Weights"]):
     def visible_to(self, actor: Actor) -> WeightsQuerySet:
-        """A matter of administrators."""
+        """The models of organizations that the actor administers."""
         return self.filter(organization__in=actor.organization_ids("admin"))
 
     def in_use(self) -> WeightsQuerySet:
-        """Those that cameras detect with: one of an organization at most."""
+        """The models that cameras detect with: at most one per organization."""
         return self.filter(state=Weights.State.READY)
 
-    def on_the_way(self) -> WeightsQuerySet:
-        """Those that are uploaded or checked just now: one of an organization at most."""
+    def in_progress(self) -> WeightsQuerySet:
+        """The models being uploaded or checked: at most one per organization."""
         return self.filter(state__in=(Weights.State.ARRIVING, Weights.State.CHECKING))
 
 
 class Weights(models.Model):
-    """One organization's own model. Nothing runs it before a child process has checked it.
+    """One organization's own model. It is used only after a child process has checked it.
 
-    The one in use stays so until another one has passed its check. Whoever replaces or ends one
-    holds its organization first, and waits for no row before that.
+    The model in use stays in use until another one has passed its check. Code that replaces or
+    removes one locks the organization before any other row.
     """
 
     class State(models.TextChoices):
@@ -111,7 +111,7 @@ class Weights(models.Model):
     width = models.PositiveIntegerField(default=0)
     height = models.PositiveIntegerField(default=0)
     uploaded_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    uploaded_at = models.DateTimeField(auto_now_add=True)  # begun, then: complete
+    uploaded_at = models.DateTimeField(auto_now_add=True)  # start of the upload, then of the check
 
     objects = WeightsQuerySet.as_manager()
 
@@ -136,29 +136,29 @@ class Weights(models.Model):
     @classmethod
     @transaction.atomic
     def begin(cls, organization: Organization, **facts: Any) -> Weights:
-        """Room for an upload. It takes the place of one that was not finished, or was refused.
+        """Create the row of an upload. Delete the organization's unfinished or refused one.
 
-        Uploads that anybody abandoned are thrown away, too.
+        Abandoned uploads of other organizations are deleted, too.
         """
-        Organization.objects.hold(organization.pk)
+        Organization.objects.lock(organization.pk)
         mine = cls.objects.filter(organization=organization)
-        cls._throw_away(mine.exclude(state=cls.State.READY))
-        old = cls.objects.on_the_way().filter(uploaded_at__lt=timezone.now() - ABANDONED)
-        # Others' rows without the others' lock: so never wait for one.
-        cls._throw_away(old, skip_locked=connection.features.has_select_for_update_skip_locked)
+        cls._delete_locked(mine.exclude(state=cls.State.READY))
+        old = cls.objects.in_progress().filter(uploaded_at__lt=timezone.now() - ABANDONED)
+        # Rows of organizations that are not locked here: waiting for one could deadlock.
+        cls._delete_locked(old, skip_locked=connection.features.has_select_for_update_skip_locked)
         return cls.objects.create(organization=organization, **facts)
 
     @classmethod
-    def _throw_away(cls, rows: models.QuerySet[Weights], *, skip_locked: bool = False) -> None:
-        """The parts go first, so `take` is waited for before: it may be adding one."""
+    def _delete_locked(cls, rows: models.QuerySet[Weights], *, skip_locked: bool = False) -> None:
+        """Lock, then delete: `add_part` may just be adding a part, and parts are deleted first."""
         locked = rows.select_for_update(skip_locked=skip_locked)
         cls.objects.filter(pk__in=list(locked.values_list("pk", flat=True))).delete()
 
     @classmethod
     @transaction.atomic
     def remove(cls, organization: Organization) -> Weights | None:
-        """Take the one in use out of use; the row that was, or None."""
-        Organization.objects.hold(organization.pk)
+        """Delete the model in use. Return its former row, or None without one."""
+        Organization.objects.lock(organization.pk)
         used = cls.objects.in_use().filter(organization=organization).first()
         if used is not None:
             cls.objects.filter(pk=used.pk).delete()
@@ -166,12 +166,12 @@ class Weights(models.Model):
 
     @property
     def count(self) -> int:
-        """How many parts the file has."""
+        """The number of parts that the file has."""
         return -(-self.size // PART)
 
     @transaction.atomic
-    def take(self, number: int, data: bytes) -> int:
-        """Store a part, in order; the number of the next. A part may be sent again.
+    def add_part(self, number: int, data: bytes) -> int:
+        """Store the next part and return the number of the one after it. Parts may be repeated.
 
         Raises `UploadRefused`.
         """
@@ -181,12 +181,12 @@ class Weights(models.Model):
         return WeightsPart.add(now, number, data)
 
     def data(self) -> bytes:
-        """The whole file."""
+        """Return the whole file."""
         parts = self.parts.order_by("number").values_list("data", flat=True)
         return b"".join(bytes(part) for part in parts.iterator(chunk_size=8))
 
     def claim_check(self) -> bool:
-        """Whether all of it is here and nobody checks it yet: then the caller does."""
+        """Claim the check, by one UPDATE. False if the upload is incomplete or already claimed."""
         if self.parts.count() < self.count:
             return False
         waiting = models.Q(state=Weights.State.ARRIVING)
@@ -196,41 +196,41 @@ class Weights(models.Model):
 
     @property
     def is_being_checked(self) -> bool:
-        """False where its check was lost with the process that made it."""
+        """True during the check. False if the process that checked it died."""
         recent = self.uploaded_at > timezone.now() - LOST
         return self.state == Weights.State.CHECKING and recent
 
-    def give_back(self) -> None:
-        """The check could not be made; it may be asked for again."""
-        self._checked().update(state=Weights.State.ARRIVING)
+    def release_check(self) -> None:
+        """Undo `claim_check`: the check could not run and may be claimed again."""
+        self._while_checking().update(state=Weights.State.ARRIVING)
 
     @transaction.atomic
     def accept(self, data: bytes, reason: str, **facts: Any) -> bool:
-        """Use it from now on, in the place of the former. False where it was replaced meanwhile."""
-        Organization.objects.hold(self.organization_id)
-        if not self._checked().exists():
+        """Use it instead of the former model. False if it was replaced meanwhile."""
+        Organization.objects.lock(self.organization_id)
+        if not self._while_checking().exists():
             return False
         Weights.objects.in_use().filter(organization=self.organization_id).delete()
         proof = hashlib.sha256(data).hexdigest()
         facts |= {"reason": reason[:300], "sha256": proof, "state": Weights.State.READY}
-        return bool(self._checked().update(**facts))
+        return bool(self._while_checking().update(**facts))
 
     @transaction.atomic
     def refuse(self, reason: str) -> bool:
-        """Never run it again. Its bytes go, the reason stays; False where it is gone already."""
-        Organization.objects.hold(self.organization_id)
+        """Refuse it: delete its bytes, keep the reason. False if deleted or refused before."""
+        Organization.objects.lock(self.organization_id)
         living = Weights.objects.filter(pk=self.pk).exclude(state=Weights.State.REFUSED)
         if not living.update(state=Weights.State.REFUSED, reason=reason[:300]):
             return False
         self.parts.all().delete()
         return True
 
-    def _checked(self) -> models.QuerySet[Weights]:
+    def _while_checking(self) -> models.QuerySet[Weights]:
         return Weights.objects.filter(pk=self.pk, state=Weights.State.CHECKING)
 
 
 def labels_of(organization_id: uuid.UUID | None) -> list[str]:
-    """The labels of the model that an organization uses; none where it uses the shipped one."""
+    """The labels of the organization's own model; empty if it uses the built-in one."""
     used = Weights.objects.in_use().filter(organization=organization_id)
     found = used.values_list("labels", flat=True).first()
     return list(found or ())

@@ -1,4 +1,4 @@
-"""Privacy masks of a camera, with a version that is never reused."""
+"""Privacy masks of a camera, with a version that is never used again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cameras.models.states import CameraStill
 
 
 class WithChanges(models.Model):
-    """A row that remembers how it was stored. Its `save` says when that is so again."""
+    """A row that remembers its stored values. Subclasses update `_stored` after `save`."""
 
     _stored: dict[str, Any]
 
@@ -23,18 +23,18 @@ class WithChanges(models.Model):
 
     @classmethod
     def from_db(cls, *args: Any, **kwargs: Any) -> Self:
-        """As it was stored, so that `save` knows what is new."""
+        """Django's, and remember the values, so that `save` finds the changed columns."""
         row = super().from_db(*args, **kwargs)
-        row._stored = row._here()
+        row._stored = row._column_values()
         return row
 
-    def _here(self) -> dict[str, Any]:
-        """The values of this instance by column, without those that were not loaded."""
+    def _column_values(self) -> dict[str, Any]:
+        """The values by column, without deferred ones."""
         columns = (field.attname for field in self._meta.concrete_fields if not field.primary_key)
         return {name: deepcopy(self.__dict__[name]) for name in columns if name in self.__dict__}
 
-    def _changed(self) -> list[str]:
-        now, stored = self._here(), self._stored
+    def _changed_columns(self) -> list[str]:
+        now, stored = self._column_values(), self._stored
         return [name for name, value in now.items() if value != stored.get(name, ...)]
 
 
@@ -43,7 +43,7 @@ M = TypeVar("M", bound="Masked")
 
 class MaskedQuerySet(models.QuerySet[M]):
     def update(self, **kwargs: Any) -> int:
-        """Masks that are changed in many rows at once count as those of `save` do."""
+        """Django's; a change of masks gets a new version and deletes the stills, as in `save`."""
         if "masks" not in kwargs:
             return super().update(**kwargs)
         with transaction.atomic(using=self.db):
@@ -54,7 +54,7 @@ class MaskedQuerySet(models.QuerySet[M]):
 
 
 class Masked(WithChanges):
-    """A row whose `masks` are counted: drawn again, they are not taken for those of before."""
+    """A row with `masks`, whose changes are counted: the same masks again are a new version."""
 
     masks: Any
     mask_changes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
@@ -63,18 +63,18 @@ class Masked(WithChanges):
         abstract = True
 
     @property
-    def mark(self) -> str:
-        """A name for the masks, carried by every picture that has them: see live/marks.py.
+    def mask_version(self) -> str:
+        """The version of the masks, see `cameras/live/mask_versions.py`.
 
-        Empty where there are none and never were.
+        Empty if the camera never had masks.
         """
         if not self.masks and not self.mask_changes:
             return ""
         digest = hashlib.sha256(json.dumps(self.masks).encode()).hexdigest()[:16]
         return f"{self.mask_changes}-{digest}"
 
-    def _count_masks(self, former: Masked, columns: Iterable[str]) -> list[str]:
-        """Number the masks as they will be, if these columns are written. Returns the columns."""
+    def _count_mask_change(self, former: Masked, columns: Iterable[str]) -> list[str]:
+        """Set `masks` and `mask_changes` for a write of these columns; return all to write."""
         written = {*columns}
         if "masks" not in written:
             self.masks = former.masks

@@ -1,4 +1,4 @@
-"""Share links: a signed address under which anybody may watch one camera."""
+"""Share links: signed addresses at which anyone may watch one camera."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _SALT = "sideline.share"
 
 class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
     def visible_to(self, actor: Actor) -> ShareLinkQuerySet:
-        """Links are a matter of operators, as stream keys are."""
+        """The links of cameras that the actor may publish to: operators manage them."""
         return self.filter(camera__organization__in=actor.organization_ids("publish"))
 
     def alive(self) -> ShareLinkQuerySet:
-        """Those that still show something to who has opened them."""
+        """The links that are neither revoked nor expired."""
         return self.filter(revoked_at=None, expires_at__gt=timezone.now())
 
 
@@ -39,7 +39,7 @@ def _in_a_week() -> datetime:
 
 
 class ShareLink(models.Model):
-    """A signed address under which anybody may watch one camera, so often and so long."""
+    """A signed address at which anyone may watch one camera: `uses_most` times, until it ends."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="share_links")
@@ -63,56 +63,56 @@ class ShareLink(models.Model):
 
     @property
     def openings(self) -> str:
-        """How often it may be opened, in words."""
+        """How often it may be opened, for pages."""
         return "once" if self.uses_most == 1 else f"{self.uses_most} times"
 
     @property
     def text(self) -> str:
-        """What stands in the address. Signed and not kept, so it can be shown again."""
+        """The signed text in the address. It is not stored, and can be shown again."""
         return signing.Signer(salt=_SALT).sign(self.pk.hex)
 
     @classmethod
-    def behind(cls, text: str) -> ShareLink | None:
-        """The living link that signed text stands for; forged text costs no look-up."""
-        pk = cls._signed(text)
+    def find(cls, text: str) -> ShareLink | None:
+        """Return the valid link with this text, or None. Forged text causes no query."""
+        pk = cls._verify(text)
         if pk is None:
             return None
         return cls.objects.alive().select_related("camera__organization").filter(pk=pk).first()
 
     @classmethod
-    def is_ours(cls, text: str) -> bool:
-        """Whether we signed the text, for a link that lives or has lived: it is no guess."""
-        return cls._signed(text) is not None
+    def is_signed(cls, text: str) -> bool:
+        """True if we signed the text, even if its link has ended: then it is no guess."""
+        return cls._verify(text) is not None
 
     @staticmethod
-    def _signed(text: str) -> uuid.UUID | None:
+    def _verify(text: str) -> uuid.UUID | None:
         try:
             return uuid.UUID(hex=signing.Signer(salt=_SALT).unsign(text))
         except (signing.BadSignature, ValueError):
             return None
 
     def open(self) -> str | None:
-        """Count one use and return the visit's text; None where all uses are used."""
-        left = ShareLink.objects.alive().filter(pk=self.pk, uses__lt=models.F("uses_most"))
-        if not left.update(uses=models.F("uses") + 1):
+        """Count one use and return the text of a new visit; None without a use left."""
+        usable = ShareLink.objects.alive().filter(pk=self.pk, uses__lt=models.F("uses_most"))
+        if not usable.update(uses=models.F("uses") + 1):
             return None
         text = Visit.PREFIX + secrets.token_urlsafe(32)
         Visit.objects.create(digest=digest(text), link=self)
         return text
 
     def revoke(self) -> None:
-        """Who watches by the link is closed within two seconds."""
+        """End the link. Its viewers are disconnected within two seconds."""
         ShareLink.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
 
 
 class VisitQuerySet(models.QuerySet["Visit"]):
     def alive(self) -> VisitQuerySet:
-        """Those whose link still shows something."""
+        """The visits of valid links."""
         return self.filter(link__revoked_at=None, link__expires_at__gt=timezone.now())
 
 
 class Visit(models.Model):
-    """One use of a share link; its text stands for the camera in a viewer's URL."""
+    """One use of a share link. Its text takes the place of the camera id in a viewer's URL."""
 
     PREFIX = "sv_"
     SPELLING = re.compile(r"sv_[A-Za-z0-9_-]{20,80}")

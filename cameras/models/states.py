@@ -1,4 +1,4 @@
-"""What cameras report: state, last picture, and the newest time that was pushed."""
+"""What ingest stores per camera: state, last picture, and the newest pushed timestamp."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from cameras.models.cameras import Camera
 
 SWITCHED_OFF = "This camera is switched off."
-# Without a word from ingest for this long, what it last said is no longer so.
+# A state that ingest has not confirmed for this long counts as offline.
 SILENCE = timedelta(seconds=15)
 
 
 class State(models.TextChoices):
-    """How a camera is doing."""
+    """The states of a camera."""
 
     CONNECTING = "connecting", "Connecting"
     LIVE = "live", "Live"
@@ -28,7 +28,7 @@ class State(models.TextChoices):
 
 
 class CameraState(models.Model):
-    """The ingest's report on a camera: written on every change and every few seconds."""
+    """Ingest's report on a camera, written on every change and every few seconds."""
 
     camera = models.OneToOneField(
         "Camera", on_delete=models.CASCADE, primary_key=True, related_name="state"
@@ -41,7 +41,7 @@ class CameraState(models.Model):
     height = models.PositiveIntegerField(default=0)
     last_frame_at = models.DateTimeField(null=True, blank=True)
     reported_at = models.DateTimeField(default=timezone.now)
-    # The newest lease's, see cameras/ingest/leases/embedded.py: reports of a lower one are refused.
+    # Of the newest lease, see cameras/ingest/leases/embedded.py; lower ones may not write.
     fence = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     def __str__(self) -> str:
@@ -49,7 +49,10 @@ class CameraState(models.Model):
 
     @staticmethod
     def current(camera: Camera) -> CameraState:
-        """What is known now: the ingest's last word, or that it is silent, or switched off."""
+        """The last report; or offline if that is too old, or ended if the camera is off.
+
+        Without a row the returned one is not saved.
+        """
         reported = getattr(camera, "state", None)
         state = reported or CameraState(
             camera=camera, since=camera.created_at, reported_at=camera.created_at
@@ -63,7 +66,7 @@ class CameraState(models.Model):
         return state
 
     def sentence(self) -> str:
-        """The state in a few words, with the time in the camera's zone."""
+        """The state in a few words, with the time in the camera's time zone."""
         since = timezone.localtime(self.since, self.camera.zone)
         today = timezone.localdate(timezone=self.camera.zone)
         at = since.strftime("%H:%M" if since.date() == today else "%-d %B, %H:%M")
@@ -75,7 +78,7 @@ class CameraState(models.Model):
 
 
 class CameraStill(models.Model):
-    """The last picture of a camera, kept so that a dead one still shows something."""
+    """The last picture of a camera, shown while it delivers none."""
 
     camera = models.OneToOneField(
         "Camera", on_delete=models.CASCADE, primary_key=True, related_name="still"
@@ -99,13 +102,13 @@ class PushClock(models.Model):
         return str(self.accepted_ms)
 
     @classmethod
-    def has(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
-        """True where a frame of that time, or a newer one, was accepted."""
+    def has_accepted(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
+        """True if a frame of that time, or a newer one, was accepted."""
         return cls.objects.filter(camera_id=camera_id, accepted_ms__gte=timestamp_ms).exists()
 
     @classmethod
-    def give_back(cls, camera_id: uuid.UUID, timestamp_ms: int) -> None:
-        """The accepted frame found no taker: the same one may be sent again."""
+    def release(cls, camera_id: uuid.UUID, timestamp_ms: int) -> None:
+        """Undo `accept`: the frame could not be processed and may be sent again."""
         newest = cls.objects.filter(camera_id=camera_id, accepted_ms=timestamp_ms)
         newest.update(accepted_ms=timestamp_ms - 1)
 

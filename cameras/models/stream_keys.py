@@ -1,4 +1,4 @@
-"""Stream keys: each stands for one camera in a URL, and may only watch. Stored as digests."""
+"""Stream keys: secrets in the place of a camera id in a URL. Stored as digests."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 class StreamKeyQuerySet(models.QuerySet["StreamKey"]):
     def visible_to(self, actor: Actor) -> StreamKeyQuerySet:
-        """Keys are a matter of operators: whoever may publish to the camera's organization."""
+        """The keys of cameras that the actor may publish to: operators manage them."""
         return self.filter(camera__organization__in=actor.organization_ids("publish"))
 
     def alive(self) -> StreamKeyQuerySet:
+        """The keys that are neither revoked nor expired."""
         return self.filter(revoked_at=None, expires_at__gt=timezone.now())
 
 
 class StreamKey(models.Model):
-    """An unguessable string that stands for one camera in a viewer's URL. It may only watch."""
+    """An unguessable string in the place of the camera id in a viewer's URL. It may only watch."""
 
     PREFIX = "sk_"
     SPELLING = re.compile(r"sk_[A-Za-z0-9_-]{20,80}")
@@ -52,16 +53,16 @@ class StreamKey(models.Model):
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still opens something."""
+        """True if it is neither revoked nor expired."""
         return self.revoked_at is None and self.expires_at > timezone.now()
 
     def issue(self) -> str:
-        """Save under a new secret and return it: the only time it can be read."""
+        """Create a secret, save its digest and return it. It cannot be read later."""
         text = self.PREFIX + secrets.token_urlsafe(32)
         self.digest = digest(text)
         self.save()
         return text
 
     def revoke(self) -> None:
-        """Viewers that hold the key are closed within two seconds."""
+        """End the key. Its viewers are disconnected within two seconds."""
         StreamKey.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())

@@ -1,4 +1,4 @@
-"""Tickets: one socket to one camera, for a page or client that cannot send its credential there."""
+"""Tickets: one WebSocket to one camera, for clients that cannot send their credential there."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from project.accounts.access import Credential
 
 TICKET_LIFE = timedelta(seconds=30)
-TICKETS_MOST = 200  # a wall of cameras on a few screens, and then some
+TICKETS_MOST = 200  # unused ones of one credential; enough for the wall on several screens
 
 
 class TooManyTickets(Exception):
-    """A credential holds `TICKETS_MOST` tickets that were not used yet."""
+    """The credential has `TICKETS_MOST` unused tickets."""
 
 
 class Ticket(models.Model):
-    """One socket to one camera within `TICKET_LIFE`, by the credential that asked for it.
+    """The right to open one WebSocket to one camera within `TICKET_LIFE`.
 
-    It may do what that credential may, while that credential may.
+    It has the rights of its parent, the credential that requested it, and ends with it.
     """
 
     class Purpose(models.TextChoices):
@@ -49,9 +49,9 @@ class Ticket(models.Model):
 
     @classmethod
     def issue(cls, camera: Camera, purpose: str, credential: Credential) -> tuple[str, datetime]:
-        """The text of a new ticket and when it ends. Raises `TooManyTickets`.
+        """Create a ticket. Return its text and the end of its life. Raises `TooManyTickets`.
 
-        Bound: `TICKETS_MOST` unused ones of one credential; those that are over are removed first.
+        Bound: `TICKETS_MOST` unused ones per credential; expired ones are deleted first.
         """
         text, now = secrets.token_urlsafe(32), timezone.now()
         until = now + TICKET_LIFE
@@ -73,7 +73,7 @@ class Ticket(models.Model):
 
     @classmethod
     def claim(cls, text: str) -> Ticket | None:
-        """The ticket, for exactly one caller; None where it is used, late or unknown."""
+        """Use up a ticket, for exactly one caller. None if it is used, expired or unknown."""
         now, proof = timezone.now(), digest(text)
         fresh = cls.objects.filter(digest=proof, used_at=None, expires_at__gt=now)
         return cls.objects.get(pk=proof) if fresh.update(used_at=now) else None

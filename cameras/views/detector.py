@@ -23,7 +23,7 @@ from cameras.models.cameras import validate_line
 from cameras.models.detectors import PART, UploadRefused
 from project.accounts.access import actor_for_request
 from project.accounts.models import Organization
-from project.accounts.views.organizations import administered
+from project.accounts.views.organizations import get_administered
 from project.audit.log import Action, log_action
 
 FOR_ADMINS = "The detector is chosen by the organization's administrators."
@@ -90,7 +90,7 @@ class UploadForm(forms.Form):
 
 
 def _upload(request: HttpRequest, slug: str, pk: uuid.UUID) -> Weights:
-    found: Weights = get_object_or_404(administered(request, slug, FOR_ADMINS).weights, pk=pk)
+    found: Weights = get_object_or_404(get_administered(request, slug, FOR_ADMINS).weights, pk=pk)
     return found
 
 
@@ -98,14 +98,14 @@ def _upload(request: HttpRequest, slug: str, pk: uuid.UUID) -> Weights:
 @login_required
 def detector(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the detector in use and the upload form. POST begins an upload, answered in JSON."""
-    found = administered(request, slug, FOR_ADMINS)
+    found = get_administered(request, slug, FOR_ADMINS)
     if request.method == "POST":
         return _begin(request, found)
     context = {
         "organization": found,
         "form": UploadForm(),
         "used": found.weights.in_use().first(),
-        "coming": found.weights.on_the_way().first(),
+        "coming": found.weights.in_progress().first(),
         "refused": found.weights.filter(state=Weights.State.REFUSED)
         .order_by("-uploaded_at")
         .first(),
@@ -132,7 +132,7 @@ def part(request: HttpRequest, slug: str, pk: uuid.UUID, number: int) -> JsonRes
     if len(request.body) > PART:
         return _problem(413, "A part of a file has at most 512 KiB.")
     try:
-        return JsonResponse({"due": weights.take(number, request.body)})
+        return JsonResponse({"due": weights.add_part(number, request.body)})
     except UploadRefused as error:
         return _problem(409, error.sentence, due=error.due)
 
@@ -153,10 +153,10 @@ def finish(request: HttpRequest, slug: str, pk: uuid.UUID) -> JsonResponse:
     except ModelFailed as error:
         return _refuse(request, weights, error.sentence)
     except (Busy, OSError):
-        weights.give_back()
+        weights.release_check()
         return _problem(503, NO_PROCESS)
     except BaseException:
-        weights.give_back()
+        weights.release_check()
         raise
     facts = {"labels": passed.labels, "width": passed.width, "height": passed.height}
     with transaction.atomic():
@@ -182,7 +182,7 @@ def _refuse(request: HttpRequest, weights: Weights, reason: str) -> JsonResponse
 @require_POST
 def remove(request: HttpRequest, slug: str) -> HttpResponse:
     """Remove the model: within seconds the cameras use the built-in detector again."""
-    found = administered(request, slug, FOR_ADMINS)
+    found = get_administered(request, slug, FOR_ADMINS)
     with transaction.atomic():
         used = Weights.remove(found)
         if used is not None:

@@ -1,8 +1,9 @@
-"""Daphne's server with bounds: on requests, on what waits in a socket, on shutting down.
+"""Daphne's server with bounds: on requests, on unsent bytes, on shutting down.
 
-A scope's extensions have `sideline.waiting`, the bytes that wait in its connection, and over plain
-TCP its writable end: a WebSocket's `sideline.wire`, a request's `sideline.response`. Daphne has no
-hooks for these, so its classes are subclassed; `tests/project/test_server.py` pins what that needs.
+It adds to a scope's extensions: `sideline.waiting`, a function that returns the number of unsent
+bytes; and over plain TCP the connection's writer, as `sideline.writer` for a WebSocket and
+`sideline.response` for a request. Daphne has no hooks for these, so its classes are subclassed;
+`tests/project/test_server.py` covers the internals that are used.
 """
 
 from __future__ import annotations
@@ -15,26 +16,26 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import reactor as installed_reactor
 from twisted.web.http import _GenericHTTPChannelProtocol
 
-from project.server.http import FRAME_BODY_LIMIT, BoundedRequest, PatientChannel, is_taken
-from project.server.websocket import ListenedSocket
-from project.server.writer import ResponseWire, SocketWire, Wire, tcp_of
+from project.server.http import FRAME_BODY_LIMIT, BoundedRequest, TimedChannel, may_connect
+from project.server.websocket import BoundedWebSocket
+from project.server.writer import ConnectionWriter, ResponseWriter, SocketWriter, tcp_connection
 
 reactor: Any = installed_reactor
 
-LISTEN_S = 0.25  # how often it is looked whether a viewer has said something, or has gone
-NOBODY_S = 1.0  # ... while there is none who must be asked
-HANDSHAKE_S = 30  # who waits for a busy database (20 s at most) is told, not dropped
+READ_S = 0.25  # interval at which WebSockets without auto-read are read
+IDLE_S = 1.0  # ... while there are none
+HANDSHAKE_S = 30  # more than the database's timeout of 20 s, so that the client gets an answer
 
 
 class Server(DaphneServer):  # type: ignore[misc]
-    """Daphne, with a wire in each scope."""
+    """Daphne, with a writer in each scope."""
 
-    failure = ""  # why it could not listen
+    failure = ""  # why the port could not be opened
     on_listening: Callable[[], None] | None = None
 
-    def __init__(self, application: Any, **how: Any) -> None:
-        ours = {"websocket_timeout": -1, "websocket_handshake_timeout": HANDSHAKE_S}
-        super().__init__(application, **ours | how)
+    def __init__(self, application: Any, **options: Any) -> None:
+        defaults = {"websocket_timeout": -1, "websocket_handshake_timeout": HANDSHAKE_S}
+        super().__init__(application, **defaults | options)
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)
@@ -50,21 +51,21 @@ class Server(DaphneServer):  # type: ignore[misc]
 
         class Factory(daphne_server.HTTPFactory):  # type: ignore[misc]
             def protocol(self) -> Any:
-                return _GenericHTTPChannelProtocol(PatientChannel())
+                return _GenericHTTPChannelProtocol(TimedChannel())
 
             def buildProtocol(self, addr: Any) -> Any:
-                if not is_taken(addr):
-                    return None  # closed at once, with nothing made for it
+                if not may_connect(addr):
+                    return None  # closes the connection at once
                 protocol = super().buildProtocol(addr)
                 protocol.requestFactory = BoundedRequest
                 return protocol
 
         class SocketFactory(daphne_server.WebSocketFactory):  # type: ignore[misc]
-            protocol = ListenedSocket
+            protocol = BoundedWebSocket
 
         originals = daphne_server.HTTPFactory, daphne_server.WebSocketFactory
         daphne_server.HTTPFactory, daphne_server.WebSocketFactory = Factory, SocketFactory
-        reactor.callLater(LISTEN_S, self._listen_to_all)
+        reactor.callLater(READ_S, self._read_all)
         try:
             super().run()
         finally:
@@ -73,32 +74,32 @@ class Server(DaphneServer):  # type: ignore[misc]
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         transport = protocol.transport or protocol.channel.transport
         extensions = scope.setdefault("extensions", {})
-        tcp = tcp_of(transport)
+        tcp = tcp_connection(transport)
         if tcp is not None:
-            extensions["sideline.waiting"] = Wire(tcp).waiting
-            tcp.setTcpKeepAlive(True)  # else who vanished while nothing was sent stays for ever
+            extensions["sideline.waiting"] = ConnectionWriter(tcp).waiting
+            tcp.setTcpKeepAlive(True)  # finds peers that vanished while nothing was sent
         if isinstance(protocol, WebSocketProtocol):
             if "/ws/publish/" in scope["path"]:
-                protocol.expect_pictures(FRAME_BODY_LIMIT)
+                protocol.allow_frames(FRAME_BODY_LIMIT)
             if tcp is transport:
-                extensions["sideline.wire"] = protocol.wire = SocketWire(tcp, protocol)
+                extensions["sideline.writer"] = protocol.writer = SocketWriter(tcp, protocol)
         elif tcp is not None and tcp is transport:
-            tcp.setTcpNoDelay(True)  # an event is to go when it is written
-            extensions["sideline.response"] = ResponseWire(tcp, protocol)
+            tcp.setTcpNoDelay(True)  # an SSE event must not wait for the next one
+            extensions["sideline.response"] = ResponseWriter(tcp, protocol)
         return super().create_application(protocol, scope)
 
-    def _listen_to_all(self) -> None:
-        """Hear those who are not read as they speak, and who were not asked a moment ago."""
-        wires = [getattr(protocol, "wire", None) for protocol in self.connections]
-        quiet = [wire for wire in wires if wire is not None and not wire.at_once]
-        reactor.callLater(LISTEN_S if quiet else NOBODY_S, self._listen_to_all)
-        for wire in quiet:
-            if not wire.heard:
-                wire.read_now()
-            wire.heard = False
+    def _read_all(self) -> None:
+        """Read the WebSockets without auto-read that were not read since the last call."""
+        writers = [getattr(protocol, "writer", None) for protocol in self.connections]
+        polled = [writer for writer in writers if writer is not None and not writer.auto_read]
+        reactor.callLater(READ_S if polled else IDLE_S, self._read_all)
+        for writer in polled:
+            if not writer.was_read:
+                writer.read_now()
+            writer.was_read = False
 
     def kill_all_applications(self) -> Any:
-        """Tell sockets that this is a restart (1001), then cancel; skip what is done already."""
+        """Close WebSockets with 1001 (restart), then cancel all applications still running."""
         for protocol, details in list(self.connections.items()):
             if "application_instance" not in details:
                 del self.connections[protocol]

@@ -1,7 +1,7 @@
-"""Daphne's WebSocket, with bounds on what a peer may say, and with close codes and reasons.
+"""Daphne's WebSocket protocol with bounds on what a peer may send, and with close reasons.
 
-Autobahn has no hooks for these, so its methods are overridden; `tests/project/test_server.py` pins
-what is relied upon.
+Autobahn has no hooks for these, so its methods are overridden; `tests/project/test_server.py`
+covers the internals that are used.
 """
 
 from __future__ import annotations
@@ -13,99 +13,104 @@ from typing import Any
 from autobahn.util import encode_truncate
 from daphne.ws_protocol import WebSocketProtocol
 
-from project.server.writer import SocketWire, short_texts
+from project.server.writer import SocketWriter, parse_short_texts
 
-MESSAGE_LIMIT = 64 * 1024  # viewers say little
-MESSAGE_FRAMES = 64  # one would do for a viewer
-PUBLISHED_FRAMES = 1024  # Chromium makes frames of up to 128 KiB; 12 MiB were 124 of them at most
-FRAMES_S = 250  # a viewer's acknowledgements, and pings
-PUBLISHED_S = 1000
-BEHIND = 4 * MESSAGE_LIMIT
-PONGS = 100
+# "Frame" is a WebSocket frame here: a message consists of one or more.
+MESSAGE_LIMIT = 64 * 1024  # bytes; viewers send short messages
+MESSAGE_FRAMES = 64  # per message; viewers need one
+PUBLISHED_FRAMES = 1024  # per message; Chromium sends up to 128 KiB per frame, 12 MiB in 124 frames
+FRAMES_S = 250  # per second; a viewer's acknowledgements and pings
+PUBLISHED_S = 1000  # per second, of a publisher
+PAUSED_LIMIT = 4 * MESSAGE_LIMIT  # bytes kept while reading is paused
+PONGS = 100  # unsent pongs of one connection
 CLOSE_S = 5.0
 
 
-class ListenedSocket(WebSocketProtocol):  # type: ignore[misc]
-    """A WebSocket whose application may listen to it by its wire.
+class BoundedWebSocket(WebSocketProtocol):  # type: ignore[misc]
+    """A WebSocket whose messages go to `message_handler`, if set, instead of the application.
 
-    Bounds: a message of `most` bytes in `most_frames`; `PONGS` that the peer has not read; and
-    `each_second` frames, whatever they are, each of which costs the process as much as a large one.
-    Who has sent more is not read until the second is over, and not heard after a close.
+    Bounds: `max_bytes` and `max_frames` per message, `PONGS` unsent pongs, and `frames_per_second`,
+    since even a small frame costs as much CPU as a large one. Beyond that rate, reading is paused
+    until the second is over; after a close, input is discarded.
     """
 
-    maxFramePayloadSize = maxMessagePayloadSize = 0  # theirs would be for what is sent, too
+    maxFramePayloadSize = maxMessagePayloadSize = 0  # off: Autobahn applies them to output, too
     closeHandshakeTimeout = CLOSE_S  # one second is too short for a viewer that is behind
-    hear: Callable[[bytes], None] | None = None
-    wire: SocketWire | None = None
-    most, most_frames, each_second = MESSAGE_LIMIT, MESSAGE_FRAMES, FRAMES_S
-    pongs = frames = left = 0
-    since = 0.0  # when `left` was all of `each_second`
-    pause: Any = None  # the call that will end it
+    message_handler: Callable[[bytes], None] | None = None
+    writer: SocketWriter | None = None
+    max_bytes, max_frames, frames_per_second = MESSAGE_LIMIT, MESSAGE_FRAMES, FRAMES_S
+    pongs = frames = frames_left = 0
+    period_began = 0.0  # when `frames_left` was set to `frames_per_second`
+    pause: Any = None  # the delayed call that ends it
     message_data: list[bytes]
-    failedByMe = deaf = False
+    failedByMe = discards_input = False
 
-    def expect_pictures(self, most: int) -> None:
-        """It is a publisher's, and a message has so many bytes at most."""
-        self.most, self.most_frames, self.each_second = most, PUBLISHED_FRAMES, PUBLISHED_S
+    def allow_frames(self, max_bytes: int) -> None:
+        """Set the bounds of a publisher's connection."""
+        self.max_bytes, self.max_frames = max_bytes, PUBLISHED_FRAMES
+        self.frames_per_second = PUBLISHED_S
 
     def dataReceived(self, data: bytes) -> None:
-        # What viewers say all the time comes first. In a pause nothing is `left`.
-        if self.left > 0 and self.hear is not None and not self.data and self.current_frame is None:
-            rest = short_texts(data, self.hear)
-            self.left -= (len(data) - len(rest)) >> 4  # about as many as there were
+        # Fast path for acknowledgements. `frames_left` is 0 while reading is paused.
+        handler = self.message_handler
+        is_between_frames = not self.data and self.current_frame is None
+        if self.frames_left > 0 and handler is not None and is_between_frames:
+            rest = parse_short_texts(data, handler)
+            self.frames_left -= (len(data) - len(rest)) >> 4  # an estimate of their number
             if not rest:
                 return
             data = rest
         if self.state == self.STATE_CONNECTING and len(self.data) + len(data) > MESSAGE_LIMIT:
             self.transport.abortConnection()  # more than any handshake, before it is answered
         elif self.pause is not None:
-            self._keep(data)
-        elif not self.deaf:
+            self._buffer(data)
+        elif not self.discards_input:
             super().dataReceived(data)
 
-    def _keep(self, data: bytes) -> None:
-        """Read before the pause, or by who did not know of it. Bound: `BEHIND`."""
+    def _buffer(self, data: bytes) -> None:
+        """Keep data that was read despite the pause. Bound: `PAUSED_LIMIT`."""
         self.data += data
         self.transport.pauseProducing()
-        if len(self.data) > BEHIND:
+        if len(self.data) > PAUSED_LIMIT:
             self.transport.abortConnection()
 
     def processData(self) -> bool:
-        """Autobahn's next step, if there is a frame left for it."""
-        if self.left <= 0 and self.current_frame is None and len(self.data) > 1:
-            now = time.monotonic()  # not asked for each frame
-            if now < self.since + 1:
-                self._rest(self.since + 1 - now)
+        """Autobahn's next parsing step, unless the frame rate is exceeded."""
+        if self.frames_left <= 0 and self.current_frame is None and len(self.data) > 1:
+            now = time.monotonic()  # not for each frame: that would cost
+            if now < self.period_began + 1:
+                self._pause(self.period_began + 1 - now)
                 return False
-            self.since, self.left = now, self.each_second
+            self.period_began, self.frames_left = now, self.frames_per_second
         more: bool = super().processData()
         return more
 
-    def _rest(self, seconds: float) -> None:
+    def _pause(self, seconds: float) -> None:
         if self.state != self.STATE_OPEN:
-            self.deaf, self.data = True, b""  # it is to see why it was closed, so no reset for it
+            # Unread bytes would cause a TCP reset, and the peer would miss the close reason.
+            self.discards_input, self.data = True, b""
             return
         self.transport.pauseProducing()
-        self.pause = self.factory.reactor.callLater(seconds, self._go_on)
+        self.pause = self.factory.reactor.callLater(seconds, self._resume)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         self.pause = None
-        if self.wire is None or self.wire.at_once:
+        if self.writer is None or self.writer.auto_read:
             self.transport.resumeProducing()
         self.consumeData()
 
     def onFrameBegin(self) -> None:
-        self.left -= 1
+        self.frames_left -= 1
         super().onFrameBegin()
 
-    def sendData(self, *what: Any, **how: Any) -> None:
-        """Whatever Autobahn itself sends."""
-        if self.wire is not None:
-            self.wire.disturbed()
-        super().sendData(*what, **how)
+    def sendData(self, *args: Any, **kwargs: Any) -> None:
+        """Autobahn's, for everything that it sends itself."""
+        if self.writer is not None:
+            self.writer.clear_ready()
+        super().sendData(*args, **kwargs)
 
     def dropConnection(self, abort: bool = False) -> None:
-        """Autobahn's, but what the peer does not read holds the end up for `CLOSE_S` at most."""
+        """Autobahn's, but unsent bytes delay the end by `CLOSE_S` at most."""
         super().dropConnection(abort)
         if not abort:
             self.factory.reactor.callLater(CLOSE_S, self.transport.abortConnection)
@@ -113,8 +118,8 @@ class ListenedSocket(WebSocketProtocol):  # type: ignore[misc]
     def connectionLost(self, reason: Any) -> None:
         if self.pause is not None:
             self.pause.cancel()
-        if self.wire is not None:
-            self.wire.disturbed()
+        if self.writer is not None:
+            self.writer.clear_ready()
         super().connectionLost(reason)
 
     def onMessageBegin(self, isBinary: bool) -> None:
@@ -122,17 +127,18 @@ class ListenedSocket(WebSocketProtocol):  # type: ignore[misc]
         self.frames = 0
 
     def onMessageFrameBegin(self, length: int) -> None:
-        """A message that is too long is refused, and thrown away as it comes."""
+        """Close on a message that is too long, and discard the rest of it."""
         super().onMessageFrameBegin(length)
         self.frames += 1
         if self.failedByMe:
             return
-        if self.message_data_total_length > self.most or self.frames > self.most_frames:
+        is_too_long = self.message_data_total_length > self.max_bytes
+        if is_too_long or self.frames > self.max_frames:
             self.failedByMe, self.message_data = True, []
             self.sendClose(1009, "The message is too long, or in too many pieces.")
 
     def onMessageFrameData(self, payload: bytes) -> None:
-        """Autobahn's, but a frame that comes by crumbs is one object, not one for each."""
+        """Autobahn's, but all pieces of a frame make one object, not one each."""
         if self.failedByMe or not self.frame_data:
             super().onMessageFrameData(payload)
             return
@@ -141,24 +147,25 @@ class ListenedSocket(WebSocketProtocol):  # type: ignore[misc]
         self.frame_data[0] += payload
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if self.hear is not None and not self.muted:
-            self.hear(payload)
+        if self.message_handler is not None and not self.muted:
+            self.message_handler(payload)
         else:
             super().onMessage(payload, isBinary)
 
     def onPing(self, payload: bytes) -> None:
-        self.pongs = self.pongs + 1 if self.wire is not None and not self.wire.ready else 0
+        is_behind = self.writer is not None and not self.writer.is_ready
+        self.pongs = self.pongs + 1 if is_behind else 0
         if self.pongs <= PONGS:
             super().onPing(payload)
 
     def handle_reply(self, message: dict[str, Any]) -> None:
-        """Daphne's, but the reason of a close is said."""
+        """Daphne's, but a close has its reason."""
         if message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
             self.sendClose(message.get("code") or 1000, message.get("reason"))
         else:
             super().handle_reply(message)
 
     def sendClose(self, code: int | None = None, reason: str | None = None) -> None:
-        """Autobahn's, which does not let servers say 1001, 1009 and 1011."""
+        """Autobahn's, which refuses the codes 1001, 1009 and 1011 to servers."""
         if self.state != self.STATE_CONNECTING:
             self.sendCloseFrame(code, encode_truncate(reason, 123))

@@ -1,8 +1,8 @@
-"""The writable end of a connection, past Daphne's queue.
+"""The writable end of a connection, without Daphne's unbounded queue.
 
-Daphne's `send()` returns at once whatever the peer reads, so a viewer who stops reading would
-fill the memory. Here a connection is asked what it has not taken yet (`Wire`); a response without
-end is written to it (`ResponseWire`), and so are a WebSocket's messages (`SocketWire`).
+Daphne's `send()` returns at once even if the peer does not read, so a viewer that stops reading
+would fill the memory. `ConnectionWriter` reports how many bytes are unsent; `ResponseWriter` writes
+an endless response and `SocketWriter` a WebSocket's messages directly to the connection.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ NOT_SENT_LOW_WATER = 16_384  # bytes the kernel may hold unsent before a socket 
 _TCP_NOTSENT_LOWAT = 25
 
 
-def tcp_of(transport: Any) -> Connection | None:
-    """The TCP connection of Twisted's behind a transport: itself, or what TLS is spoken over.
+def tcp_connection(transport: Any) -> Connection | None:
+    """Return Twisted's TCP connection of a transport: the transport itself, or the one below TLS.
 
-    None for anything else. Wrappers pass every attribute on, so it goes by class.
+    None for anything else. Checks the class, since wrappers forward every attribute.
     """
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
     return transport if isinstance(transport, Connection) else None
 
 
-class Wire:
-    """One TCP connection of Twisted's, plain or under TLS."""
+class ConnectionWriter:
+    """One TCP connection of Twisted, plain or under TLS."""
 
     __slots__ = ("_transport",)
 
@@ -38,17 +38,17 @@ class Wire:
         _keep_kernel_buffer_short(transport.socket)
 
     def waiting(self) -> int:
-        """Bytes given to the transport that the kernel has not taken."""
+        """Number of bytes that the kernel has not accepted yet."""
         transport = self._transport
         if not transport.connected:
             return 0
         return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
 
 
-class ResponseWire(Wire):
-    """The wire of a response that has begun in the ordinary way, and goes on without end.
+class ResponseWriter(ConnectionWriter):
+    """Writes the body of a response whose head was sent by Daphne.
 
-    Bound: none of its own; who writes asks first how far the peer is behind.
+    Bound: none of its own; the caller checks `is_behind` before it writes.
     """
 
     __slots__ = ("_request",)
@@ -57,15 +57,15 @@ class ResponseWire(Wire):
         super().__init__(transport)
         self._request = request
 
-    def behind(self, most: int) -> bool:
-        """Whether more than `most` bytes wait."""
+    def is_behind(self, limit: int) -> bool:
+        """True if more than `limit` bytes are unsent."""
         transport = self._transport
-        return bool(transport.dataBuffer or transport._tempDataLen) and self.waiting() > most
+        return bool(transport.dataBuffer or transport._tempDataLen) and self.waiting() > limit
 
     def write(self, data: bytes, framed: bytes) -> int:
-        """Send it; `framed` is the same as one chunk of HTTP/1.1, for peers that speak it.
+        """Write `data`; or `framed`, the same data as a chunk, if the response is chunked.
 
-        Returns how many bytes that makes on the wire.
+        Returns the number of bytes written; 0 if the response is over.
         """
         transport = self._transport
         if not transport.connected or transport.disconnecting or self._request.finished:
@@ -76,14 +76,14 @@ class ResponseWire(Wire):
         if not transport.dataBuffer and not transport._tempDataLen:
             try:
                 data = data[transport.socket.send(data) :]
-            except OSError:  # full; or broken, which the transport meets itself
+            except OSError:  # full; or broken, which the transport finds itself
                 pass
         if data:
             transport.write(data)
         return size
 
     def abort(self) -> None:
-        """Let go of the peer, with what it has not read."""
+        """Close the connection and discard unsent bytes."""
         self._transport.abortConnection()
 
 
@@ -94,110 +94,112 @@ def _keep_kernel_buffer_short(connection: socket.socket) -> None:
         return  # not Linux: frames may be a little older, nothing else
 
 
-HEARD_AT_ONCE = 4096  # bytes; a viewer says little
+READ_BYTES = 4096  # of one `read_now`; viewers send short messages
 
 
-class SocketWire(Wire):
-    """A WebSocket's wire. Bound: one message, of which the socket took a part.
+class SocketWriter(ConnectionWriter):
+    """Writes a WebSocket's messages, and passes the peer's to a handler instead of the application.
 
-    Who listens gets what the peer says, instead of the ASGI application.
-    What a viewer says is read now and then, not as it comes: an event for each acknowledgement
-    would cost several times what its frame does.
+    Bound: one message, partly sent. A viewer's messages are not read as they arrive: a reactor
+    event per acknowledgement would cost several times as much as its frame.
     """
 
-    # Slots, and `_clear`: a thousand viewers do not fit into a processor's cache, and what is
-    # looked at for each of them is what a frame costs.
-    __slots__ = ("_call", "_clear", "_open", "_protocol", "_send", "at_once", "heard")
+    # Slots, and `_known_ready`: the writers of a thousand viewers do not fit into a CPU's cache,
+    # so attribute access dominates the cost of a frame.
+    __slots__ = (
+        "_callback", "_known_ready", "_open", "_protocol", "_send", "auto_read", "was_read",
+    )  # fmt: skip
 
     def __init__(self, transport: Any, protocol: Any) -> None:
         super().__init__(transport)
         self._send = transport.socket.send
-        self._clear = False  # known to be ready
-        self._call: Callable[[], None] | None = None
+        self._known_ready = False
+        self._callback: Callable[[], None] | None = None
         self._protocol = protocol
         self._open = protocol.STATE_OPEN
-        self.heard = False  # since `Server` looked last
-        self.at_once = True
+        self.was_read = False  # since `Server` checked last
+        self.auto_read = True
 
     @property
-    def ready(self) -> bool:
-        """Whether nothing of before waits, and the socket is open."""
-        if not self._clear:
+    def is_ready(self) -> bool:
+        """True if nothing is unsent and the WebSocket is open."""
+        if not self._known_ready:
             transport = self._transport
-            self._clear = not transport.dataBuffer and not transport._tempDataLen and self._is_open
-        return self._clear
+            is_empty = not transport.dataBuffer and not transport._tempDataLen
+            self._known_ready = is_empty and self._is_open
+        return self._known_ready
 
     @property
     def _is_open(self) -> bool:
         return bool(self._protocol.state == self._open)
 
-    def disturbed(self) -> None:
-        """Somebody else has given the transport something, or the connection is lost."""
-        self._clear = False
+    def clear_ready(self) -> None:
+        """Forget that it is ready: other code wrote to the transport, or the connection is lost."""
+        self._known_ready = False
 
     def write(self, data: bytes) -> bool:
-        """Take a whole message: the socket what it will, the transport the rest.
+        """Write a whole message: to the socket, and the rest to the transport.
 
-        False, and nothing is taken, where it is not ready.
+        False, without writing, if not ready.
         """
-        if not self._clear and not self.ready:
+        if not self._known_ready and not self.is_ready:
             return False
         try:
             sent = self._send(data)
-        except OSError:  # full; or broken, which the transport meets itself
+        except OSError:  # full; or broken, which the transport finds itself
             sent = 0
         if sent < len(data):
-            self._clear = False
+            self._known_ready = False
             self._transport.write(data[sent:])
         return True
 
-    def call_when_ready(self, call: Callable[[], None]) -> None:
-        """Call once, when nothing waits any more. Not at all where the connection ends first.
+    def call_when_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, when ready. Never if the connection ends first.
 
-        A socket that is closing must have no producer: Twisted would ask it for ever, not close.
+        A closing connection must have no producer: Twisted would poll it forever and not close.
         """
-        if self._call is not None or not self._transport.connected or not self._is_open:
+        if self._callback is not None or not self._transport.connected or not self._is_open:
             return
         transport = self._transport
-        transport.unregisterProducer()  # HTTP's, of before the upgrade
-        transport.registerProducer(self, False)  # a pull producer is told when all is written
-        self._call = call
+        transport.unregisterProducer()  # that of HTTP, from before the upgrade
+        transport.registerProducer(self, False)  # a pull producer is called when all is written
+        self._callback = callback
         transport.startWriting()
 
     def resumeProducing(self) -> None:
-        """Twisted's word for: nothing waits any more."""
-        call, self._call = self._call, None
-        if call is None:  # just registered
+        """Twisted calls this when everything is sent."""
+        callback, self._callback = self._callback, None
+        if callback is None:  # just registered
             return
-        self._transport.unregisterProducer()  # else a connection that is to close would not
+        self._transport.unregisterProducer()  # else the connection could not close
         if self._is_open:
-            call()
+            callback()
 
     def stopProducing(self) -> None:
-        """Twisted's word for: the connection is lost."""
-        self._call = None
+        """Twisted calls this when the connection is lost."""
+        self._callback = None
 
-    def listen(self, hear: Callable[[bytes], None]) -> None:
-        """Hand what the peer says to `hear`, message by message."""
-        self._protocol.hear = hear
+    def set_message_handler(self, handler: Callable[[bytes], None]) -> None:
+        """Pass the peer's messages to `handler`."""
+        self._protocol.message_handler = handler
 
-    def read_at_once(self, wanted: bool) -> None:
-        """Whether what the peer says is handed on as it comes; else by `read_now` only."""
-        if wanted != self.at_once and self._transport.connected:
-            self.at_once = wanted
-            if wanted:
+    def set_auto_read(self, enabled: bool) -> None:
+        """Read the peer's messages as they arrive; else only on `read_now`."""
+        if enabled != self.auto_read and self._transport.connected:
+            self.auto_read = enabled
+            if enabled:
                 self._transport.startReading()
             else:
                 self._transport.stopReading()
 
     def read_now(self) -> None:
-        """Hand on what the peer has said so far."""
-        self.heard = True
+        """Read what the peer has sent so far and pass it on."""
+        self.was_read = True
         transport = self._transport
         if not transport.connected:
             return
         try:
-            data = transport.socket.recv(HEARD_AT_ONCE)
+            data = transport.socket.recv(READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -205,13 +207,13 @@ class SocketWire(Wire):
         if data:
             transport.protocol.dataReceived(data)
         else:
-            self.read_at_once(True)  # it has ended, and the reactor is to find that
+            self.set_auto_read(True)  # closed: the reactor has to find that
 
 
-def short_texts(data: bytes, hear: Callable[[bytes], None]) -> bytes:
-    """Hand each short masked text message at the front of `data` to `hear`; return the rest.
+def parse_short_texts(data: bytes, handler: Callable[[bytes], None]) -> bytes:
+    """Pass each short masked text message at the start of `data` to `handler`; return the rest.
 
-    This is what viewers say all the time, and it costs a tenth of what a whole parser does.
+    Acknowledgements have this form. It costs a tenth of what Autobahn's parser does.
     """
     at, end = 0, len(data)
     while at + 6 <= end and data[at] == 0x81 and 0x80 <= data[at + 1] < 0xFE:
@@ -221,6 +223,6 @@ def short_texts(data: bytes, hear: Callable[[bytes], None]) -> bytes:
             break
         mask = data[at + 2 : start] * (length // 4 + 1)
         masked = int.from_bytes(data[start : start + length], "big")
-        hear((masked ^ int.from_bytes(mask[:length], "big")).to_bytes(length, "big"))
+        handler((masked ^ int.from_bytes(mask[:length], "big")).to_bytes(length, "big"))
         at = start + length
     return data[at:]

@@ -8,20 +8,20 @@ import time
 
 import pytest
 
-from project.server.websocket import FRAMES_S, PUBLISHED_FRAMES, PUBLISHED_S, ListenedSocket
+from project.server.websocket import FRAMES_S, PUBLISHED_FRAMES, PUBLISHED_S, BoundedWebSocket
 from tests.hostile.attacked import Honest, Siege
 from tests.hostile.peer import BINARY, PING, PONG, TEXT, Gone, Peer, frame
-from tests.publishers import v1_parcel
+from tests.publishers import v1_frame
 
 
 def publisher(siege: Siege) -> Peer:
-    path = f"/ws/publish/{siege.cast.push}"
-    return Peer(siege.installation.port, path, siege.cast["operator"].bearer, v1=True)
+    path = f"/ws/publish/{siege.scenario.push}"
+    return Peer(siege.installation.port, path, siege.scenario["operator"].bearer, v1=True)
 
 
 def viewer(siege: Siege, *, v1: bool) -> Peer:
     """Who has a stream key, and nothing else."""
-    return Peer(siege.installation.port, f"/ws/stream/{siege.cast.key}", {}, v1=v1)
+    return Peer(siege.installation.port, f"/ws/stream/{siege.scenario.key}", {}, v1=v1)
 
 
 def open_to(siege: Siege, publishes: bool) -> Peer:
@@ -78,7 +78,7 @@ def test_who_watches_is_served_in_time_meanwhile(siege: Siege) -> None:
 def test_picture_in_as_many_pieces_as_are_allowed_is_taken(siege: Siege) -> None:
     with contextlib.closing(publisher(siege)) as peer:
         for many in (1, PUBLISHED_FRAMES):
-            whole = v1_parcel()
+            whole = v1_frame()
             begun = frame(BINARY, whole, fin=many == 1)
             ended = frame(0, b"", fin=False) * (many - 2) + frame(0, b"") * (many > 1)
             peer.send(begun + ended)
@@ -115,7 +115,7 @@ def test_who_sends_more_frames_than_a_second_has_is_not_read_meanwhile(
 
 
 def test_frame_that_comes_by_crumbs_is_one_object() -> None:
-    heard = ListenedSocket()
+    heard = BoundedWebSocket()
     heard.websocket_version = 13
     heard.onMessageBegin(True)
     heard.onMessageFrameBegin(3000)

@@ -18,10 +18,10 @@ import pytest
 from project.middleware import ErrorBoundary
 from project.server.http import client_of
 from tests.installation import Installation, installed
-from tests.parcels import parcel
+from tests.parcels import send_body
 from tests.people import Scenario, create_scenario
 from tests.publishers import publishing
-from tests.sockets import ended, jpeg, watching
+from tests.sockets import close_code, jpeg, watching
 from tests.waiting import until
 
 
@@ -111,7 +111,7 @@ def push_large_frame(installation: Installation, scenario: Scenario) -> int:
     large = jpeg()[:-2] + b"\0" * 1_100_000 + b"\xff\xd9"
     return httpx.post(
         f"{installation.url}/api/v1/actions/actions/send",
-        json=parcel(scenario.push, frame=base64.b64encode(large).decode()),
+        json=send_body(scenario.push, frame=base64.b64encode(large).decode()),
         headers=scenario["operator"].bearer,
         timeout=60,
     ).status_code
@@ -206,7 +206,7 @@ def test_restart_closes_open_sockets_with_1001(tmp_path: Path) -> None:
             publishing(own, scenario.push, headers=scenario["operator"].bearer) as device,
         ):
             process.terminate()
-            assert ended(viewer, 60) == ended(device, 60) == 1001
+            assert close_code(viewer, 60) == close_code(device, 60) == 1001
         assert process.wait(60) == 0
 
 

@@ -1,4 +1,4 @@
-"""People of a club and a push camera, for all tests of `/ws/publish/`."""
+"""Users and a push camera for the tests of `/ws/publish/`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 
 from tests.cameras.added import added
 from tests.installation import Installation
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.waiting import until
 
 
-@pytest.fixture(scope="session")  # of a package it would end when xdist mixes modules
-def cast(installation: Installation) -> Cast:
-    made = assemble(installation, "publish")
-    until(lambda: installation.state(made.plaza) == "live", 60, "a process that reads cameras")
+@pytest.fixture(scope="session")  # a package's would end early when xdist mixes modules
+def scenario(installation: Installation) -> Scenario:
+    made = create_scenario(installation, "publish")
+    until(lambda: installation.state(made.plaza) == "live", 60, "a running ingest process")
     return made
 
 
 @pytest.fixture
 def camera(installation: Installation) -> Iterator[str]:
-    """A push camera of one's own, since a timestamp is accepted once."""
+    """A push camera of the test's own, since a timestamp is accepted once."""
     with added(installation, name=f"Device {uuid.uuid4()}", kind="push") as made:
         yield made

@@ -1,4 +1,4 @@
-"""`/ws/publish/`: who may send a camera's pictures, and for how long."""
+"""Access to `/ws/publish/`: required credentials, roles and scopes, and their withdrawal."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from websockets.sync.client import ClientConnection
 from tests.cameras.added import added
 from tests.installation import Installation
 from tests.parcels import now
-from tests.people import Cast, assemble
-from tests.publishers import asked, outcome, publishing, seed_parcel, v1_parcel
-from tests.sockets import ended, frame, jpeg, watching
+from tests.people import Scenario, create_scenario
+from tests.publishers import asked, outcome, publishing, seed_frame, v1_frame
+from tests.sockets import close_code, jpeg, next_frame, watching
 from tests.waiting import until
 
 
 @pytest.mark.parametrize("v1", [True, False])
-def test_it_works(installation: Installation, cast: Cast, camera: str, v1: bool) -> None:
-    """Who watches sees the very bytes that were sent, however they were wrapped."""
+def test_it_works(installation: Installation, scenario: Scenario, camera: str, v1: bool) -> None:
+    """Viewers get exactly the bytes that were sent, in either format."""
     sent: dict[int, bytes] = {}
 
     def appears(device: ClientConnection, viewer: ClientConnection) -> dict[str, Any] | None:
@@ -32,16 +32,16 @@ def test_it_works(installation: Installation, cast: Cast, camera: str, v1: bool)
         found = [{"class": "person", "confidence": 0.5, "bbox": [1, 2, 3, 4]}] * 40
         said = asked(
             device,
-            v1_parcel(picture, timestamp=at)
+            v1_frame(picture, timestamp=at)
             if v1
-            else seed_parcel(camera, frame=encoded, timestamp=at, detections=found),
+            else seed_frame(camera, frame=encoded, timestamp=at, detections=found),
         )
         assert said == {"ack": at}
         with contextlib.suppress(TimeoutError):
-            return frame(viewer, 0.2)
+            return next_frame(viewer, 0.2)
         return None
 
-    operator, viewer = cast["operator"].bearer, cast["viewer"].bearer
+    operator, viewer = scenario["operator"].bearer, scenario["viewer"].bearer
     with (
         publishing(installation, camera, headers=operator, v1=v1) as device,
         watching(installation, camera, headers=viewer) as watcher,
@@ -51,43 +51,51 @@ def test_it_works(installation: Installation, cast: Cast, camera: str, v1: bool)
     assert base64.b64decode(seen["frame"]) == sent[seen["timestamp"]]
 
 
-def test_no_credential_is_refused_at_the_handshake(installation: Installation, cast: Cast) -> None:
-    assert outcome(installation, cast.push) == 403
-    assert outcome(installation, cast.push, headers={"Authorization": "Bearer nonsense"}) == 403
+def test_no_credential_is_refused_at_the_handshake(
+    installation: Installation, scenario: Scenario
+) -> None:
+    assert outcome(installation, scenario.push) == 403
+    assert outcome(installation, scenario.push, headers={"Authorization": "Bearer nonsense"}) == 403
     assert outcome(installation, "sk_nonsense-nonsense-nonsense") == 403
 
 
-def test_cookie_needs_a_trusted_origin(installation: Installation, cast: Cast) -> None:
-    headers = {"Cookie": f"sideline_session={cast['operator'].session}"}
-    assert outcome(installation, cast.push, headers=headers, origin=installation.url) == 200
-    assert outcome(installation, cast.push, headers=headers) == 403
-    assert outcome(installation, cast.push, headers=headers, origin="http://evil.example") == 403
+def test_cookie_needs_a_trusted_origin(installation: Installation, scenario: Scenario) -> None:
+    headers = {"Cookie": f"sideline_session={scenario['operator'].session}"}
+    assert outcome(installation, scenario.push, headers=headers, origin=installation.url) == 200
+    assert outcome(installation, scenario.push, headers=headers) == 403
+    assert (
+        outcome(installation, scenario.push, headers=headers, origin="http://evil.example") == 403
+    )
 
 
-def test_outsider_cannot_publish_and_learns_nothing(installation: Installation, cast: Cast) -> None:
+def test_outsider_cannot_publish_and_learns_nothing(
+    installation: Installation, scenario: Scenario
+) -> None:
     for who in ("outsider", "operator"):
-        assert outcome(installation, str(uuid.uuid4()), headers=cast[who].bearer) == 4404
-        assert outcome(installation, "no-uuid", headers=cast[who].bearer) == 4404
-    assert outcome(installation, cast.push, headers=cast["outsider"].bearer) == 4404
+        assert outcome(installation, str(uuid.uuid4()), headers=scenario[who].bearer) == 4404
+        assert outcome(installation, "no-uuid", headers=scenario[who].bearer) == 4404
+    assert outcome(installation, scenario.push, headers=scenario["outsider"].bearer) == 4404
 
 
-def test_publishing_needs_the_role_and_the_scope(installation: Installation, cast: Cast) -> None:
+def test_publishing_needs_the_role_and_the_scope(
+    installation: Installation, scenario: Scenario
+) -> None:
     for who in ("viewer", "reader", "chatter"):
-        assert outcome(installation, cast.push, headers=cast[who].bearer) == 4403, who
+        assert outcome(installation, scenario.push, headers=scenario[who].bearer) == 4403, who
     for who in ("operator", "admin", "publisher"):
-        assert outcome(installation, cast.push, headers=cast[who].bearer) == 200, who
+        assert outcome(installation, scenario.push, headers=scenario[who].bearer) == 200, who
 
 
-def test_stream_key_never_publishes(installation: Installation, cast: Cast) -> None:
-    assert outcome(installation, cast.push_key) == 4403
-    assert outcome(installation, cast.key) == 4403
+def test_stream_key_never_publishes(installation: Installation, scenario: Scenario) -> None:
+    assert outcome(installation, scenario.push_key) == 4403
+    assert outcome(installation, scenario.key) == 4403
 
 
-def test_camera_that_the_server_reads_itself_is_closed_with_the_reason(
-    installation: Installation, cast: Cast
+def test_camera_of_another_kind_is_closed_with_the_reason(
+    installation: Installation, scenario: Scenario
 ) -> None:
     with (
-        publishing(installation, cast.plaza, headers=cast["operator"].bearer) as device,
+        publishing(installation, scenario.plaza, headers=scenario["operator"].bearer) as device,
         pytest.raises(ConnectionClosed) as closed,
     ):
         device.recv(timeout=30)
@@ -97,52 +105,52 @@ def test_camera_that_the_server_reads_itself_is_closed_with_the_reason(
 
 
 def changed(installation: Installation, *acts: str) -> None:
-    """Do something to the rows behind the server's back."""
+    """Change rows from another process."""
     installation.manage("shell", "-v0", "-c", "; ".join(acts))
 
 
 @pytest.mark.postgres
-def test_withdrawn_access_closes(installation: Installation) -> None:
-    """Each with its own code. How soon: `tests/gate/test_withdrawal.py`."""
-    cast = assemble(installation, "unpublish")
+def test_withdrawn_access_closes_the_connection(installation: Installation) -> None:
+    """Each case has its own close code. `tests/gate/test_withdrawal.py` tests the delay."""
+    scenario = create_scenario(installation, "unpublish")
     member = "Membership.objects.filter(user__username='{}')"
     tokens = "Token.objects.filter(user__username='{}')"
     ways = {
-        "operator": (cast.push, member + ".update(role='viewer')", 4403),
-        "admin": (cast.push, member + ".delete()", 4403),
-        "publisher": (cast.push, f"[token.revoke() for token in {tokens}]", 4401),
+        "operator": (scenario.push, member + ".update(role='viewer')", 4403),
+        "admin": (scenario.push, member + ".delete()", 4403),
+        "publisher": (scenario.push, f"[token.revoke() for token in {tokens}]", 4401),
     }
     with contextlib.ExitStack() as held:
         deleted = held.enter_context(added(installation, name="To be deleted", kind="push"))
         devices, acts = {}, [f"Camera.objects.get(pk='{deleted}').delete()"]
         for who, (camera, act, _) in ways.items():
             devices[who] = held.enter_context(
-                publishing(installation, camera, headers=cast[who].bearer)
+                publishing(installation, camera, headers=scenario[who].bearer)
             )
-            acts.append(act.format(cast[who].username))
+            acts.append(act.format(scenario[who].username))
         with installation.api() as keeper:
             bearer = {"Authorization": keeper.headers["Authorization"]}
         devices["camera"] = held.enter_context(publishing(installation, deleted, headers=bearer))
         for device in devices.values():
-            assert "ack" in asked(device, v1_parcel())
+            assert "ack" in asked(device, v1_frame())
         changed(installation, *acts)
-        codes = {name: ended(device, 30) for name, device in devices.items()}
+        codes = {name: close_code(device, 30) for name, device in devices.items()}
     assert codes == {who: code for who, (_, _, code) in ways.items()} | {"camera": 4404}
 
 
 @pytest.mark.postgres
-def test_camera_that_is_switched_off_takes_nothing_and_one_of_another_kind_is_closed(
-    installation: Installation, cast: Cast, camera: str
+def test_camera_switched_off_refuses_frames_and_a_changed_kind_closes(
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
     row = f"Camera.objects.filter(pk='{camera}')"
-    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
-        assert asked(device, v1_parcel(seq=4)) == {"ack": 4}
+    with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
+        assert asked(device, v1_frame(seq=4)) == {"ack": 4}
         changed(installation, f"{row}.update(enabled=False)")
-        said = asked(device, v1_parcel(seq=5))
+        said = asked(device, v1_frame(seq=5))
         assert (said["type"], said["status"], said["ack"]) == ("problem", 409, 5)
         with installation.api() as api:
             assert api.patch(f"/cameras/{camera}", json={"enabled": True}).status_code == 200
-        assert asked(device, v1_parcel(seq=6)) == {"ack": 6}
+        assert asked(device, v1_frame(seq=6)) == {"ack": 6}
         changed(installation, f"{row}.update(kind='file')")
-        device.send(v1_parcel())
-        assert ended(device, 30) == 4403
+        device.send(v1_frame())
+        assert close_code(device, 30) == 4403

@@ -1,4 +1,4 @@
-"""Large messages, bursts, floods, and a publisher that never reads."""
+"""Bounds of `/ws/publish/`: large messages, bursts, floods, a publisher that never reads."""
 
 from __future__ import annotations
 
@@ -16,56 +16,58 @@ from websockets.exceptions import ConnectionClosed
 from cameras.consumers.publish import Publisher
 from tests.installation import Installation
 from tests.parcels import now
-from tests.people import Cast
-from tests.publishers import answer, asked, padded, publishing, seed_parcel, v1_parcel
-from tests.sockets import ended, watching
+from tests.people import Scenario
+from tests.publishers import answer, asked, padded, publishing, seed_frame, v1_frame
+from tests.sockets import close_code, watching
 
 
 @pytest.mark.parametrize("escaped", [False, True])
-def test_seven_mebibytes_of_jpeg_are_accepted(
-    installation: Installation, cast: Cast, camera: str, escaped: bool
+def test_jpeg_of_seven_mebibytes_is_accepted(
+    installation: Installation, scenario: Scenario, camera: str, escaped: bool
 ) -> None:
-    """In JSON also as some programs write base64: with `\\/` and `\\u002B`."""
-    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
-        assert asked(device, v1_parcel(padded(7), seq=1)) == {"ack": 1}
-    message = seed_parcel(camera, frame=base64.b64encode(padded(7)).decode(), seq=2)
+    """In JSON also with the escapes `\\/` and `\\u002B` in the base64."""
+    with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
+        assert asked(device, v1_frame(padded(7), seq=1)) == {"ack": 1}
+    message = seed_frame(camera, frame=base64.b64encode(padded(7)).decode(), seq=2)
     if escaped:
         message = message.replace("/", "\\/").replace("+", "\\u002B")
-    with publishing(installation, camera, headers=cast["operator"].bearer, v1=False) as device:
+    with publishing(installation, camera, headers=scenario["operator"].bearer, v1=False) as device:
         assert asked(device, message) == {"ack": 2}
 
 
-def test_message_beyond_all_bounds_is_closed_with_a_code(
-    installation: Installation, cast: Cast, camera: str
+def test_too_large_message_is_closed_with_1009(
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
-    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
+    with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
         with contextlib.suppress(ConnectionClosed):
-            device.send(v1_parcel(padded(13)))
-        assert ended(device, 30) == 1009
-    with watching(installation, cast.plaza, headers=cast["viewer"].bearer, v1=True) as viewer:
+            device.send(v1_frame(padded(13)))
+        assert close_code(device, 30) == 1009
+    with watching(
+        installation, scenario.plaza, headers=scenario["viewer"].bearer, v1=True
+    ) as viewer:
         with contextlib.suppress(ConnectionClosed):
             viewer.send("x" * 100_000)
-        assert ended(viewer, 30) == 1009
+        assert close_code(viewer, 30) == 1009
 
 
-def test_fragments_make_one_message_and_one_bound(
-    installation: Installation, cast: Cast, camera: str
+def test_bound_is_for_the_whole_fragmented_message(
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
-    whole = v1_parcel(padded(0.5), seq=3)
-    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
+    whole = v1_frame(padded(0.5), seq=3)
+    with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
         device.send(whole[at : at + 10_000] for at in range(0, len(whole), 10_000))
         assert answer(device) == {"ack": 3}
         with contextlib.suppress(ConnectionClosed):
             device.send(bytes(2**20) for _ in range(40))
-        assert ended(device, 30) == 1009
+        assert close_code(device, 30) == 1009
 
 
-def test_only_the_newest_of_a_burst_waits_and_the_others_are_told(
-    installation: Installation, cast: Cast, camera: str
+def test_only_the_newest_of_a_burst_waits_and_dropped_ones_are_counted(
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
     at = now()
-    burst = [v1_parcel(padded(0.3), timestamp=at + seq, seq=seq) for seq in range(100)]
-    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
+    burst = [v1_frame(padded(0.3), timestamp=at + seq, seq=seq) for seq in range(100)]
+    with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
         for message in burst:
             device.send(message)
         said = [answer(device)]
@@ -76,21 +78,23 @@ def test_only_the_newest_of_a_burst_waits_and_the_others_are_told(
     assert not any("duplicate" in one for one in said)
 
 
-def test_flood_is_cut_off(installation: Installation, cast: Cast, camera: str) -> None:
-    for message in ("nonsense", v1_parcel()):
-        with publishing(installation, camera, headers=cast["operator"].bearer) as device:
+def test_flood_is_closed_with_4429(
+    installation: Installation, scenario: Scenario, camera: str
+) -> None:
+    for message in ("nonsense", v1_frame()):
+        with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
             with contextlib.suppress(ConnectionClosed):
                 for _ in range(2000):
                     device.send(message)
-            assert ended(device, 30) == 4429
+            assert close_code(device, 30) == 4429
 
 
 def test_publisher_that_never_reads_costs_no_memory(
-    installation: Installation, cast: Cast, camera: str
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
-    """Of all that it sends, and of the answers to it, the server keeps next to nothing."""
+    """The server keeps almost nothing of its messages and of the answers."""
     server = psutil.Process(installation.processes[0].pid)
-    message = v1_parcel(padded(1))
+    message = v1_frame(padded(1))
     masked = b"\x82\xff" + struct.pack(">Q", len(message)) + bytes(4) + message
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -98,7 +102,7 @@ def test_publisher_that_never_reads_costs_no_memory(
         raw.connect(("127.0.0.1", installation.port))
         raw.sendall(
             f"GET /ws/publish/{camera} HTTP/1.1\r\nHost: 127.0.0.1:{installation.port}\r\n"
-            f"Authorization: Bearer {cast['operator'].token}\r\n"
+            f"Authorization: Bearer {scenario['operator'].token}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Protocol: sideline.v1\r\n"
             f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n\r\n".encode()
@@ -111,33 +115,33 @@ def test_publisher_that_never_reads_costs_no_memory(
         assert server.memory_info().rss - before < 32 * 2**20
 
 
-class StuffedWire:
-    """Takes nothing until it is `relieved`."""
+class BlockedWriter:
+    """A `SocketWriter` that is not ready until `is_ready` is set."""
 
     def __init__(self) -> None:
-        self.ready = False
+        self.is_ready = False
         self.written: list[bytes] = []
-        self.calls: list[Callable[[], None]] = []
+        self.callbacks: list[Callable[[], None]] = []
 
     def write(self, data: bytes) -> bool:
         self.written.append(data)
         return True
 
-    def call_when_ready(self, call: Callable[[], None]) -> None:
-        self.calls.append(call)
+    def call_when_ready(self, callback: Callable[[], None]) -> None:
+        self.callbacks.append(callback)
 
     def read_now(self) -> None: ...
 
-    def read_at_once(self, wanted: bool) -> None: ...
+    def set_auto_read(self, enabled: bool) -> None: ...
 
 
-async def test_of_answers_that_nobody_reads_the_newest_waits() -> None:
-    wire = StuffedWire()
-    publisher = Publisher(wire)
+async def test_only_the_newest_unsent_answer_is_kept() -> None:
+    writer = BlockedWriter()
+    publisher = Publisher(writer)
     for seq in range(1000):
-        publisher.tell({"ack": seq})
-    assert wire.written == []
-    wire.ready = True
-    for call in wire.calls:
-        call()
-    assert [json.loads(one[2:]) for one in wire.written] == [{"ack": 999}]
+        publisher.offer_answer({"ack": seq})
+    assert writer.written == []
+    writer.is_ready = True
+    for callback in writer.callbacks:
+        callback()
+    assert [json.loads(data[2:]) for data in writer.written] == [{"ack": 999}]

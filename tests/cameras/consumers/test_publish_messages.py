@@ -1,4 +1,4 @@
-"""What becomes of each message: acknowledged, told to be a duplicate, or a problem."""
+"""Answers to `/ws/publish/` messages: acknowledged, duplicate, or a problem."""
 
 from __future__ import annotations
 
@@ -12,52 +12,57 @@ import httpx
 import pytest
 
 from tests.installation import Installation
-from tests.parcels import now, parcel
-from tests.people import Cast
-from tests.publishers import answer, asked, padded, publishing, seed_parcel, v1_parcel
+from tests.parcels import now, send_body
+from tests.people import Scenario
+from tests.publishers import answer, asked, padded, publishing, seed_frame, v1_frame
 from tests.sockets import jpeg
 
 
 def test_acknowledgement_names_the_seq_or_else_the_timestamp(
-    installation: Installation, cast: Cast, camera: str
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
     at = now()
-    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
-        assert asked(device, v1_parcel(timestamp=at, seq=7, width=1, more=[1])) == {"ack": 7}
-        assert asked(device, v1_parcel(timestamp=at + 1)) == {"ack": at + 1}
-        assert asked(device, v1_parcel(timestamp=at + 2.5, seq="x")) == {"ack": at + 2}
-    with publishing(installation, camera, headers=cast["operator"].bearer, v1=False) as device:
-        assert asked(device, seed_parcel(camera, timestamp=at + 3, seq=1)) == {"ack": 1}
+    with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
+        assert asked(device, v1_frame(timestamp=at, seq=7, width=1, more=[1])) == {"ack": 7}
+        assert asked(device, v1_frame(timestamp=at + 1)) == {"ack": at + 1}
+        assert asked(device, v1_frame(timestamp=at + 2.5, seq="x")) == {"ack": at + 2}
+    with publishing(installation, camera, headers=scenario["operator"].bearer, v1=False) as device:
+        assert asked(device, seed_frame(camera, timestamp=at + 3, seq=1)) == {"ack": 1}
 
 
-def test_frame_that_is_not_newer_is_told_to_be_a_duplicate(
-    installation: Installation, cast: Cast, camera: str
+def test_frame_that_is_not_newer_is_a_duplicate(
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
     at = now()
-    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
-        assert asked(device, v1_parcel(timestamp=at, seq=1)) == {"ack": 1}
-        assert asked(device, v1_parcel(timestamp=at, seq=2)) == {"ack": 2, "duplicate": True}
-        assert asked(device, v1_parcel(timestamp=at - 9, seq=3)) == {"ack": 3, "duplicate": True}
-        echoed = _send(installation, cast, camera, at)
+    with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
+        assert asked(device, v1_frame(timestamp=at, seq=1)) == {"ack": 1}
+        assert asked(device, v1_frame(timestamp=at, seq=2)) == {"ack": 2, "duplicate": True}
+        assert asked(device, v1_frame(timestamp=at - 9, seq=3)) == {"ack": 3, "duplicate": True}
+        echoed = _send(installation, scenario, camera, at)
         assert echoed == {"accepted": True, "duplicate": True}
-        assert _send(installation, cast, camera, at + 5) == {"accepted": True, "duplicate": False}
-        assert asked(device, v1_parcel(timestamp=at + 5))["duplicate"]
+        assert _send(installation, scenario, camera, at + 5) == {
+            "accepted": True,
+            "duplicate": False,
+        }
+        assert asked(device, v1_frame(timestamp=at + 5))["duplicate"]
 
 
-def _send(installation: Installation, cast: Cast, camera: str, at: int) -> Any:
+def _send(installation: Installation, scenario: Scenario, camera: str, at: int) -> Any:
     url = f"{installation.url}/api/v1/actions/actions/send"
-    body = parcel(camera, timestamp=at)
-    return httpx.post(url, json=body, headers=cast["operator"].bearer, timeout=30).json()
+    body = send_body(camera, timestamp=at)
+    return httpx.post(url, json=body, headers=scenario["operator"].bearer, timeout=30).json()
 
 
 @pytest.mark.postgres
-def test_of_many_at_once_exactly_one_is_accepted(
-    installation: Installation, cast: Cast, camera: str
+def test_exactly_one_of_many_equal_frames_is_accepted(
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
-    message = v1_parcel(timestamp=now())
+    message = v1_frame(timestamp=now())
     with contextlib.ExitStack() as many:
         devices = [
-            many.enter_context(publishing(installation, camera, headers=cast["operator"].bearer))
+            many.enter_context(
+                publishing(installation, camera, headers=scenario["operator"].bearer)
+            )
             for _ in range(8)
         ]
         for device in devices:
@@ -77,47 +82,47 @@ BAD_V1: list[tuple[str, Callable[[], bytes | str]]] = [
     ("header", lambda: struct.pack(">I", 500) + b"{}"),
     ("header", lambda: struct.pack(">I", 2) + b"[]" + jpeg()),
     ("header", lambda: struct.pack(">I", 40_000) + b"[" * 40_000 + jpeg()),
-    ("header", lambda: v1_parcel(timestamp=float("nan"))),
+    ("header", lambda: v1_frame(timestamp=float("nan"))),
     ("header", lambda: '{"ack": 1}'),
-    ("timestamp", lambda: v1_parcel(timestamp=...)),
-    ("timestamp", lambda: v1_parcel(timestamp="soon")),
-    ("timestamp", lambda: v1_parcel(timestamp=True)),
-    ("timestamp", lambda: v1_parcel(timestamp=10**400)),
-    ("timestamp", lambda: v1_parcel(timestamp=now() + 3_600_000)),
-    ("frame", lambda: v1_parcel(b"")),
-    ("frame", lambda: v1_parcel(b"\x89PNG\r\n\x1a\n" + b"\0" * 64)),
-    ("frame", lambda: v1_parcel(jpeg()[:-40])),
-    ("frame", lambda: v1_parcel(bytes(WIDE))),
-    ("frame", lambda: v1_parcel(padded(9))),
+    ("timestamp", lambda: v1_frame(timestamp=...)),
+    ("timestamp", lambda: v1_frame(timestamp="soon")),
+    ("timestamp", lambda: v1_frame(timestamp=True)),
+    ("timestamp", lambda: v1_frame(timestamp=10**400)),
+    ("timestamp", lambda: v1_frame(timestamp=now() + 3_600_000)),
+    ("frame", lambda: v1_frame(b"")),
+    ("frame", lambda: v1_frame(b"\x89PNG\r\n\x1a\n" + b"\0" * 64)),
+    ("frame", lambda: v1_frame(jpeg()[:-40])),
+    ("frame", lambda: v1_frame(bytes(WIDE))),
+    ("frame", lambda: v1_frame(padded(9))),
 ]
 BAD_SEED: list[tuple[str, Callable[[], bytes | str]]] = [
     ("body", lambda: ""),
     ("body", lambda: "[]"),
     ("body", lambda: "[" * 100_000),
     ("body", lambda: '{"a":[' + "1," * 2_000_000),
-    ("body", lambda: seed_parcel("x", timestamp=12345).replace("12345", "Infinity")),
-    ("body", lambda: seed_parcel("x", more=[[1, 2]] * 20_000)),
-    ("timestamp", lambda: seed_parcel("x", timestamp=12345).replace("12345", "1e999")),
-    ("timestamp", lambda: seed_parcel("x", timestamp=...)),
-    ("timestamp", lambda: seed_parcel("x", timestamp=0)),
-    ("frame", lambda: seed_parcel("x", frame=...)),
-    ("frame", lambda: seed_parcel("x", frame=7)),
-    ("frame", lambda: seed_parcel("x", frame="no base64!")),
-    ("frame", lambda: seed_parcel("x", frame="data:image/jpeg;base64,/9j/")),
-    ("frame", lambda: seed_parcel("x", frame="A" * 200_000 + "!")),
-    ("frame", lambda: seed_parcel("x", frame=base64.b64encode(jpeg()[:-40]).decode())),
-    ("frame", lambda: '{"a": {"frame": "' + "A" * 100_000 + '"}, ' + seed_parcel("x")[1:]),
+    ("body", lambda: seed_frame("x", timestamp=12345).replace("12345", "Infinity")),
+    ("body", lambda: seed_frame("x", more=[[1, 2]] * 20_000)),
+    ("timestamp", lambda: seed_frame("x", timestamp=12345).replace("12345", "1e999")),
+    ("timestamp", lambda: seed_frame("x", timestamp=...)),
+    ("timestamp", lambda: seed_frame("x", timestamp=0)),
+    ("frame", lambda: seed_frame("x", frame=...)),
+    ("frame", lambda: seed_frame("x", frame=7)),
+    ("frame", lambda: seed_frame("x", frame="no base64!")),
+    ("frame", lambda: seed_frame("x", frame="data:image/jpeg;base64,/9j/")),
+    ("frame", lambda: seed_frame("x", frame="A" * 200_000 + "!")),
+    ("frame", lambda: seed_frame("x", frame=base64.b64encode(jpeg()[:-40]).decode())),
+    ("frame", lambda: '{"a": {"frame": "' + "A" * 100_000 + '"}, ' + seed_frame("x")[1:]),
 ]
 
 
 @pytest.mark.postgres
-def test_bad_message_is_answered_stored_nowhere_and_ends_nothing(
-    installation: Installation, cast: Cast, camera: str
+def test_bad_message_gets_a_problem_is_not_stored_and_does_not_close(
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
     with contextlib.ExitStack() as held:
         devices = {
             v1: held.enter_context(
-                publishing(installation, camera, headers=cast["operator"].bearer, v1=v1)
+                publishing(installation, camera, headers=scenario["operator"].bearer, v1=v1)
             )
             for v1 in (True, False)
         }
@@ -131,15 +136,15 @@ def test_bad_message_is_answered_stored_nowhere_and_ends_nothing(
         clocks = f"PushClock.objects.filter(camera='{camera}').count()"
         script = f"print('ROWS', {clocks})"
         assert "ROWS 0" in installation.manage("shell", "-v0", "-c", script)
-        assert "ack" in asked(devices[True], v1_parcel())
-        assert "ack" in asked(devices[False], seed_parcel(camera))
+        assert "ack" in asked(devices[True], v1_frame())
+        assert "ack" in asked(devices[False], seed_frame(camera))
     assert "Traceback" not in installation.logged()
 
 
-def test_problem_names_the_message_where_it_could_be_read(
-    installation: Installation, cast: Cast, camera: str
+def test_problem_has_the_number_of_the_message_if_it_could_be_parsed(
+    installation: Installation, scenario: Scenario, camera: str
 ) -> None:
-    with publishing(installation, camera, headers=cast["operator"].bearer) as device:
-        assert asked(device, v1_parcel(b"no picture", seq=12))["ack"] == 12
-        assert asked(device, v1_parcel(seq=13, timestamp=0))["ack"] == 13
+    with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
+        assert asked(device, v1_frame(b"no picture", seq=12))["ack"] == 12
+        assert asked(device, v1_frame(seq=13, timestamp=0))["ack"] == 13
         assert "ack" not in asked(device, b"nonsense")

@@ -1,4 +1,4 @@
-"""A hub over a camera of the test's."""
+"""A hub whose source is controlled by the test."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ async def camera() -> Camera:
 
 @pytest.fixture
 async def hub(camera: Camera) -> AsyncIterator[Hub]:
-    made = Hub(camera, PreparedFrame)
-    yield made
-    await made.close()
+    hub = Hub(camera, PreparedFrame)
+    yield hub
+    await hub.close()

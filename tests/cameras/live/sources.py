@@ -1,4 +1,4 @@
-"""A camera whose pictures the test chooses, and who looks at it."""
+"""A source whose items the test chooses, and viewers of it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from collections.abc import AsyncGenerator
 
 from cameras.live.frames import Frame, Status
 from cameras.live.hub import Hub, Viewer
+from cameras.live.mask_versions import MasksChanged
 from cameras.live.variants import Variant
 
 NATIVE = Variant()
+Item = Frame | Status | MasksChanged
 
 
 def picture(timestamp: int, age_s: float = 0.0) -> Frame:
-    """A frame that a device took then, in unix ms, 4×3 pixels; it came so many seconds ago."""
+    """A pushed frame of 4×3 pixels with this timestamp (unix ms), which arrived `age_s` ago."""
     arrived = int((time.time() - age_s) * 1000)
     return Frame(b"\xff\xd8\xff\xd9", timestamp, timestamp, 4, 3, arrived=arrived)
 
 
 class Camera:
-    """A source whose items the test chooses. `lost` raises in it once."""
+    """The source of a feed. Raises an exception that is sent as an item."""
 
     def __init__(self) -> None:
-        self.items: asyncio.Queue[Frame | Status | Exception] = asyncio.Queue()
+        self.items: asyncio.Queue[Item | Exception] = asyncio.Queue()
         self.opened = 0
 
-    async def __call__(self, camera_id: str, width: int) -> AsyncGenerator[Frame | Status, None]:
+    async def __call__(self, camera_id: str, width: int) -> AsyncGenerator[Item, None]:
         self.opened += 1
         while True:
             item = await self.items.get()
@@ -34,8 +36,8 @@ class Camera:
                 raise item
             yield item
 
-    async def say(self, *items: Frame | Status | Exception) -> None:
-        """Hand over and let the feed take them."""
+    async def send(self, *items: Item | Exception) -> None:
+        """Send items and wait until the feed has processed them."""
         for item in items:
             self.items.put_nowait(item)
         while not self.items.empty():
@@ -43,6 +45,6 @@ class Camera:
         await asyncio.sleep(0)
 
 
-def look(hub: Hub, variant: Variant = NATIVE, known: Status | None = None) -> Viewer:
-    """A viewer who waits for pictures."""
+def join(hub: Hub, variant: Variant = NATIVE, known: Status | None = None) -> Viewer:
+    """A viewer without a writer."""
     return hub.join("a", lambda feed: Viewer(feed, variant), variant.width, known)

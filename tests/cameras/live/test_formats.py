@@ -1,4 +1,4 @@
-"""What viewers read, byte by byte."""
+"""The messages to viewers, byte by byte."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def header_of(payload: bytes) -> tuple[dict[str, object], bytes]:
 
 
 @pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536, 200_000])
-def test_framing_is_read_by_another_implementation(length: int) -> None:
+def test_framing_can_be_read_by_another_implementation(length: int) -> None:
     message = Message(BINARY, b"a" * (length // 2), b"b" * (length - length // 2))
     reader = StreamReader()
     reader.feed_data(message.framed)
@@ -37,28 +37,28 @@ def test_framing_is_read_by_another_implementation(length: int) -> None:
     assert len(message.payload) == length
 
 
-def test_seed_message_is_the_seeds() -> None:
+def test_seed_message_has_the_seeds_fields() -> None:
     message = PreparedFrame(FRAME).seed("cam")
     assert message.is_text
     assert message.framed[0] == TEXT
-    seed = json.loads(message.payload)
-    assert list(seed) == ["frame", "timestamp", "camera_id", "detections"]
-    assert base64.b64decode(seed["frame"]) == FRAME.jpeg
-    assert seed["timestamp"] == 1_700_000_000_123
-    assert seed["camera_id"] == "cam"
+    fields = json.loads(message.payload)
+    assert list(fields) == ["frame", "timestamp", "camera_id", "detections"]
+    assert base64.b64decode(fields["frame"]) == FRAME.jpeg
+    assert fields["timestamp"] == 1_700_000_000_123
+    assert fields["camera_id"] == "cam"
 
 
-def test_a_name_from_a_url_cannot_break_out_of_the_json() -> None:
+def test_name_in_the_url_cannot_inject_json() -> None:
     name = 'a","frame":"x\\\n\u2028'
     prepared = PreparedFrame(FRAME)
     assert json.loads(prepared.seed(name).payload)["camera_id"] == name
     assert header_of(prepared.v1(name).payload)[0]["camera_id"] == name
 
 
-def test_no_detections_key_where_detection_is_off() -> None:
-    quiet = PreparedFrame(Frame(b"x", 1, 1, 2, 2))
-    assert "detections" not in json.loads(quiet.seed("cam").payload)
-    assert b"detections" not in quiet.v1("cam").payload
+def test_no_detections_key_if_detection_is_off() -> None:
+    prepared = PreparedFrame(Frame(b"x", 1, 1, 2, 2))
+    assert "detections" not in json.loads(prepared.seed("cam").payload)
+    assert b"detections" not in prepared.v1("cam").payload
 
 
 def test_v1_message_is_header_and_picture() -> None:
@@ -79,12 +79,12 @@ def test_all_viewers_of_a_format_and_name_share_one_message() -> None:
     assert prepared.seed("a") is not prepared.seed("b")
 
 
-def test_who_is_sent_a_frame_later_is_told_its_true_age(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frame_sent_later_has_its_age_at_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time_ns()
     monkeypatch.setattr(formats.time, "time_ns", lambda: now)
     prepared = PreparedFrame(Frame(b"x", now // 1_000_000 - 5, 1, 2, 2))
     assert header_of(prepared.v1("c").payload)[0]["age_ms"] == 5
-    prepared.going_out = False
+    prepared.is_first_round = False
     now += 300_000_000
     assert header_of(prepared.v1("c").payload)[0]["age_ms"] == 305
     assert prepared.v1("c") is prepared.v1("c")

@@ -1,4 +1,4 @@
-"""Bytes on the wire."""
+"""Detections, packets and the validation of JPEGs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cameras.live.packets import PacketReader, pack
 from tests.sockets import jpeg
 
 
-def test_detection_speaks_the_seeds_words() -> None:
-    assert Detection("person", 0.87654, (1.04, 2, 3, 4), 9).wire() == {
+def test_detection_has_the_seeds_fields() -> None:
+    assert Detection("person", 0.87654, (1.04, 2, 3, 4), 9).to_dict() == {
         "class": "person", "confidence": 0.877, "bbox": [1.0, 2, 3, 4], "track_id": 9,
     }  # fmt: skip
 
 
-def test_packets_are_cut_wherever_the_stream_breaks() -> None:
+def test_packets_are_read_from_pieces_of_any_size() -> None:
     stream = b"".join(pack({"type": "t", "n": n}, bytes([n]) * n) for n in range(5))
     for step in (1, 3, 7, len(stream)):
         reader, found = PacketReader(), []
@@ -30,12 +30,12 @@ def test_packets_are_cut_wherever_the_stream_breaks() -> None:
         ]
 
 
-def test_absurd_packet_is_refused() -> None:
+def test_too_large_packet_is_refused() -> None:
     with pytest.raises(FrameError):
         list(PacketReader().feed(struct.pack(">II", 2**31, 0)))
 
 
-def test_nan_never_reaches_the_wire() -> None:
+def test_nan_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         pack({"timestamp": float("nan")})
 
@@ -65,34 +65,34 @@ def _frame_header(width: int, height: int) -> bytes:
     ],
     ids=["hidden header", "two headers", "second start", "empty segment", "a thousand scans"],
 )
-def test_picture_that_decoders_may_read_otherwise_is_refused(data: bytes) -> None:
+def test_picture_with_an_ambiguous_size_is_refused(data: bytes) -> None:
     with pytest.raises(FrameError):
         jpeg_size(data)
 
 
-def _walked(segments: int, fill: int) -> bytes:
+def _padded(segments: int, fill: int) -> bytes:
     return _with(b"\xff" * fill, b"\xff\xfe\x00\x02" * segments)
 
 
-def test_picture_as_cameras_write_it_may_have_some_fill_and_many_segments() -> None:
-    assert jpeg_size(_walked(segments=600, fill=16)) == (64, 48)
+def test_some_fill_bytes_and_many_segments_are_accepted() -> None:
+    assert jpeg_size(_padded(segments=600, fill=16)) == (64, 48)
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        _walked(segments=0, fill=5_900_000),
-        _walked(segments=2_000_000, fill=0),
+        _padded(segments=0, fill=5_900_000),
+        _padded(segments=2_000_000, fill=0),
         _with(*[b"\xff\xff\xfe\x00\x02"] * 100),
     ],
     ids=["fill", "segments", "fill here and there"],
 )
-def test_picture_whose_header_takes_long_to_read_is_refused_soon(data: bytes) -> None:
-    """It is read on the loop: what would be read is counted, not how long that takes."""
+def test_number_of_parsed_segments_is_limited(data: bytes) -> None:
+    """Headers are parsed on the event loop. The test counts steps, since it must not take time."""
     steps = []
     with pytest.MonkeyPatch.context() as patched:
         real = jpeg_module.struct.unpack_from
-        counted = lambda *asked: steps.append(1) or real(*asked)  # noqa: E731
+        counted = lambda *args: steps.append(1) or real(*args)  # noqa: E731
         patched.setattr(jpeg_module.struct, "unpack_from", counted)
         with pytest.raises(FrameError, match="than any camera writes"):
             jpeg_size(data)
@@ -104,7 +104,7 @@ def test_picture_whose_header_takes_long_to_read_is_refused_soon(data: bytes) ->
     [b"", b"\xff\xd8\xff", b"GIF89a" + b"\0" * 50, jpeg()[:200], jpeg()[:-2], b"\xff\xd8\xff\xd9",
      b"\xff\xd8\xff\xc0\x00\x04\xff\xd9", b"\xff\xd8\xff\xe0\x00\x00" * 40 + b"\xff\xd9"],
 )  # fmt: skip
-def test_what_is_no_jpeg_is_refused_with_a_sentence(data: bytes) -> None:
+def test_invalid_jpeg_is_refused_with_a_sentence(data: bytes) -> None:
     with pytest.raises(FrameError) as refused:
         jpeg_size(data)
     assert refused.value.field == "frame"

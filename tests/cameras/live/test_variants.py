@@ -1,4 +1,4 @@
-"""What may be asked for, what is wished of ingest, and how frames are picked."""
+"""Allowed variants, demand, and the selection of frames."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from cameras.live.demand import LIFE_S, Ledger, read_wishes, wishes_packet
-from cameras.live.variants import Pace, Variant, Wish, combined
+from cameras.live.demand import EXPIRY_S, DemandTable, demand_packet, read_demand
+from cameras.live.variants import Demand, Pace, Variant, merge
 
 
 @pytest.mark.parametrize(
@@ -25,38 +25,40 @@ from cameras.live.variants import Pace, Variant, Wish, combined
         ("³²⁰", "١", Variant()),
     ],
 )
-def test_never_heavier_than_asked_for(width: str, fps: str, expected: Variant) -> None:
-    assert Variant.asked({"width": width, "fps": fps}) == expected
+def test_variant_is_never_larger_than_requested(width: str, fps: str, expected: Variant) -> None:
+    assert Variant.from_query({"width": width, "fps": fps}) == expected
 
 
-def test_nothing_asked_is_native() -> None:
-    assert Variant.asked({}) == Variant(0, 0)
+def test_variant_is_native_by_default() -> None:
+    assert Variant.from_query({}) == Variant(0, 0)
 
 
-def test_wishes_of_a_width_come_to_one() -> None:
-    wishes = [Wish(320, 5, 2), Wish(320, 1, 1), Wish(0, 1, 1), Wish(320, 10, 4), Wish(0, 0, 1)]
-    assert combined(wishes) == {320: Wish(320, 10, 7), 0: Wish(0, 0, 2)}
+def test_demands_of_a_width_are_merged() -> None:
+    demands = [
+        Demand(320, 5, 2), Demand(320, 1, 1), Demand(0, 1, 1), Demand(320, 10, 4), Demand(0, 0, 1),
+    ]  # fmt: skip
+    assert merge(demands) == {320: Demand(320, 10, 7), 0: Demand(0, 0, 2)}
 
 
-def test_wishes_survive_the_way() -> None:
-    wishes = {"a": [Wish(320, 5, 2), Wish(0, 0, 1)], "b": []}
-    assert read_wishes(wishes_packet(wishes)) == wishes
+def test_demand_can_be_read_from_its_packet() -> None:
+    demand = {"a": [Demand(320, 5, 2), Demand(0, 0, 1)], "b": []}
+    assert read_demand(demand_packet(demand)) == demand
 
 
-def test_wishes_of_a_process_that_fell_silent_end() -> None:
-    ledger = Ledger()
-    ledger.note("one", {"a": [Wish(0, 0, 1)]}, 100.0)
-    ledger.note("other", {"a": [Wish(320, 5, 1)]}, 100.0 + LIFE_S)
-    assert ledger.total(100.0 + LIFE_S) == {"a": [Wish(0, 0, 1), Wish(320, 5, 1)]}
-    assert ledger.total(100.1 + LIFE_S) == {"a": [Wish(320, 5, 1)]}
+def test_demand_of_a_silent_process_expires() -> None:
+    table = DemandTable()
+    table.update("one", {"a": [Demand(0, 0, 1)]}, 100.0)
+    table.update("other", {"a": [Demand(320, 5, 1)]}, 100.0 + EXPIRY_S)
+    assert table.total(100.0 + EXPIRY_S) == {"a": [Demand(0, 0, 1), Demand(320, 5, 1)]}
+    assert table.total(100.1 + EXPIRY_S) == {"a": [Demand(320, 5, 1)]}
 
 
 @pytest.mark.parametrize("fps", [1, 5, 10])
 @pytest.mark.parametrize("source", [10, 15, 25, 30])
-def test_pace_is_kept_evenly_whatever_the_jitter(source: int, fps: int) -> None:
+def test_frames_are_selected_evenly_despite_jitter(source: int, fps: int) -> None:
     pace, chance = Pace(fps), random.Random(7)
     times = [int(n * 1000 / source + chance.uniform(0, 400 / source)) for n in range(source * 20)]
-    taken = [at for at in times if pace.takes(at)]
-    assert abs(len(taken) - 20 * fps) <= 20 * fps * 0.05 + 1
-    gaps = [later - earlier for earlier, later in itertools.pairwise(taken)]
+    selected = [at for at in times if pace.takes(at)]
+    assert abs(len(selected) - 20 * fps) <= 20 * fps * 0.05 + 1
+    gaps = [later - earlier for earlier, later in itertools.pairwise(selected)]
     assert max(gaps) <= 1000 / fps + 2.5 * 1000 / source

@@ -1,4 +1,4 @@
-"""A wire that keeps what is written to a viewer."""
+"""Viewers that write to a recording `SocketWriter`."""
 
 from __future__ import annotations
 
@@ -13,65 +13,68 @@ from cameras.live.variants import Variant
 from tests.cameras.live.sources import NATIVE
 
 
-class Paper:
-    """A wire that keeps what is written. `full` makes it refuse; `said` is what the peer says."""
+class RecordingWriter:
+    """A `SocketWriter` that keeps what is written.
+
+    While `is_full` it is not ready. `unread` are messages of the peer that were not read yet.
+    """
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
-        self.full = False
-        self.at_once = False
-        self.said: list[bytes] = []
+        self.is_full = False
+        self.auto_read = False
+        self.unread: list[bytes] = []
         self.viewer: V1Viewer | None = None
-        self._call: Callable[[], None] | None = None
+        self._callback: Callable[[], None] | None = None
 
     @property
-    def ready(self) -> bool:
-        return not self.full
+    def is_ready(self) -> bool:
+        return not self.is_full
 
     def write(self, data: bytes) -> bool:
-        if not self.full:
+        if not self.is_full:
             self.written.append(data)
-        return not self.full
+        return not self.is_full
 
-    def call_when_ready(self, call: Callable[[], None]) -> None:
-        self._call = call
+    def call_when_ready(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
 
     def drain(self) -> None:
-        """Have room again, and say so."""
-        self.full = False
-        call, self._call = self._call, None
-        if call is not None:
-            call()
+        """Become ready, and call the callback."""
+        self.is_full = False
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
 
     def read_now(self) -> None:
-        said, self.said = self.said, []
-        for word in said:
+        unread, self.unread = self.unread, []
+        for message in unread:
             assert self.viewer is not None
-            self.viewer.hear(word)
+            self.viewer.receive(message)
 
-    def read_at_once(self, wanted: bool) -> None:
-        self.at_once = wanted
+    def set_auto_read(self, enabled: bool) -> None:
+        self.auto_read = enabled
 
     def frames(self) -> list[int]:
-        """Numbers of the pictures written, as both formats say them."""
+        """The numbers (or timestamps) of the written pictures, in either format."""
         found = (re.search(rb'"(?:seq|timestamp)":(\d+)', data) for data in self.written)
-        return [int(one[1]) for one in found if one]
+        return [int(match[1]) for match in found if match]
 
-    def words(self) -> list[dict[str, Any]]:
-        """What was said beside the pictures."""
+    def texts(self) -> list[dict[str, Any]]:
+        """The written JSON text messages."""
         return [json.loads(data[2:]) for data in self.written if data[:1] == b"\x81"]
 
 
-def seed_on(hub: Hub, paper: Paper) -> SeedViewer:
-    """A viewer as the seed has them, on this wire."""
+def join_seed(hub: Hub, writer: RecordingWriter) -> SeedViewer:
+    """A viewer of the seed's format with this writer."""
     viewer = hub.join("a", lambda feed: SeedViewer(feed, Variant(), "a"))
-    viewer.attach(paper)
+    viewer.attach(writer)
     return viewer
 
 
-def v1_on(hub: Hub, paper: Paper, variant: Variant = NATIVE) -> V1Viewer:
-    """A `sideline.v1` viewer on this wire."""
+def join_v1(hub: Hub, writer: RecordingWriter, variant: Variant = NATIVE) -> V1Viewer:
+    """A `sideline.v1` viewer with this writer."""
     viewer = hub.join("a", lambda feed: V1Viewer(feed, variant, "a"))
-    paper.viewer = viewer
-    viewer.attach(paper)
+    writer.viewer = viewer
+    viewer.attach(writer)
     return viewer

@@ -101,7 +101,7 @@ def test_refused_model_changes_nothing_and_shows_the_reason(
 ) -> None:
     client = client_of(admin)
     install_model(club)
-    answer = upload_and_check(client, onnx_models.constantly(float("nan")), name="Worse")
+    answer = upload_and_check(client, onnx_models.constant_output(float("nan")), name="Worse")
     assert answer.json()["state"] == "refused"
     assert "NaN" in answer.json()["reason"]
     assert club.weights.in_use().get().name == "Ours"

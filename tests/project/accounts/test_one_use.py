@@ -73,7 +73,7 @@ def together(deed: Callable[[int], int]) -> list[int]:
 
 
 @pytest.mark.postgres
-def test_a_sign_in_link_signs_in_one_of_many(site: Installation, made: Made) -> None:
+def test_one_concurrent_use_of_a_sign_in_link_succeeds(site: Installation, made: Made) -> None:
     def deed(_: int) -> int:
         with httpx.Client(timeout=60) as client:
             page = client.get(f"{site.url}/signin/{made.link}")
@@ -127,7 +127,7 @@ for claim in (lambda: SignInLink.claim(text) is not None, lambda: invitation.acc
 
 
 @pytest.mark.postgres
-def test_who_waits_for_the_row_finds_it_used(site: Installation) -> None:
+def test_claim_that_waited_for_the_row_fails(site: Installation) -> None:
     """On PostgreSQL an UPDATE with a join would not look again at what it had waited for."""
     if not os.environ.get("DATABASE_URL"):
         pytest.skip("SQLite has one writer at a time")
@@ -145,7 +145,7 @@ for number in range(2):
     deed = (lambda: Weights.begin(ours, **facts)) if number == 0 else (lambda: coming.refuse("no"))
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            coming.take(0, bytes(PART))
+            coming.add_part(0, bytes(PART))
             late = pool.submit(second, deed)
             until(waits_for_us, 60)
         late.result()
@@ -155,14 +155,14 @@ ours.delete()
 
 
 @pytest.mark.postgres
-def test_an_upload_that_another_replaces_may_be_taking_a_part(site: Installation) -> None:
+def test_upload_can_be_replaced_while_it_receives_a_part(site: Installation) -> None:
     if not os.environ.get("DATABASE_URL"):
         pytest.skip("SQLite has one writer at a time")
     assert site.manage("shell", "-v0", "-c", SECOND + UPLOAD).count("PARTS 0") == 2
 
 
 @pytest.mark.postgres
-def test_an_invitation_lets_one_of_many_in(site: Installation, made: Made) -> None:
+def test_one_concurrent_use_of_an_invitation_succeeds(site: Installation, made: Made) -> None:
     def deed(number: int) -> int:
         with httpx.Client(timeout=60) as client:
             page = client.get(f"{site.url}/invitations/{made.invitation}")
@@ -174,13 +174,13 @@ def test_an_invitation_lets_one_of_many_in(site: Installation, made: Made) -> No
 
     done = together(deed)
     assert done.count(302) == 1, done
-    let_in = ask(site, "SELECT username FROM accounts_user WHERE username LIKE 'once-_'")
-    assert len(let_in) == 1
+    complete_sign_in = ask(site, "SELECT username FROM accounts_user WHERE username LIKE 'once-_'")
+    assert len(complete_sign_in) == 1
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("kind", ["code", "recovery code"])
-def test_a_code_signs_in_one_of_many(site: Installation, made: Made, kind: str) -> None:
+def test_one_concurrent_use_of_a_code_succeeds(site: Installation, made: Made, kind: str) -> None:
     text = made.recovery if kind == "recovery code" else code(SECRET)
     form = {"username": "once-coded", "password": PASSWORD, "code": text}
 
@@ -202,7 +202,7 @@ ODD = [
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("cookie", ODD, ids=range(len(ODD)))
-def test_an_odd_cookie_is_nobody(site: Installation, cookie: str) -> None:
+def test_malformed_cookie_is_not_signed_in(site: Installation, cookie: str) -> None:
     raw = f"sideline_session={cookie}; sideline_csrf={cookie[:99]}; messages={cookie[:99]}".encode()
     with httpx.Client(base_url=site.url, timeout=60) as client:
         for path in ("/", "/signin", "/api/v1/cameras", "/admin/", "/chat"):
@@ -214,7 +214,7 @@ def test_an_odd_cookie_is_nobody(site: Installation, cookie: str) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("cookie", ODD, ids=range(len(ODD)))
-def test_an_odd_cookie_is_nobody_for_sockets(site: Installation, made: Made, cookie: str) -> None:
+def test_malformed_cookie_cannot_open_a_socket(site: Installation, made: Made, cookie: str) -> None:
     url = f"{site.url.replace('http', 'ws')}/ws/stream/{made.camera}"
     headers = {"Cookie": f"sideline_session={cookie}", "Origin": site.url}
     with pytest.raises(InvalidStatus) as refused:
@@ -223,7 +223,7 @@ def test_an_odd_cookie_is_nobody_for_sockets(site: Installation, made: Made, coo
 
 
 @pytest.mark.postgres
-def test_a_cookie_with_a_nul_is_nobody_for_sockets(site: Installation) -> None:
+def test_cookie_with_a_nul_cannot_open_a_socket(site: Installation) -> None:
     """By hand: no client sends such a thing."""
     before = len(site.logged())
     with socket.create_connection(("127.0.0.1", site.port), timeout=60) as wire:
@@ -252,7 +252,7 @@ def prepared(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
 
 
 @pytest.mark.django_db
-def test_a_fresh_installation_has_no_password_at_all(prepared: Callable[[str, str], None]) -> None:
+def test_new_installation_has_no_default_password(prepared: Callable[[str, str], None]) -> None:
     prepared("", "")
     assert [user.has_usable_password() for user in User.objects.all()] == [False]
     for word in ("", "admin", "password", "sideline", "changeme"):
@@ -263,7 +263,7 @@ def test_a_fresh_installation_has_no_password_at_all(prepared: Callable[[str, st
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("weak", ["12345678", "password", "keeper1", "short"])
-def test_a_weak_password_of_the_settings_is_refused(
+def test_weak_password_in_the_settings_is_refused(
     prepared: Callable[[str, str], None], weak: str
 ) -> None:
     with pytest.raises(BadSetting, match="SIDELINE_ADMIN_PASSWORD"):
@@ -271,7 +271,7 @@ def test_a_weak_password_of_the_settings_is_refused(
     assert not User.objects.exists()
 
 
-def test_a_weak_password_of_the_settings_ends_the_start(folder: Path) -> None:
+def test_weak_password_in_the_settings_stops_the_start(folder: Path) -> None:
     with installed(folder, SIDELINE_DEMO="0", SIDELINE_ADMIN_PASSWORD="password") as installation:
         with pytest.raises(AssertionError, match="SIDELINE_ADMIN_PASSWORD") as ended:
             installation.serve()
