@@ -4,8 +4,8 @@
         provider = OpenAICompatible(model.url, model.key, "m", listed=model.listed)
         model.script = Script(pieces=("Hel", "lo"), pause=0.02)
 
-It answers `FIXED` as long as it has no script. Everything it was asked is in `model.requests`, and
-`model.running` counts the streams that are open: it drops as soon as a client hangs up.
+Without a script it answers `FIXED`. `model.requests` holds all requests; `model.running` counts
+open streams, and drops as soon as a client disconnects.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ FIXED = "You asked me something, and this is my answer."
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How one request is answered.
+    """How a request is answered.
 
-    `pieces` go out with `pause` seconds before each but the first. `gate_at` is the index of the
+    `pieces` are sent with `pause` seconds before each but the first. `gate_at` is the index of the
     piece that waits for `model.gate` (0: before the first token; len(pieces): before the end).
-    After the pieces: `error` is sent as an event, or `breaks` cuts the connection, or `ends` ends
-    the body without a finish. `raw` replaces the whole body of a 200. `silent` sends nothing, not
-    even a status. With a `status` other than 200, `body` (JSON, text or bytes) is the answer.
+    After the pieces: `error` is sent as an event, or `breaks` aborts the connection, or `ends` ends
+    the body without a finish reason. `raw` replaces the whole body of a 200. `silent` sends
+    nothing, not even a status. With a `status` other than 200, it sends `body`.
     """
 
     pieces: tuple[str, ...] = tuple(FIXED.replace(" ", " \0").split("\0"))
@@ -45,12 +45,12 @@ class Script:
     body: Any = None
     finish: str = "stop"
     usage: tuple[int, int] | None = None  # None: 7 in, as many out as there were pieces
-    done: bool = True  # whether `[DONE]` ends it
+    done: bool = True  # whether to send `[DONE]`
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request: header names in lower case, the JSON body."""
+class ModelRequest:
+    """One request. Header names are in lower case; `body` is the decoded JSON."""
 
     path: str
     headers: dict[str, str]
@@ -59,39 +59,39 @@ class Asked:
     @property
     def prompt(self) -> str:
         """The last user message."""
-        said = [m["content"] for m in self.body.get("messages", []) if m["role"] == "user"]
-        return said[-1] if said else ""
+        prompts = [m["content"] for m in self.body.get("messages", []) if m["role"] == "user"]
+        return prompts[-1] if prompts else ""
 
 
 class Gate(threading.Event):
-    """A threading.Event that the endpoint's loop can wait for without asking again and again."""
+    """A threading.Event that the endpoint's event loop can await without polling."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._loop = loop
-        self._inside = asyncio.Event()
+        self._async_event = asyncio.Event()
 
     def set(self) -> None:
         super().set()
-        self._loop.call_soon_threadsafe(self._inside.set)
+        self._loop.call_soon_threadsafe(self._async_event.set)
 
     def clear(self) -> None:
         super().clear()
-        self._loop.call_soon_threadsafe(self._inside.clear)
+        self._loop.call_soon_threadsafe(self._async_event.clear)
 
-    async def passed(self) -> None:
-        """Wait, on the endpoint's loop."""
-        await self._inside.wait()
+    async def wait_open(self) -> None:
+        """Wait until it is set; call it on the endpoint's loop."""
+        await self._async_event.wait()
 
 
 class Model:
-    """The endpoint as tests see it. `script` is a Script or a function from `Asked` to one."""
+    """The endpoint, as tests use it. `script` may be a function from `ModelRequest` to Script."""
 
     key = "sk-test-0123456789"
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.script: Script | Callable[[Asked], Script] = Script()
-        self.requests: list[Asked] = []
+        self.script: Script | Callable[[ModelRequest], Script] = Script()
+        self.requests: list[ModelRequest] = []
         self.running = 0
         self.gate = Gate(loop)
         self.port = 0
@@ -103,37 +103,37 @@ class Model:
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
-    def place(self) -> str:
-        """`host:port`, as an installation lists it."""
+    def address(self) -> str:
+        """`host:port`, as in `SIDELINE_MODEL_SERVERS`."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def listed(self) -> frozenset[str]:
-        """What a provider has to be told to be let through to a loopback address."""
-        return frozenset({self.place})
+        """The allow-list that lets a provider connect to this loopback address."""
+        return frozenset({self.address})
 
-    def renew(self) -> None:
-        """Leave nothing of what was scripted, asked, or let through."""
+    def reset(self) -> None:
+        """Remove the script and recorded requests; close the gate."""
         self.script = Script()
         self.requests.clear()
         self.gate.clear()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one request."""
+        """Serve one connection, which carries one request."""
         self._open.add(writer)
         try:
-            asked = await _request(reader)
-            self.requests.append(asked)
-            script = self.script(asked) if callable(self.script) else self.script
+            request = await _request(reader)
+            self.requests.append(request)
+            script = self.script(request) if callable(self.script) else self.script
             self.running += 1
             answering = asyncio.create_task(self._answer(script, writer))
-            gone = asyncio.create_task(reader.read(1))
+            disconnected = asyncio.create_task(reader.read(1))
             try:
-                await asyncio.wait([answering, gone], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([answering, disconnected], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in (answering, gone):
+                for task in (answering, disconnected):
                     task.cancel()
-                await asyncio.gather(answering, gone, return_exceptions=True)
+                await asyncio.gather(answering, disconnected, return_exceptions=True)
                 self.running -= 1
         except (OSError, asyncio.IncompleteReadError):
             pass
@@ -143,8 +143,8 @@ class Model:
                 await writer.wait_closed()
             self._open.discard(writer)
 
-    def cut(self) -> None:
-        """Cut every connection. On the endpoint's loop."""
+    def abort_all(self) -> None:
+        """Abort every connection; call it on the endpoint's loop."""
         for writer in self._open:
             writer.transport.abort()
 
@@ -177,11 +177,11 @@ class Model:
             if index and script.pause:
                 await asyncio.sleep(script.pause)
             if index == script.gate_at:
-                await self.gate.passed()
+                await self.gate.wait_open()
             _event(writer, {"choices": [{"index": 0, "delta": {"content": piece}}]})
             await writer.drain()
         if script.gate_at == len(script.pieces):
-            await self.gate.passed()
+            await self.gate.wait_open()
         if script.error is not None:
             _event(writer, {"error": script.error})
         if script.error is not None or script.breaks or script.ends:
@@ -194,14 +194,14 @@ class Model:
             _chunk(writer, b"data: [DONE]\n\n")
 
 
-async def _request(reader: asyncio.StreamReader) -> Asked:
+async def _request(reader: asyncio.StreamReader) -> ModelRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {}
     for line in filter(None, head[1:]):
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Asked(head[0].split(" ")[1], headers, json.loads(body) if body else {})
+    return ModelRequest(head[0].split(" ")[1], headers, json.loads(body) if body else {})
 
 
 def _head(script: Script, kind: str, framing: str) -> bytes:
@@ -221,7 +221,7 @@ def _chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
 
 @contextmanager
 def endpoint() -> Iterator[Model]:
-    """One that runs, in a thread of its own; streams still open at the end are cut."""
+    """Run an endpoint in its own thread; abort streams still open at the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="endpoint")
     thread.start()
@@ -235,10 +235,10 @@ def endpoint() -> Iterator[Model]:
     async def end() -> None:
         server.close()
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            model.cut()  # again, for one that had just been let in
+            model.abort_all()  # repeated, for connections accepted meanwhile
             done, _ = await asyncio.wait(others, timeout=0.2)
             for task in done:
-                # `serve` cancels its answer, or that found its client gone.
+                # `serve` cancels its answer, or that found the client disconnected.
                 if not task.cancelled() and not isinstance(task.exception(), OSError):
                     task.result()
 

@@ -1,4 +1,4 @@
-"""A club that talks to a scripted model, for the tests of a process."""
+"""An installation with a scripted model, shared by the chat tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chats.talking import Talker, talking
+from tests.chats.talking import ChatClient, chat_installation
 from tests.endpoint import Model, endpoint
 from tests.installation import Installation
 from tests.meter import METER
@@ -20,19 +20,19 @@ def scripted() -> Iterator[Model]:
 
 @pytest.fixture
 def model(scripted: Model) -> Model:
-    """The club's model, with nothing left of other tests."""
-    scripted.renew()
+    """The club's model, reset after earlier tests."""
+    scripted.reset()
     return scripted
 
 
 @pytest.fixture(scope="session")
 def club(scripted: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with talking(tmp_path_factory.mktemp("club"), scripted) as installation:
+    with chat_installation(tmp_path_factory.mktemp("club"), scripted) as installation:
         METER.share(installation.processes[0].pid, "club")
         yield installation
 
 
 @pytest.fixture
-def keeper(club: Installation, model: Model) -> Iterator[Talker]:
-    with Talker(club) as talker:
-        yield talker
+def keeper(club: Installation, model: Model) -> Iterator[ChatClient]:
+    with ChatClient(club) as client:
+        yield client

@@ -1,4 +1,4 @@
-"""Talking to an installation whose model is scripted: chats, prompts, streams of events."""
+"""A client of the chat API, and installations whose model is scripted."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import psutil
 from tests.endpoint import Model
 from tests.installation import Installation, installed
 
-_SETUP = """
+_CREATE_CLUB = """
 from chats.models import *
 from project.accounts.models import *
 club = Organization.objects.create(name="Club", slug="club")
 Membership.objects.create(user=User.objects.get(username="keeper"), organization=club, role="admin")
 Assistant.objects.create(organization=club, base_url="{url}", model="scripted", **{more})
 """
-_NEWCOMER = """
+_CREATE_USER = """
 from chats.models import *
 from project.accounts.models import *
 club = Organization.objects.create(name="{name}", slug="{name}")
@@ -45,8 +45,8 @@ class Event:
         return str(self.body["type"])
 
 
-def parsed(lines: Iterable[str]) -> Iterator[Event]:
-    """Events as they come; each is asserted to be an id, one line of data, and an empty line."""
+def parse_events(lines: Iterable[str]) -> Iterator[Event]:
+    """Yield events as they arrive. Asserts that each is an id, one data line and an empty line."""
     block: list[str] = []
     for line in lines:
         if line:
@@ -60,8 +60,8 @@ def parsed(lines: Iterable[str]) -> Iterator[Event]:
         block = []
 
 
-def joined(events: Iterable[Event]) -> str:
-    """The text as a client has it at the end: appended, and forgotten at a reset."""
+def text_of(events: Iterable[Event]) -> str:
+    """Return the text that a client has at the end: chunks appended, discarded at a reset."""
     text = ""
     for event in events:
         if event.type == "chunk":
@@ -73,8 +73,8 @@ def joined(events: Iterable[Event]) -> str:
     return text
 
 
-class Talker:
-    """One person with a bearer token, or the installation's keeper."""
+class ChatClient:
+    """Uses the chat API with a bearer token, or as the installation's keeper."""
 
     def __init__(self, installation: Installation, token: str = "") -> None:
         with installation.api() as keeper:
@@ -86,103 +86,106 @@ class Talker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *how: object) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.api.close()
 
     def chat(self) -> str:
-        """A new chat."""
-        answer = self.api.post("", json={})
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
+        """Create a chat; return its id."""
+        response = self.api.post("", json={})
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
 
     @contextmanager
-    def sending(self, chat: str, prompt: str = "Hello?", **headers: str) -> Iterator[Stream]:
-        """The stream that answers a prompt."""
+    def stream(self, chat: str, prompt: str = "Hello?", **headers: str) -> Iterator[Stream]:
+        """Send a prompt; yield the stream of its answer."""
         body = json.dumps({"prompt": prompt}).encode()
         headers["Content-Type"] = "application/json"
-        with self.api.stream("POST", f"/{chat}/messages", content=body, headers=headers) as answer:
-            yield Stream(answer)
+        with self.api.stream(
+            "POST", f"/{chat}/messages", content=body, headers=headers
+        ) as response:
+            yield Stream(response)
 
-    def say(self, chat: str, prompt: str = "Hello?", **headers: str) -> list[Event]:
-        """All events of the answer."""
-        with self.sending(chat, prompt, **headers) as stream:
+    def send(self, chat: str, prompt: str = "Hello?", **headers: str) -> list[Event]:
+        """Send a prompt; return all events of its answer."""
+        with self.stream(chat, prompt, **headers) as stream:
             return list(stream)
 
     @contextmanager
-    def following(self, chat: str, message: str, after: int = 0) -> Iterator[Stream]:
-        """An answer's events from behind one."""
+    def stream_events(self, chat: str, message: str, after: int = 0) -> Iterator[Stream]:
+        """Yield the stream of an answer's events after number `after`."""
         headers = {"Last-Event-ID": str(after)} if after else {}
         with self.api.stream(
             "GET", f"/{chat}/messages/{message}/events", headers=headers
-        ) as answer:
-            yield Stream(answer)
+        ) as response:
+            yield Stream(response)
 
-    def follow(self, chat: str, message: str, after: int = 0) -> list[Event]:
-        with self.following(chat, message, after) as stream:
+    def events(self, chat: str, message: str, after: int = 0) -> list[Event]:
+        """Return an answer's events after number `after`, up to its end."""
+        with self.stream_events(chat, message, after) as stream:
             return list(stream)
 
     def stop(self, chat: str, message: str) -> httpx.Response:
         return self.api.post(f"/{chat}/messages/{message}/stop")
 
     def read(self, chat: str) -> dict[str, Any]:
-        """The chat with its messages."""
-        answer = self.api.get(f"/{chat}")
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+        """Return the chat with its messages."""
+        response = self.api.get(f"/{chat}")
+        assert response.status_code == 200, response.text
+        chat_data: dict[str, Any] = response.json()
+        return chat_data
 
     def last(self, chat: str) -> dict[str, Any]:
-        """The last message of the chat."""
+        """Return the last message of the chat."""
         message: dict[str, Any] = self.read(chat)["messages"][-1]
         return message
 
 
 class Stream:
-    """An open response; iterating gives events."""
+    """An open response; iterate over it to receive events."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
         assert response.status_code == 200, response.read()
-        self._events = parsed(response.iter_lines())
+        self._events = parse_events(response.iter_lines())
 
     def __iter__(self) -> Iterator[Event]:
         return self._events
 
     def start(self) -> str:
-        """The id of the message that is being answered."""
+        """Receive the `start` event; return the id of the assistant's message."""
         event = next(self._events)
         assert event.type == "start"
         return str(event.body["message_id"])
 
 
 @contextmanager
-def talking(
+def chat_installation(
     folder: Path, model: Model, settings: dict[str, Any] | None = None, **environment: str
 ) -> Iterator[Installation]:
-    """A running installation of one club whose assistant is the scripted model."""
+    """Run an installation with one club, whose assistant is the scripted model."""
     with installed(
-        folder, SIDELINE_DEMO="0", SIDELINE_MODEL_SERVERS=model.place, **environment
+        folder, SIDELINE_DEMO="0", SIDELINE_MODEL_SERVERS=model.address, **environment
     ) as installation:
         installation.serve()
-        set_up(installation, model, settings)
+        create_club(installation, model, settings)
         yield installation
 
 
-def server_of(installation: Installation) -> psutil.Process:
-    """The process that serves."""
+def server_process(installation: Installation) -> psutil.Process:
+    """Return the process of the web server."""
     return psutil.Process(installation.processes[0].pid)
 
 
-def set_up(
+def create_club(
     installation: Installation, model: Model, settings: dict[str, Any] | None = None
 ) -> None:
-    """The club, its keeper and its assistant."""
-    script = _SETUP.format(url=model.url, more=settings or {})
+    """Create the club, the keeper's membership and the assistant."""
+    script = _CREATE_CLUB.format(url=model.url, more=settings or {})
     installation.manage("shell", "-v0", "-c", script)
 
 
-def newcomer(installation: Installation, model: Model, name: str, **settings: Any) -> Talker:
-    """Somebody of another organization of that name, whose assistant has these settings."""
-    script = _NEWCOMER.format(name=name, url=model.url, more=settings)
+def new_user(installation: Installation, model: Model, name: str, **settings: Any) -> ChatClient:
+    """Create a user in an organization of that name, with an assistant of these settings."""
+    script = _CREATE_USER.format(name=name, url=model.url, more=settings)
     printed = installation.manage("shell", "-v0", "-c", script)
-    return Talker(installation, printed.partition("TOKEN")[2].strip())
+    return ChatClient(installation, printed.partition("TOKEN")[2].strip())

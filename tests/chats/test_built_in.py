@@ -1,4 +1,4 @@
-"""Out of the box: a new installation answers with the model that comes with it."""
+"""A new installation answers with the built-in model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chats.providers.embedded import STORY, is_idle
-from tests.chats.talking import Talker, joined
+from tests.chats.talking import ChatClient, text_of
 from tests.installation import installed
 from tests.waiting import until
 
@@ -22,27 +22,27 @@ Assistant.objects.create(organization=Organization.objects.get(), max_tokens=16)
 
 
 def test_new_installation_answers_and_ends_with_its_model(folder: Path) -> None:
-    """Few tokens are asked for: beside other tests its model, of low priority, is slow."""
+    """Requests few tokens: beside other tests the low-priority model is slow."""
     with installed(folder) as installation:
         installation.serve()
         assert not installation.children(SERVER), "nothing runs before the first question"
-        with Talker(installation) as talker:
-            chat = talker.chat()
-            with talker.sending(chat, STORY) as stream:
+        with ChatClient(installation) as client:
+            chat = client.chat()
+            with client.stream(chat, STORY) as stream:
                 message = stream.start()
                 next(iter(stream))
-                talker.stop(chat, message)
+                client.stop(chat, message)
                 assert list(stream)[-1].body["status"] == "stopped"
             model = installation.children(SERVER)[0]
             assert model.nice() > 0, "cameras go first"
 
             installation.manage("shell", "-v0", "-c", _SHORT)
-            chat = talker.chat()
-            events = talker.say(chat, HELLO)
+            chat = client.chat()
+            events = client.send(chat, HELLO)
             assert events[0].body["model"] == "SmolLM2-135M-Instruct"
             assert events[-1].body == {"type": "done", "status": "complete"}
-            assert len(joined(events)) > 3
-            last = talker.last(chat)
+            assert len(text_of(events)) > 3
+            last = client.last(chat)
             assert last["tokens_out"] > 0
             assert last["tokens_in"] > 10
             assert last["tokens_estimated"] is False
@@ -56,16 +56,16 @@ def test_new_installation_answers_and_ends_with_its_model(folder: Path) -> None:
 def test_built_in_model_stops_and_ends_at_once(folder: Path) -> None:
     with installed(folder) as installation:
         installation.serve()
-        with Talker(installation) as talker:
-            chat = talker.chat()
-            events = talker.say(chat, HELLO)
+        with ChatClient(installation) as client:
+            chat = client.chat()
+            events = client.send(chat, HELLO)
             assert events[-1].body == {"type": "done", "status": "complete"}
-            with talker.sending(chat, STORY) as stream:
+            with client.stream(chat, STORY) as stream:
                 message = stream.start()
                 next(iter(stream))
                 model = installation.children(SERVER)[0]
                 asked = time.monotonic()
-                talker.stop(chat, message)
+                client.stop(chat, message)
                 list(stream)
                 assert time.monotonic() - asked < 1
         until(lambda: is_idle(model), 3, "the model to be idle")

@@ -1,4 +1,4 @@
-"""The list of chats, branches, export, retention: what is done with chats beside talking."""
+"""The list of chats, branches, export, retention and erasure."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import uuid
 import httpx
 import pytest
 
-from tests.chats.talking import Talker, joined, newcomer
+from tests.chats.talking import ChatClient, new_user, text_of
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 
 
-def titles(keeper: Talker, **query: str) -> list[str]:
+def titles(keeper: ChatClient, **query: str) -> list[str]:
     answer = keeper.api.get("", params=query)
     assert answer.status_code == 200, answer.text
     return [chat["title"] for chat in answer.json()["results"]]
 
 
-def test_title_is_the_beginning_of_the_first_prompt(keeper: Talker) -> None:
+def test_title_is_the_beginning_of_the_first_prompt(keeper: ChatClient) -> None:
     chat = keeper.chat()
-    keeper.say(chat, "What   plays\nworked well last game, and which ones did not work at all?")
+    keeper.send(chat, "What   plays\nworked well last game, and which ones did not work at all?")
     title = keeper.read(chat)["title"]
     assert title == "What plays worked well last game, and which ones did not…"
-    keeper.say(chat, "And now?")
+    keeper.send(chat, "And now?")
     assert keeper.read(chat)["title"] == title
 
 
 @pytest.mark.postgres
-def test_renamed_pinned_archived(keeper: Talker) -> None:
+def test_owner_can_rename_pin_and_archive_a_chat(keeper: ChatClient) -> None:
     mark = uuid.uuid4().hex
     first, second = keeper.chat(), keeper.chat()
     for chat, title in ((first, f"{mark} first"), (second, f"{mark} second")):
@@ -46,11 +46,11 @@ def test_renamed_pinned_archived(keeper: Talker) -> None:
 
 
 @pytest.mark.postgres
-def test_search_finds_words_in_titles_prompts_and_answers(keeper: Talker, model: Model) -> None:
+def test_search_finds_words_in_titles_prompts_and_answers(keeper: ChatClient, model: Model) -> None:
     mark = uuid.uuid4().hex
     model.script = Script(pieces=(f"The answer {mark}-a.",))
     chat = keeper.chat()
-    keeper.say(chat, f"My question {mark}-q %_\\")
+    keeper.send(chat, f"My question {mark}-q %_\\")
     for words in (f"{mark}-a", f"{mark}-q QUESTION", f"{mark} %_\\", f"answer {mark}"):
         assert len(titles(keeper, q=words)) == 1, words
     assert titles(keeper, q=f"{mark} nothing") == []
@@ -58,9 +58,9 @@ def test_search_finds_words_in_titles_prompts_and_answers(keeper: Talker, model:
 
 
 @pytest.mark.postgres
-def test_deleted_and_brought_back(keeper: Talker) -> None:
+def test_deleted_chat_can_be_restored(keeper: ChatClient) -> None:
     chat = keeper.chat()
-    keeper.say(chat)
+    keeper.send(chat)
     assert keeper.api.delete(f"/{chat}").status_code == 204
     assert keeper.api.get(f"/{chat}").status_code == 404
     assert keeper.api.post(f"/{chat}/messages", json={"prompt": "x"}).status_code == 404
@@ -69,10 +69,10 @@ def test_deleted_and_brought_back(keeper: Talker) -> None:
 
 
 @pytest.mark.postgres
-def test_answered_again_beside_the_first(keeper: Talker, model: Model) -> None:
+def test_regenerated_answer_is_a_sibling(keeper: ChatClient, model: Model) -> None:
     chat = keeper.chat()
     model.script = Script(pieces=("First.",))
-    first = keeper.say(chat, "Hm?")[0].body["message_id"]
+    first = keeper.send(chat, "Hm?")[0].body["message_id"]
     model.script = Script(pieces=("Second.",))
     answer = keeper.api.post(f"/{chat}/messages/{first}/again")
     assert answer.status_code == 200
@@ -86,11 +86,11 @@ def test_answered_again_beside_the_first(keeper: Talker, model: Model) -> None:
 
 
 @pytest.mark.postgres
-def test_edited_prompt_is_a_branch(keeper: Talker, model: Model) -> None:
+def test_edited_prompt_starts_a_branch(keeper: ChatClient, model: Model) -> None:
     chat = keeper.chat()
-    keeper.say(chat, "One")
+    keeper.send(chat, "One")
     asked = keeper.read(chat)["messages"][0]["id"]
-    keeper.say(chat, "Two")
+    keeper.send(chat, "Two")
     answer = keeper.api.post(f"/{chat}/messages/{asked}/edit", json={"prompt": "Uno"})
     assert answer.status_code == 200
     branch = keeper.read(chat)["messages"]
@@ -101,10 +101,10 @@ def test_edited_prompt_is_a_branch(keeper: Talker, model: Model) -> None:
 
 
 @pytest.mark.postgres
-def test_carried_on_from_where_it_stopped(keeper: Talker, model: Model) -> None:
+def test_stopped_answer_can_be_continued(keeper: ChatClient, model: Model) -> None:
     model.script = Script(pieces=("One, ", "two"), gate_at=1)
     chat = keeper.chat()
-    with keeper.sending(chat) as stream:
+    with keeper.stream(chat) as stream:
         message = stream.start()
         assert next(iter(stream)).type == "chunk"
         keeper.stop(chat, message)
@@ -115,16 +115,16 @@ def test_carried_on_from_where_it_stopped(keeper: Talker, model: Model) -> None:
         answer.read()
     last = keeper.last(chat)
     assert last["content"] == "One, two, three."
-    assert joined(keeper.follow(chat, last["id"])) == "One, two, three."
+    assert text_of(keeper.events(chat, last["id"])) == "One, two, three."
     sent = [m["content"] for m in model.requests[-1].body["messages"]]
     assert "One, " in sent[-2]
     assert keeper.api.post(f"/{chat}/messages/{last['id']}/continue").status_code == 404
 
 
 @pytest.mark.postgres
-def test_rating_with_a_reason(keeper: Talker) -> None:
+def test_answer_can_be_rated_with_a_reason(keeper: ChatClient) -> None:
     chat = keeper.chat()
-    message = keeper.say(chat)[0].body["message_id"]
+    message = keeper.send(chat)[0].body["message_id"]
     address = f"/{chat}/messages/{message}/rating"
     assert keeper.api.put(address, json={"rating": -1, "reason": "Wrong."}).status_code == 204
     assert (keeper.last(chat)["rating"], keeper.last(chat)["rating_reason"]) == (-1, "Wrong.")
@@ -135,10 +135,10 @@ def test_rating_with_a_reason(keeper: Talker) -> None:
     assert keeper.api.put(f"/{chat}/messages/{asked}/rating", json={"rating": 1}).status_code == 404
 
 
-def test_export(keeper: Talker, model: Model) -> None:
+def test_chat_can_be_exported(keeper: ChatClient, model: Model) -> None:
     model.script = Script(pieces=("**Well**, _this_.",))
     chat = keeper.chat()
-    keeper.say(chat, "How is “this”?")
+    keeper.send(chat, "How is “this”?")
     markdown = keeper.api.get(f"/{chat}/export")
     assert markdown.headers["content-type"] == "text/markdown; charset=utf-8"
     assert markdown.headers["content-disposition"] == 'attachment; filename="how-is-this.md"'
@@ -151,10 +151,10 @@ def test_export(keeper: Talker, model: Model) -> None:
 
 
 @pytest.mark.postgres
-def test_history_by_cursor(keeper: Talker) -> None:
+def test_messages_are_paginated_by_cursor(keeper: ChatClient) -> None:
     chat = keeper.chat()
     for n in range(3):
-        keeper.say(chat, f"Question {n}")
+        keeper.send(chat, f"Question {n}")
     page = keeper.api.get(f"/{chat}/messages", params={"limit": 4}).json()
     rest = httpx.get(page["next"], headers=keeper.api.headers).json()
     said = [m["content"] for m in page["results"] + rest["results"]]
@@ -184,22 +184,22 @@ print("LEFT", Message.objects.filter(content__contains="{mark}").count()
 
 @pytest.mark.postgres
 def test_retention_counts_from_the_last_prompt(club: Installation, model: Model) -> None:
-    with newcomer(club, model, "forgetful", retention_days=30) as talker:
-        old, new = talker.chat(), talker.chat()
-        talker.say(old, "old words")
-        talker.say(new, "new words")
+    with new_user(club, model, "forgetful", retention_days=30) as client:
+        old, new = client.chat(), client.chat()
+        client.send(old, "old words")
+        client.send(new, "new words")
         prune = _PRUNE.format(ago="days=31", chat=old, field="touched_at")
         club.manage("shell", "-v0", "-c", prune)
-        assert talker.api.get(f"/{old}").status_code == 404
-        assert talker.api.get(f"/{new}").status_code == 200
+        assert client.api.get(f"/{old}").status_code == 404
+        assert client.api.get(f"/{new}").status_code == 200
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("how", ["prune", "erase"])
-def test_erased_chats_leave_no_word(club: Installation, keeper: Talker, how: str) -> None:
+def test_erased_chats_leave_no_rows(club: Installation, keeper: ChatClient, how: str) -> None:
     mark = uuid.uuid4().hex
     chat, other = keeper.chat(), keeper.chat()
-    keeper.say(chat, mark)
+    keeper.send(chat, mark)
     keeper.api.delete(f"/{other}")
     if how == "prune":
         keeper.api.delete(f"/{chat}")
@@ -215,12 +215,12 @@ def test_erased_chats_leave_no_word(club: Installation, keeper: Talker, how: str
 
 
 @pytest.mark.postgres
-def test_chat_erased_while_it_is_answered_ends_its_stream(
-    club: Installation, keeper: Talker, model: Model
+def test_erasing_a_chat_ends_the_stream_of_its_answer(
+    club: Installation, keeper: ChatClient, model: Model
 ) -> None:
     model.script = Script(pieces=tuple(f"{n} " for n in range(9000)), pause=0.01)
     chat, logged = keeper.chat(), len(club.logged())
-    with keeper.sending(chat) as stream:
+    with keeper.stream(chat) as stream:
         stream.start()
         club.manage("shell", "-v0", "-c", _ERASE.format(chat=chat))
         assert "done" not in [event.type for event in stream]

@@ -1,4 +1,4 @@
-"""Answers that fail and responses that raise, by the dozen: no descriptor and no memory stays."""
+"""Many failed answers and raising responses leak neither descriptors nor memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import psutil
 import pytest
 
 from tests import ROOT
-from tests.chats.talking import Talker, server_of, talking
+from tests.chats.talking import ChatClient, chat_installation, server_process
 from tests.endpoint import Model, Script
-from tests.processes import bound
+from tests.processes import killed_with_parent
 from tests.waiting import free_port, until
 
-# Each way that an endpoint has.
-WAYS = (
+# Each way in which an endpoint fails.
+FAILURES = (
     Script(status=500), Script(breaks=True), Script(raw=b"\xff\xfe nonsense"),
     Script(pieces=("a",), error={"message": "no"}), Script(pieces=("a",), ends=True),
 )  # fmt: skip
@@ -29,22 +29,22 @@ TIMES = pytest.mark.parametrize(
 )
 
 
-def provoke(model: Model, talker: Talker, times: int) -> None:
-    """So many answers that fail."""
-    chat = talker.chat()
+def provoke(model: Model, client: ChatClient, times: int) -> None:
+    """Cause this many failed answers."""
+    chat = client.chat()
     for turn in range(times):
-        model.script = WAYS[turn % len(WAYS)]
-        events = talker.say(chat, f"Fail {turn}")
+        model.script = FAILURES[turn % len(FAILURES)]
+        events = client.send(chat, f"Fail {turn}")
         assert events[-1].body["status"] == "failed"
         if turn % 10 == 9:
-            chat = talker.chat()
+            chat = client.chat()
 
 
-def flat(
+def assert_no_leak(
     server: psutil.Process, fail: Callable[[int], None], times: int, *, files: int, memory: int
 ) -> None:
-    """So many faults leave the server with at most so many descriptors and bytes more."""
-    fail(20)  # whatever is made once is made
+    """Assert that `times` failures add at most `files` descriptors and `memory` bytes."""
+    fail(20)  # allocates what is allocated once
     until(lambda: len(server.net_connections()) < 8, 30, "the connections to be closed")
     bytes_before, files_before = server.memory_info().rss, server.num_fds()
     fail(times)
@@ -54,24 +54,24 @@ def flat(
 
 
 @TIMES
-def test_answers_that_fail_leave_nothing_behind(folder: Path, model: Model, times: int) -> None:
-    with talking(folder, model) as installation, Talker(installation) as talker:
-        server = server_of(installation)
+def test_failed_answers_leak_nothing(folder: Path, model: Model, times: int) -> None:
+    with chat_installation(folder, model) as installation, ChatClient(installation) as client:
+        server = server_process(installation)
         memory = 8_000_000 + times * 4_000
-        flat(server, lambda n: provoke(model, talker, n), times, files=4, memory=memory)
+        assert_no_leak(server, lambda n: provoke(model, client, n), times, files=4, memory=memory)
         assert "Traceback" not in installation.logged()
 
 
 @TIMES
-def test_responses_that_raise_in_the_middle_leave_nothing_behind(times: int) -> None:
-    """On a server of their own, each of whose responses begins and then raises."""
+def test_responses_that_raise_leak_nothing(times: int) -> None:
+    """Uses a server whose responses all begin and then raise."""
     port = free_port()
-    words = bound(sys.executable, "-m", "tests.serving", "faulty", str(port))
+    words = killed_with_parent(sys.executable, "-m", "tests.serving", "faulty", str(port))
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"}
     with subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as served:
 
         def ends() -> bool:
-            """True where the response began and was ended, though what made it raised."""
+            """Whether the response began and was ended, although its view raised."""
             try:
                 answer = httpx.get(f"http://127.0.0.1:{port}/", timeout=30)
             except httpx.ConnectError:
@@ -85,6 +85,6 @@ def test_responses_that_raise_in_the_middle_leave_nothing_behind(times: int) -> 
         try:
             until(ends, 30, "the server")
             memory = 4_000_000 + times * 2_000
-            flat(psutil.Process(served.pid), fail, times, files=0, memory=memory)
+            assert_no_leak(psutil.Process(served.pid), fail, times, files=0, memory=memory)
         finally:
             served.terminate()

@@ -1,4 +1,4 @@
-"""One answer for each key, one at a time in each chat, and no more tokens than there are."""
+"""One answer per key, one running answer per chat, and quotas under concurrency."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.chats.talking import Talker, newcomer
+from tests.chats.talking import ChatClient, new_user
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 from tests.waiting import until
 
 
 @pytest.mark.postgres
-def test_fifty_identical_prompts_with_one_key_are_one_answer(keeper: Talker, model: Model) -> None:
+def test_fifty_identical_prompts_with_one_key_are_one_answer(
+    keeper: ChatClient, model: Model
+) -> None:
     model.script = Script(pieces=("just ", "once"), pause=0.2)
     chat = keeper.chat()
     with ThreadPoolExecutor(50) as crowd:
         told = list(
-            crowd.map(lambda _: keeper.say(chat, "Go", **{"Idempotency-Key": "k1"}), range(50))
+            crowd.map(lambda _: keeper.send(chat, "Go", **{"Idempotency-Key": "k1"}), range(50))
         )
     assert len({events[0].body["message_id"] for events in told}) == 1
     assert len({str([(e.seq, e.body) for e in events]) for events in told}) == 1
@@ -28,12 +30,12 @@ def test_fifty_identical_prompts_with_one_key_are_one_answer(keeper: Talker, mod
 
 
 @pytest.mark.postgres
-def test_key_of_an_answer_that_ended_gives_that_answer(keeper: Talker, model: Model) -> None:
+def test_key_of_a_finished_answer_returns_that_answer(keeper: ChatClient, model: Model) -> None:
     chat = keeper.chat()
-    first = keeper.say(chat, "Go", **{"Idempotency-Key": "k2"})
-    again = keeper.say(chat, "Something else", **{"Idempotency-Key": "k2"})
+    first = keeper.send(chat, "Go", **{"Idempotency-Key": "k2"})
+    again = keeper.send(chat, "Something else", **{"Idempotency-Key": "k2"})
     assert [(e.seq, e.body) for e in first] == [(e.seq, e.body) for e in again]
-    elsewhere = keeper.say(keeper.chat(), "Go", **{"Idempotency-Key": "k2"})
+    elsewhere = keeper.send(keeper.chat(), "Go", **{"Idempotency-Key": "k2"})
     keeper.api.delete(f"/{chat}")
     late = keeper.api.post(
         f"/{keeper.chat()}/messages", json={"prompt": "Go"}, headers={"Idempotency-Key": "k2"}
@@ -45,7 +47,7 @@ def test_key_of_an_answer_that_ended_gives_that_answer(keeper: Talker, model: Mo
 
 
 @pytest.mark.parametrize("key", ["x" * 201, "a\tb"])
-def test_key_that_cannot_be_one_is_a_problem(keeper: Talker, model: Model, key: str) -> None:
+def test_invalid_key_is_rejected(keeper: ChatClient, model: Model, key: str) -> None:
     answer = keeper.api.post(
         f"/{keeper.chat()}/messages", json={"prompt": "x"}, headers={"Idempotency-Key": key}
     )
@@ -54,7 +56,9 @@ def test_key_that_cannot_be_one_is_a_problem(keeper: Talker, model: Model, key: 
 
 
 @pytest.mark.postgres
-def test_two_prompts_at_once_are_one_answer_and_one_conflict(keeper: Talker, model: Model) -> None:
+def test_two_concurrent_prompts_are_one_answer_and_one_conflict(
+    keeper: ChatClient, model: Model
+) -> None:
     model.script = Script(gate_at=0)
     chat = keeper.chat()
 
@@ -75,9 +79,9 @@ def test_two_prompts_at_once_are_one_answer_and_one_conflict(keeper: Talker, mod
     assert len(keeper.read(chat)["messages"]) == 2
 
 
-def test_two_chats_are_answered_at_once(keeper: Talker, model: Model) -> None:
+def test_two_chats_are_answered_concurrently(keeper: ChatClient, model: Model) -> None:
     model.script = Script(gate_at=0)
-    with keeper.sending(keeper.chat()) as one, keeper.sending(keeper.chat()) as two:
+    with keeper.stream(keeper.chat()) as one, keeper.stream(keeper.chat()) as two:
         one.start()
         two.start()
         until(lambda: model.running == 2, 30)
@@ -107,19 +111,19 @@ USED_UP = {
         pytest.param("daily_tokens", 100, marks=pytest.mark.soak),
     ],
 )
-def test_prompts_at_once_do_not_exceed_the_budget(
+def test_concurrent_prompts_do_not_exceed_the_quota(
     club: Installation, model: Model, whose: str, most: int
 ) -> None:
     """Each may cost under 700 tokens, so 10,000 are enough for a dozen, and each uses 30."""
     model.script = Script(pieces=("a",), usage=(20, 10), gate_at=0)
     name = f"{whose}-{most}".replace("_", "-")
-    with newcomer(club, model, name, **{whose: 10_000, "max_tokens": 512}) as talker:
-        chats = [talker.chat() for _ in range(most)]
+    with new_user(club, model, name, **{whose: 10_000, "max_tokens": 512}) as client:
+        chats = [client.chat() for _ in range(most)]
         codes: list[int] = []
 
         def post(chat: str) -> int:
             address = f"/{chat}/messages"
-            with talker.api.stream("POST", address, json={"prompt": "Go"}) as answer:
+            with client.api.stream("POST", address, json={"prompt": "Go"}) as answer:
                 codes.append(answer.status_code)
                 if len(codes) == most:
                     model.gate.set()
@@ -135,7 +139,7 @@ def test_prompts_at_once_do_not_exceed_the_budget(
         assert counted.keys() == {200, 429}
         assert 12 <= counted[200] <= 20
         rows = eval(club.manage("shell", "-v0", "-c", _SPENT.format(name=name)))
-        assert len(rows) == 2, "the organization's and the person's"
+        assert len(rows) == 2, "the organization's and the user's"
         for row in rows:
             assert row == (0, 20 * counted[200], 10 * counted[200], counted[200])
-        assert talker.say(talker.chat())[-1].body["status"] == "complete", "the rest is settled"
+        assert client.send(client.chat())[-1].body["status"] == "complete", "the rest is settled"

@@ -1,4 +1,4 @@
-"""A server killed in the middle of answers: no prompt is lost, hardly a word, and no row hangs."""
+"""A server killed during answers: no prompt is lost, little text, and no row stays running."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests.chats.talking import Event, Stream, Talker, joined, talking
+from tests.chats.talking import ChatClient, Event, Stream, chat_installation, text_of
 from tests.endpoint import Model, Script
-from tests.installation import Installation, beside
+from tests.installation import Installation, second_server
 from tests.redis import RedisServer
 from tests.waiting import until
 
@@ -27,19 +27,19 @@ WORDS = tuple(f"{n} " for n in range(6000))
 def often_killed(
     scripted: Model, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    with talking(tmp_path_factory.mktemp("mortal"), scripted) as installation:
+    with chat_installation(tmp_path_factory.mktemp("mortal"), scripted) as installation:
         yield installation
 
 
 @pytest.fixture
 def mortal(often_killed: Installation) -> Installation:
-    """One that runs; whoever ends it starts it again."""
+    """A running installation; restarted if an earlier test ended it."""
     if not often_killed.processes or often_killed.processes[0].poll() is not None:
-        again(often_killed)
+        restart(often_killed)
     return often_killed
 
 
-def again(installation: Installation) -> None:
+def restart(installation: Installation) -> None:
     installation.processes.clear()
     installation.start()
 
@@ -50,28 +50,28 @@ def killed_while_answering(
     after_s: float | None = None,
     lost_s: float | None = None,
 ) -> None:
-    """One round: kill, start again, and look at what the client and the rows have.
+    """Kill the server, restart it, and compare the client's events with the rows.
 
-    The kill is so many seconds after the first event, or as soon as words are in the rows.
-    `lost_s` is for a machine that does nothing else: then the answer has ended in the rows as soon
-    as the server answers again, and they hold what the client had more than `lost_s` before the
-    kill. Without it the end in the rows is waited for, and they hold what they held at the kill.
+    Kills `after_s` seconds after the first event, or as soon as text is stored. With `lost_s`, for
+    an otherwise idle machine: the answer has ended in the rows as soon as the server is back, and
+    holds all text that the client had `lost_s` before the kill. Without it, waits for the end, and
+    the rows hold at least the text stored at the kill.
     """
     model.script = Script(pieces=WORDS, pause=PAUSE)
-    with Talker(installation) as talker:
-        chat = talker.chat()
+    with ChatClient(installation) as client:
+        chat = client.chat()
         seen: list[Event] = []
         at: dict[int, float] = {}
         kept = [""]
 
         def kill() -> None:
             if after_s is None:
-                kept[0] = until(lambda: talker.last(chat)["content"], 30, "words in the rows")
+                kept[0] = until(lambda: client.last(chat)["content"], 30, "words in the rows")
             else:
                 time.sleep(after_s)
             installation.processes[0].kill()
 
-        with talker.sending(chat, "Count") as stream:
+        with client.stream(chat, "Count") as stream:
             seen.append(next(iter(stream)))
             at[seen[0].seq] = time.monotonic()
             killer = threading.Thread(target=kill)
@@ -84,50 +84,50 @@ def killed_while_answering(
         killed = max(at.values())
         message = str(seen[0].body["message_id"])
         assert installation.processes[0].wait(30) == -signal.SIGKILL
-        again(installation)
-        asked, answer = talker.read(chat)["messages"]
+        restart(installation)
+        asked, answer = client.read(chat)["messages"]
         assert asked["content"] == "Count"
         if lost_s is None:
-            answer = until(lambda: (last := talker.last(chat))["status"] != "running" and last, 30)
-        assert answer["status"] == "interrupted", "terminal as soon as it answers"
+            answer = until(lambda: (last := client.last(chat))["status"] != "running" and last, 30)
+        assert answer["status"] == "interrupted", "terminal as soon as the server is back"
         assert answer["error"]["retryable"] is True
         stored = answer["content"]
         assert stored.startswith(kept[0]), "what was stored is lost"
         if lost_s is not None:
-            had_in_time = joined(event for event in seen if at[event.seq] <= killed - lost_s)
+            had_in_time = text_of(event for event in seen if at[event.seq] <= killed - lost_s)
             assert stored.startswith(had_in_time), f"more than {lost_s} s of text were lost"
         assert "".join(WORDS).startswith(stored)
 
-        rest = talker.follow(chat, message, after=seen[-1].seq)
-        if joined(seen) != stored:  # more was seen than was stored
+        rest = client.events(chat, message, after=seen[-1].seq)
+        if text_of(seen) != stored:  # more was seen than was stored
             assert rest[0].type == "reset"
-        assert joined(seen + rest) == stored
+        assert text_of(seen + rest) == stored
         assert [event.type for event in rest[-2:]] == ["error", "done"]
         assert rest[-1].body["status"] == "failed"
         model.script = Script(pieces=("Fine.",))
-        assert joined(talker.say(chat, "Again")) == "Fine.", "the chat takes the next prompt"
+        assert text_of(client.send(chat, "Again")) == "Fine.", "the chat takes the next prompt"
 
 
 @pytest.mark.postgres
-def test_killed_in_the_middle_of_an_answer(mortal: Installation, model: Model) -> None:
+def test_server_killed_during_an_answer(mortal: Installation, model: Model) -> None:
     killed_while_answering(mortal, model)
 
 
 @pytest.mark.parametrize(
     "times", [pytest.param(4, marks=pytest.mark.timing), pytest.param(50, marks=pytest.mark.soak)]
 )
-def test_killed_at_random_moments(mortal: Installation, model: Model, times: int) -> None:
+def test_server_killed_at_random_moments(mortal: Installation, model: Model, times: int) -> None:
     for _ in range(times):
         killed_while_answering(mortal, model, random.uniform(0.0, 2.0), LOST_S)
 
 
 @pytest.mark.postgres
-def test_stopped_in_order_keeps_every_word(mortal: Installation, model: Model) -> None:
+def test_shutdown_keeps_all_text(mortal: Installation, model: Model) -> None:
     model.script = Script(pieces=WORDS, pause=PAUSE)
-    with Talker(mortal) as talker:
-        chat = talker.chat()
+    with ChatClient(mortal) as client:
+        chat = client.chat()
         seen: list[Event] = []
-        with talker.sending(chat, "Count") as stream:
+        with client.stream(chat, "Count") as stream:
             try:
                 for event in stream:
                     seen.append(event)
@@ -136,48 +136,48 @@ def test_stopped_in_order_keeps_every_word(mortal: Installation, model: Model) -
             except httpx.HTTPError:
                 pass
         assert mortal.processes[0].wait(30) == 0
-        again(mortal)
-        answer = talker.last(chat)
+        restart(mortal)
+        answer = client.last(chat)
         assert answer["status"] == "interrupted"
-        assert answer["content"].startswith(joined(seen))
+        assert answer["content"].startswith(text_of(seen))
         assert "Traceback" not in mortal.logged()
 
 
 @pytest.fixture(scope="module")
 def two(
     scripted: Model, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Installation, Talker, Talker]]:
-    """An installation of two web processes, and its keeper talking to each of them."""
+) -> Iterator[tuple[Installation, ChatClient, ChatClient]]:
+    """An installation with two web processes, and a client of each."""
     with (
         RedisServer(tmp_path_factory.mktemp("redis")) as redis,
-        talking(
+        chat_installation(
             tmp_path_factory.mktemp("two"), scripted,
             REDIS_URL=redis.url, SIDELINE_ANSWER_SILENCE="3",
         ) as installation,
-        Talker(installation) as here,
-        beside(installation) as second,
-        Talker(second) as there,
+        ChatClient(installation) as here,
+        second_server(installation) as second,
+        ChatClient(second) as there,
     ):  # fmt: skip
         yield installation, here, there
 
 
 @contextlib.contextmanager
 def followed(
-    here: Talker, there: Talker, model: Model
+    here: ChatClient, there: ChatClient, model: Model
 ) -> Iterator[tuple[Stream, Stream, Callable[[], httpx.Response]]]:
-    """A long answer: for its asker, for a reader in the other process, and its stop there."""
+    """Yield a long answer's stream, its stream from the other process, and its stop there."""
     model.script = Script(pieces=WORDS, pause=PAUSE)
     chat = here.chat()
-    with here.sending(chat) as stream:
+    with here.stream(chat) as stream:
         message = stream.start()
-        with there.following(chat, message) as other:
+        with there.stream_events(chat, message) as other:
             yield stream, other, lambda: there.stop(chat, message)
 
 
 @pytest.mark.extended
 @pytest.mark.postgres
-def test_reader_and_stop_in_another_process(
-    two: tuple[Installation, Talker, Talker], model: Model
+def test_answer_can_be_followed_and_stopped_from_another_process(
+    two: tuple[Installation, ChatClient, ChatClient], model: Model
 ) -> None:
     _, here, there = two
     with followed(here, there, model) as (stream, other, stop):
@@ -193,8 +193,8 @@ def test_reader_and_stop_in_another_process(
 
 
 @pytest.mark.timing
-def test_stop_in_another_process_takes_no_time(
-    two: tuple[Installation, Talker, Talker], model: Model
+def test_stop_from_another_process_is_fast(
+    two: tuple[Installation, ChatClient, ChatClient], model: Model
 ) -> None:
     _, here, there = two
     with followed(here, there, model) as (stream, other, stop):
@@ -210,14 +210,14 @@ def test_stop_in_another_process_takes_no_time(
 
 @pytest.mark.extended
 @pytest.mark.postgres
-def test_process_elsewhere_is_missed_by_its_heartbeat(
-    two: tuple[Installation, Talker, Talker], model: Model
+def test_answer_of_a_dead_host_is_interrupted_by_its_heartbeat(
+    two: tuple[Installation, ChatClient, ChatClient], model: Model
 ) -> None:
-    """Another host's process cannot be looked for; here its name is made to be of another host."""
+    """Pretends that the process runs on another host, where its pid cannot be checked."""
     installation, here, there = two
     model.script = Script(pieces=WORDS, pause=PAUSE)
     chat = here.chat()
-    with here.sending(chat) as stream:
+    with here.stream(chat) as stream:
         message = stream.start()
         installation.manage(
             "shell", "-v0", "-c",
@@ -225,9 +225,9 @@ def test_process_elsewhere_is_missed_by_its_heartbeat(
             "Generation.objects.running().update(process='another/1/1/1')",
         )  # fmt: skip
         installation.processes[0].kill()
-    events = there.follow(chat, message)
+    events = there.events(chat, message)
     assert events[-1].body == {"type": "done", "status": "failed"}
     assert events[-2].body["code"] == "interrupted"
-    assert there.last(chat)["content"] == joined(events)
+    assert there.last(chat)["content"] == text_of(events)
     installation.processes.pop(0).wait(30)
     installation.serve()

@@ -1,4 +1,4 @@
-"""What the server makes of a message's Markdown; tests/js/chat/markdown.test.js reads the same."""
+"""Rendering of Markdown; tests/js/chat/markdown.test.js uses the same samples."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ATTRIBUTES |= {(tag, "class") for tag in ("div", "figure", "ul", "ol", "th", "td
 
 
 @pytest.mark.parametrize("sample", CORPUS, ids=lambda sample: str(sample["name"]))
-def test_sample_renders_as_written_down(sample: dict[str, str]) -> None:
+def test_sample_renders_as_expected(sample: dict[str, str]) -> None:
     assert render(sample["text"]) == sample["html"]
 
 
-class Seen(HTMLParser):
-    """The tags and attributes of a page."""
+class TagCollector(HTMLParser):
+    """Collects the tags, attributes and links of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -47,16 +47,16 @@ class Seen(HTMLParser):
 
 @pytest.mark.parametrize("sample", CORPUS, ids=lambda sample: str(sample["name"]))
 def test_nothing_in_a_sample_loads_or_runs(sample: dict[str, str]) -> None:
-    seen = Seen(render(sample["text"]))
-    assert seen.tags <= TAGS
-    assert seen.attributes <= ATTRIBUTES
-    for link in seen.links:
+    found = TagCollector(render(sample["text"]))
+    assert found.tags <= TAGS
+    assert found.attributes <= ATTRIBUTES
+    for link in found.links:
         outside = link.lower().startswith(("http://", "https://", "mailto:"))
         assert outside or (link.startswith("/") and not link.startswith(("//", "/\\")))
 
 
-class Recording:
-    """Cleans, and remembers what."""
+class RecordingCleaner:
+    """Cleans, and records input and output."""
 
     def __init__(self) -> None:
         self.cleaner = markdown._cleaner
@@ -64,13 +64,13 @@ class Recording:
 
     def clean(self, html: str) -> str:
         cleaned = self.cleaner.clean(html)
-        if html.count("<") > 1:  # else an address is asked about, not a message rendered
+        if html.count("<") > 1:  # otherwise a link is checked, not a message rendered
             self.pairs.append((html, cleaned))
         return cleaned
 
 
-def test_cleaner_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    recording = Recording()
+def test_cleaner_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = RecordingCleaner()
     monkeypatch.setattr(markdown, "_cleaner", recording)
     for sample in CORPUS:
         render(sample["text"])
@@ -79,18 +79,18 @@ def test_cleaner_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
         assert html.replace("\u00a0", "&nbsp;").replace("&#x27;", "'") == cleaned
 
 
-def test_text_too_long_is_shown_as_it_is() -> None:
+def test_too_long_text_is_not_rendered() -> None:
     text = "*a* <b>\r\n" * (MAX_LENGTH // 8)
     shown = "*a* &lt;b&gt;\n" * (MAX_LENGTH // 8)
     assert render(text) == f'<pre class="plain"><code>{shown}</code></pre>'
 
 
-def test_length_is_counted_as_the_page_counts() -> None:
+def test_length_is_counted_in_utf16_units() -> None:
     assert render("\U0001f3c0" * (MAX_LENGTH // 2)).startswith("<p>")
     assert render("\U0001f3c0" * (MAX_LENGTH // 2 + 1)).startswith("<pre")
 
 
-def test_half_a_surrogate_pair_is_no_error() -> None:
+def test_lone_surrogate_is_replaced() -> None:
     assert render("a \ud83d b") == "<p>a ? b</p>"
 
 
@@ -124,10 +124,10 @@ HOSTILE = {
 
 @pytest.mark.timing
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_text_takes_time_in_proportion(piece: str) -> None:
+def test_hostile_text_renders_in_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:
         text = piece * (size // len(piece))
-        gc.disable()  # it would look through all that the tests before this one have made
+        gc.disable()  # a collection would scan the objects of all earlier tests
         try:
             began = time.process_time()
             render(text)
@@ -141,7 +141,7 @@ def test_hostile_text_takes_time_in_proportion(piece: str) -> None:
     )  # eight times the text; 64 times would be quadratic
 
 
-def test_deep_nesting_ends() -> None:
+def test_nesting_is_limited() -> None:
     deep = [">" * 5_000 + " a", "- " * 5_000 + "b", "[" * 5_000 + "x" + "](/y)" * 5_000]
     deep += ["![" * 5_000 + "x" + "](/y)" * 5_000, "*" * 5_000 + "x" + "*" * 5_000]
     deep += ["\n".join(" " * depth + "- a" for depth in range(600))]

@@ -1,4 +1,4 @@
-"""The same streams where a response has no wire: on uvicorn, and under TLS inside Daphne."""
+"""Streams without direct access to the connection: on uvicorn, and with TLS in Daphne."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 
 from tests import ROOT
 from tests.certificates import certificate
-from tests.chats.talking import Talker, joined, parsed
+from tests.chats.talking import ChatClient, parse_events, text_of
 from tests.endpoint import Model, Script
 from tests.installation import Installation
-from tests.processes import bound
+from tests.processes import killed_with_parent
 from tests.waiting import free_port, until
 
 WORDS = tuple(f"wörd{n} " for n in range(60))
@@ -26,13 +26,13 @@ WORDS = tuple(f"wörd{n} " for n in range(60))
 def other(
     installation: Installation, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
-    """The club on another server; a client with the keeper's token."""
+    """Serve the club with another server; yield an HTTP client with the keeper's token."""
     port, context, more = free_port(), None, []
     if name == "tls":
         pem = certificate(tmp_path_factory.mktemp("tls"))
         context, more = ssl.create_default_context(cafile=str(pem)), [str(pem)]
     process = subprocess.Popen(
-        bound(sys.executable, "-m", "tests.serving", name, str(port), *more),
+        killed_with_parent(sys.executable, "-m", "tests.serving", name, str(port), *more),
         cwd=ROOT, env=installation.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"},
     )  # fmt: skip
     scheme = "https" if context else "http"
@@ -59,8 +59,8 @@ def other(
 
 @pytest.mark.extended
 @pytest.mark.parametrize("name", ["uvicorn", "tls"])
-def test_answer_is_told_and_resumed(
-    club: Installation, keeper: Talker, model: Model,
+def test_answer_can_be_streamed_and_resumed(
+    club: Installation, keeper: ChatClient, model: Model,
     tmp_path_factory: pytest.TempPathFactory, name: str,
 ) -> None:  # fmt: skip
     model.script = Script(pieces=WORDS, pause=0.01)
@@ -70,10 +70,10 @@ def test_answer_is_told_and_resumed(
         with client.stream("POST", address, json={"prompt": "Go"}) as answer:
             lines = answer.iter_lines()
             assert next(lines) == ": ping"
-            events = list(parsed(lines))
-        assert joined(events) == "".join(WORDS)
+            events = list(parse_events(lines))
+        assert text_of(events) == "".join(WORDS)
         message = events[0].body["message_id"]
         with client.stream("GET", f"{address}/{message}/events?after=5") as answer:
-            rest = list(parsed(answer.iter_lines()))
+            rest = list(parse_events(answer.iter_lines()))
         assert [(e.seq, e.body) for e in rest] == [(e.seq, e.body) for e in events[5:]]
-    assert joined(keeper.follow(chat, message)) == "".join(WORDS)
+    assert text_of(keeper.events(chat, message)) == "".join(WORDS)

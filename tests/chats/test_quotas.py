@@ -1,4 +1,4 @@
-"""Many reserve and settle at once; nobody waits for somebody who waits for them."""
+"""Concurrent reservations and settlements do not deadlock."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def settle():
     with transaction.atomic():
         Quota.settle(shop.pk, user.pk, day, reserved=10, tokens_in=3, tokens_out=2)
 
-def work(what):
+def work(call):
     try:
         for _ in range(ROUNDS):
-            what()
+            call()
     except Exception as fault:
         faults.append(fault)
     finally:
         connection.close()
 
-threads = [threading.Thread(target=work, args=(what,)) for what in (reserve, settle) * 2]
+threads = [threading.Thread(target=work, args=(call,)) for call in (reserve, settle) * 2]
 for thread in threads:
     thread.start()
 for thread in threads:

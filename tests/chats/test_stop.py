@@ -1,4 +1,4 @@
-"""Stopping, which also frees the model: what was shown is what is kept."""
+"""Stopping an answer frees the model and keeps the text that was sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.chats.talking import Talker, joined
+from tests.chats.talking import ChatClient, text_of
 from tests.endpoint import Model, Script
 from tests.waiting import until
 
@@ -14,41 +14,41 @@ ENDLESS = Script(pieces=tuple(f"w{n} " for n in range(6000)), pause=0.01)
 
 
 @pytest.mark.postgres
-def test_stop_in_the_middle(keeper: Talker, model: Model) -> None:
+def test_stop_during_an_answer_keeps_its_text(keeper: ChatClient, model: Model) -> None:
     model.script = ENDLESS
     chat = keeper.chat()
-    with keeper.sending(chat) as stream:
+    with keeper.stream(chat) as stream:
         message = stream.start()
         seen = [next(iter(stream)) for _ in range(3)]
         assert keeper.stop(chat, message).status_code == 202
         seen += list(stream)
     assert [event.type for event in seen[-2:]] == ["stopped", "done"]
     assert seen[-1].body["status"] == "stopped"
-    until(lambda: model.running == 0, 30, "the model to be let go")
+    until(lambda: model.running == 0, 30, "the model to be released")
     last = keeper.last(chat)
     assert last["status"] == "stopped"
-    assert last["content"] == joined(seen)
-    assert joined(keeper.follow(chat, message)) == joined(seen)
+    assert last["content"] == text_of(seen)
+    assert text_of(keeper.events(chat, message)) == text_of(seen)
 
 
-def test_stop_before_the_first_word(keeper: Talker, model: Model) -> None:
+def test_stop_before_the_first_token(keeper: ChatClient, model: Model) -> None:
     model.script = Script(silent=True)
     chat = keeper.chat()
-    with keeper.sending(chat) as stream:
+    with keeper.stream(chat) as stream:
         message = stream.start()
         until(lambda: model.running == 1, 30)
         keeper.stop(chat, message)
         assert [event.type for event in stream] == ["stopped", "done"]
-    until(lambda: model.running == 0, 30, "the model to be let go")
+    until(lambda: model.running == 0, 30, "the model to be released")
     assert keeper.last(chat)["content"] == ""
 
 
 @pytest.mark.timing
 @pytest.mark.parametrize("script", [ENDLESS, Script(silent=True)], ids=["middle", "beginning"])
-def test_stop_takes_no_time(keeper: Talker, model: Model, script: Script) -> None:
+def test_stop_is_fast(keeper: ChatClient, model: Model, script: Script) -> None:
     model.script = script
     chat = keeper.chat()
-    with keeper.sending(chat) as stream:
+    with keeper.stream(chat) as stream:
         message = stream.start()
         until(lambda: model.running == 1)
         if not script.silent:
@@ -57,23 +57,23 @@ def test_stop_takes_no_time(keeper: Talker, model: Model, script: Script) -> Non
         asked = time.monotonic()
         list(stream)
     assert time.monotonic() - asked < 2
-    until(lambda: model.running == 0, 0.5, "the model to be let go")
+    until(lambda: model.running == 0, 0.5, "the model to be released")
 
 
 @pytest.mark.postgres
-def test_stop_of_what_has_ended_changes_nothing(keeper: Talker) -> None:
+def test_stopping_a_finished_answer_changes_nothing(keeper: ChatClient) -> None:
     chat = keeper.chat()
-    events = keeper.say(chat)
+    events = keeper.send(chat)
     answer = keeper.stop(chat, events[0].body["message_id"])
     assert (answer.status_code, answer.json()) == (200, {"status": "complete"})
     assert keeper.last(chat)["status"] == "complete"
 
 
-def test_stopped_chat_takes_the_next_prompt(keeper: Talker, model: Model) -> None:
+def test_chat_accepts_a_prompt_after_a_stop(keeper: ChatClient, model: Model) -> None:
     model.script = Script(gate_at=0)
     chat = keeper.chat()
-    with keeper.sending(chat) as stream:
+    with keeper.stream(chat) as stream:
         keeper.stop(chat, stream.start())
         list(stream)
     model.script = Script(pieces=("Fine.",))
-    assert joined(keeper.say(chat)) == "Fine."
+    assert text_of(keeper.send(chat)) == "Fine."

@@ -41,7 +41,7 @@ from cameras.models import *
 from project.accounts.models import *
 from project.accounts.models.second_factor import new_secret
 from chats.models import *
-from tests.cookies import cookie_of
+from tests.cookies import create_session
 nasty, keeper = {nasty!r}, User.objects.get(username="keeper")
 Organization.objects.update(name=nasty[:100])
 club, camera = Organization.objects.get(), Camera.objects.get()
@@ -59,7 +59,7 @@ newcomer = User.objects.create_user("newcomer")
 Assistant.objects.create(organization=club, base_url="{url}", model="scripted")
 print("MADE" + json.dumps(dict(
     camera=str(camera.pk), link=link.text, signin=SignInLink.issue(guest),
-    newcomer=cookie_of(newcomer),
+    newcomer=create_session(newcomer),
     invitation=Invitation(organization=club, name=nasty[:100], created_by=keeper).issue(),
     reset=reverse("reset", args=[keeper.pk.hex, default_token_generator.make_token(keeper)]))))
 """
@@ -172,7 +172,7 @@ def visitor(
 ) -> Iterator[Visitor]:
     folder = tmp_path_factory.mktemp("pages")
     with (
-        installed(folder, SIDELINE_MODEL_SERVERS=model.place) as installation,
+        installed(folder, SIDELINE_MODEL_SERVERS=model.address) as installation,
         new_page(browser, viewport=WIDE) as tab,
     ):
         installation.serve()

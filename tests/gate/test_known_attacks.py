@@ -1,7 +1,7 @@
-"""What this class of software has been broken into by: for each, the tests that hold it off.
+"""Known attacks on this kind of software, and the tests that cover each.
 
-Those that belong to a part of the product stand with that part; those that go across it stand in
-`test_leaks.py` and `test_words.py`.
+Tests of one part of the product are next to its other tests; those that span several parts are in
+`test_leaks.py` and `test_untrusted_text.py`.
 """
 
 from __future__ import annotations
@@ -10,111 +10,111 @@ import ast
 
 from tests import ROOT
 
-HELD_OFF = {
-    "object-level authorization on a second door": (
+TESTS_BY_ATTACK = {
+    "object-level authorization on a second route": (
         "gate/test_api.py::test_all_rows",
         "gate/test_pages.py::test_all_rows",
         "gate/test_api_errors.py::test_outsider_sees_no_foreign_row_in_any_list",
-        "chats/test_stream.py::test_nobody_gets_the_answer_of_another",
+        "chats/test_stream.py::test_anonymous_client_cannot_reach_an_answer",
     ),
-    "broadcast leaks": (
-        "gate/test_leaks.py::test_frames_of_one_camera_never_reach_who_watches_another",
-    ),
+    "broadcast leaks": ("gate/test_leaks.py::test_frames_never_reach_viewers_of_another_camera",),
     "sockets without Origin check": (
         "cameras/test_stream.py::test_cookie_needs_a_trusted_origin",
         "cameras/consumers/test_publish_access.py::test_cookie_needs_a_trusted_origin",
     ),
-    "rights read only at the handshake": ("gate/test_withdrawal.py::test_it_closes_what_was_open",),
+    "rights read only at the handshake": (
+        "gate/test_withdrawal.py::test_revocation_closes_open_connections",
+    ),
     "SSRF through camera URL, probe, webhook or model URL": (  # there is no webhook
-        "cameras/ingest/sources/test_addresses.py::test_loopback_is_closed_in_every_spelling_unless_allowed",
-        "cameras/ingest/sources/test_addresses.py::test_the_servers_own_addresses_are_closed_in_every_spelling",
-        "cameras/ingest/sources/test_addresses.py::test_link_local_metadata_and_the_like_are_always_closed",
+        "cameras/ingest/sources/test_addresses.py::test_loopback_is_forbidden_in_every_spelling_unless_allowed",
+        "cameras/ingest/sources/test_addresses.py::test_own_addresses_are_forbidden_in_every_spelling",
+        "cameras/ingest/sources/test_addresses.py::test_link_local_and_metadata_addresses_are_always_forbidden",
         "cameras/views/test_closed_addresses.py::test_camera_is_stored_only_if_its_address_is_allowed",
         "cameras/views/test_closed_addresses.py::test_connection_test_reaches_only_listed_addresses",
-        "cameras/ingest/sources/test_probe.py::test_a_redirect_to_a_closed_address_is_not_followed",
-        "chats/providers/test_transport.py::test_the_servers_own_addresses_are_closed_unless_they_are_listed",
-        "chats/providers/test_transport.py::test_a_base_url_is_refused_with_a_sentence",
+        "cameras/ingest/sources/test_probe.py::test_redirect_to_a_forbidden_address_is_not_followed",
+        "chats/providers/test_transport.py::test_own_addresses_of_the_server_are_closed_unless_listed",
+        "chats/providers/test_transport.py::test_invalid_base_url_is_refused_with_a_sentence",
     ),
     "... by a parser mismatch": (
-        "cameras/ingest/sources/test_rtsp_messages.py::test_ffmpeg_never_reads_a_redirect_in_what_passes",
-        "cameras/ingest/sources/test_rtsp_messages.py::test_what_could_be_read_in_two_ways_is_cut",
-        "cameras/ingest/sources/test_addresses.py::test_the_url_is_rebuilt_from_its_parts",
+        "cameras/ingest/sources/test_rtsp_messages.py::test_ffmpeg_reads_no_redirect_in_bytes_that_pass",
+        "cameras/ingest/sources/test_rtsp_messages.py::test_ambiguous_message_is_refused",
+        "cameras/ingest/sources/test_addresses.py::test_url_is_rebuilt_from_its_parts",
     ),
     "... by redirects": (
-        "cameras/ingest/sources/test_rtsp_relay.py::test_a_camera_that_leads_on_is_not_followed",
-        "cameras/ingest/sources/test_http_proxy.py::test_a_redirect_to_where_no_camera_lives_is_refused",
-        "cameras/ingest/sources/test_http_proxy.py::test_nothing_in_a_playlist_leads_to_a_closed_address",
-        "chats/providers/test_transport.py::test_no_redirect_is_followed",
+        "cameras/ingest/sources/test_rtsp_relay.py::test_rtsp_redirect_is_not_followed",
+        "cameras/ingest/sources/test_http_proxy.py::test_redirect_to_a_forbidden_address_is_refused",
+        "cameras/ingest/sources/test_http_proxy.py::test_playlist_cannot_lead_to_a_forbidden_address",
+        "chats/providers/test_transport.py::test_redirects_are_not_followed",
     ),
     "... by IPv4-mapped IPv6": (
-        "cameras/ingest/sources/test_addresses.py::test_loopback_is_closed_in_every_spelling_unless_allowed",
-        "chats/providers/test_transport.py::test_a_base_url_is_refused_with_a_sentence",
+        "cameras/ingest/sources/test_addresses.py::test_loopback_is_forbidden_in_every_spelling_unless_allowed",
+        "chats/providers/test_transport.py::test_invalid_base_url_is_refused_with_a_sentence",
     ),
     "... by a name that changes": (
-        "cameras/ingest/sources/test_rtsp_relay.py::test_a_name_is_looked_up_at_the_moment_it_is_dialed_and_only_then",
-        "cameras/ingest/sources/test_http_proxy.py::test_a_name_is_checked_at_the_moment_it_is_used",
-        "chats/providers/test_transport.py::test_a_name_is_looked_up_once_and_the_checked_ip_dialed",
+        "cameras/ingest/sources/test_rtsp_relay.py::test_name_is_resolved_once_when_it_is_dialed",
+        "cameras/ingest/sources/test_http_proxy.py::test_name_is_checked_when_it_is_dialed",
+        "chats/providers/test_transport.py::test_name_is_resolved_once_and_the_checked_ip_dialed",
     ),
     "command execution through source strings": (
-        "cameras/ingest/sources/test_opening.py::test_a_source_runs_no_command",
-        "cameras/ingest/sources/test_opening.py::test_no_word_of_a_source_becomes_an_option",
+        "cameras/ingest/sources/test_opening.py::test_source_runs_no_command",
+        "cameras/ingest/sources/test_opening.py::test_source_text_never_becomes_an_ffmpeg_option",
     ),
     "path traversal with absolute paths": (
-        "cameras/ingest/sources/test_addresses.py::test_an_absolute_path_is_refused_and_does_not_tell_what_is_there",
-        "cameras/ingest/sources/test_addresses.py::test_a_file_that_becomes_a_link_out_of_the_folder_is_not_opened",
-        "cameras/ingest/custom_models/test_confinement.py::test_outside_data_is_found_in_every_corner_of_a_file",
+        "cameras/ingest/sources/test_addresses.py::test_absolute_path_is_refused_without_revealing_files",
+        "cameras/ingest/sources/test_addresses.py::test_symlink_out_of_the_media_folder_is_not_opened",
+        "cameras/ingest/custom_models/test_confinement.py::test_external_data_is_found_anywhere_in_the_model",
     ),
     "stored XSS in camera, zone and chat text": (
         "e2e/test_every_page.py::test_every_page_works_and_shows_names_as_text",
-        "e2e/chat/test_hostile_words.py::test_no_words_of_a_model_or_a_person_do_anything",
-        "project/test_csp.py::test_script_that_was_smuggled_in_does_not_run",
+        "e2e/chat/test_hostile_words.py::test_hostile_text_executes_and_requests_nothing",
+        "project/test_csp.py::test_injected_script_does_not_run",
     ),
     "Markdown image exfiltration": (
         "chats/test_markdown.py::test_nothing_in_a_sample_loads_or_runs",
-        "e2e/chat/test_hostile_words.py::test_no_words_of_a_model_or_a_person_do_anything",
+        "e2e/chat/test_hostile_words.py::test_hostile_text_executes_and_requests_nothing",
     ),
     "SSE event injection by newline": (
-        "gate/test_untrusted_text.py::test_words_of_a_model_make_no_events",
-        "chats/test_stream.py::test_text_that_no_line_survives",
+        "gate/test_untrusted_text.py::test_model_text_cannot_inject_events",
+        "chats/test_stream.py::test_text_with_line_breaks_stays_one_data_line",
     ),
     "credentials in APIs, logs and errors": (
-        "gate/test_leaks.py::test_no_credential_of_any_door_is_logged_or_given_back",
+        "gate/test_leaks.py::test_credentials_are_never_logged_or_returned",
         "project/test_logs.py::test_secrets_are_masked",
-        "cameras/ingest/sources/test_addresses.py::test_a_shown_source_has_no_secret",
+        "cameras/ingest/sources/test_addresses.py::test_redacted_source_contains_no_secret",
     ),
     "decompression bombs, NaN boxes, future timestamps": (
         "cameras/test_send.py::test_thirty_thousand_pixels_are_refused_from_the_header",
         "cameras/test_send.py::test_numbers_that_are_none_are_refused",
         "cameras/test_send.py::test_bad_parcel_gets_a_sentence_that_names_the_field",
-        "cameras/ingest/worker/test_decode_limits.py::test_a_picture_made_of_scans_is_refused_before_it_is_decoded",
-        "cameras/ingest/worker/test_decode_limits.py::test_a_film_of_vast_pictures_is_not_shown",
+        "cameras/ingest/worker/test_decode_limits.py::test_jpeg_with_too_many_scans_is_refused_before_decoding",
+        "cameras/ingest/worker/test_decode_limits.py::test_video_with_too_large_pictures_is_not_shown",
     ),
     "default passwords": (
-        "project/test_setup.py::test_links_are_printed_until_somebody_has_a_password",
+        "project/test_setup.py::test_sign_in_links_are_printed_until_a_user_has_a_password",
     ),
     "ReDoS in search": (
-        "gate/test_leaks.py::test_search_takes_words_as_they_are",
-        "gate/test_leaks.py::test_a_hostile_search_costs_about_what_a_plain_word_does",
+        "gate/test_leaks.py::test_search_matches_text_literally",
+        "gate/test_leaks.py::test_hostile_search_is_about_as_fast_as_a_plain_one",
     ),
     "suspended users' tokens that still work": ("gate/test_api.py::test_all_rows",),
     "client-held chat history": (
-        "chats/test_stream.py::test_model_is_given_the_history_of_the_server_alone",
+        "chats/test_stream.py::test_model_receives_only_the_stored_history",
     ),
     "prompt injection through names and text in the scene": (
-        "gate/test_untrusted_text.py::test_names_of_a_club_never_reach_the_model",
+        "gate/test_untrusted_text.py::test_organization_names_are_not_sent_to_the_model",
     ),
 }
 
 
-def test_each_has_a_test_that_is_there() -> None:
-    assert len([one for one in HELD_OFF if not one.startswith("...")]) == 17
-    for breakin, tests in HELD_OFF.items():
-        for one in tests:
-            file, _, name = one.partition("::")
+def test_listed_tests_exist() -> None:
+    assert len([attack for attack in TESTS_BY_ATTACK if not attack.startswith("...")]) == 17
+    for attack, tests in TESTS_BY_ATTACK.items():
+        for test_id in tests:
+            file, _, name = test_id.partition("::")
             tree = ast.parse((ROOT / "tests" / file).read_text())
             names = {
-                n.name
-                for n in ast.walk(tree)
-                if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+                node.name
+                for node in ast.walk(tree)
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             }
-            assert name in names, f"{breakin}: {one}"
+            assert name in names, f"{attack}: {test_id}"

@@ -1,7 +1,7 @@
-"""A right that is withdrawn closes what it held open, everywhere, within two seconds.
+"""Revocation of access closes the connections that depended on it within two seconds.
 
-Each way of withdrawal has a person of its own, who holds a connection of every kind open in every
-process; all is withdrawn in one go, by a process that serves nobody.
+Each way of revocation has its own user, who has a connection of every kind open in every process.
+All are revoked by one script, in a process that has no connections.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chats.talking import Talker, set_up
+from tests.chats.talking import ChatClient, create_club
 from tests.endpoint import Model, Script, endpoint
-from tests.gate.held_connections import CUT, Held, socket, stream
-from tests.installation import Installation, beside, installed
+from tests.gate.held_connections import HTTP_ENDED, HeldConnection, open_socket, open_stream
+from tests.installation import Installation, installed, second_server
 from tests.redis import RedisServer
 from tests.waiting import until
 
 WITHIN_S = 2.0
 
-# What is done: how, the close code of sockets, and which of a person's connections it ends.
+# By the way of revocation: code, WebSocket close code, and the connections that it closes.
 BY_TOKEN = ("watch", "publish", "ticket", "mjpeg", "answer")
 BY_COOKIE = ("cookie", "cookie-mjpeg")
 ALL = BY_TOKEN + BY_COOKIE
@@ -39,7 +39,7 @@ WAYS = {
                      ("publish",)),
     "signed out": ("Session.objects.filter(pk=session).delete()", 4401, BY_COOKIE),
     "password changed": ("user.set_password('another one'); user.save()", 4401, BY_COOKIE),
-    "ticket withdrawn": ("Ticket.objects.filter(parent_proof=token.pk).delete()", 4401,
+    "ticket deleted": ("Ticket.objects.filter(parent_proof=token.pk).delete()", 4401,
                          ("ticket",)),
     "camera deleted": ("camera.delete()", 4404,
                        ("watch", "publish", "ticket", "mjpeg", "cookie", "cookie-mjpeg",
@@ -52,13 +52,13 @@ WAYS = {
     "nothing": ("pass", 0, ()),
 }  # fmt: skip
 
-_MAKE = """
+_CREATE = """
 import json
 from cameras.models import *
 from project.accounts.models import *
-from tests.cookies import cookie_of
+from tests.cookies import create_session
 club = Organization.objects.get(slug="club")
-made = dict()
+created = dict()
 for way in {ways}:
     name = way.replace(" ", "-")
     user = User.objects.create_user(name)
@@ -68,27 +68,27 @@ for way in {ways}:
     camera = Camera.objects.create(organization=club, name=name, kind="push")
     key = StreamKey(camera=camera, name=name)
     link = ShareLink.objects.create(camera=camera, name=name)
-    made[way] = dict(token=text, session=cookie_of(user), camera=str(camera.pk),
+    created[way] = dict(token=text, session=create_session(user), camera=str(camera.pk),
         key=key.issue(), visit=link.open())
-print("MADE" + json.dumps(made))
+print("CREATED" + json.dumps(created))
 """
 
-_WITHDRAW = """
+_REVOKE = """
 import json, time
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from cameras.models import *
 from project.accounts.models import *
-told = dict()
-for way, facts in json.loads('''{made}''').items():
+revoked_at = dict()
+for way, facts in json.loads('''{created}''').items():
     name, now = way.replace(" ", "-"), timezone.now()
     user = User.objects.get(username=name)
     camera = Camera.objects.get(pk=facts["camera"])
     token, session = Token.objects.filter(user=user).get(), facts["session"]
     key, link = StreamKey.objects.get(camera=camera), ShareLink.objects.get(camera=camera)
     exec({ways}[way])
-    told[way] = time.time()
-print("TOLD" + json.dumps(told))
+    revoked_at[way] = time.time()
+print("REVOKED" + json.dumps(revoked_at))
 """
 
 
@@ -99,24 +99,24 @@ def model() -> Iterator[Model]:
         yield running
 
 
-Opened = dict[str, list[Held]]
+Connections = dict[str, list[HeldConnection]]
 
 
 @contextlib.contextmanager
 def serving(
     model: Model, folder: Path, redis: RedisServer | None = None
 ) -> Iterator[list[Installation]]:
-    """One process on its own, or two that share a database and Redis."""
-    settings = {"SIDELINE_DEMO": "0", "SIDELINE_MODEL_SERVERS": model.place}
+    """Yield one process, or with `redis` two that share a database and Redis."""
+    settings = {"SIDELINE_DEMO": "0", "SIDELINE_MODEL_SERVERS": model.address}
     if redis is not None:
         settings["REDIS_URL"] = redis.url
     with installed(folder, **settings) as installation:
         installation.serve()
-        set_up(installation, model)
+        create_club(installation, model)
         if redis is None:
             yield [installation]
             return
-        with beside(installation) as second:
+        with second_server(installation) as second:
             yield [installation, second]
 
 
@@ -137,37 +137,37 @@ def together(
         yield processes
 
 
-def withdrawn(
+def open_and_revoke(
     processes: list[Installation], ways: Sequence[str]
-) -> tuple[Opened, dict[str, float]]:
-    """What each person held open, and when their right was taken."""
+) -> tuple[Connections, dict[str, float]]:
+    """Return the connections, and the times of revocation (unix seconds), by way."""
     installation = processes[0]
-    printed = installation.manage("shell", "-v0", "-c", _MAKE.replace("{ways}", str(list(ways))))
-    made = json.loads(printed.partition("MADE")[2])
-    held = {way: _open(processes, facts) for way, facts in made.items()}
-    deeds = {way: WAYS[way][0] for way in ways}
-    script = _WITHDRAW.replace("{made}", json.dumps(made)).replace("{ways}", str(deeds))
+    printed = installation.manage("shell", "-v0", "-c", _CREATE.replace("{ways}", str(list(ways))))
+    created = json.loads(printed.partition("CREATED")[2])
+    held = {way: _open(processes, facts) for way, facts in created.items()}
+    scripts = {way: WAYS[way][0] for way in ways}
+    script = _REVOKE.replace("{created}", json.dumps(created)).replace("{ways}", str(scripts))
     printed = installation.manage("shell", "-v0", "-c", script)
-    return held, json.loads(printed.partition("TOLD")[2])
+    return held, json.loads(printed.partition("REVOKED")[2])
 
 
-def closed(held: Opened) -> Iterator[tuple[str, Held, float]]:
-    """Way, connection and end of those that are to be closed, once they are; by the right code."""
+def await_closed(held: Connections) -> Iterator[tuple[str, HeldConnection, float]]:
+    """Wait for the connections that must close; yield way, connection and end (unix seconds)."""
     for way, ones in held.items():
         _, code, ended = WAYS[way]
         for one in ones:
             if one.name.rpartition(" ")[2] in ended:
                 until(lambda one=one: one.ended_at is not None, 60, f"{way}: {one.name} to close")  # type: ignore[misc]
                 assert one.ended_at is not None
-                assert one.code in (code, CUT), f"{way}: {one.name} with {one.code}"
+                assert one.code in (code, HTTP_ENDED), f"{way}: {one.name} with {one.code}"
                 yield way, one, one.ended_at
 
 
-def others_are_open(held: Opened) -> None:
+def assert_others_are_open(held: Connections) -> None:
     for way, ones in held.items():
         for one in ones:
             if one.name.rpartition(" ")[2] not in WAYS[way][2]:
-                assert one.ended_at is None, f"{way}: {one.name} was closed as well"
+                assert one.ended_at is None, f"{way}: {one.name} must stay open"
 
 
 SOME = (
@@ -184,38 +184,40 @@ OTHERS = tuple(way for way in WAYS if way not in (*SOME, "suspended"))
         pytest.param(OTHERS, id="others", marks=pytest.mark.extended),
     ],
 )
-def test_it_closes_what_was_open(alone: list[Installation], ways: tuple[str, ...]) -> None:
-    """And nothing else: who is suspended afterwards is closed when all others have been."""
-    held, _ = withdrawn(alone, ways)
-    assert sum(1 for _ in closed(held)) == sum(len(WAYS[way][2]) for way in ways)
-    last, _ = withdrawn(alone, ("suspended",))
-    assert sum(1 for _ in closed(last)) == len(ALL)
-    others_are_open(held)
+def test_revocation_closes_open_connections(
+    alone: list[Installation], ways: tuple[str, ...]
+) -> None:
+    """And no others: they are still open after one more user was suspended and disconnected."""
+    held, _ = open_and_revoke(alone, ways)
+    assert sum(1 for _ in await_closed(held)) == sum(len(WAYS[way][2]) for way in ways)
+    last, _ = open_and_revoke(alone, ("suspended",))
+    assert sum(1 for _ in await_closed(last)) == len(ALL)
+    assert_others_are_open(held)
 
 
 @pytest.mark.timing
 @pytest.mark.parametrize("where", ["alone", "together"])
-def test_it_closes_within_two_seconds(
+def test_revocation_closes_connections_within_two_seconds(
     request: pytest.FixtureRequest, where: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     processes: list[Installation] = request.getfixturevalue(where)
-    held, told = withdrawn(processes, list(WAYS))
+    held, revoked_at = open_and_revoke(processes, list(WAYS))
     slowest = 0.0
-    for way, one, ended_at in closed(held):
-        took = ended_at - told[way]
-        slowest = max(slowest, took)
-        assert took < WITHIN_S, f"{way}: {one.name} after {took:.2f} s"
-    time.sleep(WITHIN_S)  # what is to stay open must outlast what the others were given
-    others_are_open(held)
+    for way, one, ended_at in await_closed(held):
+        duration = ended_at - revoked_at[way]
+        slowest = max(slowest, duration)
+        assert duration < WITHIN_S, f"{way}: {one.name} after {duration:.2f} s"
+    time.sleep(WITHIN_S)  # the others must still be open after that time
+    assert_others_are_open(held)
     count = sum(map(len, held.values()))
     with capsys.disabled():
         print(f"\n[{count} connections in {len(processes)} processes; slowest {slowest:.2f} s]")
 
 
-def _open(processes: list[Installation], facts: dict[str, str]) -> list[Held]:
+def _open(processes: list[Installation], facts: dict[str, str]) -> list[HeldConnection]:
     bearer = {"Authorization": f"Bearer {facts['token']}"}
-    found = []
-    chat, message = _asked(processes[0], facts["token"])
+    connections = []
+    chat, message = _start_answer(processes[0], facts["token"])
     for number, installation in enumerate(processes):
         cookie = {"Cookie": f"sideline_session={facts['session']}"}
         watch, mjpeg = (
@@ -228,24 +230,24 @@ def _open(processes: list[Installation], facts: dict[str, str]) -> list[Held]:
             json={"camera": facts["camera"], "purpose": "watch"},
             headers=bearer,
         ).json()["ticket"]
-        found.append(socket(f"{number} ticket", f"{watch}?ticket={ticket}"))
+        connections.append(open_socket(f"{number} ticket", f"{watch}?ticket={ticket}"))
         events = f"{installation.url}/api/v1/actions/chats/{chat}/messages/{message}/events"
-        found += [
-            socket(f"{number} watch", watch, bearer),
-            socket(f"{number} publish", publish, bearer),
-            socket(f"{number} cookie", watch, cookie | {"Origin": installation.url}),
-            socket(f"{number} key", f"{installation.url}/ws/stream/{facts['key']}"),
-            socket(f"{number} visit", f"{installation.url}/ws/stream/{facts['visit']}"),
-            stream(f"{number} mjpeg", mjpeg, bearer),
-            stream(f"{number} cookie-mjpeg", mjpeg, cookie),
-            stream(f"{number} answer", events, bearer),
+        connections += [
+            open_socket(f"{number} watch", watch, bearer),
+            open_socket(f"{number} publish", publish, bearer),
+            open_socket(f"{number} cookie", watch, cookie | {"Origin": installation.url}),
+            open_socket(f"{number} key", f"{installation.url}/ws/stream/{facts['key']}"),
+            open_socket(f"{number} visit", f"{installation.url}/ws/stream/{facts['visit']}"),
+            open_stream(f"{number} mjpeg", mjpeg, bearer),
+            open_stream(f"{number} cookie-mjpeg", mjpeg, cookie),
+            open_stream(f"{number} answer", events, bearer),
         ]
-    return found
+    return connections
 
 
-def _asked(installation: Installation, token: str) -> tuple[str, str]:
-    """A chat and an answer in it that is being made, and goes on."""
-    with Talker(installation, token) as talker:
+def _start_answer(installation: Installation, token: str) -> tuple[str, str]:
+    """Return the ids of a chat and of an answer in it that does not end."""
+    with ChatClient(installation, token) as talker:
         chat = talker.chat()
-        with talker.sending(chat) as answer:
+        with talker.stream(chat) as answer:
             return chat, answer.start()

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import new_page
-from tests.chats.talking import Talker, talking
+from tests.chats.talking import ChatClient, chat_installation
 from tests.endpoint import Model, Script, endpoint
 from tests.installation import Installation
 from tests.seed.programs import SEED, Site, another_site
@@ -38,7 +38,7 @@ def club(
     scripted: Model, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("seedchat")
-    with talking(
+    with chat_installation(
         folder, scripted, SIDELINE_TRUSTED_ORIGINS=site.origin("localhost")
     ) as installation:
         yield installation
@@ -51,15 +51,17 @@ def model(scripted: Model) -> Model:
 
 
 @pytest.fixture
-def keeper(club: Installation, model: Model) -> Iterator[Talker]:
-    with Talker(club) as talker:
+def keeper(club: Installation, model: Model) -> Iterator[ChatClient]:
+    with ChatClient(club) as talker:
         yield talker
 
 
 BASES = ["", "/api/v1/actions"]
 
 
-def asked(club: Installation, keeper: Talker, base: str, chat: str, **more: str) -> dict[str, str]:
+def asked(
+    club: Installation, keeper: ChatClient, base: str, chat: str, **more: str
+) -> dict[str, str]:
     return {
         "base": club.url + base,
         "read": f"{club.url}/api/v1/actions/chats",
@@ -80,7 +82,7 @@ def in_node(what: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("base", BASES)
-def test_seed_client_in_node(club: Installation, keeper: Talker, base: str) -> None:
+def test_seed_client_in_node(club: Installation, keeper: ChatClient, base: str) -> None:
     chat = keeper.chat()
     found = in_node(asked(club, keeper, base, chat))
     assert found["final"] == "".join(PIECES)
@@ -96,7 +98,7 @@ def test_seed_client_in_node(club: Installation, keeper: Talker, base: str) -> N
 @pytest.mark.extended
 @pytest.mark.parametrize("base", BASES)
 def test_seed_client_in_a_page_of_another_origin(
-    club: Installation, keeper: Talker, site: Site, browser: Browser, base: str
+    club: Installation, keeper: ChatClient, site: Site, browser: Browser, base: str
 ) -> None:
     address = f"{site.origin()}/chat.html?{urlencode(asked(club, keeper, base, keeper.chat()))}"
     with new_page(browser) as tab:
@@ -115,7 +117,9 @@ WHOLE_AND_CUT = (
 )
 
 
-def test_seed_parser_on_fifty_kilobytes(club: Installation, keeper: Talker, model: Model) -> None:
+def test_seed_parser_on_fifty_kilobytes(
+    club: Installation, keeper: ChatClient, model: Model
+) -> None:
     """It has no buffer for lines: an event cut in two would be ignored, and its words lost."""
     assert len(FIFTY_KB.encode()) > 50_000
     for script in WHOLE_AND_CUT:
@@ -125,7 +129,7 @@ def test_seed_parser_on_fifty_kilobytes(club: Installation, keeper: Talker, mode
 
 @pytest.mark.extended
 def test_seed_parser_on_fifty_kilobytes_in_a_page(
-    club: Installation, keeper: Talker, model: Model, site: Site, browser: Browser
+    club: Installation, keeper: ChatClient, model: Model, site: Site, browser: Browser
 ) -> None:
     for script in WHOLE_AND_CUT:
         model.script = script
@@ -136,7 +140,7 @@ def test_seed_parser_on_fifty_kilobytes_in_a_page(
             assert tab.page.evaluate("window.kept.final") == FIFTY_KB
 
 
-def test_seed_client_is_told_the_status(club: Installation, keeper: Talker) -> None:
+def test_seed_client_is_told_the_status(club: Installation, keeper: ChatClient) -> None:
     found = in_node(asked(club, keeper, "", keeper.chat(), prompt=""))
     assert found["error"] == "Stream error: 400"
     what = asked(club, keeper, "", keeper.chat())
@@ -145,7 +149,7 @@ def test_seed_client_is_told_the_status(club: Installation, keeper: Talker) -> N
 
 
 def test_seed_client_sees_that_an_answer_was_empty(
-    club: Installation, keeper: Talker, model: Model
+    club: Installation, keeper: ChatClient, model: Model
 ) -> None:
     model.script = Script(pieces=())
     assert in_node(asked(club, keeper, "", keeper.chat()))["toasts"] == ["Response was empty"]

@@ -1,4 +1,4 @@
-"""The pages' club and people, and chats in it."""
+"""Fixtures of the admin tests: a club, its users, chats and an assistant."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ def model(settings: Any) -> Iterator[Model]:
 
 @pytest.fixture
 def stored(club: Organization) -> Assistant:  # noqa: F811 - the fixture
-    """Settings with an address and its key."""
-    made = Assistant(organization=club, base_url=ELSEWHERE, model="large")
-    made.key = KEY
-    made.save()
-    return made
+    """Settings with an address and a key."""
+    assistant = Assistant(organization=club, base_url=ELSEWHERE, model="large")
+    assistant.key = KEY
+    assistant.save()
+    return assistant
 
 
 def chat_of(owner: User, organization: Organization, title: str = "Set pieces") -> Chat:
-    """A chat with a prompt and its answer, and the answer's log."""
+    """Create a chat with a prompt, its answer and the answer's log."""
     chat = Chat.objects.create(owner=owner, organization=organization, title=title)
-    asked = Message.objects.create(chat=chat, role=Role.USER, content="How were the *corners*?")
-    told = Message.objects.create(
-        chat=chat, parent=asked, role=Role.ASSISTANT, content="**Short** ones <b>won</b>."
+    prompt = Message.objects.create(chat=chat, role=Role.USER, content="How were the *corners*?")
+    answer = Message.objects.create(
+        chat=chat, parent=prompt, role=Role.ASSISTANT, content="**Short** ones <b>won</b>."
     )
     generation = Generation.objects.create(
-        message=told, chat=chat, user=owner, organization=organization, status="complete",
+        message=answer, chat=chat, user=owner, organization=organization, status="complete",
         process="p", day="2026-03-01",
     )  # fmt: skip
     GenerationEvent.objects.write([(generation.pk, 1, [chunk_json("**Short**")])])
-    chat.select_branch(told)
+    chat.select_branch(answer)
     return chat

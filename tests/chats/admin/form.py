@@ -1,4 +1,4 @@
-"""The assistant's form as it is filled in, sent, and tried."""
+"""Helpers that fill in, save and test the assistant's form."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ TEST = "assistant-test"
 
 
 def fields(**changes: Any) -> dict[str, Any]:
-    """The whole form, empty but for what has to be there and `changes`."""
-    made = {
+    """Return the form's data: required fields, and `changes`."""
+    data = {
         "base_url": "", "key": "", "model": "", "system_prompt": "Be brief.", "temperature": "0.5",
         "max_tokens": "256", "context_tokens": "4096", "daily_tokens": "", "retention_days": "",
     }  # fmt: skip
-    return made | changes
+    return data | changes
 
 
 def page_of(user: User) -> str:
-    """The settings' page as this person sees it."""
+    """Return the HTML of the settings page for a user."""
     return client_of(user).get(reverse(PAGE, args=["club"])).content.decode()
 
 
 def save(user: User, **changes: Any) -> Any:
-    """Send the form."""
+    """Submit the form."""
     return client_of(user).post(reverse(PAGE, args=["club"]), fields(**changes))
 
 
-def tried(client: Client, address: str, **changes: Any) -> tuple[bool, str]:
-    """Whether the model answered, and what was said of it."""
+def check(client: Client, address: str, **changes: Any) -> tuple[bool, str]:
+    """Test the model; return whether it answered, and the sentence."""
     answer = client.post(address, fields(**changes))
     assert answer.status_code == 200, answer.content
-    told = answer.json()
-    return told["ok"], told["sentence"]
+    result = answer.json()
+    return result["ok"], result["sentence"]
 
 
-def tried_by(user: User, **changes: Any) -> tuple[bool, str]:
-    """The same on the organization's page."""
-    return tried(client_of(user), reverse(TEST, args=["club"]), **changes)
+def check_as(user: User, **changes: Any) -> tuple[bool, str]:
+    """Test the model as a user on the organization's page."""
+    return check(client_of(user), reverse(TEST, args=["club"]), **changes)

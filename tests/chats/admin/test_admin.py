@@ -1,4 +1,4 @@
-"""Chats in the admin: read with a trace, erased whole, never changed."""
+"""Chats in the admin: reading is audited, chats can be erased but not changed."""
 
 from __future__ import annotations
 
@@ -27,15 +27,13 @@ def page_of(client: Client, chat: Chat) -> Any:
     return client.get(reverse("admin:chats_chat_change", args=[chat.pk]))
 
 
-def traces() -> list[tuple[str, str]]:
-    """What was done after signing in."""
+def audit_entries() -> list[tuple[str, str]]:
+    """Return action and subject of all audit entries but sign-ins."""
     entries = AuditEntry.objects.exclude(action="sign in").order_by("pk")
     return list(entries.values_list("action", "subject"))
 
 
-def test_messages_are_shown_as_they_were_written(
-    club: Organization, viewer: User, staff: Client
-) -> None:
+def test_messages_are_shown_unrendered(club: Organization, viewer: User, staff: Client) -> None:
     page = page_of(staff, chat_of(viewer, club)).content.decode()
     assert "How were the *corners*?" in page
     assert "**Short** ones &lt;b&gt;won&lt;/b&gt;." in page
@@ -43,7 +41,7 @@ def test_messages_are_shown_as_they_were_written(
 
 
 @pytest.mark.postgres
-def test_a_running_answer_is_shown_as_far_as_it_is_stored(
+def test_running_answer_shows_its_stored_text(
     club: Organization, viewer: User, staff: Client
 ) -> None:
     chat = chat_of(viewer, club)
@@ -52,7 +50,7 @@ def test_a_running_answer_is_shown_as_far_as_it_is_stored(
     assert "**Short**" in page_of(staff, chat).content.decode()
 
 
-def test_reading_a_chat_leaves_a_trace_without_its_title(
+def test_reading_a_chat_is_audited_without_its_title(
     club: Organization, viewer: User, staff: Client
 ) -> None:
     chat = chat_of(viewer, club)
@@ -63,24 +61,24 @@ def test_reading_a_chat_leaves_a_trace_without_its_title(
 
 
 @pytest.mark.postgres
-def test_the_list_shows_titles_to_who_searches_and_notes_the_words(
+def test_list_shows_titles_only_in_searches_and_audits_them(
     club: Organization, viewer: User, staff: Client
 ) -> None:
     chat_of(viewer, club, "Set pieces")
     chat_of(viewer, club, "Goalkeepers")
     plain = staff.get(reverse(LIST)).content.decode()
     assert "Set pieces" not in plain
-    assert traces() == []
+    assert audit_entries() == []
     by_title = staff.get(reverse(LIST), {"q": "pieces"}).content.decode()
     assert "Set pieces" in by_title
     assert "Goalkeepers" not in by_title
     by_words = staff.get(reverse(LIST), {"q": "corners short"}).content.decode()
     assert "Set pieces" in by_words
     assert "Goalkeepers" in by_words
-    assert traces() == [("search chats", "pieces"), ("search chats", "corners short")]
+    assert audit_entries() == [("search chats", "pieces"), ("search chats", "corners short")]
 
 
-def test_titles_are_found_in_no_way_that_leaves_no_trace(
+def test_titles_cannot_be_found_without_an_audit_entry(
     club: Organization, viewer: User, staff: Client
 ) -> None:
     chat = chat_of(viewer, club)
@@ -91,14 +89,14 @@ def test_titles_are_found_in_no_way_that_leaves_no_trace(
     for name in ("history", "delete"):
         assert staff.get(reverse(f"admin:chats_chat_{name}", args=[chat.pk])).status_code == 403
     for model, pk in (("user", viewer.pk), ("organization", club.pk)):
-        asked = staff.get(reverse(f"admin:accounts_{model}_delete", args=[pk])).content.decode()
-        assert "Chats: 1" in asked
-        assert "Set pieces" not in asked
+        confirmation = staff.get(
+            reverse(f"admin:accounts_{model}_delete", args=[pk])
+        ).content.decode()
+        assert "Chats: 1" in confirmation
+        assert "Set pieces" not in confirmation
 
 
-def test_nothing_of_a_chat_can_be_changed_or_added(
-    club: Organization, viewer: User, staff: Client
-) -> None:
+def test_staff_cannot_change_or_add_chats(club: Organization, viewer: User, staff: Client) -> None:
     chat = chat_of(viewer, club)
     address = reverse("admin:chats_chat_change", args=[chat.pk])
     assert staff.post(address, {"title": "Mine"}).status_code == 403
@@ -107,7 +105,7 @@ def test_nothing_of_a_chat_can_be_changed_or_added(
     assert chat.title == "Set pieces"
 
 
-def test_staff_without_the_permission_see_no_chat(club: Organization, viewer: User) -> None:
+def test_staff_without_permission_cannot_see_chats(club: Organization, viewer: User) -> None:
     chat = chat_of(viewer, club)
     helper = person("helper")
     helper.is_staff = True
@@ -115,7 +113,7 @@ def test_staff_without_the_permission_see_no_chat(club: Organization, viewer: Us
     client = client_of(helper)
     assert client.get(reverse(LIST), {"q": "corners"}).status_code == 403
     assert page_of(client, chat).status_code == 403
-    assert traces() == []
+    assert audit_entries() == []
     helper.user_permissions.add(Permission.objects.get(codename="view_chat"))
     assert page_of(client, chat).status_code == 200
     chosen = {"action": "erase", "_selected_action": [str(chat.pk)], "sure": "yes"}
@@ -124,21 +122,23 @@ def test_staff_without_the_permission_see_no_chat(club: Organization, viewer: Us
 
 
 @pytest.mark.postgres
-def test_chats_are_erased_after_a_question(club: Organization, viewer: User, staff: Client) -> None:
+def test_staff_can_erase_chats_after_confirming(
+    club: Organization, viewer: User, staff: Client
+) -> None:
     chat, other = chat_of(viewer, club), chat_of(viewer, club, "Goalkeepers")
     chosen = {"action": "erase", "_selected_action": [str(chat.pk)]}
-    question = staff.post(reverse(LIST), chosen).content.decode()
-    assert "Erase 1 chat?" in question
-    assert "Set pieces" not in question
+    confirmation = staff.post(reverse(LIST), chosen).content.decode()
+    assert "Erase 1 chat?" in confirmation
+    assert "Set pieces" not in confirmation
     assert Chat.objects.count() == 2
     assert staff.post(reverse(LIST), chosen | {"sure": "yes"}).status_code == 302
     assert list(Chat.objects.all()) == [other]
-    assert traces() == [("erase chats", "1 chat")]
+    assert audit_entries() == [("erase chats", "1 chat")]
     assert not LogEntry.objects.exists()
 
 
 @pytest.mark.postgres
-def test_all_chats_that_a_search_found_are_erased_across_pages(
+def test_staff_can_erase_all_search_results_across_pages(
     club: Organization, viewer: User, staff: Client
 ) -> None:
     chats = [chat_of(viewer, club, f"Drill {number}") for number in range(3)]
@@ -151,7 +151,7 @@ def test_all_chats_that_a_search_found_are_erased_across_pages(
 
 
 @pytest.mark.postgres
-def test_erasing_a_persons_chats_leaves_no_content_row(
+def test_erasing_the_chats_of_a_user_deletes_all_content_rows(
     club: Organization, viewer: User, operator: User, staff: Client
 ) -> None:
     chat_of(viewer, club)
@@ -163,15 +163,15 @@ def test_erasing_a_persons_chats_leaves_no_content_row(
     Quota.reserve(club, viewer, 10, together=None, each=None)
     listing = reverse("admin:accounts_user_changelist")
     chosen = {"action": "erase_chats", "_selected_action": [str(viewer.pk)]}
-    question = staff.post(listing, chosen).content.decode()
-    assert "Erase 3 chats of viewer" in question
+    confirmation = staff.post(listing, chosen).content.decode()
+    assert "Erase 3 chats of viewer" in confirmation
     staff.post(listing, chosen | {"sure": "yes"})
     assert list(Chat.objects.all()) == [kept]
     assert set(Message.objects.values_list("chat", flat=True)) == {kept.pk}
     assert Generation.objects.count() == GenerationEvent.objects.count() == 1
     assert User.objects.filter(pk=viewer.pk).exists()
-    assert Quota.objects.filter(user=viewer).exists(), "what was used stays counted"
-    assert traces() == [
+    assert Quota.objects.filter(user=viewer).exists(), "used tokens stay counted"
+    assert audit_entries() == [
         ("erase chats", "2 chats of viewer"),
         ("erase chats", "1 chat of viewer"),
     ]
@@ -189,7 +189,7 @@ def test_lists_do_not_query_per_row(
             assert staff.get(reverse(f"admin:{name}_changelist")).status_code == 200
 
 
-def test_a_chat_costs_the_same_queries_however_long_it_is(
+def test_number_of_queries_does_not_depend_on_chat_length(
     club: Organization, viewer: User, staff: Client, django_assert_max_num_queries: Any
 ) -> None:
     chat = chat_of(viewer, club)
@@ -200,7 +200,7 @@ def test_a_chat_costs_the_same_queries_however_long_it_is(
 
 
 @pytest.mark.postgres
-def test_deleted_chats_are_told_apart(club: Organization, viewer: User, staff: Client) -> None:
+def test_list_can_be_filtered_by_deleted(club: Organization, viewer: User, staff: Client) -> None:
     chat = chat_of(viewer, club)
     Chat.objects.filter(pk=chat.pk).update(deleted_at=timezone.now() - timedelta(seconds=1))
     other = chat_of(viewer, club)
@@ -209,7 +209,7 @@ def test_deleted_chats_are_told_apart(club: Organization, viewer: User, staff: C
     assert str(other.pk)[:8] not in found
 
 
-def test_the_audit_is_read_and_nothing_else(club: Organization, staff: Client) -> None:
+def test_staff_can_only_read_the_audit(club: Organization, staff: Client) -> None:
     entry = AuditEntry.objects.create(who="x", action="a", subject="s", organization=club)
     address = reverse("admin:audit_auditentry_change", args=[entry.pk])
     assert staff.get(address).status_code == 200

@@ -101,7 +101,7 @@ def found_by_the_server(
     }
 
 
-def test_the_server_finds_what_a_proxy_holds_back_and_compresses(
+def test_server_detects_a_proxy_that_buffers_and_compresses(
     public: tuple[Installation, int], tmp_path: Path
 ) -> None:
     """Which is found at any speed of this machine."""
@@ -126,7 +126,7 @@ def test_the_server_finds_what_a_proxy_holds_back_and_compresses(
     ],
     ids=["healthy", "plain", "buffering", "obedient", "compressing", "impatient"],
 )
-def test_the_server_finds_what_nginx_does(
+def test_server_detects_nginx_buffering(
     lines: str, state: str, found: dict[str, str], public: tuple[Installation, int], tmp_path: Path
 ) -> None:
     """What is late by 0.6 s counts as held back."""
@@ -134,14 +134,14 @@ def test_the_server_finds_what_nginx_does(
     assert found_by_the_server(public, tmp_path, lines) == (state, expected)
 
 
-def test_a_public_address_that_leads_nowhere_is_told(public: tuple[Installation, int]) -> None:
+def test_unreachable_public_address_is_reported(public: tuple[Installation, int]) -> None:
     installation, _ = public
     told = Site(installation, installation.url).post("here", quiet="1")
     assert told["state"] == "note"
     assert "cannot reach its own public address" in told["sentence"]
 
 
-def test_a_stream_is_like_the_chats_but_for_the_bare_one(public: tuple[Installation, int]) -> None:
+def test_probe_stream_has_the_headers_of_a_chat_stream(public: tuple[Installation, int]) -> None:
     installation, _ = public
     begun = Site(installation, installation.url).post("begin", quiet="0.5")
     assert begun["limit"] == pytest.approx(1.5 + 0.5 + 15)
@@ -168,7 +168,7 @@ def test_a_stream_is_like_the_chats_but_for_the_bare_one(public: tuple[Installat
     ],
     ids=["healthy", "buffering", "compressing", "impatient"],
 )
-def test_the_browser_finds_what_nginx_does(
+def test_browser_detects_nginx_buffering(
     lines: str,
     state: str,
     found: dict[str, str],
@@ -199,7 +199,7 @@ def test_the_browser_finds_what_nginx_does(
         assert [e for e in tab.errors if "ERR_INCOMPLETE_CHUNKED_ENCODING" not in e] == []
 
 
-def test_the_page_says_so_where_people_come_through_another_address(
+def test_page_says_so_if_users_come_through_another_address(
     public: tuple[Installation, int],
 ) -> None:
     installation, port = public

@@ -34,32 +34,32 @@ def directives(found: Any) -> list[str]:
     return [line.directive for finding in found for line in finding.lines]
 
 
-def test_a_stream_that_arrives_as_sent_is_well() -> None:
+def test_stream_that_arrives_as_sent_is_fine() -> None:
     assert verdict(arrivals(), STREAM, True) == []
     assert verdict(arrivals(delay=3.0), STREAM, True) == [], "far away is not held back"
     jitter = tuple(Arrival(sent, sent + 0.1 + 0.4 * (n % 2)) for n, sent in enumerate(SENT))
     assert verdict(jitter, STREAM, True) == []
 
 
-def test_events_that_come_all_at_once_were_held_back() -> None:
+def test_events_that_arrive_all_at_once_were_buffered() -> None:
     found = verdict(arrivals(*[21.6] * 11), STREAM, True)
     assert kinds(found) == ["held"]
     assert "for 21.4 s at most" in found[0].sentence
     assert directives(found) == ["proxy_buffering off;"]
 
 
-def test_events_that_come_in_lots_were_held_back() -> None:
+def test_events_that_arrive_in_batches_were_buffered() -> None:
     lots = arrivals(*[0.8] * 5, *[1.6] * 5, 21.55)
     assert kinds(verdict(lots, STREAM, True)) == ["held"]
 
 
-def test_a_stream_that_brings_nothing_was_held_back() -> None:
+def test_empty_stream_was_buffered() -> None:
     found = verdict((), STREAM, False, 36.0)
     assert kinds(found) == ["held"]
     assert "in 36 s" in found[0].sentence
 
 
-def test_a_compressed_stream_is_named_with_its_module() -> None:
+def test_compressed_stream_names_the_proxy_module() -> None:
     for coding, line in (("gzip", "gzip off;"), ("br", "brotli off;"), ("zstd", "zstd off;")):
         found = verdict(arrivals(), STREAM | {"content-encoding": coding}, True)
         assert kinds(found) == ["compressed"]
@@ -68,7 +68,7 @@ def test_a_compressed_stream_is_named_with_its_module() -> None:
     assert verdict(arrivals(), STREAM | {"content-encoding": "identity"}, True) == []
 
 
-def test_a_stream_that_is_cut_says_after_which_silence() -> None:
+def test_cut_stream_reports_the_silence_before_it() -> None:
     found = verdict(arrivals()[:10], STREAM, False, 1.5 + 0.05 + 5.0)
     assert kinds(found) == ["cut"]
     assert "after 5.0 s of silence" in found[0].sentence
@@ -76,14 +76,14 @@ def test_a_stream_that_is_cut_says_after_which_silence() -> None:
     assert kinds(verdict(arrivals()[:10], STREAM, False)) == ["cut"]
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_findings_are_reported_together() -> None:
     held = arrivals(*[2.6] * 10)
     found = verdict(held, STREAM | {"content-encoding": "gzip"}, False, 2.6)
     assert kinds(found) == ["compressed", "held", "cut"]
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/problem+json", ""])
-def test_something_else_than_the_stream_is_told(kind: str) -> None:
+def test_unexpected_response_is_reported(kind: str) -> None:
     assert kinds(verdict((), {"content-type": kind}, False)) == ["other"]
 
 
@@ -98,7 +98,7 @@ def test_something_else_than_the_stream_is_told(kind: str) -> None:
         ({}, {"nginx", "Caddy", "Apache"}),
     ],
 )
-def test_lines_are_those_of_the_proxy_that_names_itself(
+def test_configuration_lines_match_the_proxy_in_the_server_header(
     headers: dict[str, str], proxies: set[str]
 ) -> None:
     told = {"content-type": "text/event-stream", "content-encoding": "gzip", **headers}
@@ -107,7 +107,7 @@ def test_lines_are_those_of_the_proxy_that_names_itself(
         assert {line.proxy for line in finding.lines} == proxies, finding.kind
 
 
-def test_what_only_the_bare_stream_meets_is_a_note() -> None:
+def test_finding_on_the_bare_stream_alone_is_a_note() -> None:
     good = Heard(arrivals(), STREAM, True, 21.6)
     held = Heard(arrivals(*[21.6] * 11), STREAM, True, 21.6)
     assert judge(good, good).state == "ok"
@@ -136,7 +136,7 @@ def test_what_only_the_bare_stream_meets_is_a_note() -> None:
         {"arrivals": [[1, 1]], "headers": {}, "ended": True, "over": math.nan},
     ],
 )
-def test_what_is_no_report_of_a_stream_is_refused(data: Any) -> None:
+def test_invalid_stream_report_is_rejected(data: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         heard_of(data)
 
@@ -154,13 +154,13 @@ def test_silence_is_bounded() -> None:
     ]  # fmt: skip
 
 
-async def test_a_ticket_opens_once() -> None:
+async def test_ticket_works_once() -> None:
     ticket = probe.ticket(Probe(True, 2.0))
     assert await probe.claim(ticket) == Probe(True, 2.0)
     assert await probe.claim(ticket) is None
 
 
-async def test_a_ticket_cannot_be_made_up_and_does_not_keep(
+async def test_ticket_cannot_be_forged_and_expires(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert await probe.claim("made-up") is None
@@ -171,7 +171,7 @@ async def test_a_ticket_cannot_be_made_up_and_does_not_keep(
 
 
 @pytest.mark.django_db
-def test_the_self_test_is_for_staff(viewer: User, staff: Client) -> None:
+def test_self_test_is_for_staff(viewer: User, staff: Client) -> None:
     for name in ("chats_selftest", "chats_selftest_begin", "chats_selftest_judge"):
         assert client_of(viewer).post(reverse(f"admin:{name}")).status_code == 302
         assert Client().post(reverse(f"admin:{name}")).status_code == 302

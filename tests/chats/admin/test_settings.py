@@ -1,4 +1,4 @@
-"""The assistant's settings: one form, for the organization's page and for the admin."""
+"""The assistant's settings, on the organization's page and in the admin."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from chats.forms import MOVED
 from chats.models import Assistant
 from project.accounts.models import Organization, User
 from tests.cameras.views.rows import client_of, person
-from tests.chats.admin.form import ELSEWHERE, KEY, PAGE, TEST, fields, page_of, save, tried_by
+from tests.chats.admin.form import ELSEWHERE, KEY, PAGE, TEST, check_as, fields, page_of, save
 from tests.endpoint import Model
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", [PAGE, TEST])
-def test_the_settings_are_for_the_organizations_administrators(
+def test_only_organization_administrators_can_use_the_settings(
     name: str,
     club: Organization,
     admin: User,
@@ -39,7 +39,7 @@ def test_the_settings_are_for_the_organizations_administrators(
 
 
 @pytest.mark.django_db
-def test_a_request_without_the_pages_token_is_refused(admin: User) -> None:
+def test_request_without_csrf_token_is_refused(admin: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
     for name in (PAGE, TEST):
@@ -48,7 +48,7 @@ def test_a_request_without_the_pages_token_is_refused(admin: User) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_settings_are_saved(club: Organization, admin: User) -> None:
+def test_administrator_can_save_settings(club: Organization, admin: User) -> None:
     answer = save(admin, base_url=ELSEWHERE + "/", model="large", key=KEY, retention_days="30")
     assert answer.status_code == 302
     saved = Assistant.objects.get(organization=club)
@@ -59,7 +59,7 @@ def test_settings_are_saved(club: Organization, admin: User) -> None:
 
 
 @pytest.mark.django_db
-def test_the_key_is_never_given_back(admin: User, staff: Client, stored: Assistant) -> None:
+def test_key_is_never_shown(admin: User, staff: Client, stored: Assistant) -> None:
     of_admin = reverse("admin:chats_assistant_change", args=[stored.pk])
     pages = (
         page_of(admin),
@@ -78,7 +78,7 @@ def test_the_key_is_never_given_back(admin: User, staff: Client, stored: Assista
 
 
 @pytest.mark.django_db
-def test_an_empty_key_keeps_the_stored_one(admin: User, stored: Assistant) -> None:
+def test_empty_key_keeps_the_stored_one(admin: User, stored: Assistant) -> None:
     assert save(admin, base_url=ELSEWHERE + "/beta", model="small").status_code == 302
     stored.refresh_from_db()
     assert (stored.key, stored.model, stored.base_url) == (KEY, "small", ELSEWHERE + "/beta")
@@ -86,7 +86,7 @@ def test_an_empty_key_keeps_the_stored_one(admin: User, stored: Assistant) -> No
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_a_stored_key_is_replaced_or_removed(admin: User, stored: Assistant) -> None:
+def test_stored_key_can_be_replaced_or_removed(admin: User, stored: Assistant) -> None:
     save(admin, base_url=ELSEWHERE, model="large", key="sk-new")
     stored.refresh_from_db()
     assert stored.key == "sk-new"
@@ -106,20 +106,18 @@ def test_a_stored_key_is_replaced_or_removed(admin: User, stored: Assistant) -> 
         "https://models.example.org.evil.example/v1",
     ],
 )
-def test_a_stored_key_does_not_go_to_another_host(
-    other: str, admin: User, stored: Assistant
-) -> None:
+def test_stored_key_is_not_sent_to_another_host(other: str, admin: User, stored: Assistant) -> None:
     page = save(admin, base_url=other, model="large").content.decode()
     assert escape(MOVED) in page
-    assert tried_by(admin, base_url=other, model="large") == (False, MOVED)
+    assert check_as(admin, base_url=other, model="large") == (False, MOVED)
     stored.refresh_from_db()
     assert stored.base_url == ELSEWHERE
     assert save(admin, base_url=other, model="large", key="sk-other").status_code == 302
 
 
 @pytest.mark.django_db
-def test_a_key_does_not_outlive_its_address(admin: User, stored: Assistant) -> None:
-    """Else it could be led elsewhere in two steps."""
+def test_key_is_removed_with_its_address(admin: User, stored: Assistant) -> None:
+    """Otherwise the key could be sent to another host in two steps."""
     assert save(admin).status_code == 302
     stored.refresh_from_db()
     assert stored.sealed_key == ""
@@ -147,22 +145,22 @@ def test_a_key_does_not_outlive_its_address(admin: User, stored: Assistant) -> N
         ({"retention_days": "0"}, "retention_days", ""),
     ],
 )
-def test_what_is_wrong_is_said_in_words(
+def test_invalid_settings_are_explained(
     changes: dict[str, str], field: str, sentence: str, admin: User
 ) -> None:
     answer = save(admin, **changes)
     assert answer.status_code == 200
-    ((where, (said,)),) = answer.context["form"].errors.items()
-    assert where == field
-    assert said.endswith(".")
-    assert not sentence or said == sentence
-    assert escape(said) in answer.content.decode()
+    ((name, (message,)),) = answer.context["form"].errors.items()
+    assert name == field
+    assert message.endswith(".")
+    assert not sentence or message == sentence
+    assert escape(message) in answer.content.decode()
     assert not Assistant.objects.exists()
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_the_admin_has_the_same_form(club: Organization, staff: Client, stored: Assistant) -> None:
+def test_admin_has_the_same_form(club: Organization, staff: Client, stored: Assistant) -> None:
     address = reverse("admin:chats_assistant_change", args=[stored.pk])
     moved = staff.post(address, fields(base_url="https://models.example.com/v1", model="large"))
     assert escape(MOVED) in moved.content.decode()
@@ -179,7 +177,7 @@ def test_the_admin_has_the_same_form(club: Organization, staff: Client, stored: 
 
 
 @pytest.mark.django_db
-def test_who_may_only_look_does_not_see_the_key(stored: Assistant) -> None:
+def test_staff_with_view_permission_cannot_see_the_key(stored: Assistant) -> None:
     helper = person("helper")
     helper.is_staff = True
     helper.save()

@@ -1,4 +1,4 @@
-"""What was used, day by day: numbers, bars, and the pages that show them."""
+"""Usage by day: numbers, charts, and the pages that show them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from project.accounts.models import Organization, User
 from tests.cameras.views.rows import client_of
 
 
-def used(club: Organization, ago: int, tokens_in: int, tokens_out: int, answers: int = 1) -> None:
+def add_usage(
+    club: Organization, ago: int, tokens_in: int, tokens_out: int, answers: int = 1
+) -> None:
     day = Quota.today(club) - timedelta(days=ago)
     Quota.objects.create(
         organization=club, day=day, tokens_in=tokens_in, tokens_out=tokens_out, answers=answers
@@ -26,10 +28,10 @@ def used(club: Organization, ago: int, tokens_in: int, tokens_out: int, answers:
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_days_are_complete_and_end_with_today(club: Organization) -> None:
-    used(club, 0, 100, 20, 2)
-    used(club, 29, 7, 3)
-    used(club, 30, 999, 999)
+def test_days_are_consecutive_and_end_with_today(club: Organization) -> None:
+    add_usage(club, 0, 100, 20, 2)
+    add_usage(club, 29, 7, 3)
+    add_usage(club, 30, 999, 999)
     found = usage_of([club])[club.pk]
     assert len(found.days) == 30
     assert found.today.day == Quota.today(club)
@@ -40,7 +42,7 @@ def test_days_are_complete_and_end_with_today(club: Organization) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_persons_rows_are_not_counted_twice(club: Organization, viewer: User) -> None:
+def test_rows_of_users_are_not_counted_twice(club: Organization, viewer: User) -> None:
     day = Quota.reserve(club, viewer, 500, together=None, each=None)
     Quota.settle(club.pk, viewer.pk, day, reserved=500, tokens_in=40, tokens_out=60)
     assert usage_of([club])[club.pk].today == Day(day, 40, 60, 1)
@@ -48,10 +50,10 @@ def test_persons_rows_are_not_counted_twice(club: Organization, viewer: User) ->
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_what_is_left_counts_what_is_set_aside(club: Organization, viewer: User) -> None:
+def test_reserved_tokens_reduce_what_is_left(club: Organization, viewer: User) -> None:
     assert usage_of([club])[club.pk].left is None
     Assistant.objects.create(organization=club, daily_tokens=1000, daily_tokens_each=400)
-    used(club, 0, 100, 20)
+    add_usage(club, 0, 100, 20)
     Quota.reserve(club, viewer, 300, together=1000, each=400)
     found = usage_of([club])[club.pk]
     assert (found.reserved, found.left, found.limit, found.each) == (300, 580, 1000, 400)
@@ -60,7 +62,7 @@ def test_what_is_left_counts_what_is_set_aside(club: Organization, viewer: User)
 
 
 @pytest.mark.django_db
-def test_each_organization_has_its_own_today(
+def test_today_depends_on_the_time_zone_of_the_organization(
     club: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     far = Organization.objects.create(name="Far", slug="far", time_zone="Pacific/Kiritimati")
@@ -78,17 +80,17 @@ def test_each_organization_has_its_own_today(
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_many_organizations_cost_two_queries(django_assert_num_queries: Any) -> None:
+def test_many_organizations_need_two_queries(django_assert_num_queries: Any) -> None:
     many = [Organization.objects.create(name=f"O{n}", slug=f"o{n}") for n in range(6)]
     for one in many:
-        used(one, 1, 5, 5)
+        add_usage(one, 1, 5, 5)
     with django_assert_num_queries(2):
         assert len(usage_of(many)) == 6
     with django_assert_num_queries(0):
         assert usage_of([]) == {}
 
 
-def test_bars_stand_on_each_other_inside_the_chart() -> None:
+def test_bars_are_stacked_inside_the_chart() -> None:
     today = datetime(2026, 3, 1).date()
     chart = Chart((Day(today, 30, 10, 3), Day(today, 0, 0, 0), Day(today, 60, 40, 7)))
     for bar in chart.bars:
@@ -108,14 +110,14 @@ def test_scales_end_at_round_numbers(number: int, top: int) -> None:
     assert round_up(number) == top
 
 
-def test_marks_are_short() -> None:
+def test_axis_labels_are_short() -> None:
     marks = (2, 1500, 20_000, 4_000_000, 1_000_000_000)
     assert [short(mark) for mark in marks] == ["2", "1.5k", "20k", "4M", "1G"]
 
 
 @pytest.mark.django_db
-def test_the_chart_has_no_style_of_its_own_and_a_table(club: Organization, admin: User) -> None:
-    used(club, 3, 12_345, 678, 9)
+def test_chart_has_a_table_and_no_inline_style(club: Organization, admin: User) -> None:
+    add_usage(club, 3, 12_345, 678, 9)
     page = client_of(admin).get(reverse("assistant", args=["club"])).content.decode()
     chart = page[page.index('<div class="usage">') :]
     assert "style=" not in chart
@@ -125,11 +127,11 @@ def test_the_chart_has_no_style_of_its_own_and_a_table(club: Organization, admin
 
 
 @pytest.mark.django_db
-def test_the_admin_shows_all_organizations_and_pages_them(
+def test_admin_shows_all_organizations_in_pages(
     club: Organization, staff: Client, viewer: User, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(11):
-        used(Organization.objects.create(name=f"Club {number}", slug=f"c{number}"), 1, 5, 5)
+        add_usage(Organization.objects.create(name=f"Club {number}", slug=f"c{number}"), 1, 5, 5)
     with django_assert_max_num_queries(10):
         first = staff.get(reverse("admin:chats_usage")).content.decode()
     assert "Page 1 of 2" in first

@@ -1,4 +1,4 @@
-"""Asking a scripted endpoint over real HTTP, and what comes of it."""
+"""Requests to a scripted endpoint over real HTTP."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
 
 
 def client(model: Model, **options: Any) -> OpenAICompatible:
-    """A provider of the scripted endpoint's model."""
+    """Return a provider for the scripted endpoint."""
     return OpenAICompatible(model.url, model.key, "m-1", listed=model.listed, **options)
 
 
-async def heard(
+async def answer_of(
     provider: OpenAICompatible, conversation: Conversation = HELLO
 ) -> tuple[str, Finish]:
-    """The whole answer: its text and its end."""
+    """Return the text and the `Finish` of an answer; close the provider."""
     text, finish = "", None
     async for piece in provider.answer(conversation):
         assert finish is None, "nothing follows the finish"
@@ -35,28 +35,28 @@ async def heard(
     return text, finish
 
 
-async def heard_from(provider: OpenAICompatible) -> str:
-    """The text of the whole answer; the provider stays open."""
+async def answer_text(provider: OpenAICompatible) -> str:
+    """Return the text of an answer; the provider stays open."""
     pieces = [piece async for piece in provider.answer(HELLO)]
     return "".join(piece for piece in pieces if isinstance(piece, str))
 
 
-async def failed(
+async def failure_of(
     provider: OpenAICompatible, conversation: Conversation = HELLO
 ) -> tuple[str, ProviderError]:
-    """What came before the failure, and the failure."""
+    """Return the text before an error, and the error; close the provider."""
     text = ""
     try:
         async for piece in provider.answer(conversation):
             assert isinstance(piece, str)
             text += piece
-    except ProviderError as failure:
-        return text, failure
+    except ProviderError as error:
+        return text, error
     finally:
         await provider.close()
     raise AssertionError("the answer did not fail")
 
 
 def event(**delta: Any) -> bytes:
-    """A chunk that holds this, as an endpoint sends it."""
+    """Return one chunk with this delta, as an endpoint sends it."""
     return b"data: " + json.dumps({"choices": [{"delta": delta}]}).encode() + b"\n\n"

@@ -1,4 +1,4 @@
-"""Streams that break off, run away, say nothing, or are none."""
+"""Streams that break, never end, stay silent, or are invalid."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import pytest
 
 from chats.providers.base import Finish, InvalidResponse, Unreachable
 from chats.providers.openai import OpenAICompatible
-from tests.chats.providers.asking import END, client, event, failed, heard
+from tests.chats.providers.asking import END, answer_of, client, event, failure_of
 from tests.endpoint import Model, Script
 from tests.waiting import free_port, until
 
 
 @pytest.mark.parametrize("how", [{"breaks": True}, {"ends": True}])
-async def test_a_stream_that_just_ends_broke_off(model: Model, how: dict[str, Any]) -> None:
+async def test_stream_without_finish_reason_is_unreachable(
+    model: Model, how: dict[str, Any]
+) -> None:
     model.script = Script(pieces=("Half an ans",), **how)
-    text, failure = await failed(client(model))
+    text, failure = await failure_of(client(model))
     assert (text, type(failure)) == ("Half an ans", Unreachable)
     assert "broke off" in failure.sentence
 
 
-async def test_a_connection_that_breaks_after_the_finish_does_no_harm(model: Model) -> None:
+async def test_connection_broken_after_the_finish_is_no_error(model: Model) -> None:
     model.script = Script(raw=event(content="Whole.") + END, breaks=True)
-    assert await heard(client(model)) == ("Whole.", Finish("stop"))
+    assert await answer_of(client(model)) == ("Whole.", Finish("stop"))
 
 
 @pytest.mark.parametrize(
@@ -38,42 +40,42 @@ async def test_a_connection_that_breaks_after_the_finish_does_no_harm(model: Mod
         b"data: " + b"[" * 100_000 + b"\n\n",
     ],
 )
-async def test_nonsense_is_called_so(model: Model, raw: bytes) -> None:
+async def test_invalid_response_is_rejected(model: Model, raw: bytes) -> None:
     model.script = Script(raw=raw)
-    _, failure = await failed(client(model))
+    _, failure = await failure_of(client(model))
     assert type(failure) is InvalidResponse
 
 
-async def test_text_before_nonsense_is_kept(model: Model) -> None:
+async def test_text_before_an_invalid_event_is_kept(model: Model) -> None:
     model.script = Script(raw=event(content="Kept. ") + b"data: {oops\n\n")
-    text, failure = await failed(client(model))
+    text, failure = await failure_of(client(model))
     assert (text, type(failure)) == ("Kept. ", InvalidResponse)
 
 
-async def test_a_compressed_answer_is_nonsense_and_never_unpacked(model: Model) -> None:
+async def test_compressed_answer_is_rejected_and_not_decompressed(model: Model) -> None:
     model.script = Script(raw=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
-    _, failure = await failed(client(model))
+    _, failure = await failure_of(client(model))
     assert type(failure) is InvalidResponse
     assert "compresses" in failure.sentence
 
 
-async def test_an_endpoint_that_runs_away_is_stopped(model: Model) -> None:
+async def test_endless_answer_is_stopped(model: Model) -> None:
     model.script = Script(pieces=("x" * 100_000,) * 30)
-    _, failure = await failed(client(model))
+    _, failure = await failure_of(client(model))
     assert type(failure) is InvalidResponse
     until(lambda: model.running == 0, 30, "the stream to be closed")
 
 
-async def test_nobody_there_and_no_answer_are_unreachable(model: Model) -> None:
-    nobody = f"127.0.0.1:{free_port()}"
-    provider = OpenAICompatible(f"http://{nobody}/v1", "k", "m", listed=frozenset({nobody}))
-    _, failure = await failed(provider)
+async def test_no_listener_and_no_answer_are_unreachable(model: Model) -> None:
+    unused = f"127.0.0.1:{free_port()}"
+    provider = OpenAICompatible(f"http://{unused}/v1", "k", "m", listed=frozenset({unused}))
+    _, failure = await failure_of(provider)
     assert type(failure) is Unreachable
     assert "cannot be reached" in failure.sentence
     model.script = Script(silent=True)
-    _, failure = await failed(client(model, first_byte_s=0.2))
+    _, failure = await failure_of(client(model, first_byte_s=0.2))
     assert type(failure) is Unreachable
     model.script = Script(pieces=("a", "b"), gate_at=1)
-    text, failure = await failed(client(model, piece_s=2.0))
+    text, failure = await failure_of(client(model, piece_s=2.0))
     assert (text, type(failure)) == ("a", Unreachable)
     until(lambda: model.running == 0, 30, "both streams to be closed")

@@ -1,4 +1,4 @@
-"""The model that comes with the installation: the real one, in its real process."""
+"""The built-in model, in its real process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.waiting import until
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[Embedded]:
-    """One that runs, for all tests that leave it alive."""
+    """A running model, shared by the tests that do not end it."""
     model = normal_priority()
     yield model
     model.end()
@@ -50,7 +50,7 @@ async def test_it_works(model: Embedded) -> None:
 
 
 async def test_closing_the_iterator_stops_the_model(model: Embedded) -> None:
-    """In CPU time: the whole story would take it half a minute and more."""
+    """Measured in CPU time: the whole story would take more than half a minute."""
     async with aclosing(model.answer(ask(STORY, max_tokens=3500))) as pieces:
         await anext(pieces)
         before = cpu_seconds(process(model))
@@ -58,7 +58,7 @@ async def test_closing_the_iterator_stops_the_model(model: Embedded) -> None:
     assert cpu_seconds(process(model)) - before < 2
 
 
-async def test_an_unfinished_answer_goes_on_without_a_seam(model: Embedded) -> None:
+async def test_prefill_is_continued_directly(model: Embedded) -> None:
     whole = text_of(await collect(model, ask(STORY, max_tokens=40)))
     cut = whole.index(" ", len(whole) // 2)
     rest = text_of(await collect(model, ask(STORY, prefill=whole[:cut], max_tokens=12)))
@@ -66,13 +66,13 @@ async def test_an_unfinished_answer_goes_on_without_a_seam(model: Embedded) -> N
     assert whole.startswith(whole[:cut] + rest[:12])
 
 
-async def test_a_conversation_too_long_for_it_is_rejected(model: Embedded) -> None:
+async def test_too_long_conversation_is_rejected(model: Embedded) -> None:
     with pytest.raises(ProviderError, match="too long for this model") as caught:
         await collect(model, ask(LONG * 5))
     assert not caught.value.retryable
 
 
-async def test_more_answers_than_may_wait_are_told_to_come_later(
+async def test_answers_beyond_the_limit_raise_busy(
     model: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_ANSWERS", 1)
@@ -84,10 +84,10 @@ async def test_more_answers_than_may_wait_are_told_to_come_later(
     assert await collect(model, ask("Hello.", max_tokens=2))
 
 
-async def test_nobody_else_may_ask_it_and_it_knows_none_of_our_secrets(
+async def test_server_requires_its_key_and_has_no_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As it is started by the server, with its low priority."""
+    """Starts it as the product does, with low priority."""
     monkeypatch.setenv("SIDELINE_SECRET_KEY", "hush")
     model = Embedded()
     await collect(model, ask("Hello.", max_tokens=1))
@@ -96,16 +96,16 @@ async def test_nobody_else_may_ask_it_and_it_knows_none_of_our_secrets(
     assert listening.laddr.ip == "127.0.0.1"
     url = f"http://127.0.0.1:{listening.laddr.port}/v1/chat/completions"
     body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as stranger:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as outsider:
         for headers in ({}, {"Authorization": "Bearer guess"}):
-            answer = await stranger.post(url, json=body, headers=headers)
+            answer = await outsider.post(url, json=body, headers=headers)
             assert answer.status_code == 401
-        assert "<html" not in (await stranger.get(url.partition("/v1")[0])).text
+        assert "<html" not in (await outsider.get(url.partition("/v1")[0])).text
     priorities = [os.getpriority(os.PRIO_PROCESS, thread.id) for thread in server.threads()]
     assert set(priorities) == {NICENESS}
     assert child is not None
-    told = " ".join([*server.cmdline(), *server.environ(), *server.environ().values()])
-    assert "SIDELINE" not in told
-    assert child.key not in told
+    exposed = " ".join([*server.cmdline(), *server.environ(), *server.environ().values()])
+    assert "SIDELINE" not in exposed
+    assert child.key not in exposed
     assert len(child.key) > 40
     await model.close()

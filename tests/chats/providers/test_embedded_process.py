@@ -1,4 +1,4 @@
-"""The process of the built-in model: how it starts, rests, dies and ends."""
+"""The process of the built-in model: start, idle end, crash and shutdown."""
 
 from __future__ import annotations
 
@@ -24,27 +24,29 @@ from tests.chats.providers.embedded import (
     servers,
     text_of,
 )
-from tests.processes import bound, living
+from tests.processes import killed_with_parent, still_running
 from tests.waiting import until
 
 
-async def test_many_first_questions_start_one_process_which_stays_ended() -> None:
+async def test_concurrent_first_requests_start_one_process() -> None:
     running = {server.pid for server in servers()}
     model = normal_priority()
-    answers = await asyncio.gather(*(collect(model, ask(f"Hi, {n}.", most=2)) for n in range(8)))
+    answers = await asyncio.gather(
+        *(collect(model, ask(f"Hi, {n}.", max_tokens=2)) for n in range(8))
+    )
     assert all(isinstance(answer[-1], Finish) for answer in answers)
     assert {server.pid for server in servers()} - running == {model.pid}
     server = process(model)
-    model.end()  # which needs no loop
+    model.end()  # works without an event loop
     assert not server.is_running()
     with pytest.raises(Unreachable, match="shut down"):
         await collect(model, ask("Hello."))
     await model.close()
 
 
-async def test_a_killed_process_is_replaced() -> None:
+async def test_killed_process_is_replaced() -> None:
     model = normal_priority()
-    pieces = model.answer(ask(STORY, most=500))
+    pieces = model.answer(ask(STORY, max_tokens=500))
     assert await anext(pieces)
     first = model.pid
     assert first is not None
@@ -57,7 +59,7 @@ async def test_a_killed_process_is_replaced() -> None:
     await model.close()
 
 
-async def test_a_process_that_keeps_dying_is_left_alone_for_a_while(tmp_path: Path) -> None:
+async def test_process_that_keeps_crashing_is_not_restarted(tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     model = Embedded(command=("-c", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(1)"))
     for _ in range(MAX_STARTS):
@@ -72,11 +74,11 @@ async def test_a_process_that_keeps_dying_is_left_alone_for_a_while(tmp_path: Pa
     await model.close()
 
 
-async def test_it_rests_when_nobody_asks_and_wakes_when_somebody_does() -> None:
+async def test_idle_process_ends_and_restarts_on_demand() -> None:
     model = normal_priority(idle_s=0.2)
-    await collect(model, ask("Hello.", most=2))
+    await collect(model, ask("Hello.", max_tokens=2))
     await asyncio.to_thread(until, lambda: model.pid is None, 30)
-    assert text_of(await collect(model, ask("Hello again.", most=2)))
+    assert text_of(await collect(model, ask("Hello again.", max_tokens=2)))
     await model.close()
 
 
@@ -86,7 +88,7 @@ from tests.chats.providers.embedded import STORY, ask, normal_priority
 
 async def main():
     model = normal_priority()
-    async for _ in model.answer(ask(STORY, most=2000)):
+    async for _ in model.answer(ask(STORY, max_tokens=2000)):
         print(model.pid, flush=True)
         time.sleep(60)
 
@@ -94,37 +96,39 @@ asyncio.run(main())
 """
 
 
-def test_it_ends_with_its_parent_however_that_ends() -> None:
-    parent = subprocess.Popen(bound(sys.executable, "-c", PARENT), stdout=subprocess.PIPE)
+def test_process_ends_with_its_killed_parent() -> None:
+    parent = subprocess.Popen(
+        killed_with_parent(sys.executable, "-c", PARENT), stdout=subprocess.PIPE
+    )
     assert parent.stdout is not None
     server = psutil.Process(int(parent.stdout.readline()))
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    until(lambda: not living([server]), 30)
+    until(lambda: not still_running([server]), 30)
 
 
-# The first thread to be slowed begins another one just before: it has the priority of its maker.
-BEGINS_ANOTHER = """
+# Starts a new thread just before the first priority change: it inherits the old priority.
+STARTS_A_THREAD = """
 import os, threading
 from chats.providers import embedded_server
 
-slow, begun = os.setpriority, []
+set_priority, started = os.setpriority, []
 
-def first_begin_another(*how):
-    if not begun:
-        begun.append(threading.Thread(target=threading.Event().wait, daemon=True))
-        begun[0].start()
-    slow(*how)
+def start_thread_first(*args):
+    if not started:
+        started.append(threading.Thread(target=threading.Event().wait, daemon=True))
+        started[0].start()
+    set_priority(*args)
 
-os.setpriority = first_begin_another
+os.setpriority = start_thread_first
 embedded_server.lower_priority()
 tasks = map(int, os.listdir("/proc/self/task"))
-print(*{os.getpriority(os.PRIO_PROCESS, task) for task in tasks}, len(begun), flush=True)
+print(*{os.getpriority(os.PRIO_PROCESS, task) for task in tasks}, len(started), flush=True)
 os._exit(0)
 """
 
 
-def test_a_thread_begun_meanwhile_steps_back_too() -> None:
-    done = subprocess.run([sys.executable, "-c", BEGINS_ANOTHER], capture_output=True, check=True)
+def test_thread_started_meanwhile_gets_low_priority() -> None:
+    done = subprocess.run([sys.executable, "-c", STARTS_A_THREAD], capture_output=True, check=True)
     assert done.stdout.split() == [b"%d" % NICENESS, b"1"]

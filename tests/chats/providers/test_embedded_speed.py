@@ -1,4 +1,4 @@
-"""How soon the built-in model answers and stops, at its low priority."""
+"""How fast the built-in model answers and stops, at its low priority."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from tests.chats.providers.embedded import LONG, STORY, ask, collect, cpu_second
 pytestmark = pytest.mark.timing
 
 COLD_S, WARM_S, IDLE_S, END_S = 2.0, 0.5, 0.5, 1.5
-TRIES = 3  # of a measurement, on a machine that does other things too: the best one counts
+ATTEMPTS = 3  # of a measurement; the best counts, as the machine may be busy
 
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[Embedded]:
-    """One that runs, for all tests that leave it alive."""
+    """A running model, shared by the tests that do not end it."""
     model = Embedded()
     yield model
     model.end()
 
 
 async def first_token(model: Embedded, text: str) -> float:
-    """Seconds until it came."""
+    """Return the seconds until the first token."""
     started = time.perf_counter()
-    async with aclosing(model.answer(ask(text, most=4))) as pieces:
+    async with aclosing(model.answer(ask(text, max_tokens=4))) as pieces:
         assert isinstance(await anext(pieces), str)
         return time.perf_counter() - started
 
 
 async def busy_for(server: psutil.Process) -> float:
-    """For how many seconds from now it uses a core by a quarter and more."""
+    """Return for how many seconds from now it uses more than a quarter of a core."""
     started = time.monotonic()
     last, before = 0.0, cpu_seconds(server)
     while time.monotonic() - started < 1.5:
@@ -51,20 +51,20 @@ async def busy_for(server: psutil.Process) -> float:
     return last
 
 
-async def best(measure: Callable[[], Awaitable[float]], bound: float, what: str) -> None:
-    """The best of some tries is within the bound, which is for two cores that are free.
+async def best(measure: Callable[[], Awaitable[float]], bound: float, label: str) -> None:
+    """Assert that the best attempt is within `bound` seconds, given for two idle cores.
 
-    The model has low priority: where others want the cores too, it gets more time.
+    The model has low priority, so the bound grows with the load of the machine.
     """
     bound *= max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    tries: list[float] = []
-    while len(tries) < TRIES and (not tries or min(tries) > bound):
-        tries.append(await measure())
-    print(f"{what}: {', '.join(f'{seconds * 1000:.0f}' for seconds in tries)} ms")
-    assert min(tries) <= bound
+    attempts: list[float] = []
+    while len(attempts) < ATTEMPTS and (not attempts or min(attempts) > bound):
+        attempts.append(await measure())
+    print(f"{label}: {', '.join(f'{seconds * 1000:.0f}' for seconds in attempts)} ms")
+    assert min(attempts) <= bound
 
 
-async def test_the_first_token_comes_soon_also_from_a_cold_start() -> None:
+async def test_first_token_after_a_cold_start_is_fast() -> None:
     async def cold() -> float:
         model = Embedded()
         try:
@@ -75,7 +75,7 @@ async def test_the_first_token_comes_soon_also_from_a_cold_start() -> None:
     await best(cold, COLD_S, "first token, cold")
 
 
-async def test_the_first_token_of_a_running_model_comes_at_once(model: Embedded) -> None:
+async def test_first_token_of_a_running_model_is_fast(model: Embedded) -> None:
     questions = iter(f"Question {n}: who won the game on Saturday?" for n in range(99))
     await first_token(model, next(questions))
 
@@ -86,48 +86,46 @@ async def test_the_first_token_of_a_running_model_comes_at_once(model: Embedded)
 
 
 @pytest.mark.parametrize("before_the_first_token", [False, True])
-async def test_stopping_really_stops_the_model(
-    model: Embedded, before_the_first_token: bool
-) -> None:
+async def test_cancelling_stops_the_model(model: Embedded, before_the_first_token: bool) -> None:
     turn = iter(range(99))
 
     async def stopped() -> float:
         text = f"{next(turn)}. {LONG if before_the_first_token else STORY}"  # nothing cached
-        came: list[str | Finish] = []
+        received: list[str | Finish] = []
 
         async def listen() -> None:
-            async for piece in model.answer(ask(text, most=2000)):
-                came.append(piece)
+            async for piece in model.answer(ask(text, max_tokens=2000)):
+                received.append(piece)
 
         task = asyncio.create_task(listen())
-        while not came and not before_the_first_token:
+        while not received and not before_the_first_token:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.4)
         before = cpu_seconds(process(model))
         await asyncio.sleep(0.2)
-        assert cpu_seconds(process(model)) > before, "it was at work"
-        assert before_the_first_token == (not came)
+        assert cpu_seconds(process(model)) > before, "it was working"
+        assert before_the_first_token == (not received)
         task.cancel()
         await asyncio.wait([task])
         return await busy_for(process(model))
 
-    await collect(model, ask("Hello.", most=1))
+    await collect(model, ask("Hello.", max_tokens=1))
     when = "before the first token" if before_the_first_token else "in mid-answer"
     await best(stopped, IDLE_S, f"stopped {when}, busy for")
 
 
-async def test_closing_the_iterator_stops_the_model_too(model: Embedded) -> None:
-    async with aclosing(model.answer(ask(STORY, most=2000))) as pieces:
+async def test_closing_the_iterator_stops_the_model_soon(model: Embedded) -> None:
+    async with aclosing(model.answer(ask(STORY, max_tokens=2000))) as pieces:
         await anext(pieces)
     assert await busy_for(process(model)) <= 2 * IDLE_S
 
 
-async def test_four_chats_share_it_fairly(model: Embedded) -> None:
+async def test_four_chats_share_the_model_fairly(model: Embedded) -> None:
     counts = [0] * 4
     started = asyncio.Event()
 
     async def listen(index: int) -> None:
-        async for piece in model.answer(ask(f"{STORY} Call it number {index}.", most=400)):
+        async for piece in model.answer(ask(f"{STORY} Call it number {index}.", max_tokens=400)):
             counts[index] += len(piece) if isinstance(piece, str) else 0
             if all(counts):
                 started.set()
@@ -136,17 +134,17 @@ async def test_four_chats_share_it_fairly(model: Embedded) -> None:
     await asyncio.wait_for(started.wait(), 20)
     before = list(counts)
     await asyncio.sleep(1.5)
-    got = [now - then for now, then in zip(counts, before, strict=True)]
+    counts_since = [now - then for now, then in zip(counts, before, strict=True)]
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    print("characters within 1.5 s:", got)
-    assert max(got) < 2 * min(got)
+    print("characters within 1.5 s:", counts_since)
+    assert max(counts_since) < 2 * min(counts_since)
 
 
-async def test_it_ends_at_once() -> None:
+async def test_process_ends_fast() -> None:
     model = Embedded()
-    await collect(model, ask("Hello.", most=1))
+    await collect(model, ask("Hello.", max_tokens=1))
     started = time.monotonic()
     model.end()
     assert time.monotonic() - started < END_S

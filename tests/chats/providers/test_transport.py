@@ -1,4 +1,4 @@
-"""Where a language model may live, and what is dialed."""
+"""Permitted addresses of model servers, and the addresses that are dialed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HELLO = Conversation((Turn("user", "Hello?"),))
 
 
 def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> None:
-    """Let names resolve to these addresses."""
+    """Make names resolve to these addresses."""
 
     def answer(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
         return [(0, 0, 0, "", (ip, port)) for ip in table[host]]
@@ -32,7 +32,7 @@ def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> None:
 
 
 async def refused(url: str, listed: frozenset[str] = frozenset()) -> ProviderError:
-    """What asking there raises."""
+    """Return the error that a request to `url` raises."""
     provider = OpenAICompatible(url, "k", "m", listed=listed)
     with pytest.raises(ProviderError) as caught:
         await provider.check()
@@ -50,7 +50,7 @@ async def refused(url: str, listed: frozenset[str] = frozenset()) -> ProviderErr
         ("http://[fd12::1]:8080/v1", "http://[fd12::1]:8080/v1"),
     ],
 )
-def test_a_base_url_is_taken(text: str, url: str) -> None:
+def test_valid_base_url_is_normalized(text: str, url: str) -> None:
     assert check_base_url(text) == url
 
 
@@ -83,16 +83,16 @@ def test_a_base_url_is_taken(text: str, url: str) -> None:
         ("http://model.localhost/v1", "model.localhost:80 is closed"),
     ],
 )
-def test_a_base_url_is_refused_with_a_sentence(text: str, words: str) -> None:
+def test_invalid_base_url_is_refused_with_a_sentence(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         check_base_url(text)
     with pytest.raises(ValueError, match=words):
         OpenAICompatible(text, "k", "m")
 
 
-def test_a_listed_address_is_taken() -> None:
+def test_listed_address_is_permitted() -> None:
     listed = frozenset({"127.0.0.1:8080", "[::1]:80", "localhost:8082"})
-    for port in (8080, 8082):  # what loopback leads to is looked up when it is dialed
+    for port in (8080, 8082):  # names are resolved when they are dialed
         assert check_base_url(f"http://localhost:{port}/v1", listed)
     assert check_base_url("http://127.0.0.1:8080/v1", listed) == "http://127.0.0.1:8080/v1"
     assert check_base_url("http://[::1]/v1", listed) == "http://[::1]/v1"
@@ -106,7 +106,7 @@ def test_a_listed_address_is_taken() -> None:
     ["127.0.0.1", "169.254.169.254", "::1", "0.0.0.0", "fe80::1%eth0", "100.100.100.200",
      "64:ff9b::7f00:1"],
 )  # fmt: skip
-async def test_a_name_that_leads_to_a_closed_address_is_refused(
+async def test_name_that_resolves_to_a_forbidden_address_is_refused(
     ip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names(monkeypatch, {"rebind.example": ["192.0.2.1", ip]})
@@ -116,7 +116,7 @@ async def test_a_name_that_leads_to_a_closed_address_is_refused(
 
 
 @pytest.mark.usefixtures("two_addresses")
-async def test_the_servers_own_addresses_are_closed_unless_they_are_listed(
+async def test_own_addresses_of_the_server_are_closed_unless_listed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for host in (
@@ -139,7 +139,7 @@ async def test_the_servers_own_addresses_are_closed_unless_they_are_listed(
         check_base_url("http://192.168.1.5:8081/v1", listed)
 
 
-async def test_where_the_kernel_does_not_tell_its_addresses_nothing_is_dialed(
+async def test_nothing_is_dialed_if_own_addresses_are_unknown(
     monkeypatch: pytest.MonkeyPatch, model: Model
 ) -> None:
     def silent() -> frozenset[networks.IP]:
@@ -151,7 +151,7 @@ async def test_where_the_kernel_does_not_tell_its_addresses_nothing_is_dialed(
         check_base_url("http://192.168.1.6/v1")
 
 
-async def test_localhost_is_closed_unless_it_is_listed(model: Model) -> None:
+async def test_localhost_is_closed_unless_listed(model: Model) -> None:
     url = f"http://localhost:{model.port}/v1"
     with pytest.raises(ValueError, match="closed"):
         check_base_url(url)
@@ -161,7 +161,7 @@ async def test_localhost_is_closed_unless_it_is_listed(model: Model) -> None:
     assert model.requests[0].headers["host"] == f"localhost:{model.port}"
 
 
-async def test_a_name_is_looked_up_once_and_the_checked_ip_dialed(
+async def test_name_is_resolved_once_and_the_checked_ip_dialed(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -180,13 +180,13 @@ async def test_a_name_is_looked_up_once_and_the_checked_ip_dialed(
     assert model.requests[0].headers["host"] == where
 
 
-async def test_a_name_that_does_not_resolve_says_so() -> None:
+async def test_unresolvable_name_is_reported() -> None:
     failure = await refused("http://nowhere.invalid/v1")
     assert type(failure) is Unreachable
     assert "nowhere.invalid does not resolve" in failure.sentence
 
 
-async def test_a_look_up_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_name_resolution_has_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 
     def slow(*args: Any, **kwargs: Any) -> list[Any]:
@@ -201,7 +201,7 @@ async def test_a_look_up_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> No
     assert "not found in time" in failure.sentence
 
 
-async def test_no_redirect_is_followed(model: Model) -> None:
+async def test_redirects_are_not_followed(model: Model) -> None:
     with endpoint() as elsewhere:
         model.script = Script(status=307, headers={"Location": elsewhere.url})
         failure = await refused(model.url, model.listed)
@@ -209,7 +209,7 @@ async def test_no_redirect_is_followed(model: Model) -> None:
         assert elsewhere.requests == []
 
 
-async def test_no_proxy_of_the_environment_is_used(
+async def test_proxy_environment_variables_are_ignored(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with endpoint() as proxy:
@@ -234,7 +234,7 @@ def certificate(tmp_path: Path) -> Path:
     return crt
 
 
-async def test_tls_is_checked_against_the_name_and_not_the_ip(
+async def test_tls_certificate_is_checked_against_the_name(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""Rows that the chat pages' tests begin with: a club, two of its people, plain static names."""
+"""Fixtures of the chat pages: a club, two of its users, one chat."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def owner(club: Organization) -> User:
 
 @pytest.fixture
 def colleague(club: Organization) -> User:
-    """An administrator of the same club: even for those there is no chat of somebody else."""
+    """An administrator of the same club, who cannot see chats of others either."""
     return person("colleague", club, Role.ADMIN)
 
 

@@ -14,7 +14,7 @@ from chats.sse.encoding import chunk_json
 from chats.views.message import PAGE_SIZE
 from project.accounts.models import Membership, Organization, User
 from tests.cameras.views.rows import client_of
-from tests.chats.views.rows import body, chat_of, say
+from tests.chats.views.rows import add_turn, body, chat_of
 
 pytestmark = pytest.mark.django_db
 
@@ -37,19 +37,19 @@ def test_it_works(chat: Chat, owner: User) -> None:
     assert " onclick" not in page
 
 
-def test_outsiders_and_colleagues_find_nothing(chat: Chat, colleague: User) -> None:
+def test_other_users_cannot_open_a_chat(chat: Chat, colleague: User) -> None:
     address = reverse("chat", args=[chat.pk])
     assert client_of(colleague).get(address).status_code == 404
     assert Client().get(address).status_code == 302
 
 
-def test_a_deleted_chat_has_no_page(chat: Chat, owner: User) -> None:
+def test_deleted_chat_has_no_page(chat: Chat, owner: User) -> None:
     chat.soft_delete()
     assert client_of(owner).get(reverse("chat", args=[chat.pk])).status_code == 404
 
 
 def test_streamed_messages_have_the_markup_of_loaded_ones(chat: Chat, owner: User) -> None:
-    """The empty ones in the page's templates differ in nothing but what a message fills in."""
+    """The empty messages in the page's templates differ only in their content."""
     page = page_of(chat, owner)
 
     def shape(found: str) -> list[str]:
@@ -63,7 +63,7 @@ def test_streamed_messages_have_the_markup_of_loaded_ones(chat: Chat, owner: Use
     assert all('data-message=""' in one for one in blank)
 
 
-def test_what_people_write_is_text(club: Organization, owner: User) -> None:
+def test_markup_in_prompts_is_escaped(club: Organization, owner: User) -> None:
     evil = "<img src=x onerror=alert(1)>"
     page = page_of(chat_of(owner, club, evil, (evil, evil)), owner)
     assert "<img" not in page
@@ -92,42 +92,40 @@ def test_white_space_of_prompts_is_kept(club: Organization, owner: User) -> None
         ),
     ],
 )
-def test_an_answer_that_is_not_whole_says_why_and_what_can_be_done(
+def test_incomplete_answer_shows_reason_and_actions(
     chat: Chat, owner: User, facts: dict[str, Any], said: str, offered: set[str]
 ) -> None:
-    say(chat, "More", "Half of", **facts)
+    add_turn(chat, "More", "Half of", **facts)
     fault = re.findall(r'<p class="fault.*?</p>', page_of(chat, owner), re.DOTALL)[0]
     assert said in fault
     assert set(re.findall(r'data-act="(\w+)"', fault)) == offered
 
 
-def test_an_answer_that_cannot_be_had_by_trying_again_offers_no_try(
-    chat: Chat, owner: User
-) -> None:
+def test_answer_that_is_not_retryable_offers_no_retry(chat: Chat, owner: User) -> None:
     refused = {"error_code": "provider_refused", "error_message": "The key is not accepted."}
-    say(chat, "More", "Half of", status=Status.FAILED, retryable=False, **refused)
+    add_turn(chat, "More", "Half of", status=Status.FAILED, retryable=False, **refused)
     fault = re.findall(r'<p class="fault.*?</p>', page_of(chat, owner), re.DOTALL)[0]
     assert "The key is not accepted." in fault
     assert 'data-act="again"' not in fault
 
 
-def test_an_empty_answer_is_told(chat: Chat, owner: User) -> None:
-    say(chat, "More", "")
+def test_empty_answer_is_reported(chat: Chat, owner: User) -> None:
+    add_turn(chat, "More", "")
     page = page_of(chat, owner)
     assert "Response was empty." in page
     assert "Try again" in page
 
 
-def test_what_an_answer_cost_is_told(chat: Chat, owner: User) -> None:
+def test_cost_of_an_answer_is_shown(chat: Chat, owner: User) -> None:
     facts = {"tokens_in": 1412, "tokens_out": 96, "first_token_ms": 380, "duration_ms": 3120}
-    say(chat, "More", "Yes", **facts, tokens_estimated=True)
+    add_turn(chat, "More", "Yes", **facts, tokens_estimated=True)
     page = page_of(chat, owner)
     for words in ("about 1,412 + 96 tokens", "first word 0.38 s", "whole 3.1 s"):
         assert f"<span>{words}</span>" in page
 
 
 @pytest.mark.postgres
-def test_siblings_are_one_arrow_away(chat: Chat, owner: User) -> None:
+def test_siblings_can_be_browsed(chat: Chat, owner: User) -> None:
     first = chat.leaf
     assert first
     second = Message.objects.create(
@@ -142,8 +140,8 @@ def test_siblings_are_one_arrow_away(chat: Chat, owner: User) -> None:
 
 
 @pytest.mark.postgres
-def test_a_running_answer_is_shown_as_far_as_it_is_stored(chat: Chat, owner: User) -> None:
-    answer = say(chat, "More", "", status=Status.RUNNING)
+def test_running_answer_shows_its_stored_text(chat: Chat, owner: User) -> None:
+    answer = add_turn(chat, "More", "", status=Status.RUNNING)
     generation = Generation.objects.create(
         message=answer, chat=chat, user=owner, organization=chat.organization,
         process="elsewhere", day="2026-01-01",
@@ -159,9 +157,9 @@ def test_a_running_answer_is_shown_as_far_as_it_is_stored(chat: Chat, owner: Use
 
 
 @pytest.mark.postgres
-def test_of_a_long_chat_the_end_is_shown_and_the_rest_on_demand(chat: Chat, owner: User) -> None:
+def test_long_chat_shows_its_newest_messages_first(chat: Chat, owner: User) -> None:
     for number in range(PAGE_SIZE // 2):
-        say(chat, f"Prompt {number}.", f"Answer {number}.")
+        add_turn(chat, f"Prompt {number}.", f"Answer {number}.")
     page = page_of(chat, owner)
     assert "Show 2 earlier messages" in page
     assert "umbrella" not in page
@@ -172,24 +170,24 @@ def test_of_a_long_chat_the_end_is_shown_and_the_rest_on_demand(chat: Chat, owne
 
 
 @pytest.mark.postgres
-def test_a_page_asks_the_database_as_little_for_many_messages_as_for_few(
+def test_number_of_queries_does_not_depend_on_the_messages(
     chat: Chat, owner: User, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(20):
-        say(chat, f"Prompt {number}.", f"Answer {number}.")
+        add_turn(chat, f"Prompt {number}.", f"Answer {number}.")
     client = client_of(owner)
     with django_assert_max_num_queries(14):
         body(client, reverse("chat", args=[chat.pk]))
 
 
-def test_a_new_chat_is_for_the_only_organization(owner: User, club: Organization) -> None:
+def test_new_chat_uses_the_only_organization(owner: User, club: Organization) -> None:
     page = body(client_of(owner), reverse("chat-new"))
     assert f'data-organization="{club.pk}"' in page
     assert "chat-organization" not in page
     assert 'data-chat=""' in page
 
 
-def test_a_new_chat_asks_which_organization_where_none_is_in_front(
+def test_new_chat_asks_for_the_organization_if_none_is_chosen(
     owner: User, club: Organization
 ) -> None:
     other = Organization.objects.create(name="Annex", slug="annex")
@@ -204,14 +202,14 @@ def test_a_new_chat_asks_which_organization_where_none_is_in_front(
     assert "chat-organization" not in page
 
 
-def test_who_belongs_nowhere_is_told_so() -> None:
+def test_user_without_organization_sees_an_explanation() -> None:
     alone = User.objects.create_user("alone")
     page = body(client_of(alone), reverse("chat-new"))
     assert "You belong to no organization yet" in page
     assert "disabled" in page
 
 
-def test_the_rail_leads_here(owner: User) -> None:
+def test_navigation_links_to_chats(owner: User) -> None:
     page = body(client_of(owner), reverse("wall"))
     assert 'data-key="g c"' in page
     assert 'data-key="n"' in page

@@ -1,4 +1,4 @@
-"""The list of one's chats."""
+"""The list of the user's chats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chats.models import Chat, Message
 from chats.views.listing import PAGE_SIZE, excerpt
 from project.accounts.models import Membership, Organization, User
 from tests.cameras.views.rows import client_of
-from tests.chats.views.rows import body, chat_of, say, titles
+from tests.chats.views.rows import add_turn, body, chat_of, titles
 
 pytestmark = pytest.mark.django_db
 
@@ -28,13 +28,13 @@ def test_it_works(chat: Chat, owner: User) -> None:
     assert " style=" not in page
 
 
-def test_nobody_else_sees_it_not_even_an_administrator(chat: Chat, colleague: User) -> None:
+def test_administrator_cannot_list_chats_of_others(chat: Chat, colleague: User) -> None:
     page = body(client_of(colleague), LIST)
     assert titles(page) == []
     assert "No chats yet" in page
 
 
-def test_a_stranger_is_asked_to_sign_in(chat: Chat) -> None:
+def test_anonymous_user_is_redirected_to_sign_in(chat: Chat) -> None:
     for name in ("chats", "chat-new"):
         answer = Client().get(reverse(name))
         assert answer.status_code == 302
@@ -42,7 +42,7 @@ def test_a_stranger_is_asked_to_sign_in(chat: Chat) -> None:
 
 
 @pytest.mark.postgres
-def test_pinned_ones_come_first_then_the_newest(club: Organization, owner: User) -> None:
+def test_pinned_chats_come_first_then_the_newest(club: Organization, owner: User) -> None:
     now = timezone.now()
     for title, days in (("Old", 9), ("Middle", 5), ("New", 1)):
         chat_of(owner, club, title, touched_at=now - timedelta(days=days))
@@ -51,7 +51,7 @@ def test_pinned_ones_come_first_then_the_newest(club: Organization, owner: User)
 
 
 @pytest.mark.postgres
-def test_words_are_looked_for_in_titles_and_messages(chat: Chat, owner: User) -> None:
+def test_search_covers_titles_and_messages(chat: Chat, owner: User) -> None:
     chat_of(owner, chat.organization, "Goalies", ("Any 100% tips?", "Stay square."))
     client = client_of(owner)
     assert titles(body(client, f"{LIST}?q=power")) == ["Power play"]
@@ -66,13 +66,13 @@ def test_words_are_looked_for_in_titles_and_messages(chat: Chat, owner: User) ->
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("words", ["%00", "'%22%3E%3Cscript%3E", "(a%2B)%2B$", "x" * 500])
-def test_strange_words_are_only_words(chat: Chat, owner: User, words: str) -> None:
+def test_special_characters_in_a_search_are_plain_text(chat: Chat, owner: User, words: str) -> None:
     page = body(client_of(owner), f"{LIST}?q={words}")
     assert "<script>" not in page
 
 
 @pytest.mark.postgres
-def test_archived_ones_are_apart(chat: Chat, owner: User) -> None:
+def test_archived_chats_are_listed_separately(chat: Chat, owner: User) -> None:
     client = client_of(owner)
     chat.archive(True)
     assert titles(body(client, LIST)) == []
@@ -81,7 +81,7 @@ def test_archived_ones_are_apart(chat: Chat, owner: User) -> None:
 
 
 @pytest.mark.postgres
-def test_a_long_list_has_pages(club: Organization, owner: User) -> None:
+def test_long_list_is_paginated(club: Organization, owner: User) -> None:
     for number in range(PAGE_SIZE + 1):
         chat_of(owner, club, f"Number {number}")
     client = client_of(owner)
@@ -92,12 +92,12 @@ def test_a_long_list_has_pages(club: Organization, owner: User) -> None:
     assert len(titles(body(client, f"{LIST}?page=999"))) == 1
 
 
-def test_a_chat_that_was_never_used_is_not_listed(club: Organization, owner: User) -> None:
+def test_unused_chat_is_not_listed(club: Organization, owner: User) -> None:
     chat_of(owner, club, "")
     assert titles(body(client_of(owner), LIST)) == []
 
 
-def test_the_organization_in_front_narrows_it(chat: Chat, owner: User) -> None:
+def test_chosen_organization_filters_the_list(chat: Chat, owner: User) -> None:
     other = Organization.objects.create(name="Annex", slug="annex")
     Membership.objects.create(user=owner, organization=other, role="viewer")
     chat_of(owner, other, "Elsewhere")
@@ -110,13 +110,13 @@ def test_the_organization_in_front_narrows_it(chat: Chat, owner: User) -> None:
 
 
 @pytest.mark.postgres
-def test_who_left_an_organization_has_no_chats_there(chat: Chat, owner: User) -> None:
+def test_former_member_sees_no_chats_of_the_organization(chat: Chat, owner: User) -> None:
     Membership.objects.filter(user=owner).delete()
     assert titles(body(client_of(owner), LIST)) == []
 
 
 @pytest.mark.postgres
-def test_deleting_all_leaves_no_word_of_ones_own_and_all_of_others(
+def test_delete_all_erases_only_the_chats_of_the_user(
     chat: Chat, owner: User, colleague: User
 ) -> None:
     theirs = chat_of(colleague, chat.organization, "Theirs", ("a", "b"))
@@ -130,7 +130,7 @@ def test_deleting_all_leaves_no_word_of_ones_own_and_all_of_others(
     assert set(Message.objects.values_list("chat", flat=True)) == {theirs.pk}
 
 
-def test_deleting_all_is_no_link(chat: Chat, owner: User) -> None:
+def test_delete_all_requires_post_and_csrf_token(chat: Chat, owner: User) -> None:
     assert client_of(owner).get(reverse("chats-delete-all")).status_code == 405
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
@@ -138,7 +138,7 @@ def test_deleting_all_is_no_link(chat: Chat, owner: User) -> None:
     assert Chat.objects.exists()
 
 
-def test_an_excerpt_is_the_line_around_the_word() -> None:
+def test_excerpt_surrounds_the_word() -> None:
     text = "a " * 50 + "Needle\nand thread" + " b" * 100
     found = excerpt(text, "needle")
     assert found.startswith("…a a")
@@ -150,6 +150,6 @@ def test_an_excerpt_is_the_line_around_the_word() -> None:
 
 
 @pytest.mark.postgres
-def test_the_last_message_with_the_word_is_quoted(chat: Chat, owner: User) -> None:
-    say(chat, "And the umbrella again?", "Umbrella, yes.")
+def test_excerpt_comes_from_the_newest_match(chat: Chat, owner: User) -> None:
+    add_turn(chat, "And the umbrella again?", "Umbrella, yes.")
     assert "Umbrella, yes." in body(client_of(owner), f"{LIST}?q=umbrella")

@@ -1,4 +1,4 @@
-"""One club with a scripted model, and its keeper in front of it, for all tests of the chat."""
+"""A club with a scripted model and its keeper's browser, shared by all chat tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import chromium
-from tests.chats.talking import talking
+from tests.chats.talking import chat_installation
 from tests.e2e.chatting import Person, person
 from tests.endpoint import Model, endpoint
 from tests.installation import Installation
@@ -24,14 +24,14 @@ def scripted() -> Iterator[Model]:
 
 @pytest.fixture(scope="package")
 def club(scripted: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with talking(tmp_path_factory.mktemp("club"), scripted) as installation:
+    with chat_installation(tmp_path_factory.mktemp("club"), scripted) as installation:
         METER.share(installation.processes[0].pid, "club of tests/e2e/chat")
         yield installation
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One for all of them."""
+    """One browser, shared by all chat tests."""
     with chromium() as found:
         yield found
 
@@ -45,7 +45,7 @@ def session(browser: Browser, club: Installation, scripted: Model) -> Any:
 
 @pytest.fixture
 def model(scripted: Model) -> Model:
-    scripted.renew()
+    scripted.reset()
     return scripted
 
 

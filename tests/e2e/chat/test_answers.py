@@ -17,7 +17,7 @@ pytestmark = pytest.mark.extended
 
 @promised(1)
 def test_it_works(keeper: Person, model: Model, within: int) -> None:
-    """From the wall by keys to an answer, with everything that is told on the way."""
+    """From the wall to an answer with the keyboard, with all status messages."""
     page = keeper.page
     model.script = Script(pieces=("Based on ", "**what I know**", "."), gate_at=0)
     page.goto(keeper.url)
@@ -54,9 +54,7 @@ def test_it_works(keeper: Person, model: Model, within: int) -> None:
     assert keeper.tab.errors == []
 
 
-def test_stop_keeps_what_was_shown_and_continue_goes_on_from_there(
-    keeper: Person, model: Model
-) -> None:
+def test_stopped_answer_keeps_its_text_and_can_be_continued(keeper: Person, model: Model) -> None:
     page = keeper.page
     model.script = Script(pieces=("Once upon", " a time"), gate_at=1)
     keeper.ask_in_new_chat("Tell me a story")
@@ -78,7 +76,7 @@ def test_stop_keeps_what_was_shown_and_continue_goes_on_from_there(
     assert keeper.tab.errors == []
 
 
-def test_stop_works_before_the_first_word(keeper: Person, model: Model) -> None:
+def test_user_can_stop_before_the_first_token(keeper: Person, model: Model) -> None:
     model.script = Script(gate_at=0)
     keeper.ask_in_new_chat("Are you there?")
     keeper.stop.click()
@@ -89,7 +87,9 @@ def test_stop_works_before_the_first_word(keeper: Person, model: Model) -> None:
     expect(keeper.words).to_have_text("Here.")
 
 
-def test_try_again_and_edit_make_siblings_that_can_be_browsed(keeper: Person, model: Model) -> None:
+def test_regenerated_answers_and_edited_prompts_can_be_browsed(
+    keeper: Person, model: Model
+) -> None:
     page = keeper.page
     model.script = lambda asked: Script(pieces=(f"To “{asked.prompt}”: {len(model.requests)}",))
     keeper.ask_in_new_chat("First")
@@ -117,7 +117,7 @@ def test_try_again_and_edit_make_siblings_that_can_be_browsed(keeper: Person, mo
     expect(keeper.words).to_have_text("To “Second”: 3")
 
 
-def test_a_failed_answer_says_why_and_can_be_tried_again(keeper: Person, model: Model) -> None:
+def test_failed_answer_shows_the_reason_and_can_be_retried(keeper: Person, model: Model) -> None:
     model.script = Script(status=500)
     keeper.ask_in_new_chat("Fail?")
     fault = keeper.answers.last.locator(".fault-failed")
@@ -129,7 +129,7 @@ def test_a_failed_answer_says_why_and_can_be_tried_again(keeper: Person, model: 
     keeper.wait_for_end()
 
 
-def test_an_empty_response_is_told(keeper: Person, model: Model) -> None:
+def test_empty_response_is_reported(keeper: Person, model: Model) -> None:
     model.script = Script(pieces=())
     keeper.ask_in_new_chat("Nothing?")
     expect(keeper.page.locator(".toast")).to_have_text("Response was empty")
@@ -151,7 +151,7 @@ def test_rating_with_a_reason_is_kept(keeper: Person) -> None:
     expect(pressed).to_have_attribute("aria-pressed", "false")
 
 
-def test_copies_are_what_the_model_wrote(keeper: Person, model: Model) -> None:
+def test_copy_buttons_copy_the_source_text(keeper: Person, model: Model) -> None:
     model.script = Script(pieces=("Some **bold** and\n\n```py\nprint(1)\n```\n",))
     keeper.tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
     keeper.ask_in_new_chat("Copy this")

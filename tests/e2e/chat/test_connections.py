@@ -1,4 +1,4 @@
-"""Reloads, second tabs, cut connections and a killed server: no word is lost, none comes twice."""
+"""Reloads, second tabs, cut connections and a killed server lose and repeat no text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.chats.talking import Talker, talking
+from tests.chats.talking import ChatClient, chat_installation
 from tests.e2e.chatting import Person, another_tab, person
 from tests.endpoint import FIXED, Model, Script, endpoint
 from tests.installation import Installation
@@ -17,12 +17,10 @@ from tests.waiting import until
 from tests.wire import Wire
 
 pytestmark = pytest.mark.extended
-RECONNECTING = re.compile("^Reconnecting")  # which try it is changes while one looks
+RECONNECTING = re.compile("^Reconnecting")  # the number of the attempt changes meanwhile
 
 
-def test_reload_and_a_second_tab_in_the_middle_end_with_the_same_words(
-    keeper: Person, model: Model
-) -> None:
+def test_reload_and_second_tab_end_with_the_same_text(keeper: Person, model: Model) -> None:
     page = keeper.page
     pieces = ("Two of ", "*these*", " words", " and a [link](/cameras)", " come", " later.")
     model.script = Script(pieces=pieces, gate_at=3)
@@ -43,7 +41,7 @@ def test_reload_and_a_second_tab_in_the_middle_end_with_the_same_words(
     assert len(model.requests) == 1
 
 
-def test_a_prompt_of_one_tab_appears_in_the_other(keeper: Person, model: Model) -> None:
+def test_prompt_of_one_tab_appears_in_the_other(keeper: Person, model: Model) -> None:
     keeper.ask_in_new_chat("Hello")
     keeper.wait_for_end()
     with another_tab(keeper) as second:
@@ -56,7 +54,7 @@ def test_a_prompt_of_one_tab_appears_in_the_other(keeper: Person, model: Model) 
         expect(keeper.page.get_by_text("Stopped.", exact=True)).to_be_visible()
 
 
-def test_a_cut_connection_is_taken_up_again(
+def test_page_reconnects_after_a_cut_connection(
     browser: Browser, club: Installation, model: Model, session: Any
 ) -> None:
     model.script = Script(pieces=("Before", " and", " after."), gate_at=2)
@@ -75,7 +73,7 @@ def test_a_cut_connection_is_taken_up_again(
         assert len(model.requests) == 1
 
 
-def test_a_prompt_that_cannot_be_sent_can_be_taken_back(
+def test_unsent_prompt_can_be_cancelled(
     browser: Browser, club: Installation, model: Model, session: Any
 ) -> None:
     with (
@@ -96,16 +94,16 @@ def test_a_prompt_that_cannot_be_sent_can_be_taken_back(
         assert len(model.requests) == 1
 
 
-def test_a_killed_server_costs_no_word_that_was_shown(browser: Browser, folder: Path) -> None:
-    with endpoint() as model, talking(folder, model) as installation:
+def test_shown_text_survives_a_killed_server(browser: Browser, folder: Path) -> None:
+    with endpoint() as model, chat_installation(folder, model) as installation:
         model.script = Script(pieces=("Kept", " words", " lost"), gate_at=2)
         with person(browser, installation, model) as somebody:
             page = somebody.page
             somebody.ask_in_new_chat("Are you safe?")
             expect(somebody.words).to_have_text("Kept words")
             chat = page.url.rsplit("/", 1)[-1]
-            with Talker(installation) as talker:
-                until(lambda: talker.last(chat)["content"] == "Kept words", 60, "words in the rows")
+            with ChatClient(installation) as client:
+                until(lambda: client.last(chat)["content"] == "Kept words", 60, "words in the rows")
             installation.processes[-1].kill()
             expect(page.get_by_text(RECONNECTING)).to_be_visible()
             installation.serve()
@@ -119,8 +117,8 @@ def test_a_killed_server_costs_no_word_that_was_shown(browser: Browser, folder: 
             somebody.wait_for_end()
 
 
-def test_a_question_whose_answer_was_lost_is_not_asked_twice(keeper: Person, model: Model) -> None:
-    """The server takes the prompt, and the network breaks before it can say so."""
+def test_lost_response_does_not_repeat_the_prompt(keeper: Person, model: Model) -> None:
+    """The server stores the prompt, and the connection breaks before the response."""
     lost: list[str] = []
 
     def lose(route: Route) -> None:

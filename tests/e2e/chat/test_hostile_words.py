@@ -1,4 +1,4 @@
-"""What a model or a person may write, in real Chromium: nothing executed, nothing requested."""
+"""Hostile text of models and users in real Chromium: nothing is executed or requested."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STRANGE = """() => [...document.querySelectorAll("[data-messages] *")].filter((o
 
 
 @pytest.mark.timeout(300)
-def test_no_words_of_a_model_or_a_person_do_anything(keeper: Person, model: Model) -> None:
+def test_hostile_text_executes_and_requests_nothing(keeper: Person, model: Model) -> None:
     page = keeper.page
     strangers: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The list of chats: what is done to one, to all, and the search."""
+"""The list of chats: actions on one chat, on all chats, and the search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.endpoint import Model, Script
 pytestmark = pytest.mark.extended
 
 
-def test_chats_are_renamed_pinned_archived_deleted_and_brought_back(keeper: Person) -> None:
+def test_user_can_rename_pin_archive_delete_and_restore_chats(keeper: Person) -> None:
     page = keeper.page
     keeper.ask_in_new_chat("Alpha question")
     keeper.wait_for_end()
@@ -39,9 +39,7 @@ def test_chats_are_renamed_pinned_archived_deleted_and_brought_back(keeper: Pers
     assert keeper.tab.errors == []
 
 
-def test_search_finds_words_of_titles_and_messages_as_one_types(
-    keeper: Person, model: Model
-) -> None:
+def test_search_updates_while_typing(keeper: Person, model: Model) -> None:
     page = keeper.page
     model.script = Script(pieces=("The zamboni is late.",))
     keeper.ask_in_new_chat("Ice?")
@@ -55,7 +53,7 @@ def test_search_finds_words_of_titles_and_messages_as_one_types(
     expect(page.get_by_text("Nothing found")).to_be_visible()
 
 
-def test_all_of_ones_chats_are_deleted_when_one_means_it(keeper: Person) -> None:
+def test_user_can_delete_all_chats_after_confirming(keeper: Person) -> None:
     page = keeper.page
     keeper.ask_in_new_chat("Soon gone")
     keeper.wait_for_end()

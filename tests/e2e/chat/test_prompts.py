@@ -1,4 +1,4 @@
-"""Prompts that are not taken: they are kept, and it is said why."""
+"""Refused prompts: they are kept, and the page shows the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.extended
 
 
-def test_a_refused_prompt_goes_back_to_the_field(keeper: Person, model: Model) -> None:
+def test_refused_prompt_returns_to_the_field(keeper: Person, model: Model) -> None:
     page = keeper.page
     keeper.ask_in_new_chat("Hello")
     keeper.wait_for_end()
@@ -44,14 +44,14 @@ def test_a_refused_prompt_goes_back_to_the_field(keeper: Person, model: Model) -
     expect(said).to_be_hidden()
 
 
-def test_too_long_a_prompt_is_refused_in_words_and_kept(keeper: Person) -> None:
+def test_too_long_prompt_is_refused_and_kept(keeper: Person) -> None:
     keeper.ask_in_new_chat("x" * 33_000)
     expect(keeper.page.get_by_role("alert")).to_contain_text("longer than 32,000 characters")
     assert len(keeper.field.input_value()) == 33_000
 
 
-def test_a_second_prompt_attaches_to_the_answer_that_runs(keeper: Person, model: Model) -> None:
-    """Asked in another program meanwhile, of which no tab was told."""
+def test_page_follows_the_running_answer_after_a_conflict(keeper: Person, model: Model) -> None:
+    """An API client sent a prompt meanwhile, and no tab knows of it."""
     keeper.ask_in_new_chat("Hello")
     keeper.wait_for_end()
     chat = keeper.page.url.rsplit("/", 1)[-1]
@@ -70,21 +70,24 @@ def test_a_second_prompt_attaches_to_the_answer_that_runs(keeper: Person, model:
     expect(keeper.words).to_have_text("Mine first.")
 
 
-def test_the_organization_of_a_new_chat_is_asked_for_where_none_is_in_front(
+def test_page_asks_for_the_organization_of_a_new_chat(
     browser: Browser, club: Installation, model: Model
 ) -> None:
     script = (
         "from project.accounts.models import *\n"
-        "from tests.cookies import cookie_of\n"
+        "from tests.cookies import create_session\n"
         "user = User.objects.create_user('two-clubs')\n"
         "annex = Organization.objects.create(name='Annex', slug='annex')\n"
         "for one in (annex, Organization.objects.get(slug='club')):\n"
         "    Membership.objects.create(user=user, organization=one, role='viewer')\n"
-        "print('COOKIE' + cookie_of(user))"
+        "print('COOKIE' + create_session(user))"
     )
     value = club.manage("shell", "-v0", "-c", script).partition("COOKIE")[2].strip()
     cookie = {"name": "sideline_session", "value": value, "url": club.url}
-    nobody: dict[str, list[object]] = {"cookies": [], "origins": []}  # else the keeper signs in
+    nobody: dict[str, list[object]] = {
+        "cookies": [],
+        "origins": [],
+    }  # otherwise the keeper signs in
     with person(browser, club, model, nobody) as somebody:
         page = somebody.page
         somebody.tab.context.add_cookies([cookie])  # type: ignore[list-item]

@@ -1,4 +1,4 @@
-"""The page itself: it holds still, fits, is reached by keys, and asks nobody else."""
+"""The page: stable layout, width, keyboard access, and no external requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.extended
 LONG = tuple(f"Paragraph {number} of many, with words.\n\n" for number in range(60))
 
 
-def test_the_end_is_followed_and_the_scroll_never_stolen(keeper: Person, model: Model) -> None:
+def test_page_follows_the_end_unless_the_user_scrolls_up(keeper: Person, model: Model) -> None:
     page = keeper.page
     model.script = Script(pieces=LONG, pause=0.02, gate_at=45)
     keeper.ask_in_new_chat("Much")
@@ -37,7 +37,7 @@ def test_the_end_is_followed_and_the_scroll_never_stolen(keeper: Person, model: 
     expect(jump).to_be_hidden()
 
 
-def test_nothing_moves_when_the_answer_ends(keeper: Person, model: Model) -> None:
+def test_layout_does_not_move_when_the_answer_ends(keeper: Person, model: Model) -> None:
     model.script = Script(pieces=("Almost", " done."), gate_at=2)
     keeper.ask_in_new_chat("Still?")
     expect(keeper.words).to_have_text("Almost done.")
@@ -48,9 +48,7 @@ def test_nothing_moves_when_the_answer_ends(keeper: Person, model: Model) -> Non
     assert (keeper.answers.bounding_box(), keeper.words.bounding_box()) == before
 
 
-def test_earlier_messages_of_a_long_chat_stay_while_it_goes_on(
-    keeper: Person, model: Model
-) -> None:
+def test_long_chat_keeps_its_shown_messages(keeper: Person, model: Model) -> None:
     model.script = Script(pieces=("Yes.",))
     keeper.ask_in_new_chat("Number 0")
     keeper.wait_for_end()
@@ -81,7 +79,7 @@ FOCUSED = """() => {
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_pages_fit_and_every_control_has_a_name_and_is_reached(
+def test_pages_fit_and_all_controls_are_named_and_focusable(
     browser: Browser, club: Installation, model: Model, session: Any, viewport: dict[str, int]
 ) -> None:
     wide = "| a | b |\n|--|--|\n| " + "x" * 200 + " | " + "y" * 200 + " |\n\n"
@@ -110,7 +108,7 @@ def test_pages_fit_and_every_control_has_a_name_and_is_reached(
             expect(page.locator("[data-conversation]")).to_be_hidden()
 
 
-def test_the_page_asks_nothing_of_anybody_else(keeper: Person, model: Model) -> None:
+def test_page_makes_no_external_requests(keeper: Person, model: Model) -> None:
     asked: list[str] = []
 
     def note(request: Request) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from project.backups import archive
-from tests.chats.talking import talking
+from tests.chats.talking import chat_installation
 from tests.endpoint import endpoint
 from tests.installation import Installation, installed
 from tests.project.backups.holdings import FILM, SOURCE, Quiet, backup, quiet_rows, rows
@@ -22,7 +22,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
     """A busy installation, backed up; it is stopped."""
     folder = tmp_path_factory.mktemp("busy") / "data"
     folder.mkdir()
-    with endpoint() as model, talking(folder, model) as installation:
+    with endpoint() as model, chat_installation(folder, model) as installation:
         (folder / "media" / "games").mkdir()
         (folder / "media" / "games" / "final.mp4").write_bytes(FILM)
         fill(installation)

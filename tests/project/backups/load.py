@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chats.talking import Talker
+from tests.chats.talking import ChatClient
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 from tests.project.backups.holdings import Rows, backup, rows
-from tests.publishers import asked, publishing, v1_parcel
-from tests.sockets import frame, watching
+from tests.publishers import asked, publishing, v1_frame
+from tests.sockets import next_frame, watching
 from tests.waiting import until
 
 BULK_MB = 16  # so that copying takes a while
@@ -104,7 +104,7 @@ def under_load(
     load = Load(installation)
     bearer = {"Authorization": f"Bearer {installation.token}"}
     with contextlib.ExitStack() as stack:
-        talkers = [stack.enter_context(Talker(installation)) for _ in range(2)]
+        talkers = [stack.enter_context(ChatClient(installation)) for _ in range(2)]
         chats = [talker.chat() for talker in talkers]
         socket = stack.enter_context(publishing(installation, device, headers=bearer))
 
@@ -115,12 +115,12 @@ def under_load(
             talkers[1].say(chats[1])
 
         def report() -> None:
-            asked(socket, v1_parcel())
+            asked(socket, v1_frame())
             load.ended.wait(1 / 30)  # a device that sends more than 60 a second is closed
 
         def watch() -> None:
             with watching(installation, plaza, headers=bearer, open_timeout=30) as viewer:
-                frame(viewer, 60)
+                next_frame(viewer, 60)
 
         stack.enter_context(load.of(answer_first, answer_second, report, watch))
         ticker = installation.spawn("shell", "-v0", "-c", _TICKER)

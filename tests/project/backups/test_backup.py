@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from project.backups import databases, places
-from tests.chats.talking import Talker
+from tests.chats.talking import ChatClient
 from tests.installation import KEEPER, Installation, installed
 from tests.project.backups.holdings import (
     CHANGE_OF_THE_LOG,
@@ -87,7 +87,7 @@ def test_restored_installation_serves_as_before(taken: Taken, restored: Installa
     with restored.api() as api:
         assert api.get(f"/cameras/{taken.gate}").json()["source"].startswith("rtsp://viewer:•••@")
     until(lambda: restored.state(taken.plaza) == "live", 60, "the demo camera")
-    with Talker(restored) as talker:
+    with ChatClient(restored) as talker:
         until(lambda: talker.last(taken.chat)["status"] != "running", 100, "the cut answer's end")
         assert talker.read(taken.chat)["messages"][0]["content"] == "Hello?"
     restored.stop()

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from project.backups import archive
-from tests.chats.talking import Talker
+from tests.chats.talking import ChatClient
 from tests.installation import Installation, installed
 from tests.project.backups.crafted import flipped, redescribed, rewritten
 from tests.project.backups.holdings import FILM, KEYS, Quiet, backup, mode, rows
@@ -77,7 +77,7 @@ def test_nothing_is_overwritten_unless_told_and_what_comes_back_serves(
         installation.serve()
         with installation.api() as api:
             assert api.get(f"/cameras/{quiet.gate}").json()["source"].startswith("rtsp://viewer:•")
-        with Talker(installation) as talker:
+        with ChatClient(installation) as talker:
             assert talker.last(quiet.chat)["content"] == "Hello."
         assert "Traceback" not in installation.logged()
 
