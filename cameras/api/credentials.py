@@ -30,7 +30,7 @@ from project.audit.log import Action, log_action
 class TicketList(WithActor):
     """Issue a ticket: it opens one WebSocket to one camera, within 30 s."""
 
-    def check_reach(self) -> None:
+    def check_least_scope(self) -> None:
         """Do nothing: the scope depends on the purpose, which `post` checks."""
 
     @extend_schema(request=TicketSerializer, responses={201: IssuedTicketSerializer})

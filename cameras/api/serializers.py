@@ -10,11 +10,11 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
-from cameras.ingest.labels import LONGEST, MOST
+from cameras.ingest.labels import MAX_LABELS, MAX_LENGTH
 from cameras.models import Camera, CameraState, ShareLink, StreamKey, Ticket
 from cameras.models.cameras import CORNERS_MOST, KEEPS_ITS_ORGANIZATION, MASKS_MOST
 from cameras.stream_urls import shared_address
-from project.accounts.api.serializers import within_a_year
+from project.accounts.api.serializers import validate_expiry
 from project.accounts.models import Organization
 
 
@@ -74,8 +74,8 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
         help_text="For administrators; the password reads back •••.",
     )
     classes = serializers.ListField(
-        child=serializers.CharField(max_length=LONGEST),
-        max_length=MOST,
+        child=serializers.CharField(max_length=MAX_LENGTH),
+        max_length=MAX_LABELS,
         required=False,
         help_text="What to detect: COCO's classes, such as `person`, or the labels of the model "
         "that the organization has uploaded.",
@@ -135,7 +135,7 @@ class StreamKeySerializer(serializers.ModelSerializer[StreamKey]):
         model = StreamKey
         fields = ("id", "camera", "name", "created_at", "expires_at", "revoked_at")
         read_only_fields = ("id", "created_at", "revoked_at")
-        extra_kwargs = {"expires_at": {"validators": [within_a_year]}}  # noqa: RUF012 - DRF's
+        extra_kwargs = {"expires_at": {"validators": [validate_expiry]}}  # noqa: RUF012 - DRF's
 
 
 class IssuedStreamKeySerializer(StreamKeySerializer):
@@ -158,7 +158,7 @@ class ShareLinkSerializer(serializers.ModelSerializer[ShareLink]):
             "revoked_at",
         )  # fmt: skip
         read_only_fields = ("id", "uses", "created_at", "revoked_at")
-        extra_kwargs = {"expires_at": {"validators": [within_a_year]}}  # noqa: RUF012 - DRF's
+        extra_kwargs = {"expires_at": {"validators": [validate_expiry]}}  # noqa: RUF012 - DRF's
 
     def get_url(self, link: ShareLink) -> str:
         return shared_address(self.context["request"], link)

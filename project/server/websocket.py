@@ -51,10 +51,11 @@ class BoundedWebSocket(WebSocketProtocol):  # type: ignore[misc]
         self.frames_per_second = PUBLISHED_S
 
     def dataReceived(self, data: bytes) -> None:
-        # Fast path for acknowledgements. `frames_left` is 0 while reading is paused.
+        # Fast path for acknowledgements. `frames_left` is 0 while reading is paused. Autobahn sets
+        # `current_frame` after the handshake, before there is a handler: it is examined last.
         handler = self.message_handler
-        is_between_frames = not self.data and self.current_frame is None
-        if self.frames_left > 0 and handler is not None and is_between_frames:
+        is_reading = self.frames_left > 0 and not self.data
+        if handler is not None and is_reading and self.current_frame is None:
             rest = parse_short_texts(data, handler)
             self.frames_left -= (len(data) - len(rest)) >> 4  # an estimate of their number
             if not rest:

@@ -1,4 +1,4 @@
-"""Staff who may only look: every page of the admin opens, and no secret stands in any of them."""
+"""Staff with view permissions only: the admin's pages open and contain no secret."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ from django.urls import reverse
 
 from cameras.models import Camera, ShareLink, StreamKey, Ticket
 from chats.models import Assistant, Chat
+from project.accounts.access import Credential
 from project.accounts.models import Invitation, Organization, SecondFactor, SignInLink, Token, User
 from project.accounts.models.second_factor import new_secret
 from tests.cameras.views.conftest import (  # noqa: F401 - fixtures
+    _fast_password_hasher,
     _plain_static_names,
-    _quick_passwords,
     club,
     viewer,
 )
 from tests.cameras.views.rows import PASSWORD, client_of
-from tests.gate.logs import log_everything
+from tests.gate.logs import create_log_rows
 
 pytestmark = pytest.mark.django_db
-WORDS = ("digest", "sealed", "proof", "password", "token_key")  # in the names of secrets' columns
-# Where knox has a token's row called by its digest, which opens nothing.
+SECRET_NAMES = ("digest", "sealed", "proof", "password", "token_key")  # in names of columns
+# Knox uses a token's digest as its primary key. It gives no access.
 BY_DIGEST = re.compile(r"/admin/accounts/token/[0-9a-f]{128}/|value=.[0-9a-f]{128}.")
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 
 
 def secret_columns(model: type[Model]) -> list[str]:
-    columns = [one.name for one in model._meta.get_fields() if isinstance(one, Field)]
-    return [name for name in columns if any(word in name for word in WORDS)]
+    """Return the names of columns that store secrets, digests or encrypted values."""
+    columns = [field.name for field in model._meta.get_fields() if isinstance(field, Field)]
+    return [name for name in columns if any(word in name for word in SECRET_NAMES)]
 
 
 @pytest.fixture
 def secrets(club: Organization, viewer: User) -> list[str]:  # noqa: F811
-    """A row of everything; what nobody is to read of them."""
+    """Create a row of every model, and return all secrets that they contain."""
     camera = Camera(organization=club, name="Goal", kind="rtsp")
     camera.source = "rtsp://viewer:hunter2secret@192.0.2.7/a"
     camera.save()
@@ -49,30 +51,30 @@ def secrets(club: Organization, viewer: User) -> list[str]:  # noqa: F811
     assistant = Assistant.objects.get()
     assistant.key = "sk-stored-0123456789"
     assistant.save()
-    grant = Token.objects.create(user=viewer, organization=club, scopes=["read"])
+    token = Token.objects.create(user=viewer, organization=club, scopes=["read"])
     key, link = StreamKey(camera=camera, name="TV"), ShareLink(camera=camera, name="Guests")
     link.save()
-    ticket, _ = Ticket.issue(camera, "watch", ("token", grant[0].digest))
+    ticket, _ = Ticket.issue(camera, "watch", Credential("token", token[0].digest))
     factor = new_secret()
-    told = ["hunter2secret", assistant.key, grant[1], key.issue(), link.text, ticket, factor,
+    plain = ["hunter2secret", assistant.key, token[1], key.issue(), link.text, ticket, factor,
             link.open(), SignInLink.issue(viewer), Invitation(organization=club).issue(),
             *(SecondFactor.turn_on(viewer, factor, 0) or ())]  # fmt: skip
     Chat.objects.create(owner=viewer, organization=club, title="Set pieces")
-    log_everything("viewer")
+    create_log_rows("viewer")
     stored = [str(value) for model in apps.get_models() for name in secret_columns(model)
               for value in model._default_manager.values_list(name, flat=True)]  # fmt: skip
-    found = [one for one in (*told, *stored) if one]
+    found = [secret for secret in (*plain, *stored) if secret]
     assert len(found) > 25
     return found
 
 
 @pytest.fixture
-def lookers(club: Organization) -> dict[str, Client]:  # noqa: F811
-    """One who may look at everything, and one who may do everything."""
-    looker = User.objects.create_user("looker", password=PASSWORD, is_staff=True)
-    looker.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+def clients(club: Organization) -> dict[str, Client]:  # noqa: F811
+    """Clients of a user with all view permissions, and of a superuser."""
+    reader = User.objects.create_user("reader", password=PASSWORD, is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     root = User.objects.create_superuser("root", password=PASSWORD)
-    return {"looker": client_of(looker), "root": client_of(root)}
+    return {"reader": client_of(reader), "root": client_of(root)}
 
 
 def pages_of(model: type[Model]) -> Iterator[str]:
@@ -85,60 +87,60 @@ def pages_of(model: type[Model]) -> Iterator[str]:
             yield reverse(f"{name}_{page}", args=[row.pk])
 
 
-@pytest.mark.parametrize("who", ["looker", "root"])
-def test_every_page_opens_and_tells_no_secret(
-    lookers: dict[str, Client], secrets: list[str], who: str
+@pytest.mark.parametrize("user", ["reader", "root"])
+def test_admin_pages_open_and_contain_no_secret(
+    clients: dict[str, Client], secrets: list[str], user: str
 ) -> None:
     wrong = []
     for model in MODELS:
         assert model._default_manager.exists(), model
-        for address in pages_of(model):
-            page = lookers[who].get(address)
+        for url in pages_of(model):
+            page = clients[user].get(url)
             text = BY_DIGEST.sub("", page.content.decode())
-            told = [secret for secret in secrets if secret in text]
-            if told or page.status_code not in (200, 403):
-                wrong.append((address, page.status_code, told))
+            contained = [secret for secret in secrets if secret in text]
+            if contained or page.status_code not in (200, 403):
+                wrong.append((url, page.status_code, contained))
     assert wrong == []
 
 
-def test_who_may_only_look_sees_a_camera_s_source_masked(
-    lookers: dict[str, Client], secrets: list[str]
+def test_read_only_staff_see_camera_sources_masked(
+    clients: dict[str, Client], secrets: list[str]
 ) -> None:
-    address = reverse("admin:cameras_camera_change", args=[Camera.objects.get().pk])
-    page = lookers["looker"].get(address).content.decode()
+    url = reverse("admin:cameras_camera_change", args=[Camera.objects.get().pk])
+    page = clients["reader"].get(url).content.decode()
     assert "rtsp://viewer:•••@192.0.2.7/a" in page
     assert 'name="source"' not in page
-    assert lookers["looker"].post(address, {"name": "Mine"}).status_code == 403
+    assert clients["reader"].post(url, {"name": "Mine"}).status_code == 403
 
 
 def lookups_of(model: type[Model]) -> Iterator[str]:
-    """Ways to the columns of secrets: one's own, and those of rows one step and two away."""
+    """Yield lookups of secret columns: of the model, and of models one and two relations away."""
     yield from secret_columns(model)
     for step in model._meta.get_fields():
-        there: Any = step.related_model
-        if not step.is_relation or there is None:
+        related: Any = step.related_model
+        if not step.is_relation or related is None:
             continue
-        yield from (f"{step.name}__{name}" for name in secret_columns(there))
-        for further in there._meta.get_fields():
+        yield from (f"{step.name}__{name}" for name in secret_columns(related))
+        for further in related._meta.get_fields():
             if further.is_relation and further.related_model is not None:
-                ends = secret_columns(further.related_model)
-                yield from (f"{step.name}__{further.name}__{name}" for name in ends)
+                names = secret_columns(further.related_model)
+                yield from (f"{step.name}__{further.name}__{name}" for name in names)
 
 
-def test_no_list_is_filtered_by_a_secret(lookers: dict[str, Client]) -> None:
-    """Else it would be read letter by letter."""
+def test_lists_cannot_be_filtered_by_secrets(clients: dict[str, Client]) -> None:
+    """Otherwise a secret could be guessed letter by letter."""
     wrong = []
     for model in MODELS:
         listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         for lookup in lookups_of(model):
-            for how in ("", "__startswith"):
-                answer = lookers["root"].get(listing, {f"{lookup}{how}": "a"})
-                if answer.status_code != 400:
-                    wrong.append((model, lookup + how, answer.status_code))
+            for suffix in ("", "__startswith"):
+                response = clients["root"].get(listing, {f"{lookup}{suffix}": "a"})
+                if response.status_code != 400:
+                    wrong.append((model, lookup + suffix, response.status_code))
     assert wrong == []
 
 
-def test_secrets_are_found_by_the_names_of_their_columns() -> None:
+def test_secret_columns_are_found_by_name() -> None:
     assert secret_columns(Token) == ["digest", "token_key"]
     assert {"auth_token_set__digest", "second_factor__sealed_secret"} <= {*lookups_of(User)}
     assert "tickets__digest" in {*lookups_of(Camera)}

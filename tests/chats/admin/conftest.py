@@ -12,8 +12,8 @@ from chats.models import Assistant, Chat, Generation, GenerationEvent, Message, 
 from chats.sse.encoding import chunk_json
 from project.accounts.models import Organization, User
 from tests.cameras.views.conftest import (  # noqa: F401 - fixtures
+    _fast_password_hasher,
     _plain_static_names,
-    _quick_passwords,
     admin,
     club,
     operator,

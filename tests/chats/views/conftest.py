@@ -7,8 +7,8 @@ import pytest
 from chats.models import Chat
 from project.accounts.models import Organization, Role, User
 from tests.cameras.views.conftest import (  # noqa: F401 - fixtures
+    _fast_password_hasher,
     _plain_static_names,
-    _quick_passwords,
 )
 from tests.cameras.views.rows import person
 from tests.chats.views.rows import chat_of

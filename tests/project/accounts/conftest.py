@@ -8,8 +8,8 @@ import pytest
 from django_otp import oath
 
 from tests.cameras.views.conftest import (
+    _fast_password_hasher,  # noqa: F401
     _plain_static_names,  # noqa: F401
-    _quick_passwords,  # noqa: F401
     admin,  # noqa: F401
     club,  # noqa: F401
     outsider,  # noqa: F401

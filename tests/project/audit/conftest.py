@@ -7,8 +7,8 @@ from django.test import Client
 
 from project.accounts.models import User
 from tests.cameras.views.conftest import (  # noqa: F401 - fixtures
+    _fast_password_hasher,
     _plain_static_names,
-    _quick_passwords,
     admin,
     camera,
     club,
