@@ -1,4 +1,4 @@
-"""The suite: rooms that several tests share lie here, beside their folders."""
+"""The test suite. Modules here are shared by several of its packages."""
 
 from pathlib import Path
 

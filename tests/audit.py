@@ -1,8 +1,7 @@
-"""`python -m tests.audit LOCK…`: pip-audit over every package of the locks, for `make audit`.
+"""`python -m tests.audit LOCK…`: pip-audit for every package of the locks, for `make audit`.
 
-It passes only where a service that knows advisories has answered for each of them. So it first asks
-for a version that is known to be vulnerable: an index that keeps no advisories finds nothing there,
-and its silence about the others would mean nothing.
+It passes only if an advisory service has answered for each of them. So it first checks a version
+that is known to be vulnerable: if that is not reported, the service has no advisories.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 Pin = tuple[str, str]  # name, version
-Answer = tuple[list[dict[str, Any]], str]  # what it says of each package, and what it complains of
+Answer = tuple[list[dict[str, Any]], str]  # pip-audit's result per package, and its error
 CANARY: Pin = ("django", "3.2")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
 def pins(locks: Iterable[Path]) -> list[Pin]:
-    """All packages of the locks, whatever Python or system they are for."""
+    """Return all packages of the locks, for any version of Python and any platform."""
     found = {
         (name.lower(), version)
         for lock in locks
@@ -32,8 +31,8 @@ def pins(locks: Iterable[Path]) -> list[Pin]:
     return sorted(found)
 
 
-def rounds(wanted: list[Pin]) -> list[list[Pin]]:
-    """The same in lists in which each name is there once: a lock may hold two versions of one."""
+def batches(wanted: list[Pin]) -> list[list[Pin]]:
+    """Split the pins into lists with each name at most once: a lock may have two versions."""
     lists: list[dict[str, str]] = []
     for name, version in wanted:
         for one in lists:
@@ -46,33 +45,33 @@ def rounds(wanted: list[Pin]) -> list[list[Pin]]:
 
 
 def verdict(wanted: list[Pin], ask: Callable[[list[Pin]], Answer]) -> tuple[int, str]:
-    """The exit status, and what to print."""
-    known, complaint = ask([CANARY])
-    if not any(package.get("vulns") for package in known):
+    """Return the exit status and the text to print."""
+    canary, error = ask([CANARY])
+    if not any(package.get("vulns") for package in canary):
         return 2, (
-            f"{complaint}\nNo advisory service was reached, so nothing is known about these "
+            f"{error}\nNo advisory service was reached, so nothing is known about these "
             f"{len(wanted)} packages. Run it where the network has one."
         ).strip()
-    lines, heard = [], set()
-    for some in rounds(wanted):
-        told, complaint = ask(some)
-        lines += [complaint] if complaint and not told else []
-        for package in told:
+    lines, audited = [], set()
+    for batch in batches(wanted):
+        packages, error = ask(batch)
+        lines += [error] if error and not packages else []
+        for package in packages:
             pin = (package["name"].lower(), package.get("version", ""))
-            heard |= {pin} if "vulns" in package and "skip_reason" not in package else set()
-            for flaw in package.get("vulns", ()):
-                fixed = ", ".join(flaw.get("fix_versions", ())) or "none"
-                lines.append(f"{pin[0]} {pin[1]}: {flaw['id']}, fixed in: {fixed}")
-    lines += [f"{name} {version} could not be audited" for name, version in set(wanted) - heard]
+            audited |= {pin} if "vulns" in package and "skip_reason" not in package else set()
+            for vulnerability in package.get("vulns", ()):
+                fixed = ", ".join(vulnerability.get("fix_versions", ())) or "none"
+                lines.append(f"{pin[0]} {pin[1]}: {vulnerability['id']}, fixed in: {fixed}")
+    lines += [f"{name} {version} could not be audited" for name, version in set(wanted) - audited]
     if lines:
         return 1, "\n".join(lines)
     return 0, f"{len(wanted)} packages audited; no advisory is known for any of them."
 
 
-def pip_audit(some: list[Pin]) -> Answer:
-    """By pip-audit, which installs nothing. Not `--strict`: that ends at the first unknown one."""
+def pip_audit(batch: list[Pin]) -> Answer:
+    """Run pip-audit, which installs nothing. `--strict` would stop at the first unknown package."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.writelines(f"{name}=={version}\n" for name, version in some)
+        file.writelines(f"{name}=={version}\n" for name, version in batch)
         file.flush()
         done = subprocess.run(
             [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip",
@@ -82,11 +81,11 @@ def pip_audit(some: list[Pin]) -> Answer:
     try:
         return json.loads(done.stdout)["dependencies"], ""
     except (ValueError, KeyError):
-        said = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
-        return [], (said or [f"pip-audit ended with {done.returncode}"])[-1]
+        errors = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
+        return [], (errors or [f"pip-audit ended with {done.returncode}"])[-1]
 
 
 if __name__ == "__main__":
-    status, said = verdict(pins(map(Path, sys.argv[1:])), pip_audit)
-    print(said)
+    status, text = verdict(pins(map(Path, sys.argv[1:])), pip_audit)
+    print(text)
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright, and pages that remember what went wrong in them."""
+"""Debian's Chromium, driven by Playwright, and pages that collect their errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-expect.set_options(timeout=30_000)  # milliseconds: five seconds may pass on a busy machine
+expect.set_options(
+    timeout=30_000
+)  # milliseconds; the default of 5 s is too short on a busy machine
 EXECUTABLE = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",
@@ -32,29 +34,29 @@ ARGUMENTS = [
 
 @dataclass(slots=True)
 class Tab:
-    """A page in a browser context of its own. `errors` grows with what its console complains of."""
+    """A page in its own browser context. `errors` collects console errors and exceptions."""
 
     page: Page
     context: BrowserContext
     errors: list[str] = field(default_factory=list)
 
-    def take_over(self, client: httpx.Client, url: str) -> None:
-        """Be signed in at this address as the client is."""
+    def copy_cookies(self, client: httpx.Client, url: str) -> None:
+        """Copy a client's cookies, and so its session, for this URL."""
         for name, value in client.cookies.items():
             self.context.add_cookies([{"name": name, "value": value, "url": url}])
 
-    def note(self, message: ConsoleMessage) -> None:
-        """Keep a console message if it is an error."""
+    def record_error(self, message: ConsoleMessage) -> None:
+        """Record a console message if it is an error."""
         if message.type == "error":
             self.errors.append(f"{message.text} ({message.location.get('url', '')})")
 
 
 @contextlib.contextmanager
 def chromium(*more: str) -> Iterator[Browser]:
-    """A headless browser that ends with the block. `more` arguments go to its command line.
+    """Run a headless browser. `more` are additional command line arguments.
 
-    Playwright keeps an event loop running meanwhile: no asyncio test may run inside the block, so
-    hold it for a test or a module, not for the session.
+    Playwright keeps an event loop running, so no asyncio test can run inside the block: use it
+    for a test or a module, not for the session.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -68,7 +70,7 @@ def chromium(*more: str) -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def new_page(browser: Browser, **options: Any) -> Iterator[Tab]:
-    """A fresh context with one page; `options` as for `Browser.new_context`.
+    """Open a page in a new context; `options` as for `Browser.new_context`.
 
     Uncaught exceptions and console errors are collected in `errors`.
     """
@@ -76,7 +78,7 @@ def new_page(browser: Browser, **options: Any) -> Iterator[Tab]:
     context = browser.new_context(**options)
     try:
         tab = Tab(context.new_page(), context)
-        tab.page.on("console", lambda message: tab.note(message))
+        tab.page.on("console", lambda message: tab.record_error(message))
         tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))
         yield tab
     finally:

@@ -1,7 +1,7 @@
-"""`python -m tests.calibration`: a fixed piece of work, about a second of CPU.
+"""`python -m tests.calibration`: a fixed amount of work, about a second of CPU.
 
-The same work cost 1.4 to 2.2 s of CPU on one shared machine within an hour, so what the suite costs
-is told in runs of this.
+On one shared machine the same work cost 1.4 to 2.2 s of CPU within an hour. So the suite's cost is
+measured in runs of this.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import sys
 import threading
 
 from tests import ROOT
-from tests.processes import bound
+from tests.processes import killed_with_parent
 
-EVERY_S = 45.0
+INTERVAL_S = 45.0
 
 
 def work() -> None:
-    """What the suite does most: objects, text, hashes, rows."""
+    """Do what the suite does most: objects, text, hashes, rows."""
     rows = sqlite3.connect(":memory:")
     rows.execute("CREATE TABLE seen (at INTEGER PRIMARY KEY, what TEXT)")
     digest = hashlib.sha256()
@@ -38,12 +38,15 @@ def work() -> None:
 
 
 class Calibration:
-    """Runs it before and after a block, and `meanwhile`. `seconds` is the mean CPU of a run."""
+    """Runs the work before and after a block, and with `concurrent` also during it.
 
-    def __init__(self, meanwhile: bool = True) -> None:
+    `seconds` is the mean CPU time of a run.
+    """
+
+    def __init__(self, concurrent: bool = True) -> None:
         self.runs: list[float] = []
-        self._meanwhile = meanwhile
-        self._over = threading.Event()
+        self._concurrent = concurrent
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._repeat, daemon=True)
 
     @property
@@ -52,23 +55,25 @@ class Calibration:
 
     def __enter__(self) -> Calibration:
         self._run()
-        if self._meanwhile:
+        if self._concurrent:
             self._thread.start()
         return self
 
     def __exit__(self, failure: object, *_: object) -> None:
-        self._over.set()
-        if self._meanwhile:
+        self._stop.set()
+        if self._concurrent:
             self._thread.join()
         if failure is None:
             self._run()
 
     def _repeat(self) -> None:
-        while not self._over.wait(EVERY_S):
+        while not self._stop.wait(INTERVAL_S):
             self._run()
 
     def _run(self) -> None:
-        process = subprocess.Popen(bound(sys.executable, "-m", "tests.calibration"), cwd=ROOT)
+        process = subprocess.Popen(
+            killed_with_parent(sys.executable, "-m", "tests.calibration"), cwd=ROOT
+        )
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0

@@ -1,4 +1,4 @@
-"""Certificates for servers of tests."""
+"""TLS certificates for test servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate(folder: Path) -> Path:
-    """A key and a certificate for 127.0.0.1 that vouches for itself, in one PEM file."""
+    """Create a key and a self-signed certificate for 127.0.0.1, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Fixtures: a test database, and a real installation that the tests of a process share."""
+"""Fixtures of the whole suite, and the distribution of tests to worker processes."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from tests.meter import METER
 from tests.prepared import tables
 from tests.redis import RedisServer
 from tests.waiting import until
-from tests.with_postgres import copied
+from tests.with_postgres import copy_database
 
-# Folders whose tests share something expensive: one process runs all of them.
-TOGETHER = ("tests/e2e/chat", "tests/hostile", "tests/project/backups")
-# What takes long begins first, or the other processes wait for it at the end.
-FIRST = (*TOGETHER, "tests/suite", "tests/e2e", "tests/project", "tests/chats", "tests/gate")
+# Folders whose tests share expensive fixtures: one worker runs all tests of such a folder.
+ONE_WORKER = ("tests/e2e/chat", "tests/hostile", "tests/project/backups")
+# Slow folders run first; otherwise the other workers wait for them at the end.
+FIRST = (*ONE_WORKER, "tests/suite", "tests/e2e", "tests/project", "tests/chats", "tests/gate")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what takes long; files keep their order and stay whole."""
+    """Sort tests of slow folders first. The order of files and tests is otherwise kept."""
 
-    def place(item: pytest.Item) -> int:
-        found = [n for n, folder in enumerate(FIRST) if item.nodeid.startswith(folder + "/")]
-        return found[0] if found else len(FIRST)
+    def rank(item: pytest.Item) -> int:
+        matches = [n for n, folder in enumerate(FIRST) if item.nodeid.startswith(folder + "/")]
+        return matches[0] if matches else len(FIRST)
 
-    items.sort(key=place)
+    items.sort(key=rank)
 
 
 class ByFile(LoadScopeScheduling):
-    """Tests of a file stay in one process of xdist, and those of such a folder."""
+    """Assigns files to workers of xdist; a folder of `ONE_WORKER` counts as one file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return next((folder for folder in TOGETHER if file.startswith(folder + "/")), file)
+        return next((folder for folder in ONE_WORKER if file.startswith(folder + "/")), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
@@ -56,20 +56,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
-    """pytest-django's: the test database. Its tables are copied, where Django would migrate."""
-    wanted: dict[str, Any] = connection.settings_dict["TEST"]
-    with contextlib.ExitStack() as held, django_db_blocker.unblock():
+    """Replaces pytest-django's fixture: copies prepared tables instead of migrating."""
+    test_settings: dict[str, Any] = connection.settings_dict["TEST"]
+    with contextlib.ExitStack() as stack, django_db_blocker.unblock():
         if connection.vendor == "sqlite":
-            wanted["NAME"] = f"file:suite-{os.getpid()}?mode=memory&cache=shared"
-            made = sqlite3.connect(wanted["NAME"], uri=True)
-            held.callback(made.close)
+            test_settings["NAME"] = f"file:suite-{os.getpid()}?mode=memory&cache=shared"
+            memory = sqlite3.connect(test_settings["NAME"], uri=True)
+            stack.callback(memory.close)
             with contextlib.closing(sqlite3.connect(tables())) as source:
-                source.backup(made)
+                source.backup(memory)
         else:
-            wanted["NAME"] = f"suite_{uuid.uuid4().hex}"
-            copied(os.environ["DATABASE_URL"], wanted["NAME"])
+            test_settings["NAME"] = f"suite_{uuid.uuid4().hex}"
+            copy_database(os.environ["DATABASE_URL"], test_settings["NAME"])
         before = setup_databases(0, interactive=False, keepdb=True)
-        held.close()
+        stack.close()
     yield
     with django_db_blocker.unblock():
         teardown_databases(before, 0, keepdb=True)
@@ -77,7 +77,7 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A running installation with the demo camera, shared by tests that do no harm to others."""
+    """A running installation with the demo camera, shared by all tests that do not disturb it."""
     with installed(tmp_path_factory.mktemp("installation")) as installation:
         METER.share(installation.serve().pid, "installation")
         with installation.api() as api:
@@ -88,28 +88,28 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis for the tests of a module, which may stop and start it."""
+    """A Redis server for the tests of a module, which may stop and start it."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium for the tests of a module, which has no asyncio test then."""
+    """A Chromium for the tests of a module. Such a module cannot have asyncio tests."""
     with chromium() as running:
         yield running
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A data folder for an installation of one's own."""
-    made = tmp_path / "data"
-    made.mkdir()
-    return made
+    """An empty data folder for a separate installation."""
+    path = tmp_path / "data"
+    path.mkdir()
+    return path
 
 
 @pytest.fixture
 def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this machine have two addresses beside loopback."""
+    """Pretend that this machine has two addresses besides loopback."""
     ips = frozenset(map(ipaddress.ip_address, ("127.0.0.1", "192.168.1.5", "fd12::5")))
     monkeypatch.setattr(networks, "own_addresses", lambda: ips)

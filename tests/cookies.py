@@ -1,4 +1,4 @@
-"""Session cookies without signing in, for scripts that run in a installation's own shell."""
+"""Session cookies without signing in, for scripts in an installation's `shell` command."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from project.accounts.models import User
 
 
-def cookie_of(user: User) -> str:
-    """The value of `sideline_session` in a browser where the person is signed in."""
+def create_session(user: User) -> str:
+    """Return the value of `sideline_session` for a browser in which the user is signed in."""
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"

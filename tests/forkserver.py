@@ -1,12 +1,12 @@
-"""Management commands as forks of a process that has third-party code loaded.
+"""Runs management commands as forks of a process that has imported the libraries.
 
-A new interpreter needs 1.2 s of CPU to import what `manage.py` needs, a fork 0.2 s. Nothing of
-ours and no setting is loaded before the fork, so a command finds what it would find in a new
-process. Where the start itself is tested, a new process is started instead (`Installation.spawn`).
+A new interpreter needs 1.2 s of CPU for the imports of `manage.py`, a fork 0.2 s. Neither the
+product nor settings are loaded before the fork, so a command behaves as in a new process. Tests of
+the start itself use a new process (`Installation.spawn` with `new`).
 
-The server is a child of the process that uses it, single-threaded, and ends with it. Each request
-is one message with two descriptors: where the command's output goes, and a pipe, on which the
-server writes the command's pid and later its exit status.
+The server is a single-threaded child of the process that uses it, and ends with it. Each request is
+one message with two descriptors: the command's output, and a pipe to which the server writes the
+command's pid and later its exit status.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from collections.abc import Mapping
 from functools import cache
 
 from tests import ROOT
-from tests.processes import adopt_orphans, bound, die_with_parent
+from tests.processes import adopt_orphans, die_with_parent, killed_with_parent
 
-# All can be imported without settings, and none of them installs Twisted's reactor.
+# All can be imported without settings, and none installs Twisted's reactor.
 PRELOADED = (
     "argon2", "autobahn.twisted.websocket", "channels.auth", "channels.generic.websocket",
     "channels.layers", "channels.routing", "channels.security.websocket", "channels_redis.core",
@@ -55,7 +55,7 @@ PRELOADED = (
 
 
 class Fork:
-    """A command that runs as a fork; what the suite uses of `subprocess.Popen`."""
+    """A command that runs as a fork, with the part of `subprocess.Popen` that the suite uses."""
 
     def __init__(self, name: str, status: int) -> None:
         self.returncode: int | None = None
@@ -63,15 +63,15 @@ class Fork:
         self.pid = self._read()
 
     def _read(self) -> int:
-        said = os.read(self._status, 4)
-        if len(said) < 4:
+        data = os.read(self._status, 4)
+        if len(data) < 4:
             raise RuntimeError(f"the fork server ended while it ran: {self._name}")
-        return int(struct.unpack("i", said)[0])
+        return int(struct.unpack("i", data)[0])
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its exit status; negative: minus the number of the signal that ended it."""
+        """Return the exit status, or minus the number of the signal that ended it."""
         if self.returncode is None:
-            poll = select.poll()  # select() knows no descriptor above 1023
+            poll = select.poll()  # select() does not support descriptors above 1023
             poll.register(self._status, select.POLLIN)
             if not poll.poll(None if timeout is None else timeout * 1000):
                 raise subprocess.TimeoutExpired(self._name, timeout or 0)
@@ -80,13 +80,13 @@ class Fork:
         return self.returncode
 
     def poll(self) -> int | None:
-        """Its exit status, or None while it runs."""
+        """Return the exit status, or None while it runs."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.wait(0)
         return None
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, if it has not ended."""
+        """Send a signal, if the command has not ended."""
         if self.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -99,7 +99,7 @@ class Fork:
 
 
 def fork(arguments: list[str], environment: Mapping[str, str], output: int) -> Fork:
-    """`manage.py` with these arguments, in a session of its own; it writes to a descriptor."""
+    """Run `manage.py` with these arguments in a new session, with its output to a descriptor."""
     reading, writing = os.pipe()
     request = json.dumps({"arguments": arguments, "environment": dict(environment)}).encode()
     try:
@@ -111,14 +111,14 @@ def fork(arguments: list[str], environment: Mapping[str, str], output: int) -> F
 
 @cache
 def _server() -> socket.socket:
-    """The connection to this process's fork server, which ends with the thread that calls first."""
+    """Return the connection to this process's fork server. Started on the first call."""
     assert threading.current_thread() is threading.main_thread()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)  # scripts are long
     with theirs:
         process = subprocess.Popen(
-            bound(sys.executable, "-m", "tests.forkserver", str(theirs.fileno())),
+            killed_with_parent(sys.executable, "-m", "tests.forkserver", str(theirs.fileno())),
             cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -131,7 +131,7 @@ def _server() -> socket.socket:
 
 
 class _Server:
-    """Forks what it is asked for, and reaps; also what its children left behind."""
+    """Forks commands on request, and reaps them and their orphans."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -144,7 +144,10 @@ class _Server:
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
 
     def run(self) -> list[str] | None:
-        """Until nobody can ask any more. In a fork: the arguments of its command."""
+        """Serve until the connection is closed, then return None.
+
+        In a fork: return the arguments of its command.
+        """
         while True:
             readable, _, _ = select.select([self._connection, self._woken], [], [])
             if self._woken in readable:
@@ -174,7 +177,7 @@ class _Server:
                     os.close(status)
 
     def _become(self, request: dict[str, object], output: int, parent: int) -> None:
-        """What a new process of the command would be."""
+        """Make the fork like a new process of the command."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -183,7 +186,7 @@ class _Server:
         os.dup2(output, 1)
         os.dup2(output, 2)
         for end in (self._connection, self._woken, self._wake):
-            end.detach()  # else its destructor would close somebody else's descriptor
+            end.detach()  # otherwise its destructor would close a reused descriptor
         os.closerange(3, 4096)
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]
@@ -199,14 +202,14 @@ def preload() -> None:
 def main(descriptor: int) -> list[str] | None:
     adopt_orphans()
     preload()
-    assert threading.active_count() == 1, "a fork takes no thread along"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who uses us
-    gc.freeze()  # else the collector of every fork would copy what it only looks at
+    assert threading.active_count() == 1, "threads do not survive a fork"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent
+    gc.freeze()  # otherwise the collector of every fork would copy the memory that it scans
     return _Server(socket.socket(fileno=descriptor)).run()
 
 
 def become(arguments: list[str]) -> int:
-    """Run the command to its end; the status that its process ends with."""
+    """Run the command; return its exit status."""
     sys.argv = arguments
     try:
         runpy.run_path(str(ROOT / "manage.py"), run_name="__main__")
@@ -223,7 +226,7 @@ def become(arguments: list[str]) -> int:
 
 
 def _leave() -> None:
-    """End a fork without taking down what was preloaded: that would copy its memory."""
+    """End a fork without finalizing the preloaded modules: that would copy their memory."""
     if _status is not None:
         os._exit(_status)
 
@@ -233,7 +236,7 @@ _status: int | None = None
 if __name__ == "__main__":
     atexit.register(_leave)  # before any other handler, so it is called after all of them
     gc.disable()
-    wanted = main(int(sys.argv[1]))
+    command = main(int(sys.argv[1]))
     gc.enable()
-    if wanted is not None:
-        _status = become(wanted)
+    if command is not None:
+        _status = become(command)

@@ -1,4 +1,4 @@
-"""A real installation for tests: its own data folder, database, `manage.py serve`, and children."""
+"""Real installations for tests: data folder, database and `manage.py` processes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ import psutil
 from tests import ROOT
 from tests.forkserver import Fork, fork
 from tests.prepared import DATABASE, KEEPER, first_rows, static_files, tables, without_settings
-from tests.processes import bound, command_line
+from tests.processes import command_line, killed_with_parent
 from tests.waiting import free_port, until
-from tests.with_postgres import EMPTY, FIRST_ROWS, TABLES, copied, fill, is_empty
+from tests.with_postgres import EMPTY, FIRST_ROWS, TABLES, copy_database, fill, is_empty
 
 Process = subprocess.Popen[bytes] | Fork
 
 
 class Installation:
-    """A folder of data and the processes that serve it. `environment` is added to the settings."""
+    """A data folder and the processes that use it. `environment` adds environment variables."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -45,7 +45,9 @@ class Installation:
         }
         if os.environ.get("DATABASE_URL"):
             name = f"installation_{uuid.uuid4().hex}"
-            self.environment["DATABASE_URL"] = copied(os.environ["DATABASE_URL"], name, EMPTY)
+            self.environment["DATABASE_URL"] = copy_database(
+                os.environ["DATABASE_URL"], name, EMPTY
+            )
         if not (folder / "static").exists():
             (folder / "static").symlink_to(static_files(), target_is_directory=True)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -54,7 +56,7 @@ class Installation:
         self.token = ""
 
     def manage(self, *arguments: str, check: bool = True) -> str:
-        """Run a management command to its end and return what it printed."""
+        """Run a management command and return its output. With `check`, fail on an error status."""
         with tempfile.TemporaryFile() as output:
             command = fork([*arguments], self.environment, output.fileno())
             try:
@@ -64,21 +66,22 @@ class Installation:
                 command.wait()
                 raise
             output.seek(0)
-            printed = output.read().decode()
+            text = output.read().decode()
         if check and status:
-            raise AssertionError(printed)
-        return printed
+            raise AssertionError(text)
+        return text
 
     def spawn(self, *arguments: str, new: bool = False) -> Process:
-        """Start a management command that stays, in a process group of its own.
+        """Start a management command in the background, in its own process group.
 
-        `new`: as a new process, as a person starts it; else as a fork that has imported much.
+        `new` starts a new interpreter, as a user does; the default is a fork of a process that has
+        already imported the libraries.
         """
         process: Process
         with self.log.open("ab") as log:
             if new:
                 process = subprocess.Popen(
-                    bound(sys.executable, "manage.py", *arguments),
+                    killed_with_parent(sys.executable, "manage.py", *arguments),
                     cwd=ROOT, env=self.environment, stdout=log, stderr=log,
                     stdin=subprocess.DEVNULL, start_new_session=True,
                     preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -89,7 +92,7 @@ class Installation:
         return process
 
     def prepare(self, with_rows: bool = True) -> None:
-        """Give a database that is empty its tables, and the rows of a first start."""
+        """Fill an empty database with tables, and with the rows of a first start."""
         if not self.is_empty():
             return
         if url := self.environment.get("DATABASE_URL"):
@@ -98,7 +101,7 @@ class Installation:
             shutil.copy(first_rows() if with_rows else tables(), self.folder / DATABASE)
 
     def is_empty(self) -> bool:
-        """Whether its database has no tables yet."""
+        """True if the database has no tables yet."""
         if url := self.environment.get("DATABASE_URL"):
             return is_empty(url)
         return not (self.folder / DATABASE).exists()
@@ -106,11 +109,11 @@ class Installation:
     def serve(self, new: bool = False) -> Process:
         """Start the server and wait until it answers.
 
-        A database that is empty is prepared first: with the rows of a first start, in which the
-        demo camera does not detect, unless the settings are about those.
+        An empty database is prepared first, with the rows of a first start (with detection off for
+        the demo camera) unless `environment` changes the settings of those rows.
         """
-        usual = {"SIDELINE_DEMO": None, "SIDELINE_ADMIN_USERNAME": KEEPER["username"]}
-        self.prepare(all(self.environment.get(name) == value for name, value in usual.items()))
+        defaults = {"SIDELINE_DEMO": None, "SIDELINE_ADMIN_USERNAME": KEEPER["username"]}
+        self.prepare(all(self.environment.get(name) == value for name, value in defaults.items()))
         return self.start(new)
 
     def start(self, new: bool = False) -> Process:
@@ -120,7 +123,7 @@ class Installation:
         return process
 
     def children(self, what: str) -> list[psutil.Process]:
-        """Living processes under those it started whose command line names `what`."""
+        """Return descendants of its processes with `what` in the command line."""
         found = []
         for process in self.processes:
             with contextlib.suppress(psutil.Error):
@@ -128,7 +131,7 @@ class Installation:
         return [child for child in found if what in command_line(child)]
 
     def answers(self) -> bool:
-        """True once the server answers; fails at once where it has ended."""
+        """True if the server answers. Raises `AssertionError` if it has ended."""
         if self.processes and self.processes[-1].poll() is not None:
             raise AssertionError(self.log.read_text())
         with contextlib.suppress(httpx.HTTPError):
@@ -136,7 +139,7 @@ class Installation:
         return False
 
     def stop(self) -> None:
-        """End what was started, by pid; whatever does not end is killed with its group."""
+        """Terminate all processes; kill the group of a process that does not end."""
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.terminate()
@@ -149,7 +152,7 @@ class Installation:
         self.processes.clear()
 
     def api(self) -> httpx.Client:
-        """A client with the administrator's bearer token."""
+        """Return a client with the administrator's bearer token."""
         if not self.token:
             answer = httpx.post(f"{self.url}/api/v1/auth/login", json=KEEPER)
             assert answer.status_code == 200, answer.text
@@ -157,26 +160,26 @@ class Installation:
         headers = {"Authorization": f"Bearer {self.token}"}
         return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=60)
 
-    def add_camera(self, **facts: object) -> str:
-        """Add a camera over the API; its id."""
+    def add_camera(self, **fields: object) -> str:
+        """Add a camera over the API; return its id."""
         with self.api() as api:
             organization = api.get("/organizations").json()["results"][0]["id"]
-            answer = api.post("/cameras", json={"organization": organization, **facts})
+            answer = api.post("/cameras", json={"organization": organization, **fields})
             assert answer.status_code == 201, answer.text
             return str(answer.json()["id"])
 
     def state(self, camera: str) -> str:
-        """What the API says of the camera's state."""
+        """Return the camera's state from the API."""
         with self.api() as api:
             return str(api.get(f"/cameras/{camera}").json()["state"]["state"])
 
     def logged(self) -> str:
-        """All that its processes printed."""
+        """Return the output of all its processes."""
         return self.log.read_text()
 
 
 def submit(client: httpx.Client, page: httpx.Response, fields: dict[str, str]) -> httpx.Response:
-    """Send the form of a page to its own address, with its CSRF token, as a browser does."""
+    """Post a form to the URL of its page, with the CSRF token and Origin, as a browser does."""
     token = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page.text)[0]
     origin = f"{page.url.scheme}://{page.url.netloc.decode()}"
     form = {"csrfmiddlewaretoken": token, **fields}
@@ -185,7 +188,7 @@ def submit(client: httpx.Client, page: httpx.Response, fields: dict[str, str]) -
 
 @contextlib.contextmanager
 def installed(folder: Path, **environment: str) -> Iterator[Installation]:
-    """An installation that is stopped at the end."""
+    """Create an installation; stop its processes at the end."""
     installation = Installation(folder, **environment)
     try:
         yield installation
@@ -194,8 +197,8 @@ def installed(folder: Path, **environment: str) -> Iterator[Installation]:
 
 
 @contextlib.contextmanager
-def beside(installation: Installation, **more: str) -> Iterator[Installation]:
-    """Another web process on the same database, with the same settings but for `more`."""
+def second_server(installation: Installation, **more: str) -> Iterator[Installation]:
+    """Run another web process on the same database; `more` overrides settings."""
     second = Installation(installation.folder)
     second.environment = installation.environment | {"SIDELINE_PORT": str(second.port), **more}
     second.token = installation.token

@@ -1,7 +1,7 @@
-"""`python -m tests.lanes LANE…`: run lanes of the suite, which docs/testing.md describes.
+"""`python -m tests.lanes LANE…`: run lanes of the suite; see docs/testing.md.
 
-Each lane ends with a table of what it cost, and the run with one line: passed, failed, minutes.
-With `--budget`, the behaviour lane fails if it costs over 30 % more than pyproject.toml allows.
+Each lane prints a table of its costs; the last line has passed, failed and minutes. With
+`--budget`, the behaviour lane fails if it costs over 30 % more than pyproject.toml allows.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from pathlib import Path
 
 from tests import ROOT, prepared
 from tests.calibration import Calibration
-from tests.processes import bound, die_with_parent
+from tests.processes import die_with_parent, killed_with_parent
 
 TOLERANCE = 1.3
-_ELSEWHERE = "not timing and not soak and not bench"
+_NOT_OTHER_LANES = "not timing and not soak and not bench"
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Which tests, by their markers, in how many processes; `limit`: seconds for each test."""
+    """Tests by marker expression, number of worker processes, and `limit` (s) per test."""
 
-    says: str
+    title: str
     markers: str
     workers: int = 0
     limit: int = 120
@@ -40,18 +40,21 @@ class Lane:
 
 CORES = len(os.sched_getaffinity(0))
 LANES = {
-    "behaviour": Lane("Behaviour", f"not extended and {_ELSEWHERE}", 3 * CORES),
-    "extended": Lane("The rest of behaviour", f"extended and {_ELSEWHERE}", 2 * CORES),
+    "behaviour": Lane("Behaviour", f"not extended and {_NOT_OTHER_LANES}", 3 * CORES),
+    "extended": Lane("The rest of behaviour", f"extended and {_NOT_OTHER_LANES}", 2 * CORES),
     "timing": Lane("Durations and rates, one after the other", "timing and not soak and not bench"),
     "postgres": Lane(
-        "What can differ on PostgreSQL", f"postgres and {_ELSEWHERE}", 2 * CORES, postgres=True
+        "What can differ on PostgreSQL",
+        f"postgres and {_NOT_OTHER_LANES}",
+        2 * CORES,
+        postgres=True,
     ),
     "soak": Lane("Long versions", "soak", limit=1800),
 }
 
 
 def is_over(cost: float, budget: float) -> bool:
-    """Whether a lane cost too much; both in calibrations."""
+    """True if the cost exceeds the budget by more than the tolerance. Both in calibrations."""
     return cost > budget * TOLERANCE
 
 
@@ -60,8 +63,8 @@ def say(line: str) -> None:
 
 
 def call(command: list[str]) -> int:
-    """Run it; after Ctrl-C it has half a minute to clean up and to say how far it came."""
-    process = subprocess.Popen(bound(*command), cwd=ROOT)
+    """Run a command; return its status. After Ctrl-C it has 30 s to clean up and report."""
+    process = subprocess.Popen(killed_with_parent(*command), cwd=ROOT)
     try:
         return process.wait()
     except KeyboardInterrupt:
@@ -70,15 +73,15 @@ def call(command: list[str]) -> int:
 
 
 def node_tests() -> Counter[str]:
-    """The tests of the scripts that browsers run. Prints only what failed."""
+    """Run the tests of browser scripts. Print their output only if one fails."""
     say("Scripts in Node")
     files = sorted(str(path) for path in (ROOT / "tests" / "js").rglob("*.test.js"))
     done = subprocess.run(
-        bound("node", "--test", "--test-reporter=tap", *files),
+        killed_with_parent("node", "--test", "--test-reporter=tap", *files),
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
-    told = dict(re.findall(r"^# (pass|fail) (\d+)$", done.stdout, re.MULTILINE))
-    counts = Counter(passed=int(told.get("pass", 0)), failed=int(told.get("fail", 0)))
+    totals = dict(re.findall(r"^# (pass|fail) (\d+)$", done.stdout, re.MULTILINE))
+    counts = Counter(passed=int(totals.get("pass", 0)), failed=int(totals.get("fail", 0)))
     if done.returncode or not counts["passed"]:
         print(done.stdout)
         counts["failed"] = counts["failed"] or 1
@@ -87,8 +90,8 @@ def node_tests() -> Counter[str]:
 
 
 def run(lane: Lane, budget: float | None) -> Counter[str]:
-    """How many tests passed and failed."""
-    say(lane.says)
+    """Run a lane; return the numbers of passed and failed tests."""
+    say(lane.title)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "meter.json")
         workers = ["-n", str(lane.workers), "--no-loadscope-reorder"] if lane.workers else []
@@ -98,16 +101,16 @@ def run(lane: Lane, budget: float | None) -> Counter[str]:
         ]  # fmt: skip
         if lane.postgres:
             command = [sys.executable, "-m", "tests.with_postgres", *command]
-        # What asserts durations runs alone: no calibration beside it.
-        with Calibration(meanwhile=bool(lane.workers)) as calibration:
+        # Tests that assert durations must run alone, without a concurrent calibration.
+        with Calibration(concurrent=bool(lane.workers)) as calibration:
             status = call(command)
         if not file.exists():
             return Counter(failed=1)
-        told = json.loads(file.read_text())
-    counts = Counter[str](told["outcomes"])
+        report = json.loads(file.read_text())
+    counts = Counter[str](report["outcomes"])
     if status and not counts["failed"]:
-        counts["failed"] = 1  # pytest itself
-    cost = sum(cpu for _, cpu, _, _ in told["rows"]) / calibration.seconds
+        counts["failed"] = 1  # pytest itself failed
+    cost = sum(cpu for _, cpu, _, _ in report["rows"]) / calibration.seconds
     runs = ", ".join(f"{seconds:.2f}" for seconds in calibration.runs)
     print(f"{cost:.0f} calibrations (their CPU s: {runs})")
     if budget is not None and is_over(cost, budget):
@@ -122,23 +125,23 @@ def main() -> int:
     parser.add_argument("--budget", action="store_true")
     parser.add_argument("--workers", type=int, help="processes of a parallel lane")
     parser.add_argument("--since", type=float, default=time.time(), help="unix time of the start")
-    given = parser.parse_args()
+    options = parser.parse_args()
     if "MAKELEVEL" in os.environ:
         die_with_parent(os.getppid())  # make
     with (ROOT / "pyproject.toml").open("rb") as file:
         budget = float(tomllib.load(file)["tool"]["sideline"]["suite"]["budget"])
     counts = Counter[str]()
-    if "behaviour" in given.lanes:
+    if "behaviour" in options.lanes:
         counts += node_tests()
     say("Static files, tables, the rows of a first start")
-    prepared.everything()
-    for name in given.lanes:
-        limit = budget if given.budget and name == "behaviour" else None
+    prepared.prepare_all()
+    for name in options.lanes:
+        limit = budget if options.budget and name == "behaviour" else None
         lane = LANES[name]
-        if given.workers and lane.workers:
-            lane = replace(lane, workers=given.workers)
+        if options.workers and lane.workers:
+            lane = replace(lane, workers=options.workers)
         counts += run(lane, limit)
-    minutes = (time.time() - given.since) / 60
+    minutes = (time.time() - options.since) / 60
     verdict = "Failed" if counts["failed"] else "Passed"
     say(f"{verdict}: {counts['passed']} passed, {counts['failed']} failed, {minutes:.1f} minutes")
     return bool(counts["failed"])

@@ -1,8 +1,8 @@
-"""A pytest plugin: what a run cost, in CPU and wall seconds, by folder and module.
+"""A pytest plugin that measures the cost of a run, in CPU and wall seconds, by folder and module.
 
-It counts the processes of pytest and all that they start: servers, browsers, Redis, commands.
-A server that several modules share has a row of its own. `--meter FILE` prints the table and writes
-JSON: `rows`, each `[name, CPU seconds, wall seconds, tests]`, and `outcomes`.
+It counts pytest's processes and all their descendants: servers, browsers, Redis, commands. A server
+that several modules share has its own row. `--meter FILE` prints a table and writes JSON: `rows`,
+each `[name, CPU seconds, wall seconds, tests]`, and `outcomes`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from pathlib import Path
 
 import pytest
 
-MODULES_SHOWN = 10
+MAX_MODULES = 10  # in the table
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
-def processes() -> dict[int, tuple[int, float]]:
-    """Of every process: its parent, and CPU seconds of it and of its children that were reaped."""
+def read_processes() -> dict[int, tuple[int, float]]:
+    """Return pid → (parent pid, CPU seconds of the process and its reaped children)."""
     found = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
                 fields = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
             except OSError:
-                continue  # it has ended
+                continue  # the process has ended
             found[int(entry)] = int(fields[1]), sum(map(int, fields[11:15])) / _TICK
     return found
 
 
-def spent(known: dict[int, tuple[int, float]], root: int) -> float:
-    """CPU seconds of a process and of all its descendants."""
+def cpu_seconds(known: dict[int, tuple[int, float]], root: int) -> float:
+    """Return the CPU seconds of a process and all its descendants."""
     children = defaultdict(list)
     for pid, (parent, _) in known.items():
         children[parent].append(pid)
@@ -62,7 +62,7 @@ class Cost:
 
 
 class Meter:
-    """The costs of one process of pytest."""
+    """Measures the costs of one pytest process, by module."""
 
     def __init__(self) -> None:
         self.costs: defaultdict[str, Cost] = defaultdict(Cost)
@@ -71,17 +71,17 @@ class Meter:
         self._name, self._tests = "(start)", 0
 
     def share(self, pid: int, name: str) -> None:
-        """From now on that process, with its children, has a row of its own."""
-        self.turn(self._name)
-        self._shared[pid] = name, spent(processes(), pid)
+        """Give a process and its descendants their own row from now on."""
+        self.switch_to(self._name)
+        self._shared[pid] = name, cpu_seconds(read_processes(), pid)
 
-    def turn(self, name: str) -> None:
-        """What follows belongs to `name`; what was spent since belongs to the name before."""
-        known, now = processes(), time.monotonic()
-        cpu = spent(known, os.getpid())
+    def switch_to(self, name: str) -> None:
+        """Attribute the cost so far to the current row, and the following cost to `name`."""
+        known, now = read_processes(), time.monotonic()
+        cpu = cpu_seconds(known, os.getpid())
         shared = 0.0
         for pid, (server, before) in self._shared.items():
-            if pid in known and (more := spent(known, pid) - before) > 0:
+            if pid in known and (more := cpu_seconds(known, pid) - before) > 0:
                 self.costs[f"shared server: {server}"].add(more, 0.0, 0)
                 self._shared[pid] = server, before + more
                 shared += more
@@ -90,13 +90,13 @@ class Meter:
         self._cpu, self._wall, self._name, self._tests = cpu, now, name, 0
 
     def count(self, module: str) -> None:
-        """A test of that module begins."""
+        """Count a test of the module that begins now."""
         if module != self._name:
-            self.turn(module)
+            self.switch_to(module)
         self._tests += 1
 
     def rows(self) -> list[tuple[str, float, float, int]]:
-        self.turn(self._name)
+        self.switch_to(self._name)
         return [(name, cost.cpu, cost.wall, cost.tests) for name, cost in self.costs.items()]
 
 
@@ -104,7 +104,9 @@ METER = Meter()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--meter", metavar="FILE", help="print what the run cost, and write it here")
+    parser.addoption(
+        "--meter", metavar="FILE", help="print the cost of the run, and write it to FILE"
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -113,14 +115,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     return (yield)
 
 
-class _Collected:
-    """The rows of all processes, at the one that reports."""
+class _Collector:
+    """Collects the rows of all workers in the process that reports."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._costs: defaultdict[str, Cost] = defaultdict(Cost)
-        self._outside = int(os.environ.get("SUITE_POSTGRES", 0))  # the pid of a server beside us
-        self._before = spent(processes(), self._outside)
+        self._outside = int(
+            os.environ.get("SUITE_POSTGRES", 0)
+        )  # pid of PostgreSQL, not a descendant
+        self._before = cpu_seconds(read_processes(), self._outside)
 
     def add(self, rows: Iterable[tuple[str, float, float, int]]) -> None:
         for name, *cost in rows:
@@ -128,7 +132,7 @@ class _Collected:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
-        """A worker has ended, and says what it spent."""
+        """Add the rows of a worker that ends."""
         self.add(getattr(node, "workeroutput", {}).get("meter", ()))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -136,7 +140,7 @@ class _Collected:
         distributed = self._config.getoption("numprocesses", None)
         self.add([("(controller)", time.process_time(), 0.0, 0)] if distributed else own)
         if self._outside:
-            more = spent(processes(), self._outside) - self._before
+            more = cpu_seconds(read_processes(), self._outside) - self._before
             self.add([("shared server: PostgreSQL", more, 0.0, 0)])
         costs = dict(self._costs)
         rows = [[name, cost.cpu, cost.wall, cost.tests] for name, cost in costs.items()]
@@ -144,14 +148,14 @@ class _Collected:
             "passed": len(terminalreporter.stats.get("passed", ())),
             "failed": sum(len(terminalreporter.stats.get(how, ())) for how in ("failed", "error")),
         }
-        told = {"rows": rows, "outcomes": outcomes}
-        Path(self._config.getoption("--meter")).write_text(json.dumps(told))
+        report = {"rows": rows, "outcomes": outcomes}
+        Path(self._config.getoption("--meter")).write_text(json.dumps(report))
         for line in table(costs):
             terminalreporter.write_line(line)
 
 
 def table(costs: dict[str, Cost]) -> Iterator[str]:
-    """The lines that are printed."""
+    """Yield the lines of the printed table."""
     folders: defaultdict[str, Cost] = defaultdict(Cost)
     for name, cost in costs.items():
         folders[name.rpartition("/")[0] or name].add(cost.cpu, cost.wall, cost.tests)
@@ -159,23 +163,23 @@ def table(costs: dict[str, Cost]) -> Iterator[str]:
     yield f"{'CPU s':>8}{'wall s':>8}{'tests':>7}  by folder, of all processes"
     yield from _lines(folders, len(folders))
     yield f"{'CPU s':>8}{'wall s':>8}{'tests':>7}  the most expensive modules"
-    yield from _lines(modules, MODULES_SHOWN)
+    yield from _lines(modules, MAX_MODULES)
     total = sum(cost.cpu for cost in costs.values())
     yield f"{total:8.0f}{'':8}{sum(cost.tests for cost in costs.values()):7}  in all"
 
 
-def _lines(costs: dict[str, Cost], most: int) -> Iterator[str]:
-    for name, cost in sorted(costs.items(), key=lambda one: -one[1].cpu)[:most]:
+def _lines(costs: dict[str, Cost], limit: int) -> Iterator[str]:
+    for name, cost in sorted(costs.items(), key=lambda one: -one[1].cpu)[:limit]:
         yield f"{cost.cpu:8.1f}{cost.wall:8.1f}{cost.tests:7}  {name}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--meter") and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Collected(config), "meter-collected")
+        config.pluginmanager.register(_Collector(config), "meter-collected")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of xdist hands its rows over."""
+    """Send the rows of an xdist worker to the controller."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["meter"] = METER.rows()

@@ -1,4 +1,4 @@
-"""A real nginx with a site of the test's."""
+"""nginx with a configuration of a test."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import httpx
 
-from tests.processes import bound
+from tests.processes import killed_with_parent
 from tests.waiting import until
 
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # where Debian keeps nginx
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # nginx is there on Debian
 
 
 @contextlib.contextmanager
 def nginx(folder: Path, site: str, port: int) -> Iterator[None]:
-    """A real nginx that keeps all its files in `folder`."""
+    """Run nginx with the site configuration. All its files are in `folder`."""
     binary = shutil.which("nginx", path=PATH)
     assert binary, "nginx is missing"
     temporary = "\n".join(
@@ -36,7 +36,7 @@ def nginx(folder: Path, site: str, port: int) -> Iterator[None]:
         """
     )
     process = subprocess.Popen(
-        bound(
+        killed_with_parent(
             binary, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(folder / "nginx.conf")
         )
     )

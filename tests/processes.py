@@ -1,4 +1,4 @@
-"""Processes of the suite that end when the process that started them is killed."""
+"""Child processes that end when their parent is killed, and helpers for processes."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ def _prctl(option: int, value: int) -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process as soon as the process `parent` is gone.
+    """Make the kernel kill this process when its parent, the process `parent`, ends.
 
-    The signal belongs to the thread that started this process: start it in one that stays.
+    The kernel watches the thread that started this process, so that thread must stay alive.
     """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the kernel was asked
+    if os.getppid() != parent:  # it ended before prctl
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant that loses its own, so that it is reaped here."""
+    """Become the parent of orphaned descendants, to reap them here."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def bound(*command: str) -> list[str]:
-    """The command, killed by the kernel when the thread that starts it is gone.
+def killed_with_parent(*command: str) -> list[str]:
+    """Return the command line, wrapped so that the kernel kills it when the starting thread ends.
 
-    Not if that is gone before the command has begun: a gap of a millisecond.
+    It does not work if that thread ends within the first millisecond.
     """
     return ["setpriv", "--pdeathsig", "KILL", "--", *command]
 
 
-def living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """Those still running; one that waits for its parent to notice has ended."""
-    return [process for process in processes if _lives(process)]
+def still_running(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Return the processes that still run. A zombie has ended."""
+    return [process for process in processes if _is_running(process)]
 
 
-def _lives(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
 def command_line(process: psutil.Process) -> str:
-    """What it was started with; empty where it has ended."""
+    """Return the command line of a process; empty if it has ended."""
     with contextlib.suppress(psutil.Error):
         return " ".join(process.cmdline())
     return ""

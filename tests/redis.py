@@ -1,4 +1,4 @@
-"""A real Redis for tests."""
+"""A Redis server for tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from tests.processes import bound
+from tests.processes import killed_with_parent
 from tests.waiting import free_port, until
 
 
@@ -28,16 +28,16 @@ class RedisServer:
         self.stop()
 
     def start(self) -> None:
-        """Start and wait until it answers."""
+        """Start the server and wait until it answers."""
         self._process = subprocess.Popen(
-            bound("redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
+            killed_with_parent("redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
                   "--save", "", "--appendonly", "no", "--dir", str(self._folder)),
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
         until(self.answers, what="Redis")
 
     def answers(self) -> bool:
-        """True where it can be spoken to."""
+        """True if it answers a ping."""
         with redis.Redis(port=self.port) as client:
             try:
                 return bool(client.ping())
@@ -45,7 +45,7 @@ class RedisServer:
                 return False
 
     def stop(self) -> None:
-        """Kill it; nothing is saved."""
+        """Kill the server. It saves nothing."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

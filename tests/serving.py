@@ -1,7 +1,7 @@
-"""Our application on other servers than `serve`: `python -m tests.serving NAME PORT [PEM]`.
+"""Runs the application on other servers: `python -m tests.serving NAME PORT [PEM]`.
 
-`uvicorn` has nothing of `project/server/`; `tls` is our server under TLS; `impatient` is our server
-with pings every second; `faulty` is our server and guard, and each response raises in the middle.
+`uvicorn` uses nothing of `project/server/`. The others use the product's server: `tls` under TLS,
+`impatient` with pings every second, `faulty` with an application that raises in every response.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from project.middleware import ErrorBoundary, Receive, Scope, Send
 
 
 async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
-    """What a streaming generator is that raises after the response has begun."""
+    """Raise after the response has begun, as a streaming generator may do."""
     headers = [(b"content-type", b"text/event-stream")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})

@@ -1,4 +1,4 @@
-"""A real WebSocket client for tests."""
+"""WebSocket clients for tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def watching(
     query: str = "",
     open_timeout: float = 30,
 ) -> Iterator[ClientConnection]:
-    """An open stream socket. Raises `InvalidStatus` where the handshake is refused."""
+    """Open a stream socket. Raises `InvalidStatus` if the handshake is refused."""
     with connect(
         f"ws://127.0.0.1:{installation.port}/ws/stream/{camera}{query}",
         additional_headers=headers or {},
@@ -44,10 +44,10 @@ def watching(
         yield socket
 
 
-def refusal(installation: Installation, camera: str, **how: Any) -> int:
-    """HTTP status of a refused handshake, else the close code; fails if frames come instead."""
+def refusal(installation: Installation, camera: str, **options: Any) -> int:
+    """Return the HTTP status of a refused handshake, else the close code; 200 if data arrives."""
     try:
-        with watching(installation, camera, **how) as socket:
+        with watching(installation, camera, **options) as socket:
             socket.recv(timeout=30)
     except InvalidStatus as refused:
         return refused.response.status_code
@@ -56,14 +56,17 @@ def refusal(installation: Installation, camera: str, **how: Any) -> int:
     return 200
 
 
-def frame(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
-    """The next frame in the seed's format."""
-    made: dict[str, Any] = json.loads(socket.recv(timeout=timeout))
-    return made
+def next_frame(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
+    """Receive the next frame in the seed's format."""
+    message: dict[str, Any] = json.loads(socket.recv(timeout=timeout))
+    return message
 
 
 def v1_message(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
-    """The next `sideline.v1` message; a frame has its picture under `jpeg`, not acknowledged."""
+    """Receive the next `sideline.v1` message, without acknowledging it.
+
+    A frame has its picture as `jpeg`.
+    """
     message = socket.recv(timeout=timeout)
     if isinstance(message, str):
         status: dict[str, Any] = json.loads(message)
@@ -73,8 +76,8 @@ def v1_message(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
     return header | {"jpeg": message[4 + length :]}
 
 
-def heard(socket: ClientConnection, seconds: float) -> list[dict[str, Any]]:
-    """The `sideline.v1` messages that come within so many seconds, not acknowledged."""
+def receive_for(socket: ClientConnection, seconds: float) -> list[dict[str, Any]]:
+    """Receive `sideline.v1` messages for some seconds, without acknowledging them."""
     found: list[dict[str, Any]] = []
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
@@ -85,8 +88,8 @@ def heard(socket: ClientConnection, seconds: float) -> list[dict[str, Any]]:
     return found
 
 
-def acknowledged(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
-    """The next `sideline.v1` message; a frame is acknowledged at once."""
+def receive_and_acknowledge(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
+    """Receive the next `sideline.v1` message; acknowledge it if it is a frame."""
     message = v1_message(socket, timeout)
     if "seq" in message:
         socket.send(json.dumps({"ack": message["seq"]}))
@@ -95,23 +98,23 @@ def acknowledged(socket: ClientConnection, timeout: float = 30) -> dict[str, Any
 
 def next_picture(
     socket: ClientConnection,
-    told: Callable[[ClientConnection, float], dict[str, Any]] = acknowledged,
+    receive: Callable[[ClientConnection, float], dict[str, Any]] = receive_and_acknowledge,
 ) -> dict[str, Any]:
-    """The next message with a picture. It is acknowledged, unless `told` is `v1_message`."""
+    """Receive the next message with a picture, by `receive`."""
     while True:
-        message = told(socket, 60)
+        message = receive(socket, 60)
         if "jpeg" in message:
             return message
 
 
 def age_ms(message: dict[str, Any]) -> float:
-    """Milliseconds since the picture in a message was taken; infinite without a picture."""
+    """Return the age (ms) of the picture in a message; infinite without a picture."""
     taken = message.get("timestamp")
     return float("inf") if taken is None else time.time() * 1000 - float(taken)
 
 
-def ended(socket: ClientConnection, seconds: float) -> int:
-    """The code with which the server closes within so many seconds; frames go by meanwhile."""
+def close_code(socket: ClientConnection, seconds: float) -> int:
+    """Wait until the server closes the socket and return the code; ignore frames until then."""
     deadline = time.monotonic() + seconds
     try:
         while time.monotonic() < deadline:
@@ -122,7 +125,7 @@ def ended(socket: ClientConnection, seconds: float) -> int:
 
 
 def pixels(encoded: str | bytes) -> np.ndarray[Any, Any]:
-    """The decoded picture, height × width × 3."""
+    """Decode a JPEG; return it as height × width × 3."""
     data = base64.b64decode(encoded) if isinstance(encoded, str) else encoded
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
@@ -130,7 +133,7 @@ def pixels(encoded: str | bytes) -> np.ndarray[Any, Any]:
 
 
 def jpeg(width: int = 64, height: int = 48, shade: int = 90) -> bytes:
-    """A small grey JPEG."""
+    """Return a grey JPEG."""
     done, data = cv2.imencode(".jpg", np.full((height, width, 3), shade, np.uint8))
     assert done
     return bytes(data)

@@ -1,7 +1,7 @@
 """Waiting for conditions, and free ports for servers.
 
-Each process of the suite locks blocks of ports for itself, so two processes never get the same
-one; the lock ends with the process. The blocks lie below the range of client ports.
+Each process of the suite locks blocks of ports until it ends, so no two processes get the same
+port. The blocks are below the range of client ports.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _FIRST, _LAST, _BLOCK = 11_000, 32_000, 300
-_held: list[int] = []  # descriptors of the locks
+_locks: list[int] = []  # open descriptors
 
 
 def _ports() -> Iterator[int]:
-    """Ports of blocks that no other process holds."""
+    """Yield ports of blocks that no other process has locked."""
     folder = Path(tempfile.gettempdir(), f"sideline-ports-{os.getuid()}")
     folder.mkdir(exist_ok=True)
     while True:
@@ -33,7 +33,7 @@ def _ports() -> Iterator[int]:
             except BlockingIOError:
                 os.close(lock)
                 continue
-            _held.append(lock)
+            _locks.append(lock)
             yield from range(start, start + _BLOCK)
             break
         else:
@@ -44,41 +44,42 @@ _next = _ports()
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on, and that is given to nobody else."""
+    """Return a free TCP port of 127.0.0.1. Each port is returned once."""
     for port in _next:
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
-                continue  # somebody else's
+                continue  # in use
             return port
     raise AssertionError("no port is free")
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody accepts connections on this port of 127.0.0.1."""
+    """True if a server accepts connections on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def until(condition: Callable[[], T], seconds: float = 30.0, what: object = "the condition") -> T:
-    """The first true answer of `condition`. Raises `AssertionError` after `seconds`.
+    """Wait for a true result of `condition` and return it. Raises `AssertionError` after `seconds`.
 
-    It asks less often the longer it waits, since asking keeps a server busy."""
+    Polls less often with time, because polling keeps a server busy.
+    """
     began = time.monotonic()
     while True:
-        answer = condition()
-        if answer:
-            return answer
+        result = condition()
+        if result:
+            return result
         waited = time.monotonic() - began
         if waited > seconds:
             raise AssertionError(f"{what} did not come true within {seconds} s")
         time.sleep(min(0.1, 0.02 + waited / 20))
 
 
-async def soon(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Let the loop go on until `condition` is true. Raises `TimeoutError` after the seconds."""
+async def until_async(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait until `condition` is true, without blocking the loop. Raises `TimeoutError`."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)

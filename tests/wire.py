@@ -1,4 +1,4 @@
-"""A wire between a browser and a server that can be cut, and mended."""
+"""A TCP proxy between a browser and a server, whose connections a test can reset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 
 class Wire:
-    """Carries bytes of a free port of 127.0.0.1 to `port`, in a thread of its own."""
+    """Forwards a free port of 127.0.0.1 to `port`, in its own thread."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -23,49 +23,50 @@ class Wire:
         return f"http://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
-        """Reset every connection, and each new one."""
+        """Reset all connections, and new ones until `mend`."""
         self._is_cut = True
         self._loop.call_soon_threadsafe(self._reset)
 
     def mend(self) -> None:
+        """Accept connections again."""
         self._is_cut = False
 
     def _reset(self) -> None:
         for writer in self._open:
             writer.transport.abort()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
             writer.transport.abort()
             return
-        there, thither = await asyncio.open_connection("127.0.0.1", self._port)
-        pair = {writer, thither}
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        pair = {writer, server_writer}
         self._open |= pair
-        ways = [_copy(reader, thither), _copy(there, writer)]
+        directions = [_copy(reader, server_writer), _copy(server_reader, writer)]
         try:
-            await asyncio.gather(*ways)
+            await asyncio.gather(*directions)
         finally:
             self._open -= pair
             for one in pair:
                 one.close()
 
     async def _serve(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         return server
 
     async def _end(self, server: asyncio.Server) -> None:
         server.close()
         self._reset()
-        mine = asyncio.current_task()
-        tasks = [task for task in asyncio.all_tasks() if task is not mine]
+        current = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not current]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     @contextmanager
-    def strung(self) -> Iterator[Wire]:
-        """For the time of the block."""
+    def running(self) -> Iterator[Wire]:
+        """Forward for the time of the block."""
         thread = threading.Thread(target=self._loop.run_forever, name="wire")
         thread.start()
         server = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(10)

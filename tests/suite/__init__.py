@@ -1,1 +1,1 @@
-"""The suite itself: what its other tests rely on."""
+"""Tests of the suite's own helpers."""

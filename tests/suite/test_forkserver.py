@@ -1,4 +1,4 @@
-"""Commands that run as forks are what they would be as new processes."""
+"""Commands that run as forks behave as in new processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.waiting import until
 
 
 def shell(tmp_path: Path, script: str, **environment: str) -> tuple[Fork, Path]:
-    """The script in `manage.py shell`, and the file it prints to."""
+    """Run a script in `manage.py shell`; return the command and its output file."""
     output = tmp_path / "output.txt"
     with output.open("wb") as file:
         settings = {"PATH": os.environ["PATH"], "SIDELINE_DATA_DIR": str(tmp_path)} | environment
@@ -28,7 +28,13 @@ def test_command_has_the_given_environment_and_no_other(tmp_path: Path) -> None:
     script = "import os; print(sorted(os.environ))"
     command, output = shell(tmp_path, script, GIVEN="1")
     assert command.wait(30) == 0
-    given = ["DJANGO_SETTINGS_MODULE", "GIVEN", "PATH", "SIDELINE_DATA_DIR", "TZ"]  # two of Django
+    given = [
+        "DJANGO_SETTINGS_MODULE",
+        "GIVEN",
+        "PATH",
+        "SIDELINE_DATA_DIR",
+        "TZ",
+    ]  # two are set by Django
     assert output.read_text().strip() == str(given)
 
 
@@ -43,7 +49,7 @@ def test_command_has_its_own_settings_session_and_arguments(tmp_path: Path) -> N
     assert output.read_text().split() == [str(tmp_path), "manage.py", "True"]
 
 
-def test_server_has_loaded_nothing_of_ours_no_settings_and_no_reactor() -> None:
+def test_server_loads_no_product_settings_or_reactor() -> None:
     script = (
         "import sys\n"
         "from tests.forkserver import preload\n"
@@ -81,18 +87,18 @@ def test_exit_status_and_output(tmp_path: Path, script: str, status: int, printe
     assert printed in output.read_text()
 
 
-def test_command_can_be_waited_for_and_ended(tmp_path: Path) -> None:
+def test_command_can_be_awaited_and_terminated(tmp_path: Path) -> None:
     command, output = shell(tmp_path, "print('begun'); import time; time.sleep(600)")
-    until(lambda: "begun" in output.read_text(), 30, "its output, though it goes on")
+    until(lambda: "begun" in output.read_text(), 30, "its output, before it ends")
     assert command.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
         command.wait(0.01)
     command.terminate()
     assert command.wait(30) == -signal.SIGTERM
-    command.kill()  # it has ended: nothing to do
+    command.kill()  # it has ended already
 
 
-def test_what_a_killed_command_leaves_behind_is_reaped(tmp_path: Path) -> None:
+def test_orphans_of_a_killed_command_are_reaped(tmp_path: Path) -> None:
     script = (
         "import subprocess, time\n"
         "print(subprocess.Popen(['sleep', '600']).pid, flush=True)\n"

@@ -1,4 +1,4 @@
-"""A run that is killed leaves no process behind."""
+"""A killed run leaves no process behind."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from tests import ROOT
-from tests.processes import bound, command_line, living
+from tests.processes import command_line, killed_with_parent, still_running
 from tests.waiting import until
 
 pytestmark = pytest.mark.extended
 
-# Each kind of process that tests start; the file says when all are there.
+# Starts each kind of process that tests use, then creates a file.
 TESTS = """
 import time
 from pathlib import Path
@@ -26,7 +26,7 @@ from tests.installation import installed
 from tests.nginx import nginx
 from tests.redis import RedisServer
 from tests.servers import rtsp_server
-from tests.processes import bound
+from tests.processes import killed_with_parent
 from tests.waiting import free_port
 
 def test_one(tmp_path):
@@ -41,7 +41,7 @@ def test_one(tmp_path):
     ):
         installation.serve()
         new.serve(new=True)
-        Path(THERE).touch()
+        Path(STARTED).touch()
         time.sleep(600)
 """
 
@@ -50,9 +50,9 @@ def test_one(tmp_path):
 @pytest.mark.parametrize(
     ("workers", "postgres"), [(0, False), (2, False), (0, True)], ids=["one", "two", "PostgreSQL"]
 )
-def test_kill_leaves_nothing(tmp_path: Path, workers: int, postgres: bool) -> None:
-    there = tmp_path / "there"
-    (tmp_path / "test_run.py").write_text(f"THERE = {str(there)!r}\n{TESTS}")
+def test_killed_run_leaves_no_process(tmp_path: Path, workers: int, postgres: bool) -> None:
+    started = tmp_path / "started"
+    (tmp_path / "test_run.py").write_text(f"STARTED = {str(started)!r}\n{TESTS}")
     command = [
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(workers),
         "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), str(tmp_path / "test_run.py"),
@@ -60,12 +60,12 @@ def test_kill_leaves_nothing(tmp_path: Path, workers: int, postgres: bool) -> No
     if postgres:
         command = [sys.executable, "-m", "tests.with_postgres", *command]
     with (tmp_path / "log.txt").open("wb") as log:
-        run = subprocess.Popen(bound(*command), cwd=ROOT, stdout=log, stderr=log)
+        run = subprocess.Popen(killed_with_parent(*command), cwd=ROOT, stdout=log, stderr=log)
     try:
-        until(lambda: there.exists() or run.poll() is not None, 200, "all its processes")
+        until(lambda: started.exists() or run.poll() is not None, 200, "all its processes")
         assert run.poll() is None, (tmp_path / "log.txt").read_text()
-        begun = psutil.Process(run.pid).children(recursive=True)
-        names = " ".join(map(command_line, begun))
+        descendants = psutil.Process(run.pid).children(recursive=True)
+        names = " ".join(map(command_line, descendants))
         for what in ("chromium", "redis-server", "nginx", "gst_rtsp_loop", "manage.py ingest",
                      "manage.py serve", "cameras.ingest.worker.main", "tests.forkserver",
                      *(["bin/postgres"] if postgres else [])):  # fmt: skip
@@ -73,5 +73,5 @@ def test_kill_leaves_nothing(tmp_path: Path, workers: int, postgres: bool) -> No
     finally:
         run.send_signal(signal.SIGKILL)
         run.wait()
-    _, alive = psutil.wait_procs(begun, 20)
-    assert [command_line(one) or one for one in living(alive)] == []
+    _, alive = psutil.wait_procs(descendants, 20)
+    assert [command_line(one) or one for one in still_running(alive)] == []
