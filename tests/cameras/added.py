@@ -1,4 +1,4 @@
-"""Cameras that a test adds to the shared installation, and the processes that read them."""
+"""Temporary cameras in the shared installation, and their worker processes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.installation import Installation
 
 
 @contextlib.contextmanager
-def added(installation: Installation, **facts: object) -> Iterator[str]:
-    """A camera, until the end of the test, if that has not deleted it."""
+def temporary_camera(installation: Installation, **facts: object) -> Iterator[str]:
+    """Add a camera and delete it at the end, unless the test did."""
     camera = installation.add_camera(**facts)
     try:
         yield camera
@@ -20,6 +20,6 @@ def added(installation: Installation, **facts: object) -> Iterator[str]:
 
 
 def worker(installation: Installation, camera: str) -> int | None:
-    """The process that reads this camera; None where there is none."""
+    """Return the id of the camera's worker process; None without one."""
     found = installation.children(f"cameras.ingest.worker.main {camera}")
     return found[0].pid if found else None

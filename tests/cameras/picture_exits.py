@@ -1,4 +1,4 @@
-"""A device that pushes two secrets in turn, all exits by which pictures leave, and their end."""
+"""A device that pushes two secret pictures in turn, and all outputs of pictures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from websockets.sync.client import ClientConnection
 
 from tests.installation import Installation
 from tests.masked import MASKS, secret_jpeg
-from tests.parcels import parcel
-from tests.people import Cast, Person
-from tests.publishers import answer, publishing, seed_parcel, v1_parcel
-from tests.sockets import acknowledged, frame, watching
+from tests.parcels import send_body
+from tests.people import Person, Scenario
+from tests.publishers import answer, publishing, seed_frame, v1_frame
+from tests.sockets import next_frame, receive_and_acknowledge, watching
 
 Found = tuple[int, bytes]  # capture time, JPEG
 
@@ -27,16 +27,16 @@ def bearer(installation: Installation) -> dict[str, str]:
         return {"Authorization": api.headers["Authorization"]}
 
 
-def taken_after(socket: ClientConnection, ms: float) -> bool:
-    """The next message has a picture, and that was taken after this moment."""
-    message = acknowledged(socket, 60)
+def is_next_taken_after(socket: ClientConnection, ms: float) -> bool:
+    """True if the next message has a picture that was taken after this time (unix ms)."""
+    message = receive_and_acknowledge(socket, 60)
     return "jpeg" in message and message["timestamp"] > ms
 
 
-def revocable(
+def create_token(
     installation: Installation, person: Person, name: str = "To be revoked"
 ) -> tuple[dict[str, str], Callable[[], None]]:
-    """The headers of a new token of a person, to watch with, and a function that revokes it."""
+    """Create a token with the scope `read`. Return its headers, and a function that revokes it."""
     tokens = f"{installation.url}/api/v1/tokens"
     wanted = {"name": name, "scopes": ["read"]}
     made = httpx.post(tokens, json=wanted, headers=person.bearer, timeout=30)
@@ -49,10 +49,10 @@ def revocable(
     return {"Authorization": f"Bearer {made.json()['token']}"}, revoke
 
 
-def plays_until_withdrawn(installation: Installation, cast: Cast) -> None:
-    """A stream as MJPEG goes on, and ends after its token is revoked."""
-    bearer_, revoke = revocable(installation, cast["viewer"])
-    url = f"{installation.url}/api/v1/cameras/{cast.plaza}/stream.mjpeg"
+def check_mjpeg_ends_when_revoked(installation: Installation, scenario: Scenario) -> None:
+    """Check that an MJPEG stream continues, and ends after its token was revoked."""
+    bearer_, revoke = create_token(installation, scenario["viewer"])
+    url = f"{installation.url}/api/v1/cameras/{scenario.plaza}/stream.mjpeg"
     parts, revoked = 0, 0.0
     with httpx.stream("GET", url, headers=bearer_, timeout=60) as answer:
         assert answer.headers["content-type"] == "multipart/x-mixed-replace; boundary=sideline"
@@ -61,8 +61,10 @@ def plays_until_withdrawn(installation: Installation, cast: Cast) -> None:
             if parts >= 5 and not revoked:
                 revoke()
                 revoked = time.monotonic()
-            assert not revoked or time.monotonic() - revoked < 60, "it goes on"
-    assert revoked, "it ended by itself"
+            assert not revoked or time.monotonic() - revoked < 60, (
+                "it continues after the token was revoked"
+            )
+    assert revoked, "it ended before the token was revoked"
 
 
 def mask(installation: Installation, camera: str, masks: Any = MASKS) -> None:
@@ -71,11 +73,14 @@ def mask(installation: Installation, camera: str, masks: Any = MASKS) -> None:
 
 
 class Device:
-    """Pushes the two secrets in turn, some ten a second. `secrets` tells which was when."""
+    """Pushes the two secrets in turn, about ten per second.
+
+    `secrets` has the number of the secret by timestamp.
+    """
 
     def __init__(self, installation: Installation, camera: str, way: str) -> None:
         self.secrets: dict[int, int] = {}
-        self._house, self._camera, self._way = installation, camera, way
+        self._installation, self._camera, self._way = installation, camera, way
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -96,35 +101,37 @@ class Device:
                 send(at, secret_jpeg(secret))
 
     def _sender(self, stack: contextlib.ExitStack) -> Callable[[int, bytes], object]:
-        headers = bearer(self._house)
+        headers = bearer(self._installation)
         if self._way == "send":
             client = stack.enter_context(httpx.Client(headers=headers, timeout=30))
-            url = f"{self._house.url}/api/v1/actions/actions/send"
+            url = f"{self._installation.url}/api/v1/actions/actions/send"
 
             def post(at: int, jpeg: bytes) -> object:
                 text = base64.b64encode(jpeg).decode()
-                return client.post(url, json=parcel(self._camera, timestamp=at, frame=text))
+                return client.post(url, json=send_body(self._camera, timestamp=at, frame=text))
 
             return post
         v1 = self._way == "v1"
-        socket = stack.enter_context(publishing(self._house, self._camera, headers=headers, v1=v1))
+        socket = stack.enter_context(
+            publishing(self._installation, self._camera, headers=headers, v1=v1)
+        )
 
-        def speak(at: int, jpeg: bytes) -> object:
+        def push(at: int, jpeg: bytes) -> object:
             text = base64.b64encode(jpeg).decode()
             socket.send(
-                v1_parcel(jpeg, timestamp=at)
+                v1_frame(jpeg, timestamp=at)
                 if v1
-                else seed_parcel(self._camera, timestamp=at, frame=text)
+                else seed_frame(self._camera, timestamp=at, frame=text)
             )
             return answer(socket, 30)
 
-        return speak
+        return push
 
 
 def by_json(installation: Installation, camera: str, query: str = "") -> Iterator[Found]:
     with watching(installation, camera, headers=bearer(installation), query=query) as socket:
         while True:
-            message = frame(socket, 60)
+            message = next_frame(socket, 60)
             yield message["timestamp"], base64.b64decode(message["frame"])
 
 
@@ -133,7 +140,7 @@ def by_v1(installation: Installation, camera: str, query: str = "") -> Iterator[
         installation, camera, headers=bearer(installation), v1=True, query=query
     ) as socket:
         while True:
-            message = acknowledged(socket, 60)
+            message = receive_and_acknowledge(socket, 60)
             if "jpeg" in message:
                 yield message["timestamp"], message["jpeg"]
 
@@ -161,7 +168,7 @@ def by_snapshot(installation: Installation, camera: str, query: str = "") -> Ite
             found = client.get(url)
             if found.status_code == 200:
                 yield int(found.headers["X-Timestamp"]), found.content
-            time.sleep(0.1)  # devices push no faster
+            time.sleep(0.1)  # the rate of `Device`
 
 
-EXITS = {"json": by_json, "v1": by_v1, "mjpeg": by_mjpeg, "snapshot": by_snapshot}
+OUTPUTS = {"json": by_json, "v1": by_v1, "mjpeg": by_mjpeg, "snapshot": by_snapshot}

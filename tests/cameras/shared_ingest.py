@@ -1,4 +1,4 @@
-"""An installation whose cameras several ingest processes share, and who watches meanwhile."""
+"""An installation whose cameras several ingest processes share, and its viewers."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ import redis as redis_client
 from tests import ROOT
 from tests.installation import Installation, Process
 from tests.redis import RedisServer
-from tests.sockets import acknowledged, age_ms, watching
+from tests.sockets import age_ms, receive_and_acknowledge, watching
 from tests.waiting import until
 
 CLIP = ROOT / "cameras/data/plaza.mp4"
 NAMES = ("a.mp4", "b.mp4", "c.mp4", "d.mp4")
 
 
-def stays(condition: Callable[[], object], seconds: float, what: str) -> None:
-    """Fails as soon as it is not true, asked again and again for so long."""
+def check_stays_true(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Check for some seconds that the condition stays true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert condition(), what
         time.sleep(0.1)
 
 
-class Seen:
-    """What one viewer of a camera gets, in a thread of its own."""
+class Watcher:
+    """One viewer of a camera, in its own thread, and what it received."""
 
     def __init__(self, installation: Installation, camera: str) -> None:
-        self.frames: list[tuple[float, int]] = []  # when it came, when it was taken (unix ms)
+        self.frames: list[tuple[float, int]] = []  # received (unix s), taken (unix ms)
         self.states: list[str] = []
-        self._house, self._camera = installation, camera
+        self._installation, self._camera = installation, camera
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Seen:
+    def __enter__(self) -> Watcher:
         self._thread.start()
         return self
 
@@ -51,18 +51,18 @@ class Seen:
         self._thread.join(10)
 
     def _watch(self) -> None:
-        bearer = {"Authorization": f"Bearer {self._house.token}"}
-        with watching(self._house, self._camera, v1=True, headers=bearer) as socket:
+        bearer = {"Authorization": f"Bearer {self._installation.token}"}
+        with watching(self._installation, self._camera, v1=True, headers=bearer) as socket:
             while not self._ending.is_set():
                 with contextlib.suppress(TimeoutError):
-                    message = acknowledged(socket, 0.5)
+                    message = receive_and_acknowledge(socket, 0.5)
                     if "state" in message:
                         self.states.append(message["state"])
                     if abs(age_ms(message)) < 1000:
                         self.frames.append((time.time(), message["timestamp"]))
 
     def since(self, moment: float) -> float | None:
-        """Seconds from that moment (unix) to the first picture that was taken after it."""
+        """Seconds from that unix time until a picture taken after it arrived; None if none did."""
         return next((at - moment for at, taken in self.frames if taken > moment * 1000), None)
 
     def gap(self) -> float:
@@ -71,7 +71,7 @@ class Seen:
 
 
 class Club:
-    """An installation with four cameras, each a file of its own, and any number of readers."""
+    """An installation with four cameras, each with its own file, and several ingest processes."""
 
     def __init__(self, installation: Installation, redis: RedisServer) -> None:
         self.installation, self.redis = installation, redis
@@ -89,7 +89,7 @@ class Club:
         self.ingests: list[Process] = []
 
     def readers(self) -> dict[str, list[int]]:
-        """Of each camera, the ingest processes that have a process reading its file."""
+        """By camera: the ids of the ingest processes whose workers have its file open."""
         found: dict[str, list[int]] = {name: [] for name in NAMES}
         for process in self.installation.children("cameras.ingest.worker.main"):
             with contextlib.suppress(psutil.Error):
@@ -99,35 +99,35 @@ class Club:
         return found
 
     def shares(self) -> dict[int, int]:
-        """How many cameras each process reads; empty unless each camera has exactly one."""
+        """The number of cameras by process; empty unless each camera has exactly one."""
         readers = self.readers()
         if any(len(pids) != 1 for pids in readers.values()):
             return {}
         return dict(Counter(pids[0] for pids in readers.values()))
 
-    def of(self, process: Process) -> list[str]:
-        """The cameras that it reads."""
+    def cameras_of(self, process: Process) -> list[str]:
+        """The names of the cameras that a process reads."""
         return [name for name, pids in self.readers().items() if process.pid in pids]
 
-    def two(self) -> tuple[Process, Process]:
-        """Two ingest processes that have two cameras each."""
+    def two_ingests(self) -> tuple[Process, Process]:
+        """Return two ingest processes that read two cameras each; start them if necessary."""
         self.ingests = [process for process in self.ingests if process.poll() is None]
         while len(self.ingests) < 2:
             self.ingests.append(self.installation.spawn("ingest"))
-        until(lambda: self.leased_and_read_as([2, 2]), 30, "two cameras each")
+        until(lambda: self.has_shares([2, 2]), 30, "two cameras each")
         return self.ingests[0], self.ingests[1]
 
-    def leased_and_read_as(self, wanted: list[int]) -> bool:
-        """Whether each process has leased so many cameras and reads as many."""
+    def has_shares(self, wanted: list[int]) -> bool:
+        """True if the processes lease and read these numbers of cameras."""
         leased = Counter(holder for holder in self.leases().values() if holder)
         return sorted(leased.values()) == wanted == sorted(self.shares().values())
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[dict[str, Seen]]:
-        """All cameras, each with a viewer who has a picture. Nobody is told they were ended."""
+    def watched(self) -> Iterator[dict[str, Watcher]]:
+        """A viewer per camera, once each has a picture. None may get the state “ended”."""
         with contextlib.ExitStack() as viewers:
             seen = {
-                name: viewers.enter_context(Seen(self.installation, camera))
+                name: viewers.enter_context(Watcher(self.installation, camera))
                 for name, camera in self.cameras.items()
             }
             for one in seen.values():
@@ -136,14 +136,14 @@ class Club:
         for one in seen.values():
             assert "ended" not in one.states
 
-    def back(self, seen: dict[str, Seen], moment: float, seconds: float) -> float:
-        """The longest time that one of them took to be live again after the moment."""
+    def wait_for_pictures(self, seen: dict[str, Watcher], moment: float, seconds: float) -> float:
+        """Wait for new pictures of all. Return the longest time in seconds, from `moment`."""
         for one in seen.values():
             until(lambda one=one: one.since(moment) is not None, seconds, "a new picture")
         return max(one.since(moment) or 0.0 for one in seen.values())
 
     def leases(self) -> dict[str, bytes | None]:
-        """Who has each camera, as Redis says."""
+        """The holder of each camera's lease in Redis."""
         with redis_client.Redis(port=self.redis.port) as client:
             names = [f"sideline:lease:{camera}" for camera in self.cameras.values()]
             return dict(zip(self.cameras, client.mget(names), strict=True))

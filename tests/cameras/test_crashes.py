@@ -1,4 +1,4 @@
-"""An installation of its own: its first stream, and what comes back after it was killed."""
+"""A separate installation: its first stream, and recovery of killed processes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import partial
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.cameras.picture_exits import plays_until_withdrawn, taken_after
+from tests.cameras.picture_exits import check_mjpeg_ends_when_revoked, is_next_taken_after
 from tests.installation import Installation, installed
 from tests.parcels import now
-from tests.people import Cast, assemble
-from tests.publishers import asked, publishing, v1_parcel
-from tests.sockets import acknowledged, watching
+from tests.people import Scenario, create_scenario
+from tests.publishers import asked, publishing, v1_frame
+from tests.sockets import receive_and_acknowledge, watching
 from tests.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A server of this file's own."""
+    """A server used by this module alone."""
     with installed(tmp_path_factory.mktemp("crashes")) as own:
         own.serve()
         yield own
@@ -30,42 +30,46 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="module")
-def cast(alone: Installation) -> Cast:
-    return assemble(alone, "crash")
+def scenario(alone: Installation) -> Scenario:
+    return create_scenario(alone, "crash")
 
 
 def test_first_stream_of_a_process_ends_when_access_is_withdrawn(
-    alone: Installation, cast: Cast
+    alone: Installation, scenario: Scenario
 ) -> None:
-    """What re-examines it must outlive the request by which it was started.
+    """The connection monitor must outlive the request that started it.
 
-    The first test of this file: no other may ask this server for a stream before.
+    Must be the first test here: no other may open a stream on this server before.
     """
-    plays_until_withdrawn(alone, cast)
+    check_mjpeg_ends_when_revoked(alone, scenario)
 
 
-def test_crashed_worker_and_crashed_ingest_come_back(alone: Installation, cast: Cast) -> None:
-    with watching(alone, cast.key, v1=True) as socket:
-        until(lambda: "jpeg" in acknowledged(socket, 60), 60)
+def test_killed_worker_and_killed_ingest_are_replaced(
+    alone: Installation, scenario: Scenario
+) -> None:
+    with watching(alone, scenario.key, v1=True) as socket:
+        until(lambda: "jpeg" in receive_and_acknowledge(socket, 60), 60)
         for victim in ("cameras.ingest.worker.main", "manage.py ingest"):
             alone.children(victim)[0].kill()
             killed = time.time() * 1000
-            again = partial(taken_after, socket, killed + 500)
+            again = partial(is_next_taken_after, socket, killed + 500)
             until(again, 60, f"frames after the {victim} was killed")
 
 
-def test_frame_that_nobody_takes_may_be_sent_again(alone: Installation, cast: Cast) -> None:
-    until(lambda: alone.state(cast.push) == "offline", 60, "the reader")
-    with publishing(alone, cast.push, headers=cast["operator"].bearer) as device:
-        assert "ack" in asked(device, v1_parcel())
+def test_frame_refused_without_ingest_can_be_sent_again(
+    alone: Installation, scenario: Scenario
+) -> None:
+    until(lambda: alone.state(scenario.push) == "offline", 60, "the reader")
+    with publishing(alone, scenario.push, headers=scenario["operator"].bearer) as device:
+        assert "ack" in asked(device, v1_frame())
         at = until(lambda: _refused(alone, device), 60, "a refusal")
-        assert until(lambda: asked(device, v1_parcel(timestamp=at)) == {"ack": at}, 60)
+        assert until(lambda: asked(device, v1_frame(timestamp=at)) == {"ack": at}, 60)
 
 
 def _refused(alone: Installation, device: ClientConnection) -> int | None:
-    """Kill who reads cameras and send a frame; when it was taken, if nobody took it."""
+    """Kill ingest and send a frame. Return its timestamp if it was refused; else None."""
     for child in alone.children("ingest"):
         child.kill()
     at = now()
-    said = asked(device, v1_parcel(timestamp=at))
+    said = asked(device, v1_frame(timestamp=at))
     return at if said.get("status") == 503 else None

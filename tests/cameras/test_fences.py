@@ -1,4 +1,4 @@
-"""Fences, on rows: what a reader that lost its camera writes comes too late."""
+"""Fences in the database: a process that lost its lease cannot write."""
 
 from __future__ import annotations
 
@@ -38,34 +38,34 @@ def test_fences_only_rise(camera: Camera) -> None:
     assert timezone.now() - state.reported_at < timedelta(seconds=10)
 
 
-def test_camera_that_is_gone_has_no_fence(camera: Camera) -> None:
+def test_deleted_camera_has_no_fence(camera: Camera) -> None:
     gone = str(camera.pk)
     camera.delete()
     assert configurations.claim_fences([gone]) == {}
 
 
-def test_lower_fence_writes_nothing(camera: Camera) -> None:
+def test_lower_fence_cannot_write(camera: Camera) -> None:
     pk = str(camera.pk)
     (old,), (new,) = (configurations.claim_fences([pk]).values() for _ in range(2))
     state_writer.store_state(packet(camera, new))
     state_writer.store_still(pk, new, 2000, b"new")
-    with pytest.raises(state_writer.Outranked):
+    with pytest.raises(state_writer.StaleFence):
         state_writer.store_state(packet(camera, old, state="offline"))
-    with pytest.raises(state_writer.Outranked):
+    with pytest.raises(state_writer.StaleFence):
         state_writer.store_still(pk, old, 9000, b"old")
     assert CameraState.objects.get(camera=camera).state == "live"
     assert bytes(CameraStill.objects.get(camera=camera).jpeg) == b"new"
 
 
-def test_lower_fence_does_not_store_the_first_still(camera: Camera) -> None:
+def test_lower_fence_cannot_store_the_first_still(camera: Camera) -> None:
     pk = str(camera.pk)
     (old,), _ = (configurations.claim_fences([pk]).values() for _ in range(2))
-    with pytest.raises(state_writer.Outranked):
+    with pytest.raises(state_writer.StaleFence):
         state_writer.store_still(pk, old, 9000, b"old")
     assert not CameraStill.objects.exists()
 
 
-def test_newest_fence_writes_again_and_again(camera: Camera) -> None:
+def test_newest_fence_can_write_repeatedly(camera: Camera) -> None:
     pk = str(camera.pk)
     (fence,) = configurations.claim_fences([pk]).values()
     for reason in ("once", "twice"):
@@ -75,7 +75,7 @@ def test_newest_fence_writes_again_and_again(camera: Camera) -> None:
     assert bytes(CameraStill.objects.get(camera=camera).jpeg) == b"twice"
 
 
-def test_reports_on_a_deleted_camera_leave_nothing(camera: Camera) -> None:
+def test_reports_on_a_deleted_camera_are_not_stored(camera: Camera) -> None:
     (fence,) = configurations.claim_fences([str(camera.pk)]).values()
     pk, late = str(camera.pk), packet(camera, fence)
     camera.delete()
@@ -86,7 +86,7 @@ def test_reports_on_a_deleted_camera_leave_nothing(camera: Camera) -> None:
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="its test database is one in memory")
-def test_two_who_claim_at_once_get_different_fences(
+def test_concurrent_claims_get_different_fences(
     django_db_setup: None, django_db_blocker: Any
 ) -> None:
     """Committed rows, cleared by hand: Django cannot flush the tables of a swapped token model."""

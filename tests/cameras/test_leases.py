@@ -1,4 +1,4 @@
-"""Several ingest processes on one Redis: each camera is read by exactly one, whatever happens."""
+"""Several ingest processes on one Redis: exactly one reads each camera."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cameras.ingest import configurations
 from cameras.ingest.leases import shared
 from cameras.ingest.leases.members import Members, connect
 from cameras.ingest.leases.shared import LEASE_TTL_S, POLL_S, REJOIN_DELAY_S, RedisLeases
-from tests.cameras.shared_ingest import Club, stays
+from tests.cameras.shared_ingest import Club, check_stays_true
 from tests.installation import installed
 from tests.redis import RedisServer
-from tests.waiting import soon, until
+from tests.waiting import until, until_async
 
 
 @pytest.fixture(scope="module")
@@ -30,55 +30,59 @@ def club(tmp_path_factory: pytest.TempPathFactory, redis: RedisServer) -> Iterat
 
 
 @pytest.mark.timing
-def test_second_process_gets_its_share_with_a_short_gap(club: Club) -> None:
+def test_second_process_takes_its_share_with_a_short_gap(club: Club) -> None:
     club.ingests = [club.installation.spawn("ingest")]
-    until(lambda: club.leased_and_read_as([4]), 30, "all cameras")
+    until(lambda: club.has_shares([4]), 30, "all cameras")
     with club.watched() as seen:
-        club.two()
-        club.back(seen, time.time(), 10)
+        club.two_ingests()
+        club.wait_for_pictures(seen, time.time(), 10)
         gap = max(one.gap() for one in seen.values())
         settled = club.leases()
         print(f"MEASURED longest gap at the hand-over {gap:.2f} s")
         assert gap < 4
-        stays(lambda: club.leases() == settled, 2, "no camera goes to and fro")
+        check_stays_true(lambda: club.leases() == settled, 2, "no camera changes its process")
 
 
 @pytest.mark.timing
-def test_process_that_slept_lets_go_of_what_it_lost(club: Club) -> None:
-    _, sleeper = club.two()
-    lost = club.of(sleeper)
+def test_process_that_slept_stops_reading_cameras_it_lost(club: Club) -> None:
+    _, sleeper = club.two_ingests()
+    lost = club.cameras_of(sleeper)
     with club.watched() as seen:
         slept = time.time()
         sleeper.send_signal(signal.SIGSTOP)
         try:
-            took = club.back({name: seen[name] for name in lost}, slept + 0.5, 12) + 0.5
+            took = (
+                club.wait_for_pictures({name: seen[name] for name in lost}, slept + 0.5, 12) + 0.5
+            )
             assert took < 10
             alone = lambda: len(set(club.leases().values())) == 1  # noqa: E731
-            stays(alone, slept + 12 - time.time(), "the other process has them all")
+            check_stays_true(alone, slept + 12 - time.time(), "the other process has them all")
         finally:
             sleeper.send_signal(signal.SIGCONT)
         woke = time.time()
         until(lambda: all(len(pids) == 1 for pids in club.readers().values()), 5, "one reader")
         print(f"MEASURED asleep {took:.2f} s, two readers for {time.time() - woke:.2f} s")
         assert time.time() - woke < 2
-        assert not club.of(sleeper)
-        until(lambda: club.leased_and_read_as([2, 2]), 20, "two cameras each again")
+        assert not club.cameras_of(sleeper)
+        until(lambda: club.has_shares([2, 2]), 20, "two cameras each again")
 
 
 @pytest.mark.timing
-def test_redis_that_lost_everything_finds_the_same_readers(club: Club) -> None:
-    club.two()
+def test_leases_stay_after_redis_lost_its_data(club: Club) -> None:
+    club.two_ingests()
     before, said = club.leases(), club.installation.logged()
     with club.watched() as seen:
         club.redis.stop()
         mine = {process.pid: 2 for process in club.ingests}
-        stays(lambda: club.shares() == mine, LEASE_TTL_S + 1, "they read on")
+        check_stays_true(lambda: club.shares() == mine, LEASE_TTL_S + 1, "they read on")
         club.redis.start()
-        took = club.back(seen, time.time(), 10)
+        took = club.wait_for_pictures(seen, time.time(), 10)
         print(f"MEASURED after Redis's return {took:.2f} s")
         assert took < 5
         until(lambda: club.leases() == before, 5, "the same readers")
-        stays(lambda: club.leases() == before, REJOIN_DELAY_S + 1, "also when others may be taken")
+        check_stays_true(
+            lambda: club.leases() == before, REJOIN_DELAY_S + 1, "also when others may be taken"
+        )
     new = club.installation.logged()[len(said) :]
     assert new.count("Redis is down") == 2, "one line of each process"
     assert new.count("Redis is back") == 2
@@ -86,7 +90,7 @@ def test_redis_that_lost_everything_finds_the_same_readers(club: Club) -> None:
 
 @pytest.mark.timing
 def test_camera_that_is_switched_off_is_released(club: Club) -> None:
-    club.two()
+    club.two_ingests()
     name, camera = next(iter(club.cameras.items()))
     with club.installation.api() as api:
         api.patch(f"/cameras/{camera}", json={"enabled": False})
@@ -102,24 +106,27 @@ def test_camera_that_is_switched_off_is_released(club: Club) -> None:
     [(signal.SIGKILL, 0.5, 10, -signal.SIGKILL), (signal.SIGTERM, 0.2, 4, 0)],
     ids=["killed", "in order"],
 )
-def test_cameras_of_process_that_ends_are_taken_over_in_time(
+def test_cameras_of_a_process_that_ends_are_taken_over_in_time(
     club: Club, number: int, apart_s: float, limit_s: float, status: int
 ) -> None:
-    """Pictures of the first `apart_s` seconds may still be of the process that ended."""
-    _, ending = club.two()
-    lost = club.of(ending)
+    """Pictures of the first `apart_s` seconds may come from the process that ended."""
+    _, ending = club.two_ingests()
+    lost = club.cameras_of(ending)
     with club.watched() as seen:
         began = time.time()
         ending.send_signal(number)
-        took = club.back({name: seen[name] for name in lost}, began + apart_s, 15) + apart_s
+        took = (
+            club.wait_for_pictures({name: seen[name] for name in lost}, began + apart_s, 15)
+            + apart_s
+        )
         print(f"MEASURED after signal {number} {took:.2f} s")
         assert took < limit_s
         assert list(club.shares().values()) == [4]
         assert ending.wait(5) == status
 
 
-async def stays_soon(condition: Callable[[], object]) -> None:
-    """Whenever it is asked while leases are looked at a few times."""
+async def check_stays_true_for_a_while(condition: Callable[[], object]) -> None:
+    """Check that the condition stays true during a few polls of the leases."""
     for _ in range(20):
         assert condition()
         await asyncio.sleep(POLL_S / 5)
@@ -143,7 +150,7 @@ async def leasing() -> AsyncIterator[RedisLeases]:
 def fences(
     redis: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[itertools.count[int]]:
-    """What the database would count."""
+    """Fences from a counter, in the place of the database."""
     settings.REDIS_URL = redis.url + "?db=1"
     numbers = itertools.count(1)
     claimed = lambda cameras: dict.fromkeys(cameras, next(numbers))  # noqa: E731
@@ -153,20 +160,20 @@ def fences(
     return numbers
 
 
-async def test_refused_write_is_answered_by_a_higher_fence(fences: itertools.count[int]) -> None:
-    """Another process took the camera, slept, lost it, and claimed its fence after all."""
+async def test_refused_write_causes_a_higher_fence(fences: itertools.count[int]) -> None:
+    """Another process took the camera, slept, lost it, and then claimed its fence."""
     async with leasing() as leases:
-        await soon(lambda: leases.fence("c") == 1, 60)
+        await until_async(lambda: leases.fence("c") == 1, 60)
         next(fences)
         leases.report_stale_fence("c", 1)
-        await soon(lambda: leases.fence("c") == 3, 60)
+        await until_async(lambda: leases.fence("c") == 3, 60)
         leases.report_stale_fence("c", 1)  # a write that was older still
-        await stays_soon(lambda: leases.fence("c") == 3)
+        await check_stays_true_for_a_while(lambda: leases.fence("c") == 3)
 
 
 @contextlib.asynccontextmanager
 async def an_idle_process(url: str) -> AsyncIterator[None]:
-    """A process that gives signs of life and takes no camera."""
+    """A process that is registered and takes no camera."""
     client = connect(url)
     idle = Members(client, "idle")
 
@@ -185,43 +192,45 @@ async def an_idle_process(url: str) -> AsyncIterator[None]:
         await client.aclose()
 
 
-async def test_camera_that_nobody_takes_is_read_beyond_the_share(
+async def test_camera_that_no_other_process_takes_is_read_beyond_the_share(
     fences: itertools.count[int], settings: Any
 ) -> None:
-    """A process that is there but takes nothing must not leave cameras dark."""
+    """A process that is registered but takes no camera must not leave cameras unread."""
     async with leasing() as leases:
-        await soon(lambda: leases.fence("c") == 1, 60)
+        await until_async(lambda: leases.fence("c") == 1, 60)
         leases.set_cameras({"c", "d"})
-        await soon(lambda: leases.fence("d") == 2, 60)
+        await until_async(lambda: leases.fence("d") == 2, 60)
         async with an_idle_process(settings.REDIS_URL):
-            await soon(lambda: leases.leaving, 60)
+            await until_async(lambda: leases.leaving, 60)
             (given,) = leases.leaving
             await leases.release(given)
-            await soon(lambda: leases.fence(given) is not None, 60)
-            await stays_soon(lambda: not leases.leaving)  # it is not offered again at once
+            await until_async(lambda: leases.fence(given) is not None, 60)
+            await check_stays_true_for_a_while(
+                lambda: not leases.leaving
+            )  # it is not offered again at once
 
 
-async def test_camera_stays_where_it_is_until_its_reader_has_ended(
+async def test_camera_is_not_taken_over_before_its_reader_has_ended(
     fences: itertools.count[int],
 ) -> None:
     async with leasing() as first:
-        await soon(lambda: first.fence("c") == 1, 60)
+        await until_async(lambda: first.fence("c") == 1, 60)
         async with leasing() as second:
             first.set_cameras(set())
             assert [*first.leaving] == ["c"]
-            await stays_soon(lambda: second.fence("c") is None)
+            await check_stays_true_for_a_while(lambda: second.fence("c") is None)
             assert second.is_held_elsewhere("c")
             await first.release("c")
-            await soon(lambda: second.fence("c") == 2, 60)
+            await until_async(lambda: second.fence("c") == 2, 60)
             assert not second.is_held_elsewhere("c")
 
 
-async def test_each_process_knows_which_cameras_the_others_have(
+async def test_process_knows_which_cameras_others_have(
     fences: itertools.count[int],
 ) -> None:
     async with leasing() as first:
-        await soon(lambda: first.fence("c") == 1, 60)
+        await until_async(lambda: first.fence("c") == 1, 60)
         assert not first.is_held_elsewhere("c")
         async with leasing() as second:
-            await soon(lambda: second.is_held_elsewhere("c"), 60)
+            await until_async(lambda: second.is_held_elsewhere("c"), 60)
             assert not second.is_held_elsewhere("d"), "which nobody has"

@@ -1,7 +1,7 @@
-"""Privacy masks in a running installation: at no exit a pixel of what is beneath.
+"""Privacy masks in a running installation: no output contains a masked pixel.
 
-The frames alternate between two secrets that differ beneath the mask only. So behind it they must
-be the same, byte for byte, whichever secret it was.
+The frames alternate between two secrets that differ only under the mask. So masked pictures must be
+identical, byte for byte.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.cameras.added import added, worker
-from tests.cameras.picture_exits import EXITS, Device, Found, bearer, by_v1, mask
+from tests.cameras.added import temporary_camera, worker
+from tests.cameras.picture_exits import OUTPUTS, Device, Found, bearer, by_v1, mask
 from tests.installation import KEEPER, Installation, submit
 from tests.masked import MASKS, is_covered, is_loud
-from tests.sockets import acknowledged, next_picture, watching
+from tests.sockets import next_picture, receive_and_acknowledge, watching
 from tests.waiting import until
 
 
 @pytest.fixture
 def camera(installation: Installation) -> Iterator[str]:
-    with added(installation, name=f"Secret {uuid.uuid4()}", kind="push", detect=False) as made:
+    with temporary_camera(
+        installation, name=f"Secret {uuid.uuid4()}", kind="push", detect=False
+    ) as made:
         yield made
 
 
@@ -36,11 +38,11 @@ def staff(installation: Installation) -> Iterator[httpx.Client]:
         yield client
 
 
-def gathered(exit_: Iterator[Found], device: Device) -> set[bytes]:
-    """All different pictures, until both secrets have come by several times."""
+def collect_pictures(output: Iterator[Found], device: Device) -> set[bytes]:
+    """Return the different pictures of an output, once each secret was sent three times."""
     pictures, secrets = set[bytes](), list[int]()
-    with contextlib.closing(exit_):  # type: ignore[type-var]
-        for at, jpeg in exit_:
+    with contextlib.closing(output):  # type: ignore[type-var]
+        for at, jpeg in output:
             if at in device.secrets:
                 pictures.add(jpeg)
                 secrets.append(device.secrets[at])
@@ -53,29 +55,27 @@ def gathered(exit_: Iterator[Found], device: Device) -> set[bytes]:
     "way",
     ["v1", *(pytest.param(way, marks=pytest.mark.extended) for way in ("json", "send"))],
 )
-def test_what_devices_push_is_the_same_whatever_is_beneath(
+def test_pushed_pictures_with_different_secrets_are_identical_when_masked(
     installation: Installation, camera: str, way: str
 ) -> None:
     mask(installation, camera)
     with Device(installation, camera, way) as device:
-        for name, exit_ in EXITS.items():
+        for name, output in OUTPUTS.items():
             for query in ("", "?width=320&fps=10") if name != "snapshot" else ("",):
-                pictures = gathered(exit_(installation, camera, query), device)
+                pictures = collect_pictures(output(installation, camera, query), device)
                 assert len(pictures) == 1, (name, query)
                 assert all(map(is_covered, pictures)), (name, query)
 
 
-def test_without_masks_the_secrets_can_be_told_apart(
-    installation: Installation, camera: str
-) -> None:
+def test_secrets_are_visible_without_masks(installation: Installation, camera: str) -> None:
     with Device(installation, camera, "v1") as device:
-        for name, exit_ in EXITS.items():
-            pictures = gathered(exit_(installation, camera), device)
+        for name, output in OUTPUTS.items():
+            pictures = collect_pictures(output(installation, camera), device)
             assert len(pictures) == 2, name
             assert all(map(is_loud, pictures)), name
 
 
-def test_the_kept_picture_and_the_admins_thumbnail_are_masked(
+def test_still_and_admin_thumbnail_are_masked(
     installation: Installation, camera: str, staff: httpx.Client
 ) -> None:
     mask(installation, camera)
@@ -84,8 +84,8 @@ def test_the_kept_picture_and_the_admins_thumbnail_are_masked(
         kept = until(lambda: picture(staff, f"/cameras/{camera}/still.jpg"), 60, "a still")
         fresh = until(lambda: picture(staff, thumbnail), 60, "a thumbnail")
     with watching(installation, camera, headers=bearer(installation), v1=True) as socket:
-        until(lambda: acknowledged(socket, 60).get("state") == "offline", 60, "offline")
-    old = until(lambda: picture(staff, thumbnail), 60, "a thumbnail of what was kept")
+        until(lambda: receive_and_acknowledge(socket, 60).get("state") == "offline", 60, "offline")
+    old = until(lambda: picture(staff, thumbnail), 60, "a thumbnail of the still")
     assert all(map(is_covered, (kept, fresh, old)))
 
 
@@ -95,15 +95,15 @@ def picture(client: httpx.Client, address: str) -> bytes | None:
 
 
 @pytest.mark.postgres
-def test_a_change_under_a_running_stream_takes_effect_and_never_returns(
+def test_new_masks_take_effect_on_running_streams_for_good(
     installation: Installation, camera: str, staff: httpx.Client
 ) -> None:
-    """What was masked stays masked for who watches, and who comes gets no older picture."""
+    """Viewers get no unmasked picture after a masked one, and new viewers get no older picture."""
     masked_meanwhile(installation, camera, staff)
 
 
 @pytest.mark.timing
-def test_who_watches_is_shown_old_masks_for_two_seconds_at_most(
+def test_new_masks_take_effect_on_running_streams_within_two_seconds(
     installation: Installation, camera: str, staff: httpx.Client
 ) -> None:
     for name, seconds in masked_meanwhile(installation, camera, staff).items():
@@ -113,18 +113,18 @@ def test_who_watches_is_shown_old_masks_for_two_seconds_at_most(
 def masked_meanwhile(
     installation: Installation, camera: str, staff: httpx.Client
 ) -> dict[str, float]:
-    """Of each exit, the seconds from the change until the last picture without masks."""
-    seen: dict[str, list[tuple[float, bytes]]] = {name: [] for name in EXITS}
+    """By output: the seconds from the change until the last picture without masks."""
+    seen: dict[str, list[tuple[float, bytes]]] = {name: [] for name in OUTPUTS}
     stop = threading.Event()
 
     def watch(name: str) -> None:
-        with contextlib.closing(EXITS[name](installation, camera)) as frames:  # type: ignore[type-var]
+        with contextlib.closing(OUTPUTS[name](installation, camera)) as frames:  # type: ignore[type-var]
             for _, jpeg in frames:
                 seen[name].append((time.monotonic(), jpeg))
                 if stop.is_set():
                     return
 
-    threads = [threading.Thread(target=watch, args=[name], daemon=True) for name in EXITS]
+    threads = [threading.Thread(target=watch, args=[name], daemon=True) for name in OUTPUTS]
     with Device(installation, camera, "v1"):
         for thread in threads:
             thread.start()
@@ -157,7 +157,7 @@ def masked_meanwhile(
 
 
 @pytest.mark.extended
-def test_other_masks_come_without_a_picture_that_has_none(
+def test_changed_masks_cause_no_picture_without_masks(
     installation: Installation, camera: str, staff: httpx.Client
 ) -> None:
     small = [[[0, 0], [0.1, 0], [0.1, 0.1]]]
@@ -187,11 +187,11 @@ def test_other_masks_come_without_a_picture_that_has_none(
 
 
 def kept_at(staff: httpx.Client, camera: str) -> str:
-    """Of which moment the still is, or nothing: a change takes it away, a new reader brings one."""
+    """The ETag of the still, or empty: a change deletes the still, a new worker stores another."""
     return staff.get(f"/cameras/{camera}/still.jpg").headers.get("ETag", "")
 
 
-def test_who_joins_a_silent_camera_gets_no_picture_from_before_the_masks(
+def test_new_viewer_of_a_silent_camera_gets_no_picture_from_before_the_masks(
     installation: Installation, camera: str
 ) -> None:
     with watching(installation, camera, headers=bearer(installation), v1=True) as keeps_it:
@@ -205,10 +205,10 @@ def test_who_joins_a_silent_camera_gets_no_picture_from_before_the_masks(
                 assert is_covered(next_picture(late)["jpeg"]), "an old picture"
 
 
-def test_masks_that_are_drawn_again_at_once_hold_for_who_comes_then(
+def test_masks_that_are_removed_and_drawn_again_hold_for_a_new_viewer(
     installation: Installation, camera: str
 ) -> None:
-    """They are the very same as a moment ago, and yet what ingest sends is from in between."""
+    """The masks are the same as before, but ingest still sends pictures from in between."""
     headers = bearer(installation)
     mask(installation, camera)
     with (

@@ -1,6 +1,6 @@
-"""The same consumer where it has no wire: under TLS inside Daphne, and on uvicorn.
+"""The stream consumer without a `SocketWriter`: under TLS in Daphne, and on uvicorn.
 
-And our server with pings every second, by which it notices dead peers.
+Also our server with a ping every second, to find dead peers.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from websockets.sync.client import ClientConnection, connect
 from tests import ROOT
 from tests.certificates import certificate
 from tests.installation import Installation, installed
-from tests.people import Cast, assemble
-from tests.processes import bound
+from tests.people import Scenario, create_scenario
+from tests.processes import killed_with_parent
 from tests.redis import RedisServer
-from tests.sockets import acknowledged, age_ms, frame, heard, v1_message
+from tests.sockets import age_ms, next_frame, receive_and_acknowledge, receive_for, v1_message
 from tests.waiting import accepts, free_port, until
 
 pytestmark = pytest.mark.timing  # each asks how old pictures are, or for how long a peer is silent
@@ -52,7 +52,7 @@ class Other:
 
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:
-        """A viewer who opens the stream and then never reads."""
+        """A viewer that opens the stream and then never reads."""
         with socket.socket() as plain:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             plain.settimeout(30)
@@ -71,20 +71,20 @@ class Other:
 @pytest.fixture(scope="module")
 def apart(
     tmp_path_factory: pytest.TempPathFactory, redis: RedisServer
-) -> Iterator[tuple[Installation, Cast]]:
-    """An ingest process on Redis, which any web process can show."""
+) -> Iterator[tuple[Installation, Scenario]]:
+    """An installation with an ingest process on Redis."""
     with installed(tmp_path_factory.mktemp("others"), REDIS_URL=redis.url) as installation:
         installation.serve()
         installation.spawn("ingest")
-        yield installation, assemble(installation, "others")
+        yield installation, create_scenario(installation, "others")
 
 
 @pytest.fixture(scope="module")
 def start(
-    apart: tuple[Installation, Cast], tmp_path_factory: pytest.TempPathFactory
+    apart: tuple[Installation, Scenario], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Other]]:
-    """Servers by name, each started when it is first asked for."""
-    installation, cast = apart
+    """Return a server by name, started on first use."""
+    installation, scenario = apart
     folder = tmp_path_factory.mktemp("servers")
     pem = certificate(folder)
     trusting = ssl.create_default_context(cafile=str(pem))
@@ -97,11 +97,11 @@ def start(
             environment = installation.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"}
             with log.open("wb") as out:
                 process = subprocess.Popen(
-                    bound(*(words[:-1] if name == "uvicorn" else words)),
+                    killed_with_parent(*(words[:-1] if name == "uvicorn" else words)),
                     cwd=ROOT, env=environment, stdout=out, stderr=out,
                 )  # fmt: skip
             context = trusting if name == "tls" else None
-            running[name] = Other(name, port, process, context, cast.key)
+            running[name] = Other(name, port, process, context, scenario.key)
             until(lambda: accepts(port) or process.poll(), 30, name)
             assert process.poll() is None, log.read_text()
         return running[name]
@@ -117,10 +117,10 @@ def start(
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_both_formats_are_spoken(start: Callable[[str], Other], name: str) -> None:
+def test_both_formats_work(start: Callable[[str], Other], name: str) -> None:
     server = start(name)
     with server.watching() as viewer:
-        seen = [frame(viewer, 20) for _ in range(6)]
+        seen = [next_frame(viewer, 20) for _ in range(6)]
     times = [one["timestamp"] for one in seen]
     assert times == sorted(set(times))
     assert age_ms(seen[-1]) < 1500
@@ -133,19 +133,19 @@ def test_both_formats_are_spoken(start: Callable[[str], Other], name: str) -> No
 def pictures_of(viewer: ClientConnection, count: int) -> list[int]:
     found: list[int] = []
     while len(found) < count:
-        message = acknowledged(viewer, 20)
+        message = receive_and_acknowledge(viewer, 20)
         found += [message["seq"]] if "seq" in message else []
     return found
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_two_frames_are_on_credit_and_the_next_is_the_newest(
+def test_two_frames_are_unacknowledged_and_the_next_is_the_newest(
     start: Callable[[str], Other], name: str
 ) -> None:
     with start(name).watching(subprotocols=["sideline.v1"]) as viewer:
         held: list[dict[str, Any]] = []
         until(lambda: held.append(v1_message(viewer)) or len(pictures(held)) == 2, 20)
-        assert not pictures(heard(viewer, 1.5)), "a third frame came"
+        assert not pictures(receive_for(viewer, 1.5)), "a third frame came"
         viewer.send(json.dumps({"ack": pictures(held)[-1]["seq"]}))
         told: list[dict[str, Any]] = []
         until(lambda: told.append(v1_message(viewer)) or pictures(told), 10)
@@ -158,49 +158,49 @@ def pictures(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_viewers_who_never_read_cost_no_memory(start: Callable[[str], Other], name: str) -> None:
-    """Of all that ten of them leave unread, no server of ours keeps more than a part."""
+def test_viewers_that_never_read_use_no_memory(start: Callable[[str], Other], name: str) -> None:
+    """The server buffers less than a third of what ten such viewers leave unread."""
     server = start(name)
     process = psutil.Process(server.process.pid)
     with contextlib.ExitStack() as many, server.watching() as healthy:
         for _ in range(10):
             many.enter_context(server.stalled())
         for _ in range(5):
-            frame(healthy, 20)
+            next_frame(healthy, 20)
         before, unread, ages = process.memory_info().rss, 0, []
         for _ in range(40):
             text = healthy.recv(timeout=10)
             ages.append(age_ms(json.loads(text)))
             unread += 10 * len(text)
         assert sorted(ages)[int(len(ages) * 0.9)] < 1000
-        assert unread > 24 * 2**20, "too little to tell a queue from noise"
+        assert unread > 24 * 2**20, "too little data to distinguish a queue from noise"
         assert process.memory_info().rss - before < unread / 3
 
 
 def test_dead_peer_is_closed_when_it_answers_no_ping(start: Callable[[str], Other]) -> None:
-    """With pings each second instead of each twentieth, and so for the time-out."""
+    """Pings every second instead of every 20 s, and a timeout of 1 s instead of 20 s."""
     server = start("impatient")
     process = psutil.Process(server.process.pid)
     with server.watching() as living:
-        frame(living, 20)
+        next_frame(living, 20)
         with contextlib.ExitStack() as dead:
             for _ in range(3):
                 dead.enter_context(server.stalled())
 
             def connections() -> int:
-                frame(living)  # who does not read for so long is dead, too
+                next_frame(living)  # a viewer that does not read would be closed, too
                 return len(to(process, server.port))
 
             until(lambda: connections() >= 4, 10, "four connections")
             until(lambda: connections() == 1, 12, "the dead ones closed")
         began = time.monotonic()
-        while time.monotonic() - began < 3:  # who answers stays
-            newest = frame(living)
+        while time.monotonic() - began < 3:  # a viewer that answers stays connected
+            newest = next_frame(living)
         assert age_ms(newest) < 1500
 
 
 def to(process: psutil.Process, port: int) -> list[Any]:
-    """Its connections with viewers that are up."""
+    """Return the process's established connections on this port."""
     return [
         each
         for each in process.net_connections("tcp")

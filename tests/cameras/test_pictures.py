@@ -14,25 +14,25 @@ import pytest
 from cameras.api import pictures
 from cameras.live.variants import Variant
 from cameras.models import Camera
-from tests.cameras.added import added
-from tests.cameras.picture_exits import plays_until_withdrawn
+from tests.cameras.added import temporary_camera
+from tests.cameras.picture_exits import check_mjpeg_ends_when_revoked
 from tests.installation import KEEPER, Installation, submit
-from tests.parcels import parcel
-from tests.people import Cast, assemble
-from tests.sockets import frame, pixels, watching
+from tests.parcels import send_body
+from tests.people import Scenario, create_scenario
+from tests.sockets import next_frame, pixels, watching
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(installation: Installation) -> Cast:
-    return assemble(installation, "pictures")
+def scenario(installation: Installation) -> Scenario:
+    return create_scenario(installation, "pictures")
 
 
-def test_snapshot_is_the_newest_frame(installation: Installation, cast: Cast) -> None:
-    url = f"{installation.url}/api/v1/cameras/{cast.plaza}/snapshot.jpg"
-    with watching(installation, cast.plaza, headers=cast["viewer"].bearer) as socket:
-        shown = [frame(socket, 30)["timestamp"] for _ in range(5)][-1]
-        answer = until(lambda: _good(url, cast), 30, "a snapshot")
+def test_snapshot_has_the_newest_frame(installation: Installation, scenario: Scenario) -> None:
+    url = f"{installation.url}/api/v1/cameras/{scenario.plaza}/snapshot.jpg"
+    with watching(installation, scenario.plaza, headers=scenario["viewer"].bearer) as socket:
+        shown = [next_frame(socket, 30)["timestamp"] for _ in range(5)][-1]
+        answer = until(lambda: _good(url, scenario), 30, "a snapshot")
     assert pixels(answer.content).shape == (432, 768, 3)
     stamp = int(answer.headers["X-Timestamp"])
     assert stamp >= shown
@@ -41,50 +41,52 @@ def test_snapshot_is_the_newest_frame(installation: Installation, cast: Cast) ->
     assert answer.headers["Cache-Control"] == "private, no-cache"
 
 
-def _good(url: str, cast: Cast) -> httpx.Response | None:
-    answer = httpx.get(url, headers=cast["viewer"].bearer, timeout=30)
+def _good(url: str, scenario: Scenario) -> httpx.Response | None:
+    answer = httpx.get(url, headers=scenario["viewer"].bearer, timeout=30)
     return answer if answer.status_code == 200 else None
 
 
 @pytest.fixture
 def dead(installation: Installation) -> Iterator[str]:
-    """A camera that nobody can reach, and that is known to be offline."""
-    with added(installation, name="Dead", kind="rtsp", source="rtsp://127.0.0.1:9/x") as camera:
+    """An unreachable camera in the state “offline”."""
+    with temporary_camera(
+        installation, name="Dead", kind="rtsp", source="rtsp://127.0.0.1:9/x"
+    ) as camera:
         until(lambda: installation.state(camera) == "offline", 60, "offline")
         yield camera
 
 
 def test_camera_without_a_picture_answers_503_with_the_reason(
-    installation: Installation, cast: Cast, dead: str
+    installation: Installation, scenario: Scenario, dead: str
 ) -> None:
     url = f"{installation.url}/api/v1/cameras/{dead}/snapshot.jpg"
-    answer = httpx.get(url, headers=cast["viewer"].bearer, timeout=30)
+    answer = httpx.get(url, headers=scenario["viewer"].bearer, timeout=30)
     assert answer.status_code == 503
     assert "refused" in answer.json()["detail"]
     assert answer.json()["state"] == "offline"
 
 
 @pytest.mark.timing
-def test_pictures_are_new_and_what_has_none_says_so_soon(
-    installation: Installation, cast: Cast, dead: str
+def test_snapshot_is_fresh_and_its_absence_is_answered_soon(
+    installation: Installation, scenario: Scenario, dead: str
 ) -> None:
     url = f"{installation.url}/api/v1/cameras/{{}}/snapshot.jpg"
-    answer = until(lambda: _good(url.format(cast.plaza), cast), 15, "a snapshot")
+    answer = until(lambda: _good(url.format(scenario.plaza), scenario), 15, "a snapshot")
     taken = parsedate_to_datetime(answer.headers["Last-Modified"]).timestamp()
     assert abs(time.time() - taken) < 4
     asked = time.monotonic()
-    assert httpx.get(url.format(dead), headers=cast["viewer"].bearer).status_code == 503
+    assert httpx.get(url.format(dead), headers=scenario["viewer"].bearer).status_code == 503
     assert time.monotonic() - asked < 3
 
 
-def test_mjpeg_goes_on_and_ends_when_access_is_withdrawn(
-    installation: Installation, cast: Cast
+def test_mjpeg_stream_ends_when_access_is_withdrawn(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    """How soon: `tests/gate/test_withdrawal.py`."""
-    plays_until_withdrawn(installation, cast)
+    """`tests/gate/test_withdrawal.py` tests the delay."""
+    check_mjpeg_ends_when_revoked(installation, scenario)
 
 
-async def test_view_that_fails_before_its_first_picture_is_ended(
+async def test_failed_view_is_closed_in_the_view_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     view_log, ended = Mock(begin=AsyncMock(return_value="view")), []
@@ -97,36 +99,36 @@ async def test_view_that_fails_before_its_first_picture_is_ended(
     assert ended == ["view"]
 
 
-def test_thumbnail_is_for_staff_only(installation: Installation, cast: Cast) -> None:
-    url = f"{installation.url}/admin/cameras/camera/{cast.plaza}/thumbnail.jpg"
+def test_thumbnail_is_for_staff_only(installation: Installation, scenario: Scenario) -> None:
+    url = f"{installation.url}/admin/cameras/camera/{scenario.plaza}/thumbnail.jpg"
     assert httpx.get(url).status_code == 403
-    session = {"sideline_session": cast["admin"].session}
+    session = {"sideline_session": scenario["admin"].session}
     assert httpx.get(url, cookies=session).status_code == 403
     with httpx.Client(base_url=installation.url, follow_redirects=True, timeout=30) as staff:
         submit(staff, staff.get("/signin"), KEEPER)
-        until(lambda: installation.state(cast.plaza) == "live", 60, "a picture")
-        seen = staff.get(f"/admin/cameras/camera/{cast.plaza}/thumbnail.jpg")
+        until(lambda: installation.state(scenario.plaza) == "live", 60, "a picture")
+        seen = staff.get(f"/admin/cameras/camera/{scenario.plaza}/thumbnail.jpg")
         assert seen.status_code == 200
         assert pixels(seen.content).shape == (432, 768, 3)
 
 
-def test_picture_of_a_device_whose_clock_is_slow_is_fresh(
-    installation: Installation, cast: Cast
+def test_picture_of_a_device_with_a_slow_clock_is_fresh(
+    installation: Installation, scenario: Scenario
 ) -> None:
     """Its age counts from its arrival; the device's own time stays in `X-Timestamp`."""
-    url = f"{installation.url}/api/v1/cameras/{cast.push}/snapshot.jpg"
+    url = f"{installation.url}/api/v1/cameras/{scenario.push}/snapshot.jpg"
     stop = threading.Event()
 
     def push() -> None:
         while not stop.wait(0.1):
-            late = parcel(cast.push, timestamp=int(time.time() * 1000) - 20_000)
+            late = send_body(scenario.push, timestamp=int(time.time() * 1000) - 20_000)
             send = f"{installation.url}/api/v1/actions/actions/send"
-            httpx.post(send, json=late, headers=cast["operator"].bearer, timeout=30)
+            httpx.post(send, json=late, headers=scenario["operator"].bearer, timeout=30)
 
     pusher = threading.Thread(target=push, daemon=True)
     pusher.start()
     try:
-        answer = until(lambda: _good(url, cast), 60, "a snapshot")
+        answer = until(lambda: _good(url, scenario), 60, "a snapshot")
     finally:
         stop.set()
         pusher.join()

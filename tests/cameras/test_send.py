@@ -1,4 +1,4 @@
-"""`actions/send`: the duplicate rule, and what a bad frame gets."""
+"""`actions/send`: access, duplicates, and the validation of frames."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cameras.added import added
-from tests.cameras.picture_exits import revocable
+from tests.cameras.added import temporary_camera
+from tests.cameras.picture_exits import create_token
 from tests.installation import Installation
-from tests.parcels import now, parcel, picture
-from tests.people import Cast, assemble
-from tests.sockets import frame, jpeg, pixels, watching
+from tests.parcels import now, picture, send_body
+from tests.people import Scenario, create_scenario
+from tests.sockets import jpeg, next_frame, pixels, watching
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(installation: Installation) -> Cast:
-    made = assemble(installation, "send")
+def scenario(installation: Installation) -> Scenario:
+    made = create_scenario(installation, "send")
     until(lambda: installation.state(made.plaza) == "live", 60, "a process that reads cameras")
     return made
 
@@ -38,80 +38,97 @@ def post(
     )
 
 
-def test_it_works(installation: Installation, cast: Cast) -> None:
+def test_it_works(installation: Installation, scenario: Scenario) -> None:
     """A pushed frame appears on the camera's stream, decoded as it was sent."""
-    operator = cast["operator"].bearer
+    operator = scenario["operator"].bearer
     stop = threading.Event()
 
     def keep_pushing() -> None:
         while not stop.wait(0.1):
-            answer = post(installation, parcel(cast.push, frame=picture(200)), operator)
+            answer = post(installation, send_body(scenario.push, frame=picture(200)), operator)
             assert answer.status_code == 202, answer.text
 
     pusher = threading.Thread(target=keep_pushing)
     pusher.start()
     try:
-        with watching(installation, cast.push, headers=cast["viewer"].bearer) as socket:
-            seen = frame(socket, timeout=60)
+        with watching(installation, scenario.push, headers=scenario["viewer"].bearer) as socket:
+            seen = next_frame(socket, timeout=60)
     finally:
         stop.set()
         pusher.join()
     assert pixels(seen["frame"]).shape == (48, 64, 3)
     assert abs(int(pixels(seen["frame"]).mean()) - 200) < 6
-    assert until(lambda: installation.state(cast.push) in ("live", "stale"), 60)
+    assert until(lambda: installation.state(scenario.push) in ("live", "stale"), 60)
 
 
-@pytest.mark.timing  # it is kept for 5 s until a reader takes it, and shown for 3 s
-def test_first_frame_of_a_camera_just_made_reaches_who_comes_after_it(
-    installation: Installation, cast: Cast
+@pytest.mark.timing  # it is kept for 5 s for a reader, and is fresh for 3 s
+def test_first_frame_of_a_new_camera_reaches_a_later_viewer(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    """Its reader is not even started when the frame is accepted; there is no second frame."""
+    """Its worker is not running yet when the frame is accepted; there is no second frame."""
     for width in ("", "?width=32"):
-        with added(installation, name=f"Just made {width}", kind="push") as made:
-            sent = post(installation, parcel(made, frame=picture(200)), cast["operator"].bearer)
+        with temporary_camera(installation, name=f"Just made {width}", kind="push") as made:
+            sent = post(
+                installation, send_body(made, frame=picture(200)), scenario["operator"].bearer
+            )
             assert sent.status_code == 202
-            with watching(installation, made, headers=cast["viewer"].bearer, query=width) as socket:
-                seen = frame(socket, timeout=60)
+            with watching(
+                installation, made, headers=scenario["viewer"].bearer, query=width
+            ) as socket:
+                seen = next_frame(socket, timeout=60)
         assert abs(int(pixels(seen["frame"]).mean()) - 200) < 6
 
 
-def test_echo_of_a_camera_that_the_server_reads_is_always_a_duplicate(
-    installation: Installation, cast: Cast
+def test_frame_of_a_camera_that_is_not_push_is_always_a_duplicate(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    for headers in (cast["viewer"].bearer, cast["reader"].bearer):
+    for headers in (scenario["viewer"].bearer, scenario["reader"].bearer):
         for _ in range(2):
-            answer = post(installation, parcel(cast.plaza), headers)
+            answer = post(installation, send_body(scenario.plaza), headers)
             assert answer.status_code == 202
             assert answer.json() == {"accepted": True, "duplicate": True}
 
 
-def test_stream_key_stands_for_its_camera(installation: Installation, cast: Cast) -> None:
-    assert post(installation, parcel(cast.key)).json() == {"accepted": True, "duplicate": True}
-    assert post(installation, parcel(cast.key), cast["viewer"].bearer).status_code == 202
-    assert post(installation, parcel(cast.key), cast["outsider"].bearer).status_code == 404
+def test_stream_key_stands_for_its_camera(installation: Installation, scenario: Scenario) -> None:
+    assert post(installation, send_body(scenario.key)).json() == {
+        "accepted": True,
+        "duplicate": True,
+    }
+    assert post(installation, send_body(scenario.key), scenario["viewer"].bearer).status_code == 202
     assert (
-        post(installation, parcel(cast.key), {"Authorization": "Bearer nonsense"}).status_code
+        post(installation, send_body(scenario.key), scenario["outsider"].bearer).status_code == 404
+    )
+    assert (
+        post(
+            installation, send_body(scenario.key), {"Authorization": "Bearer nonsense"}
+        ).status_code
         == 401
     )
-    assert post(installation, parcel(cast.push_key)).status_code == 403, "a key may not publish"
+    assert post(installation, send_body(scenario.push_key)).status_code == 403, (
+        "a key may not publish"
+    )
 
 
 @pytest.mark.postgres
-def test_push_camera_takes_a_newer_frame_once(installation: Installation, cast: Cast) -> None:
-    operator, at = cast["operator"].bearer, now() + 1000
-    first = post(installation, parcel(cast.push, timestamp=at), operator).json()
-    again = post(installation, parcel(cast.push, timestamp=at), operator).json()
-    older = post(installation, parcel(cast.push, timestamp=at - 500), operator).json()
+def test_push_camera_accepts_a_newer_frame_once(
+    installation: Installation, scenario: Scenario
+) -> None:
+    operator, at = scenario["operator"].bearer, now() + 1000
+    first = post(installation, send_body(scenario.push, timestamp=at), operator).json()
+    again = post(installation, send_body(scenario.push, timestamp=at), operator).json()
+    older = post(installation, send_body(scenario.push, timestamp=at - 500), operator).json()
     assert [one["duplicate"] for one in (first, again, older)] == [False, True, True]
     assert (
-        post(installation, parcel(cast.push, timestamp=at), cast["viewer"].bearer).status_code
+        post(
+            installation, send_body(scenario.push, timestamp=at), scenario["viewer"].bearer
+        ).status_code
         == 202
     )
-    newer = parcel(cast.push, timestamp=at + 500)
-    assert post(installation, newer, cast["viewer"].bearer).status_code == 403
-    assert post(installation, newer, cast["reader"].bearer).status_code == 403
-    assert post(installation, newer, cast["chatter"].bearer).status_code == 403
-    publisher = cast["publisher"].bearer
+    newer = send_body(scenario.push, timestamp=at + 500)
+    assert post(installation, newer, scenario["viewer"].bearer).status_code == 403
+    assert post(installation, newer, scenario["reader"].bearer).status_code == 403
+    assert post(installation, newer, scenario["chatter"].bearer).status_code == 403
+    publisher = scenario["publisher"].bearer
     assert post(installation, newer, publisher).json()["duplicate"] is False
     assert post(installation, newer, publisher).status_code == 403, (
         "duplicates need the scope “read”"
@@ -119,13 +136,15 @@ def test_push_camera_takes_a_newer_frame_once(installation: Installation, cast: 
 
 
 @pytest.mark.postgres
-def test_of_many_at_once_exactly_one_is_accepted(installation: Installation, cast: Cast) -> None:
-    operator, at = cast["operator"].bearer, now() + 5000
+def test_exactly_one_of_many_equal_frames_is_accepted(
+    installation: Installation, scenario: Scenario
+) -> None:
+    operator, at = scenario["operator"].bearer, now() + 5000
     answers: list[bool] = []
 
     def push() -> None:
         answers.append(
-            post(installation, parcel(cast.push, timestamp=at), operator).json()["duplicate"]
+            post(installation, send_body(scenario.push, timestamp=at), operator).json()["duplicate"]
         )
 
     threads = [threading.Thread(target=push) for _ in range(8)]
@@ -136,35 +155,47 @@ def test_of_many_at_once_exactly_one_is_accepted(installation: Installation, cas
     assert sorted(answers) == [False] + [True] * 7
 
 
-def test_who_may_not_send(installation: Installation, cast: Cast) -> None:
-    assert post(installation, parcel(cast.plaza)).status_code == 401
-    assert post(installation, parcel(cast.plaza), {"Authorization": "Bearer x"}).status_code == 401
-    assert post(installation, parcel(cast.plaza), cast["outsider"].bearer).status_code == 404
-    assert post(installation, parcel(cast.plaza), cast["chatter"].bearer).status_code == 403
-    cookie = {"Cookie": f"sideline_session={cast['viewer'].session}"}
-    forged = post(installation, parcel(cast.plaza), cookie)
+def test_sending_needs_a_credential_and_access(
+    installation: Installation, scenario: Scenario
+) -> None:
+    assert post(installation, send_body(scenario.plaza)).status_code == 401
+    assert (
+        post(installation, send_body(scenario.plaza), {"Authorization": "Bearer x"}).status_code
+        == 401
+    )
+    assert (
+        post(installation, send_body(scenario.plaza), scenario["outsider"].bearer).status_code
+        == 404
+    )
+    assert (
+        post(installation, send_body(scenario.plaza), scenario["chatter"].bearer).status_code == 403
+    )
+    cookie = {"Cookie": f"sideline_session={scenario['viewer'].session}"}
+    forged = post(installation, send_body(scenario.plaza), cookie)
     assert forged.status_code == 403
     assert forged.headers["content-type"] == "application/problem+json"
 
 
-def test_permission_to_echo_ends(installation: Installation, cast: Cast) -> None:
-    permission_ends(installation, cast, 60)
+def test_revoked_token_cannot_send(installation: Installation, scenario: Scenario) -> None:
+    permission_ends(installation, scenario, 60)
 
 
 @pytest.mark.timing
-def test_permission_to_echo_ends_within_two_seconds(installation: Installation, cast: Cast) -> None:
-    permission_ends(installation, cast, 2)
+def test_revoked_token_cannot_send_after_two_seconds(
+    installation: Installation, scenario: Scenario
+) -> None:
+    permission_ends(installation, scenario, 2)
 
 
-def permission_ends(installation: Installation, cast: Cast, within: float) -> None:
-    """A token that is revoked behind the server's back."""
-    headers, _ = revocable(installation, cast["viewer"], "Echoes")
-    assert post(installation, parcel(cast.plaza), headers).status_code == 202
-    mine = f"Token.objects.filter(user__username='{cast['viewer'].username}')"
+def permission_ends(installation: Installation, scenario: Scenario, within: float) -> None:
+    """Revoke a token from another process; sending is refused `within` seconds."""
+    headers, _ = create_token(installation, scenario["viewer"], "Echoes")
+    assert post(installation, send_body(scenario.plaza), headers).status_code == 202
+    mine = f"Token.objects.filter(user__username='{scenario['viewer'].username}')"
     revoke = f"[one.revoke() for one in {mine}.filter(name='Echoes')]"
     installation.manage("shell", "-v0", "-c", revoke)
     until(
-        lambda: post(installation, parcel(cast.plaza), headers).status_code == 401,
+        lambda: post(installation, send_body(scenario.plaza), headers).status_code == 401,
         within,
         "refusal",
     )
@@ -190,12 +221,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("field", "changes"), BAD)
-def test_bad_parcel_gets_a_sentence_that_names_the_field(
-    installation: Installation, cast: Cast, field: str, changes: dict[str, Any]
+def test_invalid_field_is_named_in_the_problem(
+    installation: Installation, scenario: Scenario, field: str, changes: dict[str, Any]
 ) -> None:
-    for camera in (cast.plaza, cast.push):
+    for camera in (scenario.plaza, scenario.push):
         answer = post(
-            installation, parcel(camera) | _without(changes, camera), cast["operator"].bearer
+            installation, send_body(camera) | _without(changes, camera), scenario["operator"].bearer
         )
         problem = answer.json()
         assert answer.status_code == 400, problem
@@ -209,103 +240,109 @@ def _without(changes: dict[str, Any], camera: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_none_are_refused(
-    installation: Installation, cast: Cast, number: str
+def test_non_finite_numbers_are_refused(
+    installation: Installation, scenario: Scenario, number: str
 ) -> None:
-    body = json.dumps(parcel(cast.push, timestamp=12345)).replace("12345", number)
-    assert post(installation, body, cast["operator"].bearer).status_code == 400
+    body = json.dumps(send_body(scenario.push, timestamp=12345)).replace("12345", number)
+    assert post(installation, body, scenario["operator"].bearer).status_code == 400
 
 
-def test_thirty_thousand_pixels_are_refused_from_the_header(
-    installation: Installation, cast: Cast
+def test_too_wide_picture_is_refused_from_its_header(
+    installation: Installation, scenario: Scenario
 ) -> None:
     wide = bytearray(jpeg())
     at = wide.index(b"\xff\xc0") + 5
     wide[at : at + 4] = (100).to_bytes(2, "big") + (30_000).to_bytes(2, "big")
-    body = parcel(cast.push, frame=base64.b64encode(wide).decode())
-    answer = post(installation, body, cast["operator"].bearer)
+    body = send_body(scenario.push, frame=base64.b64encode(wide).decode())
+    answer = post(installation, body, scenario["operator"].bearer)
     assert answer.status_code == 400
     assert "30000" in answer.json()["detail"]
 
 
-def test_nine_megabytes_of_jpeg_are_refused(installation: Installation, cast: Cast) -> None:
+def test_jpeg_over_eight_mebibytes_is_refused(
+    installation: Installation, scenario: Scenario
+) -> None:
     large = jpeg()[:-2] + b"\0" * (8 * 2**20 + 1) + b"\xff\xd9"
-    body = parcel(cast.push, frame=base64.b64encode(large).decode())
-    answer = post(installation, body, cast["operator"].bearer)
+    body = send_body(scenario.push, frame=base64.b64encode(large).decode())
+    answer = post(installation, body, scenario["operator"].bearer)
     assert answer.status_code == 400
     assert "8 MiB" in answer.json()["detail"]
 
 
-def test_twenty_megabytes_are_refused_before_they_are_stored(
-    installation: Installation, cast: Cast
+def test_body_over_the_limit_is_refused_before_it_is_stored(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    answer = post(installation, b"x" * (20 * 2**20), cast["operator"].bearer)
+    answer = post(installation, b"x" * (20 * 2**20), scenario["operator"].bearer)
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_garbage_is_a_problem_not_a_traceback(installation: Installation, cast: Cast) -> None:
+def test_invalid_body_is_answered_with_a_problem(
+    installation: Installation, scenario: Scenario
+) -> None:
     for body in (b"", b"[]", b"{", b"null", b"[" * 100_000, b"\xff\xfe"):
-        assert post(installation, body, cast["operator"].bearer).status_code == 400
+        assert post(installation, body, scenario["operator"].bearer).status_code == 400
     assert "Traceback" not in installation.logged()
 
 
 @pytest.mark.postgres
-def test_nothing_of_a_bad_frame_is_kept(installation: Installation, cast: Cast) -> None:
-    with added(installation, name="Never sent a good one", kind="push") as camera:
-        bad = parcel(camera, frame="AAAA", timestamp=now() + 9000)
-        assert post(installation, bad, cast["operator"].bearer).status_code == 400
+def test_bad_frame_is_not_stored(installation: Installation, scenario: Scenario) -> None:
+    with temporary_camera(installation, name="Never sent a good one", kind="push") as camera:
+        bad = send_body(camera, frame="AAAA", timestamp=now() + 9000)
+        assert post(installation, bad, scenario["operator"].bearer).status_code == 400
         mine = f"objects.filter(camera='{camera}').count()"
         count = f"print('ROWS', PushClock.{mine}, CameraStill.{mine})"
         printed = installation.manage("shell", "-v0", "-c", count)
     assert "ROWS 0 0" in printed
 
 
-def test_other_methods_are_a_problem(installation: Installation, cast: Cast) -> None:
+def test_other_methods_are_answered_with_a_problem(
+    installation: Installation, scenario: Scenario
+) -> None:
     for path in (
         "actions/actions/send",
-        f"cameras/{cast.plaza}/snapshot.jpg/",
-        f"cameras/{cast.plaza}/stream.mjpeg/",
+        f"cameras/{scenario.plaza}/snapshot.jpg/",
+        f"cameras/{scenario.plaza}/stream.mjpeg/",
     ):
-        answer = httpx.delete(f"{installation.url}/api/v1/{path}", headers=cast["admin"].bearer)
+        answer = httpx.delete(f"{installation.url}/api/v1/{path}", headers=scenario["admin"].bearer)
         assert answer.status_code == 405
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["allow"]
 
 
-def test_stranger_does_not_make_the_server_read_a_large_body(
-    installation: Installation, cast: Cast
+def test_large_body_without_a_credential_is_not_parsed(
+    installation: Installation, scenario: Scenario
 ) -> None:
     junk = b'{"a":[' + b"1," * 2_000_000
     assert post(installation, junk).status_code == 401
-    assert post(installation, junk, cast["viewer"].bearer).status_code == 400
-    large = parcel(cast.key, frame=base64.b64encode(_heavy()).decode())
+    assert post(installation, junk, scenario["viewer"].bearer).status_code == 400
+    large = send_body(scenario.key, frame=base64.b64encode(_heavy()).decode())
     assert post(installation, large).json() == {"accepted": True, "duplicate": True}
 
 
-def test_who_may_not_send_to_a_camera_learns_nothing_of_what_was_wrong(
-    installation: Installation, cast: Cast
+def test_access_is_checked_before_the_frame_is_validated(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    """However large the frame is: it is read for those who may send it."""
+    """Also for a large frame: it is parsed only for users who may send it."""
     for frame_ in (picture(1)[:-40], base64.b64encode(_heavy()[:-2]).decode()):
-        for camera in (cast.plaza, cast.push):
-            bad = parcel(camera, frame=frame_)
-            assert post(installation, bad, cast["outsider"].bearer).status_code == 404
-            assert post(installation, bad, cast["chatter"].bearer).status_code == 403
-            assert post(installation, bad, cast["viewer"].bearer).status_code == 400
-        assert post(installation, bad, cast["publisher"].bearer).status_code == 400
-        assert post(installation, parcel(cast.key, frame=frame_)).status_code == 400
+        for camera in (scenario.plaza, scenario.push):
+            bad = send_body(camera, frame=frame_)
+            assert post(installation, bad, scenario["outsider"].bearer).status_code == 404
+            assert post(installation, bad, scenario["chatter"].bearer).status_code == 403
+            assert post(installation, bad, scenario["viewer"].bearer).status_code == 400
+        assert post(installation, bad, scenario["publisher"].bearer).status_code == 400
+        assert post(installation, send_body(scenario.key, frame=frame_)).status_code == 400
 
 
 def _heavy() -> bytes:
     return jpeg()[:-2] + b"\0" * 400_000 + b"\xff\xd9"
 
 
-def test_numbers_and_names_beyond_all_bounds_are_refused_not_failed(
-    installation: Installation, cast: Cast
+def test_too_large_numbers_and_invalid_names_are_refused(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    body = json.dumps(parcel(cast.push, timestamp=12345)).replace("12345", "9" * 400)
-    assert post(installation, body, cast["operator"].bearer).status_code == 400
-    odd = json.dumps(parcel("sk_X")).replace("sk_X", "sk_\\ud800" + "a" * 30)
-    assert post(installation, odd, cast["operator"].bearer).status_code == 404
+    body = json.dumps(send_body(scenario.push, timestamp=12345)).replace("12345", "9" * 400)
+    assert post(installation, body, scenario["operator"].bearer).status_code == 400
+    odd = json.dumps(send_body("sk_X")).replace("sk_X", "sk_\\ud800" + "a" * 30)
+    assert post(installation, odd, scenario["operator"].bearer).status_code == 404
     assert "Traceback" not in installation.logged()

@@ -1,4 +1,4 @@
-"""Viewers who read slowly, or never, or talk too much, cost nobody else anything."""
+"""Viewers that read slowly, never read, or send too much do not affect others."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.installation import Installation
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.sockets import (
     age_ms,
-    ended,
-    frame,
+    close_code,
+    next_frame,
     watching,
 )
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(installation: Installation) -> Cast:
-    return assemble(installation, "burdens")
+def scenario(installation: Installation) -> Scenario:
+    return create_scenario(installation, "burdens")
 
 
 @pytest.mark.timing
-def test_slow_reader_gets_new_pictures_only(installation: Installation, cast: Cast) -> None:
-    """At half the stream's speed, without a word of acknowledgement."""
-    with stalled(installation, cast.key) as raw:
+def test_slow_viewer_gets_only_fresh_pictures(
+    installation: Installation, scenario: Scenario
+) -> None:
+    """The seed's format has no acknowledgements. The viewer reads at half the stream's rate."""
+    with stalled(installation, scenario.key) as raw:
         head = b""
         while b"\r\n\r\n" not in head:
             head += raw.recv(1)
@@ -55,7 +57,7 @@ def test_slow_reader_gets_new_pictures_only(installation: Installation, cast: Ca
 
 
 def _text(buffer: bytes) -> tuple[dict[str, Any], bytes] | None:
-    """The first whole text message of a server's bytes, and what follows it."""
+    """Return the first complete text message and the remaining bytes; None if incomplete."""
     if len(buffer) < 10:
         return None
     assert buffer[0] == 0x81
@@ -69,7 +71,7 @@ def _text(buffer: bytes) -> tuple[dict[str, Any], bytes] | None:
 
 @contextlib.contextmanager
 def stalled(installation: Installation, key: str) -> Iterator[socket.socket]:
-    """A viewer who opens the stream and then never reads."""
+    """A viewer that opens the stream and then never reads."""
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.settimeout(60)
@@ -84,16 +86,16 @@ def stalled(installation: Installation, key: str) -> Iterator[socket.socket]:
 
 
 @pytest.mark.timing
-def test_never_reading_viewer_costs_the_others_nothing_and_the_server_no_memory(
-    installation: Installation, cast: Cast
+def test_viewers_that_never_read_do_not_delay_others_or_use_memory(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    """Of everything that eight of them leave unread, the server keeps less than a quarter."""
+    """The server buffers less than a quarter of what eight such viewers leave unread."""
     server = psutil.Process(installation.processes[0].pid)
-    with contextlib.ExitStack() as many, watching(installation, cast.key) as healthy:
+    with contextlib.ExitStack() as many, watching(installation, scenario.key) as healthy:
         for _ in range(8):
-            many.enter_context(stalled(installation, cast.key))
+            many.enter_context(stalled(installation, scenario.key))
         for _ in range(5):
-            frame(healthy)
+            next_frame(healthy)
         before, unread = server.memory_info().rss, 0
         ages = []
         for _ in range(60):
@@ -101,60 +103,62 @@ def test_never_reading_viewer_costs_the_others_nothing_and_the_server_no_memory(
             ages.append(age_ms(json.loads(message)))
             unread += 8 * len(message)
         assert sorted(ages)[int(len(ages) * 0.95)] < 1000
-        assert unread > 32 * 2**20, "too little to tell a queue from noise"
+        assert unread > 32 * 2**20, "too little data to distinguish a queue from noise"
         assert server.memory_info().rss - before < unread / 4
 
 
-def test_flood_of_messages_is_cut_off(installation: Installation, cast: Cast) -> None:
-    with watching(installation, cast.key, v1=True) as socket:
+def test_flood_of_messages_is_closed_with_4429(
+    installation: Installation, scenario: Scenario
+) -> None:
+    with watching(installation, scenario.key, v1=True) as socket:
         with contextlib.suppress(ConnectionClosed):
             for _ in range(1000):
                 socket.send('{"ack": 1}')
-        assert ended(socket, 60) == 4429
+        assert close_code(socket, 60) == 4429
 
 
 def descriptors(installation: Installation) -> int:
     return psutil.Process(installation.processes[0].pid).num_fds()
 
 
-def test_viewer_who_says_goodbye_while_behind_is_let_go(
-    installation: Installation, cast: Cast
+def test_viewer_that_closes_while_behind_is_disconnected(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    """A Close that comes while a part of the first frame waits, before the next one does."""
-    goodbye_while_behind(installation, cast)
+    """The close arrives while a part of the first frame is unsent."""
+    close_while_behind(installation, scenario)
 
 
 @pytest.mark.timing
-def test_viewer_who_says_goodbye_while_behind_costs_no_busy_loop(
-    installation: Installation, cast: Cast
+def test_viewer_that_closes_while_behind_causes_no_busy_loop(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    for busy in goodbye_while_behind(installation, cast, turning):
+    for busy in close_while_behind(installation, scenario, cpu_load):
         assert busy < 0.5
 
 
-def goodbye_while_behind(
+def close_while_behind(
     installation: Installation,
-    cast: Cast,
+    scenario: Scenario,
     measure: Callable[[psutil.Process], float] = lambda _: 0.0,
 ) -> list[float]:
-    """What is measured while the server waits for their end, and after it."""
+    """Measure while the server waits for eight closing viewers, and after they are gone."""
     server = psutil.Process(installation.processes[0].pid)
-    with watching(installation, cast.key) as other:  # so that there is a picture at once
-        frame(other, 60)
+    with watching(installation, scenario.key) as other:  # so that a picture is there at once
+        next_frame(other, 60)
         before = descriptors(installation)
         with contextlib.ExitStack() as many:
             for _ in range(8):
-                raw = many.enter_context(stalled(installation, cast.key))
+                raw = many.enter_context(stalled(installation, scenario.key))
                 raw.sendall(b"\x88\x82\x00\x00\x00\x00\x03\xe8")
             for _ in range(10):
-                frame(other, 60)
+                next_frame(other, 60)
             found = [measure(server)]
             until(lambda: descriptors(installation) <= before, 60, "their connections closed")
         return [*found, measure(server)]
 
 
-def turning(process: psutil.Process) -> float:
-    """CPU seconds that a process takes in a second."""
+def cpu_load(process: psutil.Process) -> float:
+    """Return the CPU seconds that a process uses in one second."""
     before = process.cpu_times()
     time.sleep(1)
     after = process.cpu_times()

@@ -1,4 +1,4 @@
-"""Hours in minutes: many viewers, a slow one, many deaths; the server stays as it was."""
+"""Soak tests: many viewers, a slow one and many killed workers leave no leaks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from tests.installation import Installation, installed
-from tests.people import Cast, assemble
-from tests.sockets import acknowledged, age_ms, v1_message, watching
+from tests.people import Scenario, create_scenario
+from tests.sockets import age_ms, receive_and_acknowledge, v1_message, watching
 from tests.waiting import until
 
 pytestmark = pytest.mark.soak
@@ -24,25 +24,25 @@ KILLS = 20
 
 
 @pytest.fixture(scope="module")
-def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
+def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Scenario]]:
     """An installation of its own with three cameras, seen live."""
     with installed(tmp_path_factory.mktemp("soak")) as installation:
         installation.serve()
-        cast = assemble(installation, "soak")
+        scenario = create_scenario(installation, "soak")
         for name in ("North", "South"):
             installation.add_camera(name=name, kind="demo", detect=False, width=320)
-        visit(installation, cast.key)
-        yield installation, cast
+        visit(installation, scenario.key)
+        yield installation, scenario
 
 
 def visit(installation: Installation, camera: str, **how: object) -> None:
-    """Come, see one picture, go."""
+    """Connect, receive one picture, close."""
     with watching(installation, camera, v1=True, **how) as viewer:  # type: ignore[arg-type]
-        until(lambda: "jpeg" in acknowledged(viewer), 15, "a picture")
+        until(lambda: "jpeg" in receive_and_acknowledge(viewer), 15, "a picture")
 
 
 def vanish(installation: Installation, camera: str) -> None:
-    """Come, see the first bytes, and be gone without a goodbye."""
+    """Connect, receive the first bytes, and drop the connection without a close frame."""
     with socket.create_connection(("127.0.0.1", installation.port), 10) as raw:
         raw.sendall(
             f"GET /ws/stream/{camera} HTTP/1.1\r\nHost: 127.0.0.1:{installation.port}\r\n"
@@ -53,42 +53,44 @@ def vanish(installation: Installation, camera: str) -> None:
 
 
 def cost(server: psutil.Process) -> tuple[float, int]:
-    """Megabytes in memory, and open file descriptors."""
+    """Return the resident memory in MB, and the number of open file descriptors."""
     return server.memory_info().rss / MEGABYTE, server.num_fds()
 
 
 def settled(server: psutil.Process, fds: int) -> tuple[float, int]:
-    """The cost once no more descriptors are open than before, a few for the database aside."""
+    """Return `cost` once the connections are closed; the database may keep 4 descriptors."""
     until(lambda: server.num_fds() <= fds + 4, 20, f"the end of connections, {fds} before")
     return cost(server)
 
 
-def test_two_hundred_viewers_come_and_go(club: tuple[Installation, Cast]) -> None:
-    """Half of them say goodbye. The first forty only warm the server up."""
-    installation, cast = club
+def test_two_hundred_viewers_leave_no_resources_behind(club: tuple[Installation, Scenario]) -> None:
+    """Half of them send a close frame. The first forty are for warming up."""
+    installation, scenario = club
     server = psutil.Process(installation.processes[0].pid)
     for number in range(200):
         if number == 40:
             warm = cost(server)
         if number % 2:
-            vanish(installation, cast.key)
+            vanish(installation, scenario.key)
         else:
-            visit(installation, cast.key)
+            visit(installation, scenario.key)
     megabytes, fds = settled(server, warm[1])
     print(f"200 viewers: {warm[0]:.0f} → {megabytes:.0f} MB, {warm[1]} → {fds} descriptors")
     assert megabytes - warm[0] < 16
     assert "Traceback" not in installation.logged()
 
 
-def test_a_slow_and_a_fast_viewer_for_a_minute(club: tuple[Installation, Cast]) -> None:
-    """The fast one misses nothing; what the slow one gets is new each time."""
-    installation, cast = club
+def test_fast_viewer_gets_every_frame_and_slow_viewer_fresh_ones_for_a_minute(
+    club: tuple[Installation, Scenario],
+) -> None:
+    """The slow viewer reads once a second."""
+    installation, scenario = club
     server = psutil.Process(installation.processes[0].pid)
     slow_ages: list[float] = []
     over = threading.Event()
 
     def look_now_and_then() -> None:
-        with watching(installation, cast.key, v1=True) as viewer:
+        with watching(installation, scenario.key, v1=True) as viewer:
             unread: list[int] = []
             while not over.is_set():
                 with contextlib.suppress(TimeoutError):
@@ -96,7 +98,7 @@ def test_a_slow_and_a_fast_viewer_for_a_minute(club: tuple[Installation, Cast]) 
                     if "jpeg" in message:
                         slow_ages.append(age_ms(message))
                         unread.append(message["seq"])
-                    continue  # read all there is, then think for a second
+                    continue  # read everything, then pause for a second
                 over.wait(1)
                 for seq in unread:
                     viewer.send(f'{{"ack": {seq}}}')
@@ -105,11 +107,11 @@ def test_a_slow_and_a_fast_viewer_for_a_minute(club: tuple[Installation, Cast]) 
     slow = threading.Thread(target=look_now_and_then)
     slow.start()
     try:
-        with watching(installation, cast.key, v1=True) as fast:
+        with watching(installation, scenario.key, v1=True) as fast:
             numbers, ages, costs = [], [], []
             began = time.monotonic()
             while time.monotonic() - began < 60:
-                message = acknowledged(fast)
+                message = receive_and_acknowledge(fast)
                 if "jpeg" in message:
                     numbers.append(message["seq"])
                     ages.append(age_ms(message))
@@ -122,13 +124,15 @@ def test_a_slow_and_a_fast_viewer_for_a_minute(club: tuple[Installation, Cast]) 
     assert len(numbers) == numbers[-1] - numbers[0] + 1, "the fast viewer missed a picture"
     assert len(numbers) > 550
     assert sorted(ages)[int(len(ages) * 0.95)] < 1000
-    assert 60 <= len(slow_ages) < 120, "two credits a second or so"
+    assert 60 <= len(slow_ages) < 120, "about two credits per second"
     assert sorted(slow_ages)[int(len(slow_ages) * 0.95)] < 1000
     assert max(megabytes for megabytes, _ in costs) - costs[0][0] < 8
     assert max(fds for _, fds in costs) - costs[0][1] <= 4
 
 
-def test_twenty_killed_workers_come_back_and_cost_nothing(club: tuple[Installation, Cast]) -> None:
+def test_twenty_killed_workers_are_replaced_without_leaks(
+    club: tuple[Installation, Scenario],
+) -> None:
     installation, _ = club
     server = psutil.Process(installation.processes[0].pid)
     (ingest,) = installation.children("manage.py ingest")
@@ -163,7 +167,7 @@ def test_twenty_killed_workers_come_back_and_cost_nothing(club: tuple[Installati
 
 
 def all_deliver(installation: Installation, since: float) -> bool:
-    """Every camera that is read shows a picture taken after this moment, unix ms."""
+    """True if every demo camera delivers a picture taken after this time (unix ms)."""
     with installation.api() as api:
         bearer = {"Authorization": api.headers["Authorization"]}
         cameras = [one for one in api.get("/cameras").json()["results"] if one["kind"] == "demo"]
@@ -171,8 +175,8 @@ def all_deliver(installation: Installation, since: float) -> bool:
 
 
 def shows(installation: Installation, camera: str, bearer: dict[str, str], since: float) -> bool:
-    """A picture taken after this moment comes, and no second goes by in silence before."""
+    """True if a picture taken after this time arrives, without a second of silence before."""
     with watching(installation, camera, headers=bearer, v1=True) as viewer:
         with contextlib.suppress(TimeoutError):
-            return until(lambda: acknowledged(viewer, 1).get("timestamp", 0) > since, 5)
+            return until(lambda: receive_and_acknowledge(viewer, 1).get("timestamp", 0) > since, 5)
     return False

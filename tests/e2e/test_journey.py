@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import Tab, chromium, new_page
-from tests.cameras.added import added
+from tests.cameras.added import temporary_camera
 from tests.e2e.watching import NARROW, expect_badge, promised, sign_in
 from tests.installation import Installation, installed
 from tests.servers import http_camera, rtsp_server
@@ -92,7 +92,7 @@ def test_wall_receives_small_pictures_and_the_camera_page_large_ones(
 def test_it_works(tab: Tab, installation: Installation) -> None:
     """From the wall to a camera; toggle the boxes; back with Escape."""
     page = tab.page
-    with added(installation, name="Promenade", kind="demo", classes=["person"]):
+    with temporary_camera(installation, name="Promenade", kind="demo", classes=["person"]):
         tile = open_tile(page, installation, "Promenade")
         expect(tile.locator("[data-badge-text]")).to_contain_text("Live")
         expect(tile.locator("[data-count]")).to_contain_text("people")
@@ -198,7 +198,7 @@ def test_mjpeg_camera_shows_people(tab: Tab, installation: Installation) -> None
     page = tab.page
     with (
         http_camera() as server,
-        added(installation, name="Yard", kind="http", source=server.url) as camera,
+        temporary_camera(installation, name="Yard", kind="http", source=server.url) as camera,
     ):
         open_camera(page, installation, camera)
         expect_badge(page, "Live")
@@ -209,7 +209,7 @@ def test_mjpeg_camera_shows_people(tab: Tab, installation: Installation) -> None
 def test_browser_camera_is_published_and_seen_elsewhere(
     tab: Tab, browser: Browser, session: Any, installation: Installation
 ) -> None:
-    with added(installation, name="Bench phone", kind="push") as camera:
+    with temporary_camera(installation, name="Bench phone", kind="push") as camera:
         page = tab.page
         open_camera(page, installation, camera)
         expect_badge(page, "Offline")

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import Tab, new_page
-from tests.cameras.added import added
+from tests.cameras.added import temporary_camera
 from tests.e2e.watching import NARROW
 from tests.installation import Installation
 from tests.waiting import until
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.extended
 @pytest.fixture
 def camera(installation: Installation) -> Iterator[str]:
     """A new camera that is live."""
-    with added(installation, name=f"Yard {uuid.uuid4()}", kind="demo", detect=False) as made:
+    name = f"Yard {uuid.uuid4()}"
+    with temporary_camera(installation, name=name, kind="demo", detect=False) as made:
         until(lambda: installation.state(made) == "live", 60, "live")
         yield made
 
@@ -158,7 +159,7 @@ def test_masks_can_be_drawn_by_touch(
 
 
 def test_masks_can_be_drawn_without_a_picture(tab: Tab, installation: Installation) -> None:
-    with added(installation, name=f"Blind {uuid.uuid4()}", kind="push") as camera:
+    with temporary_camera(installation, name=f"Blind {uuid.uuid4()}", kind="push") as camera:
         page = tab.page
         page.goto(f"{installation.url}/cameras/{camera}/edit")
         page.get_by_text("Privacy masks", exact=True).click()

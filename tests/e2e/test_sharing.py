@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import Tab, new_page
-from tests.cameras.added import added
+from tests.cameras.added import temporary_camera
 from tests.e2e.watching import CANVAS_HAS_PICTURE, NARROW, promised
 from tests.installation import Installation
 from tests.waiting import until
@@ -16,7 +16,7 @@ from tests.waiting import until
 
 @pytest.fixture
 def camera(installation: Installation) -> Iterator[str]:
-    with added(installation, name="Shared pitch", kind="demo", detect=False) as made:
+    with temporary_camera(installation, name="Shared pitch", kind="demo", detect=False) as made:
         yield made
 
 

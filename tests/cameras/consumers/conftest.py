@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cameras.added import added
+from tests.cameras.added import temporary_camera
 from tests.installation import Installation
 from tests.people import Scenario, create_scenario
 from tests.waiting import until
@@ -23,5 +23,5 @@ def scenario(installation: Installation) -> Scenario:
 @pytest.fixture
 def camera(installation: Installation) -> Iterator[str]:
     """A push camera of the test's own, since a timestamp is accepted once."""
-    with added(installation, name=f"Device {uuid.uuid4()}", kind="push") as made:
+    with temporary_camera(installation, name=f"Device {uuid.uuid4()}", kind="push") as made:
         yield made

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from tests.cameras.added import added
+from tests.cameras.added import temporary_camera
 from tests.installation import Installation
 from tests.parcels import now
 from tests.people import Scenario, create_scenario
@@ -121,7 +121,9 @@ def test_withdrawn_access_closes_the_connection(installation: Installation) -> N
         "publisher": (scenario.push, f"[token.revoke() for token in {tokens}]", 4401),
     }
     with contextlib.ExitStack() as held:
-        deleted = held.enter_context(added(installation, name="To be deleted", kind="push"))
+        deleted = held.enter_context(
+            temporary_camera(installation, name="To be deleted", kind="push")
+        )
         devices, acts = {}, [f"Camera.objects.get(pk='{deleted}').delete()"]
         for who, (camera, act, _) in ways.items():
             devices[who] = held.enter_context(
