@@ -1,1 +1,1 @@
-"""Backups: one file with the database, the files beside it and, where asked for, the keys."""
+"""Backups: one file with the database, the files of the data folder and, optionally, the keys."""

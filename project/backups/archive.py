@@ -1,12 +1,12 @@
-"""A backup as one file: a tar that says first what it is and last what it should hold.
+"""The file format of backups: a tar with a description first and checksums last.
 
     sideline.json       a `Description`
     database            a copy of SQLite's file, or what pg_dump made
     data/media/…        files of the data folder
-    keys/secret.key …   only where they were asked for
+    keys/secret.key …   only with --with-keys
     SHA256SUMS          of all the above, as sha256sum reads it
 
-A file without its sums is cut short. Nothing of one is believed before all of it was compared.
+A file without checksums is incomplete. Nothing of it is used before all checksums are verified.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ FIRST, DATABASE, DATA, KEYS, LAST = "sideline.json", "database", "data", "keys",
 
 
 class BadBackup(Exception):
-    """The file is no backup of ours, is damaged, or is not for this installation; says so."""
+    """The file is not a backup of Sideline, is damaged, or does not fit this installation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a backup is. `made_at` is RFC 3339 UTC, a migration `app.name`.
+    """The description of a backup. `made_at` is RFC 3339 UTC; a migration is `app.name`.
 
-    Raises `ValueError` or `TypeError` for what no backup says of itself.
+    Raises `ValueError` or `TypeError` for invalid values.
     """
 
     made_at: str
@@ -59,7 +59,7 @@ class Description:
 
 
 class Writer:
-    """Puts files into the archive, and remembers their sums."""
+    """Adds files to the archive and records their checksums."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
@@ -67,7 +67,7 @@ class Writer:
         self.files = 0
 
     def add(self, name: str, path: Path) -> None:
-        """A file as it is now. Raises `OSError` where it is gone, or shrinks meanwhile."""
+        """Add a file. Raises `OSError` if it does not exist or shrinks while it is read."""
         with path.open("rb") as file:
             facts = os.fstat(file.fileno())
             self._add(name, file, facts.st_size, int(facts.st_mtime))
@@ -78,7 +78,7 @@ class Writer:
         self._add(name, io.BytesIO(content), len(content), int(time.time()))
 
     def finish(self) -> None:
-        """Add the sums; the archive is whole then."""
+        """Add the checksums, which complete the archive."""
         self.add_text(LAST, "".join(self._sums))
 
     def _add(self, name: str, file: IO[bytes], size: int, changed: int) -> None:
@@ -102,7 +102,7 @@ class _Hashing:
 
 @contextlib.contextmanager
 def writing(target: Path, description: Description) -> Iterator[Writer]:
-    """Fill a new backup, for its owner's eyes alone. It has its name only when it is whole."""
+    """Create a backup, with mode 0600. It gets its name when it is complete."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600
     part = Path(name)
     try:

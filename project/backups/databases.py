@@ -1,4 +1,4 @@
-"""What a backup asks of a database. Both kinds are read at one moment, while others write."""
+"""Dump and restore of SQLite and PostgreSQL: consistent snapshots while others write."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from psycopg.conninfo import make_conninfo
 
 from cameras.ingest.isolation import bare_environment
 
-LEAVING_S = 2.0
+CLOSING_S = 2.0  # for which connections that are being closed are awaited
 
 
 class DatabaseTrouble(Exception):
-    """The database, or a program that speaks to it, could not do what it was asked; says why."""
+    """The database, or one of its programs, failed. The message says why."""
 
 
 class Database(Protocol):
-    """One of the two kinds. All may raise `DatabaseTrouble`."""
+    """A database to back up or restore. All methods may raise `DatabaseTrouble`."""
 
     vendor: str
-    files: tuple[Path, ...]  # its own, which are not copied as files
+    files: tuple[Path, ...]  # of the database itself; not copied as files
 
     def dump(self, to: Path) -> None:
-        """Write what it holds at one moment."""
+        """Write a consistent snapshot to a file."""
 
     def check(self, dump: Path) -> None:
-        """Raise where the dump cannot be what `dump` wrote."""
+        """Raise if the file cannot be a result of `dump`."""
 
     def is_empty(self) -> bool:
-        """Whether there is nothing that a restore would overwrite."""
+        """True if there is nothing that a restore would overwrite."""
 
     def others(self) -> int:
-        """How many connections others have to it, as far as it can tell."""
+        """Return the number of connections of other processes, if it is known."""
 
     def put_aside(self, folder: Path) -> None:
-        """Keep what it holds in this folder, and be empty then."""
+        """Move the content to a folder. The database is empty afterwards."""
 
     def load(self, dump: Path) -> None:
-        """Hold what the dump holds. It is empty before."""
+        """Load a dump into the database, which must be empty."""
 
 
 class SQLite:
-    """A file and what lies beside it. `manage.py serve` may run while it is dumped."""
+    """A file, with its journal files. `manage.py serve` may run during a dump."""
 
     vendor = "sqlite"
 
@@ -59,14 +59,14 @@ class SQLite:
         self.files = (path, *(path.with_name(path.name + end) for end in beside))
 
     def dump(self, to: Path) -> None:
-        """By the online backup, in one step: it reads one moment, and with WAL nobody waits."""
+        """Use the online backup API in one step: a snapshot that, with WAL, blocks nobody."""
         try:
             with (
                 closing(sqlite3.connect(self._path)) as source,
                 closing(sqlite3.connect(to)) as copy,
             ):
                 source.backup(copy)
-                copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
+                copy.execute("PRAGMA journal_mode=DELETE")  # a single file, without a journal
         except sqlite3.Error as error:
             raise DatabaseTrouble(f"The database could not be read: {error}.") from None
         self.check(to)
@@ -75,19 +75,19 @@ class SQLite:
         try:
             with closing(sqlite3.connect(dump)) as copy:
                 (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
-                astray = copy.execute("PRAGMA foreign_key_check").fetchone()
+                orphan = copy.execute("PRAGMA foreign_key_check").fetchone()
         except sqlite3.Error as error:
-            found, astray = str(error), None
+            found, orphan = str(error), None
         if found != "ok":
             raise DatabaseTrouble(f"The database is damaged: {found}.")
-        if astray:
-            raise DatabaseTrouble(f"The database is damaged: a row of {astray[0]} is an orphan.")
+        if orphan:
+            raise DatabaseTrouble(f"The database is damaged: a row of {orphan[0]} is an orphan.")
 
     def is_empty(self) -> bool:
         return not self._path.exists() or not self._path.stat().st_size
 
     def others(self) -> int:
-        """It cannot tell; `project/backups/lock.py` can."""
+        """Not known to SQLite; `project/backups/lock.py` detects servers."""
         return 0
 
     def put_aside(self, folder: Path) -> None:
@@ -100,7 +100,7 @@ class SQLite:
 
 
 class PostgreSQL:
-    """By the programs of its distribution. `options` are psycopg's, such as `sslmode`."""
+    """Uses pg_dump and pg_restore. `options` are psycopg's, such as `sslmode`."""
 
     vendor = "postgresql"
     files: tuple[Path, ...] = ()
@@ -122,23 +122,23 @@ class PostgreSQL:
         return not self._all("SELECT 1 FROM pg_tables WHERE schemaname = current_schema()")
 
     def others(self) -> int:
-        """Waits for at most `LEAVING_S` until connections that were just closed, such as our own
-        last one, are gone from PostgreSQL's list."""
-        question = (
+        """Wait at most `CLOSING_S` until connections that were just closed, such as our own last
+        one, are gone from pg_stat_activity."""
+        query = (
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
             " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
-        deadline = time.monotonic() + LEAVING_S
-        with self._connected() as connection:
-            connection.autocommit = True  # a transaction would be told the same each time
-            while found := connection.execute(question).fetchall():
+        deadline = time.monotonic() + CLOSING_S
+        with self._connect() as connection:
+            connection.autocommit = True  # inside a transaction the view would not change
+            while found := connection.execute(query).fetchall():
                 if time.monotonic() > deadline:
                     break
                 time.sleep(0.1)
         return len(found)
 
     def put_aside(self, folder: Path) -> None:
-        """Tables and functions of the schema go, whoever made them; extensions stay."""
+        """Dump, then drop all tables and functions of the schema. Extensions stay."""
         self.dump(folder / "database")
         tables = self._all(
             "SELECT format('DROP TABLE IF EXISTS %I.%I CASCADE', schemaname, tablename)"
@@ -149,26 +149,26 @@ class PostgreSQL:
             " WHERE p.pronamespace = current_schema()::regnamespace AND NOT EXISTS"
             " (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
         )
-        with self._connected() as connection:
+        with self._connect() as connection:
             for (statement,) in [*tables, *functions]:
                 connection.execute(statement)
 
     def load(self, dump: Path) -> None:
-        """All or nothing."""
+        """Load in a single transaction."""
         self._run(
             "pg_restore", "--exit-on-error", "--single-transaction", "--no-owner",
             "--no-privileges", str(dump),
         )  # fmt: skip
 
-    def _connected(self) -> psycopg.Connection[Any]:
+    def _connect(self) -> psycopg.Connection[Any]:
         try:
             return psycopg.connect(self._conninfo, password=self._password or None)
         except psycopg.Error as error:
             raise DatabaseTrouble(f"The database does not answer: {error}") from None
 
-    def _all(self, question: Any) -> list[tuple[Any, ...]]:
-        with self._connected() as connection:
-            return connection.execute(question).fetchall()
+    def _all(self, query: Any) -> list[tuple[Any, ...]]:
+        with self._connect() as connection:
+            return connection.execute(query).fetchall()
 
     def _run(self, program: str, *arguments: str, connect: bool = True) -> None:
         found = shutil.which(program)
@@ -176,7 +176,7 @@ class PostgreSQL:
             raise DatabaseTrouble(
                 f"{program} is not on the PATH; on Debian: apt-get install postgresql-client."
             )
-        # What could be seen in a list of processes holds no password.
+        # The password is not in the arguments, which other users can see.
         address = [f"--dbname={self._conninfo}"] if connect else []
         environment = bare_environment() | {"PGPASSWORD": self._password}
         environment |= {name: os.environ[name] for name in ("PGPASSFILE",) if name in os.environ}
@@ -191,7 +191,7 @@ class PostgreSQL:
 
 
 def database_of(settings: dict[str, Any]) -> Database:
-    """That of an entry of Django's DATABASES."""
+    """Return the database of an entry of Django's DATABASES."""
     if settings["ENGINE"] == "django.db.backends.sqlite3":
         return SQLite(Path(settings["NAME"]))
     more = {key: value for key, value in settings.get("OPTIONS", {}).items() if key != "pool"}

@@ -1,7 +1,7 @@
-"""Who uses the data folder: any number of servers, or one restore, never both.
+"""A file lock on the data folder: shared by servers, exclusive for a restore.
 
-Whoever ends, however it ends, lets go. On PostgreSQL the database is asked, too, for servers on
-other machines.
+It is released when its process ends. On PostgreSQL, a restore also counts connections, for servers
+on other machines.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.conf import settings
 
 
 class Occupied(Exception):
-    """Someone else is there; says who."""
+    """Another process holds the lock. The message says which."""
 
 
 @contextlib.contextmanager
@@ -25,7 +25,7 @@ def serving() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
+def restoring() -> Iterator[None]:
     """Raises `Occupied` while a server runs here."""
     with _locked(fcntl.LOCK_EX, "Sideline is running on this data folder; stop it first."):
         yield

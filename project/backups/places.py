@@ -1,4 +1,4 @@
-"""Which files of the data folder a backup holds, and where they go when another comes in."""
+"""Which files of the data folder are in a backup, and where a restore moves existing ones."""
 
 from __future__ import annotations
 
@@ -9,66 +9,67 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 KEYS = ("secret.key", "field.key")
-# By every start; `detectors` are copies of what the database holds.
-MADE_ANEW = ("static", "prepare.lock", "serving.lock", "detectors")
+# Created by every start; `detectors` are copies of rows.
+REGENERATED = ("static", "prepare.lock", "serving.lock", "detectors")
 ASIDE = "replaced-"
-DEEPEST = 100  # folders that a file lies in; Python goes down them one inside the other
+MAX_DEPTH = 100  # nested folders; Python recurses into them
 
 
 def tops(folder: Path, database: tuple[Path, ...]) -> list[Path]:
-    """What lies in the data folder and is neither the database, nor a key, nor made anew.
+    """Return the entries of the data folder to back up: no database, keys, or regenerated files.
 
-    Names with a dot in front are work in progress.
+    Hidden entries are temporary.
     """
     return [path for path in sorted(folder.iterdir()) if belongs(path, database)]
 
 
 def belongs(path: Path, database: tuple[Path, ...]) -> bool:
-    """Whether this, in the data folder, goes with a backup; and so may come out of one."""
+    """True if this path in the data folder is backed up, and so may be restored."""
     return (
-        path.name not in (*KEYS, *MADE_ANEW)
+        path.name not in (*KEYS, *REGENERATED)
         and not path.name.startswith((".", ASIDE))
-        and _true(path) not in map(_true, database)
+        and _resolve_parent(path) not in map(_resolve_parent, database)
     )
 
 
-def _true(path: Path) -> Path:
-    """Without links in its folder, which may be named in two ways."""
+def _resolve_parent(path: Path) -> Path:
+    """Resolve links in the path of its folder."""
     return path.parent.resolve() / path.name
 
 
-def files(top: Path, odd: list[str]) -> Iterator[Path]:
-    """The files at or below it; `odd` collects what is no file, too deep, or a link to a folder.
+def files(top: Path, skipped: list[str]) -> Iterator[Path]:
+    """Yield the files at or below `top`.
 
-    The top itself may be such a link: to a larger disk, say.
+    `skipped` collects paths that are no files, too deep, or links to folders. `top` itself may be
+    such a link, for example to another disk.
     """
     if not top.is_dir():
-        yield from _file(top, odd)
+        yield from _file(top, skipped)
         return
     for folder, folders, names in os.walk(top):
         here = Path(folder)
-        if len(here.relative_to(top).parts) + 2 > DEEPEST:  # with `data` and the top
-            odd.append(folder)
+        if len(here.relative_to(top).parts) + 2 > MAX_DEPTH:  # with `data` and the top
+            skipped.append(folder)
             folders.clear()
             continue
-        odd.extend(str(here / name) for name in folders if (here / name).is_symlink())
+        skipped.extend(str(here / name) for name in folders if (here / name).is_symlink())
         for name in sorted(names):
-            yield from _file(here / name, odd)
+            yield from _file(here / name, skipped)
 
 
-def _file(path: Path, odd: list[str]) -> Iterator[Path]:
+def _file(path: Path, skipped: list[str]) -> Iterator[Path]:
     if path.is_file():
         yield path
     else:
-        odd.append(str(path))
+        skipped.append(str(path))
 
 
-def aside(folder: Path) -> Path:
-    """A new folder in the data folder for what was there before."""
+def create_aside(folder: Path) -> Path:
+    """Create a folder in the data folder for the replaced files."""
     name = datetime.now(UTC).strftime(f"{ASIDE}%Y%m%d-%H%M%S")
-    made = folder / name
-    made.mkdir(mode=0o700)
-    return made
+    path = folder / name
+    path.mkdir(mode=0o700)
+    return path
 
 
 def move_into(paths: list[Path], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A backup taken apart. Its headers are a stranger's: none is believed before it is checked."""
+"""Reads and unpacks backups. Their headers are untrusted and validated first."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from project.backups.archive import (
     BadBackup,
     Description,
 )
-from project.backups.places import DEEPEST
+from project.backups.places import MAX_DEPTH
 
 CHUNK = 1 << 20
-DESCRIPTION_MOST = 1 << 20  # bytes
-HEADER_MOST = 1 << 16  # bytes: room for the longest path there is
+MAX_DESCRIPTION = 1 << 20  # bytes
+MAX_HEADER = 1 << 16  # bytes; longer than any path
 PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
-ODD = "This is not a backup of Sideline: it holds what no backup holds."
+UNEXPECTED = "This is not a backup of Sideline: it holds what no backup holds."
 
 
 class Reader:
-    """An opened backup of `size` bytes: what it says of itself, and what is in it, no more."""
+    """An opened backup of `size` bytes."""
 
     def __init__(self, tar: tarfile.TarFile, size: int) -> None:
         self._tar, self._left = tar, size
@@ -40,30 +40,30 @@ class Reader:
 
     def _describe(self) -> Description:
         first = self._tar.next()
-        if not (first and first.name == FIRST and _is_plain(first, DESCRIPTION_MOST)):
+        if not (first and first.name == FIRST and _is_plain(first, MAX_DESCRIPTION)):
             raise BadBackup("This is not a backup of Sideline.")
         try:
-            told = json.loads(self._content(first))
-            if told["format"] != FORMAT:
+            fields = json.loads(self._content(first))
+            if fields["format"] != FORMAT:
                 raise BadBackup("This backup is of a newer version of Sideline: install that one.")
-            return Description(**told)
+            return Description(**fields)
         except (ValueError, KeyError, TypeError, RecursionError):
             raise BadBackup("This is not a backup of Sideline.") from None
 
     def unpack(self, folder: Path) -> None:
-        """Write all files below `folder`, each with mode 0600, and compare their sums.
+        """Write all files below `folder`, with mode 0600, and verify their checksums.
 
-        Raises `BadBackup`; what was written by then is to be thrown away.
+        Raises `BadBackup`; the caller must then discard the folder.
         """
         lines = []
-        with _plainly():
+        with _translated_errors():
             while (member := self._tar.next()) is not None:
                 if member.name == LAST:
                     break
                 lines.append(f"{self._unpack(member, folder)}  {member.name}\n")
             if member is None:
                 raise BadBackup("This backup is cut short.")
-            sums = "".join(lines)  # and before it a line of the description; no more is read
+            sums = "".join(lines)  # after the line of the description
             size = 64 + len(f"  {FIRST}\n") + len(sums.encode())
             fits = _is_plain(member) and member.size == size
             if not fits or self._content(member).decode().partition("\n")[2] != sums:
@@ -91,48 +91,48 @@ class Reader:
 
 
 def _place(member: tarfile.TarInfo) -> PurePosixPath:
-    """Where a file goes, below the folder. Raises `BadBackup` for whatever leads elsewhere."""
+    """Return the relative path of a file. Raises `BadBackup` if it is not allowed."""
     place = PurePosixPath(member.name)
     known = place.parts[:1] in ((DATA,), (KEYS,)) or member.name == DATABASE
-    deep = len(place.parts) - 1 > DEEPEST
+    deep = len(place.parts) - 1 > MAX_DEPTH
     if not known or deep or not _is_plain(member) or ".." in place.parts:
-        raise BadBackup(ODD)
+        raise BadBackup(UNEXPECTED)
     return place
 
 
-def _is_plain(member: tarfile.TarInfo, most: float = math.inf) -> bool:
-    """A file as it is. `isreg` would be content with sparse ones: some bytes that become a disk."""
-    return member.type in PLAIN and not member.issparse() and 0 <= member.size <= most
+def _is_plain(member: tarfile.TarInfo, max_size: float = math.inf) -> bool:
+    """True for a regular file of at most `max_size` bytes. `isreg` also accepts sparse files."""
+    return member.type in PLAIN and not member.issparse() and 0 <= member.size <= max_size
 
 
 class _Header(tarfile.TarInfo):
-    """Refused before what it announces is read: tarfile takes a header's word for its length."""
+    """Refuses a header before tarfile reads as many bytes as it announces."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        made = super().frombuf(buf, encoding, errors)
-        if made.type not in (*PLAIN, tarfile.XHDTYPE):
-            raise BadBackup(ODD)
-        if made.type == tarfile.XHDTYPE and not 0 <= made.size <= HEADER_MOST:
-            raise BadBackup(ODD)
-        return made
+        header = super().frombuf(buf, encoding, errors)
+        if header.type not in (*PLAIN, tarfile.XHDTYPE):
+            raise BadBackup(UNEXPECTED)
+        if header.type == tarfile.XHDTYPE and not 0 <= header.size <= MAX_HEADER:
+            raise BadBackup(UNEXPECTED)
+        return header
 
 
 @contextlib.contextmanager
-def _plainly() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, ValueError, OverflowError):  # such as a time that is none
+    except (tarfile.TarError, EOFError, ValueError, OverflowError):  # such as an invalid time
         raise BadBackup("This backup is damaged, or cut short.") from None
-    except (RecursionError, MemoryError):  # headers of headers, without end
-        raise BadBackup(ODD) from None
+    except (RecursionError, MemoryError):  # endlessly nested headers
+        raise BadBackup(UNEXPECTED) from None
 
 
 @contextlib.contextmanager
 def reading(file: Path) -> Iterator[Reader]:
-    """A backup opened. Raises `BadBackup`, `OSError`."""
+    """Open a backup. Raises `BadBackup` or `OSError`."""
     with contextlib.ExitStack() as stack:
-        with _plainly():
+        with _translated_errors():
             tar = stack.enter_context(tarfile.open(file, mode="r:", tarinfo=_Header))
             reader = Reader(tar, file.stat().st_size)
         yield reader

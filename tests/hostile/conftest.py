@@ -1,4 +1,4 @@
-"""One installation for all who attack by frames."""
+"""The installation that the tests of this package attack."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.hostile.attacked import SEND, Siege
+from tests.hostile.attacked import SEND, AttackedServer
 from tests.installation import Installation
-from tests.parcels import parcel
-from tests.people import assemble
+from tests.parcels import send_body
+from tests.people import create_scenario
 from tests.waiting import until
 
 
 @pytest.fixture(scope="package")
-def siege(installation: Installation) -> Iterator[Siege]:
-    """People and a push camera of its own; both cameras have a reader."""
-    cast = assemble(installation, "siege")
-    bearer = cast["operator"].bearer
+def target(installation: Installation) -> Iterator[AttackedServer]:
+    """Its own users and push camera; both cameras have a worker."""
+    scenario = create_scenario(installation, "attacked")
+    bearer = scenario["operator"].bearer
 
-    def pushed() -> bool:
+    def is_push_camera_live() -> bool:
         sent = httpx.post(
-            installation.url + SEND, json=parcel(cast.push), headers=bearer, timeout=60
+            installation.url + SEND, json=send_body(scenario.push), headers=bearer, timeout=60
         )
         assert sent.status_code == 202, sent.text
-        return installation.state(cast.push) == "live"
+        return installation.state(scenario.push) == "live"
 
-    until(pushed, 60, "the push camera")
-    until(lambda: installation.state(cast.plaza) == "live", 60, "the demo camera")
-    yield Siege(installation, cast)
+    until(is_push_camera_live, 60, "the push camera")
+    until(lambda: installation.state(scenario.plaza) == "live", 60, "the demo camera")
+    yield AttackedServer(installation, scenario)
     with installation.api() as api:
-        assert api.delete(f"/cameras/{cast.push}").status_code == 204
+        assert api.delete(f"/cameras/{scenario.push}").status_code == 204

@@ -1,4 +1,4 @@
-"""Requests made of the API's own description: sent for real, and held against what it promises."""
+"""Requests generated from the OpenAPI schema, sent to a server and validated against the schema."""
 
 from __future__ import annotations
 
@@ -43,47 +43,47 @@ CHECKS = [
 ]
 ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
 ENDLESS_BYTES = 64 * 1024
-ENDLESS_S = 1.0  # of a stream that has no end by itself
+ENDLESS_S = 1.0  # for which an endless stream is read
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 
 
 @dataclass(slots=True)
 class Known:
-    """Real ids by the part of a path that they stand behind, and what bodies may name."""
+    """Existing ids by path segment, and values for request bodies."""
 
     ids: dict[str, list[str]]
-    chats: dict[str, list[list[str]]]  # by their owner's username: chat, prompt, answer
+    chats: dict[str, list[list[str]]]  # by username of the owner: ids of chat, prompt, answer
     organizations: list[str]
     cameras: list[str]
-    names: list[str]  # of cameras, as `actions/send` takes them
-    spare: list[str]  # tokens to sign out with
+    names: list[str]  # cameras as `actions/send` accepts them
+    spare: list[str]  # tokens for logout
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was sent and answered, and what was wrong with it."""
+    """Counts of responses, and the faults in them."""
 
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
-    cut: set[str] = field(default_factory=set)  # answers that were not read to their end
+    cut: set[str] = field(default_factory=set)  # operations whose response was not read to the end
     faults: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        found: Counter[int] = Counter()
+        by_status: Counter[int] = Counter()
         for (_, status), count in self.answers.items():
-            found[status] += count
-        return f"{self.answers.total()} requests {dict(sorted(found.items()))}"
+            by_status[status] += count
+        return f"{self.answers.total()} requests {dict(sorted(by_status.items()))}"
 
     def statuses(self, operation: str) -> set[int]:
-        return {status for asked, status in self.answers if asked == operation}
+        return {status for name, status in self.answers if name == operation}
 
     def fault(self, operation: str, text: str) -> None:
-        """The first of each kind is kept."""
+        """Record a fault, if it is the first of its kind."""
         kind = " ".join(text.split()[:12])
         self.faults.setdefault(f"{operation}: {kind}", text)
 
 
-class Described:
-    """An installation seen through its description."""
+class SchemaClient:
+    """Sends generated requests to an installation."""
 
     def __init__(self, installation: Installation, known: Known) -> None:
         load_all_checks()
@@ -92,34 +92,34 @@ class Described:
         self.known = known
         self.schema = schemathesis.openapi.from_dict(text)
         found = [result.ok() for result in self.schema.get_all_operations()]
-        # What takes away comes last, and what takes the credential away at the very end.
+        # Deletions come last, and after them logout.
         self.operations = sorted(
             found, key=lambda one: (one.path.endswith("/logout"), one.method == "delete")
         )
 
     def fuzz(self, who: Person, tally: Tally, *, count: int, mode: GenerationMode) -> None:
-        """Send so many requests that Hypothesis makes up, the same ones each time."""
-        made = [one.as_strategy(generation_mode=mode) for one in self.operations]
+        """Send `count` requests from Hypothesis, reproducibly."""
+        strategies = [one.as_strategy(generation_mode=mode) for one in self.operations]
 
         @settings(
             max_examples=count, derandomize=True, database=None, deadline=None,
             phases=[Phase.generate], suppress_health_check=list(HealthCheck),
         )  # fmt: skip
-        @given(case=st.one_of(made), chance=st.randoms(use_true_random=False))
+        @given(case=st.one_of(strategies), chance=st.randoms(use_true_random=False))
         def send(case: Any, chance: random.Random) -> None:
-            self.send(self.filled(case, who, chance.choice), who, tally)
+            self.send(self.fill_in(case, who, chance.choice), who, tally)
 
         send()
 
-    def cover(self, who: Person, tally: Tally, *, most: int) -> None:
-        """Send the edge cases that the description itself suggests, `most` of each operation."""
+    def cover(self, who: Person, tally: Tally, *, limit: int) -> None:
+        """Send edge cases of the schema, at most `limit` per operation."""
         for operation in self.operations:
             chance = random.Random(operation.label)
             cases = list(self._edges(operation))
             plain = [case for case in cases if case.method == operation.method.upper()]
-            sample = chance.sample(cases, min(most - 1, len(cases)))
+            sample = chance.sample(cases, min(limit - 1, len(cases)))
             for case in [chance.choice(plain), *sample]:
-                self.send(self.filled(case, who, chance.choice), who, tally)
+                self.send(self.fill_in(case, who, chance.choice), who, tally)
 
     def _edges(self, operation: Any) -> Iterator[Any]:
         return self.schema.iter_coverage_cases(
@@ -128,8 +128,8 @@ class Described:
             generation_config=GenerationConfig(),
         )
 
-    def filled(self, case: Any, who: Person, choose: Callable[[Any], Any]) -> Any:
-        """Random ids reach nothing: most are replaced by real ones, where they are ids at all."""
+    def fill_in(self, case: Any, who: Person, choose: Callable[[Any], Any]) -> Any:
+        """Replace most random ids by existing ones: random ids reach nothing."""
         parts = case.path_parameters or {}
         chat = choose(self.known.chats[who.username])
         for name, value in parts.items():
@@ -141,12 +141,12 @@ class Described:
                 found = self.known.ids[case.operation.path.split("/")[3]]
             parts[name] = choose(found) if found else value
         if isinstance(case.body, dict):
-            self._fill(case.body, choose)
+            self._fill_body(case.body, choose)
             if "/cameras" in case.operation.path and case.body.get("enabled", True) is True:
-                case.body["enabled"] = False  # else there is a reader for each
+                case.body["enabled"] = False  # otherwise each camera starts a worker
         return case
 
-    def _fill(self, body: dict[str, Any], choose: Callable[[Any], Any]) -> None:
+    def _fill_body(self, body: dict[str, Any], choose: Callable[[Any], Any]) -> None:
         for name, real in (
             ("organization", self.known.organizations), ("camera", self.known.cameras),
         ):  # fmt: skip
@@ -160,16 +160,16 @@ class Described:
                 body["frame"] = picture()
 
     def send(self, case: Any, who: Person, tally: Tally) -> None:
-        """One request, and what is wrong with its answer."""
+        """Send a request and record faults in its response."""
         operation = f"{case.method} {case.operation.path}"
         bearer = who.bearer
-        if operation.endswith("/logout"):  # whoever asks has to be somebody afterwards
+        if operation.endswith("/logout"):  # keep the user's own token valid
             if not self.known.spare:
                 return
             bearer = {"Authorization": f"Bearer {self.known.spare.pop()}"}
-        asked = case.as_transport_kwargs(base_url=self.url, headers=bearer)
+        arguments = case.as_transport_kwargs(base_url=self.url, headers=bearer)
         try:
-            response = requests.request(**asked, stream=True, timeout=20, allow_redirects=False)
+            response = requests.request(**arguments, stream=True, timeout=20, allow_redirects=False)
             if not _read(response):
                 tally.cut.add(operation)
         except requests.exceptions.InvalidHeader:
@@ -178,43 +178,43 @@ class Described:
             tally.fault(operation, f"no answer: {error!r}")
             return
         tally.answers[operation, response.status_code] += 1
-        sent = f"{case.method} {response.request.url} {_shown(response.request.body)}"
+        sent = f"{case.method} {response.request.url} {_body_text(response.request.body)}"
         try:
-            _is_civil(response)
-            case.validate_response(response, checks=CHECKS, transport_kwargs=asked)
+            _check_errors(response)
+            case.validate_response(response, checks=CHECKS, transport_kwargs=arguments)
         except (Exception, FailureGroup) as error:
             tally.fault(operation, f"{response.status_code} {error}\n{sent}\n{response.text[:600]}")
 
 
 def _read(response: requests.Response) -> bool:
-    """The body; of streams as much as comes within bounds. False where that is not all."""
+    """Read the body, of streams a bounded part. Return False if it was not read completely."""
     kind = response.headers.get("content-type", "")
     if not kind.startswith(ENDLESS):
-        response.content  # noqa: B018 - reads it
+        response.content  # noqa: B018 - the property reads the body
         return True
-    body, whole, began = b"", False, time.monotonic()
-    most = ENDLESS_S if kind.startswith("multipart") else 20
-    response.raw.connection.sock.settimeout(most)
+    body, is_complete, began = b"", False, time.monotonic()
+    limit = ENDLESS_S if kind.startswith("multipart") else 20
+    response.raw.connection.sock.settimeout(limit)
     with contextlib.suppress(requests.ConnectionError):  # silence
         for piece in response.iter_content(None):
             body += piece
-            if len(body) > ENDLESS_BYTES or time.monotonic() - began > most:
+            if len(body) > ENDLESS_BYTES or time.monotonic() - began > limit:
                 break
         else:
-            whole = True
+            is_complete = True
     response._content, response._content_consumed = body, True  # type: ignore[attr-defined]
     response.close()
-    return whole
+    return is_complete
 
 
-def _is_civil(response: requests.Response) -> None:
-    """Nothing fails, and each refusal is a problem with a sentence."""
+def _check_errors(response: requests.Response) -> None:
+    """Assert that the server did not fail, and that an error is a problem with a sentence."""
     status = response.status_code
     assert status < 500 or status == 503, f"{status}: the server failed"
     if status < 400:
         return
     kind = response.headers.get("content-type", "")
-    assert kind == "application/problem+json", f"{status}: no problem but {kind}"
+    assert kind == "application/problem+json", f"{status}: {kind} in place of a problem"
     problem = response.json()
     assert problem["status"] == status
     assert problem["detail"].strip()
@@ -228,6 +228,6 @@ def _is_id(value: object) -> bool:
         return False
 
 
-def _shown(body: object) -> str:
+def _body_text(body: object) -> str:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
     return json.dumps(text)[:600]

@@ -1,6 +1,6 @@
-"""What strangers send: strategies for messages that are nearly right, and for some that are not.
+"""Hypothesis strategies for messages that are almost valid, and for invalid ones.
 
-`NOW` stands for the moment of sending: thirteen digits, put in by `dated`, so no length changes.
+`NOW` is a placeholder for the time of sending, of the same length; `dated` replaces it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ SOF, SOS, EOI = b"\xff\xc0", b"\xff\xda", b"\xff\xd9"
 
 
 def dated(message: bytes) -> bytes:
-    """The message as it is sent now."""
+    """Replace `NOW` by the current time."""
     return message.replace(str(NOW).encode(), str(now()).encode())
 
 
 @cache
 def progressive(side: int) -> bytes:
-    """A grey progressive JPEG."""
+    """Return a grey progressive JPEG."""
     image = np.full((side, side, 3), 90, np.uint8)
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
     assert done
@@ -39,13 +39,13 @@ def progressive(side: int) -> bytes:
 
 
 def with_scans(picture: bytes, count: int) -> bytes:
-    """The last scan of the picture, so many times over."""
+    """Repeat the last scan of a JPEG `count` times."""
     start = picture.rindex(SOS)
     return picture[:start] + picture[start:-2] * count + EOI
 
 
 def with_size(picture: bytes, height: int, width: int) -> bytes:
-    """The header says another size than the picture has."""
+    """Replace the size in the header of a JPEG."""
     changed = bytearray(picture)
     at = picture.index(SOF) + 5
     changed[at : at + 4] = struct.pack(">HH", height, width)
@@ -54,7 +54,7 @@ def with_size(picture: bytes, height: int, width: int) -> bytes:
 
 @st.composite
 def broken(draw: st.DrawFn) -> bytes:
-    """A JPEG with bytes changed, cut away or put in."""
+    """Draw a JPEG with bytes changed, removed or inserted."""
     picture = bytearray(draw(st.sampled_from([jpeg(), plaza_jpegs(4)[3], progressive(64)])))
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, max(len(picture) - 1, 0)))
@@ -133,7 +133,7 @@ ANYTHING = st.recursive(
 
 
 def members(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Members of an object, in any order, some of them twice, and some of another kind."""
+    """Members of an object in any order, with duplicates and members of other types."""
     optional = {name: each for name, each in optional.items() if name not in required}
     known = {**required, **optional}
     good = st.fixed_dictionaries(required, optional=optional).map(lambda one: list(one.items()))
@@ -145,13 +145,13 @@ def members(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStra
 
 @st.composite
 def nearly(draw: st.DrawFn, good: dict[str, Any], wild: dict[str, Any]) -> list[tuple[str, Any]]:
-    """A good object's members, but for two at most."""
-    spoiled = draw(st.lists(st.sampled_from(sorted(wild)), max_size=2))
-    return list((good | {name: draw(wild[name]) for name in spoiled}).items())
+    """Draw the members of a valid object, with at most two replaced."""
+    replaced = draw(st.lists(st.sampled_from(sorted(wild)), max_size=2))
+    return list((good | {name: draw(wild[name]) for name in replaced}).items())
 
 
 def as_json(members: list[tuple[str, Any]]) -> str:
-    """JSON as no library writes it: with NaN, and with members that are there twice."""
+    """Encode as JSON with NaN and duplicate members, which libraries do not write."""
     pairs = (f"{json.dumps(name)}:{json.dumps(value)}" for name, value in members)
     return "{" + ",".join(pairs) + "}"
 
@@ -168,7 +168,7 @@ ODD_TEXTS = st.one_of(st.sampled_from(CLASSICS), st.text(max_size=60), ANYTHING.
 
 
 def encoded(texts: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
-    """Mostly UTF-8; also with a mark of order, in UTF-16 and -32, or with a byte that is wrong."""
+    """Encode texts, mostly as UTF-8; also with a BOM, as UTF-16 or -32, or with an invalid byte."""
     plain = texts.map(lambda text: text.encode("utf-8", "surrogatepass"))
     odd = st.sampled_from(["utf-8-sig", "utf-16", "utf-32-le", "utf-7"])
     return st.one_of(
@@ -197,9 +197,9 @@ _LENGTHS = st.sampled_from([None, None, None, 0, 1, -1, 3, 2**16, 2**31, 2**32 -
 
 
 def v1(head: bytes, length: int | None, picture: bytes) -> bytes:
-    """A binary message; `length` is what it says of its header, the truth where None."""
-    told = len(head) if length is None else (len(head) - 1 if length < 0 else length)
-    return struct.pack(">I", told % 2**32) + head + picture
+    """Encode a binary message. `length` replaces the announced header length, unless None."""
+    announced = len(head) if length is None else (len(head) - 1 if length < 0 else length)
+    return struct.pack(">I", announced % 2**32) + head + picture
 
 
 V1 = st.one_of(

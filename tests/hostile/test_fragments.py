@@ -1,4 +1,4 @@
-"""Messages in endless pieces, and endless frames: counted, however little is in them."""
+"""Messages in many fragments, and many frames: their number is limited, whatever their size."""
 
 from __future__ import annotations
 
@@ -9,118 +9,119 @@ import time
 import pytest
 
 from project.server.websocket import FRAMES_S, PUBLISHED_FRAMES, PUBLISHED_S, BoundedWebSocket
-from tests.hostile.attacked import Honest, Siege
-from tests.hostile.peer import BINARY, PING, PONG, TEXT, Gone, Peer, frame
+from tests.hostile.attacked import AttackedServer, LegitimateViewer
+from tests.hostile.peer import BINARY, PING, PONG, TEXT, Closed, Peer, frame
 from tests.publishers import v1_frame
 
 
-def publisher(siege: Siege) -> Peer:
-    path = f"/ws/publish/{siege.scenario.push}"
-    return Peer(siege.installation.port, path, siege.scenario["operator"].bearer, v1=True)
+def publisher(target: AttackedServer) -> Peer:
+    path = f"/ws/publish/{target.scenario.push}"
+    return Peer(target.installation.port, path, target.scenario["operator"].bearer, v1=True)
 
 
-def viewer(siege: Siege, *, v1: bool) -> Peer:
-    """Who has a stream key, and nothing else."""
-    return Peer(siege.installation.port, f"/ws/stream/{siege.scenario.key}", {}, v1=v1)
+def viewer(target: AttackedServer, *, v1: bool) -> Peer:
+    """Open a viewer's socket with a stream key."""
+    return Peer(target.installation.port, f"/ws/stream/{target.scenario.key}", {}, v1=v1)
 
 
-def open_to(siege: Siege, publishes: bool) -> Peer:
-    return publisher(siege) if publishes else viewer(siege, v1=True)
+def open_to(target: AttackedServer, publishes: bool) -> Peer:
+    return publisher(target) if publishes else viewer(target, v1=True)
 
 
-def send(siege: Siege, peer: Peer, data: bytes) -> None:
-    siege.count(data, 1)
+def send(target: AttackedServer, peer: Peer, data: bytes) -> None:
+    target.count(data, 1)
     peer.send(data)
 
 
-def code_of(peer: Peer) -> int:
-    """How it was closed."""
+def close_code(peer: Peer) -> int:
+    """Wait until the server closes the socket; return the code."""
     try:
         while True:
-            peer.hear()
-    except Gone as gone:
-        return gone.code
+            peer.receive()
+    except Closed as closed:
+        return closed.code
 
 
-def viewers_empty_pieces(siege: Siege, v1: bool) -> Honest:
-    """They end the socket. Who watched meanwhile."""
-    with siege.withstood() as honest, contextlib.closing(viewer(siege, v1=v1)) as peer:
-        send(siege, peer, frame(TEXT, b"{", fin=False) + frame(0, b"", fin=False) * 200)
-        assert code_of(peer) == 1009
-    return honest
+def send_empty_fragments(target: AttackedServer, v1: bool) -> LegitimateViewer:
+    """Send empty fragments, which close the socket; return the viewer who watched."""
+    with target.attack() as watcher, contextlib.closing(viewer(target, v1=v1)) as peer:
+        send(target, peer, frame(TEXT, b"{", fin=False) + frame(0, b"", fin=False) * 200)
+        assert close_code(peer) == 1009
+    return watcher
 
 
-def publishers_pieces(siege: Siege) -> Honest:
-    """They end the socket before they are many. Who watched meanwhile."""
-    with siege.withstood() as honest, contextlib.closing(publisher(siege)) as peer:
-        pieces = frame(0, b"xx", fin=False) * PUBLISHED_FRAMES
-        send(siege, peer, frame(BINARY, b"xx", fin=False) + pieces)
-        assert code_of(peer) == 1009
-    return honest
+def send_fragments(target: AttackedServer) -> LegitimateViewer:
+    """Send too many fragments, which close the socket; return the viewer who watched."""
+    with target.attack() as watcher, contextlib.closing(publisher(target)) as peer:
+        fragments = frame(0, b"xx", fin=False) * PUBLISHED_FRAMES
+        send(target, peer, frame(BINARY, b"xx", fin=False) + fragments)
+        assert close_code(peer) == 1009
+    return watcher
 
 
 @pytest.mark.parametrize("v1", [False, True], ids=["seed", "v1"])
-def test_viewers_empty_pieces_end_the_socket(siege: Siege, v1: bool) -> None:
-    viewers_empty_pieces(siege, v1)
+def test_empty_fragments_of_a_viewer_close_the_socket(target: AttackedServer, v1: bool) -> None:
+    send_empty_fragments(target, v1)
 
 
-def test_publishers_pieces_end_the_socket_before_they_are_many(siege: Siege) -> None:
-    publishers_pieces(siege)
+def test_too_many_fragments_of_a_publisher_close_the_socket(target: AttackedServer) -> None:
+    send_fragments(target)
 
 
 @pytest.mark.timing
-def test_who_watches_is_served_in_time_meanwhile(siege: Siege) -> None:
+def test_viewer_is_served_in_time_during_the_attack(target: AttackedServer) -> None:
     for v1 in (False, True):
-        viewers_empty_pieces(siege, v1).was_served_in_time()
-    publishers_pieces(siege).was_served_in_time()
+        send_empty_fragments(target, v1).assert_served_in_time()
+    send_fragments(target).assert_served_in_time()
 
 
-def test_picture_in_as_many_pieces_as_are_allowed_is_taken(siege: Siege) -> None:
-    with contextlib.closing(publisher(siege)) as peer:
-        for many in (1, PUBLISHED_FRAMES):
+def test_picture_in_the_maximum_of_fragments_is_accepted(target: AttackedServer) -> None:
+    with contextlib.closing(publisher(target)) as peer:
+        for count in (1, PUBLISHED_FRAMES):
             whole = v1_frame()
-            begun = frame(BINARY, whole, fin=many == 1)
-            ended = frame(0, b"", fin=False) * (many - 2) + frame(0, b"") * (many > 1)
-            peer.send(begun + ended)
-            opcode, said = peer.hear()
+            first = frame(BINARY, whole, fin=count == 1)
+            rest = frame(0, b"", fin=False) * (count - 2) + frame(0, b"") * (count > 1)
+            peer.send(first + rest)
+            opcode, answer = peer.receive()
             assert opcode == TEXT
-            assert "ack" in json.loads(said), said
+            assert "ack" in json.loads(answer), answer
 
 
-def too_many_frames(siege: Siege, publishes: bool) -> tuple[float, Honest]:
-    """More than two seconds have: seconds until what follows is answered; who watched meanwhile."""
-    many = 2 * (PUBLISHED_S if publishes else FRAMES_S) + 10
-    with siege.withstood() as honest, contextlib.closing(open_to(siege, publishes)) as peer:
+def send_too_many_frames(target: AttackedServer, publishes: bool) -> tuple[float, LegitimateViewer]:
+    """Send the frames of two seconds at once.
+
+    Return the seconds until the following ping was answered, and the viewer who watched.
+    """
+    count = 2 * (PUBLISHED_S if publishes else FRAMES_S) + 10
+    with target.attack() as watcher, contextlib.closing(open_to(target, publishes)) as peer:
         began = time.monotonic()
-        send(siege, peer, frame(PONG, b"") * many + frame(PING, b"there?"))
-        while peer.hear() != (PONG, b"there?"):
+        send(target, peer, frame(PONG, b"") * count + frame(PING, b"there?"))
+        while peer.receive() != (PONG, b"there?"):
             pass
         took = time.monotonic() - began
-    return took, honest
+    return took, watcher
 
 
-def test_of_more_frames_than_a_second_has_none_is_lost(siege: Siege) -> None:
-    too_many_frames(siege, publishes=False)
+def test_frames_over_the_rate_limit_are_not_lost(target: AttackedServer) -> None:
+    send_too_many_frames(target, publishes=False)
 
 
 @pytest.mark.timing
 @pytest.mark.parametrize("publishes", [True, False], ids=["publisher", "viewer"])
-def test_who_sends_more_frames_than_a_second_has_is_not_read_meanwhile(
-    siege: Siege, publishes: bool
-) -> None:
-    """What follows is heard in the seconds after. Who watches is served in time all the while."""
-    took, honest = too_many_frames(siege, publishes)
+def test_frames_over_the_rate_limit_are_read_later(target: AttackedServer, publishes: bool) -> None:
+    """The following frames are read later. The viewer is served in time all the while."""
+    took, watcher = send_too_many_frames(target, publishes)
     assert took > 1.5
-    honest.was_served_in_time()
+    watcher.assert_served_in_time()
 
 
-def test_frame_that_comes_by_crumbs_is_one_object() -> None:
-    heard = BoundedWebSocket()
-    heard.websocket_version = 13
-    heard.onMessageBegin(True)
-    heard.onMessageFrameBegin(3000)
+def test_frame_in_many_reads_is_one_object() -> None:
+    protocol = BoundedWebSocket()
+    protocol.websocket_version = 13
+    protocol.onMessageBegin(True)
+    protocol.onMessageFrameBegin(3000)
     for n in range(3000):
-        heard.onMessageFrameData(b"%d" % (n % 10))
-    assert len(heard.frame_data) == 1
-    heard.onMessageFrameEnd()
-    assert b"".join(heard.message_data) == b"0123456789" * 300
+        protocol.onMessageFrameData(b"%d" % (n % 10))
+    assert len(protocol.frame_data) == 1
+    protocol.onMessageFrameEnd()
+    assert b"".join(protocol.message_data) == b"0123456789" * 300

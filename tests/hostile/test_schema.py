@@ -1,4 +1,4 @@
-"""The API keeps the word of its own description, whoever asks and however badly."""
+"""The API behaves as its OpenAPI schema says, for any user and any input."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.hostile.attacked import TRACEBACK, Siege
-from tests.hostile.from_schema import NEGATIVE, POSITIVE, Described, Known, Tally
+from tests.hostile.attacked import TRACEBACK, AttackedServer
+from tests.hostile.from_schema import NEGATIVE, POSITIVE, Known, SchemaClient, Tally
 from tests.installation import Installation, installed
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 
 _MORE = """
 import json
@@ -39,7 +39,7 @@ for number in range(6):
     made["keys"].append(str(key.pk))
     made["links"].append(str(link.pk))
     made["tokens"].append(str(token.uid))
-# As in `tests/people.py`: an answer needs no model here.
+# As in `tests/people.py`: no model needs to answer here.
 Assistant.objects.create(organization=theirs, base_url="http://127.0.0.1:9/v1", model="none")
 for owner, organization in (("admin", ours), ("viewer", ours), ("outsider", theirs)):
     user = User.objects.get(username="schema-" + owner)
@@ -59,79 +59,79 @@ print("MORE" + json.dumps(made))
 
 
 @pytest.fixture(scope="module")
-def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Cast]]:
-    """An installation of its own: much in it is changed and removed."""
+def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Scenario]]:
+    """A separate installation: the requests change and delete much in it."""
     with installed(tmp_path_factory.mktemp("schema")) as installation:
         installation.serve()
-        yield installation, assemble(installation, "schema")
+        yield installation, create_scenario(installation, "schema")
 
 
 @pytest.fixture(scope="module")
-def described(club: tuple[Installation, Cast]) -> Described:
-    installation, cast = club
+def client(club: tuple[Installation, Scenario]) -> SchemaClient:
+    installation, scenario = club
     made = json.loads(installation.manage("shell", "-v0", "-c", _MORE).partition("MORE")[2])
     ids = {
-        "cameras": [cast.push, *made["cameras"]],
-        "stream-keys": [cast.key_id, *made["keys"]],
+        "cameras": [scenario.push, *made["cameras"]],
+        "stream-keys": [scenario.key_id, *made["keys"]],
         "share-links": made["links"],
         "tokens": made["tokens"],
-        "organizations": [cast.ours, cast.theirs],
+        "organizations": [scenario.ours, scenario.theirs],
     }
-    return Described(
+    return SchemaClient(
         installation,
         Known(
             ids=ids,
             chats=made["chats"],
-            organizations=[cast.ours, cast.ours, cast.theirs],
-            cameras=[cast.plaza, cast.push],
-            names=[cast.plaza, cast.push, cast.key, cast.push_key],
+            organizations=[scenario.ours, scenario.ours, scenario.theirs],
+            cameras=[scenario.plaza, scenario.push],
+            names=[scenario.plaza, scenario.push, scenario.key, scenario.push_key],
             spare=made["spare"],
         ),
     )
 
 
-# Never read to the end, for it has none: a second of it is held against the description.
+# Endless: only a second of it is validated.
 ENDLESS = {"GET /api/v1/cameras/{id}/stream.mjpeg"}
-# A camera that is switched off or pushed to by nobody has none, and says so with 503.
+# 503 for cameras that are switched off, and for push cameras without a publisher.
 NO_PICTURE = {f"{method} /api/v1/cameras/{{id}}/snapshot.jpg" for method in ("GET", "HEAD")}
-TIMES = [
+FACTORS = [
     pytest.param(1, id="some", marks=pytest.mark.extended),
     pytest.param(10, id="many", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
 ]
 
 
-@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.parametrize(
     "who", ["viewer", "outsider", pytest.param("admin", marks=pytest.mark.postgres)]
 )
-def test_answers_are_as_described(
-    club: tuple[Installation, Cast], described: Described, who: str, times: int
+def test_responses_match_the_schema(
+    club: tuple[Installation, Scenario], client: SchemaClient, who: str, factor: int
 ) -> None:
-    installation, cast = club
+    installation, scenario = club
     tally = Tally()
-    edges, made_up = (2, 30) if who == "admin" else (1, 10)  # of each operation; of each mode
-    if times > 1:
-        edges, made_up = (60, 600) if who == "admin" else (20, 300)
-    described.cover(cast[who], tally, most=edges)
+    edges, generated = (2, 30) if who == "admin" else (1, 10)  # of each operation; of each mode
+    if factor > 1:
+        edges, generated = (60, 600) if who == "admin" else (20, 300)
+    client.cover(scenario[who], tally, limit=edges)
     for mode in (POSITIVE, NEGATIVE):
-        described.fuzz(cast[who], tally, count=made_up, mode=mode)
+        client.fuzz(scenario[who], tally, count=generated, mode=mode)
     print(f"{who}: {tally}")
     assert not tally.faults, "\n\n".join(tally.faults.values())
     assert tally.cut <= ENDLESS
-    assert {asked for asked, status in tally.answers if status == 503} <= NO_PICTURE
-    unheard = [one.label for one in described.operations if not tally.statuses(one.label)]
-    assert not unheard, "nothing is left out"
+    assert {operation for operation, status in tally.answers if status == 503} <= NO_PICTURE
+    missing = [one.label for one in client.operations if not tally.statuses(one.label)]
+    assert not missing, "operations without a request"
     assert TRACEBACK not in installation.logged()
 
 
 @pytest.mark.postgres
-def test_an_id_as_a_number_opens_no_other_organization(siege: Siege) -> None:
-    """Django takes an integer for a UUID, and what asks who somebody is has to take it, too."""
-    installation, cast = siege.installation, siege.cast
-    camera, organization = uuid.UUID(cast.plaza).int, uuid.UUID(cast.ours).int
+def test_integer_as_id_opens_no_other_organization(target: AttackedServer) -> None:
+    """Django accepts an integer as a UUID, so permission checks must handle it, too."""
+    installation, scenario = target.installation, target.scenario
+    camera, organization = uuid.UUID(scenario.plaza).int, uuid.UUID(scenario.ours).int
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     with httpx.Client(
-        base_url=f"{installation.url}/api/v1", headers=cast["outsider"].bearer
+        base_url=f"{installation.url}/api/v1", headers=scenario["outsider"].bearer
     ) as api:
         for path, body in (
             ("/stream-keys", {"camera": camera, "name": "mine", "expires_at": until}),
@@ -146,11 +146,11 @@ def test_an_id_as_a_number_opens_no_other_organization(siege: Siege) -> None:
             assert answer.status_code == 400, (path, answer.text)
 
 
-def test_export_is_markdown_whatever_is_accepted(siege: Siege) -> None:
-    installation, cast = siege.installation, siege.cast
-    chat = cast.chats["read"][0]
+def test_export_is_markdown_whatever_the_accept_header(target: AttackedServer) -> None:
+    installation, scenario = target.installation, target.scenario
+    chat = scenario.chats["read"][0]
     for accept in ("text/markdown", "text/html", "nonsense"):
-        headers = cast["viewer"].bearer | {"Accept": accept}
+        headers = scenario["viewer"].bearer | {"Accept": accept}
         answer = httpx.get(
             f"{installation.url}/api/v1/actions/chats/{chat}/export", headers=headers
         )

@@ -1,4 +1,4 @@
-"""Hostile bodies and headers on `actions/send`: a problem for each, and nothing else."""
+"""Hostile bodies and headers on `actions/send`: each gets a problem, and nothing else happens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile.attacked import HOW_MANY, SEND, SILENCE_S, TRACEBACK, Honest, Siege, messages
+from tests.hostile.attacked import (
+    MULTIPLIERS,
+    SEND,
+    SILENCE_S,
+    TRACEBACK,
+    AttackedServer,
+    LegitimateViewer,
+    messages,
+)
 from tests.hostile.peer import exchange, request
 from tests.hostile.strategies import (
     BASE64,
@@ -29,12 +37,12 @@ from tests.hostile.strategies import (
     members,
     nearly,
 )
-from tests.parcels import parcel
+from tests.parcels import send_body
 
-# Would hide the failure.
+# This warning would hide the failure.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
-CAMERA = "the-camera"  # stands for its id
+CAMERA = "the-camera"  # placeholder for its id
 PARCEL = {
     "streamName": WORDS | st.just("webcam"),
     "streamType": st.just("frame") | WORDS,
@@ -52,13 +60,14 @@ KINDS = st.sampled_from([
     "application/json; charset=nonsense", "", ";", "\xe9", "application/octet-stream",
 ])  # fmt: skip
 FRAMINGS = st.sampled_from([
-    *["whole"] * 24, *["chunks"] * 4, "no length", "longer than said",
-    "shorter than said", "huge", "negative", "no number", "two lengths", "length and chunks",
+    *["whole"] * 24, *["chunks"] * 4, "no length", "longer than announced",
+    "shorter than announced", "huge", "negative", "no number", "two lengths", "length and chunks",
     "bad chunk", "endless chunk", "gzip", "expects",
 ])  # fmt: skip
-# Against HTTP itself: the server may hang up, or say 400 in the words of its library.
-UNLAWFUL = ("no length", "shorter than said", "longer than said", "huge", "negative", "no number",
-            "two lengths", "length and chunks", "bad chunk", "endless chunk")  # fmt: skip
+# Invalid HTTP: the server may close the connection, or send the 400 of its library.
+INVALID_HTTP = ("no length", "shorter than announced", "longer than announced", "huge", "negative",
+                "no number", "two lengths", "length and chunks", "bad chunk",
+                "endless chunk")  # fmt: skip
 
 
 def chunks(body: bytes) -> bytes:
@@ -67,8 +76,8 @@ def chunks(body: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-def framed(how: str, body: bytes, headers: list[tuple[str, Any]]) -> bytes:
-    """The request, with a length that is said in this way."""
+def encode_request(how: str, body: bytes, headers: list[tuple[str, Any]]) -> bytes:
+    """Encode the request, with the length given in this way."""
     length: list[tuple[str, Any]] = [("Content-Length", len(body))]
     chunked = [("Transfer-Encoding", "chunked")]
     match how:
@@ -76,9 +85,9 @@ def framed(how: str, body: bytes, headers: list[tuple[str, Any]]) -> bytes:
             length, body = chunked, chunks(body)
         case "no length":
             length = []
-        case "longer than said":
+        case "longer than announced":
             length = [("Content-Length", len(body) // 2)]
-        case "shorter than said":
+        case "shorter than announced":
             length = [("Content-Length", len(body) + 9)]
         case "huge":
             length = [("Content-Length", 10**15)]
@@ -102,11 +111,11 @@ def framed(how: str, body: bytes, headers: list[tuple[str, Any]]) -> bytes:
     return request(body, SEND, [*headers, *length])
 
 
-def judge(how: str, status: int, headers: dict[str, str], body: bytes) -> str:
-    """What became of it; fails where that is wrong."""
-    if how in UNLAWFUL:
+def outcome_of(how: str, status: int, headers: dict[str, str], body: bytes) -> str:
+    """Return the outcome of a request. Raises `AssertionError` if it is wrong."""
+    if how in INVALID_HTTP:
         assert status < 500, (how, status, body)
-        return f"unlawful {status}"
+        return f"invalid {status}"
     assert status in (202, 400, 403, 404, 413), (how, status, headers, body[:500])
     if status == 202:
         return "duplicate" if json.loads(body)["duplicate"] else "accepted"
@@ -118,58 +127,62 @@ def judge(how: str, status: int, headers: dict[str, str], body: bytes) -> str:
     return str(status)
 
 
-def attack(siege: Siege, count: int) -> dict[str, int]:
-    """The classics, two good ones, and so many more; how many were answered how."""
+def attack(target: AttackedServer, count: int) -> dict[str, int]:
+    """Send `CLASSICS`, two valid bodies and `count` others; return the number of each outcome."""
     outcomes: dict[str, int] = {}
-    cameras = st.sampled_from([siege.cast.push, siege.cast.push, siege.cast.plaza])
+    cameras = st.sampled_from([target.scenario.push, target.scenario.push, target.scenario.plaza])
 
     @messages(count)
     @given(how=FRAMINGS, kind=KINDS, body=BODIES, camera=cameras)
     def send(how: str, kind: str, body: bytes, camera: str) -> None:
-        siege.count(body, count // 3)
+        target.count(body, count // 3)
         post(how, kind, body, camera)
 
     def post(how: str, kind: str, body: bytes, camera: str) -> None:
         body = dated(body.replace(CAMERA.encode(), camera.encode()))
-        bearer = siege.cast["operator"].bearer
-        headers = [("Host", f"127.0.0.1:{siege.installation.port}"), ("Connection", "close"),
+        bearer = target.scenario["operator"].bearer
+        headers = [("Host", f"127.0.0.1:{target.installation.port}"), ("Connection", "close"),
                    ("Content-Type", kind), *bearer.items()]  # fmt: skip
-        made = framed(how, body, headers)
-        outcome = judge(how, *exchange(siege.installation.port, made, hang_up=how in UNLAWFUL))
+        data = encode_request(how, body, headers)
+        outcome = outcome_of(
+            how, *exchange(target.installation.port, data, hang_up=how in INVALID_HTTP)
+        )
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
 
     for text in CLASSICS:
-        post("whole", "application/json", text.encode(), siege.cast.push)
-    for camera in (siege.cast.push, siege.cast.plaza):
-        post("whole", "application/json", json.dumps(parcel(camera)).encode(), camera)
+        post("whole", "application/json", text.encode(), target.scenario.push)
+    for camera in (target.scenario.push, target.scenario.plaza):
+        post("whole", "application/json", json.dumps(send_body(camera)).encode(), camera)
     send()
     return outcomes
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("times", HOW_MANY)
-def test_bodies_and_headers(siege: Siege, times: int) -> None:
-    with siege.withstood() as honest:
-        outcomes = attack(siege, 90 * times)
-    if times > 1:
-        honest.was_served_in_time()
-    assert siege.sent == 90 * times
-    assert outcomes["400"] > 20 * times
+@pytest.mark.parametrize("factor", MULTIPLIERS)
+def test_hostile_bodies_and_headers(target: AttackedServer, factor: int) -> None:
+    with target.attack() as watcher:
+        outcomes = attack(target, 90 * factor)
+    if factor > 1:
+        watcher.assert_served_in_time()
+    assert target.sent == 90 * factor
+    assert outcomes["400"] > 20 * factor
     assert outcomes["accepted"] > 0
     assert outcomes["duplicate"] > 0
 
 
 @pytest.mark.timing
-def test_who_watches_is_served_in_time_meanwhile(siege: Siege) -> None:
-    with siege.withstood() as honest:
-        attack(siege, 30)
-    honest.was_served_in_time()
+def test_viewer_is_served_in_time_during_the_attack(target: AttackedServer) -> None:
+    with target.attack() as watcher:
+        attack(target, 30)
+    watcher.assert_served_in_time()
 
 
 @pytest.mark.timing
-def test_a_strangers_form_of_eleven_megabytes_holds_nobody_up(siege: Siege) -> None:
-    """A server that reads forms on its loop stands still for ten seconds."""
-    url = siege.installation.url
+def test_large_form_of_an_unauthenticated_client_does_not_block_others(
+    target: AttackedServer,
+) -> None:
+    """Parsing the form on the event loop would block it for ten seconds."""
+    url = target.installation.url
     form = b"a=b&" * (11 * 2**20 // 4)
 
     def post(kind: str) -> float:
@@ -180,22 +193,26 @@ def test_a_strangers_form_of_eleven_megabytes_holds_nobody_up(siege: Siege) -> N
 
     plain = post("text/plain")
     assert post("application/x-www-form-urlencoded") < plain * 3 + 1
-    with Honest(siege.installation, siege.cast) as honest:
+    with LegitimateViewer(target.installation, target.scenario) as watcher:
         post("application/x-www-form-urlencoded")
-    assert honest.worst_silence < SILENCE_S
+    assert watcher.worst_silence < SILENCE_S
 
 
-def test_a_form_without_a_boundary_is_a_problem(siege: Siege) -> None:
+def test_form_without_a_boundary_gets_a_problem(target: AttackedServer) -> None:
     answer = httpx.post(
-        siege.installation.url + SEND, content=b"x", headers={"Content-Type": "multipart/form-data"}
+        target.installation.url + SEND,
+        content=b"x",
+        headers={"Content-Type": "multipart/form-data"},
     )
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_the_root_path_is_not_a_clients_to_say(siege: Siege) -> None:
-    logged = len(siege.installation.logged())
+def test_client_cannot_set_the_root_path(target: AttackedServer) -> None:
+    logged = len(target.installation.logged())
     for path in (b"/elsewhere", b"\xe9"):
-        answer = httpx.get(f"{siege.installation.url}/healthz", headers={b"Daphne-Root-Path": path})
+        answer = httpx.get(
+            f"{target.installation.url}/healthz", headers={b"Daphne-Root-Path": path}
+        )
         assert answer.status_code == 200, answer.text
-    assert TRACEBACK not in siege.installation.logged()[logged:]
+    assert TRACEBACK not in target.installation.logged()[logged:]

@@ -1,6 +1,5 @@
 // Runs the seed's chat client in Node: `node ask.mjs '{"base", "read", "chat", "token", "prompt"}'`.
-// Prints what it has in the end as one line of JSON. `reader` is the token that the chat is read
-// with, where it is another.
+// Prints the result as one line of JSON. `reader` is another token to read the chat with.
 import { chatClient, surroundings } from "./chat.mjs";
 
 const { base, read, chat, token, prompt, reader = token } = JSON.parse(process.argv[2]);

@@ -1,6 +1,6 @@
-// The chat logic of the document that Sideline was commissioned from, as it stands there, with
-// TypeScript's types taken out. What it leaves to its surroundings (React's query client, addresses,
-// the token, use-debounce) is handed in. Do not improve it: it must work as it is.
+// The chat logic of the document that Sideline was commissioned from, unchanged, but without
+// TypeScript's types. Its dependencies (React's query client, addresses, the token, use-debounce) are
+// parameters. Do not improve it: it must work as it is.
 
 export const chatClient = ({
   API_BASE_URL,
@@ -91,7 +91,7 @@ export const chatClient = ({
   return { sendMessage };
 };
 
-// What use-debounce does with the callback, and react-query with the data: no more than is used.
+// The used parts of use-debounce and react-query.
 export const surroundings = (chat) => {
   const kept = { chat, toasts: [], final: null, updates: 0 };
   return {

@@ -1,6 +1,6 @@
-// The client logic of the document that Sideline was commissioned from, as it stands there, with
-// TypeScript's types taken out. What it leaves to its surroundings (React's state and refs, toasts,
-// addresses, the token) is handed in. Do not improve it: it must work as it is.
+// The client logic of the document that Sideline was commissioned from, unchanged, but without
+// TypeScript's types. Its dependencies (React's state and refs, toasts, addresses, the token) are
+// parameters. Do not improve it: it must work as it is.
 
 const MAX_RETRIES = 5;
 const RETRY_DELAY = 1000;

@@ -1,4 +1,4 @@
-"""What runs the seed's client: Node with its lines of events, and a web server for its page."""
+"""Runs the seed's clients: in Node, which prints events, and in a page of another site."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.installation import Installation
-from tests.processes import bound
+from tests.processes import killed_with_parent
 
 SEED = Path(__file__).resolve().parent
 
@@ -23,11 +23,12 @@ class NodeClient:
     """The seed's client in a Node process. `events` grows while it runs."""
 
     def __init__(self, installation: Installation, camera: str, token: str | None) -> None:
-        what = {"host": "127.0.0.1", "port": installation.port, "camera": camera}
-        what |= {"token": token} if token is not None else {}
+        options = {"host": "127.0.0.1", "port": installation.port, "camera": camera}
+        options |= {"token": token} if token is not None else {}
         self.events: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
-            bound("node", str(SEED / "watch.mjs"), json.dumps(what)), stdout=subprocess.PIPE
+            killed_with_parent("node", str(SEED / "watch.mjs"), json.dumps(options)),
+            stdout=subprocess.PIPE,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -35,20 +36,20 @@ class NodeClient:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if line.endswith(b"\n"):  # the last one is cut off where the process was ended
+            if line.endswith(b"\n"):  # the last may be incomplete, if the process was terminated
                 self.events.append(json.loads(line))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """The events of one kind so far."""
+        """Return the events of one kind so far."""
         return [event for event in self.events if event["event"] == kind]
 
     @property
     def frames(self) -> list[dict[str, Any]]:
-        """The `FrameData` so far."""
+        """Return the `FrameData` so far."""
         return [event["frame"] for event in self.of("frame")]
 
     def end(self) -> None:
-        """Stop the process and read what it still said."""
+        """Terminate the process and read its remaining output."""
         if self.process.poll() is None:
             self.process.terminate()
         self.process.wait(60)
@@ -61,7 +62,7 @@ class NodeClient:
 def node_client(
     installation: Installation, camera: str, token: str | None = None
 ) -> Iterator[NodeClient]:
-    """A running client that is ended with the block. Without a token, its `token` is undefined."""
+    """Run the client. Without a token, its `token` is undefined."""
     client = NodeClient(installation, camera, token)
     try:
         yield client
@@ -69,7 +70,7 @@ def node_client(
         client.end()
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class _SilentHandler(SimpleHTTPRequestHandler):
     extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}  # noqa: RUF012
 
     def log_message(self, *args: object) -> None:
@@ -77,27 +78,27 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 class Site:
-    """Somebody else's site, on a port of its own. It has several names, so several origins."""
+    """Another site, on its own port. It has several host names, and so several origins."""
 
     def __init__(self, port: int) -> None:
         self.port = port
 
     def origin(self, host: str = "localhost") -> str:
-        """What a browser sends as Origin."""
+        """Return the origin under a host name."""
         return f"http://{host}:{self.port}"
 
     def page(
         self, installation: Installation, camera: str, host: str = "localhost", **more: str
     ) -> str:
-        """The address of the page, told what to watch."""
-        facts = {"host": "127.0.0.1", "port": installation.port, "camera": camera, **more}
-        return f"{self.origin(host)}/page.html?{urlencode(facts)}"
+        """Return the URL of the page that watches a camera."""
+        query = {"host": "127.0.0.1", "port": installation.port, "camera": camera, **more}
+        return f"{self.origin(host)}/page.html?{urlencode(query)}"
 
 
 @contextlib.contextmanager
 def another_site() -> Iterator[Site]:
-    """Serves this folder."""
-    handler = functools.partial(_Quiet, directory=str(SEED))
+    """Serve this folder as another site."""
+    handler = functools.partial(_SilentHandler, directory=str(SEED))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

@@ -59,7 +59,7 @@ def keeper(club: Installation, model: Model) -> Iterator[ChatClient]:
 BASES = ["", "/api/v1/actions"]
 
 
-def asked(
+def request_of(
     club: Installation, keeper: ChatClient, base: str, chat: str, **more: str
 ) -> dict[str, str]:
     return {
@@ -72,23 +72,23 @@ def asked(
     }
 
 
-def in_node(what: dict[str, str]) -> dict[str, Any]:
+def in_node(request: dict[str, str]) -> dict[str, Any]:
     done = subprocess.run(
-        ["node", str(SEED / "ask.mjs"), json.dumps(what)],
+        ["node", str(SEED / "ask.mjs"), json.dumps(request)],
         capture_output=True, text=True, timeout=100, check=True,
     )  # fmt: skip
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 @pytest.mark.parametrize("base", BASES)
 def test_seed_client_in_node(club: Installation, keeper: ChatClient, base: str) -> None:
     chat = keeper.chat()
-    found = in_node(asked(club, keeper, base, chat))
-    assert found["final"] == "".join(PIECES)
-    assert found["error"] is None
-    assert found["toasts"] == []
-    assert found["chat"]["messages"] == [
+    result = in_node(request_of(club, keeper, base, chat))
+    assert result["final"] == "".join(PIECES)
+    assert result["error"] is None
+    assert result["toasts"] == []
+    assert result["chat"]["messages"] == [
         {"role": "user", "content": "What plays worked well last game?"},
         {"role": "assistant", "content": "".join(PIECES)},
     ]
@@ -100,7 +100,9 @@ def test_seed_client_in_node(club: Installation, keeper: ChatClient, base: str) 
 def test_seed_client_in_a_page_of_another_origin(
     club: Installation, keeper: ChatClient, site: Site, browser: Browser, base: str
 ) -> None:
-    address = f"{site.origin()}/chat.html?{urlencode(asked(club, keeper, base, keeper.chat()))}"
+    address = (
+        f"{site.origin()}/chat.html?{urlencode(request_of(club, keeper, base, keeper.chat()))}"
+    )
     with new_page(browser) as tab:
         tab.page.goto(address)
         tab.page.wait_for_function("window.over", timeout=60_000)
@@ -111,7 +113,7 @@ def test_seed_client_in_a_page_of_another_origin(
         assert tab.errors == []
 
 
-WHOLE_AND_CUT = (
+WHOLE_AND_SPLIT = (
     Script(pieces=(FIFTY_KB,)),
     Script(pieces=tuple(FIFTY_KB[n : n + 40] for n in range(0, len(FIFTY_KB), 40)), pause=0.001),
 )
@@ -120,36 +122,36 @@ WHOLE_AND_CUT = (
 def test_seed_parser_on_fifty_kilobytes(
     club: Installation, keeper: ChatClient, model: Model
 ) -> None:
-    """It has no buffer for lines: an event cut in two would be ignored, and its words lost."""
+    """It has no line buffer: it would ignore an event that is split in two, and lose its text."""
     assert len(FIFTY_KB.encode()) > 50_000
-    for script in WHOLE_AND_CUT:
+    for script in WHOLE_AND_SPLIT:
         model.script = script
-        assert in_node(asked(club, keeper, "", keeper.chat()))["final"] == FIFTY_KB
+        assert in_node(request_of(club, keeper, "", keeper.chat()))["final"] == FIFTY_KB
 
 
 @pytest.mark.extended
 def test_seed_parser_on_fifty_kilobytes_in_a_page(
     club: Installation, keeper: ChatClient, model: Model, site: Site, browser: Browser
 ) -> None:
-    for script in WHOLE_AND_CUT:
+    for script in WHOLE_AND_SPLIT:
         model.script = script
-        where = urlencode(asked(club, keeper, "", keeper.chat()))
+        query = urlencode(request_of(club, keeper, "", keeper.chat()))
         with new_page(browser) as tab:
-            tab.page.goto(f"{site.origin()}/chat.html?{where}")
+            tab.page.goto(f"{site.origin()}/chat.html?{query}")
             tab.page.wait_for_function("window.over", timeout=60_000)
             assert tab.page.evaluate("window.kept.final") == FIFTY_KB
 
 
-def test_seed_client_is_told_the_status(club: Installation, keeper: ChatClient) -> None:
-    found = in_node(asked(club, keeper, "", keeper.chat(), prompt=""))
-    assert found["error"] == "Stream error: 400"
-    what = asked(club, keeper, "", keeper.chat())
-    found = in_node(what | {"token": "undefined", "reader": what["token"]})
-    assert found["error"] == "Stream error: 401"
+def test_seed_chat_client_receives_error_statuses(club: Installation, keeper: ChatClient) -> None:
+    result = in_node(request_of(club, keeper, "", keeper.chat(), prompt=""))
+    assert result["error"] == "Stream error: 400"
+    request = request_of(club, keeper, "", keeper.chat())
+    result = in_node(request | {"token": "undefined", "reader": request["token"]})
+    assert result["error"] == "Stream error: 401"
 
 
-def test_seed_client_sees_that_an_answer_was_empty(
+def test_seed_chat_client_reports_an_empty_answer(
     club: Installation, keeper: ChatClient, model: Model
 ) -> None:
     model.script = Script(pieces=())
-    assert in_node(asked(club, keeper, "", keeper.chat()))["toasts"] == ["Response was empty"]
+    assert in_node(request_of(club, keeper, "", keeper.chat()))["toasts"] == ["Response was empty"]

@@ -14,15 +14,15 @@ from playwright.sync_api import Browser, Page
 from pytest_django import Settings
 
 from tests.browser import Tab, new_page
-from tests.cameras.added import added
+from tests.cameras.added import temporary_camera
 from tests.installation import Installation, installed
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 from tests.project.configured import settings_of
 from tests.seed.programs import Site, another_site, node_client
 from tests.sockets import pixels
 from tests.waiting import until
 
-# A camera in whose pictures persons are found.
+# A camera with detected persons.
 PERSONS: dict[str, object] = {"name": "Seed persons", "kind": "demo", "classes": ["person"]}
 
 
@@ -34,7 +34,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def club(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation that trusts the other site under the name localhost, and no other."""
+    """An installation that trusts the other site under the host name localhost only."""
     folder = tmp_path_factory.mktemp("club")
     with installed(folder, SIDELINE_TRUSTED_ORIGINS=site.origin("localhost")) as installation:
         installation.serve()
@@ -42,14 +42,14 @@ def club(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Insta
 
 
 @pytest.fixture(scope="module")
-def cast(club: Installation) -> Cast:
-    return assemble(club, "seed")
+def scenario(club: Installation) -> Scenario:
+    return create_scenario(club, "seed")
 
 
 @pytest.fixture(scope="module")
-def at_house(installation: Installation) -> Cast:
-    """People of the shared installation, for clients that are no page."""
-    return assemble(installation, "seed")
+def shared_scenario(installation: Installation) -> Scenario:
+    """Users of the shared installation, for clients without a page."""
+    return create_scenario(installation, "seed")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def tab(browser: Browser) -> Iterator[Tab]:
 
 
 def stream_key(club: Installation, camera: str) -> tuple[str, str]:
-    """A new stream key and its id, made over the API."""
+    """Create a stream key over the API; return the key and its id."""
     with club.api() as api:
         answer = api.post("/stream-keys", json={"camera": camera, "name": "A seed client"})
         assert answer.status_code == 201, answer.text
@@ -67,7 +67,7 @@ def stream_key(club: Installation, camera: str) -> tuple[str, str]:
 
 
 def is_frame_data(frame: dict[str, Any], camera: str) -> bool:
-    """Assert that it is the seed's `FrameData`; true where somebody was found in it."""
+    """Assert that a frame is the seed's `FrameData`; return True if it has a person."""
     assert set(frame) <= {"frame", "timestamp", "camera_id", "detections"}
     assert frame["camera_id"] == camera
     assert type(frame["timestamp"]) is int
@@ -87,9 +87,9 @@ def is_frame_data(frame: dict[str, Any], camera: str) -> bool:
     return any(found["class"] == "person" for found in frame.get("detections", []))
 
 
-def test_seed_client_watches_with_a_stream_key_and_nothing_else(installation: Installation) -> None:
-    """It has no token, so JavaScript makes `Bearer undefined` of the seed's Authorization."""
-    with added(installation, **PERSONS) as camera:
+def test_seed_client_can_watch_with_only_a_stream_key(installation: Installation) -> None:
+    """Without a token, the seed's client sends `Authorization: Bearer undefined`."""
+    with temporary_camera(installation, **PERSONS) as camera:
         key, key_id = stream_key(installation, camera)
         with node_client(installation, key) as client:
             began = time.time() * 1000
@@ -116,10 +116,14 @@ def test_seed_client_watches_with_a_stream_key_and_nothing_else(installation: In
             assert not client.of("toast")
             last = client.frames[-1]
 
-        with node_client(installation, key) as latecomer:
-            until(lambda: latecomer.of("close"), 60, "the door to refuse a revoked key")
-            assert "403" in latecomer.of("error")[0]["message"]
-            assert not latecomer.frames
+        with node_client(installation, key) as late_client:
+            until(
+                lambda: late_client.of("close"),
+                60,
+                "the handshake with a revoked key to be refused",
+            )
+            assert "403" in late_client.of("error")[0]["message"]
+            assert not late_client.frames
     body = {"streamName": "webcam", "streamType": "frame", **last}
     body["timestamp"] = int(time.time() * 1000)
     body.pop("detections", None)
@@ -127,65 +131,65 @@ def test_seed_client_watches_with_a_stream_key_and_nothing_else(installation: In
     assert answer.status_code == 401, answer.text
 
 
-def test_seed_client_forwards_frames_with_a_bearer_token_too(
-    installation: Installation, at_house: Cast
+def test_seed_client_can_forward_frames_with_a_bearer_token(
+    installation: Installation, shared_scenario: Scenario
 ) -> None:
-    with node_client(installation, at_house.key, at_house["viewer"].token) as client:
+    with node_client(installation, shared_scenario.key, shared_scenario["viewer"].token) as client:
         until(lambda: len(client.of("sent")) >= 3, 60, "frames sent back")
     for sent in client.of("sent"):
         assert (sent["status"], sent["body"]) == (202, {"accepted": True, "duplicate": True})
 
 
-def seen(page: Page) -> dict[str, Any]:
-    made: dict[str, Any] = page.evaluate("window.seen")
-    return made
+def page_state(page: Page) -> dict[str, Any]:
+    state: dict[str, Any] = page.evaluate("window.seen")
+    return state
 
 
 @pytest.mark.extended
-def test_page_of_a_trusted_origin_draws_the_picture_with_boxes_and_sends_frames_back(
-    club: Installation, cast: Cast, site: Site, tab: Tab
+def test_page_of_a_trusted_origin_can_draw_boxes_and_send_frames_back(
+    club: Installation, scenario: Scenario, site: Site, tab: Tab
 ) -> None:
     page = tab.page
-    with added(club, **PERSONS) as camera:
+    with temporary_camera(club, **PERSONS) as camera:
         key, _ = stream_key(club, camera)
-        page.goto(site.page(club, key, token=cast["viewer"].token))
+        page.goto(site.page(club, key, token=scenario["viewer"].token))
         page.wait_for_function("window.seen.found > 0", timeout=60_000)
         page.wait_for_function("window.look().green > 100", timeout=60_000)
         page.wait_for_function("window.seen.sent.length >= 5", timeout=60_000)
-        looked = page.evaluate("window.look()")
-        assert (looked["width"], looked["height"]) == (768, 432)
-        assert looked["different"] > 10_000, "a blank canvas"
-        assert seen(page)["streaming"] is True
-        assert seen(page)["failed"] == 0
-        assert seen(page)["toasts"] == []
-        for status, body in seen(page)["sent"]:
+        canvas = page.evaluate("window.look()")
+        assert (canvas["width"], canvas["height"]) == (768, 432)
+        assert canvas["different"] > 10_000, "a blank canvas"
+        assert page_state(page)["streaming"] is True
+        assert page_state(page)["failed"] == 0
+        assert page_state(page)["toasts"] == []
+        for status, body in page_state(page)["sent"]:
             assert (status, body) == (202, {"accepted": True, "duplicate": True})
         assert tab.errors == []
 
-        page.goto(site.page(club, key, token=cast["viewer"].token, boxes="no"))
+        page.goto(site.page(club, key, token=scenario["viewer"].token, boxes="no"))
         page.wait_for_function("window.seen.found > 0", timeout=60_000)
         page.wait_for_function("window.look().different > 10000", timeout=60_000)
-        assert page.evaluate("window.look().green") == 0, "boxes are drawn by the page alone"
+        assert page.evaluate("window.look().green") == 0, "the page, not the server, draws boxes"
 
 
 @pytest.mark.extended
-def test_page_of_a_trusted_origin_needs_nothing_but_a_stream_key(
-    club: Installation, cast: Cast, site: Site, tab: Tab
+def test_page_of_a_trusted_origin_needs_only_a_stream_key(
+    club: Installation, scenario: Scenario, site: Site, tab: Tab
 ) -> None:
-    """Its token is an empty text."""
-    tab.page.goto(site.page(club, cast.key, token=""))
+    """Its token is an empty string."""
+    tab.page.goto(site.page(club, scenario.key, token=""))
     tab.page.wait_for_function("window.seen.sent.length >= 3", timeout=60_000)
-    for status, body in seen(tab.page)["sent"]:
+    for status, body in page_state(tab.page)["sent"]:
         assert (status, body) == (202, {"accepted": True, "duplicate": True})
 
 
-def test_preflight_needs_no_credential_and_names_what_is_allowed(
+def test_preflight_needs_no_credential_and_lists_allowed_headers(
     folder: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     origin = "http://localhost:3000"
-    given = settings_of(folder, monkeypatch, SIDELINE_TRUSTED_ORIGINS=origin)
-    settings.CORS_ALLOWED_ORIGINS = given["CORS_ALLOWED_ORIGINS"]
-    settings.STATIC_ROOT = folder  # else whitenoise warns
+    configured = settings_of(folder, monkeypatch, SIDELINE_TRUSTED_ORIGINS=origin)
+    settings.CORS_ALLOWED_ORIGINS = configured["CORS_ALLOWED_ORIGINS"]
+    settings.STATIC_ROOT = folder  # otherwise WhiteNoise warns
     wanted = ("authorization", "content-type", "idempotency-key", "last-event-id")
     headers = {
         "Origin": origin,
@@ -203,28 +207,28 @@ def test_preflight_needs_no_credential_and_names_what_is_allowed(
 
 
 @pytest.mark.extended
-def test_page_of_an_unknown_origin_may_not_send_frames(
-    club: Installation, cast: Cast, site: Site, tab: Tab
+def test_page_of_an_unknown_origin_cannot_send_frames(
+    club: Installation, scenario: Scenario, site: Site, tab: Tab
 ) -> None:
-    """The stream key opens the socket from anywhere; the API is closed to the page by CORS."""
-    tab.page.goto(site.page(club, cast.key, host="127.0.0.1", token=cast["viewer"].token))
+    """The stream key opens the socket from any origin; CORS denies the page the API."""
+    tab.page.goto(site.page(club, scenario.key, host="127.0.0.1", token=scenario["viewer"].token))
     tab.page.wait_for_function("window.seen.failed >= 2", timeout=60_000)
-    assert seen(tab.page)["frames"] > 0
-    assert seen(tab.page)["sent"] == []
+    assert page_state(tab.page)["frames"] > 0
+    assert page_state(tab.page)["sent"] == []
     assert any("CORS" in error for error in tab.errors)
 
 
 @pytest.mark.extended
 def test_session_cookie_opens_no_socket_to_a_page_of_an_unknown_origin(
-    club: Installation, cast: Cast, site: Site, tab: Tab
+    club: Installation, scenario: Scenario, site: Site, tab: Tab
 ) -> None:
     """Another port of the same host is the same site, so the browser does send the cookie."""
-    cookie = {"name": "sideline_session", "value": cast["viewer"].session, "url": club.url}
+    cookie = {"name": "sideline_session", "value": scenario["viewer"].session, "url": club.url}
     tab.context.add_cookies([cookie])  # type: ignore[list-item]
-    tab.page.goto(site.page(club, cast.plaza, host="127.0.0.1"))
+    tab.page.goto(site.page(club, scenario.plaza, host="127.0.0.1"))
     tab.page.wait_for_function("window.seen.streaming === false", timeout=60_000)
-    assert seen(tab.page)["frames"] == 0
-    assert seen(tab.page)["toasts"] == ["Stream connection error"]
+    assert page_state(tab.page)["frames"] == 0
+    assert page_state(tab.page)["toasts"] == ["Stream connection error"]
     assert any("403" in error for error in tab.errors)
 
     # The same cookie does open one from Sideline's own page.
@@ -234,4 +238,4 @@ def test_session_cookie_opens_no_socket_to_a_page_of_an_unknown_origin(
         ws.onmessage = (event) => { ws.close(); resolve(JSON.parse(event.data).camera_id); };
         ws.onerror = () => reject(new Error("refused"));
     })"""
-    assert tab.page.evaluate(first, cast.plaza) == cast.plaza
+    assert tab.page.evaluate(first, scenario.plaza) == scenario.plaza

@@ -1,4 +1,4 @@
-"""The stand-in for the browser's WebSocket in Node, against a server that uses the protocol."""
+"""The WebSocket implementation for Node, against a server that uses the whole protocol."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from tests.seed.programs import SEED
 
 SCRIPT = """
 import { WebSocket } from "./websocket.mjs";
-const said = [];
+const messages = [];
 const ws = new WebSocket(process.argv[1]);
 ws.onopen = () => ws.send("x".repeat(70000));
-ws.onmessage = ({ data }) => said.push(typeof data === "string" ? data : data.byteLength);
+ws.onmessage = ({ data }) => messages.push(typeof data === "string" ? data : data.byteLength);
 ws.onclose = ({ code, reason, wasClean }) =>
-  console.log(JSON.stringify({ said, code, reason, wasClean }));
+  console.log(JSON.stringify({ messages, code, reason, wasClean }));
 """
 
 
-def test_node_client_understands_fragments_pings_long_frames_and_goodbyes() -> None:
-    heard: list[object] = []
+def test_node_client_handles_fragments_pings_long_frames_and_close() -> None:
+    received: list[object] = []
 
     def talk(connection: ServerConnection) -> None:
-        heard.append(len(connection.recv(timeout=60)))
-        heard.append(connection.ping().wait(60))
+        received.append(len(connection.recv(timeout=60)))
+        received.append(connection.ping().wait(60))
         connection.send("short")
         connection.send("z" * 1000)
         connection.send(["a frag", "mented ", "täxt"])
@@ -43,8 +43,8 @@ def test_node_client_understands_fragments_pings_long_frames_and_goodbyes() -> N
         )  # fmt: skip
         server.shutdown()
         thread.join(60)
-    assert heard == [70_000, True]
+    assert received == [70_000, True]
     assert json.loads(done.stdout) == {
-        "said": ["short", "z" * 1000, "a fragmented täxt", 70_000],
+        "messages": ["short", "z" * 1000, "a fragmented täxt", 70_000],
         "code": 4401, "reason": "over", "wasClean": True,
     }  # fmt: skip

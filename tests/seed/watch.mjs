@@ -1,5 +1,5 @@
 // Runs the seed's client in Node: `node watch.mjs '{"host", "port", "camera", "token"}'`.
-// Prints one JSON line for each thing that happens, until the socket closes or the parent ends it.
+// Prints a line of JSON for each event, until the socket closes or the process is terminated.
 import { cameraStream } from "./client.mjs";
 import { WebSocket } from "./websocket.mjs";
 

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         file, folder = options["file"].absolute(), settings.DATA_DIR
         database = databases.database_of(settings.DATABASES["default"])
         try:
-            with lock.alone(), unpacking.reading(file) as backup:
+            with lock.restoring(), unpacking.reading(file) as backup:
                 _check_fits(backup.description, database)
                 existing = places.tops(folder, database.files)
                 if not options["replace"] and (existing or not database.is_empty()):
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         replaced = [folder / key.name for key in _files(keys) if _differs(key, folder / key.name)]
         aside = None
         if existing or replaced or not database.is_empty():
-            aside = places.aside(folder)
+            aside = places.create_aside(folder)
             self.stdout.write(f"What was here is kept in {aside}.")
             if not database.is_empty():
                 database.put_aside(aside)

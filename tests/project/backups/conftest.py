@@ -1,4 +1,4 @@
-"""A backup taken under load, the installation restored from it; a quiet one; a small one."""
+"""Fixtures: a backup under load and its restore, a backup at rest, and a small one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.waiting import until
 
 @pytest.fixture(scope="package")
 def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
-    """A busy installation, backed up; it is stopped."""
+    """A backup of an installation under load, which is stopped afterwards."""
     folder = tmp_path_factory.mktemp("busy") / "data"
     folder.mkdir()
     with endpoint() as model, chat_installation(folder, model) as installation:
@@ -35,7 +35,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
 
 @pytest.fixture(scope="package")
 def restored(taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """What that backup makes of an empty folder. Who serves it stops it."""
+    """That backup restored into an empty folder. A test that serves it must stop it."""
     folder = tmp_path_factory.mktemp("restored")
     with installed(folder, SIDELINE_DEMO="0") as installation:
         installation.manage("restore", str(taken.file))
@@ -44,7 +44,7 @@ def restored(taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="package")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quiet]:
-    """An installation with rows of several kinds, in which nobody writes, backed up with keys."""
+    """An installation with rows of several kinds, without writers, backed up with keys."""
     folder = tmp_path_factory.mktemp("quiet") / "data"
     (folder / "media" / "games").mkdir(parents=True)
     (folder / "media" / "games" / "final.mp4").write_bytes(FILM)
@@ -56,7 +56,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quiet]:
 
 @pytest.fixture(scope="package")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A backup of next to nothing, good as far as its form goes."""
+    """A minimal backup in a valid format."""
     folder = tmp_path_factory.mktemp("small")
     (folder / "final.mp4").write_bytes(FILM)
     described = archive.Description("2026-11-25T16:00:00+00:00", connection.vendor, True, [])

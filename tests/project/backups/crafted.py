@@ -1,4 +1,4 @@
-"""Backups that somebody has changed."""
+"""Manipulated backups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Change = Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]
 
 
 def rewritten(whole: Path, to: Path, change: Change) -> Path:
-    """The backup with its members changed."""
+    """Write the backup with its members changed."""
     with tarfile.open(whole) as source, tarfile.open(to, "w") as tar:
         for member in source:
             content = source.extractfile(member)
@@ -24,7 +24,7 @@ def rewritten(whole: Path, to: Path, change: Change) -> Path:
 
 
 def renamed(name: str) -> Change:
-    """The film under another name."""
+    """Rename the film."""
 
     def change(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
         if member.name.endswith("final.mp4"):
@@ -35,14 +35,14 @@ def renamed(name: str) -> Change:
 
 
 def linked(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
-    """The film a link out of the folder."""
+    """Replace the film by a link out of the folder."""
     if member.name.endswith("final.mp4"):
         member.type, member.linkname, data = tarfile.SYMTYPE, "/etc/passwd", b""
     return member, data
 
 
 def retyped(name: str, typed: bytes, change: Callable[[tarfile.TarInfo], None]) -> Change:
-    """That member made into one of this type, with what makes it so."""
+    """Change the type of a member, and let `change` adapt its header."""
 
     def changed(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
         if member.name.endswith(name):
@@ -54,22 +54,22 @@ def retyped(name: str, typed: bytes, change: Callable[[tarfile.TarInfo], None]) 
 
 
 def sparse_by_pax(member: tarfile.TarInfo) -> None:
-    """A gigabyte of holes, said in a header."""
+    """Announce a gigabyte of holes in a header."""
     member.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(2**30)}
 
 
 def flipped(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
-    """The last byte of the database another one."""
+    """Change the last byte of the database."""
     return member, data[:-1] + b"!" if member.name == "database" else data
 
 
 def longer(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
-    """An empty line behind the checksums."""
+    """Add an empty line to the checksums."""
     return member, data + b"\n" * (member.name == "SHA256SUMS")
 
 
 def redescribed(**changes: object) -> Change:
-    """Other words in what the backup says of itself."""
+    """Change fields of the description."""
 
     def change(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
         if member.name == "sideline.json":
@@ -80,7 +80,7 @@ def redescribed(**changes: object) -> Change:
 
 
 def worded(text: bytes) -> Change:
-    """Something else in place of what the backup says of itself."""
+    """Replace the description."""
 
     def change(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
         return member, text if member.name == "sideline.json" else data
@@ -89,12 +89,12 @@ def worded(text: bytes) -> Change:
 
 
 def announced(typed: bytes, size: int) -> bytes:
-    """A header that says that so many bytes of names and the like follow."""
+    """Return a header that announces `size` bytes of metadata."""
     header = tarfile.TarInfo("header")
     header.type, header.size = typed, size
     return header.tobuf(tarfile.GNU_FORMAT)
 
 
 def nested(times: int) -> bytes:
-    """Headers about headers."""
+    """Return nested headers."""
     return (announced(tarfile.XHDTYPE, 512) + b"12 path=abc\n".ljust(512, b"\0")) * times

@@ -1,4 +1,4 @@
-"""What an installation holds, asked of it, and a backup of all that."""
+"""Reads the rows of an installation, and makes backups."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ Rows = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """An installation in which nobody writes, its backup with keys, and its rows."""
+    """An installation without writers, its backup with keys, and its rows."""
 
     installation: Installation
     file: Path
@@ -78,7 +78,7 @@ class Quiet:
 
 
 def quiet_rows(installation: Installation) -> tuple[str, str]:
-    """Rows of several kinds; the ids of a camera and of a chat."""
+    """Create rows of several kinds; return the ids of a camera and a chat."""
     installation.prepare()
     printed = installation.manage("shell", "-v0", "-c", _QUIET.format(source=SOURCE))
     gate, chat = printed.partition("MADE")[2].split()
@@ -86,19 +86,19 @@ def quiet_rows(installation: Installation) -> tuple[str, str]:
 
 
 def rows(installation: Installation) -> Rows:
-    """Every row of every table, as text. Asserts that the database is sound."""
+    """Return all rows of all tables as text. Asserts the integrity of the database."""
     printed = installation.manage("shell", "-v0", "-c", _ROWS)
     found: Rows = json.loads(printed.partition("ROWS")[2])
     return found
 
 
 def backup(installation: Installation, name: str, *options: str) -> Path:
-    """A new backup, next to the data folder."""
+    """Make a backup, next to the data folder."""
     file = installation.folder.parent / name
     installation.manage("backup", str(file), *options)
     return file
 
 
 def mode(path: Path) -> int:
-    """Who may read it: the permission bits."""
+    """Return the permission bits of a file."""
     return stat.S_IMODE(path.stat().st_mode)

@@ -1,4 +1,4 @@
-"""An installation in which people and cameras write, and the backup that is taken meanwhile."""
+"""An installation under load, and a backup taken meanwhile."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ for n in itertools.count(1):
 
 
 def ticks(installation: Installation) -> int:
-    """How many transactions of the ticker are known to be committed."""
+    """Return how many transactions of the ticker have reported their commit."""
     return int(re.findall(r"^tick (\d+)$", installation.logged(), re.MULTILINE)[-1])
 
 
 @dataclass(slots=True)
 class Load:
-    """Threads that do what people and cameras do, over and over, until it ends."""
+    """Threads that repeat the actions of users and cameras until the end."""
 
     installation: Installation
     ended: threading.Event = field(default_factory=threading.Event)
@@ -55,8 +55,8 @@ class Load:
     failures: list[BaseException] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def of(self, *deeds: Callable[[], None]) -> Iterator[None]:
-        threads = [threading.Thread(target=self._over_and_over, args=(deed,)) for deed in deeds]
+    def running(self, *actions: Callable[[], None]) -> Iterator[None]:
+        threads = [threading.Thread(target=self._repeat, args=(action,)) for action in actions]
         for thread in threads:
             thread.start()
         try:
@@ -67,11 +67,11 @@ class Load:
                 thread.join()
             assert not self.failures, self.failures
 
-    def _over_and_over(self, deed: Callable[[], None]) -> None:
+    def _repeat(self, action: Callable[[], None]) -> None:
         try:
             while not self.ended.is_set():
-                deed()
-                name = deed.__name__
+                action()
+                name = action.__name__
                 self.rounds[name] = self.rounds.get(name, 0) + 1
         except BaseException as failure:
             self.failures.append(failure)
@@ -79,27 +79,27 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A backup that was taken under load, of a installation that has been stopped since."""
+    """A backup taken under load, of an installation that has been stopped since."""
 
     installation: Installation
     file: Path
     before: Rows
     after: Rows
-    ticks: tuple[int, int]  # known to be committed before it began, and begun when it was done
+    ticks: tuple[int, int]  # committed before the backup began, and begun when it was done
     plaza: str
     gate: str
     chat: str
 
 
 def fill(installation: Installation) -> None:
-    """Rows that take a while to copy."""
+    """Create rows that take a while to copy."""
     installation.manage("shell", "-v0", "-c", _BULK.format(mb=BULK_MB))
 
 
 def under_load(
     installation: Installation, model: Model, plaza: str, gate: str, device: str
 ) -> Taken:
-    """Let four threads and a process write to its database, and back it up meanwhile."""
+    """Back up the installation while four threads and a process write to its database."""
     model.script = Script(pieces=tuple(f"{n} " for n in range(30)), pause=0.01)
     load = Load(installation)
     bearer = {"Authorization": f"Bearer {installation.token}"}
@@ -122,7 +122,7 @@ def under_load(
             with watching(installation, plaza, headers=bearer, open_timeout=30) as viewer:
                 next_frame(viewer, 60)
 
-        stack.enter_context(load.of(answer_first, answer_second, report, watch))
+        stack.enter_context(load.running(answer_first, answer_second, report, watch))
         ticker = installation.spawn("shell", "-v0", "-c", _TICKER)
         until(
             lambda: len(load.rounds) == 4 and "tick 20\n" in installation.logged(), 120, "the load"

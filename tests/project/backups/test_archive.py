@@ -1,4 +1,4 @@
-"""Files that are no backup, or are one no more: nothing of them is unpacked."""
+"""Damaged and manipulated backups are refused."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_bad_backup_is_refused(
 
 
 @pytest.mark.parametrize("which", [1, 3], ids=["a file", "the sums"])
-def test_few_bytes_do_not_become_a_gigabyte(small: Path, tmp_path: Path, which: int) -> None:
+def test_sparse_file_is_not_expanded(small: Path, tmp_path: Path, which: int) -> None:
     """GNU's sparse files, as `tar --sparse` writes them: a header, and next to no data."""
     bad, into = tmp_path / "bad.tar", tmp_path / "into"
     with tarfile.open(small) as source, bad.open("wb") as to:
@@ -92,7 +92,7 @@ def test_few_bytes_do_not_become_a_gigabyte(small: Path, tmp_path: Path, which: 
     assert sum(path.stat().st_size for path in into.rglob("*") if path.is_file()) < 10**6
 
 
-def test_what_is_unpacked_is_never_more_than_the_archive(small: Path, tmp_path: Path) -> None:
+def test_unpacked_size_is_limited_to_the_archive(small: Path, tmp_path: Path) -> None:
     with tarfile.open(small) as tar, pytest.raises(archive.BadBackup) as refused:
         unpacking.Reader(tar, len(FILM) + 100).unpack(tmp_path / "into")
     assert "more than it holds" in str(refused.value)
@@ -105,12 +105,12 @@ def test_what_is_unpacked_is_never_more_than_the_archive(small: Path, tmp_path: 
      {"migrations": 7}, {"migrations": "cameras.0001_initial"}, {"migrations": [7]}],
     ids=str,
 )  # fmt: skip
-def test_what_a_backup_says_of_itself_is_checked_before_anything_else(
+def test_description_is_validated_first(
     small: Path, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     bad = rewritten(small, tmp_path / "bad.tar", redescribed(**changes))
     with pytest.raises(archive.BadBackup, match="not a backup"), unpacking.reading(bad):
-        pytest.fail("it was taken for a backup")
+        pytest.fail("it was accepted as a backup")
 
 
 @pytest.mark.parametrize("where", ["first", "later"])
@@ -122,7 +122,7 @@ def test_what_a_backup_says_of_itself_is_checked_before_anything_else(
      nested(2000)],
     ids=["20 GiB", "4 EiB", "less than none", "global", "a long name", "sparse", "nested"],
 )  # fmt: skip
-def test_a_header_is_not_believed_how_much_follows_it(
+def test_announced_header_size_is_not_trusted(
     small: Path, tmp_path: Path, header: bytes, where: str
 ) -> None:
     bad, whole = tmp_path / "bad.tar", small.read_bytes()
@@ -136,8 +136,8 @@ def test_a_header_is_not_believed_how_much_follows_it(
         reader.unpack(tmp_path / "into")
 
 
-def test_what_would_be_too_deep_to_come_back_is_left_out_and_told(tmp_path: Path) -> None:
-    deepest = tmp_path / "media" / Path(*"d" * (places.DEEPEST - 2))  # and “data” above it
+def test_too_deep_paths_are_skipped_and_reported(tmp_path: Path) -> None:
+    deepest = tmp_path / "media" / Path(*"d" * (places.MAX_DEPTH - 2))  # and “data” above it
     (deepest / "d").mkdir(parents=True)
     for path in (deepest, deepest / "d"):
         (path / "final.mp4").write_bytes(FILM)

@@ -1,4 +1,4 @@
-"""A backup taken while everything writes, and what is restored from it."""
+"""Backups, also under load, and what is restored from them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(600)  # commands one after the other, under load
 
-# A backup that stays as it is the moment before it is whole.
+# Starts a backup and pauses just before it is complete.
 UNFINISHED = """
 import signal
 from django.core.management import call_command
@@ -45,7 +45,7 @@ call_command("backup", "{}", "--with-keys")
 
 @pytest.mark.extended
 @pytest.mark.postgres
-def test_backup_taken_under_load_is_of_one_moment(taken: Taken, restored: Installation) -> None:
+def test_backup_under_load_is_a_consistent_snapshot(taken: Taken, restored: Installation) -> None:
     found = rows(restored)
     assert found.keys() == taken.before.keys() == taken.after.keys()
     for table, lines in found.items():
@@ -69,7 +69,7 @@ def test_backup_taken_under_load_is_of_one_moment(taken: Taken, restored: Instal
 
 @pytest.mark.extended
 @pytest.mark.postgres
-def test_restored_installation_serves_as_before(taken: Taken, restored: Installation) -> None:
+def test_restored_installation_works_as_before(taken: Taken, restored: Installation) -> None:
     film = restored.folder / "media" / "games" / "final.mp4"
     for key in KEYS:
         assert (restored.folder / key).read_bytes() == (
@@ -99,7 +99,7 @@ def test_restored_installation_serves_as_before(taken: Taken, restored: Installa
     assert "Traceback" not in restored.logged().partition("tick")[0]
 
 
-def test_backup_is_for_its_owner_alone_and_leaves_nothing_beside_it(quiet: Quiet) -> None:
+def test_backup_has_mode_0600_and_leaves_no_temporary_files(quiet: Quiet) -> None:
     assert mode(quiet.file) == 0o600
     assert [path.name for path in quiet.file.parent.iterdir() if path.name.startswith(".")] == []
     with tarfile.open(quiet.file) as tar:
@@ -110,10 +110,10 @@ def test_backup_is_for_its_owner_alone_and_leaves_nothing_beside_it(quiet: Quiet
 
 @pytest.mark.extended
 @pytest.mark.postgres
-def test_quiet_installation_comes_back_row_for_row_and_without_keys_says_what_is_shut(
+def test_restore_without_keys_has_all_rows_and_names_unreadable_fields(
     taken: Taken, folder: Path
 ) -> None:
-    """Without keys: who has the file cannot read a camera's address, and is told so."""
+    """Without keys the camera's address cannot be read, and the restore says so."""
     file = backup(taken.installation, "quiet.tar", "--without-keys")
     with tarfile.open(file) as tar:
         assert not [name for name in tar.getnames() if "key" in name]
@@ -134,7 +134,7 @@ def test_quiet_installation_comes_back_row_for_row_and_without_keys_says_what_is
         assert "can be read: 1" in other.manage("resealsources", "--check")
 
 
-def test_backup_goes_nowhere_else(quiet: Quiet) -> None:
+def test_backup_refuses_unsuitable_targets(quiet: Quiet) -> None:
     installation = quiet.installation
     content = quiet.file.read_bytes()
     for options, sentence in (
@@ -151,12 +151,12 @@ def test_backup_goes_nowhere_else(quiet: Quiet) -> None:
     assert not (installation.folder.parent / "x.tar").exists()
 
 
-def test_interrupted_backup_leaves_nothing_that_looks_like_one(quiet: Quiet) -> None:
+def test_interrupted_backup_leaves_no_file_with_its_name(quiet: Quiet) -> None:
     target = quiet.installation.folder.parent / "interrupted.tar"
     try:
         taking = quiet.installation.spawn("shell", "-v0", "-c", UNFINISHED.format(target))
         until(lambda: "all but the sums" in quiet.installation.logged(), 60, "the backup")
-        assert list(target.parent.glob(".interrupted.tar.*")), "it is made under another name"
+        assert list(target.parent.glob(".interrupted.tar.*")), "it is written under another name"
         taking.kill()
         assert taking.wait(60) == -9, "it had ended before"
         assert not target.exists()
@@ -165,8 +165,8 @@ def test_interrupted_backup_leaves_nothing_that_looks_like_one(quiet: Quiet) -> 
             part.unlink(missing_ok=True)
 
 
-def test_nothing_of_the_data_folder_is_forgotten(folder: Path, tmp_path: Path) -> None:
-    """Whatever comes to lie there is kept, unless it is known; what is left out is told."""
+def test_unknown_files_of_the_data_folder_are_backed_up(folder: Path, tmp_path: Path) -> None:
+    """Unknown files are included; what is left out is reported."""
     disk = tmp_path / "disk"
     (disk / "games").mkdir(parents=True)
     (disk / "games" / "final.mp4").write_bytes(FILM)

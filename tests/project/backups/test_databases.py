@@ -1,4 +1,4 @@
-"""Databases that are damaged, do not answer, or are asked with a password."""
+"""Backups of databases that are damaged, do not answer, or need a password."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from project.backups import databases
 from tests.installation import installed
 from tests.project.backups.crafted import redescribed, rewritten
 from tests.project.configured import settings_of
-from tests.with_postgres import EMPTY, copied
+from tests.with_postgres import EMPTY, copy_database
 
 pytestmark = pytest.mark.timeout(300)  # commands one after the other, under load
 
 
-def test_damaged_sqlite_is_not_backed_up_as_if_it_were_whole(folder: Path, tmp_path: Path) -> None:
+def test_damaged_sqlite_is_not_backed_up(folder: Path, tmp_path: Path) -> None:
     with installed(folder, DATABASE_URL="") as installation:
         installation.environment["DATABASE_URL"] = ""
         installation.prepare(with_rows=False)
@@ -39,7 +39,7 @@ def test_damaged_sqlite_is_not_backed_up_as_if_it_were_whole(folder: Path, tmp_p
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
-def test_database_that_does_not_answer_is_told_in_a_sentence(
+def test_unreachable_database_is_reported_in_a_sentence(
     command: str, small: Path, folder: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "x.tar"
@@ -55,10 +55,10 @@ def test_database_that_does_not_answer_is_told_in_a_sentence(
         assert "hunter2" not in said
 
 
-def test_postgresql_is_asked_as_its_url_says_and_no_password_is_seen(
+def test_pg_dump_gets_the_options_of_the_url_and_no_visible_password(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`sslmode` is kept, for the server as well; arguments can be read in a list of processes."""
+    """`sslmode` is kept; the password is not in arguments, which other users can see."""
     url = "postgres://sideline:hunter2@127.0.0.1:9/club?sslmode=verify-full"
     given = settings_of(folder, monkeypatch, DATABASE_URL=url)["DATABASES"]["default"]
     assert given["OPTIONS"]["sslmode"] == "verify-full"
@@ -70,24 +70,24 @@ def test_postgresql_is_asked_as_its_url_says_and_no_password_is_seen(
     with pytest.raises(databases.DatabaseTrouble) as told:
         databases.database_of(given).dump(folder / "dump")
     arguments, _, password = str(told.value).rpartition(" ")
-    assert password == "hunter2", "by the environment, and nothing else of ours"
+    assert password == "hunter2", "by the environment, and without other settings"
     assert "hunter2" not in arguments
     assert "sslmode=verify-full" in arguments
 
 
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite counts no connections")
-def test_who_uses_postgresql_is_counted_and_who_is_leaving_is_waited_for(
+def test_other_connections_are_counted_and_closing_ones_awaited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    url = copied(os.environ["DATABASE_URL"], f"used_{uuid.uuid4().hex}", EMPTY)
+    url = copy_database(os.environ["DATABASE_URL"], f"used_{uuid.uuid4().hex}", EMPTY)
     database = databases.database_of(dj_database_url.parse(url))
     with psycopg.connect(url) as other:
         assert database.others() == 1
-        monkeypatch.setattr(databases, "LEAVING_S", 60)
+        monkeypatch.setattr(databases, "CLOSING_S", 60)
         leaving = threading.Timer(0.5, other.close)
         leaving.start()
         assert database.others() == 0
         leaving.join()
     assert database.is_empty()
-    assert database.others() == 0, "not our own connection of a moment ago"
+    assert database.others() == 0, "our own last connection does not count"

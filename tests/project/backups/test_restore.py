@@ -1,4 +1,4 @@
-"""What a restore replaces, and what it leaves alone."""
+"""What a restore replaces and what it keeps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.project.backups.holdings import FILM, KEYS, Quiet, backup, mode, rows
 
 pytestmark = pytest.mark.timeout(600)  # commands one after the other, under load
 
-# Restores each of some files, and says what it was told.
+# Restores each file and prints the errors.
 _EACH = """
 from django.core.management import CommandError, call_command
 for file in {files}:
@@ -32,7 +32,7 @@ for file in {files}:
 
 
 def refusals(installation: Installation, files: list[Path]) -> list[str]:
-    """Why none of these files was restored."""
+    """Restore each file; return the error of each."""
     printed = installation.manage("shell", "-v0", "-c", _EACH.format(files=[*map(str, files)]))
     told = re.findall(r"^TOLD (.*)$", printed, re.MULTILINE)
     assert len(told) == len(files), printed
@@ -40,9 +40,7 @@ def refusals(installation: Installation, files: list[Path]) -> list[str]:
 
 
 @pytest.mark.postgres
-def test_nothing_is_overwritten_unless_told_and_what_comes_back_serves(
-    quiet: Quiet, folder: Path
-) -> None:
+def test_restore_overwrites_only_with_replace_and_result_works(quiet: Quiet, folder: Path) -> None:
     with installed(folder) as installation:
         (folder / "media").mkdir()
         (folder / "media" / "own.mp4").write_bytes(b"mine")
@@ -82,14 +80,14 @@ def test_nothing_is_overwritten_unless_told_and_what_comes_back_serves(
         assert "Traceback" not in installation.logged()
 
 
-def test_no_backup_is_restored_under_a_server(installation: Installation, quiet: Quiet) -> None:
+def test_restore_is_refused_while_a_server_runs(installation: Installation, quiet: Quiet) -> None:
     assert "stop it first" in installation.manage(
         "restore", str(quiet.file), "--replace", check=False
     )
     assert not [*installation.folder.glob("replaced-*")]
 
 
-def test_nobody_serves_in_the_middle_of_a_restore(folder: Path) -> None:
+def test_server_does_not_start_during_a_restore(folder: Path) -> None:
     with installed(folder) as installation, (folder / "serving.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # as `restore` holds it
         said = installation.manage("serve", "--prepare", check=False)
@@ -105,8 +103,8 @@ FOREIGN = (
 )  # fmt: skip
 
 
-def test_files_that_no_backup_holds_replace_nothing(folder: Path, tmp_path: Path) -> None:
-    """Whole by its checksums, and by the word of a stranger, who says `keys: false`."""
+def test_unexpected_files_in_a_backup_replace_nothing(folder: Path, tmp_path: Path) -> None:
+    """Their checksums are valid; the description may say `keys: false`."""
     own = {key: f"{key} of this installation and long enough".encode() for key in KEYS}
     for key, content in own.items():
         (folder / key).write_bytes(content)
@@ -116,7 +114,7 @@ def test_files_that_no_backup_holds_replace_nothing(folder: Path, tmp_path: Path
     crafted: list[Path] = []
     for name in FOREIGN:
         if connection.vendor != "sqlite" and "sqlite3" in name:
-            continue  # a file like others there
+            continue  # an ordinary file there
         keys = name == "keys/other.key"
         described = archive.Description("2026-11-25T16:00:00+00:00", connection.vendor, keys, [])
         crafted.append(tmp_path / f"{len(crafted)}.tar")
@@ -133,9 +131,7 @@ def test_files_that_no_backup_holds_replace_nothing(folder: Path, tmp_path: Path
 
 
 @pytest.mark.postgres
-def test_backup_that_does_not_fit_changes_nothing(
-    small: Path, folder: Path, tmp_path: Path
-) -> None:
+def test_unsuitable_backup_changes_nothing(small: Path, folder: Path, tmp_path: Path) -> None:
     other = {"sqlite": "postgresql", "postgresql": "sqlite"}[connection.vendor]
     cases = (
         (
