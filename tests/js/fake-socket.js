@@ -1,14 +1,14 @@
-/** A WebSocket that the test opens and loses. What is sent and said, each test's own one knows. */
+/** A WebSocket that a test opens and closes. Subclasses record what is sent and deliver messages. */
 export class FakeSocket {
   static OPEN = 1;
   /** @type {any[]} */
-  static made = [];
+  static instances = [];
   readyState = 0;
   /** @type {any[]} */
   sent = [];
   constructor(url, protocol) {
     Object.assign(this, { url, protocol });
-    /** @type {typeof FakeSocket} */ (this.constructor).made.push(this);
+    /** @type {typeof FakeSocket} */ (this.constructor).instances.push(this);
   }
   open() {
     this.readyState = 1;

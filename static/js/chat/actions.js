@@ -1,63 +1,66 @@
+import { copyText } from "../shell/copy.js";
 import { toast } from "../shell/toast.js";
-import { ask, tell } from "./api.js";
-import { sourceOf, wordsOf } from "./thread.js";
+import { errorSentence, request } from "./api.js";
+import { contentOf, sourceOf } from "./thread.js";
 
-const SAID_MS = 2000;
+const FEEDBACK_MS = 2000;
 
 /**
- * What can be done with a message, by the buttons with `data-act` under it.
- * @typedef {{asked: (kind: "edit" | "again" | "continue", message: HTMLElement, prompt?: string) => void,
- *            busy: () => boolean, address: (message: string) => string, refresh: () => Promise<void>,
- *            say: (sentence: string) => void}} Hands what the conversation does with it
+ * What the actions need from the conversation.
+ * @typedef {{generate: (kind: "edit" | "again" | "continue", message: HTMLElement, prompt?: string) => void,
+ *            isBusy: () => boolean, messageUrl: (message: string) => string, refresh: () => Promise<void>,
+ *            announce: (sentence: string) => void}} Host
  */
-export class Acts {
+
+/** The actions of messages: the buttons with `data-act` under them. */
+export class MessageActions {
   #thread;
-  #hands;
+  #host;
 
   /**
    * @param {HTMLElement} root
    * @param {import("./thread.js").Thread} thread
-   * @param {Hands} hands
+   * @param {Host} host
    */
-  constructor(root, thread, hands) {
+  constructor(root, thread, host) {
     this.#thread = thread;
-    this.#hands = hands;
+    this.#host = host;
     root.addEventListener("click", (event) => {
       const button = /** @type {HTMLElement | null} */ (
         /** @type {Element} */ (event.target).closest("[data-act]")
       );
       const message = /** @type {HTMLElement | null} */ (button?.closest("[data-message]") ?? null);
-      if (button && message) this.#do(button, message);
+      if (button && message) this.#run(button, message);
     });
   }
 
   /**
-   * Offer the words of a prompt to be changed.
+   * Replace a prompt by a form in which it can be edited and sent again.
    * @param {HTMLElement} message
-   * @param {string} [changed] what was made of them before
+   * @param {string} [draft] an earlier edit, instead of the prompt itself
    */
-  edit(message, changed) {
-    const words = wordsOf(message);
+  edit(message, draft) {
+    const content = contentOf(message);
     const foot = /** @type {HTMLElement} */ (message.querySelector("[data-foot]"));
-    if (words.hidden || this.#refuse()) return;
-    const form = this.#thread.blank("edit");
+    if (content.hidden || this.#refuseWhileBusy()) return;
+    const form = this.#thread.cloneTemplate("edit");
     const field = /** @type {HTMLTextAreaElement} */ (form.querySelector("textarea"));
-    field.value = changed ?? words.textContent ?? "";
-    words.hidden = foot.hidden = true;
-    words.before(form);
+    field.value = draft ?? content.textContent ?? "";
+    content.hidden = foot.hidden = true;
+    content.before(form);
     field.focus();
-    const leave = () => {
+    const close = () => {
       form.remove();
-      words.hidden = foot.hidden = false;
+      content.hidden = foot.hidden = false;
       /** @type {HTMLElement | null} */ (foot.querySelector("[data-act=edit]"))?.focus();
     };
     const send = () => {
       const prompt = field.value.trim();
-      if (!prompt || this.#refuse()) return;
-      leave();
-      this.#hands.asked("edit", message, prompt);
+      if (!prompt || this.#refuseWhileBusy()) return;
+      close();
+      this.#host.generate("edit", message, prompt);
     };
-    form.querySelector("[data-cancel]")?.addEventListener("click", leave);
+    form.querySelector("[data-cancel]")?.addEventListener("click", close);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       send();
@@ -66,7 +69,7 @@ export class Acts {
       if (event.isComposing) return;
       if (event.key === "Escape") {
         event.preventDefault();
-        leave();
+        close();
       } else if (event.key === "Enter" && !event.shiftKey) {
         event.preventDefault();
         send();
@@ -75,69 +78,65 @@ export class Acts {
   }
 
   /** @param {HTMLElement} button @param {HTMLElement} message */
-  async #do(button, message) {
+  async #run(button, message) {
     const { act, to = "" } = button.dataset;
     if (act === "copy") return this.#copy(button, message);
     if (act === "up" || act === "down") return this.#rate(button, message);
     if (act === "edit") return this.edit(message);
-    if (this.#refuse()) return;
-    if (act === "again" || act === "continue") return this.#hands.asked(act, message);
+    if (this.#refuseWhileBusy()) return;
+    if (act === "again" || act === "continue") return this.#host.generate(act, message);
     if (act !== "select" || !to) return;
     try {
-      await ask(`${this.#hands.address(to)}/select`, "POST");
-      await this.#hands.refresh();
+      await request(`${this.#host.messageUrl(to)}/select`, "POST");
+      await this.#host.refresh();
     } catch (error) {
-      toast(tell(error, "The other one could not be shown."), { error: true });
+      toast(errorSentence(error, "The other version could not be shown."), { error: true });
     }
   }
 
-  /** Say so, where an answer has to end first. */
-  #refuse() {
-    const busy = this.#hands.busy();
-    if (busy) toast("An answer is being written. Stop it first, or wait for its end.", { about: "busy" });
-    return busy;
+  /** Show a toast and return true while an answer is being written. */
+  #refuseWhileBusy() {
+    const isBusy = this.#host.isBusy();
+    if (isBusy) toast("An answer is being written. Stop it first, or wait for its end.", { about: "busy" });
+    return isBusy;
   }
 
   /** @param {HTMLElement} button @param {HTMLElement} message */
   async #copy(button, message) {
-    const done = await navigator.clipboard?.writeText(sourceOf(message)).then(
-      () => true,
-      () => false,
-    );
-    if (!done) {
-      getSelection()?.selectAllChildren(wordsOf(message));
+    if (!(await copyText(sourceOf(message)))) {
+      getSelection()?.selectAllChildren(contentOf(message));
       return toast("The answer is selected: press Ctrl C or ⌘ C.", { about: "copy" });
     }
     button.setAttribute("aria-pressed", "true");
-    this.#hands.say("Copied.");
-    setTimeout(() => button.removeAttribute("aria-pressed"), SAID_MS);
+    this.#host.announce("Copied.");
+    setTimeout(() => button.removeAttribute("aria-pressed"), FEEDBACK_MS);
   }
 
   /** @param {HTMLElement} button @param {HTMLElement} message */
   async #rate(button, message) {
-    const was = button.getAttribute("aria-pressed") === "true";
-    const rating = was ? null : button.dataset.act === "up" ? 1 : -1;
+    const wasPressed = button.getAttribute("aria-pressed") === "true";
+    const rating = wasPressed ? null : button.dataset.act === "up" ? 1 : -1;
     message.querySelector("[data-reason-form]")?.remove();
-    if (!(await this.#put(message, { rating }))) return;
-    for (const one of message.querySelectorAll("[data-act=up], [data-act=down]")) {
-      one.setAttribute("aria-pressed", String(one === button && !was));
+    if (!(await this.#saveRating(message, { rating }))) return;
+    for (const other of message.querySelectorAll("[data-act=up], [data-act=down]")) {
+      other.setAttribute("aria-pressed", String(other === button && !wasPressed));
     }
     message.querySelector(".rated")?.remove();
-    if (rating !== null) this.#askWhy(message, rating);
+    if (rating !== null) this.#askReason(message, rating);
   }
 
   /** @param {HTMLElement} message @param {1 | -1} rating */
-  #askWhy(message, rating) {
-    const form = /** @type {HTMLFormElement} */ (this.#thread.blank("reason"));
+  #askReason(message, rating) {
+    const form = /** @type {HTMLFormElement} */ (this.#thread.cloneTemplate("reason"));
     const field = /** @type {HTMLInputElement} */ (form.elements.namedItem("reason"));
-    message.append(form); // not in the foot, which is the server's
+    message.append(form); // not in the foot: a refresh replaces that
     form.scrollIntoView({ block: "nearest" });
     field.focus();
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      if (!(await this.#put(message, { rating, reason: field.value.trim() }))) return;
+      if (!(await this.#saveRating(message, { rating, reason: field.value.trim() }))) return;
       form.remove();
-      await this.#hands.refresh();
+      await this.#host.refresh();
     });
     field.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -146,13 +145,13 @@ export class Acts {
     });
   }
 
-  /** @param {HTMLElement} message @param {object} body @returns {Promise<boolean>} */
-  async #put(message, body) {
+  /** @param {HTMLElement} message @param {object} body @returns {Promise<boolean>} false after an error */
+  async #saveRating(message, body) {
     try {
-      await ask(`${this.#hands.address(message.dataset.message ?? "")}/rating`, "PUT", body);
+      await request(`${this.#host.messageUrl(message.dataset.message ?? "")}/rating`, "PUT", body);
       return true;
     } catch (error) {
-      toast(tell(error, "The rating was not kept."), { error: true });
+      toast(errorSentence(error, "The rating was not saved."), { error: true });
       return false;
     }
   }

@@ -5,32 +5,33 @@ const ENDINGS = {
 };
 
 /**
- * Tells screen readers where an answer stands: that it began, was lost for a while, and ended. The
- * words of the answer are not spoken as they come; the list of messages must be no live region.
+ * Announces the state of an answer to screen readers: started, connection lost, connected again, ended.
+ * The text of the answer is not announced; the list of messages must not be a live region.
  */
 export class Announcer {
   #region;
-  #said = "";
-  #lost = false;
+  #last = "";
+  #isLost = false;
 
   /** @param {Element | null} [region] a polite live region of the page */
   constructor(region = document.getElementById("spoken")) {
     this.#region = region;
   }
 
-  /** What an AnswerStream says of itself. @param {import("./answer.js").State} state */
-  state({ phase, words, status }) {
-    const lost = this.#lost;
-    this.#lost = phase === "reconnecting";
-    if (phase === "over") this.say([status && ENDINGS[status], words].filter(Boolean).join(" "));
-    else if (this.#lost !== lost) this.say(lost ? "Connected again." : "The connection was lost. Reconnecting.");
-    else if (phase === "waiting") this.say("Answering.");
+  /** @param {import("./answer.js").State} state of an AnswerStream */
+  announceState({ phase, message, status }) {
+    const wasLost = this.#isLost;
+    this.#isLost = phase === "reconnecting";
+    if (phase === "ended") this.announce([status && ENDINGS[status], message].filter(Boolean).join(" "));
+    else if (this.#isLost !== wasLost) {
+      this.announce(wasLost ? "Connected again." : "The connection was lost. Reconnecting.");
+    } else if (phase === "waiting") this.announce("Answering.");
   }
 
-  /** One sentence; a repetition is spoken again. @param {string} sentence */
-  say(sentence) {
+  /** Announce a sentence; a repeated one is changed slightly, so that it is read again. @param {string} sentence */
+  announce(sentence) {
     if (!this.#region) return;
-    this.#region.textContent = sentence === this.#said ? `${sentence}\u00a0` : sentence;
-    this.#said = this.#region.textContent;
+    this.#region.textContent = sentence === this.#last ? `${sentence}\u00a0` : sentence;
+    this.#last = this.#region.textContent;
   }
 }

@@ -1,35 +1,35 @@
-import { waitBefore, waitingWords } from "../shell/retry.js";
+import { retryDelay, retryMessage } from "../shell/retry.js";
 import { EventReader } from "./events.js";
-import { Watch } from "./watch.js";
+import { Watchdog } from "./watchdog.js";
 
-const LASTED_MS = 10_000; // a connection that held so long was a good one
-const LONGEST_MS = 600_000; // that a server's Retry-After is believed
+const GOOD_CONNECTION_MS = 10_000; // after a connection this long, attempts are counted from 1 again
+const MAX_RETRY_AFTER_MS = 600_000; // a longer Retry-After of the server is cut to this
 
-/** Answers after which another try would be answered the same. */
-const FINAL = {
+/** Statuses after which a client must not reconnect, with the message to show. */
+const FINAL_MESSAGES = {
   401: "You are signed out. Sign in again to read the rest.",
   403: "You may no longer read this chat.",
   404: "This chat or message is gone.",
 };
 
 /**
- * @typedef {{phase: "waiting" | "streaming" | "reconnecting" | "over", words: string,
+ * @typedef {{phase: "waiting" | "streaming" | "reconnecting" | "ended", message: string,
  *            status?: "complete" | "stopped" | "failed", code?: number, problem?: any,
  *            error?: {code: string, message: string, retryable: boolean}}} State
- *   `status` when the answer is over, `code` (of HTTP, with the body as `problem`) when only the
- *   following of it is; `error` is the server's reason
+ *   In phase "ended": either `status`, when the answer is finished, with the server's `error` if there
+ *   is one; or `code` (the HTTP status, with the body as `problem`), when only this stream has failed.
  * @typedef {{text: (text: string) => void, state: (state: State) => void,
  *            event?: (event: import("./events.js").Event) => void}} Listener
- *   `text` gets all of it each time; `event` what is neither text nor the end
+ *   `text` gets the whole text so far; `event` gets all events but chunk, reset and done
  * @typedef {{events: (message: string) => string, message?: string,
  *            send?: (signal: AbortSignal) => Promise<Response>}} Source
- *   either the message is known, or `send` asks for it: again, with the same Idempotency-Key, for as
- *   long as no connection has told the message's id
- * @typedef {import("./watch.js").Tools} Tools
+ *   `events` returns the URL of a message's events. Without a `message` id, `send` requests the answer;
+ *   it is repeated with the same Idempotency-Key until a "start" event has brought the id.
+ * @typedef {import("./watchdog.js").Platform} Platform
  */
 
-/** @type {Tools} */
-const TOOLS = {
+/** @type {Platform} */
+const BROWSER = {
   fetch: (url, init) => fetch(url, init),
   now: () => performance.now(),
   setTimeout: (call, ms) => setTimeout(call, ms),
@@ -38,187 +38,188 @@ const TOOLS = {
 };
 
 /**
- * Follows one answer to its end, through lost connections: each takes up where the last one broke
- * off, so the text is the server's to the byte. Tries for ever, and says so.
+ * Receives one answer to its end. After a lost connection it resumes with Last-Event-ID, without a
+ * limit of attempts, so that the text is byte for byte the server's.
  */
 export class AnswerStream {
   #source;
   #listener;
-  #tools;
-  #watch;
+  #platform;
+  #watchdog;
   #message;
   #text = "";
-  #last = 0; // the number of the newest event
+  #lastId = 0;
   #phase = "";
-  #tries = 0;
+  #attempts = 0;
   #nextAt = 0;
-  #taken = false; // a request was once answered with a stream
-  #finished = false; // over, or closed
+  #wasAccepted = false; // a request was answered with a stream
+  #isFinished = false; // ended or closed
   /** @type {State["error"]} */
   #error;
 
   /**
    * @param {Source} source
    * @param {Listener} listener
-   * @param {Partial<Tools>} [tools]
+   * @param {Partial<Platform>} [platform]
    */
-  constructor(source, listener, tools = {}) {
+  constructor(source, listener, platform = {}) {
     this.#source = source;
     this.#listener = listener;
-    this.#tools = { ...TOOLS, ...tools };
+    this.#platform = { ...BROWSER, ...platform };
     this.#message = source.message ?? "";
-    this.#watch = new Watch(this.#tools);
+    this.#watchdog = new Watchdog(this.#platform);
   }
 
-  /** The answer so far. */
+  /** The text so far. */
   get text() {
     return this.#text;
   }
 
-  /** What is said of the connection now; nothing while it is up. */
-  get words() {
-    return this.#phase === "reconnecting" ? waitingWords(this.#tries, this.#nextAt - this.#tools.now()) : "";
+  /** The message to show while the connection is down; else empty. */
+  get message() {
+    return this.#phase === "reconnecting" ? retryMessage(this.#attempts, this.#nextAt - this.#platform.now()) : "";
   }
 
   /**
-   * Follow. Settles when it is over or closed, and never fails.
-   * @param {Response} [response] of the request that asked, if that was made already
+   * Receive until the end or `close`. Never rejects.
+   * @param {Response} [response] of a request that was already sent
    */
   async start(response) {
-    this.#say({ phase: "waiting", words: "" });
-    while (!this.#finished) {
-      const began = this.#tools.now();
-      let wait = 0;
+    this.#setState({ phase: "waiting", message: "" });
+    while (!this.#isFinished) {
+      const startedAt = this.#platform.now();
+      let retryAfter = 0;
       try {
-        wait = await this.#follow(response ?? (await this.#watch.within((signal) => this.#open(signal))));
+        response ??= await this.#watchdog.request((signal) => this.#connect(signal));
+        retryAfter = await this.#receive(response);
       } catch (error) {
-        if (!this.#finished) console.error("An answer's connection was lost", error);
+        if (!this.#isFinished) console.error("An answer's connection was lost", error);
       }
       response = undefined;
-      if (this.#finished) break;
-      if (this.#tools.now() - began >= LASTED_MS) this.#tries = 0;
-      await this.#pause(wait);
+      if (this.#isFinished) break;
+      if (this.#platform.now() - startedAt >= GOOD_CONNECTION_MS) this.#attempts = 0;
+      await this.#pause(retryAfter);
     }
-    this.#watch.end();
+    this.#watchdog.stop();
   }
 
-  /** Follow no longer. The answer goes on without: to disconnect is not to stop. */
+  /** Disconnect. The server goes on writing the answer. */
   close() {
-    this.#finished = true;
-    this.#watch.end();
+    this.#isFinished = true;
+    this.#watchdog.stop();
   }
 
   /** @param {AbortSignal} signal */
-  #open(signal) {
+  #connect(signal) {
     if (!this.#message && this.#source.send) return this.#source.send(signal);
     const headers = { Accept: "text/event-stream" };
-    if (this.#last) headers["Last-Event-ID"] = String(this.#last);
-    return this.#tools.fetch(this.#source.events(this.#message), { headers, signal, cache: "no-store" });
+    if (this.#lastId) headers["Last-Event-ID"] = String(this.#lastId);
+    return this.#platform.fetch(this.#source.events(this.#message), { headers, signal, cache: "no-store" });
   }
 
   /**
    * Read one connection to its end.
    * @param {Response} response
-   * @returns {Promise<number>} milliseconds that the server asked to wait
+   * @returns {Promise<number>} the server's Retry-After in milliseconds; 0 without one
    */
-  async #follow(response) {
-    if (!response.ok) return this.#refused(response);
+  async #receive(response) {
+    if (!response.ok) return this.#handleError(response);
     if (!response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
-      throw new Error("The answer is no event stream");
+      throw new Error("The response is not an event stream");
     }
-    this.#taken = true;
+    this.#wasAccepted = true;
     const events = new EventReader();
-    await this.#watch.read(response.body, (bytes) => {
-      this.#progress(); // the first bytes are a ping: the connection is there
-      let changed = false;
+    await this.#watchdog.read(response.body, (bytes) => {
+      this.#updatePhase(); // any bytes, even a ping, prove the connection
+      let hasChanged = false;
       try {
-        for (const numbered of events.feed(bytes)) changed = this.#take(numbered) || changed;
+        for (const numbered of events.feed(bytes)) hasChanged = this.#handleEvent(numbered) || hasChanged;
       } finally {
-        if (changed) this.#tell(() => this.#listener.text(this.#text));
+        if (hasChanged) this.#notify(() => this.#listener.text(this.#text));
       }
-      if (this.#finished) this.#watch.end();
+      if (this.#isFinished) this.#watchdog.stop();
     });
     return 0;
   }
 
   /** @param {Response} response */
-  async #refused(response) {
+  async #handleError(response) {
     const { status } = response;
     const problem = await response.json().catch(() => null);
-    if (this.#finished) return 0;
-    const passing = status >= 500 || [408, 425, 429].includes(status);
-    if (passing && (this.#taken || this.#message)) {
-      return Math.min(1000 * (Number(response.headers.get("Retry-After")) || 0), LONGEST_MS);
+    if (this.#isFinished) return 0;
+    const isTemporary = status >= 500 || [408, 425, 429].includes(status);
+    if (isTemporary && (this.#wasAccepted || this.#message)) {
+      return Math.min(1000 * (Number(response.headers.get("Retry-After")) || 0), MAX_RETRY_AFTER_MS);
     }
-    const words = FINAL[status] ?? [`Stream error: ${status}`, problem?.detail].filter(Boolean).join(". ");
-    this.#over({ phase: "over", words, code: status, problem });
+    const message = FINAL_MESSAGES[status] ?? [`Stream error: ${status}`, problem?.detail].filter(Boolean).join(". ");
+    this.#end({ phase: "ended", message, code: status, problem });
     return 0;
   }
 
   /**
-   * @param {import("./events.js").Numbered} numbered
-   * @returns {boolean} whether the text is another now
+   * @param {import("./events.js").NumberedEvent} numbered
+   * @returns {boolean} whether the text has changed
    */
-  #take({ id, event }) {
-    if (this.#finished || (id !== null && id <= this.#last && event.type !== "reset")) return false;
-    this.#tries = 0;
+  #handleEvent({ id, event }) {
+    if (this.#isFinished || (id !== null && id <= this.#lastId && event.type !== "reset")) return false;
+    this.#attempts = 0;
     if (event.type === "reset") {
-      this.#last = 0; // the replay begins anew, whatever number this one had
+      this.#lastId = 0; // the replay counts from 1 again
       this.#text = "";
       this.#error = undefined;
       return true;
     }
-    if (id !== null) this.#last = id;
+    if (id !== null) this.#lastId = id;
     if (event.type === "chunk") {
       this.#text += event.text;
-      this.#progress();
+      this.#updatePhase();
       return true;
     }
-    if (event.type === "done") return this.#done(event);
+    if (event.type === "done") return this.#handleDone(event);
     if (event.type === "start") this.#message = event.message_id;
     else if (event.type === "error") this.#error = /** @type {any} */ (event);
-    this.#tell(() => this.#listener.event?.(event));
+    this.#notify(() => this.#listener.event?.(event));
     return false;
   }
 
   /** @param {import("./events.js").Event} event */
-  #done({ status = "complete" }) {
-    this.#tell(() => this.#listener.text(this.#text)); // all of it, before the end is told
-    const empty = status === "complete" && !this.#text;
-    const words = this.#error?.message ?? (empty ? "Response was empty" : "");
-    this.#over({ phase: "over", words, status, error: this.#error });
+  #handleDone({ status = "complete" }) {
+    this.#notify(() => this.#listener.text(this.#text)); // the whole text before the final state
+    const isEmpty = status === "complete" && !this.#text;
+    const message = this.#error?.message ?? (isEmpty ? "Response was empty" : "");
+    this.#end({ phase: "ended", message, status, error: this.#error });
     return false;
   }
 
-  #progress() {
+  #updatePhase() {
     const phase = this.#text ? "streaming" : "waiting";
-    if (phase !== this.#phase) this.#say({ phase, words: "" });
+    if (phase !== this.#phase) this.#setState({ phase, message: "" });
   }
 
-  /** @param {number} wait milliseconds, at least */
-  async #pause(wait) {
-    this.#tries += 1;
-    const ms = Math.max(wait, waitBefore(this.#tries));
-    this.#nextAt = this.#tools.now() + ms;
+  /** Wait before the next attempt. @param {number} minMs */
+  async #pause(minMs) {
+    this.#attempts += 1;
+    const ms = Math.max(minMs, retryDelay(this.#attempts));
+    this.#nextAt = this.#platform.now() + ms;
     this.#phase = "reconnecting";
-    this.#say({ phase: "reconnecting", words: this.words });
-    await this.#watch.sleep(ms);
+    this.#setState({ phase: "reconnecting", message: this.message });
+    await this.#watchdog.sleep(ms);
   }
 
   /** @param {State} state */
-  #over(state) {
-    this.#finished = true;
-    this.#say(state);
+  #end(state) {
+    this.#isFinished = true;
+    this.#setState(state);
   }
 
   /** @param {State} state */
-  #say(state) {
+  #setState(state) {
     this.#phase = state.phase;
-    this.#tell(() => this.#listener.state(state));
+    this.#notify(() => this.#listener.state(state));
   }
 
-  /** A listener's fault is not the connection's. @param {() => void} call */
-  #tell(call) {
+  /** Call a listener; its exception must not look like a lost connection. @param {() => void} call */
+  #notify(call) {
     try {
       call();
     } catch (error) {

@@ -1,8 +1,7 @@
-import { csrfToken } from "../shell/csrf.js";
-import { sentenceOf } from "../shell/problem.js";
+import { csrfToken, errorDetail } from "../shell/requests.js";
 
-/** A request that was answered, but not with what was asked for. `message` is a plain sentence. */
-export class Refusal extends Error {
+/** An error response. `message` is a plain sentence. */
+export class ApiError extends Error {
   /** @param {number} status @param {string} sentence */
   constructor(status, sentence) {
     super(sentence);
@@ -10,48 +9,59 @@ export class Refusal extends Error {
   }
 }
 
-/** What a request of this site carries. @param {string} [method] */
-export function headersFor(method = "GET") {
+/** The headers of an API request. @param {string} [method] */
+export function requestHeaders(method = "GET") {
   const headers = { Accept: "application/json" };
   return method === "GET" ? headers : { ...headers, "Content-Type": "application/json", "X-CSRFToken": csrfToken() };
 }
 
 /**
- * Ask the API. Throws `Refusal`, or TypeError where there is no connection.
- * @param {string} address
+ * Call the API. Throws `ApiError`, or TypeError without a connection.
+ * @param {string} url
  * @param {string} [method]
  * @param {object} [body]
- * @returns {Promise<any>} the JSON of the answer; null where it has none
+ * @returns {Promise<any>} the JSON of the response; null for 204
  */
-export async function ask(address, method = "GET", body) {
-  const answer = await fetch(address, {
+export async function request(url, method = "GET", body) {
+  const response = await fetch(url, {
     method,
-    headers: headersFor(method),
+    headers: requestHeaders(method),
     body: body && JSON.stringify(body),
     redirect: "error",
   });
-  if (!answer.ok) throw new Refusal(answer.status, await sentenceOf(answer));
-  return answer.status === 204 ? null : answer.json();
+  if (!response.ok) throw new ApiError(response.status, await errorDetail(response));
+  return response.status === 204 ? null : response.json();
 }
 
-// The one policy of trusted types: for pages that our own server has rendered, and nothing else.
-const ours = globalThis.trustedTypes?.createPolicy("sideline", { createHTML: (/** @type {string} */ html) => html });
+// The only trusted-types policy, for HTML that our own server has rendered.
+const policy = globalThis.trustedTypes?.createPolicy("sideline", {
+  createHTML: (/** @type {string} */ html) => html,
+});
 
 /**
- * A page of this site, for its parts. Scripts in it do not run.
- * @param {string} address
+ * Fetch a page of this site and parse it. Its scripts do not run. Throws as `request`.
+ * @param {string} url
  * @param {AbortSignal} [signal]
  * @returns {Promise<Document>}
  */
-export async function pageAt(address, signal) {
-  const answer = await fetch(address, { headers: { Accept: "text/html" }, redirect: "error", signal });
-  if (!answer.ok) throw new Refusal(answer.status, `The server answered ${answer.status}.`);
-  const html = ours ? ours.createHTML(await answer.text()) : await answer.text();
+export async function fetchPage(url, signal) {
+  const response = await fetch(url, { headers: { Accept: "text/html" }, redirect: "error", signal });
+  if (!response.ok) throw new ApiError(response.status, `The server answered ${response.status}.`);
+  const html = policy ? policy.createHTML(await response.text()) : await response.text();
   return new DOMParser().parseFromString(html, "text/html");
 }
 
-/** What to tell of something that failed. @param {unknown} error @param {string} lead */
-export function tell(error, lead) {
-  if (error instanceof Refusal) return error.status === 401 ? `${lead} You are signed out.` : `${lead} ${error.message}`;
-  return `${lead} There is no connection to the server; try again.`;
+/**
+ * The sentence to show for a failed request.
+ * @param {unknown} error
+ * @param {string} lead first sentence: "It was not renamed."
+ */
+export function errorSentence(error, lead) {
+  if (!(error instanceof ApiError)) return `${lead} There is no connection to the server; try again.`;
+  return error.status === 401 ? `${lead} You are signed out.` : `${lead} ${error.message}`;
+}
+
+/** A random Idempotency-Key. `crypto.randomUUID` is missing on plain HTTP. */
+export function newIdempotencyKey() {
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

@@ -1,12 +1,12 @@
 import { Drafts } from "./drafts.js";
 
-const LINES = 8;
+const MAX_ROWS = 8;
 
 /**
- * The form a prompt is written in. Holds a textarea and one button, and dispatches on the form:
- * "send" with `{prompt, key}`, "stop", "edit-last". It asks no server. `data-mode` is `send` or `stop`.
- * What is sent stays in the draft until `accepted`: a page that dies in between has it again, with
- * the same key, so that sending it once more is no second question.
+ * The form for a prompt: a textarea and one button. Dispatches on the form "send" `{prompt, key}`,
+ * "stop" and "edit-last"; makes no requests. `data-mode` is `send` or `stop`.
+ * A sent prompt stays stored until `accept`: after a reload it is back in the field with the same
+ * Idempotency-Key, so sending it again does not ask twice.
  */
 export class Composer {
   #form;
@@ -18,86 +18,86 @@ export class Composer {
   /**
    * @param {HTMLFormElement} form
    * @param {{chat: string, storage?: Storage | null, touch?: boolean}} options `touch`: Enter is a
-   *   new line, since the keys of a screen have no Shift+Enter
+   *   new line, because on-screen keyboards have no Shift+Enter
    */
-  constructor(form, { chat, storage = sessionStorageOrNone(), touch = matchMedia("(hover: none) and (pointer: coarse)").matches }) {
+  constructor(form, { chat, storage = sessionStorageOrNull(), touch = isTouchDevice() }) {
     this.#form = form;
     this.#field = /** @type {HTMLTextAreaElement} */ (form.querySelector("textarea"));
     this.#button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
     this.#drafts = new Drafts(chat, storage);
     this.#touch = touch;
     this.#field.value ||= this.#drafts.text;
-    this.running = false;
-    this.#fit();
-    this.#field.addEventListener("input", () => this.#typed());
-    this.#field.addEventListener("keydown", (event) => this.#key(event));
-    form.addEventListener("submit", (event) => this.#submitted(event));
-    form.ownerDocument.addEventListener("keydown", (event) => this.#escape(event));
+    this.isRunning = false;
+    this.#fitRows();
+    this.#field.addEventListener("input", () => this.#onInput());
+    this.#field.addEventListener("keydown", (event) => this.#onKey(event));
+    form.addEventListener("submit", (event) => this.#onSubmit(event));
+    form.ownerDocument.addEventListener("keydown", (event) => this.#onEscape(event));
   }
 
-  /** Whether an answer runs: the button stops it, and nothing is sent meanwhile. */
-  get running() {
+  /** Whether an answer is running: then the button stops it, and nothing can be sent. */
+  get isRunning() {
     return this.#form.dataset.mode === "stop";
   }
 
-  set running(running) {
-    this.#form.dataset.mode = running ? "stop" : "send";
-    this.#button.textContent = running ? "Stop" : "Send";
-    this.#enable();
+  set isRunning(isRunning) {
+    this.#form.dataset.mode = isRunning ? "stop" : "send";
+    this.#button.textContent = isRunning ? "Stop" : "Send";
+    this.#updateButton();
   }
 
-  /** A new chat has an id now. @param {string} chat */
+  /** Set the id of a new chat. @param {string} chat */
   set chat(chat) {
     this.#drafts.move(chat);
   }
 
-  /** The prompt is the server's now. */
-  accepted() {
-    this.#drafts.settled(this.#field.value);
+  /** The server has accepted the prompt. */
+  accept() {
+    this.#drafts.accept(this.#field.value);
   }
 
-  /** The prompt was not taken: it is back in the field, before what was written since. */
-  refused() {
-    const back = this.#drafts.sent;
-    if (!back) return;
-    const since = this.#field.value;
-    this.write(since ? `${back}\n\n${since}` : back);
+  /** The server has refused the prompt: put it back into the field, before newer text. */
+  restore() {
+    const { sent } = this.#drafts;
+    if (!sent) return;
+    const newer = this.#field.value;
+    this.#setText(newer ? `${sent}\n\n${newer}` : sent);
   }
 
-  /** Put a text into the field, such as the last prompt to be edited. @param {string} text */
-  write(text) {
+  /** @param {string} text */
+  #setText(text) {
     this.#field.value = text;
-    this.#typed();
+    this.#onInput();
     this.#field.focus();
     this.#field.setSelectionRange(text.length, text.length);
   }
 
-  #typed() {
-    this.#drafts.write(this.#field.value);
-    this.#fit();
-    this.#enable();
+  #onInput() {
+    this.#drafts.save(this.#field.value);
+    this.#fitRows();
+    this.#updateButton();
   }
 
   /** @param {SubmitEvent} event */
-  #submitted(event) {
+  #onSubmit(event) {
     event.preventDefault();
-    if (this.running) this.#dispatch("stop");
+    if (this.isRunning) this.#dispatch("stop");
     else this.#send();
   }
 
   #send() {
     const prompt = this.#field.value.trim();
-    if (!prompt || this.running) return;
+    if (!prompt || this.isRunning) return;
     const key = this.#drafts.send(prompt);
     this.#field.value = "";
-    this.#fit();
-    this.#enable();
+    this.#fitRows();
+    this.#updateButton();
     this.#dispatch("send", { prompt, key });
   }
 
   /** @param {KeyboardEvent} event */
-  #key(event) {
-    if (event.isComposing || event.keyCode === 229) return; // the keys belong to an input method
+  #onKey(event) {
+    if (event.isComposing || event.keyCode === 229) return; // the key belongs to an input method (IME)
     const command = event.ctrlKey || event.metaKey;
     if (event.key === "Enter" && (command || !(event.shiftKey || event.altKey || this.#touch))) {
       event.preventDefault();
@@ -109,25 +109,25 @@ export class Composer {
   }
 
   /** @param {KeyboardEvent} event */
-  #escape(event) {
-    if (event.key !== "Escape" || !this.running || event.defaultPrevented || event.isComposing) return;
+  #onEscape(event) {
+    if (event.key !== "Escape" || !this.isRunning || event.defaultPrevented || event.isComposing) return;
     if (this.#form.ownerDocument.querySelector("dialog[open], :popover-open")) return;
     event.preventDefault();
     this.#dispatch("stop");
   }
 
-  /** As many lines as are written, up to eight: one read of the layout, no style of its own. */
-  #fit() {
+  /** Set the height to the number of lines, at most eight. Reads the layout once. */
+  #fitRows() {
     const field = this.#field;
     field.rows = 1;
     if (!field.value) return;
     const { lineHeight, paddingTop, paddingBottom } = getComputedStyle(field);
-    const text = field.scrollHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
-    field.rows = Math.min(LINES, Math.max(1, Math.round(text / (parseFloat(lineHeight) || 20))));
+    const textHeight = field.scrollHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
+    field.rows = Math.min(MAX_ROWS, Math.max(1, Math.round(textHeight / (parseFloat(lineHeight) || 20))));
   }
 
-  #enable() {
-    this.#button.disabled = !this.running && !this.#field.value.trim();
+  #updateButton() {
+    this.#button.disabled = !this.isRunning && !this.#field.value.trim();
   }
 
   /**
@@ -139,8 +139,12 @@ export class Composer {
   }
 }
 
-/** A browser may forbid it altogether. */
-function sessionStorageOrNone() {
+function isTouchDevice() {
+  return matchMedia("(hover: none) and (pointer: coarse)").matches;
+}
+
+/** A browser may block the storage; then even reading the variable throws. */
+function sessionStorageOrNull() {
   try {
     return sessionStorage;
   } catch {

@@ -1,59 +1,59 @@
+import { copyCodeButtons } from "../shell/copy.js";
 import { toast } from "../shell/toast.js";
-import { Acts } from "./actions.js";
+import { MessageActions } from "./actions.js";
 import { Announcer } from "./announce.js";
-import { Refusal, ask, pageAt, tell } from "./api.js";
-import { codeButtons } from "./code.js";
+import { AnswerView } from "./answer-view.js";
+import { ApiError, errorSentence, fetchPage, request } from "./api.js";
+import { AutoScroll } from "./auto-scroll.js";
 import { Composer } from "./composer.js";
-import { Head } from "./title.js";
-import { Question } from "./question.js";
-import { refusalOf, sayRefusal } from "./refusals.js";
-import { Follower } from "./scroll.js";
-import { Thread, sourceOf, wordsOf } from "./thread.js";
-import { Turn } from "./turn.js";
+import { GenerationRequest } from "./generation-request.js";
+import { ChatHeader } from "./header.js";
+import { refusalSentence, showRefusal } from "./refusals.js";
+import { Thread, contentOf, sourceOf } from "./thread.js";
 
-const AGAIN_MS = 2000; // before what the server shows is asked for once more
+const REFRESH_RETRY_MS = 2000;
 const EMPTY = "Response was empty";
 
-/** The open chat: asks, follows one answer at a time, and shows what the server knows. */
+/** The open chat: sends prompts, shows one running answer at a time, and refreshes from the server. */
 export class Conversation {
   #root;
   #api;
   #pages;
-  #head;
+  #header;
   #thread;
-  #acts;
+  #actions;
   #form;
   #composer;
-  #follower;
-  #refusal;
+  #scroll;
+  #refusalLine;
   #announcer = new Announcer();
-  /** @type {Turn | null} */
-  #turn = null;
-  #refreshing = 0;
-  #takeBack = () => {}; // a question that was not taken
-  #stopping = false; // asked for before the server has named the answer
-  /** Called when the chat was asked something or has changed. @type {() => void} */
-  onnews = () => {};
+  /** @type {AnswerView | null} the running answer */
+  #answer = null;
+  #refreshCount = 0;
+  #undoPrompt = () => {}; // removes a prompt that the server has not accepted
+  #isStopping = false; // stop was requested before the answer had an id
+  /** Called when a prompt was accepted or an answer has ended. @type {() => void} */
+  onchange = () => {};
 
   /** @param {HTMLElement} root `[data-conversation]` */
   constructor(root) {
     this.#root = root;
     this.#api = root.dataset.api ?? "";
     this.#pages = root.dataset.pages ?? "";
-    const find = (/** @type {string} */ what) => /** @type {HTMLElement} */ (root.querySelector(what));
+    const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
     const messages = find("[data-messages]");
-    this.#head = new Head(find(".chat-head"));
-    this.#refusal = find("[data-refusal]");
+    this.#header = new ChatHeader(find(".chat-head"));
+    this.#refusalLine = find("[data-refusal]");
     this.#thread = new Thread(messages, root);
-    this.#follower = new Follower(find("[data-scroller]"));
-    new ResizeObserver(() => this.#follower.grown()).observe(find("[data-scroller]"));
-    codeButtons(messages);
-    this.#acts = new Acts(messages, this.#thread, {
-      asked: (kind, message, prompt) => this.#ask(kind, { message, prompt }),
-      busy: () => this.#turn !== null,
-      address: (message) => this.#address(message),
+    this.#scroll = new AutoScroll(find("[data-scroller]"));
+    new ResizeObserver(() => this.#scroll.contentGrew()).observe(find("[data-scroller]"));
+    copyCodeButtons(messages);
+    this.#actions = new MessageActions(messages, this.#thread, {
+      generate: (kind, message, prompt) => this.#generate(kind, { message, prompt }),
+      isBusy: () => this.#answer !== null,
+      messageUrl: (message) => this.#messageUrl(message),
       refresh: () => this.refresh(),
-      say: (sentence) => this.#announcer.say(sentence),
+      announce: (sentence) => this.#announcer.announce(sentence),
     });
     this.#form = /** @type {HTMLFormElement} */ (find("[data-composer]"));
     this.#composer = new Composer(this.#form, { chat: this.chat || "new" });
@@ -61,109 +61,111 @@ export class Conversation {
     this.#form.addEventListener("stop", () => this.#stop());
     this.#form.addEventListener("edit-last", () => {
       const last = this.#thread.lastPrompt;
-      if (last) this.#acts.edit(last);
+      if (last) this.#actions.edit(last);
     });
-    this.#jumps(find("[data-jump]"), find("[data-prompt]"));
-    this.#follower.toEnd();
-    this.#attach();
+    this.#bindJumpButton(find("[data-jump]"), find("[data-prompt]"));
+    this.#scroll.toEnd();
+    this.#resumeRunning();
   }
 
-  /** The id of the open chat; nothing before a new one's first prompt. */
+  /** The id of the open chat; empty before the first prompt of a new one. */
   get chat() {
     return this.#root.dataset.chat ?? "";
   }
 
-  /** Whether it is deleted, for now. @param {boolean} gone */
-  set gone(gone) {
-    this.#root.toggleAttribute("data-gone", gone);
+  /** Mark the chat as deleted, or as restored. @param {boolean} isDeleted */
+  set isDeleted(isDeleted) {
+    this.#root.toggleAttribute("data-gone", isDeleted);
   }
 
-  /** Show what the server shows now, and follow the answer that runs. */
+  /** Show what the server renders now, and follow a running answer. */
   async refresh() {
-    const mine = (this.#refreshing += 1);
-    const outdated = () => mine !== this.#refreshing || !this.chat || (this.#turn && !this.#turn.begun);
-    if (outdated()) return;
+    const count = (this.#refreshCount += 1);
+    const isOutdated = () =>
+      count !== this.#refreshCount || !this.chat || (this.#answer && !this.#answer.isAccepted);
+    if (isOutdated()) return;
     try {
-      const page = await pageAt(`${this.#pages}/${this.chat}${location.search}`);
-      if (outdated()) return;
-      this.#thread.merge(page, this.#turn?.element ?? null);
-      this.#head.show(page.querySelector("[data-conversation] .chat-head"));
-      this.#follower.grown();
-      this.#attach();
+      const page = await fetchPage(`${this.#pages}/${this.chat}${location.search}`);
+      if (isOutdated()) return;
+      this.#thread.merge(page, this.#answer?.element ?? null);
+      this.#header.update(page.querySelector("[data-conversation] .chat-head"));
+      this.#scroll.contentGrew();
+      this.#resumeRunning();
     } catch (error) {
-      if (error instanceof Refusal && error.status === 404) this.gone = true;
-      if (error instanceof Refusal || outdated()) return;
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-      if (!outdated()) await this.refresh();
+      if (error instanceof ApiError && error.status === 404) this.isDeleted = true;
+      if (error instanceof ApiError || isOutdated()) return;
+      await new Promise((resolve) => setTimeout(resolve, REFRESH_RETRY_MS));
+      if (!isOutdated()) await this.refresh();
     }
   }
 
-  /** @param {HTMLElement} button @param {HTMLElement} field where the focus goes then */
-  #jumps(button, field) {
-    this.#follower.addEventListener("following", () => (button.hidden = this.#follower.following));
+  /** @param {HTMLElement} button @param {HTMLElement} field gets the focus after a click */
+  #bindJumpButton(button, field) {
+    this.#scroll.addEventListener("following", () => (button.hidden = this.#scroll.isFollowing));
     button.addEventListener("click", () => {
-      this.#follower.toEnd();
+      this.#scroll.toEnd();
       field.focus();
     });
   }
 
   /** @param {string} message */
-  #address(message) {
+  #messageUrl(message) {
     return `${this.#api}/${this.chat}/messages/${message}`;
   }
 
-  /** @param {{prompt: string, key: string}} what */
-  #send(what) {
-    if (this.#form.checkValidity()) return this.#ask("send", what);
-    this.#composer.refused();
-    this.#form.reportValidity(); // such as: for which organization
+  /** @param {{prompt: string, key: string}} detail */
+  #send(detail) {
+    if (this.#form.checkValidity()) return this.#generate("send", detail);
+    this.#composer.restore();
+    this.#form.reportValidity(); // such as: no organization is selected
   }
 
   /**
-   * Ask, and follow the answer.
-   * @param {import("./question.js").What["kind"]} kind
-   * @param {{message?: HTMLElement, prompt?: string, key?: string}} what
+   * Request an answer and show it.
+   * @param {import("./generation-request.js").Generation["kind"]} kind
+   * @param {{message?: HTMLElement, prompt?: string, key?: string}} options
    */
-  #ask(kind, { message, prompt, key }) {
-    if (this.#turn) return;
-    sayRefusal(this.#refusal, "");
-    const onward = kind === "continue";
-    const said = onward && message ? sourceOf(message) : "";
-    const question = new Question(this.#where(), { kind, message: message?.dataset.message, prompt, key });
-    const begun = this.#thread.begin({ prompt, place: message, keepWords: onward });
-    const turn = this.#follow(begun.answer, { send: () => question.send() }, said.length);
-    this.#follower.toEnd();
-    this.#takeBack = () => {
-      this.#turn = null;
-      begun.undo();
-      if (kind === "send") this.#composer.refused();
-      else if (message && prompt) this.#acts.edit(message, prompt);
+  #generate(kind, { message, prompt, key }) {
+    if (this.#answer) return;
+    showRefusal(this.#refusalLine, "");
+    const isContinuation = kind === "continue";
+    const existing = isContinuation && message ? sourceOf(message) : "";
+    const id = message?.dataset.message;
+    const generation = new GenerationRequest(this.#target(), { kind, message: id, prompt, key });
+    const turn = this.#thread.addTurn({ prompt, replaced: message, keepContent: isContinuation });
+    const answer = this.#follow(turn.answer, { send: () => generation.send() }, existing.length);
+    this.#scroll.toEnd();
+    this.#undoPrompt = () => {
+      this.#answer = null;
+      turn.undo();
+      if (kind === "send") this.#composer.restore();
+      else if (message && prompt) this.#actions.edit(message, prompt);
     };
-    turn.onstart = ({ message_id, user_message_id }) => {
-      Object.assign(begun.answer.dataset, { message: message_id, status: "running" });
-      if (begun.user) begun.user.dataset.message = user_message_id;
-      if (kind === "send") this.#composer.accepted();
-      this.#isNow(question.chat);
-      this.onnews();
-      this.refresh(); // what is under the prompt, and the name of a new chat
-      if (this.#stopping) this.#stop();
+    answer.onstart = ({ message_id, user_message_id }) => {
+      Object.assign(turn.answer.dataset, { message: message_id, status: "running" });
+      if (turn.user) turn.user.dataset.message = user_message_id;
+      if (kind === "send") this.#composer.accept();
+      this.#setChat(generation.chat);
+      this.onchange();
+      this.refresh(); // the actions of the prompt, and the name of a new chat
+      if (this.#isStopping) this.#stop();
     };
-    turn.onstate = (state) => {
-      if (state.phase !== "over" || turn.begun) return this.#told(state);
-      this.#takeBack();
-      sayRefusal(this.#refusal, refusalOf(state, question.response), state.code);
-      if (state.code === 409) this.refresh(); // which attaches to what runs
+    answer.onstate = (state) => {
+      if (state.phase !== "ended" || answer.isAccepted) return this.#announceState(state);
+      this.#undoPrompt();
+      showRefusal(this.#refusalLine, refusalSentence(state, generation.response), state.code);
+      if (state.code === 409) this.refresh(); // shows the answer that is running already
     };
   }
 
-  #where() {
-    const chosen = /** @type {HTMLSelectElement | null} */ (this.#form.elements.namedItem("organization"));
-    const organization = chosen?.value || this.#root.dataset.organization || "";
+  #target() {
+    const select = /** @type {HTMLSelectElement | null} */ (this.#form.elements.namedItem("organization"));
+    const organization = select?.value || this.#root.dataset.organization || "";
     return { api: this.#api, chat: this.chat, organization };
   }
 
-  /** A new chat has its own address from now on. @param {string} chat */
-  #isNow(chat) {
+  /** Set the id and the URL of a new chat. @param {string} chat */
+  #setChat(chat) {
     if (this.chat === chat) return;
     this.#root.dataset.chat = chat;
     this.#composer.chat = chat;
@@ -171,59 +173,60 @@ export class Conversation {
     history.replaceState(null, "", `${this.#pages}/${chat}`);
   }
 
-  /** Follow the answer that runs by the server's word, from its beginning. */
-  #attach() {
+  /** Follow the answer that is running according to the server, from its beginning. */
+  #resumeRunning() {
     const running = this.#thread.running;
-    if (!running || this.#turn) return;
-    const shown = Number(wordsOf(running).dataset.length);
-    const turn = this.#follow(running, { message: running.dataset.message }, shown);
-    turn.onstate = (state) => this.#told(state);
+    if (!running || this.#answer) return;
+    const shownLength = Number(contentOf(running).dataset.length);
+    const answer = this.#follow(running, { message: running.dataset.message }, shownLength);
+    answer.onstate = (state) => this.#announceState(state);
   }
 
   /**
    * @param {HTMLElement} element
    * @param {{send?: () => Promise<Response>, message?: string}} source
-   * @param {number} shown characters
+   * @param {number} shownLength characters that the element already has
    */
-  #follow(element, source, shown) {
-    const events = (/** @type {string} */ message) => `${this.#address(message)}/events`;
-    const grown = () => this.#follower.grown();
+  #follow(element, source, shownLength) {
+    const events = (/** @type {string} */ message) => `${this.#messageUrl(message)}/events`;
+    const onResize = () => this.#scroll.contentGrew();
     const model = element.dataset.model || undefined;
-    const turn = (this.#turn = new Turn(element, { events, ...source }, { grown, shown, model }));
-    this.#composer.running = true;
-    queueMicrotask(() => turn.follow().then(() => this.#ended(turn)));
-    return turn;
+    const answer = new AnswerView(element, { events, ...source }, { onResize, shownLength, model });
+    this.#answer = answer;
+    this.#composer.isRunning = true;
+    queueMicrotask(() => answer.follow().then(() => this.#answerEnded(answer))); // after its callbacks are set
+    return answer;
   }
 
-  /** @param {Turn} turn */
-  #ended(turn) {
-    if (this.#turn === turn) this.#turn = null;
-    this.#stopping = false;
-    this.#composer.running = this.#turn !== null;
-    if (!turn.begun) return;
+  /** @param {AnswerView} answer */
+  #answerEnded(answer) {
+    if (this.#answer === answer) this.#answer = null;
+    this.#isStopping = false;
+    this.#composer.isRunning = this.#answer !== null;
+    if (!answer.isAccepted) return;
     this.refresh();
-    this.onnews();
+    this.onchange();
   }
 
   /** @param {import("./answer.js").State} state */
-  #told(state) {
-    this.#announcer.state(state);
-    if (state.phase === "over" && state.words === EMPTY) toast(EMPTY, { error: true });
+  #announceState(state) {
+    this.#announcer.announceState(state);
+    if (state.phase === "ended" && state.message === EMPTY) toast(EMPTY, { error: true });
   }
 
   async #stop() {
-    const turn = this.#turn;
-    const message = turn?.element.dataset.message;
-    if (turn?.lost && !turn.begun) {
-      turn.close(); // it may have arrived: the same prompt sent again is the same question
-      return this.#takeBack();
+    const answer = this.#answer;
+    const message = answer?.element.dataset.message;
+    if (answer?.isLost && !answer.isAccepted) {
+      answer.close(); // the prompt may have arrived: sent again, it has the same Idempotency-Key
+      return this.#undoPrompt();
     }
-    this.#stopping = turn !== null && !message;
+    this.#isStopping = answer !== null && !message;
     if (!message) return;
     try {
-      await ask(`${this.#address(message)}/stop`, "POST");
+      await request(`${this.#messageUrl(message)}/stop`, "POST");
     } catch (error) {
-      toast(tell(error, "The answer was not stopped."), { error: true });
+      toast(errorSentence(error, "The answer was not stopped."), { error: true });
     }
   }
 }

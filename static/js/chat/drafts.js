@@ -1,12 +1,17 @@
-const MOST = 64 * 1024; // characters of a draft that outlive the page; more stay in the field alone
+import { newIdempotencyKey } from "./api.js";
 
-/** @typedef {{text: string, key: string}} Sent a prompt on its way, and its Idempotency-Key */
+const MAX_LENGTH = 64 * 1024; // characters; a longer draft is not stored
 
-/** What is written and not yet the server's, of one chat in one tab; it outlives a reload. */
+/** @typedef {{text: string, key: string}} Stored a prompt and its Idempotency-Key; a draft has none */
+
+/**
+ * The draft of one chat in one tab, and the prompt that is sent but not yet accepted. Both survive a
+ * reload of the page.
+ */
 export class Drafts {
-  #name;
+  #prefix;
   #storage;
-  /** @type {Sent | null} */
+  /** @type {Stored | null} */
   #sent;
 
   /**
@@ -14,82 +19,78 @@ export class Drafts {
    * @param {Storage | null} storage
    */
   constructor(chat, storage) {
-    this.#name = `chat:${chat}`;
+    this.#prefix = `chat:${chat}`;
     this.#storage = storage;
-    this.#sent = this.#read("sent");
+    this.#sent = this.#load("sent");
   }
 
-  /** What to begin with: the draft, or else what was sent and may never have arrived. */
+  /** The text to start with: the draft, else a sent prompt that may not have arrived. */
   get text() {
-    return this.#read("draft")?.text || this.sent;
+    return this.#load("draft")?.text || this.sent;
   }
 
-  /** The prompt on its way, or nothing. */
+  /** The prompt that is sent but not yet accepted; else empty. */
   get sent() {
     return this.#sent?.text ?? "";
   }
 
   /** @param {string} text */
-  write(text) {
+  save(text) {
     this.#store("draft", text ? { text, key: "" } : null);
   }
 
   /**
+   * Turn the draft into a sent prompt.
    * @param {string} text
-   * @returns {string} the key to send it with: the former one if it is the same prompt again
+   * @returns {string} its Idempotency-Key; the former one if the same prompt is sent again
    */
   send(text) {
-    const key = this.#sent?.text === text ? this.#sent.key : newKey();
+    const key = this.#sent?.text === text ? this.#sent.key : newIdempotencyKey();
     this.#sent = { text, key };
     this.#store("sent", this.#sent);
-    this.write("");
+    this.save("");
     return key;
   }
 
-  /** They are those of another chat from now on: a new one has its id. @param {string} chat */
+  /** Store everything under another chat: a new chat has got its id. @param {string} chat */
   move(chat) {
-    const draft = this.#read("draft");
+    const draft = this.#load("draft");
     const sent = this.#sent;
     this.#store("draft", null);
     this.#store("sent", null);
-    this.#name = `chat:${chat}`;
+    this.#prefix = `chat:${chat}`;
     this.#store("draft", draft);
     this.#store("sent", sent);
   }
 
-  /** What was sent has arrived. @param {string} draft what is written since */
-  settled(draft) {
+  /** The sent prompt was accepted. @param {string} draft the text that was typed since */
+  accept(draft) {
     this.#sent = null;
     this.#store("sent", null);
-    this.write(draft);
+    this.save(draft);
   }
 
-  /** @param {string} what @returns {Sent | null} */
-  #read(what) {
+  /** @param {"draft" | "sent"} name @returns {Stored | null} */
+  #load(name) {
     try {
-      const kept = JSON.parse(this.#storage?.getItem(`${this.#name}:${what}`) ?? "null");
-      return typeof kept?.text === "string" ? kept : null;
+      const stored = JSON.parse(this.#storage?.getItem(`${this.#prefix}:${name}`) ?? "null");
+      return typeof stored?.text === "string" ? stored : null;
     } catch {
       return null;
     }
   }
 
   /**
-   * @param {string} what
-   * @param {Sent | null} kept
+   * @param {"draft" | "sent"} name
+   * @param {Stored | null} value
    */
-  #store(what, kept) {
-    const name = `${this.#name}:${what}`;
+  #store(name, value) {
+    const key = `${this.#prefix}:${name}`;
     try {
-      if (kept && kept.text.length <= MOST) this.#storage?.setItem(name, JSON.stringify(kept));
-      else this.#storage?.removeItem(name);
+      if (value && value.text.length <= MAX_LENGTH) this.#storage?.setItem(key, JSON.stringify(value));
+      else this.#storage?.removeItem(key);
     } catch {
-      // full or forbidden: it is in the field, which is what counts
+      // Storage is full or blocked: the text is still in the field.
     }
   }
-}
-
-/** `crypto.randomUUID` is missing on plain HTTP. */
-export function newKey() {
-  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

@@ -1,5 +1,5 @@
-import { permitted } from "./grammar.js";
 import { element, textNode } from "./node.js";
+import { isPermitted } from "./parser.js";
 
 /** @typedef {import("./node.js").Node} Node */
 
@@ -7,39 +7,40 @@ const TAGS = { em_open: "em", strong_open: "strong", s_open: "s" };
 const REL = "noopener noreferrer nofollow";
 
 /**
- * What is in the lines of one block.
+ * Nodes of the inline markup of one block.
  * @param {any[]} tokens
  * @returns {Node[]}
  */
-export function inlines(tokens) {
+export function inlineNodes(tokens) {
   const root = element("");
   const open = [root];
-  let links = 0;
+  let openLinks = 0;
   for (const token of tokens) {
     const parent = open[open.length - 1];
     if (token.nesting === 1) {
-      const link = token.type === "link_open";
-      const node = link ? anchor(token.attrGet("href"), links) : element(TAGS[token.type]);
-      if (link) links += 1;
+      const isLink = token.type === "link_open";
+      const node = isLink ? linkNode(token.attrGet("href"), openLinks) : element(TAGS[token.type]);
+      if (isLink) openLinks += 1;
       if (node) parent.children.push(node);
-      open.push(node ?? parent); // a link that leads nowhere is its words
+      open.push(node ?? parent); // of a link that is not permitted, only the text is shown
     } else if (token.nesting === -1) {
-      if (token.type === "link_close") links -= 1;
+      if (token.type === "link_close") openLinks -= 1;
       open.pop();
-    } else if (token.type === "image") image(parent, token, links);
-    else if (token.type === "code_inline") parent.children.push(element("code", [], words(token.content)));
+    } else if (token.type === "image") addImage(parent, token, openLinks);
+    else if (token.type === "code_inline") parent.children.push(element("code", [], textNodes(token.content)));
     else if (token.type === "hardbreak") parent.children.push(element("br"));
-    else say(parent, token.type === "softbreak" ? "\n" : token.content);
+    else addText(parent, token.type === "softbreak" ? "\n" : token.content);
   }
   return root.children;
 }
 
 /**
+ * A link; null if its target is not permitted.
  * @param {string} href
- * @param {number} links that are open: HTML knows no link in a link
+ * @param {number} openLinks enclosing links: HTML has no nested links
  */
-function anchor(href, links) {
-  if (links || !permitted(href)) return null;
+function linkNode(href, openLinks) {
+  if (openLinks || !isPermitted(href)) return null;
   const attrs = ["href", href];
   if (/^https?:/i.test(href)) attrs.push("target", "_blank");
   attrs.push("rel", REL);
@@ -47,39 +48,39 @@ function anchor(href, links) {
 }
 
 /**
- * No picture is ever loaded: it is a link that says what it would show.
+ * Add an image as a link with its description; images are never loaded.
  * @param {Node} parent
  * @param {any} token
- * @param {number} links that are open
+ * @param {number} openLinks enclosing links
  */
-function image(parent, token, links) {
-  const said = spoken(token.children ?? []) || "Image";
-  const node = anchor(token.attrGet("src"), links);
-  if (!node) return say(parent, said);
-  node.children = words(said);
+function addImage(parent, token, openLinks) {
+  const description = plainText(token.children ?? []) || "Image";
+  const node = linkNode(token.attrGet("src"), openLinks);
+  if (!node) return addText(parent, description);
+  node.children = textNodes(description);
   parent.children.push(node);
 }
 
-/** The words of a picture's description. @param {any[]} tokens @returns {string} */
-function spoken(tokens) {
-  const said = (/** @type {any} */ token) => {
-    if (token.type === "image") return spoken(token.children ?? []);
+/** The text of inline tokens, without markup. @param {any[]} tokens @returns {string} */
+function plainText(tokens) {
+  const textOf = (/** @type {any} */ token) => {
+    if (token.type === "image") return plainText(token.children ?? []);
     return token.type === "softbreak" || token.type === "hardbreak" ? " " : token.content;
   };
-  return tokens.map(said).join("");
+  return tokens.map(textOf).join("");
 }
 
 /** @param {string} text */
-function words(text) {
+function textNodes(text) {
   return text ? [textNode(text)] : [];
 }
 
 /**
- * Text that follows text becomes one with it.
+ * Append text to the last child if that is text, else as a new node.
  * @param {Node} parent
  * @param {string} text
  */
-function say(parent, text) {
+function addText(parent, text) {
   const last = parent.children[parent.children.length - 1];
   if (last && !last.tag) last.text += text;
   else if (text) parent.children.push(textNode(text));

@@ -1,95 +1,95 @@
-import { Refusal, pageAt } from "./api.js";
+import { ApiError, fetchPage } from "./api.js";
 
-const QUIET_MS = 150; // after a key, before it is searched
+const DEBOUNCE_MS = 150; // from the last key to the search
 
 /**
- * The list of chats: searched as one types, paged and refreshed in its place, from the same markup
- * that the server renders.
+ * The list of chats: search while typing, paging and refresh. Its markup is taken from pages that the
+ * server renders.
  */
 export class ChatList {
   #list;
   #field;
-  #address;
+  #url;
   #timer = 0;
   /** @type {AbortController | null} */
-  #asking = null;
+  #request = null;
 
   /**
    * @param {HTMLElement} root `[data-list]`
-   * @param {() => string} current the id of the chat that is open, or nothing
+   * @param {() => string} current the id of the open chat; empty if there is none
    */
   constructor(root, current) {
     this.current = current;
     this.#list = /** @type {HTMLElement} */ (root.querySelector("[data-listing]"));
     const form = /** @type {HTMLFormElement} */ (root.querySelector("[data-search]"));
     this.#field = /** @type {HTMLInputElement} */ (form.elements.namedItem("q"));
-    this.#address = new URL(form.action);
-    if (this.#field.value) this.#address.searchParams.set("q", this.#field.value);
-    if (this.#list.dataset.archived) this.#address.searchParams.set("archived", "1");
+    this.#url = new URL(form.action);
+    if (this.#field.value) this.#url.searchParams.set("q", this.#field.value);
+    if (this.#list.dataset.archived) this.#url.searchParams.set("archived", "1");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#search();
     });
     this.#field.addEventListener("input", () => {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#search(), QUIET_MS);
+      this.#timer = setTimeout(() => this.#search(), DEBOUNCE_MS);
     });
     this.#field.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !this.#field.value) this.#field.blur();
     });
-    this.#list.addEventListener("click", (event) => this.#follow(event));
+    this.#list.addEventListener("click", (event) => this.#onClick(event));
   }
 
-  /** Show what the server has now, in the same place. */
+  /** Load the list again, without changing the scroll position. */
   async refresh() {
-    await this.#show(this.#address);
+    await this.#load(this.#url);
   }
 
   #search() {
-    const found = new URL(this.#address);
-    const words = this.#field.value.trim();
-    found.searchParams.delete("page");
-    if (words) found.searchParams.set("q", words);
-    else found.searchParams.delete("q");
-    if (found.href !== this.#address.href) this.#show(found);
+    const url = new URL(this.#url);
+    const query = this.#field.value.trim();
+    url.searchParams.delete("page");
+    if (query) url.searchParams.set("q", query);
+    else url.searchParams.delete("q");
+    if (url.href !== this.#url.href) this.#load(url);
   }
 
   /** @param {MouseEvent} event */
-  #follow(event) {
+  #onClick(event) {
     const link = /** @type {HTMLElement} */ (event.target).closest?.("a[data-in-list]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    this.#show(new URL(/** @type {HTMLAnchorElement} */ (link).href), true);
+    this.#load(new URL(/** @type {HTMLAnchorElement} */ (link).href), true);
   }
 
-  /** @param {URL} address @param {boolean} [moved] from the pointer or the key that was used */
-  async #show(address, moved = false) {
-    this.#asking?.abort();
-    const mine = (this.#asking = new AbortController());
-    this.#address = address;
+  /** @param {URL} url @param {boolean} [isOtherPage] scroll to the top and focus the search */
+  async #load(url, isOtherPage = false) {
+    this.#request?.abort();
+    const controller = (this.#request = new AbortController());
+    this.#url = url;
     this.#list.setAttribute("aria-busy", "true");
     try {
-      const page = await pageAt(address.href, mine.signal);
+      const page = await fetchPage(url.href, controller.signal);
       const listing = page.querySelector("[data-listing]");
-      if (!listing || mine.signal.aborted) return;
+      if (!listing || controller.signal.aborted) return;
       const top = this.#list.scrollTop;
-      const held = this.#held();
+      const focus = this.#savedFocus();
       this.#list.replaceChildren(...listing.childNodes);
-      this.mark();
-      this.#list.scrollTop = moved ? 0 : top;
-      if (moved) this.#field.focus();
-      else if (held) this.#hold(held);
+      this.markCurrent();
+      this.#list.scrollTop = isOtherPage ? 0 : top;
+      if (isOtherPage) this.#field.focus();
+      else if (focus) this.#restoreFocus(focus);
     } catch (error) {
-      if (mine.signal.aborted) return;
-      if (!(error instanceof Refusal) && !(error instanceof TypeError)) throw error;
-      this.#say("The list could not be loaded. Reload the page.");
+      if (controller.signal.aborted) return;
+      if (!(error instanceof ApiError) && !(error instanceof TypeError)) throw error;
+      this.#showError("The list could not be loaded. Reload the page.");
     } finally {
-      if (this.#asking === mine) this.#list.removeAttribute("aria-busy");
+      if (this.#request === controller) this.#list.removeAttribute("aria-busy");
     }
   }
 
-  /** Point out the open chat, which another page's list does not know of. */
-  mark() {
+  /** Mark the open chat; a fetched list may come from another page. */
+  markCurrent() {
     const open = this.current();
     for (const row of /** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll("[data-row]"))) {
       const link = row.querySelector(".chat-link");
@@ -98,22 +98,22 @@ export class ChatList {
     }
   }
 
-  /** Which row, and what in it, has the focus. */
-  #held() {
-    const on = document.activeElement;
-    const row = /** @type {HTMLElement | null} */ (on?.closest("[data-row]") ?? null);
+  /** The row that has the focus, and the selector of the focused element in it. */
+  #savedFocus() {
+    const element = document.activeElement;
+    const row = /** @type {HTMLElement | null} */ (element?.closest("[data-row]") ?? null);
     if (!row || !this.#list.contains(row)) return null;
-    return { id: row.dataset.row, what: on?.matches("[data-menu]") ? "[data-menu]" : ".chat-link" };
+    return { id: row.dataset.row, selector: element?.matches("[data-menu]") ? "[data-menu]" : ".chat-link" };
   }
 
-  /** @param {{id: string | undefined, what: string}} held */
-  #hold({ id, what }) {
+  /** @param {{id: string | undefined, selector: string}} focus */
+  #restoreFocus({ id, selector }) {
     const row = this.#list.querySelector(`[data-row="${id}"]`);
-    /** @type {HTMLElement | null | undefined} */ (row?.querySelector(what))?.focus();
+    /** @type {HTMLElement | null | undefined} */ (row?.querySelector(selector))?.focus();
   }
 
   /** @param {string} sentence */
-  #say(sentence) {
+  #showError(sentence) {
     const line = document.createElement("p");
     Object.assign(line, { className: "listing-empty", textContent: sentence });
     this.#list.replaceChildren(line);

@@ -1,8 +1,8 @@
-import { MOST, normal } from "./grammar.js";
+import { MAX_LENGTH, normalize } from "./parser.js";
 import { patch } from "./patch.js";
-import { blocks, plain, rowsOf, settle } from "./tree.js";
+import { parseBlocks, plainNode, rowsOf, setListAttributes } from "./tree.js";
 
-const MANY = 40; // children of one list or table, from which on its older ones are not read again
+const MANY = 40; // items or rows; of a longer list or table, the finished ones are not parsed again
 
 /**
  * @typedef {import("./node.js").Node} Node
@@ -10,76 +10,76 @@ const MANY = 40; // children of one list or table, from which on its older ones 
  */
 
 /**
- * A Markdown text that grows, shown as it grows. Blocks that are finished stay as they are; only
- * what follows is read again, and of that only what changed is drawn. The last showing (`final`)
- * reads the whole once, because a link's definition may come after its use.
+ * Renders a streamed Markdown text incrementally. Finished blocks stay as they are; the rest is parsed
+ * again with each update, and only its changed nodes are written. The `final` update parses the whole
+ * text, because a link may be defined after its use.
  */
 export class IncrementalMarkdown {
   #element;
   #text = "";
-  /** @type {Node[]} what the element shows */
+  /** @type {Node[]} nodes that the element shows */
   #shown = [];
-  #frozen = 0; // that many of these are finished
-  #from = 0; // where in the text the others begin
-  /** @type {Record<string, {href: string}>} link definitions before that */
+  #finishedCount = 0; // of `#shown`
+  #offset = 0; // in the text, where the unfinished blocks start
+  /** @type {Record<string, {href: string}>} link definitions before `#offset` */
   #references = {};
-  /** @type {Kept | null} */
-  #kept = null;
+  /** @type {FinishedPart | null} of the last block */
+  #part = null;
 
-  /** @param {Element} element whose children become the text's */
+  /** @param {Element} element its children are replaced by the rendered text */
   constructor(element) {
     this.#element = element;
   }
 
   /**
-   * @param {string} text all of it; one that does not continue the former starts over
-   * @param {{final?: boolean}} [options] `final`: nothing will follow
+   * @param {string} text the whole text so far; if it does not start with the former text, rendering restarts
+   * @param {{final?: boolean}} [options] `final`: the text is complete
    */
   show(text, { final = false } = {}) {
-    const whole = normal(text);
+    const whole = normalize(text);
     if (!this.#shown.length) this.#element.replaceChildren();
     if (final || !whole.startsWith(this.#text)) this.#restart();
     this.#text = whole;
-    if (text.length > MOST) {
+    if (text.length > MAX_LENGTH) {
       this.#restart();
-      return this.#draw([plain(whole)]);
+      return this.#render([plainNode(whole)]);
     }
-    this.#draw(this.#read(this.#text.slice(this.#from)));
-    if (!final) this.#freeze();
+    this.#render(this.#parse(this.#text.slice(this.#offset)));
+    if (!final) this.#finishBlocks();
   }
 
   #restart() {
-    this.#frozen = 0;
-    this.#from = 0;
+    this.#finishedCount = 0;
+    this.#offset = 0;
     this.#references = {};
-    this.#kept = null;
+    this.#part = null;
   }
 
-  /** @param {Node[]} nodes the unfinished ones */
-  #draw(nodes) {
-    const old = this.#frozen ? this.#shown.slice(this.#frozen) : this.#shown;
+  /** @param {Node[]} nodes the unfinished blocks */
+  #render(nodes) {
+    const old = this.#finishedCount ? this.#shown.slice(this.#finishedCount) : this.#shown;
     patch(this.#element, old, nodes);
-    this.#shown = this.#frozen ? [...this.#shown.slice(0, this.#frozen), ...nodes] : nodes;
+    this.#shown = this.#finishedCount ? [...this.#shown.slice(0, this.#finishedCount), ...nodes] : nodes;
   }
 
-  /** The blocks of the unfinished part. @param {string} tail */
-  #read(tail) {
-    const kept = this.#kept;
-    if (!kept) return blocks(tail, this.#env());
-    const nodes = blocks(kept.head + tail, this.#env());
-    if (nodes[0]?.tag === kept.tag && childrenOf(nodes[0])) {
-      graft(nodes[0], kept);
+  /** Parse the unfinished blocks. @param {string} tail the text from `#offset` on */
+  #parse(tail) {
+    const part = this.#part;
+    if (!part) return parseBlocks(tail, this.#env());
+    const nodes = parseBlocks(part.head + tail, this.#env());
+    if (nodes[0]?.tag === part.tag && childrenOf(nodes[0])) {
+      prependPart(nodes[0], part);
       return nodes;
     }
-    this.#from = kept.from;
-    this.#kept = null;
-    return blocks(this.#text.slice(this.#from), this.#env());
+    this.#offset = part.start;
+    this.#part = null;
+    return parseBlocks(this.#text.slice(this.#offset), this.#env());
   }
 
-  /** Remember the link definitions of what is not read again. @param {string} source */
-  #learn(source) {
+  /** Add the link definitions of finished text. @param {string} source */
+  #addDefinitions(source) {
     const env = this.#env();
-    blocks(source, env);
+    parseBlocks(source, env);
     this.#references = env.references;
   }
 
@@ -88,98 +88,98 @@ export class IncrementalMarkdown {
   }
 
   /**
-   * Leave aside what no further text can change. That is decided by whole lines: half of one may
-   * still become anything.
+   * Mark blocks as finished that later text cannot change. Only whole lines count: an unfinished line
+   * may still become any block.
    */
-  #freeze() {
+  #finishBlocks() {
     const last = this.#shown.at(-1);
-    const rest = this.#shown.length - this.#frozen;
-    if (!last || (rest === 1 && !(growing(last) > (this.#kept?.children.length ?? 0) + MANY))) return;
-    const lines = this.#text.slice(this.#from, this.#text.lastIndexOf("\n") + 1);
-    const head = this.#kept?.head ?? "";
-    const nodes = blocks(head + lines, this.#env());
-    const finished = nodes.length - 1;
-    if (finished > 0) {
-      const end = offsetOf(head + lines, nodes[finished].line);
-      this.#learn((head + lines).slice(0, end));
-      this.#frozen += finished;
-      this.#from += end - head.length;
-      this.#kept = null;
-    } else if (finished === 0 && rest === 1) this.#keep(last, nodes[0], head + lines, head.length);
+    const rest = this.#shown.length - this.#finishedCount;
+    if (!last || (rest === 1 && !(childCount(last) > (this.#part?.children.length ?? 0) + MANY))) return;
+    const lines = this.#text.slice(this.#offset, this.#text.lastIndexOf("\n") + 1);
+    const head = this.#part?.head ?? "";
+    const nodes = parseBlocks(head + lines, this.#env());
+    const finishedCount = nodes.length - 1;
+    if (finishedCount > 0) {
+      const end = offsetOf(head + lines, nodes[finishedCount].line);
+      this.#addDefinitions((head + lines).slice(0, end));
+      this.#finishedCount += finishedCount;
+      this.#offset += end - head.length;
+      this.#part = null;
+    } else if (finishedCount === 0 && rest === 1) this.#finishChildren(last, nodes[0], head + lines, head.length);
   }
 
   /**
-   * All but the last child of a long list or table are finished too.
-   * @param {Node} shown the block, with all its children
-   * @param {Node} read the same from whole lines, without those kept already
-   * @param {string} source what that was read from
-   * @param {number} headLength of it is no text of its own
+   * Mark all children but the last of a long list or table as finished.
+   * @param {Node} shown the block with all its children
+   * @param {Node} parsed the same block, parsed from whole lines, without children finished before
+   * @param {string} source of `parsed`
+   * @param {number} headLength length of the repeated table head at the start of `source`
    */
-  #keep(shown, read, source, headLength) {
-    const children = childrenOf(read);
-    if (shown.tag !== read.tag || !children || children.length < 2) return;
+  #finishChildren(shown, parsed, source, headLength) {
+    const children = childrenOf(parsed);
+    if (shown.tag !== parsed.tag || !children || children.length < 2) return;
     const end = offsetOf(source, children[children.length - 1].line);
-    const before = this.#kept;
+    const before = this.#part;
     const count = (before?.children.length ?? 0) + children.length - 1;
-    this.#learn(source.slice(0, end));
-    this.#kept = {
+    this.#addDefinitions(source.slice(0, end));
+    this.#part = {
       tag: shown.tag,
       children: /** @type {Node[]} */ (childrenOf(shown)).slice(0, count),
-      list: read.list && together(before?.list, read.list, /\n[ \t]*\n$/.test(source.slice(0, end))),
-      head: read.list ? "" : source.slice(0, offsetOf(source, read.line + 2)),
-      from: before?.from ?? this.#from,
+      list: parsed.list && mergeLists(before?.list, parsed.list, /\n[ \t]*\n$/.test(source.slice(0, end))),
+      head: parsed.list ? "" : source.slice(0, offsetOf(source, parsed.line + 2)),
+      start: before?.start ?? this.#offset,
     };
-    this.#from += end - headLength;
+    this.#offset += end - headLength;
   }
 }
 
 /**
- * The finished part of a block that still grows.
+ * The finished children of a block that still grows.
  * @typedef {{tag: string, children: Node[], list: List | null,
- *            head: string, from: number}} Kept
- *   `head`: the lines of a table without which its rows mean nothing; `from`: where the block begins
+ *            head: string, start: number}} FinishedPart
+ *   `head`: a table's head lines, needed to parse its rows; `start`: offset of the block in the text
  */
 
-/** @param {Node} node @returns {Node[] | null} items or rows */
+/** @param {Node} node @returns {Node[] | null} items of a list or rows of a table */
 function childrenOf(node) {
   if (node.list) return node.children;
   return node.tag === "div" ? (rowsOf(node)?.children ?? null) : null;
 }
 
 /** @param {Node} node */
-function growing(node) {
+function childCount(node) {
   return childrenOf(node)?.length ?? 0;
 }
 
 /**
- * One list of two parts.
+ * Properties of a list, from those of its two parts.
  * @param {List | null | undefined} first
  * @param {List} second
- * @param {boolean} [apart] an empty line follows the first part
+ * @param {boolean} [isSeparated] a blank line follows the first part
  */
-function together(first, second, apart = false) {
+function mergeLists(first, second, isSeparated = false) {
   return {
     start: first ? first.start : second.start,
-    loose: Boolean(first?.loose || second.loose || apart),
+    loose: Boolean(first?.loose || second.loose || isSeparated),
     paragraphs: Boolean(first?.paragraphs || second.paragraphs),
   };
 }
 
 /**
- * Put the finished part before what was read now.
+ * Insert the finished children before the parsed ones.
  * @param {Node} node
- * @param {Kept} kept
+ * @param {FinishedPart} part
  */
-function graft(node, kept) {
+function prependPart(node, part) {
   const holder = node.list ? node : /** @type {Node} */ (rowsOf(node));
-  holder.children = kept.children.concat(holder.children);
+  holder.children = part.children.concat(holder.children);
   if (!node.list) return;
-  node.list = together(kept.list, node.list);
-  settle(node);
+  node.list = mergeLists(part.list, node.list);
+  setListAttributes(node);
 }
 
 /**
- * Where in a text a line begins.
+ * The offset at which a line starts.
  * @param {string} text
  * @param {number} line
  */

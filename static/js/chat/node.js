@@ -1,17 +1,18 @@
 /**
- * What a message is made of, before it is DOM.
+ * A virtual DOM node of a rendered message.
  *
- * @typedef {import("./grammar.js").Env} Env
+ * @typedef {import("./parser.js").Env} Env
  * @typedef {{tag: string, attrs: string[], children: Node[], text: string, content: string | null,
  *            env: Env, key: string, line: number, list: List | null,
  *            dom: any}} Node
- *   `tag` is empty for text; `attrs` are names and values in turn; `content` is inline Markdown that
- *   becomes `children` when it is needed, and `key` is what else it depends on; `line` is where the
- *   block begins
+ *   `tag`: empty for text; `attrs`: names and values in turn; `content`: inline Markdown that is parsed
+ *   into `children` on demand, `key`: the link definitions that it depends on; `line`: first line of the
+ *   block in its source; `list`: only of `ol` and `ul`; `dom`: the element or text node, once created
  * @typedef {{start: string, loose: boolean, paragraphs: boolean}} List
+ *   `start`: first number, if not 1; `loose`: blank lines separate items; `paragraphs`: items have some
  */
 
-const NONE = {};
+const NO_DEFINITIONS = {};
 
 /**
  * @param {string} tag
@@ -20,10 +21,11 @@ const NONE = {};
  * @returns {Node}
  */
 export function element(tag, attrs = [], children = []) {
-  return { tag, attrs, children, text: "", content: null, env: NONE, key: "", line: 0, list: null, dom: null };
+  const env = NO_DEFINITIONS;
+  return { tag, attrs, children, text: "", content: null, env, key: "", line: 0, list: null, dom: null };
 }
 
 /** @param {string} text @returns {Node} */
 export function textNode(text) {
-  return { tag: "", attrs: [], children: [], text, content: null, env: NONE, key: "", line: 0, list: null, dom: null };
+  return { ...element(""), text };
 }

@@ -1,41 +1,42 @@
 /**
- * A field in the place of a chat's name: Enter keeps what was typed, Escape and leaving do not.
- * @param {HTMLElement} name whose place it takes
+ * Replace a chat's name by a text field: Enter saves, Escape and leaving the field do not.
+ * @param {HTMLElement} name
  * @param {string} title
- * @param {number} most characters
+ * @param {number} maxLength characters
  * @param {(title: string) => Promise<boolean>} save
  */
-export function renameIn(name, title, most, save) {
+export function renameInPlace(name, title, maxLength, save) {
   const form = document.createElement("form");
   const field = document.createElement("input");
   form.className = "rename";
   field.type = "text";
-  field.maxLength = most;
+  field.maxLength = maxLength;
   field.value = title;
   field.setAttribute("aria-label", "Name of the chat");
   form.append(field);
-  const place = name.closest("a") ?? name;
-  let over = false;
-  const leave = () => {
-    if (over) return;
-    over = true;
-    const button = form.contains(document.activeElement) ? form.parentElement?.querySelector("[data-menu]") : null;
-    form.replaceWith(place);
+  const replaced = name.closest("a") ?? name;
+  let isClosed = false;
+  const close = () => {
+    if (isClosed) return;
+    isClosed = true;
+    const hasFocus = form.contains(document.activeElement);
+    const button = hasFocus ? form.parentElement?.querySelector("[data-menu]") : null;
+    form.replaceWith(replaced);
     /** @type {HTMLElement | null | undefined} */ (button)?.focus();
   };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const wanted = field.value.trim();
-    if (wanted && wanted !== title && (await save(wanted))) name.textContent = wanted;
-    leave();
+    const newTitle = field.value.trim();
+    if (newTitle && newTitle !== title && (await save(newTitle))) name.textContent = newTitle;
+    close();
   });
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.stopPropagation();
-    leave();
+    close();
   });
-  field.addEventListener("blur", leave);
-  place.replaceWith(form);
+  field.addEventListener("blur", close);
+  replaced.replaceWith(form);
   field.focus();
   field.select();
 }

@@ -1,19 +1,19 @@
 const CHANNEL = "sideline-chats";
 
 /**
- * What the other tabs of this browser are told: that a chat was asked something or changed, or went.
- * @typedef {{chat: string, what: "changed" | "gone"}} News
+ * Tells the other tabs of this browser which chat has changed.
+ * @typedef {{chat: string, what: "changed" | "gone"}} Change `gone`: deleted
  */
 export class Tabs {
   #channel = typeof BroadcastChannel === "function" ? new BroadcastChannel(CHANNEL) : null;
 
-  /** @param {(news: News) => void} heard */
-  constructor(heard) {
-    this.#channel?.addEventListener("message", ({ data }) => heard(data));
+  /** @param {(change: Change) => void} onChange gets the changes of other tabs */
+  constructor(onChange) {
+    this.#channel?.addEventListener("message", ({ data }) => onChange(data));
   }
 
-  /** @param {News} news */
-  tell(news) {
-    this.#channel?.postMessage(news);
+  /** @param {Change} change */
+  broadcast(change) {
+    this.#channel?.postMessage(change);
   }
 }

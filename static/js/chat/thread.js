@@ -1,140 +1,145 @@
 /**
- * The messages of a chat in the page. Their markup is the server's: empty ones are copies of the
- * page's templates, and what has changed is taken out of the page as the server would send it now.
+ * The messages of a chat in the page. All markup is the server's: new messages are clones of the
+ * page's templates, and changes are taken from a freshly fetched page.
  */
 export class Thread {
   #root;
-  #home;
+  #templates;
 
-  /** @param {HTMLElement} root `[data-messages]` @param {ParentNode} home of the templates */
-  constructor(root, home) {
+  /** @param {HTMLElement} root `[data-messages]` @param {ParentNode} templates parent of the templates */
+  constructor(root, templates) {
     this.#root = root;
-    this.#home = home;
+    this.#templates = templates;
   }
 
   /** All messages, first to last. @returns {HTMLElement[]} */
   get messages() {
-    return [...this.#root.querySelectorAll("[data-message]")];
+    return /** @type {HTMLElement[]} */ ([...this.#root.querySelectorAll("[data-message]")]);
   }
 
-  /** The last prompt, if there is one. */
+  /** The last prompt; null if there is none. */
   get lastPrompt() {
-    return this.messages.findLast((one) => one.dataset.role === "user") ?? null;
+    return this.messages.findLast((message) => message.dataset.role === "user") ?? null;
   }
 
-  /** The answer that runs, by the server's last word. */
+  /** The running answer, as the server last rendered it; null if there is none. */
   get running() {
-    return this.messages.find((one) => one.dataset.status === "running") ?? null;
+    return this.messages.find((message) => message.dataset.status === "running") ?? null;
   }
 
-  /** A copy of one of the page's templates. @param {string} name */
-  blank(name) {
-    const template = /** @type {HTMLTemplateElement} */ (this.#home.querySelector(`[data-blank=${name}]`));
+  /** Clone a template of the page. @param {string} name */
+  cloneTemplate(name) {
+    const template = /** @type {HTMLTemplateElement} */ (this.#templates.querySelector(`[data-blank=${name}]`));
     const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
     return /** @type {HTMLElement} */ (copy.firstElementChild);
   }
 
   /**
-   * Put a prompt and an empty answer at the end, or in the place of a message and all that follows.
-   * @param {{prompt?: string, place?: HTMLElement, keepWords?: boolean}} turn without a prompt it
-   *   is the answer alone; `keepWords`: it begins with those of `place`
+   * Add a prompt and an empty answer at the end, or instead of a message and all that follow it.
+   * @param {{prompt?: string, replaced?: HTMLElement, keepContent?: boolean}} turn without a prompt,
+   *   only the answer is added; `keepContent`: the answer starts with the content of `replaced`
    */
-  begin({ prompt, place, keepWords = false }) {
-    const before = place ? this.messages.slice(this.messages.indexOf(place)) : [];
-    const answer = this.blank("assistant");
-    const made = [answer];
+  addTurn({ prompt, replaced, keepContent = false }) {
+    const removed = replaced ? this.messages.slice(this.messages.indexOf(replaced)) : [];
+    const answer = this.cloneTemplate("assistant");
+    const added = [answer];
     if (prompt !== undefined) {
-      const user = this.blank("user");
-      wordsOf(user).textContent = prompt;
-      made.unshift(user);
+      const user = this.cloneTemplate("user");
+      contentOf(user).textContent = prompt;
+      added.unshift(user);
     }
-    if (keepWords && place) wordsOf(answer).replaceChildren(...wordsOf(place).cloneNode(true).childNodes);
-    for (const one of made) if (!place) one.classList.add("message-new");
-    for (const one of before) one.remove();
-    this.#root.append(...made);
+    if (keepContent && replaced) {
+      contentOf(answer).replaceChildren(...contentOf(replaced).cloneNode(true).childNodes);
+    }
+    for (const message of added) if (!replaced) message.classList.add("message-new");
+    for (const message of removed) message.remove();
+    this.#root.append(...added);
     const undo = () => {
-      for (const one of made) one.remove();
-      this.#root.append(...before);
+      for (const message of added) message.remove();
+      this.#root.append(...removed);
     };
-    return { user: prompt === undefined ? null : made[0], answer, undo };
+    return { user: prompt === undefined ? null : added[0], answer, undo };
   }
 
   /**
-   * Show what the server shows, touching what differs and nothing else.
+   * Show the messages of a fetched page, changing only what differs.
    * @param {Document} page
-   * @param {HTMLElement | null} live a message whose words are its own matter
+   * @param {HTMLElement | null} live the message that is being streamed; its content is not touched
    */
   merge(page, live) {
-    const wanted = page.querySelector("[data-messages]");
-    if (!wanted) return;
-    const held = this.#held();
-    const theirs = /** @type {HTMLElement[]} */ ([...wanted.querySelectorAll("[data-message]")]);
-    const mine = new Map(this.messages.map((one) => [one.dataset.message, one]));
-    const first = theirs.length ? mine.get(theirs[0].dataset.message) : undefined;
-    if (!first) this.#root.replaceChildren(...wanted.childNodes);
+    const fetched = page.querySelector("[data-messages]");
+    if (!fetched) return;
+    const focus = this.#savedFocus();
+    const fresh = /** @type {HTMLElement[]} */ ([...fetched.querySelectorAll("[data-message]")]);
+    const current = new Map(this.messages.map((message) => [message.dataset.message, message]));
+    const first = fresh.length ? current.get(fresh[0].dataset.message) : undefined;
+    if (!first) this.#root.replaceChildren(...fetched.childNodes);
     else {
       /** @type {Element | null} */
-      let at = first;
-      for (const one of theirs) {
-        const known = mine.get(one.dataset.message);
-        if (known) update(known, one, known === live);
-        const place = known ?? one;
-        if (place === at) at = at.nextElementSibling;
-        else this.#root.insertBefore(place, at);
+      let next = first;
+      for (const message of fresh) {
+        const known = current.get(message.dataset.message);
+        if (known && known !== live) update(known, message);
+        const element = known ?? message;
+        if (element === next) next = next.nextElementSibling;
+        else this.#root.insertBefore(element, next);
       }
-      while (at) {
-        const next = at.nextElementSibling;
-        if (at !== live) at.remove();
-        at = next;
+      while (next) {
+        const following = next.nextElementSibling;
+        if (next !== live) next.remove();
+        next = following;
       }
     }
-    this.#hold(held);
+    this.#restoreFocus(focus);
   }
 
-  /** Where in the thread the focus is: by place, for another answer may come there. */
-  #held() {
-    const on = document.activeElement?.closest("[data-act]");
-    const message = /** @type {HTMLElement | null} */ (on?.closest("[data-message]") ?? null);
-    if (!on || !message || !this.#root.contains(message)) return null;
-    const acts = [...message.querySelectorAll("[data-act]")];
-    const act = /** @type {HTMLElement} */ (on).dataset.act ?? "";
-    const same = acts.filter((one) => /** @type {HTMLElement} */ (one).dataset.act === act);
-    return { on, at: this.messages.indexOf(message), act, nth: same.indexOf(on) };
+  /**
+   * The focused action, by its position: another version of the answer may take the same place.
+   * @returns {{element: Element, position: number, act: string, nth: number} | null}
+   */
+  #savedFocus() {
+    const element = document.activeElement?.closest("[data-act]");
+    const message = /** @type {HTMLElement | null} */ (element?.closest("[data-message]") ?? null);
+    if (!element || !message || !this.#root.contains(message)) return null;
+    const buttons = /** @type {HTMLElement[]} */ ([...message.querySelectorAll("[data-act]")]);
+    const act = /** @type {HTMLElement} */ (element).dataset.act ?? "";
+    const same = buttons.filter((button) => button.dataset.act === act);
+    const nth = same.indexOf(/** @type {HTMLElement} */ (element));
+    return { element, position: this.messages.indexOf(message), act, nth };
   }
 
-  /** @param {ReturnType<Thread["#held"]>} held */
-  #hold(held) {
-    if (!held || held.on.isConnected) return;
-    const message = this.messages[held.at];
+  /** @param {{element: Element, position: number, act: string, nth: number} | null} focus */
+  #restoreFocus(focus) {
+    if (!focus || focus.element.isConnected) return;
+    const message = this.messages[focus.position];
     const same = /** @type {NodeListOf<HTMLButtonElement> | undefined} */ (
-      message?.querySelectorAll(`[data-act=${held.act}]`)
+      message?.querySelectorAll(`[data-act=${focus.act}]`)
     );
-    const usable = [...(same ?? [])].filter((one) => !one.disabled);
-    (usable.includes(same?.[held.nth] ?? usable[0]) ? same?.[held.nth] : usable[0])?.focus();
+    const enabled = [...(same ?? [])].filter((button) => !button.disabled);
+    const target = same?.[focus.nth];
+    if (target) (enabled.includes(target) ? target : enabled[0])?.focus();
   }
 }
 
-/** @param {Element} message */
-export function wordsOf(message) {
+/** The element with the rendered text of a message. @param {Element} message */
+export function contentOf(message) {
   return /** @type {HTMLElement} */ (message.querySelector("[data-words]"));
 }
 
-/** What the model wrote, as it wrote it. @param {Element} message */
+/** The Markdown of an answer, exactly as the model wrote it. @param {Element} message */
 export function sourceOf(message) {
   const source = /** @type {HTMLTemplateElement | null} */ (message.querySelector("[data-source]"));
-  return source?.content.textContent ?? wordsOf(message).textContent ?? "";
+  return source?.content.textContent ?? contentOf(message).textContent ?? "";
 }
 
 /**
- * @param {HTMLElement} known in the page
- * @param {HTMLElement} now the same as the server shows it
- * @param {boolean} live whether its words come from elsewhere
+ * @param {HTMLElement} current in the page
+ * @param {HTMLElement} fresh the same message as the server renders it now
  */
-function update(known, now, live) {
-  if (live) return;
-  Object.assign(known.dataset, now.dataset);
-  const [words, said] = [wordsOf(known), wordsOf(now)];
-  if (words.textContent !== said.textContent) words.replaceChildren(...said.childNodes);
-  const [foot, other] = [known.querySelector("[data-foot]"), now.querySelector("[data-foot]")];
-  if (foot && other && foot.innerHTML !== other.innerHTML) foot.replaceChildren(...other.childNodes);
+function update(current, fresh) {
+  Object.assign(current.dataset, fresh.dataset);
+  const [content, freshContent] = [contentOf(current), contentOf(fresh)];
+  if (content.textContent !== freshContent.textContent) content.replaceChildren(...freshContent.childNodes);
+  const [foot, freshFoot] = [current.querySelector("[data-foot]"), fresh.querySelector("[data-foot]")];
+  if (foot && freshFoot && foot.innerHTML !== freshFoot.innerHTML) foot.replaceChildren(...freshFoot.childNodes);
 }

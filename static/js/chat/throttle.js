@@ -1,7 +1,10 @@
-export const FLUSH_MS = 50;
-const SHARE = 4; // a slow call is followed by this many times its own length of rest
+export const INTERVAL_MS = 50;
+const REST_FACTOR = 4; // after a slow call, rest this many times as long as it took
 
-/** @typedef {{now: () => number, setTimeout: (call: () => void, ms: number) => any, clearTimeout: (timer: any) => void}} Clock */
+/**
+ * @typedef {{now: () => number, setTimeout: (call: () => void, ms: number) => any,
+ *            clearTimeout: (timer: any) => void}} Clock
+ */
 
 /** @type {Clock} */
 const CLOCK = {
@@ -11,8 +14,8 @@ const CLOCK = {
 };
 
 /**
- * Calls at most once in a while, and always once more after the last time it was asked: a debounce
- * would wait for a pause that a fast model never makes.
+ * Limits the rate of a call, and always calls once more after the last `schedule`. Not a debounce,
+ * which would wait for a pause that a fast model never makes.
  */
 export class Throttle {
   #call;
@@ -23,36 +26,36 @@ export class Throttle {
 
   /**
    * @param {() => void} call
-   * @param {number} [ms] from one call to the next, at least
+   * @param {number} [ms] minimum between two calls
    * @param {Clock} [clock]
    */
-  constructor(call, ms = FLUSH_MS, clock = CLOCK) {
+  constructor(call, ms = INTERVAL_MS, clock = CLOCK) {
     this.#call = call;
     this.#ms = ms;
     this.#clock = clock;
   }
 
-  /** Call soon: at once if the last call is long enough ago. */
-  ask() {
+  /** Call as soon as the rate allows; at once if the last call is long enough ago. */
+  schedule() {
     if (this.#timer !== null) return;
     const wait = this.#nextAt - this.#clock.now();
-    if (wait <= 0) this.now();
-    else this.#timer = this.#clock.setTimeout(() => this.now(), wait);
+    if (wait <= 0) this.flush();
+    else this.#timer = this.#clock.setTimeout(() => this.flush(), wait);
   }
 
-  /** Call now, and not again for what was asked before. */
-  now() {
+  /** Call now; a scheduled call is included. */
+  flush() {
     this.cancel();
-    const began = this.#clock.now();
+    const startedAt = this.#clock.now();
     try {
       this.#call();
     } finally {
-      const ended = this.#clock.now();
-      this.#nextAt = Math.max(began + this.#ms, ended + SHARE * (ended - began));
+      const endedAt = this.#clock.now();
+      this.#nextAt = Math.max(startedAt + this.#ms, endedAt + REST_FACTOR * (endedAt - startedAt));
     }
   }
 
-  /** Forget what was asked. */
+  /** Drop a scheduled call. */
   cancel() {
     this.#clock.clearTimeout(this.#timer);
     this.#timer = null;

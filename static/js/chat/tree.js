@@ -1,12 +1,12 @@
-import { blockTokens, inlineTokens, languageOf, trimmed } from "./grammar.js";
-import { inlines } from "./inlines.js";
+import { inlineNodes } from "./inlines.js";
 import { element, textNode } from "./node.js";
+import { blockTokens, inlineTokens, languageOf, trim } from "./parser.js";
 
 /**
- * A text as a tree of nodes, which patch.js makes DOM of. Every tag that can come of a message is
- * named here or in inlines.js. chats/markdown.py writes the same structure.
+ * Markdown text as a tree of nodes, from which patch.js creates DOM. All tags of a rendered message are
+ * listed here and in inlines.js. chats/markdown.py renders the same structure.
  *
- * @typedef {import("./grammar.js").Env} Env
+ * @typedef {import("./parser.js").Env} Env
  * @typedef {import("./node.js").Node} Node
  */
 
@@ -23,46 +23,46 @@ const BLOCKS = {
   th_open: "th",
   td_open: "td",
 };
-const HEADINGS = { h1: "h3", h2: "h4", h3: "h5", h4: "h6", h5: "h6", h6: "h6" }; // h1, h2: the page's
+const HEADINGS = { h1: "h3", h2: "h4", h3: "h5", h4: "h6", h5: "h6", h6: "h6" }; // h1 and h2 belong to the page
 
 /**
- * The blocks of a text.
- * @param {string} source normalised
- * @param {Env} env gains the definitions found
+ * Parse a text into block nodes.
+ * @param {string} source normalized
+ * @param {Env} env found link definitions are added
  * @returns {Node[]}
  */
-export function blocks(source, env) {
+export function parseBlocks(source, env) {
   const root = element("");
   const open = [root];
   const tokens = blockTokens(source, env);
   const key = referencesKey(env);
   for (const token of tokens) {
     const parent = open[open.length - 1];
-    if (token.nesting === 1) open.push(opened(token, parent, open[open.length - 2]));
-    else if (token.nesting === -1) settle(/** @type {Node} */ (open.pop()));
+    if (token.nesting === 1) open.push(openBlock(token, parent, open[open.length - 2]));
+    else if (token.nesting === -1) setListAttributes(/** @type {Node} */ (open.pop()));
     else if (token.type === "inline") {
-      parent.content = trimmed(token.content);
+      parent.content = trim(token.content);
       parent.env = env;
       parent.key = parent.content.includes("[") ? key : "";
-    } else if (token.type === "fence") add(parent, figure(token.content, languageOf(token.info)), token);
-    else if (token.type === "code_block") add(parent, figure(token.content, "Code"), token);
+    } else if (token.type === "fence") add(parent, codeFigure(token.content, languageOf(token.info)), token);
+    else if (token.type === "code_block") add(parent, codeFigure(token.content, "Code"), token);
     else if (token.type === "hr") add(parent, element("hr"), token);
   }
   return root.children;
 }
 
-/** Node for a whole text that is too long to be read as Markdown. @param {string} source */
-export function plain(source) {
+/** The node of a whole text that is too long for Markdown. @param {string} source */
+export function plainNode(source) {
   return element("pre", ["class", "plain"], [element("code", [], [textNode(source)])]);
 }
 
-/** Read a node's inline Markdown into its children. @param {Node} node */
-export function fill(node) {
-  if (node.content !== null) node.children = inlines(inlineTokens(node.content, node.env));
+/** Parse a node's inline Markdown into its children. @param {Node} node */
+export function parseContent(node) {
+  if (node.content !== null) node.children = inlineNodes(inlineTokens(node.content, node.env));
 }
 
-/** The attributes of a list follow from what is in it. @param {Node} node */
-export function settle(node) {
+/** Set the attributes of a list, after its items are known. @param {Node} node */
+export function setListAttributes(node) {
   if (!node.list) return;
   const { loose, paragraphs, start } = node.list;
   node.attrs = loose && paragraphs ? [] : ["class", "tight"];
@@ -84,6 +84,7 @@ function referencesKey({ references }) {
 }
 
 /**
+ * Append a node, with the line at which its token starts.
  * @param {Node} parent
  * @param {Node} node
  * @param {any} token
@@ -95,18 +96,19 @@ function add(parent, node, token) {
 }
 
 /**
+ * Append the node of an opening token, and return the node that gets its children.
  * @param {any} token
  * @param {Node} parent
  * @param {Node} [grandparent]
  */
-function opened(token, parent, grandparent) {
+function openBlock(token, parent, grandparent) {
   if (token.type === "table_open") {
     const table = element("table");
     add(parent, element("div", ["class", "table"], [table]), token);
     return table;
   }
   const tag = token.type === "heading_open" ? HEADINGS[token.tag] : BLOCKS[token.type];
-  const node = add(parent, element(tag, alignment(token)), token);
+  const node = add(parent, element(tag, alignmentOf(token)), token);
   if (tag === "ul" || tag === "ol") {
     node.list = { start: String(token.attrGet("start") ?? ""), loose: false, paragraphs: false };
   } else if (tag === "p" && grandparent?.list) {
@@ -116,17 +118,18 @@ function opened(token, parent, grandparent) {
   return node;
 }
 
-/** @param {any} token of a cell: the parser says it by a style */
-function alignment(token) {
+/** The class of a table cell; the parser gives its alignment as a style. @param {any} token */
+function alignmentOf(token) {
   const side = /^text-align:(left|center|right)$/.exec(token.attrGet("style") ?? "")?.[1];
   return side ? ["class", `align-${side}`] : [];
 }
 
 /**
+ * A code block with its language and a "Copy" button.
  * @param {string} code
  * @param {string} language
  */
-function figure(code, language) {
+function codeFigure(code, language) {
   const button = element("button", ["type", "button", "data-copy-code", ""], [textNode("Copy")]);
   const caption = element("figcaption", [], [element("span", [], [textNode(language)]), button]);
   const body = element("code", [], code ? [textNode(code)] : []);

@@ -1,7 +1,7 @@
-/** Where a picture and its boxes go on a canvas. Pure geometry, in one unit throughout. */
+/** Geometry of a picture and its boxes on a canvas. Pure functions; all lengths in one unit. */
 
 /**
- * The largest centred rectangle of the source's shape inside a box.
+ * The largest centred rectangle with the source's aspect ratio inside a box.
  * @param {number} width of the source
  * @param {number} height
  * @param {number} boxWidth
@@ -14,18 +14,18 @@ export function fit(width, height, boxWidth, boxHeight) {
 }
 
 /**
- * A detection's box in canvas units; null where it is not four finite numbers.
+ * A detection's box in canvas units; null if it is not four finite numbers.
  * @param {number[]} bbox x, y, width, height in pixels of the picture
- * @param {{x: number, y: number, scale: number}} place
+ * @param {{x: number, y: number, scale: number}} place of the picture on the canvas
  */
-export function placed(bbox, place) {
+export function canvasBox(bbox, place) {
   if (!Array.isArray(bbox) || bbox.length !== 4 || !bbox.every(Number.isFinite)) return null;
   const [x, y, width, height] = bbox.map((value) => value * place.scale);
   return { x: x + place.x, y: y + place.y, width, height };
 }
 
 /**
- * The upper left corner of a label: above the box, or inside its top where there is no room, and
+ * The upper left corner of a label: above its box, or inside the box's top if there is no room above;
  * never outside the picture.
  * @param {{x: number, y: number}} box
  * @param {number} width of the label
@@ -39,7 +39,7 @@ export function labelCorner(box, width, height, place) {
 }
 
 /**
- * The seed's words: `person (87%)`.
+ * The label of a detection, in the seed's format: `person (87%)`.
  * @param {{class: string, confidence: number}} detection
  */
 export function labelText(detection) {

@@ -1,4 +1,4 @@
-/** What was detected, counted and in words. */
+/** Detections as text: "3 people, 1 dog". */
 
 const IRREGULAR = {
   person: "people",
@@ -16,24 +16,25 @@ const IRREGULAR = {
 };
 
 /**
+ * A count with its noun in singular or plural.
  * @param {number} count
  * @param {string} name a class of the detector
  */
-export function countOf(count, name) {
+export function pluralize(count, name) {
   return `${count} ${count === 1 ? name : (IRREGULAR[name] ?? `${name}s`)}`;
 }
 
 /**
- * The most frequent first, at most three kinds: "3 people, 1 dog". Empty where nothing was seen.
+ * Counts per class, the most frequent first, at most three classes; empty without detections.
  * @param {{class: string}[] | undefined} detections
  */
-export function countWords(detections) {
+export function detectionSummary(detections) {
   /** @type {Map<string, number>} */
   const counts = new Map();
   for (const { class: name } of detections ?? []) counts.set(name, (counts.get(name) ?? 0) + 1);
   const ranked = [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b));
   return ranked
     .slice(0, 3)
-    .map(([name, count]) => countOf(count, name))
+    .map(([name, count]) => pluralize(count, name))
     .join(", ");
 }

@@ -1,7 +1,7 @@
 const KEY = "sideline.detections";
 
 /**
- * The button that shows or hides boxes, remembered by this browser.
+ * A toggle button for detection boxes; the choice is kept in localStorage.
  * @param {HTMLButtonElement} button
  * @param {(on: boolean) => void} apply
  */

@@ -10,10 +10,10 @@
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Take a message apart. The picture is a view of the same memory, not a copy.
+ * Parse a message. `jpeg` is a view of the same memory, not a copy.
  * @param {ArrayBuffer} message
  * @returns {Frame}
- * @throws {RangeError | SyntaxError | TypeError} where it is not a whole message
+ * @throws {RangeError | SyntaxError | TypeError} if the message is truncated or its header is invalid
  */
 export function parseFrame(message) {
   if (message.byteLength < 4) throw new RangeError("The message has no header length.");

@@ -1,110 +1,110 @@
-/** How old the picture is, and so what may be said of it. Pure: the caller brings the clock. */
+/** The age of a camera's picture and the state that follows from it. Pure: the caller passes the time. */
 
-import { timeIn } from "./clock.js";
+import { formatTime } from "./time.js";
 
-/** A tick and a paint early, so that nothing older than three seconds is ever shown as live. */
+/** 0.3 s under the promised 3 s: a tick and a repaint later, no older picture is shown as live. */
 export const STALE_MS = 2700;
 
 /**
  * @typedef {"connecting" | "live" | "stale" | "offline" | "ended"} State
- * @typedef {{state: State, age: string, words: string, reason: string}} View
- *   `words`: the state in words, without its reason; `age`: "0.2 s" while live, else empty.
+ * @typedef {{state: State, age: string, label: string, reason: string}} View
+ *   `label`: the state as text, without its reason; `age`: "0.2 s" while live, else empty
  */
 
 /**
- * What the server and the clock together say of one camera. Times named `now` are monotonic
- * milliseconds of this machine; the picture's age comes from the server's `age_ms` plus the time
- * since its arrival, so the wall clock of this machine is never asked.
+ * The state of one camera, from the server's status messages and the age of the last picture.
+ * Parameters called `now` are monotonic milliseconds of this machine. The picture's age is the
+ * server's `age_ms` plus the time since it arrived, so a wrong local clock does no harm.
  */
 export class Freshness {
   #zone;
-  #arrival = -Infinity;
-  #ageThen = 0;
+  #arrivedAt = -Infinity;
+  #ageOnArrival = 0;
   /** @type {number | null} */
   #pictureAt;
   /** @type {{state: string, since: number, reason: string}} */
   #status;
 
   /**
-   * @param {string} zone
-   * @param {{state?: string, since?: number, reason?: string, pictureAt?: number | null}} [known]
-   *   what the page said when it was made
+   * @param {string} zone IANA time zone of the camera
+   * @param {{state?: string, since?: number, reason?: string, pictureAt?: number | null}} [initial]
+   *   the state that the page was rendered with
    */
-  constructor(zone, known = {}) {
+  constructor(zone, initial = {}) {
     this.#zone = zone;
-    this.#pictureAt = known.pictureAt ?? null;
-    const { state = "connecting", since = 0, reason = "" } = known;
-    this.#status = worded({ state: state === "live" ? "connecting" : state, since, reason });
+    this.#pictureAt = initial.pictureAt ?? null;
+    const { state = "connecting", since = 0, reason = "" } = initial;
+    this.#status = normalize({ state: state === "live" ? "connecting" : state, since, reason });
   }
 
   /**
-   * A picture arrived.
+   * Record that a picture arrived.
    * @param {number} now
    * @param {{timestamp: number, age_ms: number}} header
    */
-  picture(now, header) {
-    this.#arrival = now;
-    this.#ageThen = header.age_ms;
+  addPicture(now, header) {
+    this.#arrivedAt = now;
+    this.#ageOnArrival = header.age_ms;
     this.#pictureAt = header.timestamp;
-    // On joining, a dead camera's last picture comes too; it proves nothing.
+    // A new viewer also gets the last picture of an offline camera; only a fresh one means live.
     if (header.age_ms < STALE_MS) this.#status = { state: "live", since: header.timestamp, reason: "" };
   }
 
   /**
-   * The server said how the camera is doing.
+   * Record a status message of the server.
    * @param {{state: string, since: number, reason: string, last_frame: number | null}} status
    */
-  status(status) {
-    // "Nothing arrives" without any picture says less than "offline since" or "switched off".
-    const known = this.#status.state === "offline" || this.#status.state === "ended";
-    if (known && status.state === "stale" && status.last_frame === null) return;
-    this.#status = worded(status);
+  setStatus(status) {
+    // "Stale" without any picture says less than "offline since" or "switched off".
+    const isKnown = this.#status.state === "offline" || this.#status.state === "ended";
+    if (isKnown && status.state === "stale" && status.last_frame === null) return;
+    this.#status = normalize(status);
     if (status.last_frame !== null) this.#pictureAt = Math.max(this.#pictureAt ?? 0, status.last_frame);
   }
 
-  /** Nobody looks: pictures are not taken in, so their age says nothing until the next one. */
-  rest() {
-    this.#arrival = -Infinity;
+  /** The page or tile is hidden and takes no pictures: until the next one, no age is known. */
+  pause() {
+    this.#arrivedAt = -Infinity;
   }
 
-  /** The connection was given up: what the server said last may not be so any more. */
-  forget() {
-    this.rest();
+  /** The connection was closed: the last status may be out of date. */
+  reset() {
+    this.pause();
     this.#status = { state: "connecting", since: 0, reason: "" };
   }
 
   /**
-   * Milliseconds since the picture on screen was taken; Infinity before the first.
+   * Age of the displayed picture in milliseconds; Infinity before the first.
    * @param {number} now
    */
   age(now) {
-    return this.#ageThen + Math.max(0, now - this.#arrival);
+    return this.#ageOnArrival + Math.max(0, now - this.#arrivedAt);
   }
 
   /**
-   * What may be said now.
+   * The state to display.
    * @param {number} now
    * @returns {View}
    */
   view(now) {
     const { state, reason } = this.#status;
-    if (state === "offline" || state === "ended") return this.#dead(state, reason);
+    if (state === "offline" || state === "ended") return this.#inactiveView(state, reason);
     const age = this.age(now);
     if (age < STALE_MS) {
       const text = `${(age / 1000).toFixed(1)} s`;
-      return { state: "live", age: text, words: "Live", reason: "" };
+      return { state: "live", age: text, label: "Live", reason: "" };
     }
-    const waits = state === "connecting" || (this.#arrival === -Infinity && state !== "stale");
-    if (this.#pictureAt === null || waits) {
-      return { state: "connecting", age: "", words: this.#before(), reason };
+    const isConnecting = state === "connecting" || (this.#arrivedAt === -Infinity && state !== "stale");
+    if (this.#pictureAt === null || isConnecting) {
+      return { state: "connecting", age: "", label: this.#connectingLabel(), reason };
     }
-    const last = timeIn(this.#pictureAt, this.#zone, { seconds: true, now: this.#today(now) });
-    return { state: "stale", age: "", words: `Stale, last picture ${last}`, reason };
+    const last = formatTime(this.#pictureAt, this.#zone, { seconds: true, now: this.#serverTime(now) });
+    return { state: "stale", age: "", label: `Stale, last picture ${last}`, reason };
   }
 
-  #before() {
+  #connectingLabel() {
     if (this.#pictureAt === null) return "Connecting";
-    return `Connecting, last picture ${timeIn(this.#pictureAt, this.#zone, { seconds: true })}`;
+    return `Connecting, last picture ${formatTime(this.#pictureAt, this.#zone, { seconds: true })}`;
   }
 
   /**
@@ -112,28 +112,28 @@ export class Freshness {
    * @param {string} reason
    * @returns {View}
    */
-  #dead(state, reason) {
+  #inactiveView(state, reason) {
     if (state === "ended") {
-      const more = /switched off/i.test(reason) ? "" : reason;
-      return { state, age: "", words: "Switched off", reason: more };
+      const detail = /switched off/i.test(reason) ? "" : reason;
+      return { state, age: "", label: "Switched off", reason: detail };
     }
-    const since = timeIn(this.#status.since, this.#zone, { now: Date.now() });
-    return { state, age: "", words: `Offline since ${since}`, reason };
+    const since = formatTime(this.#status.since, this.#zone, { now: Date.now() });
+    return { state, age: "", label: `Offline since ${since}`, reason };
   }
 
-  /** The server's time of day: when the picture was taken plus its age. */
-  #today(now) {
+  /** Unix milliseconds by the server's clock; undefined before the first picture. @param {number} now */
+  #serverTime(now) {
     const age = this.age(now);
     return Number.isFinite(age) && this.#pictureAt !== null ? this.#pictureAt + age : undefined;
   }
 }
 
 /**
- * On the wire, a camera that is being connected to is offline with "Connecting." as its reason.
+ * The server sends a camera that it is connecting to as offline with the reason "Connecting."
  * @param {{state: string, since: number, reason: string}} status
  */
-function worded({ state, since, reason }) {
-  const plain = /^connecting\W*$/i.test(reason);
-  const connecting = state === "connecting" || (state === "offline" && plain);
-  return { state: connecting ? "connecting" : state, since, reason: plain ? "" : reason };
+function normalize({ state, since, reason }) {
+  const isPlaceholder = /^connecting\W*$/i.test(reason);
+  const isConnecting = state === "connecting" || (state === "offline" && isPlaceholder);
+  return { state: isConnecting ? "connecting" : state, since, reason: isPlaceholder ? "" : reason };
 }

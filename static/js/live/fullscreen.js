@@ -1,6 +1,6 @@
 /**
- * The button that gives an element the whole screen, and takes it back.
- * @param {HTMLButtonElement} button hidden until it is known that the browser can
+ * A toggle button for full screen.
+ * @param {HTMLButtonElement} button stays hidden if the browser has no full screen
  * @param {HTMLElement} element
  */
 export function fullScreenButton(button, element) {

@@ -1,17 +1,17 @@
-import { fit, labelCorner, labelText, placed } from "./boxes.js";
+import { canvasBox, fit, labelCorner, labelText } from "./boxes.js";
 
 /** @typedef {import("./frames.js").Frame} Frame */
 
 /**
- * Draws the newest frame and what was detected in it. Holds one decoded picture and at most one
- * that waits for the next animation frame; an older one is never drawn after a newer one.
+ * Draws the newest frame and its detections. Holds one decoded frame; an older one is never drawn
+ * after a newer one.
  */
 export class Picture {
   #canvas;
   #context;
   /** @type {{bitmap: ImageBitmap, header: import("./frames.js").FrameHeader} | null} */
-  #shown = null;
-  #newest = -1;
+  #current = null;
+  #lastNumber = -1;
   #scheduled = 0;
   #detections = true;
 
@@ -30,19 +30,19 @@ export class Picture {
   }
 
   /**
-   * Decode a frame and draw it next, unless a newer one came first. Rejects where it is no picture.
+   * Decode a frame and draw it at the next animation frame. Rejects if it is not a JPEG.
    * @param {Frame} frame
-   * @returns {Promise<boolean>} whether it will be drawn
+   * @returns {Promise<boolean>} false if a newer frame was faster
    */
   async show({ header, jpeg }) {
-    const turn = ++this.#newest;
-    const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-    if (turn < this.#newest && this.#shown && this.#shown.header.timestamp > header.timestamp) {
+    const number = ++this.#lastNumber;
+    const bitmap = await createImageBitmap(new Blob([/** @type {BlobPart} */ (jpeg)], { type: "image/jpeg" }));
+    if (number < this.#lastNumber && this.#current && this.#current.header.timestamp > header.timestamp) {
       bitmap.close();
       return false;
     }
-    this.#shown?.bitmap.close();
-    this.#shown = { bitmap, header };
+    this.#current?.bitmap.close();
+    this.#current = { bitmap, header };
     this.#canvas.hidden = false;
     this.#schedule();
     return true;
@@ -56,8 +56,8 @@ export class Picture {
   }
 
   #draw() {
-    if (!this.#shown || !this.#canvas.clientWidth) return;
-    const { bitmap, header } = this.#shown;
+    if (!this.#current || !this.#canvas.clientWidth) return;
+    const { bitmap, header } = this.#current;
     const context = this.#context;
     const ratio = devicePixelRatio || 1;
     const width = Math.round(this.#canvas.clientWidth * ratio);
@@ -70,7 +70,7 @@ export class Picture {
     context.imageSmoothingQuality = "high";
     context.drawImage(bitmap, place.x, place.y, place.width, place.height);
     if (this.#detections && header.detections?.length) {
-      this.#boxes(header.detections, { ...place, scale: place.width / header.width }, ratio);
+      this.#drawBoxes(header.detections, { ...place, scale: place.width / header.width }, ratio);
     }
   }
 
@@ -79,7 +79,7 @@ export class Picture {
    * @param {{x: number, y: number, width: number, height: number, scale: number}} place
    * @param {number} ratio device pixels per CSS pixel
    */
-  #boxes(detections, place, ratio) {
+  #drawBoxes(detections, place, ratio) {
     const style = getComputedStyle(this.#canvas);
     const colour = style.getPropertyValue("--box");
     const context = this.#context;
@@ -89,9 +89,9 @@ export class Picture {
     context.font = `600 ${size}px ${style.fontFamily}`;
     context.textBaseline = "middle";
     for (const detection of detections) {
-      const box = placed(detection.bbox, place);
+      const box = canvasBox(detection.bbox, place);
       if (!box) continue;
-      // The hairline lies outside the line, so the box can be told from snow and from night.
+      // An outline in a second colour keeps the box visible on bright and on dark pictures.
       context.lineWidth = line + 2 * ratio;
       context.strokeStyle = style.getPropertyValue("--box-edge");
       context.strokeRect(box.x, box.y, box.width, box.height);
@@ -99,10 +99,10 @@ export class Picture {
       context.strokeStyle = colour;
       context.strokeRect(box.x, box.y, box.width, box.height);
     }
-    // They come best first; where labels overlap, the best stays on top.
+    // Detections are sorted by confidence; where labels overlap, the best is drawn on top.
     for (const detection of [...detections].reverse()) {
-      const box = placed(detection.bbox, place);
-      if (box) this.#label(labelText(detection), box, place, { size, ratio, colour, style });
+      const box = canvasBox(detection.bbox, place);
+      if (box) this.#drawLabel(labelText(detection), box, place, { size, ratio, colour, style });
     }
   }
 
@@ -112,7 +112,7 @@ export class Picture {
    * @param {{x: number, y: number, width: number}} place
    * @param {{size: number, ratio: number, colour: string, style: CSSStyleDeclaration}} look
    */
-  #label(text, box, place, { size, ratio, colour, style }) {
+  #drawLabel(text, box, place, { size, ratio, colour, style }) {
     const context = this.#context;
     const padding = 4 * ratio;
     const width = context.measureText(text).width + 2 * padding;

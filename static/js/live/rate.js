@@ -1,7 +1,7 @@
-/** Events per second over the last five seconds, as they came. Bound: 5 s at 60 a second. */
+/** Rate of events over the last 5 s. Bound: 300 timestamps (60 per second). */
 export class Rate {
   static #SPAN_MS = 5000;
-  static #MOST = 300;
+  static #MAX_SAMPLES = 300;
   /** @type {number[]} */
   #times = [];
   #first = NaN;
@@ -10,12 +10,12 @@ export class Rate {
   count(now) {
     if (Number.isNaN(this.#first)) this.#first = now;
     this.#times.push(now);
-    if (this.#times.length > Rate.#MOST) this.#times.shift();
+    if (this.#times.length > Rate.#MAX_SAMPLES) this.#times.shift();
   }
 
   /**
    * @param {number} now
-   * @returns {number} per second; 0 before there is anything to measure
+   * @returns {number} events per second; 0 in the first second
    */
   perSecond(now) {
     this.#times = this.#times.filter((time) => now - time <= Rate.#SPAN_MS);

@@ -1,64 +1,64 @@
-const EVERY_MS = 60_000;
-const PATIENCE_MS = 10_000;
-const MOST = 200; // the API's longest page; of a longer list only its beginning is compared
+const INTERVAL_MS = 60_000;
+const TIMEOUT_MS = 10_000;
+const LIMIT = 200; // the API's longest page; of a longer list only the first page is compared
 
 /**
  * @typedef {{results: {id: string, organization: string}[], next: string | null}} Listing
- *   the API's answer, as far as it is looked at
+ *   the used fields of the API's response
  */
 
 /**
- * Whether the wall shows other cameras than there are.
+ * Whether cameras were added or removed since the page was rendered.
  * @param {Set<string>} shown ids on the wall
  * @param {Listing} listing
- * @param {string} [organization] the wall's only one; empty where it shows all
+ * @param {string} [organization] whose cameras the wall shows; empty: all
  */
 export function differs(shown, { results, next }, organization = "") {
-  const here = results.filter((one) => !organization || one.organization === organization);
-  const known = here.filter(({ id }) => shown.has(id)).length;
-  return known < here.length || (!next && known < shown.size);
+  const current = results.filter((camera) => !organization || camera.organization === organization);
+  const known = current.filter(({ id }) => shown.has(id)).length;
+  return known < current.length || (!next && known < shown.size);
 }
 
 /**
- * Say when cameras were added or removed elsewhere: every minute, and on coming back to the page.
+ * Show a line when the list of cameras has changed. Checked every minute and when the page is shown.
  * @param {HTMLElement} line with `data-roster` (the API's list) and `data-organization`
  * @param {Set<string>} shown ids on the wall
  */
 export function watchRoster(line, shown) {
   const { roster = "", organization } = line.dataset;
-  let asking = false;
-  const look = async () => {
-    if (document.hidden || asking) return;
-    asking = true;
-    const listing = await list(roster);
-    asking = false;
-    if (listing) say(line, differs(shown, listing, organization));
+  let isRunning = false;
+  const check = async () => {
+    if (document.hidden || isRunning) return;
+    isRunning = true;
+    const listing = await fetchListing(roster);
+    isRunning = false;
+    if (listing) showChange(line, differs(shown, listing, organization));
   };
-  setInterval(look, EVERY_MS);
-  document.addEventListener("visibilitychange", look);
+  setInterval(check, INTERVAL_MS);
+  document.addEventListener("visibilitychange", check);
 }
 
 /**
- * @param {string} address
- * @returns {Promise<Listing | null>} null where there is no answer: the tiles say that themselves
+ * @param {string} url
+ * @returns {Promise<Listing | null>} null after an error: the tiles show that the connection is lost
  */
-async function list(address) {
+async function fetchListing(url) {
   try {
-    const answer = await fetch(`${address}?limit=${MOST}`, {
+    const response = await fetch(`${url}?limit=${LIMIT}`, {
       headers: { Accept: "application/json" },
       redirect: "error",
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    return answer.ok ? await answer.json() : null;
+    return response.ok ? await response.json() : null;
   } catch {
     return null;
   }
 }
 
-/** @param {HTMLElement} line @param {boolean} changed */
-function say(line, changed) {
-  if (changed === line.hasChildNodes()) return;
-  if (!changed) return line.replaceChildren();
+/** @param {HTMLElement} line @param {boolean} isChanged */
+function showChange(line, isChanged) {
+  if (isChanged === line.hasChildNodes()) return;
+  if (!isChanged) return line.replaceChildren();
   const link = document.createElement("a");
   Object.assign(link, { href: location.pathname, textContent: "Reload" });
   line.replaceChildren("The list of cameras has changed. ", link);

@@ -1,8 +1,8 @@
-import { sentenceOf } from "../shell/problem.js";
+import { errorDetail } from "../shell/requests.js";
 import { toast } from "../shell/toast.js";
 
 /**
- * A link to the newest picture, saved as a file; where there is none, the reason is said.
+ * A link that saves the newest picture as a file, or shows why there is none.
  * @param {HTMLAnchorElement} link with `data-camera` and `data-filename`
  */
 export function snapshotLink(link) {
@@ -11,12 +11,12 @@ export function snapshotLink(link) {
     if (link.ariaBusy === "true") return;
     link.ariaBusy = "true";
     try {
-      const answer = await fetch(link.href, { cache: "no-store" });
-      if (!answer.ok) {
-        toast(`No snapshot. ${await sentenceOf(answer)}`, { about: "snapshot", error: true });
+      const response = await fetch(link.href, { cache: "no-store" });
+      if (!response.ok) {
+        toast(`No snapshot. ${await errorDetail(response)}`, { about: "snapshot", error: true });
         return;
       }
-      save(await answer.blob(), nameFor(link.dataset.filename ?? "snapshot", answer));
+      save(await response.blob(), nameFor(link.dataset.filename ?? "snapshot", response));
     } catch (error) {
       console.error(`Camera ${link.dataset.camera}: the snapshot could not be fetched`, error);
       toast("No snapshot: the server cannot be reached.", { about: "snapshot", error: true });
@@ -28,11 +28,11 @@ export function snapshotLink(link) {
 
 /**
  * @param {string} base
- * @param {Response} answer
+ * @param {Response} response
  */
-function nameFor(base, answer) {
-  const taken = Number(answer.headers.get("X-Timestamp")) || Date.now();
-  return `${base}-${new Date(taken).toISOString().slice(0, 19).replaceAll(":", "-")}Z.jpg`;
+function nameFor(base, response) {
+  const timestamp = Number(response.headers.get("X-Timestamp")) || Date.now();
+  return `${base}-${new Date(timestamp).toISOString().slice(0, 19).replaceAll(":", "-")}Z.jpg`;
 }
 
 /**
@@ -40,9 +40,9 @@ function nameFor(base, answer) {
  * @param {string} name
  */
 function save(blob, name) {
-  const address = URL.createObjectURL(blob);
+  const url = URL.createObjectURL(blob);
   const anchor = document.createElement("a");
-  Object.assign(anchor, { href: address, download: name });
+  Object.assign(anchor, { href: url, download: name });
   anchor.click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

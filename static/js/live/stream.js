@@ -1,11 +1,11 @@
 import { parseFrame } from "./frames.js";
 import {
-  ASK_FROM_TRY,
-  finalWord,
+  CHECK_REFUSAL_FROM_ATTEMPT,
+  finalReason,
   refusalCode,
-  socketAddress,
-  waitBefore,
-  waitingWords,
+  retryDelay,
+  retryMessage,
+  socketUrl,
 } from "../shell/retry.js";
 
 const V1 = "sideline.v1";
@@ -14,16 +14,17 @@ const HIDDEN_MS = 20_000; // a hidden page keeps its connection this long
 /**
  * @typedef {{state: string, since: number, reason: string, last_frame: number | null,
  *            viewers?: number}} Status
- * @typedef {{phase: "connecting" | "open" | "waiting" | "closed" | "over", words: string,
- *            code?: number}} Link
- *   `closed`: by this page, because nobody looks; `over`: for good
+ * @typedef {{phase: "connecting" | "open" | "waiting" | "closed" | "ended", message: string,
+ *            code?: number}} Connection
+ *   `waiting`: for the next attempt; `closed`: by this page, because nobody looks at it; `ended`: will
+ *   not be retried, `code` is the close code
  *
- * What a stream tells its owner. `frame` may return a promise: its end is the acknowledgement.
+ * Callbacks of a stream. The frame is acknowledged when the promise of `frame` settles.
  * @typedef {{frame: (frame: import("./frames.js").Frame) => unknown, status: (status: Status) => void,
- *            link: (link: Link) => void, dropped?: (frames: number) => void}} Listener
+ *            connection: (connection: Connection) => void, dropped?: (frames: number) => void}} Listener
  */
 
-/** One camera's pictures over a WebSocket, for ever: it comes back after a loss, and says so. */
+/** Receives one camera's pictures over a WebSocket. Reconnects without a limit of attempts. */
 export class CameraStream {
   #url;
   #detail;
@@ -31,33 +32,33 @@ export class CameraStream {
   #listener;
   /** @type {WebSocket | null} */
   #socket = null;
-  #tries = 0;
+  #attempts = 0;
   #nextAt = 0;
   #timer = 0;
   #hiddenTimer = 0;
-  #wanted = false;
-  #over = false;
+  #isStarted = false;
+  #hasEnded = false;
 
   /**
-   * @param {{path: string, detail: string, camera: string}} where socket path, API path, id
+   * @param {{path: string, detail: string, camera: string}} target socket path, API path, camera id
    * @param {Listener} listener
    */
-  constructor(where, listener) {
-    this.#url = socketAddress(where.path);
-    this.#detail = where.detail;
-    this.#camera = where.camera;
+  constructor({ path, detail, camera }, listener) {
+    this.#url = socketUrl(path);
+    this.#detail = detail;
+    this.#camera = camera;
     this.#listener = listener;
     addEventListener("pagehide", () => this.#close());
     addEventListener("pageshow", (event) => event.persisted && this.#resume());
-    addEventListener("online", () => this.#hurry());
-    document.addEventListener("visibilitychange", () => this.#visibility());
+    addEventListener("online", () => this.#retryNow());
+    document.addEventListener("visibilitychange", () => this.#visibilityChanged());
   }
 
   /**
-   * Which variant of the pictures to ask for from now on; an open connection is replaced.
+   * Request another variant of the pictures; an open connection is replaced.
    * @param {string} query such as `?width=320&fps=5`, or empty
    */
-  ask(query) {
+  setVariant(query) {
     const url = new URL(this.#url);
     if (url.search === query) return;
     url.search = query;
@@ -70,33 +71,33 @@ export class CameraStream {
 
   /** Connect, and stay connected. */
   start() {
-    this.#wanted = true;
+    this.#isStarted = true;
     this.#resume();
   }
 
   /** Disconnect until `start`. */
   stop() {
-    this.#wanted = false;
+    this.#isStarted = false;
     this.#close();
   }
 
-  /** What is said of the connection now; nothing while it is up. */
-  get words() {
-    const waiting = !this.#over && this.#tries > 0 && this.#socket?.readyState !== WebSocket.OPEN;
-    return waiting ? waitingWords(this.#tries, this.#nextAt - performance.now()) : "";
+  /** The message to show while the connection is down; else empty. */
+  get message() {
+    const isDown = !this.#hasEnded && this.#attempts > 0 && this.#socket?.readyState !== WebSocket.OPEN;
+    return isDown ? retryMessage(this.#attempts, this.#nextAt - performance.now()) : "";
   }
 
   #resume() {
-    if (!this.#wanted || this.#socket || this.#over || document.hidden) return;
-    this.#tries = 0;
+    if (!this.#isStarted || this.#socket || this.#hasEnded || document.hidden) return;
+    this.#attempts = 0;
     this.#connect();
   }
 
-  #hurry() {
+  #retryNow() {
     if (this.#timer) this.#connect();
   }
 
-  #visibility() {
+  #visibilityChanged() {
     clearTimeout(this.#hiddenTimer);
     if (document.hidden) this.#hiddenTimer = setTimeout(() => this.#close(), HIDDEN_MS);
     else if (this.#timer) this.#connect();
@@ -107,10 +108,10 @@ export class CameraStream {
     clearTimeout(this.#timer);
     this.#timer = 0;
     this.#nextAt = 0;
-    this.#listener.link({ phase: "connecting", words: this.words });
+    this.#listener.connection({ phase: "connecting", message: this.message });
     const socket = new WebSocket(this.#url, V1);
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#listener.link({ phase: "open", words: "" });
+    socket.onopen = () => this.#listener.connection({ phase: "open", message: "" });
     socket.onmessage = (event) => {
       if (socket === this.#socket) this.#receive(socket, event.data);
     };
@@ -118,7 +119,7 @@ export class CameraStream {
       if (socket !== this.#socket) return; // closed by this page before it was open
       console.error(`Camera ${this.#camera}: the stream connection failed`);
     };
-    socket.onclose = (event) => this.#lost(socket, event.code);
+    socket.onclose = (event) => this.#closed(socket, event.code);
     this.#socket = socket;
   }
 
@@ -128,9 +129,9 @@ export class CameraStream {
    */
   async #receive(socket, data) {
     try {
-      if (typeof data === "string") return this.#word(JSON.parse(data));
+      if (typeof data === "string") return this.#receiveText(JSON.parse(data));
       const frame = parseFrame(data);
-      this.#tries = 0; // only a picture proves that the connection is good
+      this.#attempts = 0; // not on open: only received data proves a good connection
       try {
         if (!document.hidden) await this.#listener.frame(frame);
       } finally {
@@ -142,9 +143,9 @@ export class CameraStream {
   }
 
   /** @param {{type: string} & Record<string, any>} message */
-  #word(message) {
+  #receiveText(message) {
     if (message.type === "status") {
-      this.#tries = 0;
+      this.#attempts = 0;
       this.#listener.status(/** @type {any} */ (message));
     } else if (message.type === "dropped") {
       this.#listener.dropped?.(message.frames);
@@ -155,29 +156,29 @@ export class CameraStream {
    * @param {WebSocket} socket
    * @param {number} code
    */
-  #lost(socket, code) {
+  #closed(socket, code) {
     if (socket !== this.#socket) return;
     this.#socket = null;
-    if (finalWord(code)) return this.#end(code);
-    this.#tries += 1;
-    const wait = waitBefore(this.#tries);
-    this.#nextAt = performance.now() + wait;
-    this.#timer = setTimeout(() => this.#connect(), wait);
-    this.#listener.link({ phase: "waiting", words: this.words });
-    if (this.#tries >= ASK_FROM_TRY) this.#askWhy();
+    if (finalReason(code)) return this.#end(code);
+    this.#attempts += 1;
+    const delay = retryDelay(this.#attempts);
+    this.#nextAt = performance.now() + delay;
+    this.#timer = setTimeout(() => this.#connect(), delay);
+    this.#listener.connection({ phase: "waiting", message: this.message });
+    if (this.#attempts >= CHECK_REFUSAL_FROM_ATTEMPT) this.#checkRefusal();
   }
 
-  async #askWhy() {
+  async #checkRefusal() {
     const code = await refusalCode(this.#detail);
     if (code && !this.#socket) this.#end(code);
   }
 
   /** @param {number} code */
   #end(code) {
-    this.#over = true;
+    this.#hasEnded = true;
     clearTimeout(this.#timer);
     this.#timer = 0;
-    this.#listener.link({ phase: "over", words: finalWord(code) ?? "", code });
+    this.#listener.connection({ phase: "ended", message: finalReason(code) ?? "", code });
   }
 
   #close() {
@@ -186,6 +187,6 @@ export class CameraStream {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
-    if (!this.#over) this.#listener.link({ phase: "closed", words: "" });
+    if (!this.#hasEnded) this.#listener.connection({ phase: "closed", message: "" });
   }
 }

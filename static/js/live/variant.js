@@ -1,21 +1,20 @@
-/** Which version of a camera's pictures is enough for the place it is shown in. Pure. */
+/** The variant of a camera's pictures (width and frame rate) to request for a tile. */
 
-/** What the server has, beside the camera's own size. */
+/** The server's widths besides the camera's own, in pixels. */
 const WIDTHS = [320, 640];
-const ENOUGH = 0.8; // of the place's CSS pixels: a tile is glanced at, on dense screens, too
-const FEW = 9; // so many tiles at 10 frames a second; more of them at 5
-const QUICK = 10;
-const CALM = 5;
+const MIN_SCALE = 0.8; // of the tile's CSS pixels; less detail is enough on dense screens, too
+const FEW_TILES = 9;
+const FPS_OF_FEW = 10;
+const FPS_OF_MANY = 5;
 
 /**
- * The query for a tile of that many CSS pixels, among so many tiles. Without a width where the tile
- * is larger than any variant: few cameras that fill the window.
- * @param {number} pixels
- * @param {number} tiles
+ * The query string for one tile. Without `width` if the tile is larger than any variant.
+ * @param {number} pixels width of the tile in CSS pixels
+ * @param {number} tiles number of tiles on the page
  */
 export function tileQuery(pixels, tiles) {
-  const width = WIDTHS.find((each) => each >= pixels * ENOUGH);
-  const asked = new URLSearchParams({ fps: String(tiles > FEW ? CALM : QUICK) });
-  if (width) asked.set("width", String(width));
-  return `?${asked}`;
+  const width = WIDTHS.find((each) => each >= pixels * MIN_SCALE);
+  const query = new URLSearchParams({ fps: String(tiles > FEW_TILES ? FPS_OF_MANY : FPS_OF_FEW) });
+  if (width) query.set("width", String(width));
+  return `?${query}`;
 }

@@ -1,22 +1,19 @@
-import { AgeBadge } from "./age.js";
-import { countWords } from "./counts.js";
+import { StatusBadge } from "./badge.js";
+import { detectionSummary } from "./counts.js";
 import { Freshness } from "./freshness.js";
 import { Picture } from "./picture.js";
 import { CameraStream } from "./stream.js";
 import { toast } from "../shell/toast.js";
 
 const TICK_MS = 100;
-const TROUBLE_TRY = 2; // a connection that is back at the first try is not worth a toast
+const TOAST_FROM_FAILURE = 2; // one failure that is repaired by the first attempt needs no toast
 
 /**
- * The stream has ended for good: who prevents the default says so in another way.
- * @param {import("./stream.js").Link} link
- */
-const over = (link) => new CustomEvent("over", { cancelable: true, detail: link });
-
-/**
- * One camera on a page: stream, picture, badge. The element carries `data-camera`, `data-name`,
- * `data-stream`, `data-detail`, `data-zone` and what was known of the camera when the page was made.
+ * One camera on a page: stream, picture, badge. The element has `data-camera`, `data-name`,
+ * `data-stream`, `data-detail`, `data-zone` and the camera's state when the page was rendered.
+ *
+ * Dispatches "frame" `{header, arrival}`, "status" (of stream.js), "view" (of freshness.js) and "ended",
+ * when the stream will not be retried; preventing the default of "ended" suppresses the toast.
  */
 export class CameraViewer extends EventTarget {
   #element;
@@ -25,12 +22,12 @@ export class CameraViewer extends EventTarget {
   #count;
   #note;
   #stream;
-  /** @type {import("./stream.js").Link} */
-  #link = { phase: "connecting", words: "" };
-  #losses = 0;
-  #spoken = "";
-  #started = false;
-  #ticking = 0;
+  /** @type {import("./stream.js").Connection} */
+  #connection = { phase: "connecting", message: "" };
+  #failures = 0;
+  #announcedState = "";
+  #isStarted = false;
+  #ticker = 0;
 
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -38,7 +35,7 @@ export class CameraViewer extends EventTarget {
     const data = element.dataset;
     this.#element = element;
     this.picture = new Picture(/** @type {HTMLCanvasElement} */ (element.querySelector("canvas")));
-    this.#badge = new AgeBadge(/** @type {HTMLElement} */ (element.querySelector("[data-badge]")));
+    this.#badge = new StatusBadge(/** @type {HTMLElement} */ (element.querySelector("[data-badge]")));
     this.#count = element.querySelector("[data-count]");
     this.#note = element.querySelector("[data-note]");
     this.#freshness = new Freshness(data.zone ?? "UTC", {
@@ -47,105 +44,108 @@ export class CameraViewer extends EventTarget {
       reason: data.reason,
       pictureAt: data.pictureAt ? Number(data.pictureAt) : null,
     });
-    const where = { path: data.stream ?? "", detail: data.detail ?? "", camera: data.camera ?? "" };
-    this.#stream = new CameraStream(where, {
-      frame: (frame) => this.#frame(frame),
-      status: (status) => this.#told(status),
-      link: (link) => this.#linked(link),
+    const target = { path: data.stream ?? "", detail: data.detail ?? "", camera: data.camera ?? "" };
+    this.#stream = new CameraStream(target, {
+      frame: (frame) => this.#showFrame(frame),
+      status: (status) => this.#setStatus(status),
+      connection: (connection) => this.#setConnection(connection),
     });
-    document.addEventListener("visibilitychange", () => this.#seen());
-    addEventListener("pageshow", () => this.#seen());
+    document.addEventListener("visibilitychange", () => this.#visibilityChanged());
+    addEventListener("pageshow", () => this.#visibilityChanged());
   }
 
   /**
-   * Which variant of the pictures is enough.
+   * Request another variant of the pictures.
    * @param {string} query such as `?width=320&fps=5`, or empty
    */
-  ask(query) {
-    this.#stream.ask(query);
+  setVariant(query) {
+    this.#stream.setVariant(query);
   }
 
   start() {
-    if (this.#started) return;
-    this.#started = true;
-    this.#ticking = setInterval(() => this.#tell(), TICK_MS);
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#ticker = setInterval(() => this.#update(), TICK_MS);
     this.#stream.start();
-    this.#tell();
+    this.#update();
   }
 
-  /** Until `start` nothing is received, drawn or said. */
+  /** Receive, draw and announce nothing until `start`. */
   stop() {
-    if (!this.#started) return;
-    this.#started = false;
-    clearInterval(this.#ticking);
+    if (!this.#isStarted) return;
+    this.#isStarted = false;
+    clearInterval(this.#ticker);
     this.#stream.stop();
   }
 
-  get #watched() {
-    return this.#started && !document.hidden;
+  get #isActive() {
+    return this.#isStarted && !document.hidden;
   }
 
-  #seen() {
-    if (this.#watched) return this.#tell();
-    this.#freshness.rest();
-    this.#show(); // once, in silence: an age that stands still would be untrue
+  #visibilityChanged() {
+    if (this.#isActive) return this.#update();
+    this.#freshness.pause();
+    this.#show(); // without an announcement: the last age must not stay on screen
   }
 
   /** @param {import("./frames.js").Frame} frame */
-  async #frame(frame) {
+  async #showFrame(frame) {
     const arrival = performance.now();
-    if (!(await this.picture.show(frame)) || !this.#watched) return;
-    this.#freshness.picture(arrival, frame.header);
-    const words = countWords(frame.header.detections);
-    if (this.#count && this.#count.textContent !== words) this.#count.textContent = words;
+    if (!(await this.picture.show(frame)) || !this.#isActive) return;
+    this.#freshness.addPicture(arrival, frame.header);
+    const summary = detectionSummary(frame.header.detections);
+    if (this.#count && this.#count.textContent !== summary) this.#count.textContent = summary;
     this.#element.dataset.pictured = "";
     this.dispatchEvent(new CustomEvent("frame", { detail: { header: frame.header, arrival } }));
-    this.#tell();
+    this.#update();
   }
 
   /** @param {import("./stream.js").Status} status */
-  #told(status) {
-    this.#freshness.status(status);
+  #setStatus(status) {
+    this.#freshness.setStatus(status);
     this.dispatchEvent(new CustomEvent("status", { detail: status }));
   }
 
-  /** @param {import("./stream.js").Link} link */
-  #linked(link) {
-    this.#link = link;
-    if (link.phase === "open") this.#losses = 0;
-    if (link.phase === "closed") {
-      this.#freshness.forget();
+  /** @param {import("./stream.js").Connection} connection */
+  #setConnection(connection) {
+    this.#connection = connection;
+    if (connection.phase === "open") this.#failures = 0;
+    if (connection.phase === "closed") {
+      this.#freshness.reset();
       this.#show();
     }
-    if (link.phase === "waiting" && ++this.#losses === TROUBLE_TRY) {
+    if (connection.phase === "waiting" && ++this.#failures === TOAST_FROM_FAILURE) {
       toast(`${this.#element.dataset.name}: the connection was lost. Trying again.`, {
         about: "connection",
         error: true,
       });
     }
-    if (link.phase === "over" && this.dispatchEvent(over(link))) this.#ended(link);
-    this.#tell();
+    if (connection.phase === "ended") {
+      const event = new CustomEvent("ended", { cancelable: true, detail: connection });
+      if (this.dispatchEvent(event)) this.#showEnd(connection);
+    }
+    this.#update();
   }
 
-  /** @param {import("./stream.js").Link} link */
-  #ended({ code, words }) {
+  /** @param {import("./stream.js").Connection} connection */
+  #showEnd({ code, message }) {
     const { name } = this.#element.dataset;
-    if (code !== 4401) return toast(`${name}: ${words}.`, { about: `closed ${code}`, error: true });
+    if (code !== 4401) return toast(`${name}: ${message}.`, { about: `closed ${code}`, error: true });
     const page = document.querySelector("[data-signin]")?.getAttribute("data-signin") ?? "";
     const href = `${page}?next=${encodeURIComponent(location.pathname)}`;
     toast("You are signed out.", { about: "connection", error: true, link: { href, text: "Sign in" } });
   }
 
-  #tell() {
-    if (this.#watched) this.#announce(this.#show());
+  #update() {
+    if (this.#isActive) this.#announce(this.#show());
   }
 
-  /** @returns {import("./freshness.js").View} what is shown now */
+  /** @returns {import("./freshness.js").View} the displayed state */
   #show() {
     const view = this.#freshness.view(performance.now());
-    const over = this.#link.phase === "over";
-    if (over) Object.assign(view, { state: "offline", words: this.#link.words, reason: "" });
-    const note = over ? "" : this.#stream.words || (view.state === "live" ? "" : view.reason);
+    const hasEnded = this.#connection.phase === "ended";
+    if (hasEnded) Object.assign(view, { state: "offline", label: this.#connection.message, reason: "" });
+    const note = hasEnded ? "" : this.#stream.message || (view.state === "live" ? "" : view.reason);
     this.#element.dataset.state = view.state;
     this.#badge.show(view);
     if (this.#note && this.#note.textContent !== note) this.#note.textContent = note;
@@ -154,14 +154,14 @@ export class CameraViewer extends EventTarget {
   }
 
   /**
-   * Say a change of state, once, to those who listen instead of looking. Coming back to a page or
-   * a tile is no change: "Connecting" is passed over, and the state before it is not said again.
+   * Announce a change of state once, in the live region for screen readers. Returning to a page or a
+   * tile is no change: "connecting" is skipped, and the state before it is not repeated.
    */
-  #announce({ state, words }) {
-    const first = this.#spoken === "";
-    if (state === this.#spoken || (!first && state === "connecting")) return;
-    this.#spoken = state;
+  #announce({ state, label }) {
+    const isFirst = this.#announcedState === "";
+    if (state === this.#announcedState || (!isFirst && state === "connecting")) return;
+    this.#announcedState = state;
     const region = document.getElementById("spoken");
-    if (region && !first) region.textContent = `${this.#element.dataset.name}: ${words}`;
+    if (region && !isFirst) region.textContent = `${this.#element.dataset.name}: ${label}`;
   }
 }

@@ -1,30 +1,30 @@
 /**
- * Geometry of privacy masks: an area is a list of corners `[x, y]` from 0 to 1 of the picture.
- * Nothing here changes its arguments.
+ * Geometry of privacy masks. An area is a polygon: a list of corners `[x, y]`, each from 0 to 1 of the
+ * picture. Pure functions.
  *
  * @typedef {[number, number]} Corner
  * @typedef {Corner[]} Area
  */
 
-export const AREAS_MOST = 16;
-export const CORNERS_MOST = 32;
-export const CORNERS_LEAST = 3;
+export const MAX_AREAS = 16;
+export const MAX_CORNERS = 32;
+export const MIN_CORNERS = 3;
 
 /** @param {number} value */
-const inside = (value) => Math.min(1, Math.max(0, value));
+const clampUnit = (value) => Math.min(1, Math.max(0, value));
 
 /** @param {Corner} corner @returns {Corner} */
-export const clamped = ([x, y]) => [inside(x), inside(y)];
+export const clamp = ([x, y]) => [clampUnit(x), clampUnit(y)];
 
 /**
- * What a form's field holds; what is not well-formed is left to the server's words.
+ * Parse the value of the form's field. Invalid areas are skipped; the server reports them.
  * @param {string} text
  * @returns {Area[]}
  */
-export function read(text) {
+export function parseAreas(text) {
   try {
-    const found = JSON.parse(text || "[]");
-    return Array.isArray(found) ? found.filter(isArea).map((area) => area.map(clamped)) : [];
+    const value = JSON.parse(text || "[]");
+    return Array.isArray(value) ? value.filter(isArea).map((area) => area.map(clamp)) : [];
   } catch {
     return [];
   }
@@ -32,71 +32,83 @@ export function read(text) {
 
 /** @param {unknown} value */
 function isArea(value) {
-  return Array.isArray(value) && value.length >= CORNERS_LEAST && value.every(isCorner);
+  return Array.isArray(value) && value.length >= MIN_CORNERS && value.every(isCorner);
 }
 
 /** @param {unknown} value */
 function isCorner(value) {
-  return Array.isArray(value) && value.length === 2 && value.every((one) => Number.isFinite(one));
+  return Array.isArray(value) && value.length === 2 && value.every((number) => Number.isFinite(number));
 }
 
-/** For the form's field: four decimals are a third of a pixel of 3840. @param {Area[]} areas */
-export function written(areas) {
-  const tidy = (/** @type {number} */ one) => Math.round(inside(one) * 10_000) / 10_000;
-  return JSON.stringify(areas.map((area) => area.map(([x, y]) => [tidy(x), tidy(y)])));
+/**
+ * The value for the form's field. Four decimals are a third of a pixel at a width of 3840.
+ * @param {Area[]} areas
+ */
+export function serializeAreas(areas) {
+  const round = (/** @type {number} */ value) => Math.round(clampUnit(value) * 10_000) / 10_000;
+  return JSON.stringify(areas.map((area) => area.map(([x, y]) => [round(x), round(y)])));
 }
 
-/** The upright rectangle between two points. @param {Corner} from @param {Corner} to @returns {Area} */
+/** The rectangle between two opposite corners. @param {Corner} from @param {Corner} to @returns {Area} */
 export function rectangle(from, to) {
-  const [left, right] = [from[0], to[0]].map(inside).sort((a, b) => a - b);
-  const [top, bottom] = [from[1], to[1]].map(inside).sort((a, b) => a - b);
+  const [left, right] = [from[0], to[0]].map(clampUnit).sort((a, b) => a - b);
+  const [top, bottom] = [from[1], to[1]].map(clampUnit).sort((a, b) => a - b);
   return [[left, top], [right, top], [right, bottom], [left, bottom]];
 }
 
 /**
- * A place for a new area near the middle, a little aside for each that is there already.
- * @param {number} count @returns {Area}
+ * A new area near the middle, shifted so that five new areas do not cover each other.
+ * @param {number} count of existing areas @returns {Area}
  */
-export function fresh(count) {
-  const aside = ((count % 5) - 2) * 0.06;
-  return rectangle([0.35 + aside, 0.35 + aside], [0.65 + aside, 0.65 + aside]);
+export function newArea(count) {
+  const shift = ((count % 5) - 2) * 0.06;
+  return rectangle([0.35 + shift, 0.35 + shift], [0.65 + shift, 0.65 + shift]);
 }
 
-/** The whole area moved, as far as all of it stays in the picture. @param {Area} area @param {Corner} by @returns {Area} */
-export function moved(area, [dx, dy]) {
-  const x = held(area.map((corner) => corner[0]), dx);
-  const y = held(area.map((corner) => corner[1]), dy);
-  return area.map((corner) => clamped([corner[0] + x, corner[1] + y]));
+/**
+ * Move an area; it keeps its shape and stops at the picture's edges.
+ * @param {Area} area @param {Corner} by @returns {Area}
+ */
+export function translate(area, [dx, dy]) {
+  const x = limitShift(area.map((corner) => corner[0]), dx);
+  const y = limitShift(area.map((corner) => corner[1]), dy);
+  return area.map((corner) => clamp([corner[0] + x, corner[1] + y]));
 }
 
 /** @param {number[]} values @param {number} by */
-function held(values, by) {
+function limitShift(values, by) {
   return Math.min(1 - Math.max(...values), Math.max(-Math.min(...values), by));
 }
 
 /** @param {Area} area @param {number} index @param {Corner} corner @returns {Area} */
-export function withCorner(area, index, corner) {
-  return area.map((one, at) => (at === index ? clamped(corner) : one));
+export function replaceCorner(area, index, corner) {
+  return area.map((old, at) => (at === index ? clamp(corner) : old));
 }
 
-/** The middle of the edge that begins at a corner. @param {Area} area @param {number} index @returns {Corner} */
-export function middle(area, index) {
+/** The midpoint of the edge that starts at a corner. @param {Area} area @param {number} index @returns {Corner} */
+export function edgeMidpoint(area, index) {
   const [from, to] = [area[index], area[(index + 1) % area.length]];
   return [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2];
 }
 
-/** With one corner more, in the middle after that one; null where it has as many as it may. @param {Area} area @param {number} index @returns {Area | null} */
-export function split(area, index) {
-  if (area.length >= CORNERS_MOST) return null;
-  return [...area.slice(0, index + 1), middle(area, index), ...area.slice(index + 1)];
+/**
+ * Add a corner at the midpoint of an edge; null at `MAX_CORNERS`.
+ * @param {Area} area @param {number} index @returns {Area | null}
+ */
+export function splitEdge(area, index) {
+  if (area.length >= MAX_CORNERS) return null;
+  return [...area.slice(0, index + 1), edgeMidpoint(area, index), ...area.slice(index + 1)];
 }
 
-/** With one corner less; null where it has as few as it may. @param {Area} area @param {number} index @returns {Area | null} */
-export function without(area, index) {
-  return area.length > CORNERS_LEAST ? area.filter((_, at) => at !== index) : null;
+/** Remove a corner; null at `MIN_CORNERS`. @param {Area} area @param {number} index @returns {Area | null} */
+export function removeCorner(area, index) {
+  return area.length > MIN_CORNERS ? area.filter((_, at) => at !== index) : null;
 }
 
-/** Where its longest edge begins. @param {Area} area @param {number} ratio width by height of the picture */
+/**
+ * The corner at which the longest edge starts.
+ * @param {Area} area @param {number} ratio width / height of the picture
+ */
 export function longestEdge(area, ratio) {
   const lengths = area.map((from, at) => {
     const to = area[(at + 1) % area.length];
@@ -105,13 +117,13 @@ export function longestEdge(area, ratio) {
   return lengths.indexOf(Math.max(...lengths));
 }
 
-/** Where its name is written. @param {Area} area @returns {Corner} */
+/** The mean of the corners, where the area's number is shown. @param {Area} area @returns {Corner} */
 export function centre(area) {
   const sum = area.reduce(([x, y], corner) => [x + corner[0], y + corner[1]], [0, 0]);
   return [sum[0] / area.length, sum[1] / area.length];
 }
 
-/** A corner's place in words. @param {Corner} corner */
-export function placeWords([x, y]) {
+/** A position as text, for screen readers. @param {Corner} corner */
+export function positionText([x, y]) {
   return `${Math.round(x * 100)} % from the left, ${Math.round(y * 100)} % from the top`;
 }

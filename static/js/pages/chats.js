@@ -1,3 +1,5 @@
+/** The page of chats: the list, and the open chat. */
+
 import { Conversation } from "../chat/conversation.js";
 import { ChatList } from "../chat/list.js";
 import { ChatMenu } from "../chat/menu.js";
@@ -5,33 +7,33 @@ import { Tabs } from "../chat/tabs.js";
 
 const main = /** @type {HTMLElement} */ (document.querySelector("[data-conversation]"));
 const menu = /** @type {HTMLElement} */ (document.getElementById("chat-menu"));
-const { api = "", pages = "" } = main.dataset;
 
 const conversation = new Conversation(main);
 const list = new ChatList(
   /** @type {HTMLElement} */ (document.querySelector("[data-list]")),
   () => conversation.chat,
 );
-/** @param {import("../chat/tabs.js").News} news */
-async function heard({ chat, what }) {
+const tabs = new Tabs(showChange);
+
+/** @param {import("../chat/tabs.js").Change} change of this tab or another */
+async function showChange({ chat, what }) {
   if (chat === conversation.chat) {
-    conversation.gone = what === "gone"; // it stays in sight, for it can be brought back
+    conversation.isDeleted = what === "gone"; // it stays visible, because it can be restored
     if (what === "changed") await conversation.refresh();
   }
   await list.refresh();
 }
 
-const tabs = new Tabs(heard);
-conversation.onnews = () => {
-  tabs.tell({ chat: conversation.chat, what: "changed" });
+conversation.onchange = () => {
+  tabs.broadcast({ chat: conversation.chat, what: "changed" });
   list.refresh();
 };
-new ChatMenu(menu, api, async (chat, what) => {
-  tabs.tell({ chat, what });
-  await heard({ chat, what });
+new ChatMenu(menu, main.dataset.api ?? "", async (chat, what) => {
+  tabs.broadcast({ chat, what });
+  await showChange({ chat, what });
 });
 
-// What was asked elsewhere meanwhile, on another device perhaps.
+// Chats may have changed on another device.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   list.refresh();

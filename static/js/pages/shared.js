@@ -1,44 +1,35 @@
-/** The page of a share link: one camera for somebody without an account. */
+/** The page of a share link: one camera, for a viewer without an account. */
 
+import { followAspectRatio } from "../live/aspect-ratio.js";
 import { detectionsToggle } from "../live/detections.js";
 import { fullScreenButton } from "../live/fullscreen.js";
-import { keys } from "../shell/keys.js";
 import { CameraViewer } from "../live/viewer.js";
+import { keyboardShortcuts } from "../shell/shortcuts.js";
 
-const $ = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
-const watch = /** @type {HTMLElement} */ ($("[data-watch]"));
-const stage = /** @type {HTMLElement} */ ($("[data-camera]"));
+const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
+const stage = /** @type {HTMLElement} */ (find("[data-camera]"));
+const size = /** @type {HTMLElement} */ (find("[data-size]"));
 const viewer = new CameraViewer(stage);
-let size = "";
-
-/** @param {number} width @param {number} height */
-function shape(width, height) {
-  if (width && height) watch.style.setProperty("--ratio", String(width / height));
-}
 
 viewer.addEventListener("frame", (event) => {
   const { width, height } = /** @type {CustomEvent} */ (event).detail.header;
-  const words = `${width} × ${height}`;
-  if (words === size) return;
-  size = words;
-  $("[data-size]").textContent = words;
-  shape(width, height);
+  const text = `${width} × ${height}`;
+  if (size.textContent !== text) size.textContent = text;
 });
-viewer.addEventListener("over", (event) => {
+viewer.addEventListener("ended", (event) => {
   event.preventDefault();
   viewer.stop();
   if (document.fullscreenElement) document.exitFullscreen();
-  watch.remove(); // with the last picture: it is no longer theirs to see
-  $("#toasts").replaceChildren();
-  const words = $("[data-over]");
-  words.hidden = false;
-  words.focus();
+  find("[data-watch]").remove(); // including the last picture: the right to see it has ended
+  find("#toasts").replaceChildren();
+  find("[data-over]").hidden = false;
+  find("[data-over]").focus();
 });
 
-shape(Number(stage.dataset.width), Number(stage.dataset.height));
-keys(null);
-detectionsToggle($("[data-detections]"), (on) => {
+followAspectRatio(find("[data-watch]"), stage, viewer);
+keyboardShortcuts(null);
+detectionsToggle(find("[data-detections]"), (on) => {
   viewer.picture.detections = on;
 });
-fullScreenButton($("[data-full-screen]"), stage);
+fullScreenButton(find("[data-full-screen]"), stage);
 viewer.start();

@@ -1,14 +1,14 @@
 import { Publisher } from "./publisher.js";
 import { Rate } from "../live/rate.js";
 
-const REFUSALS = {
+const CAMERA_ERRORS = {
   NotAllowedError: "The browser was not allowed to use the camera. Allow it in the address bar, then publish again.",
   NotFoundError: "This device has no camera that the browser can use.",
   NotReadableError: "Another program is using the camera. Close it, then publish again.",
 };
 
 /**
- * The button that publishes this browser's camera, and the line that says how it goes.
+ * The button that publishes this browser's camera, with a status line.
  * @param {HTMLButtonElement} button with `data-socket`, `data-detail` and `data-camera`
  * @param {HTMLElement} line
  */
@@ -23,10 +23,10 @@ export function publishButton(button, line) {
   const { socket = "", detail = "", camera = "" } = button.dataset;
   const publisher = new Publisher({ path: socket, detail, camera });
   const rate = new Rate();
-  const show = (/** @type {string} */ words) => {
-    if (line.textContent !== words) line.textContent = words;
-    button.setAttribute("aria-pressed", String(publisher.running));
-    label.textContent = publisher.running ? "Stop publishing" : "Publish this camera";
+  const show = (/** @type {string} */ text) => {
+    if (line.textContent !== text) line.textContent = text;
+    button.setAttribute("aria-pressed", String(publisher.isRunning));
+    label.textContent = publisher.isRunning ? "Stop publishing" : "Publish this camera";
   };
   publisher.addEventListener("sent", (event) => {
     const { ok, sentence } = /** @type {CustomEvent} */ (event).detail;
@@ -36,17 +36,17 @@ export function publishButton(button, line) {
   });
   publisher.addEventListener("stopped", (event) => show(/** @type {CustomEvent} */ (event).detail));
   button.addEventListener("click", async () => {
-    if (publisher.running) return publisher.stop();
+    if (publisher.isRunning) return publisher.stop();
     button.disabled = true;
     show("Waiting for the camera");
     try {
       await publisher.start();
     } catch (error) {
-      publisher.stop(REFUSALS[error.name] ?? "The camera could not be opened.");
+      publisher.stop(CAMERA_ERRORS[/** @type {Error} */ (error).name] ?? "The camera could not be opened.");
     } finally {
       button.disabled = false;
     }
   });
-  addEventListener("pagehide", () => publisher.running && publisher.stop());
+  addEventListener("pagehide", () => publisher.isRunning && publisher.stop());
   button.disabled = false;
 }

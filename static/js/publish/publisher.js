@@ -1,31 +1,35 @@
 import { Uplink } from "./uplink.js";
 
 const INTERVAL_MS = 100;
-const WIDEST = 1280;
-const QUALITY = 0.8;
+const MAX_WIDTH = 1280;
+const MAX_FPS = 15;
+const JPEG_QUALITY = 0.8;
 const RETRY_MS = 2000;
 
 /**
- * What became of one frame: `end` means that no further frame can be accepted either.
- * @typedef {{ok: boolean, sentence: string, end: boolean, waitMs: number}} Outcome
+ * The result of sending one frame.
+ * @typedef {{ok: boolean, sentence: string, isFinal: boolean, waitMs: number}} Outcome
+ *   `isFinal`: later frames would be refused too; `waitMs`: pause before the next frame
  */
 
 /**
- * What an answer to a frame means.
  * @param {import("./uplink.js").Answer} answer
  * @returns {Outcome}
  */
-export function outcomeOf({ type, status, field, detail }) {
-  if (type !== "problem") return { ok: true, sentence: "", end: false, waitMs: 0 };
+export function toOutcome({ type, status, field, detail }) {
+  if (type !== "problem") return { ok: true, sentence: "", isFinal: false, waitMs: 0 };
   if (field === "timestamp") {
     const sentence = "This device’s clock is more than a minute off. Set it, then publish again.";
-    return { ok: false, sentence, end: true, waitMs: RETRY_MS };
+    return { ok: false, sentence, isFinal: true, waitMs: RETRY_MS };
   }
   const sentence = detail ?? `The server answered ${status}.`;
-  return { ok: false, sentence, end: status === 400 || status === 409, waitMs: RETRY_MS };
+  return { ok: false, sentence, isFinal: status === 400 || status === 409, waitMs: RETRY_MS };
 }
 
-/** Sends this browser's camera, the newest picture each time. */
+/**
+ * Publishes this browser's camera: always the newest picture, at most ten per second.
+ * Dispatches "sent" `{ok, sentence}` and "stopped" (a sentence; empty after the user's own stop).
+ */
 export class Publisher extends EventTarget {
   #uplink;
   #camera;
@@ -33,24 +37,23 @@ export class Publisher extends EventTarget {
   #canvas = document.createElement("canvas");
   /** @type {MediaStream | null} */
   #media = null;
-  #last = 0;
-  #run = 0;
+  #lastTimestamp = 0;
+  #run = 0; // incremented by each start and stop: a loop of an earlier run ends
   #waitUntil = 0;
-  sent = 0;
 
-  /** @param {{path: string, detail: string, camera: string}} where socket path, API path, id */
-  constructor(where) {
+  /** @param {{path: string, detail: string, camera: string}} target socket path, API path, camera id */
+  constructor(target) {
     super();
-    this.#camera = where.camera;
-    this.#uplink = new Uplink(where, {
-      answer: (answer) => this.#answered(outcomeOf(answer)),
-      over: (sentence) => this.stop(sentence),
+    this.#camera = target.camera;
+    this.#uplink = new Uplink(target, {
+      answer: (answer) => this.#handleOutcome(toOutcome(answer)),
+      ended: (sentence) => this.stop(sentence),
     });
     this.#video.muted = true;
     this.#video.playsInline = true;
   }
 
-  get running() {
+  get isRunning() {
     return this.#media !== null;
   }
 
@@ -58,14 +61,14 @@ export class Publisher extends EventTarget {
     return `${this.#canvas.width} × ${this.#canvas.height}`;
   }
 
-  /** Ask for the camera and begin. Rejects where the person or the browser refuses. */
+  /** Open the camera and start publishing. Rejects if the user or the browser refuses the camera. */
   async start() {
     const run = ++this.#run;
-    const wish = { video: { width: { ideal: WIDEST }, frameRate: { ideal: 15 } }, audio: false };
-    const media = await navigator.mediaDevices.getUserMedia(wish);
+    const constraints = { video: { width: { ideal: MAX_WIDTH }, frameRate: { ideal: MAX_FPS } }, audio: false };
+    const media = await navigator.mediaDevices.getUserMedia(constraints);
     if (run !== this.#run) return media.getTracks().forEach((track) => track.stop());
     this.#media = media;
-    this.sent = this.#waitUntil = 0;
+    this.#waitUntil = 0;
     media.getVideoTracks()[0].addEventListener("ended", () => this.stop("The camera was unplugged or taken away."));
     this.#video.srcObject = media;
     await this.#video.play();
@@ -73,7 +76,7 @@ export class Publisher extends EventTarget {
     this.#loop(run);
   }
 
-  /** @param {string} [sentence] why, where it was not the person's wish */
+  /** @param {string} [sentence] the reason, if the user did not stop it */
   stop(sentence = "") {
     this.#run += 1;
     this.#uplink.stop();
@@ -84,25 +87,24 @@ export class Publisher extends EventTarget {
   }
 
   /** @param {Outcome} outcome */
-  #answered(outcome) {
-    if (outcome.end) return this.stop(outcome.sentence);
-    this.sent += outcome.ok ? 1 : 0;
+  #handleOutcome(outcome) {
+    if (outcome.isFinal) return this.stop(outcome.sentence);
     this.#waitUntil = performance.now() + outcome.waitMs;
-    this.#say(outcome.ok, outcome.sentence);
+    this.#dispatchSent(outcome.ok, outcome.sentence);
   }
 
   /** @param {boolean} ok @param {string} sentence */
-  #say(ok, sentence) {
+  #dispatchSent(ok, sentence) {
     this.dispatchEvent(new CustomEvent("sent", { detail: { ok, sentence } }));
   }
 
   /** @param {number} run */
   async #loop(run) {
     while (run === this.#run) {
-      const began = performance.now();
-      if (this.#uplink.words) this.#say(false, this.#uplink.words);
-      else if (began >= this.#waitUntil && this.#uplink.ready) await this.#send(run);
-      const pause = INTERVAL_MS - (performance.now() - began);
+      const startedAt = performance.now();
+      if (this.#uplink.message) this.#dispatchSent(false, this.#uplink.message);
+      else if (startedAt >= this.#waitUntil && this.#uplink.isReady) await this.#send(run);
+      const pause = INTERVAL_MS - (performance.now() - startedAt);
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, pause)));
     }
   }
@@ -110,26 +112,26 @@ export class Publisher extends EventTarget {
   /** @param {number} run */
   async #send(run) {
     try {
-      const { jpeg, timestamp } = await this.#grab();
+      const { jpeg, timestamp } = await this.#capture();
       if (run === this.#run) this.#uplink.send(timestamp, jpeg);
     } catch (error) {
-      console.error(`Camera ${this.#camera}: a picture could not be made`, error);
+      console.error(`Camera ${this.#camera}: no picture could be captured`, error);
     }
   }
 
   /** @returns {Promise<{jpeg: Blob, timestamp: number}>} */
-  async #grab() {
+  async #capture() {
     const { videoWidth, videoHeight } = this.#video;
-    const scale = Math.min(1, WIDEST / videoWidth);
+    const scale = Math.min(1, MAX_WIDTH / videoWidth);
     this.#canvas.width = Math.round(videoWidth * scale);
     this.#canvas.height = Math.round(videoHeight * scale);
     const context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
-    this.#last = Math.max(Date.now(), this.#last + 1);
-    const timestamp = this.#last;
+    this.#lastTimestamp = Math.max(Date.now(), this.#lastTimestamp + 1); // strictly increasing
+    const timestamp = this.#lastTimestamp;
     context.drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
     /** @type {Blob | null} */
-    const jpeg = await new Promise((resolve) => this.#canvas.toBlob(resolve, "image/jpeg", QUALITY));
-    if (!jpeg) throw new Error("The browser made no JPEG.");
+    const jpeg = await new Promise((resolve) => this.#canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
+    if (!jpeg) throw new Error("The browser could not encode the picture as JPEG.");
     return { jpeg, timestamp };
   }
 }

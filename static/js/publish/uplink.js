@@ -1,11 +1,17 @@
-import { ASK_FROM_TRY, refusalCode, socketAddress, waitBefore, waitingWords } from "../shell/retry.js";
+import {
+  CHECK_REFUSAL_FROM_ATTEMPT,
+  refusalCode,
+  retryDelay,
+  retryMessage,
+  socketUrl,
+} from "../shell/retry.js";
 
 const V1 = "sideline.v1";
-const CREDITS = 2; // frames that may be on their way without an answer
-const SILENCE_MS = 10_000; // a server that answers nothing for so long is not there
+const MAX_UNACKNOWLEDGED = 2; // frames
+const ACK_TIMEOUT_MS = 10_000; // without an answer for this long, the connection counts as lost
 
-/** Close codes after which another try would be answered the same. */
-const FINAL = {
+/** Close codes after which a client must not reconnect, with the sentence to show. */
+const FINAL_REASONS = {
   1009: "The pictures are larger than the server takes.",
   4401: "You are signed out. Sign in to publish.",
   4403: "You may no longer publish to this camera.",
@@ -14,21 +20,22 @@ const FINAL = {
 };
 
 /**
- * What the server says to a frame: `ack` names it and all before.
+ * The server's answer to a frame; `ack` acknowledges that frame and all before it.
  * @typedef {{ack?: number, duplicate?: boolean, dropped?: number, type?: "problem", status?: number,
  *            field?: string, detail?: string}} Answer
- * @typedef {{answer: (answer: Answer) => void, over: (sentence: string) => void}} Listener
+ * @typedef {{answer: (answer: Answer) => void, ended: (sentence: string) => void}} Listener
+ *   `ended`: the connection will not be retried
  */
 
-/** The `sideline.v1` message of a picture. @param {object} header @param {Blob} jpeg */
-export function messageOf(header, jpeg) {
-  const head = new TextEncoder().encode(JSON.stringify(header));
+/** Encode a picture as a `sideline.v1` message. @param {object} header @param {Blob} jpeg */
+export function encodeFrame(header, jpeg) {
+  const json = new TextEncoder().encode(JSON.stringify(header));
   const length = new DataView(new ArrayBuffer(4));
-  length.setUint32(0, head.length);
-  return new Blob([length.buffer, head, jpeg]);
+  length.setUint32(0, json.length);
+  return new Blob([length.buffer, json, jpeg]);
 }
 
-/** Takes pictures to the server over a WebSocket: it comes back after a loss, and says so. */
+/** Sends pictures to the server over a WebSocket. Reconnects without a limit of attempts. */
 export class Uplink {
   #url;
   #detail;
@@ -37,84 +44,84 @@ export class Uplink {
   #socket = null;
   #seq = 0;
   #acknowledged = 0;
-  #silence = 0;
-  #tries = 0;
+  #ackTimer = 0;
+  #attempts = 0;
   #nextAt = 0;
-  #timer = 0;
+  #retryTimer = 0;
 
   /**
-   * @param {{path: string, detail: string}} where socket path, API path of the camera
+   * @param {{path: string, detail: string}} target socket path, API path of the camera
    * @param {Listener} listener
    */
-  constructor(where, listener) {
-    this.#url = socketAddress(where.path);
-    this.#detail = where.detail;
+  constructor({ path, detail }, listener) {
+    this.#url = socketUrl(path);
+    this.#detail = detail;
     this.#listener = listener;
-    addEventListener("online", () => this.#timer && this.#connect());
+    addEventListener("online", () => this.#retryTimer && this.#connect());
   }
 
   /** Connect, and stay connected. */
   start() {
-    this.#tries = 0;
+    this.#attempts = 0;
     this.#connect();
   }
 
   /** Disconnect until `start`. */
   stop() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = 0;
     const socket = this.#socket;
     this.#socket = null;
-    this.#expect();
+    this.#restartAckTimer();
     socket?.close(1000);
   }
 
-  /** What is said of the connection now; nothing while it is up. */
-  get words() {
-    const waiting = this.#tries > 0 && this.#socket?.readyState !== WebSocket.OPEN;
-    return waiting ? waitingWords(this.#tries, this.#nextAt - performance.now()) : "";
+  /** The message to show while the connection is down; else empty. */
+  get message() {
+    const isDown = this.#attempts > 0 && this.#socket?.readyState !== WebSocket.OPEN;
+    return isDown ? retryMessage(this.#attempts, this.#nextAt - performance.now()) : "";
   }
 
-  /** Whether a picture would be sent now. */
-  get ready() {
-    return this.#socket?.readyState === WebSocket.OPEN && this.#seq - this.#acknowledged < CREDITS;
+  /** Whether a picture can be sent now. */
+  get isReady() {
+    return this.#socket?.readyState === WebSocket.OPEN && this.#seq - this.#acknowledged < MAX_UNACKNOWLEDGED;
   }
 
   /** @param {number} timestamp unix ms @param {Blob} jpeg */
   send(timestamp, jpeg) {
-    if (!this.ready) return;
+    if (!this.isReady) return;
     this.#seq += 1;
-    this.#socket?.send(messageOf({ timestamp, seq: this.#seq }, jpeg));
-    if (!this.#silence) this.#expect();
+    this.#socket?.send(encodeFrame({ timestamp, seq: this.#seq }, jpeg));
+    if (!this.#ackTimer) this.#restartAckTimer();
   }
 
-  /** Take the connection for lost where no answer comes, though one is due. */
-  #expect() {
-    clearTimeout(this.#silence);
+  /** Drop the connection after `ACK_TIMEOUT_MS`, if an answer is due. */
+  #restartAckTimer() {
+    clearTimeout(this.#ackTimer);
     const socket = this.#socket;
-    const due = socket !== null && this.#seq > this.#acknowledged;
-    this.#silence = due ? setTimeout(() => this.#lost(socket, 1006), SILENCE_MS) : 0;
+    const isDue = socket !== null && this.#seq > this.#acknowledged;
+    this.#ackTimer = isDue ? setTimeout(() => this.#closed(socket, 1006), ACK_TIMEOUT_MS) : 0;
   }
 
   #connect() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = 0;
     this.#nextAt = 0;
     const socket = new WebSocket(this.#url, V1);
     socket.onopen = () => {
-      this.#acknowledged = this.#seq; // what was on its way is lost
+      this.#acknowledged = this.#seq; // frames of the former connection are lost
     };
-    socket.onmessage = (event) => socket === this.#socket && this.#hear(event.data);
-    socket.onclose = (event) => this.#lost(socket, event.code, event.reason);
+    socket.onmessage = (event) => socket === this.#socket && this.#receive(event.data);
+    socket.onclose = (event) => this.#closed(socket, event.code, event.reason);
     this.#socket = socket;
   }
 
   /** @param {string} data */
-  #hear(data) {
+  #receive(data) {
     const answer = JSON.parse(data);
     this.#acknowledged = answer.ack ?? this.#seq;
-    this.#expect();
-    this.#tries = 0; // only an answer proves that the connection is good
+    this.#restartAckTimer();
+    this.#attempts = 0; // not on open: only an answer proves a good connection
     this.#listener.answer(answer);
   }
 
@@ -123,27 +130,27 @@ export class Uplink {
    * @param {number} code
    * @param {string} [reason]
    */
-  #lost(socket, code, reason) {
+  #closed(socket, code, reason) {
     if (socket !== this.#socket) return;
     this.#socket = null;
-    this.#expect();
+    this.#restartAckTimer();
     socket.close();
-    if (FINAL[code]) return this.#end(reason && code === 4403 ? reason : FINAL[code]);
-    this.#tries += 1;
-    const wait = waitBefore(this.#tries);
-    this.#nextAt = performance.now() + wait;
-    this.#timer = setTimeout(() => this.#connect(), wait);
-    if (this.#tries >= ASK_FROM_TRY) this.#askWhy();
+    if (FINAL_REASONS[code]) return this.#end(reason && code === 4403 ? reason : FINAL_REASONS[code]);
+    this.#attempts += 1;
+    const delay = retryDelay(this.#attempts);
+    this.#nextAt = performance.now() + delay;
+    this.#retryTimer = setTimeout(() => this.#connect(), delay);
+    if (this.#attempts >= CHECK_REFUSAL_FROM_ATTEMPT) this.#checkRefusal();
   }
 
-  async #askWhy() {
+  async #checkRefusal() {
     const code = await refusalCode(this.#detail);
-    if (code && this.#timer) this.#end(FINAL[code]);
+    if (code && this.#retryTimer) this.#end(FINAL_REASONS[code]);
   }
 
   /** @param {string} sentence */
   #end(sentence) {
     this.stop();
-    this.#listener.over(sentence);
+    this.#listener.ended(sentence);
   }
 }

@@ -1,16 +1,16 @@
 /**
- * Forms with `data-confirm="Question"` ask first, in the page's one dialog.
+ * Show a confirmation dialog before a form with `data-confirm="Question"` is submitted.
  * @param {HTMLDialogElement | null} dialog with `[data-question]` and a form of method dialog
  */
-export function confirmations(dialog) {
+export function confirmSubmits(dialog) {
   if (!dialog) return;
   /** @type {HTMLFormElement | null} */
-  let asking = null;
+  let pending = null;
   document.addEventListener("submit", (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
-    if (!form.dataset.confirm || form === asking) return;
+    if (!form.dataset.confirm || form === pending) return;
     event.preventDefault();
-    asking = form;
+    pending = form;
     const question = dialog.querySelector("[data-question]");
     if (question) question.textContent = form.dataset.confirm;
     const yes = dialog.querySelector("[value=yes]");
@@ -19,8 +19,8 @@ export function confirmations(dialog) {
     dialog.showModal();
   });
   dialog.addEventListener("close", () => {
-    const form = asking;
+    const form = pending;
     if (dialog.returnValue === "yes") form?.requestSubmit();
-    asking = null;
+    pending = null;
   });
 }

@@ -1,64 +1,65 @@
-/** When to connect again, and when not to. */
+/** Reconnection policy of WebSockets and event streams: delays, final close codes, messages. */
 
-export const QUICK_TRIES = 5;
-/** A refused handshake has no reason; from this try on, the API is asked. */
-export const ASK_FROM_TRY = 2;
+/** Attempts with a doubling delay; later ones come at a constant interval. */
+export const QUICK_ATTEMPTS = 5;
+/** A refused WebSocket handshake gives no reason; from this attempt on, the API is asked for it. */
+export const CHECK_REFUSAL_FROM_ATTEMPT = 2;
 const FIRST_MS = 1000;
 const SLOW_MS = 30_000;
 
-/** Close codes after which another try would be answered the same. */
-const FINAL = {
+/** Close codes after which a client must not reconnect. */
+const FINAL_REASONS = {
   4401: "Signed out",
   4403: "You may no longer watch this camera",
   4404: "This camera is gone",
 };
 
 /**
- * Milliseconds to wait before the given try (1 is the first after a loss): 1, 2, 4, 8, 16 s, then
- * 30 s give or take a sixth, so that many viewers do not come back in one moment.
- * @param {number} tryNumber
+ * Milliseconds to wait before an attempt: 1, 2, 4, 8, 16 s, then 30 s ± 1/6 of jitter, so that many
+ * clients do not reconnect at the same moment.
+ * @param {number} attempt 1 is the first after the connection was lost
  * @param {number} [random] from 0 to 1
  */
-export function waitBefore(tryNumber, random = Math.random()) {
-  if (tryNumber <= QUICK_TRIES) return FIRST_MS * 2 ** (tryNumber - 1);
+export function retryDelay(attempt, random = Math.random()) {
+  if (attempt <= QUICK_ATTEMPTS) return FIRST_MS * 2 ** (attempt - 1);
   return Math.round(SLOW_MS * (1 + (random - 0.5) / 3));
 }
 
 /**
- * Why a closed stream must not be retried; null where it may be.
+ * Why a closed stream must not be retried; null if it may be.
  * @param {number} code
  * @returns {string | null}
  */
-export function finalWord(code) {
-  return FINAL[code] ?? null;
+export function finalReason(code) {
+  return FINAL_REASONS[code] ?? null;
 }
 
 /**
- * Why a handshake is refused, which looks like a dead network: the API tells them apart. A share
- * link that has ended is gone (410).
- * @param {string} detail the camera's address in the API; of a share link, its own page
- * @returns {Promise<number | undefined>} the close code it would have been; undefined: no word
+ * Find out by HTTP why a WebSocket handshake fails; to a browser, a refusal looks like a network
+ * failure. An expired share link answers 410.
+ * @param {string} url of the camera in the API; for a share link, of its own page
+ * @returns {Promise<number | undefined>} the matching close code; undefined: not refused
  */
-export async function refusalCode(detail) {
-  return fetch(detail, { headers: { Accept: "application/json" } }).then(
-    (answer) => ({ 401: 4401, 403: 4403, 404: 4404, 410: 4401 })[answer.status],
+export async function refusalCode(url) {
+  return fetch(url, { headers: { Accept: "application/json" } }).then(
+    (response) => ({ 401: 4401, 403: 4403, 404: 4404, 410: 4401 })[response.status],
     () => undefined,
   );
 }
 
-/** The address of a socket of this site. @param {string} path */
-export function socketAddress(path) {
+/** The absolute URL of a WebSocket of this site. @param {string} path */
+export function socketUrl(path) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
 }
 
 /**
- * What is said while the connection is down.
- * @param {number} tryNumber
- * @param {number} leftMs until that try; 0 while it runs
+ * The message to show while the connection is down.
+ * @param {number} attempt
+ * @param {number} remainingMs until that attempt; 0 while it runs
  */
-export function waitingWords(tryNumber, leftMs) {
-  if (tryNumber <= QUICK_TRIES) return `Reconnecting, try ${tryNumber} of ${QUICK_TRIES}`;
-  return leftMs > 0 ? `No connection. Next try in ${Math.ceil(leftMs / 1000)} s` : "Reconnecting";
+export function retryMessage(attempt, remainingMs) {
+  if (attempt <= QUICK_ATTEMPTS) return `Reconnecting, try ${attempt} of ${QUICK_ATTEMPTS}`;
+  return remainingMs > 0 ? `No connection. Next try in ${Math.ceil(remainingMs / 1000)} s` : "Reconnecting";
 }

@@ -1,11 +1,13 @@
-import { confirmations } from "./confirm.js";
+/** Behaviour of every page: shortcuts, confirmations, copy buttons. */
+
+import { confirmSubmits } from "./confirm.js";
 import { copyButtons } from "./copy.js";
-import { keys } from "./keys.js";
+import { keyboardShortcuts } from "./shortcuts.js";
 
 const dialog = (/** @type {string} */ id) => /** @type {HTMLDialogElement | null} */ (document.getElementById(id));
 
-keys(dialog("keys"));
-confirmations(dialog("confirm"));
+keyboardShortcuts(dialog("keys"));
+confirmSubmits(dialog("confirm"));
 copyButtons();
 for (const button of document.querySelectorAll("[data-show-keys]")) {
   button.addEventListener("click", () => {

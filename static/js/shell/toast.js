@@ -1,11 +1,11 @@
-const STAY_MS = 6000;
-const STAY_WITH_ACTION_MS = 20_000;
-const MOST = 3;
+const DURATION_MS = 6000;
+const ACTION_DURATION_MS = 20_000;
+const MAX_TOASTS = 3;
 
 /**
- * A sentence that stays for a while at the edge of the page. The same `about` replaces its own
- * earlier sentence, so a thing that fails again and again says so once. With a link it stays; with
- * an action (a button, which ends it) it stays for longer.
+ * Show a sentence at the edge of the page for a few seconds. It replaces an earlier one with the same
+ * `about`, so a repeated failure is shown once. With a link it stays; with an action (a button, which
+ * closes it) it stays for longer.
  * @param {string} sentence
  * @param {{about?: string, error?: boolean, link?: {href: string, text: string},
  *          action?: {text: string, run: () => unknown}}} [options]
@@ -13,16 +13,16 @@ const MOST = 3;
 export function toast(sentence, { about = sentence, error = false, link, action } = {}) {
   const list = document.getElementById("toasts");
   if (!list) return;
-  const same = /** @type {HTMLElement[]} */ ([...list.children]).find((one) => one.dataset.about === about);
+  const same = /** @type {HTMLElement[]} */ ([...list.children]).find((child) => child.dataset.about === about);
   const item = same ?? document.createElement("div");
   item.dataset.about = about;
   item.className = error ? "toast toast-error" : "toast";
   if (item.dataset.sentence !== sentence) fill(item, sentence, link, action);
   if (!same) list.append(item);
-  while (list.children.length > MOST) list.firstElementChild?.remove();
+  while (list.children.length > MAX_TOASTS) list.firstElementChild?.remove();
   clearTimeout(Number(item.dataset.timer));
-  const stay = action ? STAY_WITH_ACTION_MS : STAY_MS;
-  if (!link) item.dataset.timer = String(setTimeout(() => item.remove(), stay));
+  const duration = action ? ACTION_DURATION_MS : DURATION_MS;
+  if (!link) item.dataset.timer = String(setTimeout(() => item.remove(), duration));
 }
 
 /**

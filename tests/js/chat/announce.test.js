@@ -4,47 +4,47 @@ import { test } from "node:test";
 import { Announcer } from "../../../static/js/chat/announce.js";
 
 /** @param {import("../../../static/js/chat/answer.js").State[]} states */
-function spoken(states) {
-  const said = [];
+function announced(states) {
+  const texts = [];
   const region = {
     set textContent(text) {
-      said.push((this.text = text));
+      texts.push((this.text = text));
     },
     get textContent() {
       return this.text;
     },
   };
   const announcer = new Announcer(/** @type {any} */ (region));
-  for (const state of states) announcer.state(state);
-  return said;
+  for (const state of states) announcer.announceState(state);
+  return texts;
 }
-const state = (phase, words = "", status) => ({ phase, words, status });
+const state = (phase, message = "", status) => ({ phase, message, status });
 
-test("the beginning and the end are spoken, the words are not", () => {
-  assert.deepEqual(spoken([state("waiting"), state("streaming"), state("over", "", "complete")]), [
+test("start and end are announced, the text is not", () => {
+  assert.deepEqual(announced([state("waiting"), state("streaming"), state("ended", "", "complete")]), [
     "Answering.",
     "The answer is complete.",
   ]);
 });
 
-test("a lost connection is spoken once, and that it is back", () => {
+test("a lost connection and its return are announced once", () => {
   const lost = state("reconnecting", "Reconnecting, try 1 of 5");
-  assert.deepEqual(spoken([state("waiting"), state("streaming"), lost, lost, lost, state("streaming")]), [
+  assert.deepEqual(announced([state("waiting"), state("streaming"), lost, lost, lost, state("streaming")]), [
     "Answering.",
     "The connection was lost. Reconnecting.",
     "Connected again.",
   ]);
 });
 
-test("a failure is spoken with its reason", () => {
-  assert.deepEqual(spoken([state("over", "The model does not answer.", "failed"), state("over", "You are signed out.")]), [
+test("a failure is announced with its reason", () => {
+  assert.deepEqual(announced([state("ended", "The model does not answer.", "failed"), state("ended", "You are signed out.")]), [
     "The answer failed. The model does not answer.",
     "You are signed out.",
   ]);
 });
 
-test("the same sentence twice is a change that is spoken twice", () => {
-  const [first, second] = spoken([state("waiting"), state("waiting")]);
+test("a repeated sentence changes the region, so that it is announced again", () => {
+  const [first, second] = announced([state("waiting"), state("waiting")]);
   assert.notEqual(first, second);
   assert.equal(second.trim(), first);
 });

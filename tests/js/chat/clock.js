@@ -1,4 +1,4 @@
-/** Time that passes when it is told to. */
+/** A fake clock with timers; time passes only in `advance`. */
 export class Clock {
   time = 0;
   /** @type {{at: number, call: () => void}[]} */
@@ -14,7 +14,7 @@ export class Clock {
   };
 
   /** @param {number} ms */
-  pass(ms) {
+  advance(ms) {
     const end = this.time + ms;
     for (;;) {
       const next = this.timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];

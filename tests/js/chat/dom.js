@@ -1,4 +1,4 @@
-/** The smallest document that a message can be built in, and written out as a browser would. */
+/** A minimal DOM for rendered messages, with serialization to HTML. */
 
 class Child {
   parent = null;
@@ -46,7 +46,7 @@ class Element extends Child {
     this.childNodes = [];
   }
   setAttribute(name, value) {
-    if (/^on|^src|^style$/.test(name)) throw new Error(`${name} was set`);
+    if (/^on|^src|^style$/.test(name)) throw new Error(`${name} must not be set`);
     this.attributes.set(name, value);
   }
   removeAttribute(name) {
@@ -56,22 +56,22 @@ class Element extends Child {
     return this.childNodes.map((child) => child.html).join("");
   }
   get html() {
-    const said = (value) => value.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
-    const words = [...this.attributes].map(([name, value]) => ` ${name}="${said(value)}"`).join("");
-    const opening = `<${this.tag}${words}>`;
+    const escape = (value) => value.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
+    const attributes = [...this.attributes].map(([name, value]) => ` ${name}="${escape(value)}"`).join("");
+    const opening = `<${this.tag}${attributes}>`;
     return EMPTY.has(this.tag) ? opening : `${opening}${this.inner}</${this.tag}>`;
   }
 }
 
-/** What is counted: elements and texts that were made. */
+/** A document that counts the created nodes. */
 export class Page {
-  made = 0;
+  created = 0;
   createElement(tag) {
-    this.made += 1;
+    this.created += 1;
     return new Element(this, tag);
   }
   createTextNode(data) {
-    this.made += 1;
+    this.created += 1;
     return new Text(data);
   }
 }

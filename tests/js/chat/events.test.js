@@ -20,11 +20,11 @@ const EVENTS = [
   { id: 4, event: { type: "done" } },
 ];
 
-test("a stream is read whole", () => {
+test("a whole stream is parsed", () => {
   assert.deepEqual(read(new EventReader(), bytes(STREAM)), EVENTS);
 });
 
-test("a stream cut in two at any byte is read the same", () => {
+test("a stream cut in two at any byte is parsed the same", () => {
   const all = bytes(STREAM);
   for (let at = 0; at <= all.length; at += 1) {
     const reader = new EventReader();
@@ -32,18 +32,18 @@ test("a stream cut in two at any byte is read the same", () => {
   }
 });
 
-test("a stream that comes byte by byte is read the same", () => {
+test("a stream in single bytes is parsed the same", () => {
   const reader = new EventReader();
   assert.deepEqual([...bytes(STREAM)].flatMap((byte) => read(reader, Uint8Array.of(byte))), EVENTS);
 });
 
-test("an event without an empty line after it is not there yet", () => {
+test("an event is complete only after an empty line", () => {
   const reader = new EventReader();
   assert.deepEqual(read(reader, bytes(`id: 7\ndata: {"type":"done"}\n`)), []);
   assert.deepEqual(read(reader, bytes("\n")), [{ id: 7, event: { type: "done" } }]);
 });
 
-test("an event without a number has none, whatever the one before had", () => {
+test("an event without an id does not inherit the id before it", () => {
   const events = read(new EventReader(), bytes(`id: 7\ndata: {"type":"x"}\n\ndata: {"type":"y"}\n\nid: z\ndata: {"type":"z"}\n\n`));
   assert.deepEqual(
     events.map(({ id }) => id),
@@ -51,7 +51,7 @@ test("an event without a number has none, whatever the one before had", () => {
   );
 });
 
-test("a line without end is an error before it fills the memory", () => {
+test("an unfinished line over the limit is an error", () => {
   const reader = new EventReader();
   const part = bytes("x".repeat(64 * 1024));
   assert.throws(() => {
@@ -59,7 +59,7 @@ test("a line without end is an error before it fills the memory", () => {
   }, /too long/);
 });
 
-test("so is an event of too many lines, and one that is not JSON", () => {
+test("an event over the limit and an event that is not JSON are errors", () => {
   const reader = new EventReader();
   const line = bytes(`data: ${"x".repeat(64 * 1024)}\n`);
   assert.throws(() => {

@@ -3,27 +3,27 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { Page } from "./dom.js";
-import { MOST } from "../../../static/js/chat/grammar.js";
+import { MAX_LENGTH } from "../../../static/js/chat/parser.js";
 import { IncrementalMarkdown } from "../../../static/js/chat/markdown.js";
 
-/** @type {{name: string, text: string, html: string}[]} what the server makes of each */
+/** @type {{name: string, text: string, html: string}[]} with the server's HTML of each */
 const corpus = JSON.parse(readFileSync(new URL("../../chats/markdown_corpus.json", import.meta.url), "utf8"));
 
-function shown() {
+function create() {
   const page = new Page();
   const root = page.createElement("div");
   return { page, root, markdown: new IncrementalMarkdown(root) };
 }
 
 /** @param {string} text */
-function whole(text) {
-  const { root, markdown } = shown();
+function renderWhole(text) {
+  const { root, markdown } = create();
   markdown.show(text, { final: true });
   return root.inner;
 }
 
-/** Repeatable chance: the same numbers in every run. @param {number} seed */
-function chance(seed) {
+/** A seeded random generator: the same numbers in every run. @param {number} seed */
+function seededRandom(seed) {
   let state = seed;
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -33,28 +33,28 @@ function chance(seed) {
 
 for (const { name, text, html } of corpus) {
   test(`the page shows what the server renders: ${name}`, () => {
-    assert.equal(whole(text), html);
+    assert.equal(renderWhole(text), html);
   });
 }
 
-test("no sample of the corpus makes anything that could load or run", () => {
+test("no sample of the corpus renders anything that could load or run", () => {
   for (const { text } of corpus) {
-    const html = whole(text);
+    const html = renderWhole(text);
     assert.doesNotMatch(html, /<(?!\/?(?:a|blockquote|br|button|code|div|em|figcaption|figure|h[3-6]|hr|li|ol|p|pre|s|span|strong|table|tbody|td|th|thead|tr|ul)[ >])/);
     for (const [, href] of html.matchAll(/href="([^"]*)"/g)) assert.match(href, /^(?:https?:\/\/|mailto:|\/(?!\/))/i);
   }
 });
 
-test("a text that grows letter by letter ends as the whole text", () => {
+test("a text that grows letter by letter is finally rendered as the whole text", () => {
   for (const { name, text, html } of corpus) {
-    const { root, markdown } = shown();
+    const { root, markdown } = create();
     for (let end = 0; end <= text.length; end += 1) markdown.show(text.slice(0, end));
     markdown.show(text, { final: true });
     assert.equal(root.inner, html, name);
   }
 });
 
-/** Pieces of which long answers are made; no link definitions, whose uses wait for the end. */
+/** Pieces of random texts; no link definitions, because their uses change only at the end. */
 const PIECES = [
   "A **word** and [a link](https://example.org/x).\n", "plain\n", "\n", "\n\n", "- item *b*\n", "  - inner\n",
   "    1. deep\n", "- loose\n\n  second\n", "1. one\n", "2. two\n\n", "> quote\n", "> > more\n", "```js\nlet a;\n", "```\n",
@@ -62,62 +62,62 @@ const PIECES = [
   "+ plus\n", "3) paren\n", "a  \nb\n", "|", "~~x~~ ", "`", "\\\n", "- ```\n  x\n  ```\n", "-\n", "  text\n", "      six\n",
 ];
 
-test("at every moment it shows what the whole text so far would show", () => {
+test("each update renders the same as the whole text so far", () => {
   for (let seed = 1; seed <= 150; seed += 1) {
-    const random = chance(seed);
-    const { root, markdown } = shown();
+    const random = seededRandom(seed);
+    const { root, markdown } = create();
     let text = "";
     for (let step = 0; step < 60; step += 1) {
       const piece = PIECES[Math.floor(random() * PIECES.length)];
       text += random() < 0.3 ? piece.slice(0, Math.ceil(random() * piece.length)) : piece;
       markdown.show(text);
-      assert.equal(root.inner, whole(text), JSON.stringify(text));
+      assert.equal(root.inner, renderWhole(text), JSON.stringify(text));
     }
   }
 });
 
-test("long lists and tables too, though their older parts are not read again", () => {
+test("each update of a long list or table renders the same as the whole text so far", () => {
   const kinds = [
     ["- item *b*\n", "- item\n\n", "- with\n  - inner\n", "- lazy\nline\n", "-\n", "- ```\n  x\n\n  ```\n", "- a\n\n  b\n"],
     ["1. one `x`\n", "7. seven\n   - in\n", "2. two\n\n"],
     ["| c | *d* |\n", "| only one\n", "c | d | too many |\n", "text is a row\n"],
   ];
   for (let seed = 1; seed <= 60; seed += 1) {
-    const random = chance(seed);
+    const random = seededRandom(seed);
     const kind = kinds[seed % kinds.length];
-    const { root, markdown } = shown();
+    const { root, markdown } = create();
     let text = seed % 3 === 2 ? "Before\n\n| a | b |\n|---|:-:|\n" : "Before\n\n";
     const wild = seed % 2 ? 0.02 : 0;
     for (let step = 0; step < 130; step += 1) {
       const piece = random() < wild ? PIECES[Math.floor(random() * PIECES.length)] : kind[Math.floor(random() ** 3 * kind.length)];
       text += random() < 0.2 ? piece.slice(0, Math.ceil(random() * piece.length)) : piece;
       markdown.show(text);
-      assert.equal(root.inner, whole(text), JSON.stringify(text.slice(-200)));
+      assert.equal(root.inner, renderWhole(text), JSON.stringify(text.slice(-200)));
     }
   }
 });
 
-test("finished blocks are not made again", () => {
-  const { page, root, markdown } = shown();
+test("finished blocks are not created again", () => {
+  const { page, root, markdown } = create();
   const blocks = "A **word**.\n\n- one\n- two\n\n```js\nlet a;\n```\n\n";
   markdown.show(blocks.repeat(20));
   const first = root.childNodes.slice(0, -1);
-  const made = page.made;
+  const before = page.created;
   for (let more = 1; more <= 20; more += 1) markdown.show(blocks.repeat(20) + "word ".repeat(more));
   assert.ok(first.every((child, at) => child === root.childNodes[at]));
-  assert.ok(page.made - made < 5, `${page.made - made} nodes were made for one growing paragraph`);
+  assert.ok(page.created - before < 5, `${page.created - before} nodes were created for one growing paragraph`);
 });
 
-test("an open code block only grows", () => {
-  const { page, markdown } = shown();
+test("a growing code block creates no nodes", () => {
+  const { page, markdown } = create();
   markdown.show("```js\nlet a;\n");
-  const made = page.made;
+  const before = page.created;
   for (let lines = 1; lines < 50; lines += 1) markdown.show("```js\nlet a;\n" + "let b;\n".repeat(lines));
-  assert.equal(page.made, made);
+  assert.equal(page.created, before);
 });
 
-test("a definition that comes late is heard at the end", () => {
-  const { root, markdown } = shown();
+test("a late link definition takes effect at the end", () => {
+  const { root, markdown } = create();
   const text = "See [it].\n\nMore.\n\nStill more.\n\n[it]: /it\n";
   markdown.show(text.slice(0, 30));
   markdown.show(text);
@@ -126,8 +126,8 @@ test("a definition that comes late is heard at the end", () => {
   assert.match(root.inner, /See <a href="\/it"/);
 });
 
-test("after a reset another text starts over", () => {
-  const { root, markdown } = shown();
+test("a text that does not continue the former one restarts", () => {
+  const { root, markdown } = create();
   markdown.show("# Old\n\nwords\n\n- and\n- a list\n\nend");
   markdown.show("");
   assert.equal(root.inner, "");
@@ -136,18 +136,18 @@ test("after a reset another text starts over", () => {
   assert.equal(root.inner, "<p>New</p>");
 });
 
-test("what was in the element before gives way", () => {
-  const { page, root, markdown } = shown();
+test("the former content of the element is replaced", () => {
+  const { page, root, markdown } = create();
   root.append(page.createElement("p"));
   markdown.show("a");
   assert.equal(root.inner, "<p>a</p>");
 });
 
-test("a text that is too long is shown as it is", () => {
-  const { root, markdown } = shown();
-  const text = "*a* <b>\r\n".repeat(MOST / 8);
+test("a text that is too long is shown as plain text", () => {
+  const { root, markdown } = create();
+  const text = "*a* <b>\r\n".repeat(MAX_LENGTH / 8);
   markdown.show(text);
-  assert.equal(root.inner, `<pre class="plain"><code>${"*a* &lt;b&gt;\n".repeat(MOST / 8)}</code></pre>`);
+  assert.equal(root.inner, `<pre class="plain"><code>${"*a* &lt;b&gt;\n".repeat(MAX_LENGTH / 8)}</code></pre>`);
   markdown.show("*a*");
   assert.equal(root.inner, "<p><em>a</em></p>");
 });

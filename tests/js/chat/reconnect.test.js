@@ -1,236 +1,236 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Connection, LOG, WORDS, event, following, lines, refusal, settled } from "./following.js";
+import { Connection, LOG, CHUNKS, encode, createStream, lines, errorResponse, settle } from "./answer-stream.js";
 
 console.error = () => {};
 
-test("cut at any byte, and resumed, the text is the same to the byte", async () => {
+test("cut at any byte and resumed, the text is byte for byte the same", async () => {
   const bytes = new TextEncoder().encode(lines().join(""));
   for (let at = 0; at < bytes.length; at += 1) {
     for (const end of ["end", "lose"]) {
-      const resumed = ({ last = "0" }) => new Connection().say(lines().slice(Number(last)).join("")).end().response;
-      const { answer, clock } = following([() => new Connection().say(bytes.subarray(0, at))[end]().response, resumed]);
-      const over = answer.start();
-      await settled();
-      clock.pass(1000);
-      await over;
-      assert.equal(answer.text, WORDS.join(""), `${end} at ${at}`);
+      const resumed = ({ last = "0" }) => new Connection().write(lines().slice(Number(last)).join("")).end().response;
+      const { answer, clock } = createStream([() => new Connection().write(bytes.subarray(0, at))[end]().response, resumed]);
+      const finished = answer.start();
+      await settle();
+      clock.advance(1000);
+      await finished;
+      assert.equal(answer.text, CHUNKS.join(""), `${end} at ${at}`);
     }
   }
 });
 
-test("cut after every event, again and again, the text is the same", async () => {
-  const one = ({ last = "0" }) => new Connection().say(lines()[Number(last)]).end().response;
-  const { answer, clock, asked } = following([one]);
-  const over = answer.start();
+test("cut after each event, the text is the same", async () => {
+  const one = ({ last = "0" }) => new Connection().write(lines()[Number(last)]).end().response;
+  const { answer, clock, requests } = createStream([one]);
+  const finished = answer.start();
   for (let cut = 0; cut < LOG.length; cut += 1) {
-    await settled();
-    clock.pass(1000); // each brought something, so each wait is the first one
+    await settle();
+    clock.advance(1000); // each connection brought an event, so each delay is the first one
   }
-  await over;
-  assert.equal(answer.text, WORDS.join(""));
-  assert.deepEqual(asked.map(({ last }) => last), [undefined, "1", "2", "3", "4", "5", "6", "7", "8"]);
+  await finished;
+  assert.equal(answer.text, CHUNKS.join(""));
+  assert.deepEqual(requests.map(({ last }) => last), [undefined, "1", "2", "3", "4", "5", "6", "7", "8"]);
 });
 
-test("what a server sends twice is shown once", async () => {
-  const first = () => new Connection().say(lines().slice(0, 4).join("")).end().response;
-  const { answer, clock } = following([first, () => new Connection().say(lines().join("")).response]);
-  const over = answer.start();
-  await settled();
-  clock.pass(1000);
-  await over;
-  assert.equal(answer.text, WORDS.join(""));
+test("events that are sent twice are applied once", async () => {
+  const first = () => new Connection().write(lines().slice(0, 4).join("")).end().response;
+  const { answer, clock } = createStream([first, () => new Connection().write(lines().join("")).response]);
+  const finished = answer.start();
+  await settle();
+  clock.advance(1000);
+  await finished;
+  assert.equal(answer.text, CHUNKS.join(""));
 });
 
-test("after a reset the text is what follows it, and a cut in the replay resumes the replay", async () => {
+test("a reset clears the text, and a cut in the replay resumes the replay", async () => {
   const stored = lines([LOG[0], { type: "chunk", text: "Only " }, { type: "chunk", text: "this." }, { type: "done", status: "failed" }]);
-  const { answer, clock, asked, texts } = following([
-    () => new Connection().say(lines().slice(0, 6).join("")).end().response,
-    () => new Connection().say(event({ type: "reset" }, 6) + stored.slice(0, 2).join("")).end().response,
-    ({ last }) => new Connection().say(stored.slice(Number(last)).join("")).response,
+  const { answer, clock, requests, texts } = createStream([
+    () => new Connection().write(lines().slice(0, 6).join("")).end().response,
+    () => new Connection().write(encode({ type: "reset" }, 6) + stored.slice(0, 2).join("")).end().response,
+    ({ last }) => new Connection().write(stored.slice(Number(last)).join("")).response,
   ]);
-  const over = answer.start();
+  const finished = answer.start();
   for (let cut = 0; cut < 2; cut += 1) {
-    await settled();
-    clock.pass(1000);
+    await settle();
+    clock.advance(1000);
   }
-  await over;
+  await finished;
   assert.equal(answer.text, "Only this.");
   assert.ok(texts.includes("Only "));
-  assert.deepEqual(asked.map(({ last }) => last), [undefined, "6", "2"]);
+  assert.deepEqual(requests.map(({ last }) => last), [undefined, "6", "2"]);
 });
 
-test("a cut right after a reset asks for everything", async () => {
-  const { answer, clock, asked } = following([
-    () => new Connection().say(lines().slice(0, 6).join("")).end().response,
-    () => new Connection().say(event({ type: "reset" }, 6)).end().response,
-    () => new Connection().say(lines().join("")).response,
+test("a cut right after a reset requests the whole answer", async () => {
+  const { answer, clock, requests } = createStream([
+    () => new Connection().write(lines().slice(0, 6).join("")).end().response,
+    () => new Connection().write(encode({ type: "reset" }, 6)).end().response,
+    () => new Connection().write(lines().join("")).response,
   ]);
-  const over = answer.start();
+  const finished = answer.start();
   for (let cut = 0; cut < 2; cut += 1) {
-    await settled();
-    clock.pass(1000);
+    await settle();
+    clock.advance(1000);
   }
-  await over;
-  assert.equal(answer.text, WORDS.join(""));
-  assert.equal(asked[2].last, undefined);
+  await finished;
+  assert.equal(answer.text, CHUNKS.join(""));
+  assert.equal(requests[2].last, undefined);
 });
 
-test("a request cut before it told its message is made again by the one who made it", async () => {
-  let sent = 0;
-  const cut = [() => new Connection().say(": ping\n\n").lose().response, () => Promise.reject(new TypeError("offline"))];
-  const send = async () => (sent += 1) && (cut.shift() ?? (() => new Connection().say(lines().join("")).response))();
-  const { answer, clock, asked } = following([() => assert.fail("no message is known")], { send });
-  const over = answer.start();
+test("the prompt is sent again until the message id is known", async () => {
+  let sends = 0;
+  const cut = [() => new Connection().write(": ping\n\n").fail().response, () => Promise.reject(new TypeError("offline"))];
+  const send = async () => (sends += 1) && (cut.shift() ?? (() => new Connection().write(lines().join("")).response))();
+  const { answer, clock, requests } = createStream([() => assert.fail("no message is known")], { send });
+  const finished = answer.start();
   for (const wait of [1000, 2000]) {
-    await settled();
-    clock.pass(wait);
+    await settle();
+    clock.advance(wait);
   }
-  await over;
-  assert.deepEqual([sent, asked.length, answer.text], [3, 0, WORDS.join("")]);
+  await finished;
+  assert.deepEqual([sends, requests.length, answer.text], [3, 0, CHUNKS.join("")]);
 });
 
-test("once the message is known it is followed, not sent again", async () => {
-  const send = async () => new Connection().say(lines()[0]).end().response;
-  const { answer, clock, asked } = following([() => new Connection().say(lines().join("")).response], { send });
-  const over = answer.start();
-  await settled();
-  clock.pass(1000);
-  await over;
-  assert.deepEqual([asked[0].url, asked[0].last], ["/events/m1", "1"]);
+test("once the message id is known, its events are requested and nothing is sent again", async () => {
+  const send = async () => new Connection().write(lines()[0]).end().response;
+  const { answer, clock, requests } = createStream([() => new Connection().write(lines().join("")).response], { send });
+  const finished = answer.start();
+  await settle();
+  clock.advance(1000);
+  await finished;
+  assert.deepEqual([requests[0].url, requests[0].last], ["/events/m1", "1"]);
 });
 
-test("silence for more than two pings is a loss, a ping is not silence", async () => {
-  const silent = new Connection().say(lines().slice(0, 3).join(""));
-  const { answer, clock, phases } = following([() => silent.response, () => new Connection().say(lines().join("")).response]);
-  const over = answer.start();
+test("a silence of more than two pings is a lost connection", async () => {
+  const silent = new Connection().write(lines().slice(0, 3).join(""));
+  const { answer, clock, phases } = createStream([() => silent.response, () => new Connection().write(lines().join("")).response]);
+  const finished = answer.start();
   for (let ping = 0; ping < 4; ping += 1) {
-    await settled();
-    clock.pass(39_000);
-    silent.say(": ping\n\n");
+    await settle();
+    clock.advance(39_000);
+    silent.write(": ping\n\n");
   }
-  await settled();
+  await settle();
   assert.ok(!phases().includes("reconnecting"));
-  clock.pass(40_000);
-  await settled();
+  clock.advance(40_000);
+  await settle();
   assert.equal(silent.cancelled, true);
   assert.equal(phases().at(-1), "reconnecting");
-  clock.pass(1000);
-  await over;
-  assert.equal(answer.text, WORDS.join(""));
+  clock.advance(1000);
+  await finished;
+  assert.equal(answer.text, CHUNKS.join(""));
 });
 
-test("a server that never answers is given up and asked again", async () => {
-  const { answer, clock, asked } = following([() => new Promise(() => {}), () => new Connection().say(lines().join("")).response]);
-  const over = answer.start();
-  await settled();
-  clock.pass(40_000);
-  await settled();
-  assert.equal(asked[0].signal.aborted, true);
-  clock.pass(1000);
-  await over;
-  assert.equal(answer.text, WORDS.join(""));
+test("a request without a response is aborted and repeated", async () => {
+  const { answer, clock, requests } = createStream([() => new Promise(() => {}), () => new Connection().write(lines().join("")).response]);
+  const finished = answer.start();
+  await settle();
+  clock.advance(40_000);
+  await settle();
+  assert.equal(requests[0].signal.aborted, true);
+  clock.advance(1000);
+  await finished;
+  assert.equal(answer.text, CHUNKS.join(""));
 });
 
-test("it never gives up, and says at each try where it stands", async () => {
-  const { answer, clock, asked, states } = following([() => Promise.reject(new TypeError("offline"))]);
+test("it reconnects without end, with a message for each attempt", async () => {
+  const { answer, clock, requests, states } = createStream([() => Promise.reject(new TypeError("offline"))]);
   void answer.start();
   for (const wait of [1000, 2000, 4000, 8000, 16_000, 35_000, 35_000]) {
-    await settled();
-    const before = asked.length;
-    clock.pass(wait);
-    await settled();
-    assert.equal(asked.length, before + 1);
+    await settle();
+    const before = requests.length;
+    clock.advance(wait);
+    await settle();
+    assert.equal(requests.length, before + 1);
   }
-  assert.equal(states[2].words, "Reconnecting, try 2 of 5");
-  assert.match(answer.words, /^No connection\. Next try in \d+ s$/);
+  assert.equal(states[2].message, "Reconnecting, try 2 of 5");
+  assert.match(answer.message, /^No connection\. Next try in \d+ s$/);
   answer.close();
 });
 
-test("a restarting server is waited for as long as it asks", async () => {
-  const { answer, clock, asked } = following([
-    () => new Connection().say(lines()[0]).end().response,
-    () => refusal(503, {}, { "Retry-After": "7" }),
-    () => new Connection().say(lines().join("")).response,
+test("Retry-After delays the next attempt", async () => {
+  const { answer, clock, requests } = createStream([
+    () => new Connection().write(lines()[0]).end().response,
+    () => errorResponse(503, {}, { "Retry-After": "7" }),
+    () => new Connection().write(lines().join("")).response,
   ]);
-  const over = answer.start();
-  await settled();
-  clock.pass(1000);
-  await settled();
-  clock.pass(6900);
-  await settled();
-  assert.equal(asked.length, 2);
-  clock.pass(100);
-  await over;
-  assert.equal(answer.text, WORDS.join(""));
+  const finished = answer.start();
+  await settle();
+  clock.advance(1000);
+  await settle();
+  clock.advance(6900);
+  await settle();
+  assert.equal(requests.length, 2);
+  clock.advance(100);
+  await finished;
+  assert.equal(answer.text, CHUNKS.join(""));
 });
 
-test("a network that is back, or a page that is looked at again, ends the wait", async () => {
+test("a wake event of the page ends the pause", async () => {
   for (const name of ["online", "pageshow", "visibilitychange"]) {
-    const { answer, page, asked } = following([
+    const { answer, page, requests } = createStream([
       () => Promise.reject(new TypeError("offline")),
-      () => new Connection().say(lines().join("")).response,
+      () => new Connection().write(lines().join("")).response,
     ]);
-    const over = answer.start();
-    await settled();
-    assert.equal(asked.length, 1);
+    const finished = answer.start();
+    await settle();
+    assert.equal(requests.length, 1);
     page.dispatchEvent(new Event(name));
-    await over;
-    assert.equal(answer.text, WORDS.join(""));
+    await finished;
+    assert.equal(answer.text, CHUNKS.join(""));
   }
 });
 
-test("a laptop that was closed finds its dead connection at once", async () => {
-  const dead = new Connection().say(lines().slice(0, 3).join(""));
-  const { answer, clock, page, asked } = following([() => dead.response, () => new Connection().say(lines().join("")).response]);
-  const over = answer.start();
-  await settled();
-  clock.time += 3_600_000; // timers slept too
+test("after sleep a dead connection is detected at once", async () => {
+  const dead = new Connection().write(lines().slice(0, 3).join(""));
+  const { answer, clock, page, requests } = createStream([() => dead.response, () => new Connection().write(lines().join("")).response]);
+  const finished = answer.start();
+  await settle();
+  clock.time += 3_600_000; // timers did not fire during sleep
   page.dispatchEvent(new Event("visibilitychange"));
-  await settled();
+  await settle();
   assert.equal(dead.cancelled, true);
   page.dispatchEvent(new Event("online"));
-  await over;
-  assert.equal(asked.length, 2);
+  await finished;
+  assert.equal(requests.length, 2);
 });
 
-test("a withdrawn right ends it with a sentence", async () => {
+test("a revoked permission ends the stream with a sentence", async () => {
   for (const [status, sentence] of [[401, /signed out/], [403, /may no longer/], [404, /is gone/]]) {
-    const { answer, clock, states, asked } = following([
-      () => new Connection().say(lines().slice(0, 3).join("")).end().response,
-      () => refusal(/** @type {number} */ (status)),
+    const { answer, clock, states, requests } = createStream([
+      () => new Connection().write(lines().slice(0, 3).join("")).end().response,
+      () => errorResponse(/** @type {number} */ (status)),
     ]);
-    const over = answer.start();
-    await settled();
-    clock.pass(1000);
-    await over;
-    assert.deepEqual([states.at(-1).phase, states.at(-1).code, asked.length], ["over", status, 2]);
-    assert.match(states.at(-1).words, /** @type {RegExp} */ (sentence));
-    assert.equal(answer.text, WORDS.slice(0, 2).join(""), "what was shown stays");
+    const finished = answer.start();
+    await settle();
+    clock.advance(1000);
+    await finished;
+    assert.deepEqual([states.at(-1).phase, states.at(-1).code, requests.length], ["ended", status, 2]);
+    assert.match(states.at(-1).message, /** @type {RegExp} */ (sentence));
+    assert.equal(answer.text, CHUNKS.slice(0, 2).join(""), "the text so far stays");
   }
 });
 
-test("a page where events should be is a loss, not an answer", async () => {
-  const { answer, clock } = following([
-    () => new Connection({ type: "text/html" }).say("<p>").response,
-    () => new Connection().say(lines().join("")).response,
+test("an HTML response counts as a lost connection", async () => {
+  const { answer, clock } = createStream([
+    () => new Connection({ type: "text/html" }).write("<p>").response,
+    () => new Connection().write(lines().join("")).response,
   ]);
-  const over = answer.start();
-  await settled();
-  clock.pass(1000);
-  await over;
-  assert.equal(answer.text, WORDS.join(""));
+  const finished = answer.start();
+  await settle();
+  clock.advance(1000);
+  await finished;
+  assert.equal(answer.text, CHUNKS.join(""));
 });
 
-test("events that cannot be read are a loss, and are asked for again", async () => {
-  const { answer, clock, asked } = following([
-    () => new Connection().say(lines().slice(0, 2).join("") + "id: 3\ndata: {broken\n\n").response,
-    ({ last }) => new Connection().say(lines().slice(Number(last)).join("")).response,
+test("invalid events count as a lost connection and are requested again", async () => {
+  const { answer, clock, requests } = createStream([
+    () => new Connection().write(lines().slice(0, 2).join("") + "id: 3\ndata: {broken\n\n").response,
+    ({ last }) => new Connection().write(lines().slice(Number(last)).join("")).response,
   ]);
-  const over = answer.start();
-  await settled();
-  clock.pass(1000);
-  await over;
-  assert.deepEqual([asked[1].last, answer.text], ["2", WORDS.join("")]);
+  const finished = answer.start();
+  await settle();
+  clock.advance(1000);
+  await finished;
+  assert.deepEqual([requests[1].last, answer.text], ["2", CHUNKS.join("")]);
 });

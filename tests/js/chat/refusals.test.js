@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { inWords, refusalOf } from "../../../static/js/chat/refusals.js";
+import { formatDelay, refusalSentence } from "../../../static/js/chat/refusals.js";
 
-const answer = (/** @type {Record<string, string>} */ headers) => /** @type {any} */ ({ headers: new Headers(headers) });
+const response = (/** @type {Record<string, string>} */ headers) => /** @type {any} */ ({ headers: new Headers(headers) });
 
-test("a refusal with a time says when to try again", () => {
-  const words = "Stream error: 429. Your tokens for today are used up.";
-  assert.equal(refusalOf({ words, code: 429 }, answer({ "Retry-After": "7200" })), `${words} Next try: in 2 hours.`);
+test("a refusal with Retry-After says when to try again", () => {
+  const message = "Stream error: 429. Your tokens for today are used up.";
+  assert.equal(refusalSentence({ message, code: 429 }, response({ "Retry-After": "7200" })), `${message} Next try: in 2 hours.`);
 });
 
-test("a refusal without a time is what the server said", () => {
-  assert.equal(refusalOf({ words: "Stream error: 413. Too long.", code: 413 }, answer({})), "Stream error: 413. Too long.");
-  assert.equal(refusalOf({ words: "Stream error: 400", code: 400 }), "Stream error: 400");
+test("a refusal without Retry-After shows the server's message", () => {
+  assert.equal(refusalSentence({ message: "Stream error: 413. Too long.", code: 413 }, response({})), "Stream error: 413. Too long.");
+  assert.equal(refusalSentence({ message: "Stream error: 400", code: 400 }), "Stream error: 400");
 });
 
-test("whoever is signed out is told that nothing is lost", () => {
-  assert.match(refusalOf({ words: "", code: 401 }), /signed out.*kept/);
+test("a signed-out user reads that the message is kept", () => {
+  assert.match(refusalSentence({ message: "", code: 401 }), /signed out.*kept/);
 });
 
-test("times are told in the unit that fits", () => {
-  assert.deepEqual([5, 89, 90, 3000, 7200].map(inWords), ["in 5 s", "in 89 s", "in 2 minutes", "in 50 minutes", "in 2 hours"]);
+test("delays are in seconds, minutes or hours", () => {
+  assert.deepEqual([5, 89, 90, 3000, 7200].map(formatDelay), ["in 5 s", "in 89 s", "in 2 minutes", "in 50 minutes", "in 2 hours"]);
 });

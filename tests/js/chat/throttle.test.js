@@ -4,52 +4,52 @@ import { test } from "node:test";
 import { Throttle } from "../../../static/js/chat/throttle.js";
 import { Clock } from "./clock.js";
 
-test("the first call is made at once, the last one is never forgotten", () => {
+test("the first call is made at once, and the last one is never lost", () => {
   const clock = new Clock();
   const at = [];
   const throttle = new Throttle(() => at.push(clock.now()), 50, clock);
-  throttle.ask();
-  clock.pass(10);
-  throttle.ask();
-  throttle.ask();
-  clock.pass(200);
+  throttle.schedule();
+  clock.advance(10);
+  throttle.schedule();
+  throttle.schedule();
+  clock.advance(200);
   assert.deepEqual(at, [0, 50]);
 });
 
-test("being asked all the time does not starve it", () => {
+test("continuous scheduling does not starve the call", () => {
   const clock = new Clock();
   let calls = 0;
   const throttle = new Throttle(() => (calls += 1), 50, clock);
   for (let ms = 0; ms < 1000; ms += 5) {
-    throttle.ask();
-    clock.pass(5);
+    throttle.schedule();
+    clock.advance(5);
   }
   assert.ok(calls >= 19 && calls <= 21, `${calls} calls in a second`);
 });
 
-test("now is now, and takes what was asked with it", () => {
+test("flush calls at once and includes a scheduled call", () => {
   const clock = new Clock();
   let calls = 0;
   const throttle = new Throttle(() => (calls += 1), 50, clock);
-  throttle.ask();
-  throttle.ask();
-  throttle.now();
-  clock.pass(500);
+  throttle.schedule();
+  throttle.schedule();
+  throttle.flush();
+  clock.advance(500);
   assert.equal(calls, 2);
 });
 
-test("what is cancelled is not called", () => {
+test("a cancelled call is not made", () => {
   const clock = new Clock();
   let calls = 0;
   const throttle = new Throttle(() => (calls += 1), 50, clock);
-  throttle.ask();
-  throttle.ask();
+  throttle.schedule();
+  throttle.schedule();
   throttle.cancel();
-  clock.pass(500);
+  clock.advance(500);
   assert.equal(calls, 1);
 });
 
-test("a slow call leaves most of the time to others", () => {
+test("a slow call uses at most a quarter of the time", () => {
   const clock = new Clock();
   let calls = 0;
   const slow = () => {
@@ -58,13 +58,13 @@ test("a slow call leaves most of the time to others", () => {
   };
   const throttle = new Throttle(slow, 50, clock);
   for (let ms = 0; ms < 5000; ms += 10) {
-    throttle.ask();
-    clock.pass(10);
+    throttle.schedule();
+    clock.advance(10);
   }
   assert.ok(calls * 100 <= 0.25 * clock.time, `${calls} calls of 100 ms in ${clock.time} ms`);
 });
 
-test("a call that fails does not end it", () => {
+test("an exception does not end the throttle", () => {
   const clock = new Clock();
   let calls = 0;
   const throttle = new Throttle(
@@ -75,8 +75,8 @@ test("a call that fails does not end it", () => {
     50,
     clock,
   );
-  assert.throws(() => throttle.ask(), /once/);
-  throttle.ask();
-  clock.pass(50);
+  assert.throws(() => throttle.schedule(), /once/);
+  throttle.schedule();
+  clock.advance(50);
   assert.equal(calls, 2);
 });

@@ -1,43 +1,43 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fit, labelCorner, labelText, placed } from "../../../static/js/live/boxes.js";
+import { canvasBox, fit, labelCorner, labelText } from "../../../static/js/live/boxes.js";
 
-test("a picture of the same shape fills its box", () => {
+test("a picture with the same aspect ratio fills its box", () => {
   assert.deepEqual(fit(1280, 720, 640, 360), { x: 0, y: 0, width: 640, height: 360, scale: 0.5 });
 });
 
-test("a 4:3 picture stands between bars", () => {
+test("a 4:3 picture has bars left and right", () => {
   const place = fit(640, 480, 1600, 900);
   assert.deepEqual(place, { x: 200, y: 0, width: 1200, height: 900, scale: 1.875 });
 });
 
-test("a portrait picture stands between bars", () => {
+test("a portrait picture has bars left and right", () => {
   const place = fit(720, 1280, 1600, 900);
   assert.equal(place.height, 900);
   assert.equal(place.y, 0);
   assert.ok(Math.abs(place.x * 2 + place.width - 1600) < 1e-9);
 });
 
-test("boxes move and grow with the picture", () => {
-  const box = placed([10, 20, 30, 40], { x: 100, y: 5, scale: 2 });
+test("boxes are moved and scaled with the picture", () => {
+  const box = canvasBox([10, 20, 30, 40], { x: 100, y: 5, scale: 2 });
   assert.deepEqual(box, { x: 120, y: 45, width: 60, height: 80 });
 });
 
 test("a box that is not four finite numbers is not drawn", () => {
   const place = { x: 0, y: 0, scale: 1 };
-  assert.equal(placed([1, 2, 3], place), null);
-  assert.equal(placed([1, 2, 3, NaN], place), null);
-  assert.equal(placed(/** @type {any} */ (undefined), place), null);
+  assert.equal(canvasBox([1, 2, 3], place), null);
+  assert.equal(canvasBox([1, 2, 3, NaN], place), null);
+  assert.equal(canvasBox(/** @type {any} */ (undefined), place), null);
 });
 
-test("a label stands above its box, and never outside the picture", () => {
+test("a label is above its box and never outside the picture", () => {
   const place = { x: 0, y: 0, width: 200 };
   assert.deepEqual(labelCorner({ x: 50, y: 60 }, 40, 16, place), { x: 50, y: 44 });
   assert.deepEqual(labelCorner({ x: 190, y: 5 }, 40, 16, place), { x: 160, y: 5 });
   assert.deepEqual(labelCorner({ x: -8, y: -8 }, 40, 16, place), { x: 0, y: 0 });
 });
 
-test("a label reads as in the seed", () => {
+test("a label has the format of the seed", () => {
   assert.equal(labelText({ class: "person", confidence: 0.874 }), "person (87%)");
 });

@@ -15,7 +15,7 @@ function message(header, jpeg) {
   return whole.buffer;
 }
 
-test("a message is a header and a picture", () => {
+test("a message is parsed into a header and a picture", () => {
   const { header, jpeg } = parseFrame(message(HEADER, [0xff, 0xd8, 0xff]));
   assert.deepEqual(header, HEADER);
   assert.deepEqual([...jpeg], [0xff, 0xd8, 0xff]);
@@ -26,19 +26,19 @@ test("the picture is not copied", () => {
   assert.equal(parseFrame(whole).jpeg.buffer, whole);
 });
 
-test("a truncated message is refused", () => {
+test("a truncated message is rejected", () => {
   assert.throws(() => parseFrame(new ArrayBuffer(3)), RangeError);
   assert.throws(() => parseFrame(message(HEADER, [])), RangeError);
   assert.throws(() => parseFrame(message(HEADER, [1]).slice(0, 20)), RangeError);
 });
 
-test("a header that is not JSON is refused", () => {
+test("a header that is not JSON is rejected", () => {
   const whole = message(HEADER, [1]);
   new Uint8Array(whole)[4] = 0x5b;
   assert.throws(() => parseFrame(whole), SyntaxError);
 });
 
-test("a header without an age is refused", () => {
+test("a header without an age is rejected", () => {
   const { age_ms: _, ...rest } = HEADER;
   assert.throws(() => parseFrame(message(rest, [1])), TypeError);
 });

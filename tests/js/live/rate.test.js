@@ -9,13 +9,13 @@ test("a steady rate is measured", () => {
   assert.ok(Math.abs(rate.perSecond(5000) - 10) < 0.3);
 });
 
-test("it falls to nothing when nothing comes", () => {
+test("without events the rate falls to zero", () => {
   const rate = new Rate();
   for (let at = 0; at <= 5000; at += 100) rate.count(at);
   assert.equal(rate.perSecond(10_001), 0);
 });
 
-test("less than a second is not measured yet", () => {
+test("the rate is zero in the first second", () => {
   const rate = new Rate();
   rate.count(0);
   rate.count(10);

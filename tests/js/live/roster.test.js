@@ -6,37 +6,37 @@ import { differs, watchRoster } from "../../../static/js/live/roster.js";
 const of = (organization, ...ids) => ids.map((id) => ({ id, organization }));
 const listing = (results, next = null) => ({ results, next });
 
-test("the same cameras in any order are no change", () => {
+test("the same cameras in another order are no change", () => {
   assert.equal(differs(new Set(["1", "2"]), listing(of("club", "2", "1"))), false);
   assert.equal(differs(new Set(), listing([])), false);
 });
 
-test("one more and one less are changes", () => {
+test("an added or removed camera is a change", () => {
   assert.equal(differs(new Set(["1"]), listing(of("club", "1", "2"))), true);
   assert.equal(differs(new Set(["1", "2"]), listing(of("club", "1"))), true);
   assert.equal(differs(new Set(), listing(of("club", "1"))), true);
 });
 
-test("cameras of an organization that is not in front are not looked at", () => {
+test("cameras of other organizations are ignored", () => {
   const all = listing([...of("club", "1"), ...of("other", "2")]);
   assert.equal(differs(new Set(["1"]), all, "club"), false);
   assert.equal(differs(new Set(["1"]), all, ""), true);
 });
 
-test("the beginning of a long list proves no absence", () => {
+test("a camera missing on the first page of a long list is not a change", () => {
   assert.equal(differs(new Set(["1", "2"]), listing(of("club", "1"), "more")), false);
   assert.equal(differs(new Set(["1"]), listing(of("club", "1", "2"), "more")), true);
 });
 
-test("a wall says once that it is out of date, and takes it back", async (t) => {
+test("the line appears once when the list changes, and disappears again", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const page = Object.assign(new EventTarget(), { hidden: false, createElement: () => ({}) });
   let answer = { ok: true, json: async () => listing(of("club", "1")) };
-  const asked = [];
+  const requests = [];
   Object.assign(globalThis, {
     document: page,
     location: { pathname: "/sideline/" },
-    fetch: async (address) => (asked.push(address), answer),
+    fetch: async (address) => (requests.push(address), answer),
   });
   let written = 0;
   const line = {
@@ -45,17 +45,17 @@ test("a wall says once that it is out of date, and takes it back", async (t) => 
     hasChildNodes: () => line.children.length > 0,
     replaceChildren: (...children) => ((written += 1), (line.children = children)),
   };
-  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
   watchRoster(/** @type {any} */ (line), new Set(["1"]));
 
   t.mock.timers.tick(60_000);
-  await settled();
-  assert.deepEqual([asked, written], [["/sideline/api/v1/cameras?limit=200"], 0]);
+  await settle();
+  assert.deepEqual([requests, written], [["/sideline/api/v1/cameras?limit=200"], 0]);
 
   answer = { ok: true, json: async () => listing(of("club", "1", "2")) };
   for (let turn = 0; turn < 2; turn += 1) {
     page.dispatchEvent(new Event("visibilitychange"));
-    await settled();
+    await settle();
   }
   assert.equal(written, 1);
   assert.deepEqual(line.children, [
@@ -65,17 +65,17 @@ test("a wall says once that it is out of date, and takes it back", async (t) => 
 
   answer = { ok: false };
   t.mock.timers.tick(60_000);
-  await settled();
+  await settle();
   assert.equal(written, 1);
 
   page.hidden = true;
   t.mock.timers.tick(60_000);
-  await settled();
-  assert.equal(asked.length, 4);
+  await settle();
+  assert.equal(requests.length, 4);
 
   page.hidden = false;
   answer = { ok: true, json: async () => listing(of("club", "1")) };
   page.dispatchEvent(new Event("visibilitychange"));
-  await settled();
+  await settle();
   assert.deepEqual(line.children, []);
 });

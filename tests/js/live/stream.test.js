@@ -3,14 +3,14 @@ import { beforeEach, test } from "node:test";
 
 import { FakeSocket } from "../fake-socket.js";
 
-/** A browser with nothing in it but what a stream touches. */
+/** The part of a document that a stream uses. */
 class Page extends EventTarget {
   hidden = false;
 }
 
 class Socket extends FakeSocket {
   /** @type {Socket[]} */
-  static made = [];
+  static instances = [];
   /** @type {unknown[]} */
   sent = [];
   send(text) {
@@ -18,15 +18,15 @@ class Socket extends FakeSocket {
   }
   close(code) {
     this.closed = code;
-    this.lose(code);
+    this.drop(code);
   }
-  lose(code) {
+  drop(code) {
     this.readyState = 3;
     this.onclose({ code });
   }
-  async say(data) {
+  async deliver(data) {
     this.onmessage({ data });
-    for (let turn = 0; turn < 10; turn += 1) await null; // what is done with it, as far as it goes
+    for (let turn = 0; turn < 10; turn += 1) await null; // lets the handlers run
   }
 }
 
@@ -38,8 +38,8 @@ Object.assign(globalThis, {
   location: new URL("https://club.example/sideline/cameras/1"),
   addEventListener: events.addEventListener.bind(events),
 });
-let answer = 200;
-globalThis.fetch = async () => ({ status: answer });
+let apiStatus = 200;
+globalThis.fetch = async () => ({ status: apiStatus });
 console.error = () => {};
 const { CameraStream } = await import("../../../static/js/live/stream.js");
 
@@ -53,105 +53,105 @@ function message(seq) {
 }
 
 /** @param {Partial<import("../../../static/js/live/stream.js").Listener>} [listener] */
-function streaming(listener = {}) {
-  const links = [];
+function startStream(listener = {}) {
+  const connections = [];
   const stream = new CameraStream(
     { path: "/sideline/ws/stream/1", detail: "/sideline/api/v1/cameras/1", camera: "1" },
-    { frame: () => {}, status: () => {}, link: (link) => links.push(link), ...listener },
+    { frame: () => {}, status: () => {}, connection: (connection) => connections.push(connection), ...listener },
   );
   stream.start();
-  return { stream, links };
+  return { stream, connections };
 }
-const newest = () => /** @type {Socket} */ (Socket.made.at(-1));
+const newest = () => /** @type {Socket} */ (Socket.instances.at(-1));
 
 beforeEach(() => {
-  Socket.made = [];
+  Socket.instances = [];
   page.hidden = false;
-  answer = 200;
+  apiStatus = 200;
 });
 
-test("the socket's address keeps the subpath and follows https", () => {
-  streaming();
+test("the socket URL keeps the subpath and uses wss under https", () => {
+  startStream();
   assert.equal(newest().url, "wss://club.example/sideline/ws/stream/1");
   assert.equal(newest().protocol, "sideline.v1");
 });
 
-test("a frame is acknowledged only after it was decoded", async () => {
+test("a frame is acknowledged after it was decoded", async () => {
   let decoded = () => {};
-  streaming({ frame: () => new Promise((resolve) => (decoded = resolve)) });
+  startStream({ frame: () => new Promise((resolve) => (decoded = resolve)) });
   newest().open();
-  const received = newest().say(message(7));
+  const received = newest().deliver(message(7));
   assert.deepEqual(newest().sent, []);
   decoded();
   await received;
   assert.deepEqual(newest().sent, [{ ack: 7 }]);
 });
 
-test("a frame that cannot be decoded gives its credit back", async () => {
-  streaming({ frame: () => Promise.reject(new Error("not a picture")) });
+test("a frame that cannot be decoded is acknowledged", async () => {
+  startStream({ frame: () => Promise.reject(new Error("not a picture")) });
   newest().open();
-  await newest().say(message(8));
+  await newest().deliver(message(8));
   assert.deepEqual(newest().sent, [{ ack: 8 }]);
 });
 
 test("a hidden page drops frames and acknowledges them", async () => {
-  let seen = 0;
-  streaming({ frame: () => (seen += 1) });
+  let shown = 0;
+  startStream({ frame: () => (shown += 1) });
   newest().open();
   page.hidden = true;
-  await newest().say(message(9));
-  assert.equal(seen, 0);
+  await newest().deliver(message(9));
+  assert.equal(shown, 0);
   assert.deepEqual(newest().sent, [{ ack: 9 }]);
 });
 
-test("after five quick tries it goes on every half minute", (t) => {
+test("after five attempts it reconnects every half minute", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { links } = streaming();
+  const { connections } = startStream();
   for (const wait of [1000, 2000, 4000, 8000, 16_000, 35_000, 35_000]) {
-    const before = Socket.made.length;
-    newest().lose(1006);
+    const before = Socket.instances.length;
+    newest().drop(1006);
     t.mock.timers.tick(wait);
-    assert.equal(Socket.made.length, before + 1);
+    assert.equal(Socket.instances.length, before + 1);
   }
-  assert.equal(links.filter(({ phase }) => phase === "waiting")[1].words, "Reconnecting, try 2 of 5");
+  assert.equal(connections.filter(({ phase }) => phase === "waiting")[1].message, "Reconnecting, try 2 of 5");
 });
 
-test("a good connection begins the count anew", (t) => {
+test("a good connection resets the attempts", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { links } = streaming();
-  newest().lose(1006);
+  const { connections } = startStream();
+  newest().drop(1006);
   t.mock.timers.tick(1000);
   newest().open();
-  newest().say(JSON.stringify({ type: "status", state: "live", since: 1, reason: "", last_frame: 1 }));
-  newest().lose(1001);
-  assert.equal(links.at(-1).words, "Reconnecting, try 1 of 5");
+  newest().deliver(JSON.stringify({ type: "status", state: "live", since: 1, reason: "", last_frame: 1 }));
+  newest().drop(1001);
+  assert.equal(connections.at(-1).message, "Reconnecting, try 1 of 5");
 });
 
-test("a withdrawn right is not retried", (t) => {
+test("a revoked permission is not retried", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   for (const code of [4401, 4403, 4404]) {
-    const { links } = streaming();
-    const made = Socket.made.length;
-    newest().lose(code);
+    const { connections } = startStream();
+    const count = Socket.instances.length;
+    newest().drop(code);
     t.mock.timers.tick(120_000);
-    assert.equal(Socket.made.length, made);
-    assert.deepEqual([links.at(-1).phase, links.at(-1).code], ["over", code]);
+    assert.equal(Socket.instances.length, count);
+    assert.deepEqual([connections.at(-1).phase, connections.at(-1).code], ["ended", code]);
   }
 });
 
-test("a refused handshake is told from a dead network by asking the API", async (t) => {
+test("a refused handshake is distinguished from a network failure by the API", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  answer = 401;
-  const { links } = streaming();
-  newest().lose(1006);
+  apiStatus = 401;
+  const { connections } = startStream();
+  newest().drop(1006);
   t.mock.timers.tick(1000);
-  newest().lose(1006);
+  newest().drop(1006);
   await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(links.at(-1).code, 4401);
+  assert.equal(connections.at(-1).code, 4401);
 });
 
-test("leaving the page closes, and coming back out of the cache connects", () => {
-  streaming();
+test("leaving the page disconnects, and returning from the cache connects", () => {
+  startStream();
   const first = newest();
   first.open();
   events.dispatchEvent(new Event("pagehide"));
@@ -161,45 +161,45 @@ test("leaving the page closes, and coming back out of the cache connects", () =>
   assert.notEqual(newest(), first);
 });
 
-test("a stream that nobody watches is told from one that was lost", () => {
-  const { stream, links } = streaming();
+test("a stopped stream is reported as closed, not as lost", () => {
+  const { stream, connections } = startStream();
   newest().open();
   stream.stop();
-  assert.equal(links.at(-1).phase, "closed");
+  assert.equal(connections.at(-1).phase, "closed");
 });
 
-test("another variant replaces the connection, without a word to the person", () => {
-  const { stream, links } = streaming();
+test("another variant replaces the connection without a message", () => {
+  const { stream, connections } = startStream();
   newest().open();
   const former = newest();
-  stream.ask("?width=320&fps=5");
+  stream.setVariant("?width=320&fps=5");
   assert.equal(newest().url, "wss://club.example/sideline/ws/stream/1?width=320&fps=5");
   assert.equal(former.closed, 1000);
   assert.deepEqual(
-    links.map(({ phase, words }) => phase + words),
+    connections.map(({ phase, message }) => phase + message),
     ["connecting", "open", "connecting"],
   );
-  stream.ask("?width=320&fps=5");
-  assert.equal(Socket.made.length, 2, "the same one is no other");
+  stream.setVariant("?width=320&fps=5");
+  assert.equal(Socket.instances.length, 2, "the same variant keeps the connection");
 });
 
-test("pictures of the former connection are not shown after it was replaced", async () => {
-  let seen = 0;
-  const { stream } = streaming({ frame: () => (seen += 1) });
+test("frames of a replaced connection are ignored", async () => {
+  let shown = 0;
+  const { stream } = startStream({ frame: () => (shown += 1) });
   newest().open();
   const former = newest();
-  stream.ask("?fps=1");
-  await former.say(message(1));
-  assert.equal(seen, 0);
+  stream.setVariant("?fps=1");
+  await former.deliver(message(1));
+  assert.equal(shown, 0);
 });
 
-test("a variant asked for before the start is the first one", () => {
+test("a variant set before the start is used for the first connection", () => {
   const stream = new CameraStream(
     { path: "/ws/stream/1", detail: "/1", camera: "1" },
-    { frame: () => {}, status: () => {}, link: () => {} },
+    { frame: () => {}, status: () => {}, connection: () => {} },
   );
-  stream.ask("?width=640&fps=10");
-  assert.equal(Socket.made.length, 0);
+  stream.setVariant("?width=640&fps=10");
+  assert.equal(Socket.instances.length, 0);
   stream.start();
   assert.match(newest().url, /\?width=640&fps=10$/);
 });

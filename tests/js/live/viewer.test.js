@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-/** As much of a browser as one tile touches; the live region and the toasts keep what is said. */
+/** The part of a DOM element that a tile uses; records all values of `textContent`. */
 class Node extends EventTarget {
   dataset = {};
   children = [];
-  said = [];
+  texts = [];
   set textContent(text) {
-    this.said.push(text);
+    this.texts.push(text);
   }
   get textContent() {
-    return this.said.at(-1) ?? "";
+    return this.texts.at(-1) ?? "";
   }
   get firstElementChild() {
     return this.children[0];
@@ -36,13 +36,13 @@ class Socket {
   }
   send() {}
   close(code) {
-    this.lose(code);
+    this.drop(code);
   }
-  lose(code) {
+  drop(code) {
     this.readyState = 3;
     this.onclose({ code });
   }
-  async picture() {
+  async deliverPicture() {
     const header = { timestamp: NOON, seq: 1, width: 2, height: 2, age_ms: 100, camera_id: "1" };
     const head = new TextEncoder().encode(JSON.stringify(header));
     const whole = new Uint8Array(5 + head.length);
@@ -78,16 +78,16 @@ Object.assign(globalThis, {
 });
 const { CameraViewer } = await import("../../../static/js/live/viewer.js");
 
-/** A tile whose camera was live when the page was made. */
-function tile() {
+/** A tile whose camera was live when the page was rendered. */
+function createTile() {
   const parts = { canvas: Object.assign(new Node(), { getContext: () => null }) };
   for (const name of ["[data-mark]", "[data-badge-text]", "[data-count]", "[data-note]"]) parts[name] = new Node();
   const element = Object.assign(new Node(), { querySelector: (selector) => parts[selector] ?? element });
   element.dataset = { camera: "1", name: "Plaza", stream: "/ws/stream/1", detail: "/1", zone: "UTC", state: "live" };
-  return { viewer: new CameraViewer(/** @type {any} */ (element)), words: () => parts["[data-badge-text]"].textContent };
+  return { viewer: new CameraViewer(/** @type {any} */ (element)), badge: () => parts["[data-badge-text]"].textContent };
 }
 
-function hide(hidden) {
+function setHidden(hidden) {
   page.hidden = hidden;
   page.dispatchEvent(new Event("visibilitychange"));
 }
@@ -99,90 +99,90 @@ beforeEach(() => {
   clock = 0;
 });
 
-/** Time goes by, and the viewers' ticks with it. */
-function pass(t, ms) {
+/** Advance the clock and the timers. */
+function advance(t, ms) {
   clock += ms;
   t.mock.timers.tick(ms);
 }
 
-async function live(t) {
+async function startLiveTile(t) {
   t.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
-  const one = tile();
-  one.viewer.start();
+  const tile = createTile();
+  tile.viewer.start();
   Socket.newest.open();
-  await Socket.newest.picture();
-  assert.equal(one.words(), "Live 0.1 s");
-  spoken.said = [];
-  return one;
+  await Socket.newest.deliverPicture();
+  assert.equal(tile.badge(), "Live 0.1 s");
+  spoken.texts = [];
+  return tile;
 }
 
-test("a tile that was scrolled away says nothing, and is connecting on its return", async (t) => {
-  const { viewer, words } = await live(t);
+test("a stopped tile announces nothing and is connecting after its return", async (t) => {
+  const { viewer, badge } = await startLiveTile(t);
   viewer.stop();
-  assert.equal(words(), "Connecting, last picture 12:00:00");
-  pass(t, 60_000);
-  assert.equal(words(), "Connecting, last picture 12:00:00");
+  assert.equal(badge(), "Connecting, last picture 12:00:00");
+  advance(t, 60_000);
+  assert.equal(badge(), "Connecting, last picture 12:00:00");
   viewer.start();
-  pass(t, 500);
-  assert.equal(words(), "Connecting, last picture 12:00:00");
+  advance(t, 500);
+  assert.equal(badge(), "Connecting, last picture 12:00:00");
   Socket.newest.open();
-  await Socket.newest.picture();
-  assert.equal(words(), "Live 0.1 s");
-  assert.deepEqual(spoken.said, []);
+  await Socket.newest.deliverPicture();
+  assert.equal(badge(), "Live 0.1 s");
+  assert.deepEqual(spoken.texts, []);
 });
 
-for (const [how, ms] of [["keeps its connection", 5000], ["gives its connection up", 60_000]]) {
-  test(`a hidden page that ${how} does not say Stale`, async (t) => {
-    const { words } = await live(t);
-    hide(true);
-    pass(t, Number(ms));
-    hide(false);
-    pass(t, 200);
-    assert.equal(words(), "Connecting, last picture 12:00:00");
-    await Socket.newest.picture();
-    assert.equal(words(), "Live 0.1 s");
-    assert.deepEqual(spoken.said, []);
+for (const [how, ms] of [["keeps its connection", 5000], ["has closed its connection", 60_000]]) {
+  test(`a page that was hidden and ${how} does not become stale`, async (t) => {
+    const { badge } = await startLiveTile(t);
+    setHidden(true);
+    advance(t, Number(ms));
+    setHidden(false);
+    advance(t, 200);
+    assert.equal(badge(), "Connecting, last picture 12:00:00");
+    await Socket.newest.deliverPicture();
+    assert.equal(badge(), "Live 0.1 s");
+    assert.deepEqual(spoken.texts, []);
   });
 }
 
-test("a picture that freezes before one's eyes is said to be stale, once", async (t) => {
-  const { words } = await live(t);
-  for (let tick = 0; tick < 50; tick += 1) pass(t, 100);
-  assert.match(words(), /^Stale/);
-  assert.deepEqual(spoken.said, ["Plaza: Stale, last picture 12:00:00"]);
+test("a picture that freezes is announced as stale once", async (t) => {
+  const { badge } = await startLiveTile(t);
+  for (let tick = 0; tick < 50; tick += 1) advance(t, 100);
+  assert.match(badge(), /^Stale/);
+  assert.deepEqual(spoken.texts, ["Plaza: Stale, last picture 12:00:00"]);
 });
 
-test("a camera without pictures says each of its outages", (t) => {
+test("each outage of a camera without pictures shows a toast", (t) => {
   t.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
-  tile().viewer.start();
+  createTile().viewer.start();
   for (let outage = 1; outage <= 2; outage += 1) {
     Socket.newest.open();
-    Socket.newest.lose(1006);
-    pass(t, 40_000);
-    Socket.newest.lose(1006);
+    Socket.newest.drop(1006);
+    advance(t, 40_000);
+    Socket.newest.drop(1006);
     assert.equal(toasts.children.length, outage);
-    pass(t, 40_000);
+    advance(t, 40_000);
     toasts.children[outage - 1].dataset.about = "gone";
   }
 });
 
-test("a page that says itself that a stream has ended keeps the usual words away", async (t) => {
-  const { viewer } = await live(t);
+test("preventing the default of 'ended' suppresses toast and announcement", async (t) => {
+  const { viewer } = await startLiveTile(t);
   /** @type {number[]} */
   const codes = [];
-  viewer.addEventListener("over", (event) => {
+  viewer.addEventListener("ended", (event) => {
     event.preventDefault();
     codes.push(/** @type {CustomEvent} */ (event).detail.code);
     viewer.stop();
   });
-  Socket.newest.lose(4401);
+  Socket.newest.drop(4401);
   assert.deepEqual(codes, [4401]);
   assert.deepEqual(toasts.children, []);
-  assert.deepEqual(spoken.said, []);
+  assert.deepEqual(spoken.texts, []);
 });
 
-test("a stream that ends elsewhere says that one is signed out", async (t) => {
-  await live(t);
-  Socket.newest.lose(4401);
+test("a stream that ends with 4401 shows that the user is signed out", async (t) => {
+  await startLiveTile(t);
+  Socket.newest.drop(4401);
   assert.equal(toasts.children.length, 1);
 });

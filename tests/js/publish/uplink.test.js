@@ -5,7 +5,7 @@ import { FakeSocket } from "../fake-socket.js";
 
 class Socket extends FakeSocket {
   /** @type {Socket[]} */
-  static made = [];
+  static instances = [];
   /** @type {Blob[]} */
   sent = [];
   send(message) {
@@ -15,11 +15,11 @@ class Socket extends FakeSocket {
     this.closed = code;
     this.readyState = 3;
   }
-  lose(code, reason = "") {
+  drop(code, reason = "") {
     this.readyState = 3;
     this.onclose({ code, reason });
   }
-  say(answer) {
+  deliver(answer) {
     this.onmessage({ data: JSON.stringify(answer) });
   }
 }
@@ -34,18 +34,18 @@ let status = 200;
 globalThis.fetch = async () => ({ status });
 const { Uplink } = await import("../../../static/js/publish/uplink.js");
 
-const newest = () => /** @type {Socket} */ (Socket.made.at(-1));
+const newest = () => /** @type {Socket} */ (Socket.instances.at(-1));
 const picture = new Blob([new Uint8Array([0xff, 0xd8, 0xff])]);
 
-function sending() {
+function startUplink() {
   const answers = [];
-  const over = [];
+  const ended = [];
   const uplink = new Uplink(
     { path: "/sideline/ws/publish/1", detail: "/sideline/api/v1/cameras/1" },
-    { answer: (answer) => answers.push(answer), over: (sentence) => over.push(sentence) },
+    { answer: (answer) => answers.push(answer), ended: (sentence) => ended.push(sentence) },
   );
   uplink.start();
-  return { uplink, answers, over };
+  return { uplink, answers, ended };
 }
 
 /** @param {Blob} message */
@@ -57,12 +57,12 @@ async function headerOf(message) {
 }
 
 beforeEach(() => {
-  Socket.made = [];
+  Socket.instances = [];
   status = 200;
 });
 
-test("a picture goes out as sideline.v1, to the socket under the subpath", async () => {
-  const { uplink } = sending();
+test("a picture is sent as sideline.v1 to the socket under the subpath", async () => {
+  const { uplink } = startUplink();
   newest().open();
   uplink.send(1234, picture);
   assert.equal(newest().url, "wss://club.example/sideline/ws/publish/1");
@@ -72,17 +72,17 @@ test("a picture goes out as sideline.v1, to the socket under the subpath", async
   assert.equal(newest().closed, 1000);
 });
 
-test("no more than two pictures are on their way", () => {
-  const { uplink, answers } = sending();
-  assert.equal(uplink.ready, false);
+test("at most two pictures are unacknowledged", () => {
+  const { uplink, answers } = startUplink();
+  assert.equal(uplink.isReady, false);
   newest().open();
   for (let at = 1; at <= 4; at += 1) uplink.send(at, picture);
   assert.equal(newest().sent.length, 2);
-  newest().say({ ack: 1 });
-  assert.equal(uplink.ready, true);
+  newest().deliver({ ack: 1 });
+  assert.equal(uplink.isReady, true);
   uplink.send(5, picture);
-  assert.equal(uplink.ready, false);
-  newest().say({ ack: 3, dropped: 1 }); // acknowledges all before, too
+  assert.equal(uplink.isReady, false);
+  newest().deliver({ ack: 3, dropped: 1 }); // also acknowledges all before
   uplink.send(6, picture);
   uplink.send(7, picture);
   assert.equal(newest().sent.length, 5);
@@ -90,103 +90,103 @@ test("no more than two pictures are on their way", () => {
   uplink.stop();
 });
 
-test("a problem gives credit back, named or not", () => {
-  const { uplink } = sending();
+test("a problem acknowledges frames, with or without `ack`", () => {
+  const { uplink } = startUplink();
   newest().open();
   uplink.send(1, picture);
   uplink.send(2, picture);
-  newest().say({ type: "problem", status: 503, detail: "Not now.", ack: 1 });
-  assert.equal(uplink.ready, true);
+  newest().deliver({ type: "problem", status: 503, detail: "Not now.", ack: 1 });
+  assert.equal(uplink.isReady, true);
   uplink.send(3, picture);
-  newest().say({ type: "problem", status: 400, detail: "What?" });
-  assert.equal(uplink.ready, true);
+  newest().deliver({ type: "problem", status: 400, detail: "What?" });
+  assert.equal(uplink.isReady, true);
   uplink.stop();
 });
 
-test("a lost connection comes back, says so, and has forgotten what was on its way", (t) => {
+test("a lost connection is reopened, with a message and without the unacknowledged frames", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { uplink } = sending();
+  const { uplink } = startUplink();
   newest().open();
   uplink.send(1, picture);
   uplink.send(2, picture);
   for (const wait of [1000, 2000, 4000, 8000, 16_000, 35_000, 35_000]) {
-    const before = Socket.made.length;
-    newest().lose(1006);
-    assert.notEqual(uplink.words, "");
-    assert.equal(uplink.ready, false);
+    const before = Socket.instances.length;
+    newest().drop(1006);
+    assert.notEqual(uplink.message, "");
+    assert.equal(uplink.isReady, false);
     t.mock.timers.tick(wait);
-    assert.equal(Socket.made.length, before + 1);
+    assert.equal(Socket.instances.length, before + 1);
   }
   newest().open();
-  assert.equal(uplink.words, "");
-  assert.equal(uplink.ready, true);
-  newest().say({ ack: 2 });
-  newest().lose(1001);
-  assert.equal(uplink.words, "Reconnecting, try 1 of 5");
+  assert.equal(uplink.message, "");
+  assert.equal(uplink.isReady, true);
+  newest().deliver({ ack: 2 });
+  newest().drop(1001);
+  assert.equal(uplink.message, "Reconnecting, try 1 of 5");
   uplink.stop();
 });
 
-test("a server that does not answer is taken for lost", (t) => {
+test("without an answer the connection counts as lost", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { uplink } = sending();
+  const { uplink } = startUplink();
   newest().open();
-  t.mock.timers.tick(60_000); // nothing was sent: nothing is due
+  t.mock.timers.tick(60_000); // nothing was sent, so no answer is due
   uplink.send(1, picture);
   t.mock.timers.tick(9000);
-  newest().say({ ack: 1 });
+  newest().deliver({ ack: 1 });
   t.mock.timers.tick(60_000);
-  assert.equal(uplink.words, "");
+  assert.equal(uplink.message, "");
   uplink.send(2, picture);
   t.mock.timers.tick(10_000);
-  assert.equal(uplink.words, "Reconnecting, try 1 of 5");
+  assert.equal(uplink.message, "Reconnecting, try 1 of 5");
   uplink.stop();
 });
 
-test("what would be answered the same is not retried, and said", (t) => {
+test("final close codes are not retried and give a sentence", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   for (const code of [1009, 4401, 4403, 4404, 4429]) {
-    const { over } = sending();
-    const made = Socket.made.length;
-    newest().lose(code);
+    const { ended } = startUplink();
+    const count = Socket.instances.length;
+    newest().drop(code);
     t.mock.timers.tick(120_000);
-    assert.equal(Socket.made.length, made);
-    assert.match(over[0], /\.$/);
+    assert.equal(Socket.instances.length, count);
+    assert.match(ended[0], /\.$/);
   }
-  const { over } = sending();
-  newest().lose(4403, "This camera is not of kind push.");
-  assert.deepEqual(over, ["This camera is not of kind push."]);
+  const { ended } = startUplink();
+  newest().drop(4403, "This camera is not of kind push.");
+  assert.deepEqual(ended, ["This camera is not of kind push."]);
 });
 
-test("a refused handshake is told from a dead network by asking the API", async (t) => {
+test("a refused handshake is distinguished from a network failure by the API", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   status = 401;
-  const { over } = sending();
-  newest().lose(1006);
+  const { ended } = startUplink();
+  newest().drop(1006);
   t.mock.timers.tick(1000);
-  newest().lose(1006);
+  newest().drop(1006);
   await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual(over, ["You are signed out. Sign in to publish."]);
+  assert.deepEqual(ended, ["You are signed out. Sign in to publish."]);
 });
 
-test("a network that is back is tried at once", (t) => {
+test("it reconnects at once when the network is back", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { uplink } = sending();
-  newest().lose(1006);
+  const { uplink } = startUplink();
+  newest().drop(1006);
   events.dispatchEvent(new Event("online"));
-  assert.equal(Socket.made.length, 2);
+  assert.equal(Socket.instances.length, 2);
   uplink.stop();
   events.dispatchEvent(new Event("online"));
-  assert.equal(Socket.made.length, 2);
+  assert.equal(Socket.instances.length, 2);
 });
 
-test("after a stop nothing is said, whatever the old connection does", () => {
-  const { uplink, answers, over } = sending();
+test("after a stop the old connection is ignored", () => {
+  const { uplink, answers, ended } = startUplink();
   newest().open();
   const old = newest();
   uplink.stop();
-  old.say({ ack: 1 });
-  old.lose(4403);
-  assert.deepEqual([answers, over], [[], []]);
+  old.deliver({ ack: 1 });
+  old.drop(4403);
+  assert.deepEqual([answers, ended], [[], []]);
   uplink.start();
-  assert.equal(Socket.made.length, 2);
+  assert.equal(Socket.instances.length, 2);
 });

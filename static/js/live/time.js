@@ -1,4 +1,4 @@
-/** Times of day in a camera's zone. */
+/** Times of day in a camera's time zone. */
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
@@ -6,20 +6,21 @@ const formats = new Map();
 /**
  * @param {number} unixMs
  * @param {string} zone IANA name
- * @param {{seconds?: boolean, now?: number}} [options] `now`: a time on another day names the day
+ * @param {{seconds?: boolean, now?: number}} [options] `now`: the day is added if it is another one
  */
-export function timeIn(unixMs, zone, { seconds = false, now } = {}) {
-  const day = now !== undefined && part(unixMs, zone, "day") !== part(now, zone, "day");
-  return `${day ? `${part(unixMs, zone, "day")} ` : ""}${part(unixMs, zone, seconds ? "seconds" : "minutes")}`;
+export function formatTime(unixMs, zone, { seconds = false, now } = {}) {
+  const time = formatPart(unixMs, zone, seconds ? "seconds" : "minutes");
+  const day = formatPart(unixMs, zone, "day");
+  return now !== undefined && day !== formatPart(now, zone, "day") ? `${day} ${time}` : time;
 }
 
 /**
  * @param {number} unixMs
  * @param {string} zone
- * @param {"day" | "minutes" | "seconds"} what
+ * @param {"day" | "minutes" | "seconds"} part
  */
-function part(unixMs, zone, what) {
-  const key = `${what} ${zone}`;
+function formatPart(unixMs, zone, part) {
+  const key = `${part} ${zone}`;
   let format = formats.get(key);
   if (!format) {
     const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
@@ -27,7 +28,7 @@ function part(unixMs, zone, what) {
       day: { day: "numeric", month: "short" },
       minutes: time,
       seconds: { ...time, second: "2-digit" },
-    }[what];
+    }[part];
     format = new Intl.DateTimeFormat("en-GB", /** @type {any} */ ({ timeZone: zone, ...fields }));
     formats.set(key, format);
   }

@@ -1,0 +1,153 @@
+import { csrfToken } from "../shell/requests.js";
+import { retryDelay } from "../shell/retry.js";
+import { MAX_ATTEMPTS, sendParts } from "./upload.js";
+
+/** The form that uploads an organization's own model in parts and lets the server check it. */
+export class DetectorUpload {
+  #form;
+  #button;
+  #cancel;
+  #progress;
+  #status;
+  /** @type {AbortController | null} */
+  #running = null;
+
+  /** @param {HTMLFormElement} form */
+  constructor(form) {
+    this.#form = form;
+    const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (form.querySelector(selector));
+    this.#button = /** @type {HTMLButtonElement} */ (find("[type=submit]"));
+    this.#cancel = /** @type {HTMLButtonElement} */ (find("[data-cancel]"));
+    this.#progress = /** @type {HTMLProgressElement} */ (find("progress"));
+    this.#status = /** @type {HTMLOutputElement} */ (find("[data-says]"));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#run();
+    });
+    form.addEventListener("change", (event) => {
+      this.#showLabels();
+      if (event.target instanceof HTMLElement && event.target.id === "id_file") this.#suggestName();
+    });
+    this.#cancel.addEventListener("click", () => this.#running?.abort());
+    addEventListener("beforeunload", (event) => this.#running && event.preventDefault());
+    this.#showLabels();
+    this.#suggestName(); // a file may have been chosen before this script ran
+    this.#button.disabled = false; // disabled in the markup: a click before this script ran would be lost
+  }
+
+  #suggestName() {
+    const name = /** @type {HTMLInputElement} */ (this.#form.elements.namedItem("name"));
+    if (!name.value) name.value = this.#file?.name.replace(/\.onnx$/i, "").slice(0, 100) ?? "";
+  }
+
+  #showLabels() {
+    const source = /** @type {HTMLSelectElement} */ (this.#form.elements.namedItem("source"));
+    const row = /** @type {HTMLElement} */ (this.#form.querySelector("[data-field=labels]"));
+    row.hidden = source.value !== "list";
+  }
+
+  get #file() {
+    return /** @type {HTMLInputElement} */ (this.#form.elements.namedItem("file")).files?.[0];
+  }
+
+  /** @param {string} sentence @param {"" | "failed"} [state] */
+  #show(sentence, state = "") {
+    this.#status.textContent = sentence;
+    this.#status.dataset.state = state;
+    /** @type {HTMLElement} */ (this.#status.parentElement).hidden = false;
+  }
+
+  async #run() {
+    const file = this.#file;
+    if (!file) return this.#show("Choose a file first.", "failed");
+    if (file.size > Number(this.#form.dataset.most)) return this.#show("The file is larger than 64 MiB.", "failed");
+    this.#running = new AbortController();
+    this.#button.disabled = true;
+    this.#cancel.hidden = false;
+    this.#progress.hidden = false;
+    let failure = "The upload failed. Nothing has changed; reload the page and try again.";
+    try {
+      failure = await this.#upload(file);
+    } catch (error) {
+      if (this.#running.signal.aborted) failure = "Cancelled. Nothing has changed.";
+      else console.error("The model could not be uploaded", error);
+    } finally {
+      this.#running = null;
+      this.#button.disabled = false;
+      this.#cancel.hidden = true;
+    }
+    if (!failure) return location.reload();
+    this.#progress.hidden = true;
+    this.#show(failure, "failed");
+  }
+
+  /**
+   * @param {File} file
+   * @returns {Promise<string>} an error sentence; empty after success
+   */
+  async #upload(file) {
+    this.#show("Uploading");
+    const fields = new FormData(this.#form);
+    fields.delete("file");
+    fields.set("size", String(file.size));
+    const url = this.#form.dataset.upload ?? "";
+    const created = await this.#post(url, fields);
+    if (created.status !== 201) return this.#errorOf(created);
+    const failure = await sendParts(file, {
+      partSize: created.part,
+      send: (number, data) => this.#post(`${url}/${created.id}/parts/${number}`, data),
+      onProgress: (share) => {
+        this.#progress.value = share;
+        this.#show(`Uploading, ${Math.floor(share * 100)} %`);
+      },
+      wait: (attempt) => this.#wait(attempt),
+    });
+    return failure || this.#check(`${url}/${created.id}/check`);
+  }
+
+  /** @param {string} url @returns {Promise<string>} an error sentence; empty after success */
+  async #check(url) {
+    this.#cancel.hidden = true;
+    this.#progress.removeAttribute("value");
+    for (let attempt = 1; ; attempt++) {
+      this.#show("Checking it, at most half a minute");
+      const answer = await this.#post(url, new URLSearchParams());
+      if (answer.status === 200) return answer.state === "ready" ? "" : `It is refused. ${answer.reason}`;
+      if (answer.status !== 503 || attempt >= MAX_ATTEMPTS) return this.#errorOf(answer);
+      await this.#wait(attempt);
+    }
+  }
+
+  /** @param {number} attempt that failed */
+  #wait(attempt) {
+    this.#show(`The server is not ready. Try ${attempt + 1} of ${MAX_ATTEMPTS} follows`);
+    const cancelled = this.#running?.signal;
+    return /** @type {Promise<void>} */ (
+      new Promise((resolve, reject) => {
+        if (cancelled?.aborted) return reject(cancelled.reason);
+        cancelled?.addEventListener("abort", () => reject(cancelled.reason));
+        setTimeout(resolve, retryDelay(attempt));
+      })
+    );
+  }
+
+  /** Focus the first invalid field; return the error sentence. @param {any} answer */
+  #errorOf(answer) {
+    const invalid = Object.keys(answer.errors ?? {})[0];
+    const field = this.#form.elements.namedItem(invalid ?? "");
+    if (field instanceof HTMLElement) field.focus();
+    return answer.detail || `The server answered ${answer.status}.`;
+  }
+
+  /**
+   * @param {string} url @param {BodyInit} body
+   * @returns {Promise<any>} the JSON of the response, with its `status`
+   */
+  async #post(url, body) {
+    const headers = { "X-CSRFToken": csrfToken() };
+    const response = await fetch(url, { method: "POST", body, headers, signal: this.#running?.signal });
+    if (response.redirected) return { status: 401, detail: "You are signed out. Sign in and try again." };
+    const json = await response.json().catch(() => ({}));
+    return { ...json, status: response.status };
+  }
+}
