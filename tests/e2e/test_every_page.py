@@ -184,7 +184,7 @@ def visitor(
 
 def test_every_page_has_a_row_here() -> None:
     """A new page needs a row in OUTSIDE, INSIDE or BY_DOING."""
-    page_routes = {row.door for row in rows("pages.txt") if row.method == "GET"}
+    page_routes = {row.route for row in rows("pages.txt") if row.method == "GET"}
     assert page_routes - NO_PAGES == {*OUTSIDE, *INSIDE} | BY_DOING
     assert page_routes >= NO_PAGES
 
