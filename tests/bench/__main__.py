@@ -1,8 +1,8 @@
-"""What a delivered frame costs: `python -m tests.bench`, or `make bench`.
+"""Benchmark of the cost of a delivered frame: `python -m tests.bench`, or `make bench`.
 
-Every server gets one core, everything else the other. CPU is read from the process's own clock,
-delays from one clock in the load generator. See `scenarios.py` and `contestants.py` for who and
-what, `rounds.py` for what the figures mean.
+Each server runs on one core, everything else on the other. CPU is read from the process's own
+clock, delays from one clock in the load generator. `scenarios.py` says what is measured,
+`contestants.py` which servers are compared, `rounds.py` what the figures mean.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from tests.bench.arena import Arena
 from tests.bench.contestants import CONTESTANTS
 from tests.bench.report import All, as_json, bounds, table
-from tests.bench.rounds import play
+from tests.bench.rounds import run_rounds
 from tests.bench.scenarios import SCENARIOS, contestants
 
 
@@ -34,7 +34,7 @@ def _names(known: dict[str, Any]) -> Any:
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--only", type=_names(CONTESTANTS), default=[], metavar="ours,c,…")
     parser.add_argument(
@@ -48,30 +48,32 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    asked = arguments()
+    options = arguments()
     if (os.cpu_count() or 1) < 2:
         sys.exit("The benchmark needs two cores: one for the server, one for everything else.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything started is ended
-    made: All = {}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all processes are stopped
+    figures: All = {}
     absent: dict[str, dict[str, str]] = {}
     with Arena() as arena:
-        for name in asked.scenarios:
+        for name in options.scenarios:
             scenario = SCENARIOS[name]
-            made[name], absent[name] = play(
-                arena, scenario, contestants(scenario, asked.only), asked.rounds, asked.seconds,
-                asked.window, _tell,
+            figures[name], absent[name] = run_rounds(
+                arena, scenario, contestants(scenario, options.only), options.rounds,
+                options.seconds, options.window, _show_progress,
             )  # fmt: skip
-            _tell("")
-            print(table(scenario, made[name], absent[name]), end="\n\n", flush=True)
-    judged = bounds(made)
-    print("\n".join(map(str, judged)))
-    if asked.json:
-        facts = {"rounds": asked.rounds, "seconds": asked.seconds, "window": asked.window}
-        asked.json.write_text(json.dumps(facts | as_json(made, absent, judged), indent=1) + "\n")
+            _show_progress("")
+            print(table(scenario, figures[name], absent[name]), end="\n\n", flush=True)
+    checked_bounds = bounds(figures)
+    print("\n".join(map(str, checked_bounds)))
+    if options.json:
+        facts = {"rounds": options.rounds, "seconds": options.seconds, "window": options.window}
+        options.json.write_text(
+            json.dumps(facts | as_json(figures, absent, checked_bounds), indent=1) + "\n"
+        )
 
 
-def _tell(text: str) -> None:
-    """Progress, on the line that a terminal has for it."""
+def _show_progress(text: str) -> None:
+    """Show progress in one line, if standard error is a terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""What all servers of a run share: the two cores, Redis, an installation of ours, the picture."""
+"""The environment of a benchmark run: two cores, Redis, an installation and the picture."""
 
 from __future__ import annotations
 
@@ -36,8 +36,11 @@ print("ROWS" + json.dumps(rows))
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A server that runs: the process to measure, where its ticks go, where a camera is watched."""
+class RunningServer:
+    """A running server: the process to measure, the port of its ticks, and each camera's address.
+
+    `address(camera)` returns port and path for viewers of a camera, by its number.
+    """
 
     pid: int
     ticks: int
@@ -46,7 +49,7 @@ class Standing:
 
 @contextlib.contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """What is started inside, with all threads it will have, stays on this core."""
+    """Pin processes started inside, with all their threads, to this core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -56,7 +59,7 @@ def on_core(core: int) -> Iterator[None]:
 
 
 class Arena:
-    """Owns what it starts; `with` ends it."""
+    """Owns what it starts, and stops it at the end of the `with` block."""
 
     def __init__(self) -> None:
         self._owned = contextlib.ExitStack()
@@ -71,7 +74,7 @@ class Arena:
             self.picture = self.folder / "picture.jpg"
             picture.make(self.picture)
             self.redis = self._owned.enter_context(RedisServer(self.folder))
-            self._house: Installation | None = None
+            self._installation: Installation | None = None
             self._rows: list[tuple[str, str]] = []
             self._owned = self._owned.pop_all()
         return self
@@ -81,24 +84,24 @@ class Arena:
 
     @property
     def installation(self) -> Installation:
-        """An installation with `CAMERAS` cameras, made when first asked for; nothing runs in it."""
-        if self._house is None:
+        """An installation with `CAMERAS` cameras, created at first use; no process runs in it."""
+        if self._installation is None:
             data = self.folder / "data"
             data.mkdir()
-            self._house = Installation(data, REDIS_URL=self.redis.url, SIDELINE_DEMO="0")
-            self._owned.callback(self._house.stop)
-            self._house.manage("migrate", "-v0")
-            printed = self._house.manage("shell", "-v0", "-c", _ROWS)
+            self._installation = Installation(data, REDIS_URL=self.redis.url, SIDELINE_DEMO="0")
+            self._owned.callback(self._installation.stop)
+            self._installation.manage("migrate", "-v0")
+            printed = self._installation.manage("shell", "-v0", "-c", _ROWS)
             self._rows = json.loads(printed.partition("ROWS")[2])
-        return self._house
+        return self._installation
 
     @property
     def cameras(self) -> list[str]:
-        """Their ids, by number."""
+        """The cameras' ids, by number."""
         return [pk for pk, _ in self._rows]
 
     def key(self, camera: int) -> str:
-        """The stream key of a camera, by number."""
+        """Return the stream key of a camera, by number."""
         return self._rows[camera][1]
 
     @contextlib.contextmanager
@@ -109,9 +112,9 @@ class Arena:
         ready: Callable[[Path], bool],
         environment: Mapping[str, str] | None = None,
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """A process on a core for as long as the block runs, from when it is ready.
+        """Run a process on a core during the block; wait until it is ready.
 
-        `ready` is told the file that has what it prints.
+        `ready` is called with the file of its output.
         """
         printed = self.folder / f"core{core}.txt"
         with on_core(core), printed.open("wb") as log:
@@ -136,13 +139,13 @@ class Arena:
     def listening(
         self, words: Sequence[object], port: int, environment: Mapping[str, str] | None = None
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """A server on the server's core that accepts connections."""
+        """Run a server on the server core; wait until it accepts connections."""
         with self.process(words, SERVER_CORE, lambda _: accepts(port), environment) as process:
             yield process
 
     @contextlib.contextmanager
     def feeder(self, environment: Mapping[str, str], cameras: Sequence[str]) -> Iterator[int]:
-        """A process that publishes a frame per tick; yields the port of its ticks."""
+        """Run a process that publishes a frame per tick; yield the port of its ticks."""
         port = free_port()
         words = [sys.executable, "-m", "tests.bench.feeder", port, self.picture, *cameras]
         with self.process(

@@ -1,4 +1,4 @@
-"""What the benchmark builds for itself: two C programs and node's `ws`, under `.venv/bench`."""
+"""Build steps of the benchmark: two C programs and node's `ws`, in `.venv/bench`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ BUILD = ROOT / ".venv" / "bench"
 
 
 def program(name: str) -> Path:
-    """The program of `NAME.c`, compiled where the source is newer."""
-    source, made = HERE / f"{name}.c", BUILD / name
-    if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
+    """Return the path of the program `NAME.c`; compile it if the source is newer."""
+    source, binary = HERE / f"{name}.c", BUILD / name
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
         BUILD.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", made, source], check=True)
-    return made
+        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", binary, source], check=True)
+    return binary
 
 
 def node_modules() -> Path:
-    """The folder in which node finds what `servers/package-lock.json` names."""
+    """Install what `servers/package-lock.json` names; return the folder of node_modules."""
     lock = HERE / "servers" / "package-lock.json"
     stamp = BUILD / "node_modules" / ".package-lock.json"
     if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:

@@ -1,4 +1,4 @@
-"""The servers that are compared, each by the name that `--only` knows."""
+"""The servers that are compared, by the names of the option `--only`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.arena import SERVER_CORE, Arena, Standing, on_core
+from tests.bench.arena import SERVER_CORE, Arena, RunningServer, on_core
 from tests.bench.building import node_modules, program
 from tests.bench.picture import HEIGHT, WIDTH
 from tests.waiting import free_port, until
@@ -17,12 +17,12 @@ from tests.waiting import free_port, until
 SERVERS = Path(__file__).resolve().parent / "servers"
 PYTHON = sys.executable
 
-Start = Callable[[Arena], AbstractContextManager[Standing]]
+Start = Callable[[Arena], AbstractContextManager[RunningServer]]
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server in one format. `acks` is whether its viewers acknowledge frames."""
+    """A server in one wire format. `acks`: its viewers acknowledge frames."""
 
     name: str
     title: str
@@ -31,24 +31,25 @@ class Contestant:
     acks: bool = False
 
     @property
-    def rival(self) -> str:
-        """Ours in the same format, which its figures are divided by."""
+    def baseline(self) -> str:
+        """Our server in the same format, the denominator of the ratios."""
         return "ours-binary" if self.binary else "ours"
 
     @property
-    def naive(self) -> bool:
+    def is_naive(self) -> bool:
+        """Whether this is one of the naive consumers."""
         return self.name.startswith("naive")
 
 
 @contextlib.contextmanager
-def _ours(arena: Arena) -> Iterator[Standing]:
+def _ours(arena: Arena) -> Iterator[RunningServer]:
     installation = arena.installation
     with on_core(SERVER_CORE):
         server = installation.spawn("serve")
     try:
         until(installation.answers, 30, "our server")
         with arena.feeder(installation.environment, arena.cameras) as ticks:
-            yield Standing(
+            yield RunningServer(
                 server.pid, ticks, lambda camera: (installation.port, _stream(arena, camera))
             )
     finally:
@@ -56,8 +57,8 @@ def _ours(arena: Arena) -> Iterator[Standing]:
 
 
 @contextlib.contextmanager
-def _uvicorn(arena: Arena) -> Iterator[Standing]:
-    """Our application and hub, without what `serve` makes of Daphne."""
+def _uvicorn(arena: Arena) -> Iterator[RunningServer]:
+    """Our application and hub on uvicorn, without our subclass of Daphne."""
     installation = arena.installation
     words = [
         PYTHON, "-m", "uvicorn", "project.asgi:application", "--port", installation.port, "--loop",
@@ -68,7 +69,7 @@ def _uvicorn(arena: Arena) -> Iterator[Standing]:
         arena.listening(words, installation.port, installation.environment) as server,
         arena.feeder(installation.environment, arena.cameras) as ticks,
     ):
-        yield Standing(
+        yield RunningServer(
             server.pid, ticks, lambda camera: (installation.port, _stream(arena, camera))
         )
 
@@ -79,7 +80,7 @@ def _stream(arena: Arena, camera: int) -> str:
 
 def _naive(layer: str) -> Start:
     @contextlib.contextmanager
-    def start(arena: Arena) -> Iterator[Standing]:
+    def start(arena: Arena) -> Iterator[RunningServer]:
         port = free_port()
         environment = {"BENCH_LAYER": layer, "BENCH_REDIS": arena.redis.url}
         words = [
@@ -90,21 +91,21 @@ def _naive(layer: str) -> Start:
             arena.listening(words, port, environment) as server,
             arena.feeder(environment, [str(number) for number in range(16)]) as ticks,
         ):
-            yield Standing(server.pid, ticks, lambda camera: (port, f"/c/{camera}"))
+            yield RunningServer(server.pid, ticks, lambda camera: (port, f"/c/{camera}"))
 
     return start
 
 
 def _peer(program_of: Callable[[], list[object]], binary: bool) -> Start:
-    """A server that makes the message itself: PORT TICKS FORMAT PICTURE WIDTH HEIGHT."""
+    """A server that builds the messages itself: PORT TICKS FORMAT PICTURE WIDTH HEIGHT."""
 
     @contextlib.contextmanager
-    def start(arena: Arena) -> Iterator[Standing]:
+    def start(arena: Arena) -> Iterator[RunningServer]:
         port, ticks = free_port(), free_port()
         form = "binary" if binary else "json"
         words = [*program_of(), port, ticks, form, arena.picture, WIDTH, HEIGHT]
         with arena.listening(words, port) as server:
-            yield Standing(server.pid, ticks, lambda camera: (port, f"/c/{camera}"))
+            yield RunningServer(server.pid, ticks, lambda camera: (port, f"/c/{camera}"))
 
     return start
 

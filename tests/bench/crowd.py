@@ -1,7 +1,7 @@
-"""The load generator, driven: N viewers of a running server, and one measurement of what they get.
+"""Runs the load generator: N viewers of a running server, and one measurement.
 
-`load.c` says `ready` and `start` and waits for a line after each, so that a process's CPU clock is
-read exactly where the measured time begins and ends.
+`load.c` prints `ready` and `start` and waits for a line after each, so that the server's CPU clock
+is read exactly when the measured time begins and ends.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
-    """How a crowd watches. `fps` 0 is as fast as the slowest healthy viewer gets frames."""
+class LoadOptions:
+    """Options of the load. `fps` 0 is the closed loop: as fast as the slowest healthy viewer."""
 
     groups: tuple[Group, ...]
     fps: float
@@ -40,15 +40,15 @@ class Watching:
     warmup: float
     v1: bool
     acks: bool
-    slow_bytes: float = 0  # a second, for each slow viewer
+    slow_bytes: float = 0  # per second, read by each slow viewer
     window: int = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Measurement:
     """One measurement. CPU in seconds, memory in bytes; `classes` as `load.c` prints them.
 
-    `load_busy` is the share of its core that the load, the feeder and Redis took together.
+    `load_busy` is the share of the second core used by the load, the feeder and Redis together.
     """
 
     classes: dict[str, dict[str, float]]
@@ -63,72 +63,77 @@ class Seen:
     @property
     def delivered(self) -> float:
         """Frames, over all classes."""
-        return sum(seen["delivered"] for seen in self.classes.values())
+        return sum(viewers["delivered"] for viewers in self.classes.values())
 
 
-class Failed(Exception):
-    """The load could not be put on, or the server did not bear it."""
+class LoadFailed(Exception):
+    """The load could not be generated, or the server failed under it."""
 
 
-def watch(how: Watching, pid: int, ticks: int, address: Callable[[int], tuple[int, str]]) -> Seen:
+def measure(
+    options: LoadOptions, pid: int, ticks: int, address: Callable[[int], tuple[int, str]]
+) -> Measurement:
     """Measure the process `pid`, whose cameras are found at `address(camera)`: port and path.
 
-    Raises `Failed`.
+    Raises `LoadFailed`.
     """
     groups = [
         ":".join(map(str, (group.kind, group.count, group.camera, *address(group.camera))))
-        for group in how.groups
+        for group in options.groups
     ]
-    options: dict[str, Any] = {
-        "ticks": ticks, "fps": how.fps, "seconds": how.seconds, "warmup": how.warmup,
-        "window": how.window, "v1": int(how.v1), "ack": int(how.acks), "slow": int(how.slow_bytes),
+    arguments: dict[str, Any] = {
+        "ticks": ticks, "fps": options.fps, "seconds": options.seconds, "warmup": options.warmup,
+        "window": options.window, "v1": int(options.v1), "ack": int(options.acks),
+        "slow": int(options.slow_bytes),
     }  # fmt: skip
-    words = [f"{name}={value}" for name, value in options.items()]
+    words = [f"{name}={value}" for name, value in arguments.items()]
     load = subprocess.Popen(
         [program("load"), *words, *groups], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
-        return _measured(load, psutil.Process(pid), how)
+        return _measure(load, psutil.Process(pid), options)
     finally:
         load.kill()
         load.communicate()
 
 
-def _measured(load: subprocess.Popen[bytes], server: psutil.Process, how: Watching) -> Seen:
+def _measure(
+    load: subprocess.Popen[bytes], server: psutil.Process, options: LoadOptions
+) -> Measurement:
     assert load.stdin is not None
     lines = _Lines(load)
     lines.expect(b"ready", 60)
     load.stdin.write(b"\n")
     load.stdin.flush()
-    lines.expect(b"start", how.warmup + 30)
+    lines.expect(b"start", options.warmup + 30)
     before, rss_before = cpu_of(server.pid), server.memory_info().rss
-    psutil.cpu_times_percent(percpu=True)  # from here on
+    psutil.cpu_times_percent(percpu=True)  # resets the interval
     load.stdin.write(b"\n")
     load.stdin.flush()
     peak = rss_before
 
-    def look() -> None:
+    def sample_memory() -> None:
         nonlocal peak
         peak = max(peak, server.memory_info().rss)
 
-    lines.expect(b"end", how.seconds + 30, look)
+    lines.expect(b"end", options.seconds + 30, sample_memory)
     cpu = cpu_of(server.pid) - before
     load_busy = 1 - psutil.cpu_times_percent(percpu=True)[LOAD_CORE].idle / 100
     rss = server.memory_info().rss
     facts = json.loads(lines.next(30))
-    return Seen(
+    return Measurement(
         facts["classes"], facts["seconds"], facts["span"], cpu, load_busy,
         rss_before, rss, max(peak, rss),
     )  # fmt: skip
 
 
 def cpu_of(pid: int) -> float:
-    """CPU seconds of a process so far, by its own clock: the 10 ms of /proc are coarse."""
+    """Return the CPU seconds of a process, by its own clock: /proc counts in steps of 10 ms."""
     return time.clock_gettime((~pid << 3) | 2)
 
 
 class _Lines:
-    """Lines of a process, each within a time."""
+    """Reads lines of a process, each with a timeout."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
@@ -136,15 +141,15 @@ class _Lines:
         self._held = b""
 
     def next(self, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> bytes:
-        """The next line; `meanwhile` is called twice a second."""
+        """Return the next line; call `meanwhile` twice per second. Raises `LoadFailed`."""
         deadline = time.monotonic() + seconds
         while b"\n" not in self._held:
             if time.monotonic() > deadline:
-                raise Failed("the load generator is silent")
+                raise LoadFailed("the load generator printed nothing in time")
             if select.select([self._handle], [], [], 0.5)[0]:
                 data = os.read(self._handle, 65536)
                 if not data:
-                    raise Failed("the load generator gave up")
+                    raise LoadFailed("the load generator ended early")
                 self._held += data
             else:
                 meanwhile()
@@ -154,6 +159,6 @@ class _Lines:
     def expect(
         self, word: bytes, seconds: float, meanwhile: Callable[[], None] = lambda: None
     ) -> None:
-        """The next line must be this one."""
+        """Read the next line. Raises `LoadFailed` if it is another one."""
         if (line := self.next(seconds, meanwhile)) != word:
-            raise Failed(f"the load generator said {line!r}")
+            raise LoadFailed(f"the load generator printed {line!r}")

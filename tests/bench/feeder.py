@@ -1,8 +1,8 @@
-"""Publishes a frame to the channel layer for each tick: what an ingest process does, no camera.
+"""Publishes a frame to the channel layer for each tick, like an ingest process without a camera.
 
 `python -m tests.bench.feeder TICKS PICTURE CAMERA...` with the environment of the installation, or
-with BENCH_LAYER for the naive consumer. Prints `ready`. Bound: `MOST` ticks wait, later ones are
-lost.
+with BENCH_LAYER for the naive consumer. Prints `ready`. Bound: `MAX_TICKS` pending ticks; later
+ones are dropped.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from cameras.live.frames import Frame
 from tests.bench.picture import Picture, camera_of
 from tests.bench.servers.ticks import Ticks
 
-MOST = 64
+MAX_TICKS = 64
 STATE_S = 1.0
 
 Publish = Callable[[int, int, bytes], Awaitable[None]]  # camera's number, unix ms, JPEG
 
 
 class Ours:
-    """Speaks as `RedisUplink` does: frames, and a state each second."""
+    """Publishes as `RedisLink` does: frames, and a state each second."""
 
     def __init__(self, picture: Picture, cameras: list[str]) -> None:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
@@ -49,7 +49,7 @@ class Ours:
         await self._publish(camera, header | {"type": "frame", "camera": camera}, jpeg)
 
     async def states(self) -> None:
-        """Say that all cameras are live, for ever."""
+        """Publish each second that all cameras are live."""
         while True:
             now = time.time_ns() // 1_000_000
             state = Health("live", self._since, "", 15.0, *self._size, now, 0).packet()
@@ -74,13 +74,13 @@ class Naive:
         await self._layer.group_send(self._group(str(number)), message)
 
     async def states(self) -> None:
-        """Nothing to say."""
+        """Do nothing."""
 
 
 async def feed(port: int, picture: Picture, cameras: list[str]) -> None:
-    """Publish for ever, one after the other."""
+    """Publish a frame per tick, in order, until cancelled."""
     publisher = Naive() if "BENCH_LAYER" in os.environ else Ours(picture, cameras)
-    waiting: asyncio.Queue[bytes] = asyncio.Queue(MOST)
+    waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_TICKS)
 
     def take(tick: bytes) -> None:
         if not waiting.full():

@@ -1,7 +1,7 @@
-"""What one camera costs: `python -m tests.bench.ingest [SECONDS]` prints a table.
+"""Benchmark of one camera: `python -m tests.bench.ingest [SECONDS]` prints a table.
 
-A worker process is measured over the socket pair it has in production: its CPU time in cores, and
-the delay from a picture's capture to the arrival of its frame on the other side.
+A worker process is measured over a socket pair, as in production: its CPU time in cores, and the
+delay from a picture's capture to the arrival of its frame on the other side.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Cost:
     delays: list[float]
 
     def percentile(self, part: float) -> float:
-        """The delay that this part of the frames did not exceed; 0 without frames."""
+        """Return the delay that this fraction of the frames did not exceed; 0 without frames."""
         return self.delays[int(part * (len(self.delays) - 1))] if self.delays else 0.0
 
 
 def settle(driver: WorkerDriver, *, watched: bool, detect: bool) -> None:
-    """Let it load its libraries and show its first pictures; that is not what is measured."""
+    """Wait until the worker has loaded its libraries and sends pictures."""
     driver.first(is_live, 20)
     if watched:
         driver.send({"type": "wishes", "rates": [(0, 0)]})
@@ -42,7 +42,7 @@ def settle(driver: WorkerDriver, *, watched: bool, detect: bool) -> None:
 
 
 def window(driver: WorkerDriver, seconds: float) -> Cost:
-    """One measurement of a worker that has settled."""
+    """Measure a settled worker for `seconds`."""
     process = psutil.Process(driver.process.pid)
     before, began = process.cpu_times(), time.monotonic()
     delays = []
@@ -55,14 +55,14 @@ def window(driver: WorkerDriver, seconds: float) -> Cost:
 
 
 def clip_720p(folder: Path) -> Path:
-    """Ten seconds of the demo scene at 1280×720, 10 frames a second."""
-    made = folder / "720p.mp4"
-    ffmpeg("-t", "10", "-vf", "scale=1280:720", "-c:v", "libx264", "-preset", "veryfast", made)
-    return made
+    """Write ten seconds of the demo scene at 1280×720, 10 frames per second."""
+    clip = folder / "720p.mp4"
+    ffmpeg("-t", "10", "-vf", "scale=1280:720", "-c:v", "libx264", "-preset", "veryfast", clip)
+    return clip
 
 
 def row(name: str, seconds: float, *, watched: bool, detect: bool = False, **config: Any) -> None:
-    """Measure, and print a line of the table."""
+    """Measure one configuration and print its row."""
     with worker(detect=detect, **config) as driver:
         settle(driver, watched=watched, detect=detect)
         cost = window(driver, seconds)

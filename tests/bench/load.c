@@ -3,16 +3,16 @@
  *   load ticks=PORT fps=15 warmup=1 seconds=5 [window=2] [v1=1] [ack=1] [slow=BYTES] GROUP...
  *
  * GROUP is CLASS:COUNT:CAMERA:PORT:PATH, CLASS one of healthy, stalled (never reads), slow (reads
- * `slow` bytes a second). fps=0 is the closed loop: the next tick goes out when every healthy
+ * `slow` bytes per second). fps=0 is the closed loop: the next tick goes out when every healthy
  * viewer has the frame before the last `window - 1`.
  *
  * A tick is a datagram of 20 hex digits to 127.0.0.1:ticks, CLOCK_MONOTONIC ns and the camera's
  * number. A server turns it into a frame whose JPEG begins FFD8 FFFE 0012 and the 16 digits, so
  * the delay from tick to the last byte of the message is known here without a second clock.
  *
- * Prints `ready` (all connected), `start` (warmed up) and waits for a line after either; then
- * `end`, and one line of JSON. Frames are thrown away in the kernel (MSG_TRUNC): copying them
- * would cost more than all the rest of this program.
+ * Prints `ready` (all connected) and `start` (warmed up) and waits for a line after each; then
+ * `end`, and one line of JSON. Frames are discarded in the kernel (MSG_TRUNC): copying them
+ * would cost more than the rest of this program.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -40,7 +40,7 @@ typedef struct {
     const char *path;
     char head[HEAD];      /* the beginning of a message, or the answer to the handshake */
     size_t held;          /* bytes in head */
-    size_t skip;          /* bytes of the current message still to be thrown away */
+    size_t skip;          /* bytes of the current message still to be discarded */
     long budget;          /* bytes a slow viewer may still read now */
     int is_frame;         /* of the current message */
     uint64_t stamp;
@@ -100,7 +100,7 @@ static long number_of(Camera *c, uint64_t stamp) {
     return c->count && c->ticks[low].stamp == stamp ? low : -1;
 }
 
-/* In the closed loop: may the next frame be asked for? */
+/* In the closed loop: may the next frame be requested? */
 static int has_room(Camera *c) {
     return c->count < window || c->ticks[c->count - window].passed >= c->viewers;
 }
@@ -141,7 +141,7 @@ static void hang_up(Viewer *v) {
     }
     if (v->state == OPEN && v->class == HEALTHY) {
         Camera *c = &cameras[v->camera];
-        c->viewers--; /* nobody waits for it any more; what it had counts for the others' pace */
+        c->viewers--; /* the closed loop no longer waits for it */
         for (long i = 0; i <= v->last; i++) c->ticks[i].passed--;
     }
     classes[v->class].closed++;
@@ -293,7 +293,7 @@ static void ask(Viewer *v) {
     watch(v, EPOLL_CTL_MOD, EPOLLIN);
 }
 
-/* Byte by byte at the end, so that a stalled viewer has read the handshake and nothing more. */
+/* Byte by byte, so that a stalled viewer reads the handshake and nothing more. */
 static void shake(Viewer *v) {
     while (v->held < HEAD - 1) {
         if (recv(v->fd, v->head + v->held, 1, MSG_DONTWAIT) != 1) {
@@ -312,7 +312,7 @@ static void shake(Viewer *v) {
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-static int clock_fd, pace_fd; /* ticks of the open loop; turns of the slow viewers */
+static int clock_fd, pace_fd; /* timers: ticks of the open loop; reads of the slow viewers */
 static int a_line, next_camera;
 static const double PACE = 0.01;
 
@@ -339,7 +339,7 @@ static void handle(struct epoll_event *e) {
         }
     } else if (e->data.ptr == &a_line) {
         char line[64];
-        if (read(0, line, sizeof line) <= 0) exit(1); /* whoever started us is gone */
+        if (read(0, line, sizeof line) <= 0) exit(1); /* the parent process is gone */
         a_line = 1;
     } else {
         Viewer *v = e->data.ptr;
@@ -440,7 +440,7 @@ static void read_arguments(int count, char **arguments) {
         else if (!strcmp(name, "v1")) v1 = atoi(value);
         else if (!strcmp(name, "ack")) ack = atoi(value);
         else if (!strcmp(name, "slow")) slow_rate = atof(value);
-        else { fprintf(stderr, "load: what is %s?\n", name); exit(2); }
+        else { fprintf(stderr, "load: unknown option %s\n", name); exit(2); }
     }
     tick_address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
     tick_address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

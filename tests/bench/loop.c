@@ -2,9 +2,9 @@
  *
  *   loop PORT TICKS json|binary PICTURE WIDTH HEIGHT
  *
- * No server, for it answers the RFC's sample key whatever was asked, and reads nothing of what
- * viewers say. A viewer is on the camera whose number ends its path. A socket that has not taken
- * a message whole keeps the remainder and misses frames meanwhile.
+ * Not a real server: it answers any handshake with the RFC's sample key and ignores what viewers
+ * send. The number at the end of the path is the camera. A socket with an unfinished message keeps
+ * the remainder and misses frames meanwhile.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -45,7 +45,7 @@ static size_t base64(char *out, const unsigned char *in, size_t n) {
     return o - out;
 }
 
-/* The message of a tick in its WebSocket frame; returns where it begins. */
+/* Builds the message of a tick in a WebSocket frame; returns its start. */
 static char *framed(int camera, size_t *length) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);

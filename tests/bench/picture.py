@@ -1,7 +1,7 @@
-"""The picture that every server sends, and the messages the peers make of it.
+"""The picture that every server sends, and the messages that the peers build from it.
 
-A JPEG of about 40 KB whose comment segment, right after its start, has room for the stamp of a
-tick: FFD8 FFFE 0012 and 16 hex digits.
+A JPEG of about 40 KB. Its comment segment, right after the start, holds the time stamp of a tick:
+FFD8 FFFE 0012 and 16 hex digits.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _OPENING = b"\xff\xd8\xff\xfe\x00\x12"
 
 
 def make(path: Path) -> None:
-    """Write a picture of `SIZE` bytes, give or take 3 %: noise on a ramp, quality as it takes."""
+    """Write a picture of `SIZE` bytes ± 3 %: noise on a ramp, with the JPEG quality that fits."""
     import cv2
     import numpy as np
 
     ramp = np.linspace(40, 200, WIDTH)[None, :, None] * np.ones((HEIGHT, 1, 3))
     noise = np.random.default_rng(7).normal(0, 12, (HEIGHT, WIDTH, 3))
     pixels = np.clip(ramp + noise, 0, 255).astype(np.uint8)
-    made = [
+    jpegs = [
         cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
         for quality in range(20, 96)
     ]
-    plain = min(made, key=lambda jpeg: abs(len(jpeg) - SIZE))
+    plain = min(jpegs, key=lambda jpeg: abs(len(jpeg) - SIZE))
     path.write_bytes(_OPENING + b"0" * 16 + plain[2:])
 
 
 class Picture:
-    """Makes one message per tick, which is what all viewers of a camera are sent.
+    """Builds one message per tick, which is sent to all viewers of a camera.
 
     A tick is 20 hex digits: the stamp and the number of the camera.
     """
@@ -47,18 +47,18 @@ class Picture:
         self._seq = 0
 
     def stamped(self, tick: bytes) -> bytes:
-        """The JPEG of this tick."""
+        """Return the JPEG with the time stamp of this tick."""
         return _OPENING + tick[:16] + self._after_stamp
 
     def json(self, tick: bytes) -> bytes:
-        """The seed's message, byte for byte what `json.dumps` makes of it."""
+        """Return the seed's message, the same bytes as `json.dumps` produces."""
         frame = base64.b64encode(self.stamped(tick))
         return b'{"frame":"%b","timestamp":%d,"camera_id":"%d"}' % (
             frame, _now_ms(), int(tick[16:], 16)
         )  # fmt: skip
 
     def binary(self, tick: bytes) -> bytes:
-        """The `sideline.v1` message."""
+        """Return the `sideline.v1` message."""
         self._seq += 1
         head = b'{"timestamp":%d,"seq":%d,"width":%d,"height":%d,"camera_id":"%d","age_ms":0}' % (
             _now_ms(),
@@ -71,7 +71,7 @@ class Picture:
 
 
 def camera_of(tick: bytes) -> int:
-    """The number of the tick's camera."""
+    """Return the number of the tick's camera."""
     return int(tick[16:], 16)
 
 

@@ -1,8 +1,8 @@
-"""What the RTSP relay costs: `python -m tests.bench.relay [SECONDS]` prints a table.
+"""Benchmark of the RTSP relay: `python -m tests.bench.relay [SECONDS]` prints a table.
 
-CPU time of a reading process for each megabyte, directly and through a relay in the same process:
-of one that only receives, and of FFmpeg, which also takes the stream apart and decodes it. The
-camera is a process of its own and sends as fast as it is read, or paced as cameras do.
+CPU time per megabyte of a reading process, with and without a relay in the same process. One reader
+only receives, the other is FFmpeg, which also demuxes and decodes. The camera is a separate process
+and sends as fast as it is read, or in real time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _cpu_ms() -> float:
 
 
 def receive(url: str, seconds: float) -> float:
-    """By one that looks at nothing."""
+    """Receive the stream and ignore its content."""
     address = Address.parse("rtsp", url)
     with socket.create_connection((address.host, address.port)) as link:
         for number, method in enumerate(("OPTIONS", "PLAY"), start=1):
@@ -57,7 +57,7 @@ def receive(url: str, seconds: float) -> float:
 
 
 def grab(url: str, seconds: float) -> float:
-    """By FFmpeg, as a capture does."""
+    """Read the stream with FFmpeg, as a capture does."""
     capture = open_capture(Opening(url, _OPTIONS["rtsp"]))
     assert capture.grab()
     began, end, frames = _cpu_ms(), time.monotonic() + seconds, 0
@@ -69,7 +69,7 @@ def grab(url: str, seconds: float) -> float:
 
 
 def cost(url: str, reader: Reader, seconds: float, rounds: int = 3) -> Cost:
-    """The best of some rounds: others work on this machine too."""
+    """Return the best of some rounds, because the machine may be busy."""
     relay = RTSPRelay(lambda host, port, ip: True)
     through = relay.show(Address.parse("rtsp", url))
     try:
@@ -81,7 +81,7 @@ def cost(url: str, reader: Reader, seconds: float, rounds: int = 3) -> Cost:
 
 @contextmanager
 def camera(pace: float) -> Iterator[str]:
-    """The URL of a camera in another process."""
+    """Run a camera in another process and yield its URL."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.relay", "camera", str(pace)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -101,7 +101,7 @@ def _serve(pace: float) -> None:
 
 
 def main(seconds: float) -> None:
-    segments()  # now, because opening a camera changes FFmpeg's options of this process
+    segments()  # now: later, FFmpeg options in the environment would affect the encoder
     print("ms of CPU for each MB        direct  relayed  ratio")
     for pace, how in ((0.0, "full speed"), (PACKET_BYTES / 1e6, "1 MB/s")):
         with camera(pace) as url:

@@ -1,4 +1,4 @@
-"""The figures as a table, and what they say of the bounds that were set."""
+"""The figures as a table and as JSON, and the performance bounds that they must keep."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ All = dict[str, dict[str, Figures]]  # by scenario, by contestant
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One bound that was set, and whether the figures keep it."""
+    """A performance bound, and whether the figures keep it."""
 
     what: str
     figure: float
@@ -36,7 +36,7 @@ class Bound:
 
 
 def table(scenario: Scenario, made: dict[str, Figures], without: dict[str, str]) -> str:
-    """One scenario, with a line for each contestant; those without figures say why."""
+    """Return one scenario's table; contestants without figures have the reason instead."""
     lines = [scenario.title, HEAD]
     lines += [_line(CONTESTANTS[name].title, figures) for name, figures in made.items()]
     lines += [f"{CONTESTANTS[name].title:34} {why}" for name, why in without.items()]
@@ -55,7 +55,7 @@ def _line(title: str, f: Figures) -> str:
 
 
 def bounds(made: All) -> list[Bound]:
-    """Each bound that can be judged by these figures."""
+    """Return the bounds that can be checked with these figures."""
     found: list[Bound] = []
 
     def most(what: str, figure: float | None, bound: float) -> None:
@@ -97,8 +97,10 @@ def _ratio(rows: dict[str, Figures], name: str) -> float | None:
     return rows[name].ratio if name in rows else None
 
 
-def as_json(made: All, absent: dict[str, dict[str, str]], judged: list[Bound]) -> dict[str, Any]:
-    """The same for programs: figures by scenario and contestant, and the bounds."""
+def as_json(
+    made: All, absent: dict[str, dict[str, str]], checked_bounds: list[Bound]
+) -> dict[str, Any]:
+    """Return the figures by scenario and contestant, and the bounds, for JSON."""
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
         "scenarios": {
@@ -106,5 +108,5 @@ def as_json(made: All, absent: dict[str, dict[str, str]], judged: list[Bound]) -
             for name, rows in made.items()
         },
         "absent": {name: why for name, why in absent.items() if why},
-        "bounds": [asdict(bound) for bound in judged],
+        "bounds": [asdict(bound) for bound in checked_bounds],
     }

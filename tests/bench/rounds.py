@@ -1,4 +1,4 @@
-"""Alternating runs: in each round every contestant once, so that what drifts drifts for all."""
+"""Alternating runs: each round measures every contestant once, so that drift affects all alike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 
 from tests.bench.arena import Arena
 from tests.bench.contestants import Contestant
-from tests.bench.crowd import Failed, Seen, Watching, watch
+from tests.bench.crowd import LoadFailed, LoadOptions, Measurement, measure
 from tests.bench.scenarios import Scenario
 
 WARMUP = 1.5
@@ -19,10 +19,10 @@ WARMUP = 1.5
 class Figures:
     """Medians over the rounds of one contestant in one scenario.
 
-    `cpu_ms` is per 1000 delivered frames, over all viewers; `ratio` is that cost over the cost of
-    ours (same format, same round). `age_p95` is of the slow viewers' pictures; the other delays and
-    counts are of the healthy ones. Milliseconds, MB; `busy` and `load_busy` are shares of the two
-    cores. `runs` are the rounds that succeeded.
+    `cpu_ms` is per 1000 delivered frames, over all viewers; `ratio` is that cost divided by the
+    cost of ours (same format, same round). `age_p95` is of the slow viewers' pictures; the other
+    delays and counts are of the healthy ones. Milliseconds, MB; `busy` and `load_busy` are shares
+    of the two cores. `runs` is the number of successful rounds.
     """
 
     runs: int
@@ -42,34 +42,34 @@ class Figures:
     closed: float
 
 
-def play(
+def run_rounds(
     arena: Arena,
     scenario: Scenario,
     field: list[Contestant],
     rounds: int,
     seconds: float,
     window: int,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> tuple[dict[str, Figures], dict[str, str]]:
-    """Figures by contestant, and why the others have none."""
-    without = {each.name: scenario.beyond(each) for each in field if scenario.beyond(each)}
-    seen: list[dict[str, Seen]] = []
+    """Return figures by contestant, and the reason for each contestant without figures."""
+    without = {each.name: reason for each in field if (reason := scenario.reason_to_skip(each))}
+    seen: list[dict[str, Measurement]] = []
     for number in range(rounds):
         seen.append({})
         for contestant in field:
             if contestant.name in without:
                 continue
-            tell(f"{scenario.name}: round {number + 1} of {rounds}, {contestant.name}")
-            how = Watching(
+            on_progress(f"{scenario.name}: round {number + 1} of {rounds}, {contestant.name}")
+            how = LoadOptions(
                 scenario.groups, scenario.fps, max(seconds, scenario.seconds), WARMUP,
                 contestant.binary, contestant.acks, scenario.slow_bytes(contestant), window,
             )  # fmt: skip
             try:
-                with contestant.start(arena) as standing:
-                    seen[-1][contestant.name] = watch(
-                        how, standing.pid, standing.ticks, standing.address
+                with contestant.start(arena) as server:
+                    seen[-1][contestant.name] = measure(
+                        how, server.pid, server.ticks, server.address
                     )
-            except (Failed, AssertionError, OSError) as error:
+            except (LoadFailed, AssertionError, OSError) as error:
                 print(f"{scenario.name}, {contestant.name}: {error}", file=sys.stderr)
     made = {}
     for contestant in field:
@@ -81,13 +81,13 @@ def play(
     return made, without
 
 
-def _figures(contestant: Contestant, rounds: list[dict[str, Seen]]) -> Figures:
+def _figures(contestant: Contestant, rounds: list[dict[str, Measurement]]) -> Figures:
     runs = [each[contestant.name] for each in rounds]
     healthy = [run.classes["healthy"] for run in runs]
     ratios = [
-        _cpu_per_frame(each[contestant.name]) / _cpu_per_frame(each[contestant.rival])
+        _cpu_per_frame(each[contestant.name]) / _cpu_per_frame(each[contestant.baseline])
         for each in rounds
-        if contestant.rival in each
+        if contestant.baseline in each
     ]
     slow = [run.classes["slow"]["p95"] for run in runs if "slow" in run.classes]
     return Figures(
@@ -109,6 +109,6 @@ def _figures(contestant: Contestant, rounds: list[dict[str, Seen]]) -> Figures:
     )
 
 
-def _cpu_per_frame(seen: Seen) -> float:
-    """Seconds."""
+def _cpu_per_frame(seen: Measurement) -> float:
+    """Return the CPU seconds per delivered frame."""
     return seen.cpu / max(seen.delivered, 1)

@@ -1,4 +1,4 @@
-"""What is measured: how many viewers of how many cameras, at what rate, and who among them lags."""
+"""The scenarios: number of viewers and cameras, frame rate, and slow or stalled viewers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _BOUNDED = ["ours", "ours-binary", "naive-pubsub", "uvicorn", "uvicorn-binary", 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`fps` 0 is the closed loop. `field` are those who take part unless named by `--only`.
+    """One scenario. `fps` 0 is the closed loop; `field` are the contestants without `--only`.
 
-    `seconds` is the least that it takes to see what it is about.
+    `seconds` is the shortest duration that shows the effect.
     """
 
     name: str
@@ -35,14 +35,14 @@ class Scenario:
     seconds: float = 0
 
     def slow_bytes(self, contestant: Contestant) -> float:
-        """A slow viewer reads half of the stream's bytes a second."""
+        """Return bytes per second for a slow viewer: half of the stream."""
         message = SIZE if contestant.binary else SIZE * 4 / 3
         return self.fps * message / 2
 
-    def beyond(self, contestant: Contestant) -> str:
-        """Why the contestant is not measured here; empty where it is."""
+    def reason_to_skip(self, contestant: Contestant) -> str:
+        """Return why the contestant is not measured here; empty if it is."""
         viewers = sum(group.count for group in self.groups if group.kind == "healthy")
-        if contestant.naive and self.fps * viewers > 4500:
+        if contestant.is_naive and self.fps * viewers > 4500:
             return f"not measured: {self.fps * viewers:,.0f} frames/s are beyond it on one core"
         return ""
 
@@ -78,14 +78,14 @@ SCENARIOS = {
         Scenario("alone", f"40 viewers at {FPS:.0f} fps", (_HEALTHY,), _BOUNDED),
         Scenario(
             "stalled",
-            f"the same 40, beside 20 who never read, at {FPS:.0f} fps",
+            f"the same 40, with 20 that never read, at {FPS:.0f} fps",
             (_HEALTHY, Group("stalled", 20, 0)),
             _BOUNDED,
             seconds=20,
         ),
         Scenario(
             "slow",
-            f"20 viewers, and 10 who read half as fast as pictures come, at {FPS:.0f} fps",
+            f"20 viewers, and 10 that read half as fast as pictures are sent, at {FPS:.0f} fps",
             (Group("healthy", 20, 0), Group("slow", 10, 0)),
             _BOUNDED,
             seconds=15,
@@ -95,5 +95,5 @@ SCENARIOS = {
 
 
 def contestants(scenario: Scenario, only: list[str]) -> list[Contestant]:
-    """Who takes part: all of the scenario's field, or those named."""
+    """Return the contestants named by `--only`, or all of the scenario."""
     return [CONTESTANTS[name] for name in only or scenario.field]

@@ -1,4 +1,4 @@
-"""The benchmark's own instruments: what the load generator counts is what was sent."""
+"""The load generator counts exactly what a server sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from tests.bench import picture
 from tests.bench.building import program
-from tests.bench.crowd import Failed, Group, Seen, Watching, watch
+from tests.bench.crowd import Group, LoadFailed, LoadOptions, Measurement, measure
 from tests.bench.picture import Picture
 from tests.waiting import accepts, free_port, until
 
@@ -32,13 +32,13 @@ def jpeg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def watching(*groups: Group, fps: float = FPS, v1: bool = False, slow: float = 0) -> Watching:
-    return Watching(groups, fps, 1.0, 0.3, v1, v1, slow)
+def watching(*groups: Group, fps: float = FPS, v1: bool = False, slow: float = 0) -> LoadOptions:
+    return LoadOptions(groups, fps, 1.0, 0.3, v1, v1, slow)
 
 
 @contextmanager
 def loop(jpeg: Path, form: str) -> Iterator[tuple[int, int, int]]:
-    """The C loop: its process, its port, and the port of its ticks."""
+    """Run the C loop; yield its process id, its port, and the port of its ticks."""
     port, ticks = free_port(), free_port()
     words = [program("loop"), port, ticks, form, jpeg, picture.WIDTH, picture.HEIGHT]
     with subprocess.Popen([str(word) for word in words]) as process:
@@ -49,12 +49,12 @@ def loop(jpeg: Path, form: str) -> Iterator[tuple[int, int, int]]:
             process.kill()
 
 
-def seen(jpeg: Path, form: str, how: Watching) -> Seen:
+def measurement(jpeg: Path, form: str, how: LoadOptions) -> Measurement:
     with loop(jpeg, form) as (pid, port, ticks):
-        return watch(how, pid, ticks, lambda camera: (port, f"/c/{camera}"))
+        return measure(how, pid, ticks, lambda camera: (port, f"/c/{camera}"))
 
 
-def test_picture_is_a_jpeg_of_the_size_that_is_claimed(jpeg: Path) -> None:
+def test_picture_has_its_nominal_size(jpeg: Path) -> None:
     made = Picture(jpeg)
     assert (made.width, made.height) == (picture.WIDTH, picture.HEIGHT)
     assert abs(jpeg.stat().st_size - picture.SIZE) < picture.SIZE * 0.03
@@ -63,74 +63,76 @@ def test_picture_is_a_jpeg_of_the_size_that_is_claimed(jpeg: Path) -> None:
 @pytest.mark.parametrize("form", ["json", "binary"])
 def test_every_frame_is_counted_for_every_viewer(jpeg: Path, form: str) -> None:
     groups = Group("healthy", 3, 0), Group("healthy", 2, 1)
-    made = seen(jpeg, form, watching(*groups, v1=form == "binary"))
+    made = measurement(jpeg, form, watching(*groups, v1=form == "binary"))
     healthy = made.classes["healthy"]
     assert healthy["viewers"] == 5
-    assert abs(healthy["offered"] - 5 * FPS) <= 10  # the timer's edges
+    assert abs(healthy["offered"] - 5 * FPS) <= 10  # timer granularity
     assert healthy["delivered"] == healthy["offered"]
     assert healthy["old"] == healthy["closed"] == 0
     assert 0 < healthy["p50"] <= healthy["p99"] <= healthy["max"]
     assert made.cpu > 0
 
 
-def test_closed_loop_asks_for_the_next_frame_when_all_have_theirs(jpeg: Path) -> None:
-    healthy = seen(jpeg, "json", watching(Group("healthy", 4, 0), fps=0)).classes["healthy"]
+def test_closed_loop_requests_the_next_frame_when_all_viewers_have_theirs(jpeg: Path) -> None:
+    healthy = measurement(jpeg, "json", watching(Group("healthy", 4, 0), fps=0)).classes["healthy"]
     assert healthy["delivered"] == healthy["offered"] > 10 * 4 * FPS
 
 
-def test_who_never_reads_gets_nothing_and_holds_nobody_up(jpeg: Path) -> None:
+def test_stalled_viewer_gets_nothing_and_delays_nobody(jpeg: Path) -> None:
     groups = Group("healthy", 2, 0), Group("stalled", 2, 0)
-    made = seen(jpeg, "json", watching(*groups)).classes
+    made = measurement(jpeg, "json", watching(*groups)).classes
     assert made["stalled"]["delivered"] == 0
     assert made["healthy"]["delivered"] == made["healthy"]["offered"]
 
 
-def test_slow_viewer_reads_no_faster_than_said(jpeg: Path) -> None:
+def test_slow_viewer_reads_at_its_rate(jpeg: Path) -> None:
     rate = FPS * picture.SIZE / 2
-    slow = seen(jpeg, "binary", watching(Group("slow", 1, 0), v1=True, slow=rate)).classes["slow"]
+    slow = measurement(jpeg, "binary", watching(Group("slow", 1, 0), v1=True, slow=rate)).classes[
+        "slow"
+    ]
     assert 0 < slow["delivered"] <= slow["offered"] / 2 + 2
 
 
-def test_repeated_and_missing_frames_are_told_apart(jpeg: Path) -> None:
+def test_repeated_and_missing_frames_are_counted_separately(jpeg: Path) -> None:
     made = Picture(jpeg)
     clock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     clock.bind(("127.0.0.1", 0))
     clock.settimeout(10)
 
-    def second_ones_twice(viewer: ServerConnection) -> None:
+    def send_every_second_tick_twice(viewer: ServerConnection) -> None:
         for number in range(1000):
             tick = clock.recv(64)
             viewer.send('{"type":"status"}')
             for _ in range(2 * (number % 2)):
                 viewer.send(made.json(tick).decode())
 
-    with clock, serve(second_ones_twice, "127.0.0.1", 0, compression=None) as server:
+    with clock, serve(send_every_second_tick_twice, "127.0.0.1", 0, compression=None) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
             port = server.socket.getsockname()[1]
             how = watching(Group("healthy", 1, 0))
-            made_of = watch(how, os.getpid(), clock.getsockname()[1], lambda _: (port, "/c/0"))
+            measured = measure(how, os.getpid(), clock.getsockname()[1], lambda _: (port, "/c/0"))
         finally:
             server.shutdown()
             thread.join()
-    healthy = made_of.classes["healthy"]
+    healthy = measured.classes["healthy"]
     assert abs(healthy["delivered"] - healthy["offered"] / 2) <= 1
     assert abs(healthy["old"] - healthy["delivered"]) <= 1
 
 
-def test_refused_handshake_is_a_failure_not_a_figure(jpeg: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        port = deaf.getsockname()[1]
+def test_refused_handshake_is_a_failure(jpeg: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
 
         def refuse() -> None:
-            viewer, _ = deaf.accept()
+            viewer, _ = listener.accept()
             with viewer:
                 viewer.recv(1024)
                 viewer.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
 
         thread = threading.Thread(target=refuse)
         thread.start()
-        with pytest.raises(Failed):
-            watch(watching(Group("healthy", 1, 0)), os.getpid(), 9, lambda _: (port, "/"))
+        with pytest.raises(LoadFailed):
+            measure(watching(Group("healthy", 1, 0)), os.getpid(), 9, lambda _: (port, "/"))
         thread.join()

@@ -1,9 +1,9 @@
-"""What a delivered token costs: `python -m tests.bench.answers`, part of `make bench`.
+"""Benchmark of the cost of a delivered token: `python -m tests.bench.answers`, or `make bench`.
 
-Every server gets one core, the readers the other. Tokens are made inside each server by the same
-metronome, so what differs is how they get to the readers; ours also stores them. What it costs to
-read tokens from a model's endpoint is not in it. Medians over
-alternating rounds; the first scenario is for the comparison, the second for the load.
+Each server runs on one core, the clients on the other. The same metronome inside each server
+produces the tokens, so that only their delivery differs; ours also stores them. Reading tokens from
+a model's endpoint is not included. Figures are medians over alternating rounds. The first scenario
+compares servers, the second one measures ours under load.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from tests.bench.answers.listeners import Heard, listen
+from tests.bench.answers.listeners import Measurement, listen
 from tests.bench.arena import Arena
 from tests.bench.report import Bound
 from tests.installation import KEEPER, Installation
@@ -41,8 +41,10 @@ Start = Callable[[Arena, int], AbstractContextManager[tuple[int, int, list[bytes
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`cpu_ms` is per 1000 delivered tokens, `ratio` that over ours in the same round; delays in
-    ms, memory in KB for each stream; `rate` is the share of the tokens made that came."""
+    """Medians. `cpu_ms` is per 1000 delivered tokens, `ratio` that over ours in the same round.
+
+    Delays are in ms, memory in KB per stream; `rate` is the share of produced tokens that arrived.
+    """
 
     runs: int
     cpu_ms: float
@@ -117,8 +119,8 @@ CONTESTANTS: dict[str, tuple[str, Start]] = {
 SCENARIOS = {"200": 200, "1000": 1000}
 
 
-def figures(runs: dict[str, list[Heard]], streams: int) -> dict[str, Figures]:
-    """Medians by contestant."""
+def figures(runs: dict[str, list[Measurement]], streams: int) -> dict[str, Figures]:
+    """Return the medians by contestant."""
     cost = {name: [1e6 * run.cpu / run.tokens for run in heard] for name, heard in runs.items()}
     return {
         name: Figures(
@@ -136,7 +138,7 @@ def figures(runs: dict[str, list[Heard]], streams: int) -> dict[str, Figures]:
 
 
 def table(made: dict[str, Figures], streams: int) -> str:
-    """One scenario."""
+    """Return one scenario's table."""
     head = (
         f"{streams} streams at {RATE:.0f} tokens/s\n"
         f"{'':34}  CPU ms per   times             p50     p99  KB per  core\n"
@@ -151,7 +153,7 @@ def table(made: dict[str, Figures], streams: int) -> str:
 
 
 def bounds(made: dict[str, dict[str, Figures]]) -> list[Bound]:
-    """What was set out to be reached."""
+    """Return the performance bounds that can be checked with these figures."""
     found = []
     if "plain" in made.get("200", {}):
         ratio = made["200"]["plain"].ratio
@@ -169,27 +171,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     made: dict[str, dict[str, Figures]] = {}
     with Arena() as arena:
-        for scenario in asked.scenarios.split(","):
+        for scenario in options.scenarios.split(","):
             streams = SCENARIOS[scenario]
-            names = dict.fromkeys(["ours", *asked.only.split(",")])
-            runs: dict[str, list[Heard]] = {name: [] for name in names}
-            for _ in range(asked.rounds):
+            names = dict.fromkeys(["ours", *options.only.split(",")])
+            runs: dict[str, list[Measurement]] = {name: [] for name in names}
+            for _ in range(options.rounds):
                 for name, heard in runs.items():
                     with CONTESTANTS[name][1](arena, streams) as (pid, port, requests):
-                        heard.append(listen(port, requests, pid, asked.seconds))
+                        heard.append(listen(port, requests, pid, options.seconds))
             made[scenario] = figures(runs, streams)
             print(table(made[scenario], streams), end="\n\n", flush=True)
-    judged = bounds(made)
-    print("\n".join(map(str, judged)))
-    if asked.json:
+    checked_bounds = bounds(made)
+    print("\n".join(map(str, checked_bounds)))
+    if options.json:
         facts = {
             name: {who: asdict(each) for who, each in rows.items()} for name, rows in made.items()
         }
-        bounds_kept = [asdict(bound) for bound in judged]
-        asked.json.write_text(json.dumps({"scenarios": facts, "bounds": bounds_kept}, indent=1))
+        bounds_kept = [asdict(bound) for bound in checked_bounds]
+        options.json.write_text(json.dumps({"scenarios": facts, "bounds": bounds_kept}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The least that an ASGI application can do: `uvicorn tests.bench.answers.bare:application`."""
+"""A minimal ASGI application: `uvicorn tests.bench.answers.bare:application`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who reads: many connections in one process, which note how old each token is when it comes."""
+"""The clients: many connections in one process, which record the delay of each token."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ START_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Of a window of `seconds`: tokens that came, CPU seconds of the server, sorted delays in ms,
-    and bytes of memory that each stream took."""
+class Measurement:
+    """A window of `seconds`: received tokens, CPU seconds of the server, sorted delays in ms.
+
+    `memory` is bytes per stream.
+    """
 
     seconds: float
     tokens: int
@@ -27,12 +29,12 @@ class Heard:
     memory: float
 
     def delay(self, share: float) -> float:
-        """The delay that so large a share does not exceed."""
+        """Return the delay that this share of the tokens does not exceed."""
         return self.delays[min(int(len(self.delays) * share), len(self.delays) - 1)]
 
 
-def listen(port: int, requests: list[bytes], pid: int, seconds: float) -> Heard:
-    """Send each request on a connection of its own, and read. Raises `AssertionError`."""
+def listen(port: int, requests: list[bytes], pid: int, seconds: float) -> Measurement:
+    """Send each request on a separate connection and measure. Raises `AssertionError`."""
     server = psutil.Process(pid)
     memory = server.memory_info().rss
     waiting = set()
@@ -55,13 +57,13 @@ def listen(port: int, requests: list[bytes], pid: int, seconds: float) -> Heard:
             for peer in peers:
                 peer.close()
     assert delays, "no token came"
-    return Heard(took, len(delays), cpu, sorted(delays), grown / len(peers))
+    return Measurement(took, len(delays), cpu, sorted(delays), grown / len(peers))
 
 
 def _read(
     selector: selectors.BaseSelector, seconds: float, until: set[socket.socket] | None = None
 ) -> list[float]:
-    """The delays of what comes; until all of `until` have brought a token, if given."""
+    """Read for `seconds`, or until each socket in `until` received a token; return the delays."""
     delays: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end and (until is None or until):

@@ -1,7 +1,7 @@
-"""Tokens at a steady rate for many streams of one process, each with the time it was made in it.
+"""Tokens at a steady rate for many streams of one process; each token contains its time.
 
-One timer for all, in phases, so that neither the making of tokens nor their coming all at once is
-what is measured. The same in every contestant.
+One timer with phases serves all streams, so that neither the timers nor bursts dominate the
+measurement. It is the same in every contestant.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PHASES = 10
 
 
 class Metronome:
-    """`rate` tokens a second for each stream that `tokens` is asked for."""
+    """Produces `rate` tokens per second for each call of `tokens`."""
 
     def __init__(self, rate: float) -> None:
         self._step = 1 / rate / PHASES
@@ -23,7 +23,7 @@ class Metronome:
         self._beating: asyncio.Task[None] | None = None
 
     async def tokens(self, seconds: float) -> AsyncGenerator[str, None]:
-        """One by one, `T` and unix ms."""
+        """Yield tokens for `seconds`: `T` and unix ms."""
         loop = asyncio.get_running_loop()
         if self._beating is None:
             self._beating = loop.create_task(self._beat())

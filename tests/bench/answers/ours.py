@@ -1,6 +1,6 @@
-"""`manage.py serve` with the metronome for a model: `python -m tests.bench.answers.ours`.
+"""`manage.py serve` with the metronome as the model: `python -m tests.bench.answers.ours`.
 
-Everything but the model is the product: prompts, rows, logs, streams.
+Everything except the model is the product: prompts, rows, logs, streams.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a Django tutorial makes of it: a view that yields each token, and keeps nothing.
+"""The approach of a Django tutorial: a view that yields each token and stores nothing.
 
 `daphne tests.bench.answers.plain:application`.
 """

@@ -1,4 +1,4 @@
-"""`websockets` with its `broadcast`: one framing for all, no compression."""
+"""`websockets` with its `broadcast`: each message is framed once, without compression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Channels tutorial makes of it: a consumer per viewer in a group, JSON made by each.
+"""The approach of a Channels tutorial: a consumer per viewer, which encodes its own JSON.
 
 `daphne tests.bench.servers.naive:application`; BENCH_REDIS and BENCH_LAYER name the channel layer.
 """
@@ -20,7 +20,7 @@ BACKENDS = {
 
 
 def configure() -> None:
-    """Stock settings, here and in the feeder."""
+    """Configure Django with default settings, here and in the feeder."""
     settings.configure(
         INSTALLED_APPS=["channels"],
         SECRET_KEY="nothing is signed here",
@@ -35,7 +35,7 @@ def configure() -> None:
 
 
 def group(camera: str) -> str:
-    """The group of a camera's viewers."""
+    """Return the group name of a camera's viewers."""
     return f"camera_{camera}"
 
 

@@ -1,4 +1,4 @@
-"""picows, with the call that does not copy the message."""
+"""picows, with its zero-copy send."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from picows import (
 from tests.bench.picture import camera_of
 from tests.bench.servers.ticks import Ticks, arguments
 
-ROOM = 14  # bytes before the message, in which picows writes the frame's header
+HEADROOM = 14  # bytes before the message for the WebSocket header that picows writes
 
 
 class Viewer(WSListener):  # type: ignore[misc]
-    """Among its camera's viewers from the handshake to the end."""
+    """A viewer, registered with its camera while it is connected."""
 
     def __init__(self, watching: set[WSTransport]) -> None:
         self._watching = watching
@@ -45,12 +45,12 @@ async def main() -> None:
 
     def send(tick: bytes) -> None:
         message = picture.binary(tick) if binary else picture.json(tick)
-        data = bytearray(ROOM) + message
+        data = bytearray(HEADROOM) + message
         for viewer in viewers[camera_of(tick)]:
             if not viewer.underlying_transport.get_write_buffer_size():
-                viewer.send_reuse_external_bytearray(kind, data, ROOM)
+                viewer.send_reuse_external_bytearray(kind, data, HEADROOM)
 
-    def greet(request: WSUpgradeRequest) -> WSListener:
+    def accept(request: WSUpgradeRequest) -> WSListener:
         viewer = Viewer(viewers[int(request.path.rpartition(b"/")[2])])
         if not binary:
             return viewer
@@ -59,7 +59,7 @@ async def main() -> None:
         return WSUpgradeResponseWithListener(answer, viewer)
 
     await Ticks.listen(ticks, send)
-    server = await ws_create_server(greet, "127.0.0.1", port, backlog=1024)
+    server = await ws_create_server(accept, "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 

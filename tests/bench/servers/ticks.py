@@ -1,4 +1,4 @@
-"""Ticks of the load generator, handed to a callback on the running loop."""
+"""Receives the load generator's ticks on the running event loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.bench.picture import Picture
 
 
 class Ticks(asyncio.DatagramProtocol):
-    """Calls `take(tick)` for each datagram, as it comes."""
+    """Calls `take(tick)` for each datagram."""
 
     def __init__(self, take: Callable[[bytes], None]) -> None:
         self._take = take
@@ -27,6 +27,6 @@ class Ticks(asyncio.DatagramProtocol):
 
 
 def arguments() -> tuple[int, int, bool, Picture]:
-    """What a server is started with: its port, that of the ticks, if binary, and the picture."""
+    """Parse a server's arguments: its port, the port of ticks, whether binary, and the picture."""
     port, ticks, form, picture = sys.argv[1:5]
     return int(port), int(ticks), form == "binary", Picture(Path(picture))

@@ -1,4 +1,4 @@
-"""The limit in asyncio: prepared bytes to `transport.write`. No server: it answers a sample key."""
+"""The limit of asyncio: `transport.write` of prepared bytes, with a constant handshake response."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ANSWER = (
 
 
 class Viewer(asyncio.Protocol):
-    """Misses frames while its transport holds unsent bytes."""
+    """A viewer; it misses frames while its transport has unsent bytes."""
 
     def __init__(self, viewers: dict[int, set[Viewer]], protocol: bytes) -> None:
         self._viewers, self._protocol = viewers, protocol
-        self._asked = b""
+        self._request = b""
         self._watching: set[Viewer] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -30,9 +30,9 @@ class Viewer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._watching is not None:
             return  # acknowledgements
-        self._asked += data
-        if b"\r\n\r\n" in self._asked:
-            self._watching = self._viewers[int(self._asked.split(b" ", 2)[1].rpartition(b"/")[2])]
+        self._request += data
+        if b"\r\n\r\n" in self._request:
+            self._watching = self._viewers[int(self._request.split(b" ", 2)[1].rpartition(b"/")[2])]
             self._watching.add(self)
             self.transport.write(ANSWER % self._protocol)
 
@@ -42,7 +42,7 @@ class Viewer(asyncio.Protocol):
 
 
 def framed(message: bytes, opcode: int) -> bytes:
-    """One unmasked WebSocket frame."""
+    """Return one unmasked WebSocket frame."""
     if len(message) < 65536:
         return struct.pack(">BBH", 0x80 | opcode, 126, len(message)) + message
     return struct.pack(">BBQ", 0x80 | opcode, 127, len(message)) + message
