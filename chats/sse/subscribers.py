@@ -87,7 +87,7 @@ class WireSubscriber(Subscriber):
     def send(self, data: bytes, framed: bytes) -> None:
         if self.is_dropped:
             return
-        if self._wire.behind(MAX_BEHIND):
+        if self._wire.is_behind(MAX_BEHIND):
             self.drop()
         else:
             self.accepted += self._wire.write(data, framed)
