@@ -1,15 +1,15 @@
-"""What is sent in the rows of the tables, by the name that stands there."""
+"""The request bodies that the tables refer to by name."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.parcels import parcel
+from tests.parcels import send_body
 
 _BODIES: dict[str, Any] = {
     "-": None,
     "empty": {},
-    "camera": {"organization": "{ours}", "name": "Made by {asker}", "kind": "push"},
+    "camera": {"organization": "{ours}", "name": "Made by {caller}", "kind": "push"},
     "fps": {"fps": 9},
     "for-plaza": {"camera": "{plaza}", "name": "k"},
     "ours": {"organization": "{ours}"},
@@ -29,14 +29,14 @@ _BODIES: dict[str, Any] = {
 }
 
 
-def body(name: str, facts: dict[str, str]) -> Any:
-    """The body of that name, with the facts filled in; None for “-”."""
+def body(name: str, values: dict[str, str]) -> Any:
+    """Return the body with its placeholders filled in; None for “-”."""
     if name == "frame":
-        return parcel(facts["plaza"])
-    found = _BODIES[name]
-    if found is None:
+        return send_body(values["plaza"])
+    template = _BODIES[name]
+    if template is None:
         return None
     return {
-        key: value.format(**facts) if isinstance(value, str) else value
-        for key, value in found.items()
+        key: value.format(**values) if isinstance(value, str) else value
+        for key, value in template.items()
     }

@@ -1,16 +1,16 @@
-"""Who knocks: the cast of people, those whose right has ended, and what each may break."""
+"""The callers of the access matrix, and the rows that the paths of its tables refer to."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 
-from tests.gate.inprocess import InProcess
+from tests.gate.inprocess import InProcessClient
 from tests.installation import Installation
-from tests.people import Cast, assemble
+from tests.people import Scenario, create_scenario
 
-# By what they hold. The first column of the table is also that of `GONE`.
-ASKERS = (
+# Columns of the tables. `REJECTED` have invalid credentials and are answered like `nobody`.
+CALLERS = (
     "nobody",
     "outsider",
     "removed",
@@ -20,7 +20,7 @@ ASKERS = (
     "operator",
     "admin",
 )
-GONE = ("suspended", "expired", "revoked", "ticket")
+REJECTED = ("suspended", "expired", "revoked", "ticket")
 
 _SCRIPT = """
 import json
@@ -30,18 +30,18 @@ from django.utils import timezone
 from cameras.models import *
 from project.accounts.models import *
 from cameras.models.tickets import TICKET_LIFE
-from tests.cookies import cookie_of
+from tests.cookies import create_session
 ours = Organization.objects.get(slug="demo-club")
 plaza = Camera.objects.get(organization=ours, name="Plaza")
-told = dict(people=dict(), doomed=dict())
+created = dict(people=dict(), deletable=dict())
 now = timezone.now()
 for name in ("removed", "suspended", "expired", "revoked"):
-    user = User.objects.create_user("{name}-" + name)
+    user = User.objects.create_user("{prefix}-" + name)
     membership = Membership.objects.create(user=user, organization=ours, role="admin")
     token, text = Token.objects.create(
         user=user, organization=ours, scopes=["read", "publish", "chat", "admin"])
-    session = cookie_of(user)
-    told["people"][name] = dict(username=user.username, token=text, session=session)
+    session = create_session(user)
+    created["people"][name] = dict(username=user.username, token=text, session=session)
     if name == "removed":
         membership.delete()
     elif name == "suspended":
@@ -52,36 +52,36 @@ for name in ("removed", "suspended", "expired", "revoked"):
     else:
         token.revoke()
         Session.objects.filter(pk=session).delete()
-for asker in {askers}:
-    name = "{name}: doomed by " + asker
+for caller in {callers}:
+    name = "{prefix}: deletable by " + caller
     camera = Camera.objects.create(organization=ours, name=name, kind="push", enabled=False)
-    key = StreamKey(camera=plaza, name="{name}: doomed by " + asker)
+    key = StreamKey(camera=plaza, name=name)
     key.issue()
-    link = ShareLink.objects.create(camera=plaza, name="{name}: doomed by " + asker)
-    user = User.objects.create_user("{name}-doomed-" + asker)
+    link = ShareLink.objects.create(camera=plaza, name=name)
+    user = User.objects.create_user("{prefix}-deletable-" + caller)
     member = Membership.objects.create(user=user, organization=ours)
     token, _ = Token.objects.create(user=user, organization=ours, scopes=["read"])
-    told["doomed"][asker] = dict(camera=str(camera.pk), key=str(key.pk), link=str(link.pk),
+    created["deletable"][caller] = dict(camera=str(camera.pk), key=str(key.pk), link=str(link.pk),
         token=str(token.uid), member=str(member.pk), user=str(user.pk))
 link = ShareLink.objects.create(camera=plaza, name="Gate")
-told |= dict(link=str(link.pk), shared=link.text)
+created |= dict(link=str(link.pk), shared=link.text)
 invitation = Invitation(organization=ours, name="Gate")
 invitation.issue()
-told["invitation"] = str(invitation.pk)
-told["spare"] = dict()
-for user in User.objects.filter(username__in=["{name}-" + asker for asker in {askers}]):
-    one = user.auth_token_set.first()
-    told["spare"][user.username.removeprefix("{name}-")] = Token.objects.create(
-        user=user, organization=one.organization, scopes=one.scopes)[1]
-token = Token.objects.filter(user__username="{name}-viewer").order_by("created").first()
-told["token"] = str(token.uid)
-print("TOLD" + json.dumps(told))
+created["invitation"] = str(invitation.pk)
+created["spare"] = dict()
+for user in User.objects.filter(username__in=["{prefix}-" + caller for caller in {callers}]):
+    token = user.auth_token_set.first()
+    created["spare"][user.username.removeprefix("{prefix}-")] = Token.objects.create(
+        user=user, organization=token.organization, scopes=token.scopes)[1]
+token = Token.objects.filter(user__username="{prefix}-viewer").order_by("created").first()
+created["token"] = str(token.uid)
+print("CREATED" + json.dumps(created))
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """By what somebody asks: a bearer token, a session cookie, a ticket; or nothing."""
+class Caller:
+    """The credentials of a caller: a bearer token, a session cookie, a ticket, or none."""
 
     name: str
     token: str = ""
@@ -93,40 +93,46 @@ class Asker:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-class Crowd:
-    """All askers, and the rows they ask for; `facts(asker)` fills in the paths of the table."""
+class Callers:
+    """All callers by name, and the rows that the tables refer to."""
 
-    def __init__(self, installation: Installation | InProcess, name: str) -> None:
-        self.cast: Cast = assemble(installation, name)  # type: ignore[arg-type]
-        script = _SCRIPT.replace("{askers}", str(ASKERS)).replace("{name}", name)
+    def __init__(self, installation: Installation | InProcessClient, prefix: str) -> None:
+        self.scenario: Scenario = create_scenario(installation, prefix)  # type: ignore[arg-type]
+        script = _SCRIPT.replace("{callers}", str(CALLERS)).replace("{prefix}", prefix)
         printed = installation.manage("shell", "-v0", "-c", script)
-        self.told = json.loads(printed.partition("TOLD")[2])
-        people = {name: vars_of(self.cast[name]) for name in ASKERS if name in self.cast.people}
-        people |= self.told["people"]
-        self.askers = {
-            name: Asker(name, person["token"], person["session"]) for name, person in people.items()
+        self.created = json.loads(printed.partition("CREATED")[2])
+        people = self.scenario.people
+        self.by_name = {
+            name: Caller(name, people[name].token, people[name].session)
+            for name in CALLERS
+            if name in people
         }
-        self.askers |= {"nobody": Asker("nobody"), "ticket": Asker("ticket", query="?ticket=used")}
+        self.by_name |= {
+            name: Caller(name, person["token"], person["session"])
+            for name, person in self.created["people"].items()
+        }
+        self.by_name["nobody"] = Caller("nobody")
+        self.by_name["ticket"] = Caller("ticket", query="?ticket=used")
 
-    def spare(self, asker: str) -> Asker:
-        """The same person by another token, which may be revoked."""
-        return Asker(asker, self.told["spare"][asker])
+    def with_spare_token(self, name: str) -> Caller:
+        """Return the caller with another token, which the test may revoke."""
+        return Caller(name, self.created["spare"][name])
 
-    def facts(self, asker: str) -> dict[str, str]:
-        """What stands in the braces of a path or a body."""
-        cast, told = self.cast, self.told
-        facts = {
-            "ours": cast.ours, "plaza": cast.plaza, "push": cast.push, "key_id": cast.key_id,
-            "link_id": told["link"], "shared": told["shared"], "token_id": told["token"],
-            "asker": asker, "invitation": told["invitation"],
+    def values(self, name: str) -> dict[str, str]:
+        """Return the values of the placeholders in paths and bodies.
+
+        `deletable_*` are rows that only this caller's requests may delete.
+        """
+        scenario, created = self.scenario, self.created
+        values = {
+            "ours": scenario.ours, "plaza": scenario.plaza, "push": scenario.push,
+            "key_id": scenario.key_id, "link_id": created["link"], "shared": created["shared"],
+            "token_id": created["token"], "caller": name, "invitation": created["invitation"],
             "nothing": "00000000-0000-4000-8000-000000000000",
         }  # fmt: skip
-        for doing, (chat, prompt, answer) in cast.chats.items():
-            facts |= {f"{doing}_chat": chat, f"{doing}_prompt": prompt, f"{doing}_answer": answer}
-        mine = told["doomed"][asker if asker in told["doomed"] else "nobody"]
-        return facts | {f"doomed_{what}": pk for what, pk in mine.items()}
-
-
-def vars_of(person: object) -> dict[str, str]:
-    """A person's credentials by name."""
-    return {name: getattr(person, name) for name in ("username", "token", "session")}
+        for purpose, (chat, prompt, answer) in scenario.chats.items():
+            values[f"{purpose}_chat"] = chat
+            values |= {f"{purpose}_prompt": prompt, f"{purpose}_answer": answer}
+        deletable = created["deletable"]
+        own = deletable[name if name in deletable else "nobody"]
+        return values | {f"deletable_{kind}": pk for kind, pk in own.items()}

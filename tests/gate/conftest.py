@@ -1,4 +1,4 @@
-"""Views of this process, and the rows they are asked for."""
+"""Requests to the views of this process, with rows in the test database."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.gate.inprocess import InProcess, in_process
+from tests.gate.inprocess import InProcessClient, in_process_client
 
 
 @pytest.fixture(scope="module")
-def here(django_db_setup: None, django_db_blocker: Any) -> Iterator[InProcess]:
-    """The views, with the rows of a first start. What a module adds is taken back at its end."""
-    with django_db_blocker.unblock(), in_process() as made:
-        yield made
+def in_process(django_db_setup: None, django_db_blocker: Any) -> Iterator[InProcessClient]:
+    """A client with the rows of a first start. Rows are rolled back at the end of the module."""
+    with django_db_blocker.unblock(), in_process_client() as client:
+        yield client

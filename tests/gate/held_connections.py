@@ -1,4 +1,4 @@
-"""Connections that are held open, each by a thread that notes when and how it ends."""
+"""Open connections, each read by a thread that records when and how it ends."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-CUT = 0  # the code of an HTTP response that ended
+HTTP_ENDED = 0  # the `code` of an HTTP response that ended
 
 
-class Held:
-    """One open connection. `ended_at` (unix seconds) and `code` are set when it is over."""
+class HeldConnection:
+    """An open connection. `ended_at` (unix seconds) and `code` are set when it ends."""
 
-    def __init__(self, name: str, read: Callable[[Held], int]) -> None:
+    def __init__(self, name: str, read: Callable[[HeldConnection], int]) -> None:
         self.name = name
         self.opened = threading.Event()
         self.ended_at: float | None = None
@@ -31,40 +31,40 @@ class Held:
         self.ended_at = time.time()
 
 
-def socket(name: str, url: str, headers: dict[str, str] | None = None) -> Held:
-    """A WebSocket."""
+def open_socket(name: str, url: str, headers: dict[str, str] | None = None) -> HeldConnection:
+    """Open a WebSocket; its `code` is the close code."""
 
-    def read(held: Held) -> int:
+    def read(connection: HeldConnection) -> int:
         with connect(
             url.replace("http", "ws", 1),
             additional_headers=headers,
             proxy=None,
             open_timeout=60,
             close_timeout=1,
-        ) as opened:
-            held.opened.set()
+        ) as websocket:
+            connection.opened.set()
             try:
                 while True:
-                    opened.recv()
+                    websocket.recv()
             except ConnectionClosed as closed:
                 return closed.rcvd.code if closed.rcvd else 1006
 
-    return Held(name, read)
+    return HeldConnection(name, read)
 
 
-def stream(name: str, url: str, headers: dict[str, str]) -> Held:
-    """A response without an end. However long nothing comes, only the server ends it."""
+def open_stream(name: str, url: str, headers: dict[str, str]) -> HeldConnection:
+    """Open an endless HTTP response. There is no read timeout: only the server ends it."""
 
-    def read(held: Held) -> int:
+    def read(connection: HeldConnection) -> int:
         try:
-            patience = httpx.Timeout(60, read=None)
-            with httpx.stream("GET", url, headers=headers, timeout=patience) as answer:
-                assert answer.status_code == 200, answer.read()
-                held.opened.set()
-                for _ in answer.iter_raw():
+            timeout = httpx.Timeout(60, read=None)
+            with httpx.stream("GET", url, headers=headers, timeout=timeout) as response:
+                assert response.status_code == 200, response.read()
+                connection.opened.set()
+                for _ in response.iter_raw():
                     pass
-        except (httpx.ReadError, httpx.RemoteProtocolError):  # cut, not ended
+        except (httpx.ReadError, httpx.RemoteProtocolError):  # closed without the last chunk
             pass
-        return CUT
+        return HTTP_ENDED
 
-    return Held(name, read)
+    return HeldConnection(name, read)

@@ -1,7 +1,7 @@
-"""Requests to the views of this process, on rows in the test database: a twentieth of the CPU.
+"""Requests to the views of this process, with rows in the test database.
 
-For what needs no server: Django's handler with all its middleware, without ASGI and sockets. All is
-in one transaction, so what is to happen on commit never does.
+Uses a twentieth of the CPU that a server needs: Django's handler with all middleware, without ASGI
+and sockets. Everything is in one transaction, so `on_commit` callbacks never run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.db import connections, transaction
 from django.http import HttpResponse
 from django.test import Client
 
-# As after a first start, while the demo camera delivers, however long a module takes.
+# As after a first start, with a demo camera whose newest frame never becomes stale.
 _ROWS = """
 from datetime import timedelta
 from django.utils import timezone
@@ -37,8 +37,8 @@ CameraStill.objects.create(camera=plaza, taken_at=timezone.now(), jpeg=b"JPEG")
 ORIGIN = "http://testserver"
 
 
-class InProcess:
-    """What the gate uses of an installation, without one."""
+class InProcessClient:
+    """A client for this process, with those methods of `Installation` that these tests need."""
 
     def __init__(self) -> None:
         self._client = Client(enforce_csrf_checks=True, raise_request_exception=False)
@@ -49,32 +49,32 @@ class InProcess:
             exec(arguments[-1], {})
         return printed.getvalue()
 
-    def ask(
+    def request(
         self, method: str, path: str, headers: dict[str, str], data: Any = None, form: bool = False
     ) -> HttpResponse:
-        """The answer; `data` goes out as a form or as JSON. No cookie is kept."""
+        """Return the response. `data` is sent as JSON or as a form. Cookies are not kept."""
         self._client.cookies.clear()
         if data is None:
             return self._client.generic(method, path, headers=headers)
-        kind = "application/x-www-form-urlencoded" if form else "application/json"
-        sent = urlencode(data) if form else json.dumps(data)
-        return self._client.generic(method, path, sent, kind, headers=headers)
+        content_type = "application/x-www-form-urlencoded" if form else "application/json"
+        content = urlencode(data) if form else json.dumps(data)
+        return self._client.generic(method, path, content, content_type, headers=headers)
 
 
 @contextlib.contextmanager
-def in_process() -> Iterator[InProcess]:
-    """For a module that is let at the database; its rows are taken back at the end."""
+def in_process_client() -> Iterator[InProcessClient]:
+    """Yield a client in a transaction that is rolled back at the end. Needs database access."""
     with pytest.MonkeyPatch.context() as patch, transaction.atomic():
-        # Channels closes old connections, and takes one for such that is in a transaction.
+        # Channels would close the connection as old, because it is in a transaction.
         connection = connections["default"]
-        kept = {"AUTOCOMMIT": connection.get_autocommit()}
-        patch.setattr(connection, "settings_dict", connection.settings_dict | kept)
+        autocommit = {"AUTOCOMMIT": connection.get_autocommit()}
+        patch.setattr(connection, "settings_dict", connection.settings_dict | autocommit)
         patch.setattr(connection, "close_at", None)
         # Pages are rendered without a collected manifest.
         patch.setattr(storage.staticfiles_storage, "_wrapped", StaticFilesStorage())
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # else WhiteNoise warns
-        made = InProcess()
-        made.manage(_ROWS)
-        yield made
+        client = InProcessClient()
+        client.manage(_ROWS)
+        yield client
         transaction.set_rollback(True)
         cache.clear()

@@ -1,17 +1,17 @@
-"""Rows that the admin shows, and that no page of ours makes."""
+"""Rows for the parts of the admin that other test data leaves empty."""
 
 from __future__ import annotations
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.models import Group
 
-from project.audit.log import Action, note
+from project.audit.log import Action, log_action
 
 
-def log_everything(username: str) -> None:
-    """Sign-ins as `username` in each of the logs of axes, a group, and a deed in the audit log."""
+def create_log_rows(username: str) -> None:
+    """Create a sign-in of `username` in each log of Axes, a group, and an audit entry."""
     for model in (AccessAttempt, AccessFailureLog, AccessLog):
-        more = {"failures_since_start": 1} if model is AccessAttempt else {}
-        model.objects.create(username=username, ip_address="192.0.2.8", **more)
+        extra = {"failures_since_start": 1} if model is AccessAttempt else {}
+        model.objects.create(username=username, ip_address="192.0.2.8", **extra)
     Group.objects.create(name="Helpers")
-    note(None, Action.TAKE_BACKUP, "week.tar")
+    log_action(None, Action.TAKE_BACKUP, "week.tar")

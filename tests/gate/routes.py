@@ -1,4 +1,4 @@
-"""Every door there is: walked out of the URL configuration and the routes of the sockets."""
+"""All routes of the product, from the URL configuration and the WebSocket routing."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from cameras.consumers import routing
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 
-def doors() -> set[str]:
-    """The names of all HTTP routes; a route without a name is called by its pattern."""
+def http_routes() -> set[str]:
+    """Return the names of all HTTP routes; for a route without a name its pattern."""
     return set(_names(get_resolver().url_patterns, ""))
 
 
-def sockets() -> set[str]:
-    """The names of all WebSocket routes."""
-    return set(routing.doors)
+def websocket_routes() -> set[str]:
+    """Return the names of all WebSocket routes."""
+    return set(routing.routes)
 
 
-def _names(patterns: list[URLPattern | URLResolver], space: str) -> Iterator[str]:
+def _names(patterns: list[URLPattern | URLResolver], namespace: str) -> Iterator[str]:
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
-            inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
             yield from _names(pattern.url_patterns, inner)
         else:
-            yield f"{space}{pattern.name or pattern.pattern}"
+            yield f"{namespace}{pattern.name or pattern.pattern}"

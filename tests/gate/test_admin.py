@@ -1,7 +1,7 @@
-"""The access matrix of the admin: every address in it, for strangers, members, and staff.
+"""The access matrix of the admin: every route, for callers who are not staff and for staff.
 
-Who is no staff is asked to sign in; staff without a permission is refused; a superuser gets an
-answer. There is no table: the rule is the same for all, and exceptions are named here.
+Callers who are not staff are redirected to the sign-in, staff without permissions are refused, a
+superuser gets every page. There is no table: one rule holds for all, with the exceptions below.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from django.contrib import admin
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from tests.gate.callers import GONE, Crowd
-from tests.gate.inprocess import ORIGIN, InProcess
+from tests.gate.callers import REJECTED, Callers
+from tests.gate.inprocess import ORIGIN, InProcessClient
 
-# Open to staff of any kind: they show nothing of anybody.
+# Open to all staff: these pages show no rows.
 FOR_ALL_STAFF = {
     "index", "app_list", "password_change", "password_change_done", "logout", "jsi18n",
     "autocomplete", "view_on_site", "login",
 }  # fmt: skip
-# A form, a farewell, words of Django's, and the way to our own page, which asks.
+# Open to everybody: sign-in, sign-out, translations, and a redirect to our own page.
 FOR_EVERYBODY = {"login", "logout", "jsi18n", "password_change"}
 POST_ONLY = {"logout", "chats_assistant_test", "chats_selftest_begin", "chats_selftest_here",
              "chats_selftest_judge"}  # fmt: skip
-READ_ONLY = {
+MAY_REFUSE = {
     "catch-all",
     "cameras_camera_thumbnail",  # 404 of a camera that has no picture yet
     "chats_chat_history",
@@ -37,23 +37,29 @@ READ_ONLY = {
     "autocomplete",
     "view_on_site",
 }
-STRANGERS = ("nobody", "outsider", "removed", "admin", *GONE)  # `admin` is one of a club's
+NOT_STAFF = (
+    "nobody",
+    "outsider",
+    "removed",
+    "admin",
+    *REJECTED,
+)  # `admin` administers an organization
 TOKEN = "a" * 32
 
 _SCRIPT = """
 import json
 from django.contrib import admin
 from project.accounts.models import *
-from tests.cookies import cookie_of
-from tests.gate.logs import log_everything
-log_everything("x")
-told = dict(sessions=dict(), rows=dict())
-for name, above in (("clerk", False), ("root", True)):
-    user = User.objects.create_user("gate-" + name, is_staff=True, is_superuser=above)
-    told["sessions"][name] = cookie_of(user)
+from tests.cookies import create_session
+from tests.gate.logs import create_log_rows
+create_log_rows("x")
+created = dict(sessions=dict(), rows=dict())
+for name, is_superuser in (("clerk", False), ("root", True)):
+    user = User.objects.create_user("gate-" + name, is_staff=True, is_superuser=is_superuser)
+    created["sessions"][name] = create_session(user)
 for model in admin.site._registry:
-    told["rows"][model._meta.label_lower] = str(model._default_manager.first().pk)
-print("TOLD" + json.dumps(told))
+    created["rows"][model._meta.label_lower] = str(model._default_manager.first().pk)
+print("CREATED" + json.dumps(created))
 """
 
 
@@ -68,35 +74,35 @@ def _patterns(
 
 
 def admin_patterns() -> dict[str, URLPattern]:
-    """By name, those of the admin."""
+    """Return the URL patterns of the admin by name."""
     for resolver in get_resolver().url_patterns:
         if isinstance(resolver, URLResolver) and resolver.namespace == "admin":
             return dict(_patterns(resolver.url_patterns, ""))
-    raise AssertionError("there is no admin")
+    raise AssertionError("no URL resolver has the namespace admin")
 
 
 PATTERNS = admin_patterns()
 
 
-def _address(name: str, rows: dict[str, str]) -> tuple[str, bool]:
-    """The path, and whether it is about a row that there is."""
+def _url(name: str, rows: dict[str, str]) -> tuple[str, bool]:
+    """Return the path, and True if it refers to an existing row."""
     pattern = PATTERNS[name]
     names = list(pattern.pattern.regex.groupindex)
     if name == "catch-all":
         return ("/admin/no/such/address" if "url" in names else "/admin/cameras/camera/1/"), False
-    kwargs, there = {}, True
-    for one in names:
-        if one == "app_label":
-            kwargs[one] = "cameras"
+    kwargs, has_row = {}, True
+    for argument in names:
+        if argument == "app_label":
+            kwargs[argument] = "cameras"
         elif name == "view_on_site":
-            kwargs[one], there = "1", False
+            kwargs[argument], has_row = "1", False
         else:
-            kwargs[one] = rows[_model_of(name)]
-    return reverse(f"admin:{name}", kwargs=kwargs), there
+            kwargs[argument] = rows[_model_of(name)]
+    return reverse(f"admin:{name}", kwargs=kwargs), has_row
 
 
 def _model_of(name: str) -> str:
-    if name == "auth_user_password_change":  # Django's name for it, whatever the model is called
+    if name == "auth_user_password_change":  # this name does not depend on the model's
         return "accounts.user"
     return next(
         model._meta.label_lower
@@ -111,79 +117,79 @@ def _is_sign_in(address: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """The admin, the sessions of those who ask for it, and a row of each model."""
+    """Requests to the admin: session keys by caller, and the key of one row by model."""
 
-    here: InProcess
+    client: InProcessClient
     sessions: dict[str, str]
     rows: dict[str, str]
 
-    def ask(self, asker: str, path: str, method: str = "GET") -> HttpResponse:
-        session = self.sessions[asker]
+    def request(self, caller: str, path: str, method: str = "GET") -> HttpResponse:
+        session = self.sessions[caller]
         cookies = [f"sideline_csrf={TOKEN}"] + ([f"sideline_session={session}"] if session else [])
         headers = {"Cookie": "; ".join(cookies), "X-CSRFToken": TOKEN, "Origin": ORIGIN}
-        return self.here.ask(method, path, headers)
+        return self.client.request(method, path, headers)
 
-    def addresses(self) -> Iterator[tuple[str, str, bool]]:
-        """Name and path of each, and whether it is about a row that there is."""
+    def urls(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield name and path of each route, and True if it refers to an existing row."""
         for name in sorted(PATTERNS):
-            yield name, *_address(name, self.rows)
+            yield name, *_url(name, self.rows)
 
-    def looks_and_posts(self, asker: str) -> Iterator[tuple[str, str, bool, HttpResponse]]:
-        """Name, method, whether there is a row, answer. Nobody signs out: they are needed yet."""
-        for name, path, there in self.addresses():
+    def get_and_post(self, caller: str) -> Iterator[tuple[str, str, bool, HttpResponse]]:
+        """Yield name, method, True if there is a row, and the response. Never signs out."""
+        for name, path, has_row in self.urls():
             for method in ("GET",) if name == "logout" else ("GET", "POST"):
-                yield name, method, there, self.ask(asker, path, method)
+                yield name, method, has_row, self.request(caller, path, method)
 
 
 @pytest.fixture(scope="module")
-def site(here: InProcess) -> Admin:
-    crowd = Crowd(here, "gate-admin")
-    told = json.loads(here.manage(_SCRIPT).partition("TOLD")[2])
-    sessions = {name: one.session for name, one in crowd.askers.items()}
-    return Admin(here, sessions | told["sessions"], told["rows"])
+def site(in_process: InProcessClient) -> Admin:
+    callers = Callers(in_process, "gate-admin")
+    created = json.loads(in_process.manage(_SCRIPT).partition("CREATED")[2])
+    sessions = {name: caller.session for name, caller in callers.by_name.items()}
+    return Admin(in_process, sessions | created["sessions"], created["rows"])
 
 
-def test_there_are_as_many_addresses_as_there_were() -> None:
+def test_admin_has_more_than_fifty_routes() -> None:
     assert len(PATTERNS) > 50
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("asker", STRANGERS)
-def test_strangers_are_let_in_nowhere(site: Admin, asker: str) -> None:
+@pytest.mark.parametrize("caller", NOT_STAFF)
+def test_callers_who_are_not_staff_can_open_no_page(site: Admin, caller: str) -> None:
     wrong = {}
-    for name, method, _, answer in site.looks_and_posts(asker):
-        refused = answer.status_code in (403, 405) or (
-            answer.status_code == 302 and _is_sign_in(answer.headers["location"])
+    for name, method, _, response in site.get_and_post(caller):
+        is_refused = response.status_code in (403, 405) or (
+            response.status_code == 302 and _is_sign_in(response.headers["location"])
         )
-        if not refused and name not in FOR_EVERYBODY:
-            wrong[name, method] = answer.status_code
+        if not is_refused and name not in FOR_EVERYBODY:
+            wrong[name, method] = response.status_code
     assert wrong == {}
 
 
 @pytest.mark.postgres
-def test_staff_without_a_permission_is_let_in_nowhere(site: Admin) -> None:
+def test_staff_without_permissions_can_open_no_page(site: Admin) -> None:
     wrong = {}
-    for name, method, there, answer in site.looks_and_posts("clerk"):
-        status = answer.status_code
-        refused = status in (403, 405) or (not there and status in (302, 404))
-        if not refused and name not in FOR_ALL_STAFF | FOR_EVERYBODY:
+    for name, method, has_row, response in site.get_and_post("clerk"):
+        status = response.status_code
+        is_refused = status in (403, 405) or (not has_row and status in (302, 404))
+        if not is_refused and name not in FOR_ALL_STAFF | FOR_EVERYBODY:
             wrong[name, method] = status
     assert wrong == {}
 
 
 @pytest.mark.postgres
-def test_a_superuser_gets_an_answer_everywhere(site: Admin) -> None:
+def test_superuser_can_open_every_page(site: Admin) -> None:
     wrong = {}
-    for name, path, there in site.addresses():
-        status = site.ask("root", path).status_code
+    for name, path, has_row in site.urls():
+        status = site.request("root", path).status_code
         if name in POST_ONLY:
-            right = {405}
-        elif name in READ_ONLY or not there:
-            right = {200, 302, 403, 404}
+            expected = {405}
+        elif name in MAY_REFUSE or not has_row:
+            expected = {200, 302, 403, 404}
         elif name.endswith(("_add", "_delete", "_history")):
-            right = {200, 403}  # logs and credentials are neither made nor deleted
+            expected = {200, 403}  # logs and credentials are neither created nor deleted
         else:
-            right = {200}
-        if status not in right:
+            expected = {200}
+        if status not in expected:
             wrong[name] = status
     assert wrong == {}

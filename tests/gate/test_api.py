@@ -1,7 +1,7 @@
-"""The access matrix of the API and of the sockets: every door, every method, every asker.
+"""The access matrix of the API and the sockets: every route, every method, every caller.
 
-What it expects stands in `api.txt`. A route without a row fails, a row without a route as well.
-A server is asked by bearer token; cookies and what does nothing are tried in this process.
+The expected statuses are in `api.txt`. A route without a row fails, and a row without a route.
+Bearer tokens are tested against a server; cookies and methods without effect in this process.
 """
 
 from __future__ import annotations
@@ -16,191 +16,201 @@ import pytest
 
 from tests.gate import routes
 from tests.gate.bodies import body
-from tests.gate.callers import ASKERS, GONE, Crowd
-from tests.gate.inprocess import InProcess
+from tests.gate.callers import CALLERS, REJECTED, Callers
+from tests.gate.inprocess import InProcessClient
 from tests.gate.tables import Row, rows
 from tests.installation import Installation
 from tests.publishers import outcome
 from tests.sockets import refusal
 
 ROWS = rows("api.txt")
-# A look at a door that may be looked at; DRF answers OPTIONS with what it takes.
+# HEAD is answered like GET; DRF answers OPTIONS with a description of the view.
 LIKE_GET = {"HEAD", "OPTIONS"}
-NOTHING_DONE = {400, 401, 403, 404, 405}
-# Those that answer with pictures or events need a server to answer somebody.
+NO_EFFECT = {400, 401, 403, 404, 405}
+# Routes that answer with frames or events need a server.
 LIVE = {"api-camera-snapshot", "api-camera-mjpeg", "api-message-events"}
 
-# HTTP status of a refused handshake, close code after it, or 200; as `ASKERS`.
+# In the order of `CALLERS`: HTTP status of a refused handshake, close code, or 200.
 SOCKETS = {
     "stream": (403, 4404, 4404, 4403, 200, 200, 200, 200),
     "publish": (403, 4404, 4404, 4403, 4403, 4403, 200, 200),
 }
-TRY_SOCKET = {"stream": refusal, "publish": outcome}
+CONNECT = {"stream": refusal, "publish": outcome}
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    """The API of a server, and of this process; each has rows of its own."""
+class Api:
+    """The API of a server and of this process, each with its own rows."""
 
     installation: Installation
     client: httpx.Client
-    crowd: Crowd
-    here: InProcess
-    here_crowd: Crowd
+    callers: Callers
+    in_process: InProcessClient
+    local_callers: Callers
 
-    def ask(
+    def status(
         self,
-        asker: str,
+        caller: str,
         row: Row,
         *,
         cookie: bool = False,
         method: str = "",
         server: bool = False,
     ) -> int:
-        """The status; what is refused is refused as a problem. Streams are not read.
+        """Return the status of a row's request. Asserts that errors are problems (RFC 9457).
 
-        A server is asked if `server`, or if no other may answer.
+        The request goes to the server if `server` or if the route needs one. Streams are not read.
         """
-        server = server or row.door in LIVE
-        crowd = self.crowd if server else self.here_crowd
-        one, facts, method = crowd.askers[asker], crowd.facts(asker), method or row.method
-        if row.door == "api-logout" and asker in ASKERS and asker != "nobody":
-            one = crowd.spare(asker)
-        headers, path = one.bearer, row.path + one.query
+        server = server or row.route in LIVE
+        callers = self.callers if server else self.local_callers
+        credentials, values = callers.by_name[caller], callers.values(caller)
+        method = method or row.method
+        if row.route == "api-logout" and caller in CALLERS and caller != "nobody":
+            credentials = callers.with_spare_token(caller)
+        headers, path = credentials.bearer, row.path + credentials.query
         if "?" in row.path:
-            path = row.path + one.query.replace("?", "&")
+            path = row.path + credentials.query.replace("?", "&")
         if cookie:
-            headers = {"Cookie": f"sideline_session={one.session}"} if one.session else {}
-        sent = body(row.body, facts)
-        ask = self._server if server else self._here
-        status, kind, problem = ask(method, path.format(**facts), sent, headers)
+            headers = (
+                {"Cookie": f"sideline_session={credentials.session}"} if credentials.session else {}
+            )
+        data = body(row.body, values)
+        send = self._to_server if server else self._in_process
+        status, content_type, problem = send(method, path.format(**values), data, headers)
         if status >= 400 and method != "HEAD":
-            assert kind == "application/problem+json", (row, asker)
-            assert problem["status"] == status, (row, asker)
+            assert content_type == "application/problem+json", (row, caller)
+            assert problem["status"] == status, (row, caller)
         return status
 
-    def _server(
-        self, method: str, path: str, sent: Any, headers: dict[str, str]
+    def _to_server(
+        self, method: str, path: str, data: Any, headers: dict[str, str]
     ) -> tuple[int, str, Any]:
         self.client.cookies.clear()
-        with self.client.stream(method, path, json=sent, headers=headers) as answer:
-            refused = answer.status_code >= 400 and method != "HEAD"
-            problem = json.loads(answer.read()) if refused else None
-            return answer.status_code, answer.headers.get("content-type", ""), problem
+        with self.client.stream(method, path, json=data, headers=headers) as response:
+            is_error = response.status_code >= 400 and method != "HEAD"
+            problem = json.loads(response.read()) if is_error else None
+            return response.status_code, response.headers.get("content-type", ""), problem
 
-    def _here(
-        self, method: str, path: str, sent: Any, headers: dict[str, str]
+    def _in_process(
+        self, method: str, path: str, data: Any, headers: dict[str, str]
     ) -> tuple[int, str, Any]:
-        answer = self.here.ask(method, path, headers, sent)
-        refused = answer.status_code >= 400 and method != "HEAD"
-        problem = json.loads(answer.content) if refused else None
-        return answer.status_code, answer.headers.get("content-type", ""), problem
+        response = self.in_process.request(method, path, headers, data)
+        is_error = response.status_code >= 400 and method != "HEAD"
+        problem = json.loads(response.content) if is_error else None
+        return response.status_code, response.headers.get("content-type", ""), problem
 
 
 @pytest.fixture(scope="module")
-def doors(installation: Installation, here: InProcess) -> Iterator[Doors]:
+def api(installation: Installation, in_process: InProcessClient) -> Iterator[Api]:
     with httpx.Client(base_url=installation.url, timeout=60) as client:
-        yield Doors(installation, client, Crowd(installation, "gate"), here, Crowd(here, "gate"))
+        callers, local_callers = Callers(installation, "gate"), Callers(in_process, "gate")
+        yield Api(installation, client, callers, in_process, local_callers)
 
 
 def test_every_route_of_the_api_has_a_row_and_every_row_a_route() -> None:
-    names = {name for name in routes.doors() if name.startswith("api-")}
-    assert {row.door for row in ROWS} == names - {"api-schema", "api-docs"}
-    assert set(SOCKETS) == routes.sockets()
-    assert len(ROWS) * (len(ASKERS) + len(GONE)) > 500
+    names = {name for name in routes.http_routes() if name.startswith("api-")}
+    assert {row.route for row in ROWS} == names - {"api-schema", "api-docs"}
+    assert set(SOCKETS) == routes.websocket_routes()
+    assert len(ROWS) * (len(CALLERS) + len(REJECTED)) > 500
 
 
-def expected(row: Row, asker: str) -> int:
-    return row.statuses["nobody" if asker in GONE else asker]
+def expected(row: Row, caller: str) -> int:
+    return row.statuses["nobody" if caller in REJECTED else caller]
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("asker", [*ASKERS, *GONE])
-def test_all_rows(doors: Doors, asker: str) -> None:
-    """Of a server; credentials that are none are refused in this process."""
+@pytest.mark.parametrize("caller", [*CALLERS, *REJECTED])
+def test_all_rows(api: Api, caller: str) -> None:
+    """Against a server; callers with invalid credentials in this process."""
     wrong = {}
     for row in ROWS:
-        status = doors.ask(asker, row, server=asker in ASKERS)
-        if status != expected(row, asker):
+        status = api.status(caller, row, server=caller in CALLERS)
+        if status != expected(row, caller):
             wrong[str(row)] = status
     assert wrong == {}
 
 
-def _silent_methods() -> list[Row]:
-    """All doors and methods that no row speaks of."""
-    told = {(row.door, row.method) for row in ROWS}
-    paths = {row.door: row.path for row in ROWS}
+def _unlisted_methods() -> list[Row]:
+    """Return a row for each route and method that the table does not list."""
+    listed = {(row.route, row.method) for row in ROWS}
+    paths = {row.route: row.path for row in ROWS}
     return [
-        Row(door, method, path, "empty", {})
-        for door, path in paths.items()
+        Row(route, method, path, "empty", {})
+        for route, path in paths.items()
         for method in routes.METHODS
-        if (door, method) not in told and method not in LIKE_GET
+        if (route, method) not in listed and method not in LIKE_GET
     ]
 
 
-@pytest.mark.parametrize("asker", ASKERS)
-def test_other_methods_do_nothing(doors: Doors, asker: str) -> None:
-    statuses = {str(row): doors.ask(asker, row) for row in _silent_methods()}
-    assert {row: one for row, one in statuses.items() if one not in NOTHING_DONE} == {}
+@pytest.mark.parametrize("caller", CALLERS)
+def test_other_methods_have_no_effect(api: Api, caller: str) -> None:
+    statuses = {str(row): api.status(caller, row) for row in _unlisted_methods()}
+    assert {row: status for row, status in statuses.items() if status not in NO_EFFECT} == {}
 
 
-@pytest.mark.parametrize("asker", ASKERS)
-def test_head_tells_no_more_than_get(doors: Doors, asker: str) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+def test_head_answers_like_get(api: Api, caller: str) -> None:
     wrong = {}
     for row in ROWS:
         if row.method == "GET":
-            status = doors.ask(asker, row, method="HEAD")
-            if status not in (row.statuses[asker], 405):
+            status = api.status(caller, row, method="HEAD")
+            if status not in (row.statuses[caller], 405):
                 wrong[str(row)] = status
     assert wrong == {}
 
 
-BY_COOKIE = [row for row in ROWS if row.door not in ("api-login", "api-logout")]
+BY_COOKIE = [row for row in ROWS if row.route not in ("api-login", "api-logout")]
 
 
 @pytest.mark.parametrize(
-    "asker", ["nobody", "outsider", "removed", "viewer", "operator", "admin", *GONE]
+    "caller", ["nobody", "outsider", "removed", "viewer", "operator", "admin", *REJECTED]
 )
-def test_all_rows_by_cookie(doors: Doors, asker: str) -> None:
-    """A session is as good as a token with all scopes; to write it needs the page's token too."""
+def test_all_rows_by_cookie(api: Api, caller: str) -> None:
+    """A session counts like a token with all scopes; writing also needs the CSRF token."""
     wrong = {}
     for row in BY_COOKIE:
-        right = expected(row, asker)
-        if row.method not in ("GET", "HEAD") and right != 401:
-            right = 403
-        status = doors.ask(asker, row, cookie=True)
-        if status != right:
+        wanted = expected(row, caller)
+        if row.method not in ("GET", "HEAD") and wanted != 401:
+            wanted = 403
+        status = api.status(caller, row, cookie=True)
+        if status != wanted:
             wrong[str(row)] = status
     assert wrong == {}
 
 
-@pytest.mark.parametrize(("door", "purpose"), [("stream", "watch"), ("publish", "publish")])
-def test_living_ticket_for_another_camera(doors: Doors, door: str, purpose: str) -> None:
-    crowd = doors.crowd
-    other = crowd.facts("viewer")["doomed_camera"] if door == "publish" else crowd.cast.push
-    made = doors.client.post(
+@pytest.mark.parametrize(("route", "purpose"), [("stream", "watch"), ("publish", "publish")])
+def test_valid_ticket_for_another_camera_is_closed_with_4404(
+    api: Api, route: str, purpose: str
+) -> None:
+    callers = api.callers
+    other = (
+        callers.values("viewer")["deletable_camera"]
+        if route == "publish"
+        else callers.scenario.push
+    )
+    response = api.client.post(
         "/api/v1/tickets",
         json={"camera": other, "purpose": purpose},
-        headers=crowd.askers["operator"].bearer,
+        headers=callers.by_name["operator"].bearer,
     )
-    assert made.status_code == 201, made.text
-    camera = {"stream": crowd.cast.plaza, "publish": crowd.cast.push}[door]
-    found = TRY_SOCKET[door](doors.installation, camera, query=f"?ticket={made.json()['ticket']}")
-    assert found == 4404
+    assert response.status_code == 201, response.text
+    camera = {"stream": callers.scenario.plaza, "publish": callers.scenario.push}[route]
+    query = f"?ticket={response.json()['ticket']}"
+    assert CONNECT[route](api.installation, camera, query=query) == 4404
 
 
-@pytest.mark.parametrize("door", sorted(SOCKETS))
-def test_socket(doors: Doors, door: str) -> None:
-    installation, crowd = doors.installation, doors.crowd
-    camera = {"stream": crowd.cast.plaza, "publish": crowd.cast.push}[door]
-    for asker, right in zip(ASKERS, SOCKETS[door], strict=True):
-        headers = crowd.askers[asker].bearer
-        assert TRY_SOCKET[door](installation, camera, headers=headers) == right, asker
-    for asker in ("outsider", "removed", "viewer", "operator", "admin"):
-        headers = {"Cookie": f"sideline_session={crowd.askers[asker].session}"}
-        found = TRY_SOCKET[door](installation, camera, headers=headers, origin=installation.url)
-        assert found == SOCKETS[door][ASKERS.index(asker)], asker
-    for asker in GONE:
-        gone = crowd.askers[asker]
-        found = TRY_SOCKET[door](installation, camera, headers=gone.bearer, query=gone.query)
-        assert found == 403, asker
+@pytest.mark.parametrize("route", sorted(SOCKETS))
+def test_sockets_answer_every_caller_as_listed(api: Api, route: str) -> None:
+    installation, callers = api.installation, api.callers
+    camera = {"stream": callers.scenario.plaza, "publish": callers.scenario.push}[route]
+    for caller, wanted in zip(CALLERS, SOCKETS[route], strict=True):
+        headers = callers.by_name[caller].bearer
+        assert CONNECT[route](installation, camera, headers=headers) == wanted, caller
+    for caller in ("outsider", "removed", "viewer", "operator", "admin"):
+        headers = {"Cookie": f"sideline_session={callers.by_name[caller].session}"}
+        status = CONNECT[route](installation, camera, headers=headers, origin=installation.url)
+        assert status == SOCKETS[route][CALLERS.index(caller)], caller
+    for caller in REJECTED:
+        invalid = callers.by_name[caller]
+        status = CONNECT[route](installation, camera, headers=invalid.bearer, query=invalid.query)
+        assert status == 403, caller

@@ -1,4 +1,4 @@
-"""Tickets: one camera, one use, half a minute, and never more than who asked."""
+"""Tickets: one camera, one use, 30 seconds, and no more rights than their requester has."""
 
 from __future__ import annotations
 
@@ -10,154 +10,180 @@ import httpx
 import pytest
 
 from tests.installation import Installation
-from tests.people import Cast, Person, assemble
+from tests.people import Person, Scenario, create_scenario
 from tests.publishers import outcome
-from tests.sockets import frame, refusal, watching
+from tests.sockets import next_frame, refusal, watching
 
 
 @pytest.fixture(scope="module")
-def cast(installation: Installation) -> Cast:
-    return assemble(installation, "tickets")
+def scenario(installation: Installation) -> Scenario:
+    return create_scenario(installation, "tickets")
 
 
-def asked(
-    installation: Installation, who: Person, camera: str, purpose: str = "watch", **how: Any
+def request_ticket(
+    installation: Installation, person: Person, camera: str, purpose: str = "watch", **options: Any
 ) -> httpx.Response:
     return httpx.post(
         f"{installation.url}/api/v1/tickets",
         json={"camera": camera, "purpose": purpose},
-        headers=who.bearer,
-        **how,
+        headers=person.bearer,
+        **options,
     )
 
 
-def ticket(installation: Installation, who: Person, camera: str, purpose: str = "watch") -> str:
-    answer = asked(installation, who, camera, purpose)
-    assert answer.status_code == 201, answer.text
-    return f"?ticket={answer.json()['ticket']}"
+def ticket_query(
+    installation: Installation, person: Person, camera: str, purpose: str = "watch"
+) -> str:
+    response = request_ticket(installation, person, camera, purpose)
+    assert response.status_code == 201, response.text
+    return f"?ticket={response.json()['ticket']}"
 
 
-def test_it_works(installation: Installation, cast: Cast) -> None:
-    answer = asked(installation, cast["viewer"], cast.plaza)
-    assert answer.status_code == 201
-    assert set(answer.json()) == {"ticket", "expires_at"}
-    assert answer.headers["cache-control"] == "no-store"
-    with watching(installation, cast.plaza, query=f"?ticket={answer.json()['ticket']}") as socket:
-        assert frame(socket)["camera_id"] == cast.plaza
-
-
-@pytest.mark.postgres
-def test_ticket_works_once(installation: Installation, cast: Cast) -> None:
-    query = ticket(installation, cast["viewer"], cast.plaza)
-    assert refusal(installation, cast.plaza, query=query) == 200
-    assert refusal(installation, cast.plaza, query=query) == 403
+def test_it_works(installation: Installation, scenario: Scenario) -> None:
+    response = request_ticket(installation, scenario["viewer"], scenario.plaza)
+    assert response.status_code == 201
+    assert set(response.json()) == {"ticket", "expires_at"}
+    assert response.headers["cache-control"] == "no-store"
+    with watching(
+        installation, scenario.plaza, query=f"?ticket={response.json()['ticket']}"
+    ) as socket:
+        assert next_frame(socket)["camera_id"] == scenario.plaza
 
 
 @pytest.mark.postgres
-def test_of_twenty_who_come_at_once_one_gets_in(installation: Installation, cast: Cast) -> None:
-    query = ticket(installation, cast["viewer"], cast.plaza)
-    found: list[int] = []
+def test_ticket_works_once(installation: Installation, scenario: Scenario) -> None:
+    query = ticket_query(installation, scenario["viewer"], scenario.plaza)
+    assert refusal(installation, scenario.plaza, query=query) == 200
+    assert refusal(installation, scenario.plaza, query=query) == 403
+
+
+@pytest.mark.postgres
+def test_one_of_twenty_concurrent_uses_succeeds(
+    installation: Installation, scenario: Scenario
+) -> None:
+    query = ticket_query(installation, scenario["viewer"], scenario.plaza)
+    results: list[int] = []
     start = threading.Barrier(20)
 
-    def knock() -> None:
+    def connect() -> None:
         start.wait()
-        found.append(refusal(installation, cast.plaza, query=query))
+        results.append(refusal(installation, scenario.plaza, query=query))
 
-    threads = [threading.Thread(target=knock) for _ in range(20)]
+    threads = [threading.Thread(target=connect) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == [200] + [403] * 19
+    assert sorted(results) == [200] + [403] * 19
 
 
-def test_ticket_ends_after_half_a_minute(installation: Installation, cast: Cast) -> None:
+def test_ticket_expires_after_thirty_seconds(
+    installation: Installation, scenario: Scenario
+) -> None:
     before = datetime.now(UTC)
-    answer = asked(installation, cast["viewer"], cast.plaza)
-    ends = datetime.fromisoformat(answer.json()["expires_at"]) - timedelta(seconds=30)
+    response = request_ticket(installation, scenario["viewer"], scenario.plaza)
+    ends = datetime.fromisoformat(response.json()["expires_at"]) - timedelta(seconds=30)
     assert before - timedelta(seconds=1) <= ends <= datetime.now(UTC)
-    query = f"?ticket={answer.json()['ticket']}"
+    query = f"?ticket={response.json()['ticket']}"
     installation.manage(
         "shell", "-v0", "-c",
         "from cameras.models import Ticket; from django.utils import timezone\n"
         "Ticket.objects.filter(used_at=None).update(expires_at=timezone.now())",
     )  # fmt: skip
-    assert refusal(installation, cast.plaza, query=query) == 403
+    assert refusal(installation, scenario.plaza, query=query) == 403
 
 
-def test_ticket_for_another_camera_shows_nothing(installation: Installation, cast: Cast) -> None:
-    query = ticket(installation, cast["viewer"], cast.push)
-    assert refusal(installation, cast.plaza, query=query) == 4404
-
-
-def test_ticket_to_watch_does_not_publish_nor_the_other_way_round(
-    installation: Installation, cast: Cast
+def test_ticket_for_another_camera_is_refused(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    operator = cast["operator"]
-    assert outcome(installation, cast.push, query=ticket(installation, operator, cast.push)) == 4403
-    publish = ticket(installation, operator, cast.push, "publish")
-    assert refusal(installation, cast.push, query=publish) == 4403
+    query = ticket_query(installation, scenario["viewer"], scenario.push)
+    assert refusal(installation, scenario.plaza, query=query) == 4404
+
+
+def test_ticket_is_valid_for_one_purpose(installation: Installation, scenario: Scenario) -> None:
+    operator = scenario["operator"]
     assert (
-        outcome(installation, cast.push, query=ticket(installation, operator, cast.push, "publish"))
+        outcome(
+            installation, scenario.push, query=ticket_query(installation, operator, scenario.push)
+        )
+        == 4403
+    )
+    publish = ticket_query(installation, operator, scenario.push, "publish")
+    assert refusal(installation, scenario.push, query=publish) == 4403
+    assert (
+        outcome(
+            installation,
+            scenario.push,
+            query=ticket_query(installation, operator, scenario.push, "publish"),
+        )
         == 200
     )
 
 
-def test_ticket_gives_no_more_than_who_asked_has(installation: Installation, cast: Cast) -> None:
-    assert asked(installation, cast["viewer"], cast.push, "publish").status_code == 403
-    assert asked(installation, cast["chatter"], cast.plaza).status_code == 403
-    assert asked(installation, cast["outsider"], cast.plaza).status_code == 404
-    assert asked(installation, cast["operator"], cast.plaza, "publish").status_code == 400
+def test_ticket_grants_no_more_than_its_requester_has(
+    installation: Installation, scenario: Scenario
+) -> None:
+    assert (
+        request_ticket(installation, scenario["viewer"], scenario.push, "publish").status_code
+        == 403
+    )
+    assert request_ticket(installation, scenario["chatter"], scenario.plaza).status_code == 403
+    assert request_ticket(installation, scenario["outsider"], scenario.plaza).status_code == 404
+    assert (
+        request_ticket(installation, scenario["operator"], scenario.plaza, "publish").status_code
+        == 400
+    )
 
 
-def test_ticket_opens_no_door_of_http(installation: Installation, cast: Cast) -> None:
-    query = ticket(installation, cast["admin"], cast.plaza)
-    for path in ("cameras", f"cameras/{cast.plaza}/snapshot.jpg"):
+def test_ticket_is_not_accepted_over_http(installation: Installation, scenario: Scenario) -> None:
+    query = ticket_query(installation, scenario["admin"], scenario.plaza)
+    for path in ("cameras", f"cameras/{scenario.plaza}/snapshot.jpg"):
         assert httpx.get(f"{installation.url}/api/v1/{path}{query}").status_code == 401
 
 
-def test_bad_ticket_ends_the_matter_even_with_a_good_cookie(
-    installation: Installation, cast: Cast
+def test_bad_ticket_is_refused_despite_a_valid_cookie(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    headers = {"Cookie": f"sideline_session={cast['viewer'].session}"}
-    found = refusal(
-        installation, cast.plaza, headers=headers, origin=installation.url, query="?ticket="
+    headers = {"Cookie": f"sideline_session={scenario['viewer'].session}"}
+    status = refusal(
+        installation, scenario.plaza, headers=headers, origin=installation.url, query="?ticket="
     )
-    assert found == 403
+    assert status == 403
 
 
 @pytest.mark.postgres
-def test_unused_tickets_are_bounded(installation: Installation, cast: Cast) -> None:
-    assert asked(installation, cast["reader"], cast.plaza).status_code == 201
+def test_unused_tickets_are_bounded(installation: Installation, scenario: Scenario) -> None:
+    assert request_ticket(installation, scenario["reader"], scenario.plaza).status_code == 201
     installation.manage(
         "shell", "-v0", "-c",
         "from datetime import timedelta; from cameras.models import Ticket\n"
+        "from project.accounts.access import Credential\n"
         "from project.accounts.models import Token\n"
         "from cameras.models.tickets import TICKETS_MOST\n"
         "token = Token.objects.filter(user__username='tickets-reader').get()\n"
         "one = Ticket.objects.filter(parent_proof=token.pk).get()\n"
         "for _ in range(TICKETS_MOST - 2):\n"
-        "    Ticket.issue(one.camera, 'watch', (one.parent_kind, one.parent_proof))\n"
+        "    Ticket.issue(one.camera, 'watch', Credential(one.parent_kind, one.parent_proof))\n"
         "alive = Ticket.objects.filter(parent_proof=token.pk)\n"
         "alive.update(expires_at=one.expires_at + timedelta(hours=1))",
     )  # fmt: skip
-    assert asked(installation, cast["reader"], cast.plaza).status_code == 201
-    answer = asked(installation, cast["reader"], cast.plaza)
-    assert answer.status_code == 429
-    assert answer.json()["detail"]
-    assert int(answer.headers["retry-after"]) <= 30
+    assert request_ticket(installation, scenario["reader"], scenario.plaza).status_code == 201
+    response = request_ticket(installation, scenario["reader"], scenario.plaza)
+    assert response.status_code == 429
+    assert response.json()["detail"]
+    assert int(response.headers["retry-after"]) <= 30
 
 
-def test_tickets_are_kept_as_digests_and_stay_out_of_the_log(
-    installation: Installation, cast: Cast
+def test_tickets_are_stored_as_digests_and_not_logged(
+    installation: Installation, scenario: Scenario
 ) -> None:
-    query = ticket(installation, cast["viewer"], cast.plaza)
+    query = ticket_query(installation, scenario["viewer"], scenario.plaza)
     text = query.partition("=")[2]
-    refusal(installation, cast.plaza, query=query)
-    found = installation.manage(
+    refusal(installation, scenario.plaza, query=query)
+    rows = installation.manage(
         "shell", "-v0", "-c",
         "from cameras.models import Ticket; print(list(Ticket.objects.values()))",
     )  # fmt: skip
-    assert "digest" in found
-    assert text not in found
+    assert "digest" in rows
+    assert text not in rows
     assert text not in installation.logged()

@@ -1,4 +1,4 @@
-"""What an authenticator app does, and how a test turns the second factor on."""
+"""Codes of an authenticator app, and helpers that turn the second factor on and sign in."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tests.cameras.views.rows import PASSWORD, client_of
 
 @dataclass(slots=True)
 class Clock:
-    """Seconds since 1970."""
+    """A clock for tests; `now` is in unix seconds."""
 
     now: float
 
-    def turn(self, steps: int = 1) -> None:
+    def advance(self, steps: int = 1) -> None:
         self.now += 30 * steps
 
 
 def code(secret: str, steps: int = 0, at: float | None = None) -> str:
-    """The six digits of now, or of so many steps later (or earlier)."""
+    """Return the six digits for `at` (default: now), shifted by `steps` of 30 s."""
     totp = TOTP(base64.b32decode(secret.replace(" ", "")), drift=steps)
     totp.time = time.time() if at is None else at
     return f"{totp.token():06}"
@@ -34,7 +34,7 @@ def code(secret: str, steps: int = 0, at: float | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """A person with the second factor on: the browser in which it was done, and what it gave."""
+    """A user who has turned the second factor on: client, TOTP secret and recovery codes."""
 
     client: Client
     secret: str
@@ -42,24 +42,24 @@ class Enrolled:
 
 
 def enrol(user: User, clock: Clock) -> Enrolled:
-    """As a person does it, on the page. The code that confirmed it is a step old afterwards."""
-    client, address = client_of(user), reverse("second-factor")
-    page = client.get(address).content.decode()
-    (shown,) = re.findall(r'id="secret">([A-Z2-7 ]+)<', page)
-    secret = shown.replace(" ", "")
-    answer = client.post(address, {"code": code(secret, at=clock.now), "password": PASSWORD})
-    recovery = re.findall(r"\b(?:[a-z2-7]{4}-){3}[a-z2-7]{4}\b", answer.content.decode())
-    clock.turn()
+    """Turn the second factor on through the page. Afterwards the clock is one step later."""
+    client, url = client_of(user), reverse("second-factor")
+    page = client.get(url).content.decode()
+    (grouped,) = re.findall(r'id="secret">([A-Z2-7 ]+)<', page)
+    secret = grouped.replace(" ", "")
+    response = client.post(url, {"code": code(secret, at=clock.now), "password": PASSWORD})
+    recovery = re.findall(r"\b(?:[a-z2-7]{4}-){3}[a-z2-7]{4}\b", response.content.decode())
+    clock.advance()
     return Enrolled(client, secret, recovery)
 
 
 def first_step(user: User, client: Client | None = None) -> Client:
-    """A browser in which the password was right."""
+    """Return a client that has entered the right password, and no code yet."""
     client = client or Client()
     client.post(reverse("signin"), {"username": user.username, "password": PASSWORD})
     return client
 
 
-def is_in(client: Client) -> bool:
-    """Whether somebody is signed in there."""
+def is_signed_in(client: Client) -> bool:
+    """True if the client is signed in."""
     return client.get(reverse("password")).status_code == 200

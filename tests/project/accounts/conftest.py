@@ -1,4 +1,4 @@
-"""The people of the pages' tests, and a clock of the authenticator's that can be set."""
+"""The users of the page tests, and a clock for codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.project.accounts.codes import Clock
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Stands still until it is turned: a code is what the test says it is."""
+    """Replace the clock of django-otp by one that stands still until the test advances it."""
     clock = Clock(time.time())
     monkeypatch.setattr(oath, "time", lambda: clock.now)
     return clock

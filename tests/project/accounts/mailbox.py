@@ -1,4 +1,4 @@
-"""A mail server of the test's own: takes what is handed in, and keeps it."""
+"""An SMTP server for tests, which stores the mails that it receives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from email.message import EmailMessage
 
 @dataclass(slots=True)
 class Mailbox:
-    """`url` is for SIDELINE_EMAIL_URL. While `closed`, nobody is greeted."""
+    """The stored mails. `url` is for SIDELINE_EMAIL_URL. Clear `open` to let clients wait."""
 
     url: str = ""
     mails: list[EmailMessage] = field(default_factory=list)
@@ -22,24 +22,24 @@ class Mailbox:
 
 @contextlib.contextmanager
 def mailbox() -> Iterator[Mailbox]:
-    """SMTP, as little as Python's client needs of it, on a port of 127.0.0.1."""
-    kept = Mailbox()
-    kept.open.set()
+    """Serve the part of SMTP that Python's client needs, on a free port of 127.0.0.1."""
+    stored = Mailbox()
+    stored.open.set()
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            kept.open.wait(30)
+            stored.open.wait(30)
             self.wfile.write(b"220 test\r\n")
             while line := self.rfile.readline():
-                word = line[:4].upper().strip()
-                if word == b"DATA":
+                command = line[:4].upper().strip()
+                if command == b"DATA":
                     self.wfile.write(b"354 go on\r\n")
                     lines = iter(self.rfile.readline, b".\r\n")
                     mail = message_from_bytes(b"".join(lines), policy=policy.default)
                     assert isinstance(mail, EmailMessage)
-                    kept.mails.append(mail)
-                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
-                if word == b"QUIT":
+                    stored.mails.append(mail)
+                self.wfile.write(b"221 bye\r\n" if command == b"QUIT" else b"250 ok\r\n")
+                if command == b"QUIT":
                     return
 
     class Server(socketserver.ThreadingTCPServer):
@@ -47,12 +47,12 @@ def mailbox() -> Iterator[Mailbox]:
         allow_reuse_address = True
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        kept.url = f"smtp://127.0.0.1:{server.server_address[1]}"
+        stored.url = f"smtp://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield kept
+            yield stored
         finally:
-            kept.open.set()
+            stored.open.set()
             server.shutdown()
             thread.join()

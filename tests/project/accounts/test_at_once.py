@@ -1,4 +1,4 @@
-"""Guesses that come all at once, at two processes, are no more than one after the other."""
+"""Concurrent guesses at two processes are limited like sequential ones."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from project.accounts.throttling.devices import COOKIE
-from project.audit.sign_ins import MOST
-from tests.installation import Installation, beside, installed, submit
+from project.audit.sign_ins import MAX_LISTED
+from tests.installation import Installation, installed, second_server, submit
 from tests.project.audit.reading import ask
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.extended, pytest.mark.postgres]
@@ -29,32 +29,33 @@ for name in {NAMES}:
 
 
 @pytest.fixture(scope="module")
-def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Installation]]:
-    """Two processes with one database, behind a proxy: each name comes from an address of its
-    own."""
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Installation]]:
+    """Start two processes with one database behind a proxy. Each name has its own address."""
     folder: Path = tmp_path_factory.mktemp("at-once")
-    more = {"SIDELINE_DEMO": "0", "SIDELINE_TRUSTED_PROXIES": "127.0.0.1"}
-    with installed(folder, **more) as first:
+    settings = {"SIDELINE_DEMO": "0", "SIDELINE_TRUSTED_PROXIES": "127.0.0.1"}
+    with installed(folder, **settings) as first:
         first.serve()
-        with beside(first) as second:
+        with second_server(first) as second:
             first.manage("shell", "-v0", "-c", MAKE)
             yield [first, second]
 
 
 def by_api(
-    installation: Installation, name: str, password: str, more: dict[str, str]
+    installation: Installation, name: str, password: str, headers: dict[str, str]
 ) -> httpx.Response:
     form = {"username": name, "password": password}
-    return httpx.post(f"{installation.url}/api/v1/auth/login", json=form, headers=more, timeout=120)
+    return httpx.post(
+        f"{installation.url}/api/v1/auth/login", json=form, headers=headers, timeout=120
+    )
 
 
 def by_page(
-    installation: Installation, name: str, password: str, more: dict[str, str]
+    installation: Installation, name: str, password: str, headers: dict[str, str]
 ) -> httpx.Response:
-    cookie = more.get("Cookie", "").partition("=")[2]
+    cookie = headers.get("Cookie", "").partition("=")[2]
     known = {COOKIE: cookie} if cookie else {}
-    headers = {"X-Forwarded-For": more["X-Forwarded-For"]}
-    with httpx.Client(cookies=known, headers=headers, timeout=120) as client:
+    forwarded = {"X-Forwarded-For": headers["X-Forwarded-For"]}
+    with httpx.Client(cookies=known, headers=forwarded, timeout=120) as client:
         page = client.get(f"{installation.url}/signin")
         return submit(client, page, {"username": name, "password": password})
 
@@ -67,12 +68,13 @@ def device_of(installation: Installation, name: str) -> str:
         return str(client.cookies[COOKIE])
 
 
-def nothing_is_counted(installation: Installation) -> None:
-    """So that the log lists each of the next failed sign-ins."""
+def clear_counts(installation: Installation) -> None:
+    """Delete the counts, so that the log lists each of the next failed sign-ins."""
     ask(installation, "DELETE FROM axes_accessattempt WHERE user_agent LIKE 'failed sign-ins%'")
 
 
-def the_minute_begins(installation: Installation, at: str) -> None:
+def set_minute_start(installation: Installation, at: str) -> None:
+    """Set the start of the minute in which failures are counted, as an SQL expression."""
     ask(
         installation,
         f"UPDATE axes_accessattempt SET attempt_time = {at}"
@@ -80,8 +82,8 @@ def the_minute_begins(installation: Installation, at: str) -> None:
     )
 
 
-def examined(installation: Installation, name: str) -> int:
-    """Tries that were wrong, and not refused: the log has each of thirty in a minute."""
+def count_checked(installation: Installation, name: str) -> int:
+    """Return the number of wrong attempts that were checked, from the audit log."""
     return len(
         ask(
             installation,
@@ -92,52 +94,52 @@ def examined(installation: Installation, name: str) -> int:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_many_at_once_are_so_many_guesses_and_no_more(
-    houses: list[Installation], name: str
+def test_concurrent_guesses_are_limited_like_sequential_ones(
+    processes: list[Installation], name: str
 ) -> None:
     guess = by_api if name.startswith("api") else by_page
-    more = {"X-Forwarded-For": f"198.51.100.{1 + NAMES.index(name)}"}
+    headers = {"X-Forwarded-For": f"198.51.100.{1 + NAMES.index(name)}"}
     if name.endswith("device"):
-        more["Cookie"] = f"{COOKIE}={device_of(houses[0], name)}"
-    nothing_is_counted(houses[0])
+        headers["Cookie"] = f"{COOKIE}={device_of(processes[0], name)}"
+    clear_counts(processes[0])
     ready = threading.Barrier(AT_ONCE)
 
-    def one(number: int) -> int:
+    def attempt(number: int) -> int:
         ready.wait(60)
-        return guess(houses[number % 2], name, f"wrong-{number}", more).status_code
+        return guess(processes[number % 2], name, f"wrong-{number}", headers).status_code
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(one, range(AT_ONCE)))
-    told = [status for status in answers if status not in (429, 503)]
-    assert len(told) < LIMIT, answers
-    assert answers.count(429) > 0
-    assert examined(houses[0], name) == LIMIT
-    assert guess(houses[1], name, PASSWORD, more).status_code == 429
+        statuses = list(pool.map(attempt, range(AT_ONCE)))
+    checked = [status for status in statuses if status not in (429, 503)]
+    assert len(checked) < LIMIT, statuses
+    assert statuses.count(429) > 0
+    assert count_checked(processes[0], name) == LIMIT
+    assert guess(processes[1], name, PASSWORD, headers).status_code == 429
 
 
-def test_two_processes_share_the_bound_of_the_log_and_one_of_them_tells(
-    houses: list[Installation],
+def test_two_processes_share_the_limit_of_logged_failures(
+    processes: list[Installation],
 ) -> None:
-    """Each try has an address of its own. Last, for it ends one of them."""
-    first, second = houses
-    nothing_is_counted(first)
+    """Each attempt has its own address. Must be last: it stops a process."""
+    first, second = processes
+    clear_counts(first)
 
     def fail(number: int) -> int:
-        url = f"{houses[number % 2].url}/api/v1/auth/login"
+        url = f"{processes[number % 2].url}/api/v1/auth/login"
         form = {"username": f"nobody-{number}", "password": "wrong"}
         headers = {"X-Forwarded-For": f"203.0.113.{number + 1}"}
         return httpx.post(url, json=form, headers=headers, timeout=60).status_code
 
     assert fail(0) == 401
-    the_minute_begins(first, "'2099-01-01 00:00:00'")  # it lasts, however slow the machine is
+    set_minute_start(first, "'2099-01-01 00:00:00'")  # the minute does not end during the test
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(fail, range(1, MOST + 4))) == {401}
+        assert set(pool.map(fail, range(1, MAX_LISTED + 4))) == {401}
     failed = (
         "SELECT subject FROM audit_auditentry"
         " WHERE action = 'fail to sign in' AND subject LIKE '%nobody-%'"
     )
-    assert len(ask(first, failed)) == MOST
-    the_minute_begins(first, "CURRENT_TIMESTAMP")
-    second.stop()  # the end of a process: what was only counted is told
-    (told,) = ask(first, failed.replace("nobody-", "more failed"))
-    assert told["subject"] == "4 more failed sign-ins under other names"
+    assert len(ask(first, failed)) == MAX_LISTED
+    set_minute_start(first, "CURRENT_TIMESTAMP")
+    second.stop()  # a process that ends logs what it has only counted
+    (entry,) = ask(first, failed.replace("nobody-", "more failed"))
+    assert entry["subject"] == "4 more failed sign-ins under other names"

@@ -1,4 +1,4 @@
-"""Wrong tries are counted on every door, by name and address and by address alone."""
+"""Failures are counted at every entry point, by name and address, and by address alone."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def sign_in(name: str, password: str = "wrong", address: str = "192.0.2.1") -> i
     return Client(REMOTE_ADDR=address).post(reverse("signin"), form).status_code
 
 
-def write_tries(names: int) -> None:
-    """The rows of so many names that were wrong once each: a door takes its time."""
+def create_failures(names: int) -> None:
+    """Create the rows of `names` names with one failure each, which is faster than requests."""
     now = timezone.now()
     AccessAttempt.objects.bulk_create(
         AccessAttempt(
@@ -43,26 +43,29 @@ def write_tries(names: int) -> None:
     )  # fmt: skip
 
 
-def spray(tries: int) -> None:
-    """Each with a name that is tried once, those from the limit on at the door. A turn that was
-    taken then lasts until it passes."""
-    write_tries(ADDRESS_LIMIT - 1)
-    for number in range(ADDRESS_LIMIT - 1, tries):
+def spray(attempts: int) -> None:
+    """Let `attempts` names fail once each, those from the limit on by requests.
+
+    If one of them took the shared attempt, none is available until `end_turn`.
+    """
+    create_failures(ADDRESS_LIMIT - 1)
+    for number in range(ADDRESS_LIMIT - 1, attempts):
         sign_in(f"somebody-{number}")
-    the_turn_lasts()
+    hold_turn()
 
 
-def of_addresses() -> QuerySet[Any]:
+def address_rows() -> QuerySet[Any]:
     return AccessAttempt.objects.exclude(ip_address=NOWHERE)  # type: ignore[no-any-return]
 
 
-def the_turn_lasts() -> None:
-    """However slow the machine is."""
+def hold_turn() -> None:
+    """Let the current turn not end during the test."""
     later = timezone.now() + timedelta(hours=1)
     AccessAttempt.objects.filter(user_agent=TURN_TAKEN).update(attempt_time=later)
 
 
-def a_turn_passes() -> None:
+def end_turn() -> None:
+    """Make the shared attempt of the address available again."""
     past = timezone.now() - TURN
     AccessAttempt.objects.filter(user_agent=TURN_TAKEN).update(attempt_time=past)
 
@@ -73,40 +76,47 @@ def _api(browser: Client) -> Any:
 
 
 NEW = {"old_password": "no", "new_password1": "wing-back-9", "new_password2": "wing-back-9"}
-DOORS: dict[str, Callable[[Client], Any]] = {
-    "page": lambda one: one.post(reverse("signin"), {"username": "viewer", "password": "no"}),
+ENTRY_POINTS: dict[str, Callable[[Client], Any]] = {
+    "page": lambda client: client.post(reverse("signin"), {"username": "viewer", "password": "no"}),
     "API": _api,
-    "second step": lambda one: one.post("/signin/code", {"code": "a" * 16}),
-    "present password": lambda one: one.post(reverse("password"), NEW),
-    "proof": lambda one: one.post(reverse("second-factor-off"), {"proof": "no"}),
-    "e-mail": lambda one: one.post(reverse("email"), {"email": "a@example.org", "password": "no"}),
-    "sign-in link": lambda one: one.post("/signin/a-guess"),
-    "sign-in link, looked at": lambda one: one.get("/signin/a-guess"),
-    "reset": lambda one: one.get("/signin/reset/" + "0" * 32 + "/a-guess"),
-    "invitation": lambda one: one.post("/invitations/a-guess"),
-    "share link": lambda one: one.get("/shared/a-guess"),
+    "second step": lambda client: client.post("/signin/code", {"code": "a" * 16}),
+    "present password": lambda client: client.post(reverse("password"), NEW),
+    "proof": lambda client: client.post(reverse("second-factor-off"), {"proof": "no"}),
+    "e-mail": lambda client: client.post(
+        reverse("email"), {"email": "a@example.org", "password": "no"}
+    ),
+    "sign-in link": lambda client: client.post("/signin/a-guess"),
+    "sign-in link, GET": lambda client: client.get("/signin/a-guess"),
+    "reset": lambda client: client.get("/signin/reset/" + "0" * 32 + "/a-guess"),
+    "invitation": lambda client: client.post("/invitations/a-guess"),
+    "share link": lambda client: client.get("/shared/a-guess"),
 }
-MINE = ("present password", "proof", "e-mail")
+SIGNED_IN = ("present password", "proof", "e-mail")
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_every_door_is_locked_after_wrong_tries(viewer: User, clock: Clock, door: str) -> None:
-    mine = enrol(viewer, clock)
-    nobody = first_step(viewer) if door == "second step" else Client()
-    answers = [DOORS[door](mine.client if door in MINE else nobody) for _ in range(LIMIT + 1)]
-    statuses = [one.status_code for one in answers]
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_every_entry_point_is_locked_after_failures(
+    viewer: User, clock: Clock, entry_point: str
+) -> None:
+    enrolled = enrol(viewer, clock)
+    anonymous = first_step(viewer) if entry_point == "second step" else Client()
+    responses = [
+        ENTRY_POINTS[entry_point](enrolled.client if entry_point in SIGNED_IN else anonymous)
+        for _ in range(LIMIT + 1)
+    ]
+    statuses = [response.status_code for response in responses]
     assert 429 not in statuses[: LIMIT - 1]
     assert statuses[-2:] == [429, 429]
-    assert answers[-1]["Retry-After"] == "600"
+    assert responses[-1]["Retry-After"] == "600"
 
 
-def test_a_lock_says_when_to_come_again(viewer: User) -> None:
-    answers = [DOORS["page"](Client()) for _ in range(LIMIT)]
-    assert "wrong. Try again in 10 minutes" in answers[-1].content.decode()
+def test_lockout_page_says_when_to_retry(viewer: User) -> None:
+    responses = [ENTRY_POINTS["page"](Client()) for _ in range(LIMIT)]
+    assert "wrong. Try again in 10 minutes" in responses[-1].content.decode()
 
 
 @pytest.mark.postgres
-def test_a_lock_is_of_one_name_at_one_address(viewer: User, admin: User) -> None:
+def test_lock_applies_to_one_name_at_one_address(viewer: User, admin: User) -> None:
     for _ in range(LIMIT):
         sign_in("viewer")
     assert sign_in("viewer", PASSWORD) == 429
@@ -114,119 +124,119 @@ def test_a_lock_is_of_one_name_at_one_address(viewer: User, admin: User) -> None
     assert sign_in("admin", PASSWORD) == 302
 
 
-def test_one_address_cannot_try_a_password_on_everybody(viewer: User) -> None:
+def test_one_address_cannot_try_a_password_on_many_names(viewer: User) -> None:
     for number in range(ADDRESS_LIMIT):
         sign_in(f"somebody-{number}")
     assert sign_in("victim-0", PASSWORD) == 429
-    the_turn_lasts()
+    hold_turn()
     statuses = {sign_in(f"victim-{number}", PASSWORD) for number in range(1, 10)}
     assert statuses == {429}
-    assert AccessAttempt.objects.filter(username__startswith="victim").count() == 1, "examined"
+    assert AccessAttempt.objects.filter(username__startswith="victim").count() == 1, (
+        "only one was checked"
+    )
     assert sign_in("viewer", PASSWORD) == 429
     assert Client(REMOTE_ADDR="192.0.2.1").get("/signin/a-guess").status_code == 429
     assert sign_in("viewer", PASSWORD, "192.0.2.2") == 302
 
 
-def test_rows_that_tests_make_are_those_that_the_door_makes() -> None:
-    def made() -> list[dict[str, Any]]:
-        rows = of_addresses().order_by("pk").values()
+def test_helper_creates_the_rows_that_the_view_creates() -> None:
+    def rows_without_times() -> list[dict[str, Any]]:
+        rows = address_rows().order_by("pk").values()
         return [{**row, "id": 0, "attempt_time": 0} for row in rows]
 
     for number in range(3):
         sign_in(f"somebody-{number}")
-    by_the_door = made()
+    created_by_view = rows_without_times()
     AccessAttempt.objects.all().delete()
-    write_tries(3)
-    assert made() == by_the_door
+    create_failures(3)
+    assert rows_without_times() == created_by_view
 
 
 @pytest.mark.postgres
-def test_a_program_that_invents_names_locks_nobody_out_behind_its_address(
-    viewer: User, admin: User
-) -> None:
-    spray(ADDRESS_LIMIT + 5)  # the first of the five takes the turn
+def test_invented_names_do_not_lock_out_others_at_the_address(viewer: User, admin: User) -> None:
+    spray(ADDRESS_LIMIT + 5)  # the first of the five takes the shared attempt
     assert sign_in("viewer", PASSWORD) == 429
-    a_turn_passes()
+    end_turn()
     assert sign_in("viewer", PASSWORD) == 302
-    the_turn_lasts()
-    assert sign_in("admin", PASSWORD) == 429, "the turns are shared"
-    a_turn_passes()
+    hold_turn()
+    assert sign_in("admin", PASSWORD) == 429, "names share the attempts"
+    end_turn()
     assert sign_in("admin", PASSWORD) == 302
 
 
-def test_who_was_wrong_while_the_address_is_locked_has_no_further_turn(viewer: User) -> None:
+def test_name_with_a_failure_gets_no_attempt_while_the_address_is_locked(viewer: User) -> None:
     spray(ADDRESS_LIMIT)
     assert sign_in("viewer") == 429
-    a_turn_passes()
+    end_turn()
     assert sign_in("viewer", PASSWORD) == 429
 
 
 @pytest.mark.postgres
-def test_tries_while_locked_out_leave_no_rows(
+def test_attempts_while_locked_create_no_rows(
     viewer: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     spray(ADDRESS_LIMIT + 1)
-    rows, entries = of_addresses().count(), AuditEntry.objects.count()
+    rows, entries = address_rows().count(), AuditEntry.objects.count()
     caplog.clear()
     browser = Client(REMOTE_ADDR="192.0.2.1")
     for number in range(20):
         form = {"username": f"{number:0140}", "password": "wrong"}
         answer = browser.post(reverse("api-login"), form, content_type="application/json")
         assert answer.status_code == 429
-    assert of_addresses().count() - rows == 2  # of the address, however many tries
+    assert address_rows().count() - rows == 2  # of the address, for any number of attempts
     assert AuditEntry.objects.count() - entries == 1
     assert "while locked out" in AuditEntry.objects.latest("pk").detail
-    warned = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
-    assert warned == ["sign-ins from 192.0.2.1 go on while they are locked out"]
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ["sign-ins from 192.0.2.1 continue while locked out"]
 
 
 @pytest.mark.postgres
-def test_a_lock_of_an_address_lasts_until_its_tries_have_paused(viewer: User) -> None:
+def test_address_stays_locked_until_its_attempts_pause(viewer: User) -> None:
     spray(ADDRESS_LIMIT + 3)
     late = timezone.now() - timedelta(minutes=11)
     AccessAttempt.objects.filter(user_agent="").update(attempt_time=late)
-    sign_in("somebody-new")  # who takes no turn: the last is a moment ago
+    sign_in("somebody-new")  # gets no attempt: the last turn has just begun
     assert sign_in("viewer", PASSWORD) == 429
     AccessAttempt.objects.update(attempt_time=late)
     assert sign_in("viewer", PASSWORD) == 302
 
 
 @pytest.mark.postgres
-def test_one_program_that_never_gives_up_locks_nobody_else_out(viewer: User) -> None:
+def test_one_persistent_program_does_not_lock_out_others(viewer: User) -> None:
     for _ in range(LIMIT + 2):
         sign_in("forgotten-script")
-    of_addresses().filter(username="forgotten-script").update(failures_since_start=ADDRESS_LIMIT)
+    address_rows().filter(username="forgotten-script").update(failures_since_start=ADDRESS_LIMIT)
     assert sign_in("forgotten-script") == 429
     assert sign_in("viewer", PASSWORD) == 302
 
 
-def test_signing_in_with_ones_own_account_does_not_forget_the_address(
+def test_own_sign_in_does_not_clear_the_failures_of_the_address(
     viewer: User,
 ) -> None:
-    write_tries(ADDRESS_LIMIT - 1)
+    create_failures(ADDRESS_LIMIT - 1)
     assert sign_in("viewer", PASSWORD) == 302
     sign_in("one-more")
     sign_in("who-takes-the-turn")
-    the_turn_lasts()
+    hold_turn()
     assert sign_in("viewer", PASSWORD) == 429
 
 
 @pytest.mark.postgres
-def test_what_was_typed_is_not_kept(viewer: User, clock: Clock) -> None:
+def test_submitted_values_are_not_stored(viewer: User, clock: Clock) -> None:
     form = {"username": "viewer", "password": "nearly-right", "code": "123456"}
     Client(HTTP_USER_AGENT="x" * 300).post(reverse("signin") + "?token=abc", form)
     Client().post("/signin/a-guess", form)
-    kept = str(list(AccessAttempt.objects.values()))
-    assert not any(one in kept for one in ("nearly-right", "123456", "abc", "a-guess"))
-    assert of_addresses().count() == 2
+    stored = str(list(AccessAttempt.objects.values()))
+    assert not any(text in stored for text in ("nearly-right", "123456", "abc", "a-guess"))
+    assert address_rows().count() == 2
 
 
 @pytest.mark.postgres
-def test_a_row_does_not_grow_with_what_browsers_call_themselves(viewer: User) -> None:
+def test_user_agents_do_not_create_further_rows(viewer: User) -> None:
     for number in range(LIMIT):
         form = {"username": "viewer", "password": "wrong"}
         Client(HTTP_USER_AGENT=f"browser {number}").post(reverse("signin"), form)
-    assert of_addresses().get().failures_since_start == LIMIT
+    assert address_rows().get().failures_since_start == LIMIT
 
 
 @pytest.mark.parametrize(
@@ -240,23 +250,23 @@ def test_a_row_does_not_grow_with_what_browsers_call_themselves(viewer: User) ->
         ("somewhere", None),
     ],
 )
-def test_an_address_is_a_client(peer: str, counted: str | None) -> None:
+def test_client_address_is_normalized(peer: str, counted: str | None) -> None:
     assert network_of(RequestFactory(REMOTE_ADDR=peer).get("/")) == counted
 
 
-def test_links_that_were_right_once_are_no_guesses(viewer: User, admin: User) -> None:
+def test_used_and_revoked_links_are_not_counted(viewer: User, admin: User) -> None:
     invitation = Invitation(organization=admin.memberships.get().organization, created_by=admin)
-    asked = reverse("invitation", args=[invitation.issue()])
+    invited = reverse("invitation", args=[invitation.issue()])
     invitation.revoke()
     signed = reverse("signin-link", args=[SignInLink.issue(viewer)])
     assert Client().post(signed).status_code == 302
     for _ in range(LIMIT + 1):
-        for path in (asked, signed):
+        for path in (invited, signed):
             assert {Client().get(path).status_code, Client().post(path).status_code} == {410}
     assert not AccessAttempt.objects.exists()
 
 
-def test_a_header_is_not_believed_about_the_address(viewer: User, club: Organization) -> None:
+def test_forwarded_header_of_an_untrusted_peer_is_ignored(viewer: User, club: Organization) -> None:
     form = {"username": "viewer", "password": "wrong"}
     for number in range(LIMIT):
         Client(HTTP_X_FORWARDED_FOR=f"198.51.100.{number}").post(reverse("signin"), form)

@@ -1,4 +1,4 @@
-"""A browser in which somebody has signed in is not shut out by what strangers try."""
+"""Device cookies: a browser in which a user has signed in is not locked by failures of others."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from project.accounts.throttling.tries import NOWHERE
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import PASSWORD, person
 from tests.installation import KEEPER, Installation, submit
-from tests.project.accounts.codes import Clock, code, enrol, first_step, is_in
+from tests.project.accounts.codes import Clock, code, enrol, first_step, is_signed_in
 from tests.project.accounts.test_attempts import spray
 from tests.sockets import refusal
 
 pytestmark = pytest.mark.django_db
-LIMIT, NUMBERS_HERE = 8, 4
+LIMIT, DEVICES = 8, 4
 SCHOOL, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 
 
@@ -38,13 +38,13 @@ def sign_in(browser: Client, name: str, password: str = PASSWORD, address: str =
 
 def sign_in_by_api(browser: Client, name: str, password: str = PASSWORD) -> int:
     form = json.dumps({"username": name, "password": password})
-    where = reverse("api-login")
-    answer = browser.post(where, form, content_type="application/json", REMOTE_ADDR=SCHOOL)
-    return answer.status_code
+    url = reverse("api-login")
+    response = browser.post(url, form, content_type="application/json", REMOTE_ADDR=SCHOOL)
+    return response.status_code
 
 
-def known(*names: str) -> Client:
-    """A browser in which these have signed in, one after the other, and out again."""
+def known_browser(*names: str) -> Client:
+    """Return a client in which these users have signed in and out, one after the other."""
     browser = Client()
     for name in names:
         assert sign_in(browser, name, address="203.0.113.1") == 302
@@ -52,40 +52,41 @@ def known(*names: str) -> Client:
     return browser
 
 
-def holding(cookie: str) -> Client:
+def browser_with(cookie: str) -> Client:
+    """Return a client with this device cookie."""
     browser = Client()
     browser.cookies[COOKIE] = cookie
     return browser
 
 
 def copy_of(browser: Client) -> Client:
-    """A thief's."""
-    return holding(browser.cookies[COOKIE].value)
+    """Return a client with a stolen copy of the device cookie."""
+    return browser_with(browser.cookies[COOKIE].value)
 
 
 def device_rows() -> Any:
     return AccessAttempt.objects.filter(ip_address=NOWHERE, user_agent__startswith="a known device")
 
 
-def test_a_spray_does_not_shut_out_who_is_known(viewer: User, admin: User) -> None:
-    browser = known("viewer")
+def test_known_device_is_not_locked_with_its_address(viewer: User, admin: User) -> None:
+    browser = known_browser("viewer")
     spray(ADDRESS_LIMIT + 5)
     assert sign_in(Client(), "viewer") == 429
     assert sign_in(browser, "viewer") == 302
     assert sign_in_by_api(browser, "viewer") == 200
 
 
-def test_nor_do_wrong_tries_under_the_same_name(viewer: User) -> None:
-    browser = known("viewer")
+def test_known_device_is_not_locked_by_failures_of_others_under_its_name(viewer: User) -> None:
+    browser = known_browser("viewer")
     for _ in range(LIMIT + 1):
         sign_in(Client(), "viewer", "wrong")
     assert sign_in(Client(), "viewer") == 429
     assert sign_in(browser, "viewer") == 302
-    assert sign_in(Client(), "viewer") == 429, "the strangers are not forgiven"
+    assert sign_in(Client(), "viewer") == 429, "failures of others are not cleared"
 
 
-def test_it_is_for_that_person_only(viewer: User, admin: User) -> None:
-    browser = known("viewer")
+def test_device_cookie_is_valid_for_its_user_only(viewer: User, admin: User) -> None:
+    browser = known_browser("viewer")
     spray(ADDRESS_LIMIT + 5)
     assert sign_in(browser, "admin") == 429
     for _ in range(LIMIT):
@@ -94,22 +95,22 @@ def test_it_is_for_that_person_only(viewer: User, admin: User) -> None:
 
 
 @pytest.mark.postgres
-def test_a_stolen_one_gives_so_many_guesses_wherever_and_no_more(viewer: User) -> None:
-    thief = copy_of(known("viewer"))
+def test_stolen_device_cookie_gives_a_limited_number_of_attempts(viewer: User) -> None:
+    thief = copy_of(known_browser("viewer"))
     spray(ADDRESS_LIMIT + 5)
     guesses = [sign_in(thief, "viewer", f"guess {n}") for n in range(LIMIT - 1)]
     assert set(guesses) == {200}
-    assert sign_in_by_api(thief, "viewer", "another guess") == 429, "the last is told already"
+    assert sign_in_by_api(thief, "viewer", "another guess") == 429, "this attempt reaches the limit"
     for address in (SCHOOL, ELSEWHERE, "203.0.113.77"):
         assert sign_in(thief, "viewer", address=address) == 429
-    assert sign_in(Client(), "viewer", address=ELSEWHERE) == 302, "others are not concerned"
+    assert sign_in(Client(), "viewer", address=ELSEWHERE) == 302, "other browsers are not locked"
     device_rows().update(attempt_time=timezone.now() - timedelta(minutes=11))
     assert sign_in(thief, "viewer") == 302
 
 
 @pytest.mark.postgres
-def test_the_log_has_the_tries_and_the_lock_of_a_device(viewer: User) -> None:
-    browser = known("viewer")
+def test_failures_and_lock_of_a_device_are_in_the_audit_log(viewer: User) -> None:
+    browser = known_browser("viewer")
     for _ in range(LIMIT + 5):
         sign_in(browser, "viewer", "wrong")
     failures = AuditEntry.objects.filter(action="fail to sign in", subject="viewer")
@@ -119,27 +120,29 @@ def test_the_log_has_the_tries_and_the_lock_of_a_device(viewer: User) -> None:
     assert device_rows().get().failures_since_start == LIMIT + 5
 
 
-def test_the_right_password_forgives_the_device(viewer: User) -> None:
-    browser = known("viewer")
+def test_right_password_clears_the_failures_of_the_device(viewer: User) -> None:
+    browser = known_browser("viewer")
     sign_in(browser, "viewer", "wrong")
     assert device_rows().count() == 1
     assert sign_in(browser, "viewer") == 302
     assert not device_rows().exists()
 
 
-def test_it_ends_with_the_password(viewer: User) -> None:
-    elsewhere, browser = known("viewer"), known("viewer")
+def test_device_cookie_is_invalid_after_a_password_change(viewer: User) -> None:
+    elsewhere, browser = known_browser("viewer"), known_browser("viewer")
     sign_in(browser, "viewer", address="203.0.113.1")
     new = {"old_password": PASSWORD, "new_password1": "wing-back-9", "new_password2": "wing-back-9"}
     assert browser.post(reverse("password"), new).status_code == 302
     spray(ADDRESS_LIMIT + 5)
     assert sign_in(elsewhere, "viewer", "wing-back-9") == 429
     browser.post(reverse("signout"))
-    assert sign_in(browser, "viewer", "wing-back-9") == 302, "where it was changed it is renewed"
+    assert sign_in(browser, "viewer", "wing-back-9") == 302, (
+        "the browser of the change gets a new cookie"
+    )
 
 
-def test_a_new_password_leaves_it_the_device_it_was_and_forgives_that_alone(viewer: User) -> None:
-    browser = known("viewer")
+def test_password_change_keeps_the_device_number_and_clears_only_its_failures(viewer: User) -> None:
+    browser = known_browser("viewer")
     for _ in range(3):
         sign_in(Client(), "viewer", "wrong")
         sign_in(browser, "viewer", "wrong")
@@ -155,22 +158,22 @@ def test_a_new_password_leaves_it_the_device_it_was_and_forgives_that_alone(view
 
 
 @pytest.mark.postgres
-def test_two_tries_at_once_are_told_apart(viewer: User) -> None:
-    """The log has the lock, whoever counts in between."""
-    browser = known("viewer")
+def test_concurrent_attempts_log_one_lock(viewer: User) -> None:
+    """The lock is logged once, even if another request counts in between."""
+    browser = known_browser("viewer")
     for _ in range(LIMIT - 1):
         sign_in(browser, "viewer", "wrong")
     device_rows().update(failures_since_start=LIMIT + 1)
     for _ in range(3):
         sign_in(browser, "viewer", "wrong")
-    told = AuditEntry.objects.filter(detail__contains="while locked out")
-    assert told.count() == 1
+    entries = AuditEntry.objects.filter(detail__contains="while locked out")
+    assert entries.count() == 1
 
 
-def test_one_that_is_old_or_forged_is_none(
+def test_old_and_forged_device_cookies_are_ignored(
     viewer: User, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cookie = known("viewer").cookies[COOKIE].value
+    cookie = known_browser("viewer").cookies[COOKIE].value
     spray(ADDRESS_LIMIT + 5)
     forged = (
         cookie[:-1] + ("A" if cookie[-1] != "A" else "B"),
@@ -180,59 +183,61 @@ def test_one_that_is_old_or_forged_is_none(
         "x" * 5000,
         "1:2:" + "3" * 43,
     )
-    for one in forged:
-        assert sign_in(holding(one), "viewer") == 429
+    for text in forged:
+        assert sign_in(browser_with(text), "viewer") == 429
     monkeypatch.setattr(devices, "LIFE", timedelta(seconds=-1))
-    assert sign_in(holding(cookie), "viewer") == 429
+    assert sign_in(browser_with(cookie), "viewer") == 429
 
 
-def test_a_forged_one_tells_no_names(viewer: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As much work, once in a request, whether somebody has the name."""
-    signer, work = signing.TimestampSigner, dict[str, int]()
+def test_forged_device_cookie_does_not_reveal_usernames(
+    viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is the same, and done once per request, whether or not the name exists."""
+    signer, calls = signing.TimestampSigner, dict[str, int]()
 
-    class Watched(signer):  # type: ignore[misc, valid-type]
-        def unsign(self, *given: Any, **more: Any) -> Any:
-            work[name] = work.get(name, 0) + 1
-            return super().unsign(*given, **more)
+    class CountingSigner(signer):  # type: ignore[misc, valid-type]
+        def unsign(self, *args: Any, **kwargs: Any) -> Any:
+            calls[name] = calls.get(name, 0) + 1
+            return super().unsign(*args, **kwargs)
 
-    monkeypatch.setattr(signing, "TimestampSigner", Watched)
-    forged = holding(".".join(["1:2:" + "3" * 43] * PEOPLE_MOST))
+    monkeypatch.setattr(signing, "TimestampSigner", CountingSigner)
+    forged = browser_with(".".join(["1:2:" + "3" * 43] * PEOPLE_MOST))
     for name in ("viewer", "nobody"):
         assert sign_in(forged, name, "wrong") == 200
-    assert work == dict.fromkeys(("viewer", "nobody"), PEOPLE_MOST)
+    assert calls == dict.fromkeys(("viewer", "nobody"), PEOPLE_MOST)
 
 
 @pytest.mark.parametrize("https", [False, True])
-def test_what_the_browser_is_given(viewer: User, settings: Any, https: bool) -> None:
+def test_attributes_of_the_device_cookie(viewer: User, settings: Any, https: bool) -> None:
     settings.SESSION_COOKIE_SECURE = https
     User.objects.filter(pk=viewer.pk).update(email="viewer@example.org")
-    given = known("viewer").cookies[COOKIE]
-    assert (given["httponly"], given["samesite"], bool(given["secure"])) == (True, "Lax", https)
-    assert (given["max-age"], given["path"]) == (180 * 24 * 3600, "/")
-    assert not any(one in given.value for one in ("viewer", str(viewer.pk), viewer.pk.hex))
+    cookie = known_browser("viewer").cookies[COOKIE]
+    assert (cookie["httponly"], cookie["samesite"], bool(cookie["secure"])) == (True, "Lax", https)
+    assert (cookie["max-age"], cookie["path"]) == (180 * 24 * 3600, "/")
+    assert not any(text in cookie.value for text in ("viewer", str(viewer.pk), viewer.pk.hex))
 
 
-def test_nobody_is_known_before_the_last_step(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
+def test_device_cookie_is_set_only_after_the_second_step(viewer: User, clock: Clock) -> None:
+    enrolled = enrol(viewer, clock)
     browser = first_step(viewer)
     assert COOKIE not in browser.cookies
     spray(ADDRESS_LIMIT + 5)
-    held_up = browser.post("/signin/code", {"code": mine.recovery[0]}, REMOTE_ADDR=SCHOOL)
-    assert held_up.status_code == 429
-    passed = browser.post("/signin/code", {"code": mine.recovery[0]}, REMOTE_ADDR=ELSEWHERE)
+    locked = browser.post("/signin/code", {"code": enrolled.recovery[0]}, REMOTE_ADDR=SCHOOL)
+    assert locked.status_code == 429
+    passed = browser.post("/signin/code", {"code": enrolled.recovery[0]}, REMOTE_ADDR=ELSEWHERE)
     assert passed.status_code == 302
     browser.post(reverse("signout"))
     assert sign_in(browser, "viewer") == 302
-    passed = browser.post("/signin/code", {"code": code(mine.secret, at=clock.now)})
+    passed = browser.post("/signin/code", {"code": code(enrolled.secret, at=clock.now)})
     assert passed.status_code == 302
-    assert is_in(browser)
+    assert is_signed_in(browser)
 
 
-def test_wrong_codes_are_tries_of_the_device_too(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
-    browser = copy_of(mine.client)
+def test_wrong_codes_count_for_the_device(viewer: User, clock: Clock) -> None:
+    enrolled = enrol(viewer, clock)
+    browser = copy_of(enrolled.client)
     for _ in range(LIMIT):
-        assert sign_in(browser, "viewer") == 302, "the first step forgives nothing"
+        assert sign_in(browser, "viewer") == 302, "the first step clears no failures"
         answer = browser.post("/signin/code", {"code": "a" * 16}, REMOTE_ADDR=SCHOOL)
     assert answer.status_code == 429
     assert device_rows().get().failures_since_start == LIMIT
@@ -240,51 +245,49 @@ def test_wrong_codes_are_tries_of_the_device_too(viewer: User, clock: Clock) -> 
     assert sign_in(Client(), "viewer") == 302
 
 
-def test_a_device_stays_the_one_it_was_and_a_person_has_so_many(
-    viewer: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(devices, "NUMBERS", NUMBERS_HERE)
-    first = known("viewer")
+def test_device_number_is_kept_and_bounded(viewer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "NUMBERS", DEVICES)
+    first = known_browser("viewer")
     before = first.cookies[COOKIE].value
     sign_in(first, "viewer")
     assert first.cookies[COOKIE].value.split(":")[0] == before.split(":")[0]
-    for _ in range(3 * NUMBERS_HERE):
-        browser = known("viewer")
+    for _ in range(3 * DEVICES):
+        browser = known_browser("viewer")
         sign_in(browser, "viewer", "wrong")
-    assert device_rows().count() <= NUMBERS_HERE
+    assert device_rows().count() <= DEVICES
 
 
-def test_a_few_people_share_a_browser(club: Organization) -> None:
+def test_device_cookie_holds_a_few_users(club: Organization) -> None:
     names = [f"coach-{number}" for number in range(PEOPLE_MOST + 1)]
     for name in names:
         person(name, club, "viewer")
-    browser = known(*names)
+    browser = known_browser(*names)
     spray(ADDRESS_LIMIT + 5)
-    assert sign_in(browser, names[0]) == 429, "the fifth took the place of the first"
+    assert sign_in(browser, names[0]) == 429, "the fifth user has replaced the first"
     for name in names[1:]:
         assert sign_in(browser, name) == 302
         browser.post(reverse("signout"))
 
 
-def test_who_joins_by_invitation_is_known(admin: User) -> None:
-    home = Membership.objects.get(user=admin).organization
-    text = Invitation(organization=home, created_by=admin, role="viewer").issue()
+def test_accepting_an_invitation_sets_the_device_cookie(admin: User) -> None:
+    organization = Membership.objects.get(user=admin).organization
+    text = Invitation(organization=organization, created_by=admin, role="viewer").issue()
     browser = Client()
     form = {"username": "new", "password1": PASSWORD, "password2": PASSWORD}
     assert browser.post(reverse("invitation", args=[text]), form).status_code == 302
     assert COOKIE in browser.cookies
 
 
-def test_alone_it_opens_nothing(installation: Installation) -> None:
+def test_device_cookie_alone_gives_no_access(installation: Installation) -> None:
     with httpx.Client(base_url=installation.url, timeout=30) as keeper:
         assert submit(keeper, keeper.get("/signin"), KEEPER).status_code == 302
         cookie = keeper.cookies[COOKIE]
-    with httpx.Client(base_url=installation.url, cookies={COOKIE: cookie}, timeout=30) as stranger:
-        assert stranger.get("/").headers["Location"].startswith("/signin")
-        assert stranger.get("/signin/code").headers["Location"] == "/signin"
-        assert stranger.get("/api/v1/cameras").status_code == 401
+    with httpx.Client(base_url=installation.url, cookies={COOKIE: cookie}, timeout=30) as other:
+        assert other.get("/").headers["Location"].startswith("/signin")
+        assert other.get("/signin/code").headers["Location"] == "/signin"
+        assert other.get("/api/v1/cameras").status_code == 401
         bearer = {"Authorization": f"Bearer {cookie}"}
-        assert stranger.get("/api/v1/cameras", headers=bearer).status_code == 401
+        assert other.get("/api/v1/cameras", headers=bearer).status_code == 401
     camera = "00000000-0000-0000-0000-000000000001"
     for name in (COOKIE, "sideline_session"):
         headers = {"Cookie": f"{name}={cookie}"}

@@ -1,4 +1,4 @@
-"""Pages of others cannot have a browser try links, and so lock them at its address."""
+"""Pages of other sites cannot make a browser guess links and so lock its address."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from project.accounts.throttling.tries import NOWHERE
 pytestmark = pytest.mark.django_db
 LIMIT = 8
 LINKS = ("/signin/x", "/signin/reset/x/y", "/invitations/x", "/shared/x")
-PICTURE = {"site": "cross-site", "mode": "no-cors", "dest": "image"}
+IMAGE = {"site": "cross-site", "mode": "no-cors", "dest": "image"}
 FRAME = {"site": "cross-site", "mode": "navigate", "dest": "iframe"}
-AHEAD = {"site": "cross-site", "mode": "navigate", "dest": "document"}
+PREFETCH = {"site": "cross-site", "mode": "navigate", "dest": "document"}
 
 
 def headers(site: str, mode: str, dest: str) -> dict[str, str]:
@@ -25,31 +25,31 @@ def headers(site: str, mode: str, dest: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("by", [PICTURE, FRAME], ids=["picture", "frame"])
-def test_what_a_foreign_page_fetches_is_not_counted(link: str, by: Any) -> None:
-    browser = Client(headers=headers(**by))
+@pytest.mark.parametrize("fetch", [IMAGE, FRAME], ids=["image", "frame"])
+def test_links_embedded_by_another_site_are_refused_and_not_counted(link: str, fetch: Any) -> None:
+    browser = Client(headers=headers(**fetch))
     assert {browser.get(link).status_code for _ in range(LIMIT + 1)} == {403}
     assert not AccessAttempt.objects.exists()
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_nor_what_it_has_loaded_ahead(link: str) -> None:
-    ahead = headers(**AHEAD) | {"Sec-Purpose": "prefetch;prerender"}
-    assert Client(headers=ahead).get(link).status_code == 403
+def test_links_prefetched_by_another_site_are_refused_and_not_counted(link: str) -> None:
+    prefetch = headers(**PREFETCH) | {"Sec-Purpose": "prefetch;prerender"}
+    assert Client(headers=prefetch).get(link).status_code == 403
     assert not AccessAttempt.objects.exists()
 
 
-def test_what_is_fetched_is_not_even_looked_at(viewer: User) -> None:
+def test_valid_link_embedded_by_another_site_is_refused(viewer: User) -> None:
     link = reverse("signin-link", args=[SignInLink.issue(viewer)])
-    assert Client(headers=headers(**PICTURE)).get(link).status_code == 403
-    assert Client(headers=headers(**PICTURE)).post(link).status_code == 403
-    assert Client().get(link).status_code == 200, "programs and old browsers say nothing"
+    assert Client(headers=headers(**IMAGE)).get(link).status_code == 403
+    assert Client(headers=headers(**IMAGE)).post(link).status_code == 403
+    assert Client().get(link).status_code == 200, "programs and old browsers send no such headers"
 
 
 @pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("site", ["none", "same-origin", "cross-site"])
-def test_who_opens_a_link_is_answered_and_counted(link: str, site: str) -> None:
-    """By hand, on our own pages, or in a mail on somebody else's."""
+def test_links_opened_as_pages_are_answered_and_counted(link: str, site: str) -> None:
+    """Typed in, on our own pages, or in a web mail of another site."""
     assert Client(headers=headers(site, "navigate", "document")).get(link).status_code == 410
-    counted = AccessAttempt.objects.exclude(ip_address=NOWHERE).get()
-    assert counted.failures_since_start == 1
+    attempt = AccessAttempt.objects.exclude(ip_address=NOWHERE).get()
+    assert attempt.failures_since_start == 1

@@ -1,4 +1,4 @@
-"""Passwords are hashed while no lock of the database is held, and saved with what they end."""
+"""Passwords are hashed outside transactions, and saved together with the end of sign-ins."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ NEW = "wing-back-9-again"
 
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each password that was hashed: whether a transaction was open, beside the test's own."""
-    seen: list[bool] = []
-    without = len(connection.savepoint_ids)
-    plain = MD5PasswordHasher.encode
+    """Return for each hashed password whether a transaction was open besides the test's own."""
+    in_transaction: list[bool] = []
+    outer = len(connection.savepoint_ids)
+    original = MD5PasswordHasher.encode
 
     def encode(self: Any, password: str, salt: str) -> str:
-        seen.append(len(connection.savepoint_ids) > without)
-        return plain(self, password, salt)
+        in_transaction.append(len(connection.savepoint_ids) > outer)
+        return original(self, password, salt)
 
     monkeypatch.setattr(MD5PasswordHasher, "encode", encode)
-    return seen
+    return in_transaction
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def root(club: Organization) -> Client:
     return client_of(User.objects.create_superuser("root", password=PASSWORD))
 
 
-def test_of_ones_own(viewer: User, hashed: list[bool]) -> None:
+def test_own_password_is_hashed_outside_transactions(viewer: User, hashed: list[bool]) -> None:
     client = client_of(viewer)
     hashed.clear()
     form = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
@@ -51,7 +51,9 @@ def test_of_ones_own(viewer: User, hashed: list[bool]) -> None:
 
 
 @pytest.mark.postgres
-def test_of_a_new_person(club: Organization, admin: User, hashed: list[bool]) -> None:
+def test_password_of_a_new_account_is_hashed_outside_transactions(
+    club: Organization, admin: User, hashed: list[bool]
+) -> None:
     path = reverse("invitation", args=[Invitation(organization=club, created_by=admin).issue()])
     hashed.clear()
     form = {"username": "fresh", "password1": NEW, "password2": NEW}
@@ -61,8 +63,10 @@ def test_of_a_new_person(club: Organization, admin: User, hashed: list[bool]) ->
 
 
 @pytest.mark.postgres
-def test_of_another_person_in_the_admin(root: Client, viewer: User, hashed: list[bool]) -> None:
-    theirs = client_of(viewer)
+def test_password_set_in_the_admin_is_hashed_outside_transactions(
+    root: Client, viewer: User, hashed: list[bool]
+) -> None:
+    viewer_client = client_of(viewer)
     SignInLink.issue(viewer)
     hashed.clear()
     form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
@@ -73,11 +77,11 @@ def test_of_another_person_in_the_admin(root: Client, viewer: User, hashed: list
     viewer.refresh_from_db()
     assert viewer.check_password(NEW)
     assert not SignInLink.objects.exists()
-    assert theirs.get(reverse("wall")).status_code == 302
+    assert viewer_client.get(reverse("wall")).status_code == 302
     assert AuditEntry.objects.get(action="set password").detail == "of another person"
 
 
-def test_ones_own_in_the_admin_leaves_this_browser_signed_in(root: Client) -> None:
+def test_own_password_set_in_the_admin_keeps_this_session(root: Client) -> None:
     own = User.objects.get(username="root")
     other = client_of(own)
     form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
@@ -87,13 +91,13 @@ def test_ones_own_in_the_admin_leaves_this_browser_signed_in(root: Client) -> No
 
 
 @pytest.mark.postgres
-def test_a_password_is_not_set_where_it_cannot_be_noted(
+def test_password_is_not_set_if_the_audit_entry_fails(
     root: Client, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("project.accounts.admin.users.note", full)
+    monkeypatch.setattr("project.accounts.admin.users.log_action", full)
     form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
     with pytest.raises(OSError, match="full"):
         root.post(reverse("admin:auth_user_password_change", args=[viewer.pk]), form)
@@ -102,7 +106,9 @@ def test_a_password_is_not_set_where_it_cannot_be_noted(
 
 
 @pytest.mark.parametrize("usable", ["true", "false"])
-def test_of_somebody_whom_the_admin_adds(root: Client, hashed: list[bool], usable: str) -> None:
+def test_password_of_a_user_added_in_the_admin_is_hashed_outside_transactions(
+    root: Client, hashed: list[bool], usable: str
+) -> None:
     form = {"username": "fresh", "password1": NEW, "password2": NEW, "usable_password": usable}
     hashed.clear()
     assert root.post(reverse("admin:accounts_user_add"), form).status_code == 302
@@ -112,10 +118,10 @@ def test_of_somebody_whom_the_admin_adds(root: Client, hashed: list[bool], usabl
     assert fresh.check_password(NEW) is fresh.has_usable_password() is (usable == "true")
 
 
-def test_of_the_administrator_of_the_settings(
+def test_password_of_the_settings_is_hashed_outside_transactions(
     settings: Any, club: Organization, hashed: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installation, "_static_is_behind", lambda: False)
+    monkeypatch.setattr(installation, "_is_static_outdated", lambda: False)
     settings.ADMIN_USERNAME, settings.ADMIN_PASSWORD = "boss", NEW
     installation.prepare()
     assert hashed

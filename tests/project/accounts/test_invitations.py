@@ -1,4 +1,4 @@
-"""Invitations: made, shown once, accepted by one person, revoked."""
+"""Invitations: created, shown once, accepted by one user, revoked."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ NEW = {"username": "fresh", "password1": PASSWORD, "password2": PASSWORD}
 
 
 def invite(admin: User, role: str = "operator", days: str = "7") -> str:
-    """The path of a new link."""
+    """Create an invitation and return the path of its link."""
     form = {"name": "Ann", "role": role, "days": days}
     page = client_of(admin).post(reverse("invitation-add", args=["club"]), form)
     (path,) = re.findall(r"http://testserver(/invitations/[\w-]+)", page.content.decode())
     return str(path)
 
 
-def role_of(user: User) -> list[str]:
+def roles_of(user: User) -> list[str]:
     return list(Membership.objects.filter(user=user).values_list("role", flat=True))
 
 
-def test_an_invitation_is_shown_once_and_kept_hashed(club: Organization, admin: User) -> None:
+def test_invitation_link_is_shown_once_and_stored_as_a_digest(
+    club: Organization, admin: User
+) -> None:
     path = invite(admin)
     page = client_of(admin).get(reverse("organization", args=["club"])).content.decode()
     assert "Ann" in page
@@ -43,14 +45,16 @@ def test_an_invitation_is_shown_once_and_kept_hashed(club: Organization, admin: 
     assert timedelta(days=6) < invitation.expires_at - timezone.now() <= timedelta(days=7)
 
 
-def test_it_lasts_thirty_days_at_most(club: Organization, admin: User) -> None:
+def test_invitation_lasts_thirty_days_at_most(club: Organization, admin: User) -> None:
     form = {"name": "Ann", "role": "viewer", "days": "31"}
-    answer = client_of(admin).post(reverse("invitation-add", args=["club"]), form)
-    assert answer.status_code == 200
+    response = client_of(admin).post(reverse("invitation-add", args=["club"]), form)
+    assert response.status_code == 200
     assert not Invitation.objects.exists()
 
 
-def test_looking_at_it_changes_nothing(club: Organization, admin: User, outsider: User) -> None:
+def test_get_of_an_invitation_changes_nothing(
+    club: Organization, admin: User, outsider: User
+) -> None:
     path = invite(admin)
     for client in (Client(), client_of(outsider)):
         assert "Club invites you" in client.get(path).content.decode()
@@ -60,7 +64,7 @@ def test_looking_at_it_changes_nothing(club: Organization, admin: User, outsider
 
 
 @pytest.mark.postgres
-def test_somebody_without_account_makes_one_and_is_in(club: Organization, admin: User) -> None:
+def test_invited_person_can_create_an_account(club: Organization, admin: User) -> None:
     path, client = invite(admin), Client()
     assert client.post(path, NEW)["Location"] == reverse("wall")
     person = get_user(client)  # type: ignore[arg-type]
@@ -74,7 +78,7 @@ def test_somebody_without_account_makes_one_and_is_in(club: Organization, admin:
 
 
 @pytest.mark.postgres
-def test_a_new_person_has_a_good_password_and_a_name_of_their_own(
+def test_new_account_needs_a_strong_password_and_a_free_name(
     club: Organization, admin: User
 ) -> None:
     path, client = invite(admin), Client()
@@ -89,14 +93,14 @@ def test_a_new_person_has_a_good_password_and_a_name_of_their_own(
     assert Invitation.objects.open().exists()
 
 
-def test_nobody_registers_without_an_invitation(club: Organization) -> None:
+def test_accounts_cannot_be_created_without_an_invitation(club: Organization) -> None:
     for text in ("x", "a" * 43, "%00" * 8, "x" * 4000):
-        answer = Client().post(f"/invitations/{text}", NEW)
-        assert answer.status_code == 410
+        response = Client().post(f"/invitations/{text}", NEW)
+        assert response.status_code == 410
     assert not User.objects.exists()
 
 
-def test_somebody_with_an_account_accepts_it(
+def test_signed_in_user_can_accept_an_invitation(
     club: Organization, admin: User, outsider: User
 ) -> None:
     path, client = invite(admin), client_of(outsider)
@@ -108,54 +112,52 @@ def test_somebody_with_an_account_accepts_it(
     assert (invitation.accepted_by, Invitation.objects.open().count()) == (outsider, 0)
 
 
-def test_who_has_an_account_is_led_through_the_sign_in(
+def test_invitation_page_links_to_the_sign_in(
     club: Organization, admin: User, outsider: User
 ) -> None:
     path, client = invite(admin), Client()
-    (onward,) = re.findall(r'href="(/signin\?next=[^"]+)"', client.get(path).content.decode())
+    (sign_in_url,) = re.findall(r'href="(/signin\?next=[^"]+)"', client.get(path).content.decode())
     form = {"username": "outsider", "password": PASSWORD, "next": path}
-    assert client.get(onward).status_code == 200
-    assert client.post(onward, form)["Location"] == path
+    assert client.get(sign_in_url).status_code == 200
+    assert client.post(sign_in_url, form)["Location"] == path
     assert "Join Club" in client.get(path).content.decode()
 
 
 @pytest.mark.postgres
-def test_nobody_is_given_less_or_two_memberships(
-    club: Organization, admin: User, viewer: User
-) -> None:
+def test_invitation_never_lowers_a_role(club: Organization, admin: User, viewer: User) -> None:
     lower = invite(admin, "viewer")
     for member in (admin, viewer):
         page = client_of(member).post(lower).content.decode()
         assert "stays open for whom it was meant" in page
-    assert (role_of(admin), role_of(viewer)) == (["admin"], ["viewer"])
+    assert (roles_of(admin), roles_of(viewer)) == (["admin"], ["viewer"])
     assert Invitation.objects.open().count() == 1
     client_of(viewer).post(invite(admin, "operator"))
-    assert role_of(viewer) == ["operator"]
+    assert roles_of(viewer) == ["operator"]
 
 
 @pytest.mark.postgres
-def test_links_that_open_nothing_are_answered_alike(
+def test_invalid_invitations_get_the_same_response(
     club: Organization, admin: User, outsider: User
 ) -> None:
     used, revoked, late, orphaned = (invite(admin) for _ in range(4))
     client_of(outsider).post(used)
-    made = list(Invitation.objects.order_by("created_at"))
-    address = reverse("invitation-revoke", args=["club", made[1].pk])
+    invitations = list(Invitation.objects.order_by("created_at"))
+    address = reverse("invitation-revoke", args=["club", invitations[1].pk])
     assert client_of(admin).post(address).status_code == 302
-    Invitation.objects.filter(pk=made[2].pk).update(expires_at=timezone.now())
-    Invitation.objects.filter(pk=made[3].pk).update(created_by=None)
+    Invitation.objects.filter(pk=invitations[2].pk).update(expires_at=timezone.now())
+    Invitation.objects.filter(pk=invitations[3].pk).update(created_by=None)
     pages = set()
     for number, path in enumerate((used, revoked, late, orphaned, "/invitations/unknown")):
-        stranger = Client(REMOTE_ADDR=f"192.0.2.{number}")
-        for answer in (stranger.get(path), stranger.post(path, NEW)):
-            assert answer.status_code == 410
-            text = answer.content.decode()
+        client = Client(REMOTE_ADDR=f"192.0.2.{number}")
+        for response in (client.get(path), client.post(path, NEW)):
+            assert response.status_code == 410
+            text = response.content.decode()
             pages.add(re.sub(r'content="\w{64}"|nonce="[^"]+"', "", text))
     assert len(pages) == 1
     assert not User.objects.filter(username="fresh").exists()
 
 
-def test_an_administrator_who_is_none_any_more_leaves_no_door_behind(
+def test_invitations_of_former_administrators_are_invalid(
     club: Organization, admin: User, viewer: User
 ) -> None:
     path = invite(admin, "admin")
@@ -166,26 +168,26 @@ def test_an_administrator_who_is_none_any_more_leaves_no_door_behind(
     assert Client().get(path).status_code == 410
 
 
-def test_only_administrators_of_the_organization_invite_and_revoke(
+def test_only_administrators_can_invite_and_revoke(
     club: Organization, admin: User, viewer: User, outsider: User
 ) -> None:
     invite(admin)
-    (one,) = Invitation.objects.all()
+    (invitation,) = Invitation.objects.all()
     add = reverse("invitation-add", args=["club"])
-    over = reverse("invitation-revoke", args=["club", one.pk])
-    foreign = reverse("invitation-revoke", args=["other", one.pk])
+    revoke = reverse("invitation-revoke", args=["club", invitation.pk])
+    foreign = reverse("invitation-revoke", args=["other", invitation.pk])
     form = {"name": "Eve", "role": "admin", "days": "30"}
-    for address in (add, over):
+    for address in (add, revoke):
         assert client_of(viewer).post(address, form).status_code == 403
         assert client_of(outsider).post(address, form).status_code == 404
         assert client_of(admin).get(address).status_code == 405
     assert client_of(outsider).post(foreign).status_code == 404
-    said = client_of(admin).get(reverse("organization", args=["club"])).content.decode()
-    assert f'data-confirm="Revoke the invitation for {one.name}?' in said
-    assert Invitation.objects.open().get() == one
+    page = client_of(admin).get(reverse("organization", args=["club"])).content.decode()
+    assert f'data-confirm="Revoke the invitation for {invitation.name}?' in page
+    assert Invitation.objects.open().get() == invitation
 
 
-def test_names_cannot_be_tried_without_end(club: Organization, admin: User) -> None:
+def test_guessing_usernames_is_limited(club: Organization, admin: User) -> None:
     path, taken = invite(admin), NEW | {"username": "admin"}
     statuses = [Client().post(path, taken).status_code for _ in range(9)]
     assert statuses[0] == 200
@@ -193,7 +195,7 @@ def test_names_cannot_be_tried_without_end(club: Organization, admin: User) -> N
 
 
 @pytest.mark.postgres
-def test_who_was_too_slow_for_a_name_may_still_sign_in(
+def test_name_taken_meanwhile_is_reported(
     club: Organization, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = invite(admin)

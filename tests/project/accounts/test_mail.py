@@ -1,4 +1,4 @@
-"""What the log says of mails that were not sent."""
+"""Log messages about mails that were not sent."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("said", FAILURES)
-def test_a_mail_that_fails_is_logged_without_the_address(
-    said: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("description", FAILURES)
+def test_failed_mail_is_logged_without_the_address(
+    description: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:
-        raise FAILURES[said]
+        raise FAILURES[description]
 
     with caplog.at_level(logging.ERROR, "project.accounts.mail"):
-        assert mail.later(fail)
+        assert mail.submit(fail)
         until(lambda: bool(caplog.records), 30, "the log")
-    assert caplog.messages == [f"a mail was not sent: {said}"]
+    assert caplog.messages == [f"a mail was not sent: {description}"]
     assert "anna" not in caplog.text

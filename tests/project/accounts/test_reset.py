@@ -1,4 +1,4 @@
-"""Forgotten passwords, with a mail server."""
+"""Password resets, with a mail server."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ User.objects.filter(username="eve").update(is_active=False)
 
 
 @pytest.fixture(scope="module")
-def post() -> Iterator[Mailbox]:
-    with mailbox() as kept:
-        yield kept
+def received() -> Iterator[Mailbox]:
+    with mailbox() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, post: Mailbox) -> Iterator[Installation]:
-    """Under a public address that only the settings know; reached as any host."""
+def site(tmp_path_factory: pytest.TempPathFactory, received: Mailbox) -> Iterator[Installation]:
+    """Serve under a public URL from the settings; every Host header is allowed."""
     folder: Path = tmp_path_factory.mktemp("reset")
-    told = {"SIDELINE_PUBLIC_URL": PUBLIC, "SIDELINE_ALLOWED_HOSTS": "*", "SIDELINE_DEMO": "0"}
-    with installed(folder, SIDELINE_EMAIL_URL=post.url, **told) as installation:
+    settings = {"SIDELINE_PUBLIC_URL": PUBLIC, "SIDELINE_ALLOWED_HOSTS": "*", "SIDELINE_DEMO": "0"}
+    with installed(folder, SIDELINE_EMAIL_URL=received.url, **settings) as installation:
         installation.serve()
         installation.manage("shell", "-v0", "-c", MAKE)
         yield installation
 
 
-def ask(site: Installation, email: str, **headers: str) -> httpx.Response:
+def request_reset(site: Installation, email: str, **headers: str) -> httpx.Response:
     with httpx.Client(headers=headers, timeout=20) as client:
         page = client.get(f"{site.url}/club/signin/forgotten")
         token = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page.text)[0]
@@ -53,37 +53,38 @@ def ask(site: Installation, email: str, **headers: str) -> httpx.Response:
         return client.post(page.url, data=form, headers={"Origin": origin})
 
 
-def link_in(post: Mailbox, count: int) -> str:
-    until(lambda: len(post.mails) >= count, 30, "the mail")
-    words = post.mails[-1].get_content()
-    (found,) = re.findall(r"http\S+/signin/reset/\S+", words)
-    return str(found)
+def link_in(received: Mailbox, count: int) -> str:
+    """Wait for the mail number `count` and return its link."""
+    until(lambda: len(received.mails) >= count, 30, "the mail")
+    text = received.mails[-1].get_content()
+    (link,) = re.findall(r"http\S+/signin/reset/\S+", text)
+    return str(link)
 
 
 def without_tokens(text: str, email: str) -> str:
     return re.sub(r'content="\w+"|nonce="[^"]+"', "", text.replace(email, "…"))
 
 
-def signed_in_as(site: Installation, name: str, password: str) -> int:
+def login_status(site: Installation, name: str, password: str) -> int:
     form = {"username": name, "password": password, "organization": "demo-club"}
     return httpx.post(f"{site.url}/club/api/v1/auth/login", json=form, timeout=30).status_code
 
 
 @pytest.mark.postgres
-def test_a_link_sets_a_new_password_once_and_signs_nobody_in(
-    site: Installation, post: Mailbox
+def test_reset_link_sets_a_password_once_and_does_not_sign_in(
+    site: Installation, received: Mailbox
 ) -> None:
-    count = len(post.mails) + 1
-    answer = ask(site, "ANN@example.org")
-    assert "a link is on its way" in answer.text
-    link = link_in(post, count)
-    mail = post.mails[-1]
+    count = len(received.mails) + 1
+    response = request_reset(site, "ANN@example.org")
+    assert "a link is on its way" in response.text
+    link = link_in(received, count)
+    mail = received.mails[-1]
     assert mail["to"] == "ann@example.org"
     assert mail["from"] == "Sideline <sideline@cameras.example.org>"
     assert link.startswith(f"{PUBLIC}/signin/reset/")
-    here = site.url + link.removeprefix("http://cameras.example.org")
+    url = site.url + link.removeprefix("http://cameras.example.org")
     with httpx.Client(timeout=30) as client:
-        page = client.get(here)
+        page = client.get(url)
         assert page.status_code == 200
         weak = {"new_password1": "password", "new_password2": "password"}
         assert "too common" in submit(client, page, weak).text
@@ -91,62 +92,64 @@ def test_a_link_sets_a_new_password_once_and_signs_nobody_in(
         done = submit(client, page, new)
         assert done.headers["location"].endswith("/signin?reset=done")
         assert client.get(f"{site.url}/club/account/password").status_code == 302
-        assert client.get(here).status_code == 410
+        assert client.get(url).status_code == 410
         assert submit(client, page, new).status_code == 410
-    assert signed_in_as(site, "ann", "wing-back-9") == 401
-    assert signed_in_as(site, "ann", PASSWORD) == 400  # right, and a member of nothing
+    assert login_status(site, "ann", "wing-back-9") == 401
+    assert (
+        login_status(site, "ann", PASSWORD) == 400
+    )  # the password is right; the user has no organization
 
 
 @pytest.mark.postgres
-def test_the_second_factor_stays(site: Installation, post: Mailbox) -> None:
-    count = len(post.mails) + 1
-    ask(site, "bob@example.org")
-    here = site.url + link_in(post, count).removeprefix("http://cameras.example.org")
+def test_reset_keeps_the_second_factor(site: Installation, received: Mailbox) -> None:
+    count = len(received.mails) + 1
+    request_reset(site, "bob@example.org")
+    url = site.url + link_in(received, count).removeprefix("http://cameras.example.org")
     with httpx.Client(timeout=30) as client:
         new = {"new_password1": PASSWORD, "new_password2": PASSWORD}
-        assert submit(client, client.get(here), new).status_code == 302
-        known = {"username": "bob", "password": PASSWORD}
+        assert submit(client, client.get(url), new).status_code == 302
+        form = {"username": "bob", "password": PASSWORD}
         page = client.get(f"{site.url}/club/signin")
-        assert submit(client, page, known).headers["location"] == "/club/signin/code"
+        assert submit(client, page, form).headers["location"] == "/club/signin/code"
         assert client.get(f"{site.url}/club/account/password").status_code == 302
-    asked = httpx.post(f"{site.url}/club/api/v1/auth/login", json=known, timeout=30)
-    assert asked.json()["second_factor"] == "required"
+    response = httpx.post(f"{site.url}/club/api/v1/auth/login", json=form, timeout=30)
+    assert response.json()["second_factor"] == "required"
 
 
-def test_a_host_header_does_not_choose_where_the_link_leads(
-    site: Installation, post: Mailbox
+def test_reset_link_ignores_the_host_header(site: Installation, received: Mailbox) -> None:
+    count = len(received.mails) + 1
+    assert request_reset(site, "ann@example.org", Host="evil.example").status_code == 200
+    assert link_in(received, count).startswith(PUBLIC)
+    assert "evil" not in received.mails[-1].get_content()
+
+
+def test_response_does_not_reveal_whether_the_address_is_known(
+    site: Installation, received: Mailbox
 ) -> None:
-    count = len(post.mails) + 1
-    assert ask(site, "ann@example.org", Host="evil.example").status_code == 200
-    assert link_in(post, count).startswith(PUBLIC)
-    assert "evil" not in post.mails[-1].get_content()
-
-
-def test_nothing_tells_whether_somebody_has_the_address(site: Installation, post: Mailbox) -> None:
-    """The mail server does not even greet. Nobody waits for it: an answer that did would come once
-    the sender has given up, and no mail after it."""
-    post.open.clear()
+    """The mail server does not answer, and no response waits for it: one that did would come
+    after the sender has given up, and then no mail could follow."""
+    received.open.clear()
     try:
-        answers = []
+        responses = []
         for email in ("eve@example.org", "nobody@example.org", "bob@example.org"):
-            answer = ask(site, email)
-            answers.append((answer.status_code, without_tokens(answer.text, email)))
-        assert len(set(answers)) == 1
-        written = len(post.mails)
+            response = request_reset(site, email)
+            responses.append((response.status_code, without_tokens(response.text, email)))
+        assert len(set(responses)) == 1
+        count = len(received.mails)
     finally:
-        post.open.set()
-    until(lambda: len(post.mails) > written, 30, "the mail to bob")
-    assert {mail["to"] for mail in post.mails[written:]} == {"bob@example.org"}
+        received.open.set()
+    until(lambda: len(received.mails) > count, 30, "the mail to bob")
+    assert {mail["to"] for mail in received.mails[count:]} == {"bob@example.org"}
 
 
 @pytest.mark.postgres
-def test_asking_is_throttled(site: Installation) -> None:
-    statuses = [ask(site, f"somebody-{n}@example.org").status_code for n in range(11)]
+def test_reset_requests_are_throttled(site: Installation) -> None:
+    statuses = [request_reset(site, f"somebody-{n}@example.org").status_code for n in range(11)]
     assert statuses[-1] == 429
 
 
 @pytest.mark.django_db
-def test_without_mail_the_page_says_whom_to_ask() -> None:
+def test_page_without_mail_says_whom_to_ask() -> None:
     page = Client().get(reverse("forgotten")).content.decode()
     assert "sends no mail" in page
     assert "manage.py signinlink NAME" in page
@@ -159,6 +162,6 @@ def test_without_mail_the_page_says_whom_to_ask() -> None:
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_forged_links_are_over(viewer: User) -> None:
+def test_forged_reset_links_get_410(viewer: User) -> None:
     for person in (viewer.pk.hex, "0" * 32, "x", "%00"):
         assert Client().get(f"/signin/reset/{person}/a-guess").status_code == 410

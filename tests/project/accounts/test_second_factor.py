@@ -1,4 +1,4 @@
-"""The second factor on the pages: turned on and off, asked for, and not to be got around."""
+"""The second factor on the pages: turning it on and off, and signing in with it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from project.accounts.models import (
     Token,
     User,
 )
-from project.accounts.models.second_factor import PAUSE_MOST, Paused
+from project.accounts.models.second_factor import LONGEST_PAUSE, Paused
 from project.accounts.views.passwords import NOT_PRESENT
 from project.accounts.views.sign_in import WRONG_CODE
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import PASSWORD, client_of
-from tests.project.accounts.codes import Clock, code, enrol, first_step, is_in
+from tests.project.accounts.codes import Clock, code, enrol, first_step, is_signed_in
 
 pytestmark = pytest.mark.django_db
 STEP = "/signin/code"
 
 
-def test_turning_it_on_needs_a_code_of_the_key_and_the_password(viewer: User, clock: Clock) -> None:
+def test_turning_on_needs_a_code_and_the_password(viewer: User, clock: Clock) -> None:
     client, address = client_of(viewer), reverse("second-factor")
     page = client.get(address).content.decode()
     assert "data:image/svg+xml" in page
@@ -44,87 +44,87 @@ def test_turning_it_on_needs_a_code_of_the_key_and_the_password(viewer: User, cl
     assert len(enrol(viewer, clock).recovery) == 10
 
 
-def test_signing_in_asks_for_a_code_and_is_nobody_before(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
+def test_session_is_not_signed_in_before_the_code(viewer: User, clock: Clock) -> None:
+    enrolled = enrol(viewer, clock)
     client = Client()
     form = {"username": "viewer", "password": PASSWORD, "next": "/account/password"}
     assert client.post(reverse("signin"), form)["Location"] == STEP
-    assert not is_in(client)
+    assert not is_signed_in(client)
     assert client.get(reverse("api-cameras")).status_code == 401
     assert actor_for_session(client.session.session_key) is None
     assert "authenticator app" in client.get(STEP).content.decode()
-    answer = client.post(STEP, {"code": code(mine.secret, at=clock.now)})
-    assert answer["Location"] == "/account/password"
-    assert is_in(client)
+    response = client.post(STEP, {"code": code(enrolled.secret, at=clock.now)})
+    assert response["Location"] == "/account/password"
+    assert is_signed_in(client)
     assert actor_for_session(client.session.session_key) is not None
     assert AuditEntry.objects.latest("pk").detail == "by a code, as the second step"
 
 
 @pytest.mark.postgres
-def test_a_code_is_right_once(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
-    now = code(mine.secret, at=clock.now)
+def test_code_is_valid_once(viewer: User, clock: Clock) -> None:
+    enrolled = enrol(viewer, clock)
+    now = code(enrolled.secret, at=clock.now)
     assert first_step(viewer).post(STEP, {"code": now}).status_code == 302
     again = first_step(viewer)
     assert "used before" in again.post(STEP, {"code": now}).content.decode()
-    earlier = code(mine.secret, -1, clock.now)  # older than the one that was taken
+    earlier = code(enrolled.secret, -1, clock.now)  # older than the one that was used
     again.post(STEP, {"code": earlier})
-    assert not is_in(again)
+    assert not is_signed_in(again)
 
 
 @pytest.mark.parametrize(("steps", "right"), [(-2, False), (-1, True), (1, True), (2, False)])
-def test_the_phone_s_clock_may_be_one_step_off(
+def test_code_may_be_one_step_early_or_late(
     viewer: User, clock: Clock, steps: int, right: bool
 ) -> None:
-    mine = enrol(viewer, clock)
-    clock.turn(5)
+    enrolled = enrol(viewer, clock)
+    clock.advance(5)
     client = first_step(viewer)
-    client.post(STEP, {"code": code(mine.secret, steps, clock.now)})
-    assert is_in(client) is right
+    client.post(STEP, {"code": code(enrolled.secret, steps, clock.now)})
+    assert is_signed_in(client) is right
 
 
-def test_a_code_is_read_as_people_type_it(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
-    now = code(mine.secret, at=clock.now)
+def test_spaces_and_case_of_codes_are_ignored(viewer: User, clock: Clock) -> None:
+    enrolled = enrol(viewer, clock)
+    now = code(enrolled.secret, at=clock.now)
     client = first_step(viewer)
     client.post(STEP, {"code": f" {now[:3]} {now[3:]} "})
-    assert is_in(client)
+    assert is_signed_in(client)
     other = first_step(viewer)
-    other.post(STEP, {"code": mine.recovery[0].upper().replace("-", " ")})
-    assert is_in(other)
+    other.post(STEP, {"code": enrolled.recovery[0].upper().replace("-", " ")})
+    assert is_signed_in(other)
 
 
 @pytest.mark.postgres
-def test_a_recovery_code_works_once_and_is_kept_hashed(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
-    kept = str(list(RecoveryCode.objects.values_list("digest", flat=True)))
-    assert not any(one in kept or one.replace("-", "") in kept for one in mine.recovery)
-    assert mine.secret not in SecondFactor.objects.get().sealed_secret
+def test_recovery_code_works_once_and_is_stored_as_a_digest(viewer: User, clock: Clock) -> None:
+    enrolled = enrol(viewer, clock)
+    stored = str(list(RecoveryCode.objects.values_list("digest", flat=True)))
+    assert not any(text in stored or text.replace("-", "") in stored for text in enrolled.recovery)
+    assert enrolled.secret not in SecondFactor.objects.get().sealed_secret
     for _ in range(2):
         client = first_step(viewer)
-        client.post(STEP, {"code": mine.recovery[3]})
-    assert not is_in(client)
+        client.post(STEP, {"code": enrolled.recovery[3]})
+    assert not is_signed_in(client)
     assert viewer.recovery_codes.count() == 9
 
 
 def test_recovery_codes_are_not_shown_again(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
-    page = mine.client.get(reverse("second-factor")).content.decode()
+    enrolled = enrol(viewer, clock)
+    page = enrolled.client.get(reverse("second-factor")).content.decode()
     assert "10 recovery codes left" in page
-    assert mine.recovery[0] not in page
-    assert mine.secret not in page.replace(" ", "")
-    renewed = mine.client.post(reverse("recovery-codes"), {"proof": PASSWORD}).content.decode()
+    assert enrolled.recovery[0] not in page
+    assert enrolled.secret not in page.replace(" ", "")
+    renewed = enrolled.client.post(reverse("recovery-codes"), {"proof": PASSWORD}).content.decode()
     assert "Your recovery codes" in renewed
     client = first_step(viewer)
-    client.post(STEP, {"code": mine.recovery[0]})
-    assert not is_in(client)
+    client.post(STEP, {"code": enrolled.recovery[0]})
+    assert not is_signed_in(client)
 
 
-def test_the_second_step_ends_with_time_password_and_suspension(
+def test_first_step_expires_with_time_password_change_and_suspension(
     viewer: User, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = enrol(viewer, clock)
-    now = {"code": code(mine.secret, at=clock.now)}
+    enrolled = enrol(viewer, clock)
+    now = {"code": code(enrolled.secret, at=clock.now)}
     late, changed, suspended = (first_step(viewer) for _ in range(3))
     session = late.session
     session["passed"] = session["passed"] | {"at": session["passed"]["at"] - 601}
@@ -139,17 +139,17 @@ def test_the_second_step_ends_with_time_password_and_suspension(
     assert Client().post(STEP, now)["Location"] == "/signin"
 
 
-def test_a_sign_in_link_stands_for_the_password_only(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
+def test_sign_in_link_does_not_replace_the_second_factor(viewer: User, clock: Clock) -> None:
+    enrolled = enrol(viewer, clock)
     client = Client()
     link = reverse("signin-link", args=[SignInLink.issue(viewer)])
     assert client.post(link)["Location"] == STEP
-    assert not is_in(client)
-    client.post(STEP, {"code": code(mine.secret, at=clock.now)})
-    assert is_in(client)
+    assert not is_signed_in(client)
+    client.post(STEP, {"code": code(enrolled.secret, at=clock.now)})
+    assert is_signed_in(client)
 
 
-def test_the_admin_has_no_door_of_its_own(viewer: User, clock: Clock) -> None:
+def test_admin_has_no_sign_in_of_its_own(viewer: User, clock: Clock) -> None:
     User.objects.filter(pk=viewer.pk).update(is_staff=True, is_superuser=True)
     enrol(viewer, clock)
     client = Client()
@@ -161,41 +161,43 @@ def test_the_admin_has_no_door_of_its_own(viewer: User, clock: Clock) -> None:
     assert client_of(viewer).get("/admin/password_change/")["Location"] == "/account/password"
 
 
-def test_who_may_not_into_the_admin_is_told_instead_of_sent_around(viewer: User) -> None:
+def test_admin_answers_403_to_users_who_are_not_staff(viewer: User) -> None:
     client = client_of(viewer)
     assert client.get("/admin/")["Location"] == "/admin/login/?next=/admin/"
     assert client.get("/admin/login/?next=/admin/").status_code == 403
 
 
 @pytest.mark.postgres
-def test_turning_it_on_ends_other_browsers_and_sign_ins_but_not_tokens_of_the_list(
+def test_turning_on_ends_other_sessions_and_sign_ins_but_no_program_tokens(
     viewer: User, club: Organization, clock: Clock
 ) -> None:
     other = client_of(viewer)
-    signed_in, _ = Token.for_sign_in(viewer, club, "viewer")
-    made, _ = Token.objects.create(user=viewer, organization=club, name="TV", scopes=["read"])
-    mine = enrol(viewer, clock)
-    assert is_in(mine.client)
-    assert not is_in(other)
-    assert set(Token.objects.alive()) == {made}
-    assert signed_in not in Token.objects.alive()
+    sign_in, _ = Token.for_sign_in(viewer, club, "viewer")
+    program, _ = Token.objects.create(user=viewer, organization=club, name="TV", scopes=["read"])
+    enrolled = enrol(viewer, clock)
+    assert is_signed_in(enrolled.client)
+    assert not is_signed_in(other)
+    assert set(Token.objects.alive()) == {program}
+    assert sign_in not in Token.objects.alive()
 
 
-def test_turning_it_off_needs_a_code_or_the_password(viewer: User, clock: Clock) -> None:
-    mine, off = enrol(viewer, clock), reverse("second-factor-off")
-    for wrong, why in (("no", NOT_PRESENT), ("123456", WRONG_CODE)):
-        answer = mine.client.post(off, {"proof": wrong})
-        assert answer.context["proof_form"].errors == {"proof": [why]}
+def test_turning_off_needs_a_code_or_the_password(viewer: User, clock: Clock) -> None:
+    enrolled, off = enrol(viewer, clock), reverse("second-factor-off")
+    for wrong, error in (("no", NOT_PRESENT), ("123456", WRONG_CODE)):
+        response = enrolled.client.post(off, {"proof": wrong})
+        assert response.context["proof_form"].errors == {"proof": [error]}
     assert SecondFactor.is_on(viewer)
-    assert mine.client.post(off, {"proof": code(mine.secret, at=clock.now)}).status_code == 302
+    assert (
+        enrolled.client.post(off, {"proof": code(enrolled.secret, at=clock.now)}).status_code == 302
+    )
     assert not SecondFactor.is_on(viewer)
     assert not RecoveryCode.objects.exists()
-    assert is_in(first_step(viewer))
+    assert is_signed_in(first_step(viewer))
     details = AuditEntry.objects.filter(action="change second factor").order_by("pk")
     assert list(details.values_list("who", "detail")) == [("viewer", "on"), ("viewer", "off")]
 
 
-def test_wrong_codes_are_counted_as_wrong_passwords_are(viewer: User, clock: Clock) -> None:
+def test_wrong_codes_are_counted_like_wrong_passwords(viewer: User, clock: Clock) -> None:
     enrol(viewer, clock)
     statuses = [first_step(viewer).post(STEP, {"code": "000000"}).status_code for _ in range(9)]
     assert statuses[:5] == [200] * 5
@@ -204,45 +206,45 @@ def test_wrong_codes_are_counted_as_wrong_passwords_are(viewer: User, clock: Clo
 
 
 @pytest.mark.postgres
-def test_wrong_codes_pause_the_person_wherever_they_come_from(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
+def test_wrong_codes_from_any_address_pause_the_user(viewer: User, clock: Clock) -> None:
+    enrolled = enrol(viewer, clock)
     for number in range(5):
         away: dict[str, Any] = {"REMOTE_ADDR": f"192.0.2.{number}"}
         client = Client(**away)
         first_step(viewer, client).post(STEP, {"code": "000000"})
     fresh = first_step(viewer, Client(REMOTE_ADDR="192.0.2.77"))
-    right = {"code": code(mine.secret, at=clock.now)}
-    answer = fresh.post(STEP, right)
-    assert answer.status_code == 429
-    assert 0 < int(answer["Retry-After"]) <= 31
-    fresh.post(STEP, {"code": mine.recovery[0]})  # the owner is not kept out
-    assert is_in(fresh)
+    right = {"code": code(enrolled.secret, at=clock.now)}
+    response = fresh.post(STEP, right)
+    assert response.status_code == 429
+    assert 0 < int(response["Retry-After"]) <= 31
+    fresh.post(STEP, {"code": enrolled.recovery[0]})  # the user can still sign in
+    assert is_signed_in(fresh)
     SecondFactor.objects.update(paused_until=timezone.now())
     later = first_step(viewer, Client(REMOTE_ADDR="192.0.2.78"))
     later.post(STEP, right)
-    assert is_in(later)
+    assert is_signed_in(later)
 
 
-def test_pauses_have_a_ceiling(viewer: User, clock: Clock) -> None:
+def test_pauses_have_a_maximum(viewer: User, clock: Clock) -> None:
     enrol(viewer, clock)
     SecondFactor.objects.update(failures=4_000)
-    assert not SecondFactor.accepts(viewer, "000000")
+    assert not SecondFactor.verify(viewer, "000000")
     with pytest.raises(Paused) as paused:
-        SecondFactor.accepts(viewer, "000000")
-    assert paused.value.seconds <= PAUSE_MOST.total_seconds()
+        SecondFactor.verify(viewer, "000000")
+    assert paused.value.seconds <= LONGEST_PAUSE.total_seconds()
 
 
-def test_a_lost_phone_is_reset_by_who_runs_the_installation(viewer: User, clock: Clock) -> None:
-    mine = enrol(viewer, clock)
+def test_command_resets_the_second_factor(viewer: User, clock: Clock) -> None:
+    enrolled = enrol(viewer, clock)
     call_command("signinlink", "viewer", reset_second_factor=True)
     assert not SecondFactor.is_on(viewer)
-    assert not is_in(mine.client)  # whoever has the phone
+    assert not is_signed_in(enrolled.client)  # sessions with the lost phone are ended
     assert AuditEntry.objects.filter(who="this machine", detail="reset").exists()
     with pytest.raises(CommandError, match="has no second factor"):
         call_command("signinlink", "viewer", reset_second_factor=True)
 
 
-def test_the_admin_resets_it_and_only_a_superuser_does(
+def test_only_superuser_can_reset_the_second_factor_in_the_admin(
     viewer: User, outsider: User, clock: Clock
 ) -> None:
     enrol(viewer, clock)
@@ -258,16 +260,16 @@ def test_the_admin_resets_it_and_only_a_superuser_does(
     assert (reset.who, reset.subject) == ("outsider", "viewer")
 
 
-def test_the_admin_makes_a_sign_in_link_for_one_person(viewer: User, outsider: User) -> None:
+def test_admin_can_create_a_sign_in_link(viewer: User, outsider: User) -> None:
     User.objects.filter(pk=outsider.pk).update(is_staff=True, is_superuser=True)
     chosen = {"action": "make_sign_in_link", "_selected_action": [str(viewer.pk)]}
     address = reverse("admin:accounts_user_changelist")
     staff = client_of(outsider)
-    answer = staff.post(address, chosen)
-    assert "no-store" in answer["Cache-Control"]
-    assert "messages" not in answer.cookies, "a cookie would keep it"
-    link = answer.content.decode().split('value="http://testserver')[1].split('"')[0]
+    response = staff.post(address, chosen)
+    assert "no-store" in response["Cache-Control"]
+    assert "messages" not in response.cookies, "a message would be stored in a cookie"
+    link = response.content.decode().split('value="http://testserver')[1].split('"')[0]
     assert link not in staff.get(address).content.decode(), "it is shown once"
     client = Client()
     client.post(link)
-    assert is_in(client)
+    assert is_signed_in(client)

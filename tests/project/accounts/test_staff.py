@@ -1,4 +1,4 @@
-"""Staff who may change people raise nobody, and do not touch who is above them."""
+"""Staff who may change users cannot raise permissions or change accounts of other staff."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ RAISED = {"is_active": "on", "is_staff": "on", "is_superuser": "on", **JOINED}
 
 @pytest.fixture
 def clerk(club: Organization) -> User:
-    """May do everything to people and groups, and is no superuser."""
+    """Staff with all permissions on users and groups, not a superuser."""
     user = User.objects.create_user("clerk", password=PASSWORD, is_staff=True)
-    may = Permission.objects.filter(content_type__model__in=("user", "group"))
-    user.user_permissions.set(may)
+    permissions = Permission.objects.filter(content_type__model__in=("user", "group"))
+    user.user_permissions.set(permissions)
     return user
 
 
@@ -34,7 +34,7 @@ def root(club: Organization) -> User:
 
 @pytest.fixture
 def colleague(club: Organization) -> User:
-    """Staff, too, and may do something else."""
+    """Other staff, with other permissions."""
     user = User.objects.create_user(
         "colleague", "colleague@example.org", password=PASSWORD, is_staff=True
     )
@@ -43,32 +43,33 @@ def colleague(club: Organization) -> User:
 
 
 @pytest.mark.postgres
-def test_staff_raises_nobody(clerk: User, viewer: User) -> None:
+def test_staff_cannot_raise_permissions(clerk: User, viewer: User) -> None:
     group = Group.objects.create(name="Helpers")
-    right = Permission.objects.get(codename="view_chat")
-    form = {"username": "viewer", "groups": [group.pk], "user_permissions": [right.pk],
+    permission = Permission.objects.get(codename="view_chat")
+    form = {"username": "viewer", "groups": [group.pk], "user_permissions": [permission.pk],
             "first_name": "Kim", **RAISED}  # fmt: skip
     address = reverse("admin:accounts_user_change", args=[viewer.pk])
     assert client_of(clerk).post(address, form).status_code == 302
-    now = User.objects.get(pk=viewer.pk)
-    assert (now.first_name, now.is_staff, now.is_superuser) == ("Kim", False, False)
-    assert not now.groups.exists()
-    assert not now.get_all_permissions()
+    current = User.objects.get(pk=viewer.pk)
+    assert (current.first_name, current.is_staff, current.is_superuser) == ("Kim", False, False)
+    assert not current.groups.exists()
+    assert not current.get_all_permissions()
 
 
 @pytest.mark.postgres
-def test_staff_gives_no_rights_to_a_group_of_its_own(clerk: User) -> None:
+def test_staff_cannot_give_permissions_to_a_group(clerk: User) -> None:
     group = Group.objects.create(name="Helpers")
     clerk.groups.add(group)
-    right = Permission.objects.get(codename="view_chat")
+    permission = Permission.objects.get(codename="view_chat")
     address = reverse("admin:auth_group_change", args=[group.pk])
-    form = {"name": "Friends", "permissions": [right.pk]}
+    form = {"name": "Friends", "permissions": [permission.pk]}
     assert client_of(clerk).post(address, form).status_code == 302
     group.refresh_from_db()
     assert (group.name, group.permissions.count()) == ("Friends", 0)
 
 
-def attempts(person: User) -> dict[str, tuple[str, dict[str, Any]]]:
+def requests_for(person: User) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return URL and form of each action on the account."""
     listing = reverse("admin:accounts_user_changelist")
     chosen = {"_selected_action": [person.pk]}
     return {
@@ -92,97 +93,101 @@ def attempts(person: User) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
-DEEDS = ("address", "password", "link", "deletion", "deletions")
+ACTIONS = ("address", "password", "link", "deletion", "deletions")
 
 
-def done_to(person: User, *deeds: str) -> dict[str, bool]:
-    """What came of it."""
-    now = User.objects.filter(pk=person.pk).first()
-    found = {
-        "address": now is not None and now.email != person.email,
-        "password": now is not None and not now.check_password(PASSWORD),
+def effects_on(person: User, *actions: str) -> dict[str, bool]:
+    """Return for each action whether it had its effect on the account."""
+    current = User.objects.filter(pk=person.pk).first()
+    effects = {
+        "address": current is not None and current.email != person.email,
+        "password": current is not None and not current.check_password(PASSWORD),
         "link": SignInLink.objects.filter(user=person.pk).exists(),
         "factor": not SecondFactor.objects.filter(user=person.pk).exists(),
-        "deletion": now is None,
-        "deletions": now is None,
+        "deletion": current is None,
+        "deletions": current is None,
     }
-    return {deed: found[deed] for deed in deeds}
+    return {action: effects[action] for action in actions}
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-@pytest.mark.parametrize("above", ["root", "colleague", "clerk"])
-def test_staff_does_not_touch_staff_nor_itself(
-    clerk: User, root: User, colleague: User, above: str, deed: str
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("target", ["root", "colleague", "clerk"])
+def test_staff_cannot_change_staff_or_themselves(
+    clerk: User, root: User, colleague: User, target: str, action: str
 ) -> None:
-    person = {"root": root, "colleague": colleague, "clerk": clerk}[above]
+    person = {"root": root, "colleague": colleague, "clerk": clerk}[target]
     SecondFactor.turn_on(person, new_secret(), 0)
-    address, form = attempts(person)[deed]
+    address, form = requests_for(person)[action]
     assert client_of(clerk).post(address, form).status_code == 403
-    assert not any(done_to(person, *DEEDS).values())
+    assert not any(effects_on(person, *ACTIONS).values())
 
 
-@pytest.mark.parametrize("whose", ["viewer", "root", "colleague", "clerk"])
-def test_staff_takes_nobody_s_second_factor(
-    clerk: User, viewer: User, root: User, colleague: User, whose: str
+@pytest.mark.parametrize("target", ["viewer", "root", "colleague", "clerk"])
+def test_staff_cannot_reset_a_second_factor(
+    clerk: User, viewer: User, root: User, colleague: User, target: str
 ) -> None:
-    """With it gone, whoever may set a password would hold the account."""
-    person = {"root": root, "colleague": colleague, "clerk": clerk, "viewer": viewer}[whose]
+    """Staff can set passwords; without the second factor that would give them the account."""
+    person = {"root": root, "colleague": colleague, "clerk": clerk, "viewer": viewer}[target]
     SecondFactor.turn_on(person, new_secret(), 0)
-    address, form = attempts(person)["factor"]
+    address, form = requests_for(person)["factor"]
     client_of(clerk).post(address, form)
-    assert done_to(person, "factor") == {"factor": False}
+    assert effects_on(person, "factor") == {"factor": False}
 
 
-def test_staff_reads_staff_and_is_told_why_no_more(clerk: User, colleague: User) -> None:
+def test_staff_can_read_other_staff_and_see_why_they_cannot_change_them(
+    clerk: User, colleague: User
+) -> None:
     address = reverse("admin:accounts_user_change", args=[colleague.pk])
     page = client_of(clerk).get(address).content.decode()
     assert "accounts of staff are changed by superusers alone" in page
     assert 'name="email"' not in page
     assert "colleague@example.org" in page
-    assert "../password/" not in page, "a button that leads to a refusal"
+    assert "../password/" not in page, "the button would lead to 403"
 
 
 @pytest.mark.postgres
-def test_one_of_them_among_ordinary_people_and_nothing_is_done(
+def test_bulk_deletion_that_includes_staff_deletes_nobody(
     clerk: User, viewer: User, colleague: User
 ) -> None:
-    address, form = attempts(viewer)["deletions"]
+    address, form = requests_for(viewer)["deletions"]
     both = form | {"_selected_action": [viewer.pk, colleague.pk]}
     assert client_of(clerk).post(address, both).status_code == 403
     assert User.objects.filter(pk__in=[viewer.pk, colleague.pk]).count() == 2
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("deed", DEEDS)
-def test_staff_does_it_to_ordinary_people(clerk: User, viewer: User, deed: str) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_staff_can_change_ordinary_users(clerk: User, viewer: User, action: str) -> None:
     SecondFactor.turn_on(viewer, new_secret(), 0)
-    address, form = attempts(viewer)[deed]
+    address, form = requests_for(viewer)[action]
     assert client_of(clerk).post(address, form).status_code in (200, 302)
-    assert done_to(viewer, deed) == {deed: True}
+    assert effects_on(viewer, action) == {action: True}
 
 
-@pytest.mark.parametrize("deed", ["link", "password"])
-def test_who_may_only_look_at_people_does_not(clerk: User, viewer: User, deed: str) -> None:
+@pytest.mark.parametrize("action", ["link", "password"])
+def test_staff_with_view_permission_cannot_change_users(
+    clerk: User, viewer: User, action: str
+) -> None:
     clerk.user_permissions.set(Permission.objects.filter(codename="view_user"))
     SecondFactor.turn_on(viewer, new_secret(), 0)
-    address, form = attempts(viewer)[deed]
+    address, form = requests_for(viewer)[action]
     client_of(clerk).post(address, form)
-    assert not any(done_to(viewer, *DEEDS).values())
+    assert not any(effects_on(viewer, *ACTIONS).values())
 
 
 @pytest.mark.postgres
-def test_a_superuser_does(root: User, clerk: User) -> None:
+def test_superuser_can_change_another_superuser(root: User, clerk: User) -> None:
     other = User.objects.create_superuser("other", password=PASSWORD)
     client = client_of(other)
     SecondFactor.turn_on(root, new_secret(), 0)
-    for deed in (*DEEDS[:-2], "factor", "deletion"):
-        address, form = attempts(root)[deed]
+    for action in (*ACTIONS[:-2], "factor", "deletion"):
+        address, form = requests_for(root)[action]
         assert client.post(address, form).status_code in (200, 302)
-        assert done_to(root, deed) == {deed: True}
+        assert effects_on(root, action) == {action: True}
 
 
 @pytest.mark.postgres
-def test_staff_adds_people(clerk: User) -> None:
+def test_staff_can_add_users(clerk: User) -> None:
     form = {
         "username": "new",
         "password1": PASSWORD,

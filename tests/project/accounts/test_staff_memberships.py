@@ -1,4 +1,4 @@
-"""Staff who may change organizations let nobody of the staff in, themselves least of all."""
+"""Staff who may change organizations cannot change memberships of staff, including their own."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def clerk(club: Organization) -> User:
-    """May do everything to organizations and memberships, and is no superuser."""
+    """Staff with all permissions on organizations and memberships, not a superuser."""
     user = User.objects.create_user("clerk", password=PASSWORD, is_staff=True)
-    may = Permission.objects.filter(content_type__model__in=("organization", "membership"))
-    user.user_permissions.set([*may, Permission.objects.get(codename="view_user")])
+    permissions = Permission.objects.filter(content_type__model__in=("organization", "membership"))
+    user.user_permissions.set([*permissions, Permission.objects.get(codename="view_user")])
     return user
 
 
 @pytest.fixture
 def colleague() -> User:
-    """Staff, too."""
+    """Other staff."""
     return User.objects.create_user("colleague", password=PASSWORD, is_staff=True)
 
 
@@ -36,7 +36,7 @@ def root() -> User:
 
 
 def form_of(club: Organization, *rows: dict[str, Any]) -> dict[str, Any]:
-    """The organization's page with these memberships, the stored ones first."""
+    """Return the admin form of the organization with these memberships, stored ones first."""
     stored = sum("id" in row for row in rows)
     form = {"name": club.name, "slug": club.slug, "time_zone": "Europe/Berlin",
             "metadata": "{}", "audit_days": "365", "memberships-TOTAL_FORMS": len(rows),
@@ -47,63 +47,61 @@ def form_of(club: Organization, *rows: dict[str, Any]) -> dict[str, Any]:
     return form
 
 
-def save(asker: User, club: Organization, *rows: dict[str, Any]) -> Any:
+def save(by: User, club: Organization, *rows: dict[str, Any]) -> Any:
     address = reverse("admin:accounts_organization_change", args=[club.pk])
-    return client_of(asker).post(address, form_of(club, *rows))
+    return client_of(by).post(address, form_of(club, *rows))
 
 
-def is_refused(answer: HttpResponse) -> bool:
-    return answer.status_code == 200 and "by superusers alone" in answer.content.decode()
+def is_refused(response: HttpResponse) -> bool:
+    return response.status_code == 200 and "by superusers alone" in response.content.decode()
 
 
-@pytest.mark.parametrize("whose", ["clerk", "colleague", "root"])
-def test_staff_lets_no_staff_in(
-    clerk: User, colleague: User, root: User, club: Organization, whose: str
+@pytest.mark.parametrize("target", ["clerk", "colleague", "root"])
+def test_staff_cannot_add_staff_as_members(
+    clerk: User, colleague: User, root: User, club: Organization, target: str
 ) -> None:
-    of = {"clerk": clerk, "colleague": colleague, "root": root}[whose]
-    assert is_refused(save(clerk, club, {"user": of.pk, "role": "admin"}))
-    assert not Membership.objects.filter(user=of).exists()
+    user = {"clerk": clerk, "colleague": colleague, "root": root}[target]
+    assert is_refused(save(clerk, club, {"user": user.pk, "role": "admin"}))
+    assert not Membership.objects.filter(user=user).exists()
 
 
-@pytest.mark.parametrize("whose", ["clerk", "colleague", "root"])
-@pytest.mark.parametrize("deed", ["role", "handed over", "removed"])
-def test_staff_changes_no_membership_of_staff(
-    clerk: User, colleague: User, root: User, viewer: User, club: Organization, whose: str,
-    deed: str,
+@pytest.mark.parametrize("target", ["clerk", "colleague", "root"])
+@pytest.mark.parametrize("action", ["role", "handed over", "removed"])
+def test_staff_cannot_change_memberships_of_staff(
+    clerk: User, colleague: User, root: User, viewer: User, club: Organization, target: str,
+    action: str,
 ) -> None:  # fmt: skip
-    of = {"clerk": clerk, "colleague": colleague, "root": root}[whose]
+    user = {"clerk": clerk, "colleague": colleague, "root": root}[target]
     Membership.objects.filter(user=viewer).delete()
-    there = Membership.objects.create(user=of, organization=club, role=Role.VIEWER)
+    membership = Membership.objects.create(user=user, organization=club, role=Role.VIEWER)
     changes: dict[str, dict[str, Any]] = {
         "role": {"role": "admin"}, "handed over": {"user": viewer.pk}, "removed": {"DELETE": "on"},
     }  # fmt: skip
-    row = {"id": there.pk, "user": of.pk, "role": "viewer"} | changes[deed]
+    row = {"id": membership.pk, "user": user.pk, "role": "viewer"} | changes[action]
     assert is_refused(save(clerk, club, row))
-    there = Membership.objects.get(pk=there.pk)
-    assert (there.user, there.role) == (of, Role.VIEWER)
+    membership = Membership.objects.get(pk=membership.pk)
+    assert (membership.user, membership.role) == (user, Role.VIEWER)
 
 
-def test_staff_hands_nobody_s_membership_to_itself(
-    clerk: User, admin: User, club: Organization
-) -> None:
-    there = Membership.objects.get(user=admin)
-    answer = save(clerk, club, {"id": there.pk, "user": clerk.pk, "role": "admin"})
-    assert is_refused(answer)
-    why = "Memberships of staff, one’s own as well, are changed by superusers alone"
-    assert why in answer.content.decode()
-    assert Membership.objects.get(pk=there.pk).user == admin
+def test_staff_cannot_take_over_a_membership(clerk: User, admin: User, club: Organization) -> None:
+    membership = Membership.objects.get(user=admin)
+    response = save(clerk, club, {"id": membership.pk, "user": clerk.pk, "role": "admin"})
+    assert is_refused(response)
+    error = "Memberships of staff, one’s own as well, are changed by superusers alone"
+    assert error in response.content.decode()
+    assert Membership.objects.get(pk=membership.pk).user == admin
 
 
-def test_staff_founds_no_organization_with_itself_in_it(clerk: User) -> None:
+def test_staff_cannot_create_an_organization_with_themselves_as_member(clerk: User) -> None:
     new = Organization(name="New", slug="new")
     form = form_of(new, {"user": clerk.pk, "role": "admin", "organization": ""})
-    answer: Any = client_of(clerk).post(reverse("admin:accounts_organization_add"), form)
-    assert is_refused(answer)
+    response: Any = client_of(clerk).post(reverse("admin:accounts_organization_add"), form)
+    assert is_refused(response)
     assert not Organization.objects.filter(slug="new").exists()
 
 
 @pytest.mark.postgres
-def test_staff_lets_ordinary_people_in_and_out_beside_those_of_staff(
+def test_staff_can_change_memberships_of_ordinary_users(
     clerk: User, colleague: User, viewer: User, club: Organization
 ) -> None:
     operator = person("operator", club, Role.OPERATOR)
@@ -115,16 +113,16 @@ def test_staff_lets_ordinary_people_in_and_out_beside_those_of_staff(
         (viewer, {"role": "operator"}),
         (operator, {"DELETE": 1}),
     ):
-        there = Membership.objects.get(user=user)
-        rows.append({"id": there.pk, "user": user.pk, "role": there.role} | change)
-    answer = save(clerk, club, *rows, {"user": new.pk, "role": "viewer"})
-    assert answer.status_code == 302
+        membership = Membership.objects.get(user=user)
+        rows.append({"id": membership.pk, "user": user.pk, "role": membership.role} | change)
+    response = save(clerk, club, *rows, {"user": new.pk, "role": "viewer"})
+    assert response.status_code == 302
     assert dict(Membership.objects.values_list("user__username", "role")) == {
         "colleague": "admin", "viewer": "operator", "new": "viewer",
     }  # fmt: skip
 
 
-def test_a_superuser_lets_staff_in(root: User, clerk: User, club: Organization) -> None:
-    rows = ({"user": one.pk, "role": "admin"} for one in (root, clerk))
+def test_superuser_can_add_staff_as_members(root: User, clerk: User, club: Organization) -> None:
+    rows = ({"user": user.pk, "role": "admin"} for user in (root, clerk))
     assert save(root, club, *rows).status_code == 302
     assert Membership.objects.filter(organization=club, role=Role.ADMIN).count() == 2
