@@ -49,7 +49,9 @@ class Capture:
             Freshness(attempt=attempt)
             if not attempt
             else Freshness(
-                "offline", "The camera's reader was restarted; connecting again.", attempt=attempt
+                "offline",
+                "The process that reads this camera was restarted; connecting again.",
+                attempt=attempt,
             )
         )
         self._stop = threading.Event()

@@ -18,7 +18,9 @@ OPEN_TIMEOUT = 5.0  # seconds; FFmpeg's own
 READ_TIMEOUT = 7.5  # a camera that shows less than a frame in this time is opened again
 OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 LIMIT_S = 4.0  # seconds for one picture; a whole 40 megapixels take about one
-OVERDUE = "A picture took too long to decode; its reader is being restarted."
+OVERDUE = (
+    "A picture took too long to decode; the process that reads this camera is being restarted."
+)
 
 _running: dict[int, float] = {}  # when a decode began, monotonic, by the thread that waits for it
 

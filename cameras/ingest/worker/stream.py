@@ -57,7 +57,7 @@ class Picture:
 
 
 class Slot:
-    """Holds one picture; the newest wins. Any number of readers, each with its own place."""
+    """Holds one picture; the newest wins. Any number of readers, each with its own position."""
 
     def __init__(self) -> None:
         self._picture: Picture | None = None

@@ -31,9 +31,9 @@ _ROWS = """
 from chats.models import *
 from project.accounts.models import *
 club = Organization.objects.create(name="Bench", slug="bench")
-keeper = User.objects.get(username="keeper")
-Membership.objects.create(user=keeper, organization=club, role="admin")
-chats = Chat.objects.bulk_create(Chat(organization=club, owner=keeper) for _ in range(COUNT))
+admin = User.objects.get(username="keeper")
+Membership.objects.create(user=admin, organization=club, role="admin")
+chats = Chat.objects.bulk_create(Chat(organization=club, owner=admin) for _ in range(COUNT))
 print("ROWS" + " ".join(str(chat.pk) for chat in chats))
 """
 Start = Callable[[Arena, int], AbstractContextManager[tuple[int, int, list[bytes]]]]
@@ -62,18 +62,18 @@ def _ours(arena: Arena, streams: int) -> Iterator[tuple[int, int, list[bytes]]]:
     folder.mkdir()
     installation = Installation(folder, SIDELINE_DEMO="0", **_metronome())
     installation.manage("migrate", "-v0")
-    installation.manage("shell", "-v0", "-c", _KEEPER)
+    installation.manage("shell", "-v0", "-c", _ADMIN)
     printed = installation.manage("shell", "-v0", "-c", _ROWS.replace("COUNT", str(streams)))
     chats = printed.partition("ROWS")[2].split()
     words = [PYTHON, "-m", "tests.bench.answers.ours"]
     with arena.listening(words, installation.port, installation.environment) as server:
         until(installation.answers, 30, "our server")
-        with installation.api() as keeper:
-            token = keeper.headers["Authorization"]
+        with installation.api() as api:
+            token = api.headers["Authorization"]
         yield server.pid, installation.port, [_request(chat, token) for chat in chats]
 
 
-_KEEPER = f"""
+_ADMIN = f"""
 from project.accounts.models import User
 User.objects.create_superuser("{KEEPER["username"]}", password="{KEEPER["password"]}")
 """
