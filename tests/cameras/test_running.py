@@ -12,17 +12,17 @@ import psutil
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.cameras.added import added, worker
-from tests.cameras.picture_exits import taken_after
+from tests.cameras.added import temporary_camera, worker
+from tests.cameras.picture_exits import is_next_taken_after
 from tests.installation import Installation
-from tests.people import Cast, assemble
-from tests.sockets import acknowledged, watching
+from tests.people import Scenario, create_scenario
+from tests.sockets import receive_and_acknowledge, watching
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cast(installation: Installation) -> Cast:
-    return assemble(installation, "running")
+def scenario(installation: Installation) -> Scenario:
+    return create_scenario(installation, "running")
 
 
 class Observer(threading.Thread):
@@ -37,7 +37,7 @@ class Observer(threading.Thread):
     def run(self) -> None:
         with watching(self._installation, self._key, v1=True) as socket:
             while not self.stopped.is_set():
-                message = acknowledged(socket)
+                message = receive_and_acknowledge(socket)
                 if "jpeg" in message:
                     self.seen.append((message["seq"], message["timestamp"]))
 
@@ -60,37 +60,41 @@ class Observer(threading.Thread):
 
 
 def test_adding_changing_disabling_deleting_takes_effect(
-    installation: Installation, cast: Cast
+    installation: Installation, scenario: Scenario
 ) -> None:
-    changes_take_effect(installation, cast, 60)
+    changes_take_effect(installation, scenario, 60)
 
 
 @pytest.mark.timing
-def test_changes_take_effect_within_two_seconds(installation: Installation, cast: Cast) -> None:
+def test_changes_take_effect_within_two_seconds(
+    installation: Installation, scenario: Scenario
+) -> None:
     """Meanwhile the camera beside it loses no frame."""
-    with Observer(installation, cast.key) as observer:
-        changes_take_effect(installation, cast, 2)
+    with Observer(installation, scenario.key) as observer:
+        changes_take_effect(installation, scenario, 2)
     assert observer.saw_every_frame()
 
 
-def changes_take_effect(installation: Installation, cast: Cast, within: float) -> None:
+def changes_take_effect(installation: Installation, scenario: Scenario, within: float) -> None:
     """Assert that ingest acts on each change within `within` seconds.
 
     The start of a worker process is not included: it takes its own time.
     """
-    viewer = cast["viewer"].bearer
+    viewer = scenario["viewer"].bearer
     terms = {"name": "Comes and goes", "kind": "demo", "detect": False, "width": 320}
-    with added(installation, **terms) as camera, installation.api() as api:
+    with temporary_camera(installation, **terms) as camera, installation.api() as api:
         until(lambda: worker(installation, camera), within, "a new worker")
         with watching(installation, camera, headers=viewer, v1=True) as socket:
-            until(lambda: acknowledged(socket, 30).get("width") == 320, 60, "frames")
+            until(lambda: receive_and_acknowledge(socket, 30).get("width") == 320, 60, "frames")
         running = worker(installation, camera)
         assert api.patch(f"/cameras/{camera}", json={"width": 160}).status_code == 200
         until(
             lambda: worker(installation, camera) not in (None, running), within, "its replacement"
         )
         with watching(installation, camera, headers=viewer, v1=True) as socket:
-            until(lambda: acknowledged(socket, 30).get("width") == 160, 60, "the new width")
+            until(
+                lambda: receive_and_acknowledge(socket, 30).get("width") == 160, 60, "the new width"
+            )
             assert api.patch(f"/cameras/{camera}", json={"enabled": False}).status_code == 200
             until(lambda: reports_state(socket, "ended"), within, "the word “ended”")
         until(lambda: not worker(installation, camera), within, "its end")
@@ -106,19 +110,19 @@ def changes_take_effect(installation: Installation, cast: Cast, within: float) -
 
 @pytest.mark.timing
 def test_stuck_worker_is_replaced_within_ten_seconds(
-    installation: Installation, cast: Cast
+    installation: Installation, scenario: Scenario
 ) -> None:
     with (
-        added(installation, name="Will be stuck", kind="demo", detect=False) as camera,
-        watching(installation, camera, headers=cast["viewer"].bearer, v1=True) as socket,
-        Observer(installation, cast.key) as observer,
+        temporary_camera(installation, name="Will be stuck", kind="demo", detect=False) as camera,
+        watching(installation, camera, headers=scenario["viewer"].bearer, v1=True) as socket,
+        Observer(installation, scenario.key) as observer,
     ):
-        until(lambda: "jpeg" in acknowledged(socket, 15), 15, "a frame")
+        until(lambda: "jpeg" in receive_and_acknowledge(socket, 15), 15, "a frame")
         stuck = worker(installation, camera)
         assert stuck
         os.kill(stuck, signal.SIGSTOP)
         stopped, frozen_at = time.monotonic(), time.time() * 1000
-        until(lambda: taken_after(socket, frozen_at), 12, "a picture taken since")
+        until(lambda: is_next_taken_after(socket, frozen_at), 12, "a picture taken since")
         assert time.monotonic() - stopped <= 10
     assert not psutil.pid_exists(stuck)
     assert observer.saw_every_frame()
@@ -126,54 +130,56 @@ def test_stuck_worker_is_replaced_within_ten_seconds(
 
 def reports_state(socket: ClientConnection, state: str) -> bool:
     """Return whether the next message reports this state."""
-    return bool(acknowledged(socket, 60).get("state") == state)
+    return bool(receive_and_acknowledge(socket, 60).get("state") == state)
 
 
 @pytest.mark.extended
-def test_crashed_worker_is_restarted(installation: Installation, cast: Cast) -> None:
+def test_crashed_worker_is_restarted(installation: Installation, scenario: Scenario) -> None:
     """Viewers notice only that no picture arrives for a while."""
     with (
-        added(installation, name="Crashes", kind="demo", detect=False) as camera,
-        watching(installation, camera, headers=cast["viewer"].bearer, v1=True) as socket,
+        temporary_camera(installation, name="Crashes", kind="demo", detect=False) as camera,
+        watching(installation, camera, headers=scenario["viewer"].bearer, v1=True) as socket,
     ):
-        until(lambda: "jpeg" in acknowledged(socket, 60), 60, "a frame")
+        until(lambda: "jpeg" in receive_and_acknowledge(socket, 60), 60, "a frame")
         pid = worker(installation, camera)
         assert pid
         os.kill(pid, signal.SIGKILL)
         killed = time.time() * 1000
-        until(lambda: taken_after(socket, killed + 500), 60, "frames of a new worker")
+        until(lambda: is_next_taken_after(socket, killed + 500), 60, "frames of a new worker")
 
 
 @pytest.mark.extended
-def test_viewers_receive_stale_when_ingest_freezes(installation: Installation, cast: Cast) -> None:
+def test_viewers_receive_stale_when_ingest_freezes(
+    installation: Installation, scenario: Scenario
+) -> None:
     """The whole ingest process is frozen: the web process itself reports the picture as stale."""
-    measure_stale_delay(installation, cast)
+    measure_stale_delay(installation, scenario)
 
 
 @pytest.mark.timing
 def test_frozen_ingest_is_reported_within_five_seconds(
-    installation: Installation, cast: Cast
+    installation: Installation, scenario: Scenario
 ) -> None:
-    assert measure_stale_delay(installation, cast) < 4.5
+    assert measure_stale_delay(installation, scenario) < 4.5
 
 
 @pytest.mark.timing
 def test_killed_ingest_is_restarted_within_ten_seconds(
-    installation: Installation, cast: Cast
+    installation: Installation, scenario: Scenario
 ) -> None:
-    with watching(installation, cast.key, v1=True) as socket:
-        until(lambda: "jpeg" in acknowledged(socket, 30), 30, "a frame")
+    with watching(installation, scenario.key, v1=True) as socket:
+        until(lambda: "jpeg" in receive_and_acknowledge(socket, 30), 30, "a frame")
         (ingest,) = installation.children("manage.py ingest")
         ingest.kill()
         killed = time.time() * 1000
-        until(lambda: taken_after(socket, killed + 500), 10, "frames of a new process")
+        until(lambda: is_next_taken_after(socket, killed + 500), 10, "frames of a new process")
 
 
-def measure_stale_delay(installation: Installation, cast: Cast) -> float:
+def measure_stale_delay(installation: Installation, scenario: Scenario) -> float:
     """Freeze ingest. Returns the seconds until a viewer receives the state “stale”."""
     (ingest,) = installation.children("manage.py ingest")
-    with watching(installation, cast.key, v1=True) as socket:
-        until(lambda: "jpeg" in acknowledged(socket, 30), 30)
+    with watching(installation, scenario.key, v1=True) as socket:
+        until(lambda: "jpeg" in receive_and_acknowledge(socket, 30), 30)
         ingest.suspend()
         try:
             frozen = time.monotonic()
@@ -186,7 +192,7 @@ def measure_stale_delay(installation: Installation, cast: Cast) -> float:
 
 
 def test_bad_sources_are_refused_with_a_sentence_and_nothing_is_stored(
-    installation: Installation, cast: Cast
+    installation: Installation, scenario: Scenario
 ) -> None:
     bad = [
         ("rtsp", "http://10.0.0.1/x"),
@@ -205,7 +211,7 @@ def test_bad_sources_are_refused_with_a_sentence_and_nothing_is_stored(
         for kind, source in bad:
             answer = api.post(
                 "/cameras",
-                json={"organization": cast.ours, "name": "Bad", "kind": kind, "source": source},
+                json={"organization": scenario.ours, "name": "Bad", "kind": kind, "source": source},
             )
             assert answer.status_code == 400, (kind, source)
             assert set(answer.json()["errors"]) <= {"source", "kind"}
@@ -222,11 +228,11 @@ with connection.cursor() as cursor:
 
 
 @pytest.mark.postgres
-def test_source_password_is_never_returned(installation: Installation, cast: Cast) -> None:
+def test_source_password_is_never_returned(installation: Installation, scenario: Scenario) -> None:
     secret = "hunter2-very-secret"
     source = f"rtsp://user:{secret}@127.0.0.1:9/x"
     with (
-        added(installation, name="Secretive", kind="rtsp", source=source) as camera,
+        temporary_camera(installation, name="Secretive", kind="rtsp", source=source) as camera,
         installation.api() as api,
     ):
         shown = api.get(f"/cameras/{camera}").json()["source"]

@@ -15,7 +15,7 @@ from tests.browser import new_page
 from tests.cameras.ingest.custom_models import onnx_models
 from tests.e2e.watching import NARROW, sign_in
 from tests.installation import Installation, installed
-from tests.sockets import frame, watching
+from tests.sockets import next_frame, watching
 from tests.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -34,7 +34,7 @@ def labels(installation: Installation, camera: str) -> set[str]:
     with watching(
         installation, camera, headers={"Authorization": f"Bearer {installation.token}"}
     ) as socket:
-        return {one["class"] for one in frame(socket).get("detections", [])}
+        return {one["class"] for one in next_frame(socket).get("detections", [])}
 
 
 def choose(page: Page, data: bytes, *, name: str, labels: list[str], nanodet: bool) -> None:
@@ -61,7 +61,7 @@ def test_model_is_uploaded_detects_on_a_camera_and_is_removed(
         page.get_by_role("link", name="Choose the detector").click()
         expect(page.get_by_text("Sideline’s own detector, which knows")).to_be_visible()
 
-        nan = onnx_models.constantly(float("nan"))
+        nan = onnx_models.constant_output(float("nan"))
         choose(page, nan, name="broken", labels=onnx_models.LABELS, nanodet=False)
         expect(page.get_by_text("It is refused. It answers with numbers")).to_be_visible(
             timeout=60_000

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cameras.added import added
+from tests.cameras.added import temporary_camera
 from tests.installation import Installation
 from tests.people import Scenario, create_scenario
-from tests.sockets import acknowledged, ended, frame, refusal, watching
+from tests.sockets import close_code, next_frame, receive_and_acknowledge, refusal, watching
 from tests.waiting import until
 
 
@@ -83,11 +83,11 @@ def test_revoked_link_disconnects_only_its_own_guests(
     link, other = Link.make(installation, scenario), Link.make(installation, scenario)
     visit = link.visit()
     with watching(installation, visit) as guest, watching(installation, other.visit()) as stays:
-        assert frame(guest, 60)["camera_id"] == visit
+        assert next_frame(guest, 60)["camera_id"] == visit
         link.revoke()
-        assert ended(guest, 60) == 4401
+        assert close_code(guest, 60) == 4401
         closed = time.time() * 1000
-        until(lambda: frame(stays, 60)["timestamp"] > closed, 60, "a later picture")
+        until(lambda: next_frame(stays, 60)["timestamp"] > closed, 60, "a later picture")
     assert refusal(installation, visit) == 403
     assert httpx.get(link.url).status_code == 410
 
@@ -96,7 +96,7 @@ def test_guest_and_key_holder_receive_neither_reason_nor_viewer_count(
     installation: Installation, scenario: Scenario
 ) -> None:
     wall = {"name": "Sharing wall", "kind": "rtsp", "source": "rtsp://127.0.0.1:9/a"}
-    with added(installation, **wall) as camera, installation.api() as api:
+    with temporary_camera(installation, **wall) as camera, installation.api() as api:
 
         def reason() -> str:
             return str(api.get(f"/cameras/{camera}").json()["state"]["reason"])
@@ -114,7 +114,7 @@ def test_guest_and_key_holder_receive_neither_reason_nor_viewer_count(
             seen_by_member: list[dict[str, Any]] = []
             until(
                 lambda: (
-                    seen_by_member.append(acknowledged(member, 60))
+                    seen_by_member.append(receive_and_acknowledge(member, 60))
                     or has_viewers_and_reason(seen_by_member)
                 ),
                 60,
@@ -124,7 +124,10 @@ def test_guest_and_key_holder_receive_neither_reason_nor_viewer_count(
             for viewer in (guest, holder):
                 messages: list[dict[str, Any]] = []
                 until(
-                    lambda t=messages, s=viewer: t.append(acknowledged(s, 60)) or is_off(t[-1]), 60
+                    lambda t=messages, s=viewer: (
+                        t.append(receive_and_acknowledge(s, 60)) or is_off(t[-1])
+                    ),
+                    60,
                 )  # type: ignore[misc]
                 assert {one["state"] for one in messages[:-1]} == {"offline"}
                 assert {one["reason"] for one in messages[:-1]} <= {"", "Connecting."}

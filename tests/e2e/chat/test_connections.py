@@ -59,7 +59,7 @@ def test_page_reconnects_after_a_cut_connection(
 ) -> None:
     model.script = Script(pieces=("Before", " and", " after."), gate_at=2)
     with (
-        Wire(club.port).strung() as wire,
+        Wire(club.port).running() as wire,
         person(browser, club, model, session, at=wire.url) as somebody,
     ):
         somebody.ask_in_new_chat("Cut?")
@@ -77,7 +77,7 @@ def test_unsent_prompt_can_be_cancelled(
     browser: Browser, club: Installation, model: Model, session: Any
 ) -> None:
     with (
-        Wire(club.port).strung() as wire,
+        Wire(club.port).running() as wire,
         person(browser, club, model, session, at=wire.url) as somebody,
     ):
         somebody.page.goto(f"{wire.url}/chats/new")
