@@ -50,7 +50,7 @@ class AssistantForm(forms.ModelForm[Assistant]):
         labels = {  # noqa: RUF012
             "base_url": "Base URL",
             "model": "Name of the model",
-            "system_prompt": "How it is told to behave",
+            "system_prompt": "System prompt",
             "context_tokens": "Tokens of context",
             "daily_tokens": "Tokens a day, together",
             "daily_tokens_each": "Tokens a day, each",

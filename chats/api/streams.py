@@ -28,7 +28,7 @@ from chats.models import Chat, Generation
 from chats.prompts import PromptResult, validate_key, validate_prompt
 from chats.sse.encoding import PING
 from chats.sse.replay import Replay
-from chats.sse.subscribers import QueueSubscriber, Subscriber, WireSubscriber
+from chats.sse.subscribers import QueueSubscriber, Subscriber, WriterSubscriber
 from project.accounts.access import ConnectionGrant
 from project.accounts.authentication import methods
 from project.audit.askers import Requester
@@ -169,10 +169,10 @@ async def event_stream(
     """
     yield PING
     release_request_thread()
-    wire = extensions.get("sideline.response")
+    writer = extensions.get("sideline.response")
     subscriber: Subscriber = (
-        WireSubscriber(wire)
-        if wire is not None
+        WriterSubscriber(writer)
+        if writer is not None
         else QueueSubscriber(extensions.get("sideline.waiting"))
     )
     runner.subscribers.add(subscriber)

@@ -1,8 +1,8 @@
-"""What a proxy does to event streams, judged from when their events arrived. Django-free.
+"""Judges what a proxy does to event streams, from the arrival times of their events. Django-free.
 
-Two streams are listened to: one with the headers of the chat's streams, and a bare one without
-those that ask proxies to keep their hands off. What meets the first hurts the chat now; what meets
-the bare one alone is held off by the chat's own headers.
+Compares two streams: one with the headers of the chat's streams, and a bare one without the
+headers that turn buffering off. A finding on the first affects the chat now; a finding on the bare
+one alone is prevented by the chat's own headers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The self-test's streams: let in by a ticket, told in the chat's manner, listened to from here."""
+"""The self-test's streams: tickets for them, their events, and a client on this server."""
 
 from __future__ import annotations
 

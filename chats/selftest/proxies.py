@@ -1,4 +1,4 @@
-"""Which line of a proxy's configuration does what to event streams. Django-free."""
+"""Configuration lines of known proxies that fix their handling of event streams. Django-free."""
 
 from __future__ import annotations
 

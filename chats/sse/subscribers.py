@@ -77,27 +77,27 @@ class Subscriber:
         self.ended.set()
 
 
-class WireSubscriber(Subscriber):
+class WriterSubscriber(Subscriber):
     """Writes to the connection itself, once the response has begun."""
 
-    def __init__(self, wire: Any) -> None:
+    def __init__(self, writer: Any) -> None:
         super().__init__()
-        self._wire = wire
+        self._writer = writer
 
     def send(self, data: bytes, framed: bytes) -> None:
         if self.is_dropped:
             return
-        if self._wire.is_behind(MAX_BEHIND):
+        if self._writer.is_behind(MAX_BEHIND):
             self.drop()
         else:
-            self.accepted += self._wire.write(data, framed)
+            self.accepted += self._writer.write(data, framed)
 
     def drop(self) -> None:
         super().drop()
-        self._wire.abort()
+        self._writer.abort()
 
     def waiting(self) -> int:
-        return int(self._wire.waiting())
+        return int(self._writer.waiting())
 
     def ping(self) -> None:
         self.send(PING, b"8\r\n" + PING + b"\r\n")

@@ -64,10 +64,10 @@ def test_built_in_model_stops_and_ends_at_once(folder: Path) -> None:
                 message = stream.start()
                 next(iter(stream))
                 model = installation.children(SERVER)[0]
-                asked = time.monotonic()
+                stopped_at = time.monotonic()
                 client.stop(chat, message)
                 list(stream)
-                assert time.monotonic() - asked < 1
+                assert time.monotonic() - stopped_at < 1
         until(lambda: is_idle(model), 3, "the model to be idle")
         installation.processes[0].terminate()
         assert installation.processes[0].wait(5) == 0

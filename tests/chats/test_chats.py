@@ -89,14 +89,14 @@ def test_regenerated_answer_is_a_sibling(keeper: ChatClient, model: Model) -> No
 def test_edited_prompt_starts_a_branch(keeper: ChatClient, model: Model) -> None:
     chat = keeper.chat()
     keeper.send(chat, "One")
-    asked = keeper.read(chat)["messages"][0]["id"]
+    prompt = keeper.read(chat)["messages"][0]["id"]
     keeper.send(chat, "Two")
-    answer = keeper.api.post(f"/{chat}/messages/{asked}/edit", json={"prompt": "Uno"})
+    answer = keeper.api.post(f"/{chat}/messages/{prompt}/edit", json={"prompt": "Uno"})
     assert answer.status_code == 200
     branch = keeper.read(chat)["messages"]
     assert [m["content"] for m in branch][::2] == ["Uno"]
     assert len(branch[0]["siblings"]) == 2
-    keeper.api.post(f"/{chat}/messages/{asked}/select")
+    keeper.api.post(f"/{chat}/messages/{prompt}/select")
     assert [m["content"] for m in keeper.read(chat)["messages"]][::2] == ["One", "Two"]
 
 
@@ -131,8 +131,10 @@ def test_answer_can_be_rated_with_a_reason(keeper: ChatClient) -> None:
     assert keeper.api.put(address, json={"rating": None}).status_code == 204
     assert (keeper.last(chat)["rating"], keeper.last(chat)["rating_reason"]) == (None, "")
     assert keeper.api.put(address, json={"rating": 5}).status_code == 400
-    asked = keeper.read(chat)["messages"][0]["id"]
-    assert keeper.api.put(f"/{chat}/messages/{asked}/rating", json={"rating": 1}).status_code == 404
+    prompt = keeper.read(chat)["messages"][0]["id"]
+    assert (
+        keeper.api.put(f"/{chat}/messages/{prompt}/rating", json={"rating": 1}).status_code == 404
+    )
 
 
 def test_chat_can_be_exported(keeper: ChatClient, model: Model) -> None:
@@ -157,8 +159,8 @@ def test_messages_are_paginated_by_cursor(keeper: ChatClient) -> None:
         keeper.send(chat, f"Question {n}")
     page = keeper.api.get(f"/{chat}/messages", params={"limit": 4}).json()
     rest = httpx.get(page["next"], headers=keeper.api.headers).json()
-    said = [m["content"] for m in page["results"] + rest["results"]]
-    assert said[::2] == ["Question 0", "Question 1", "Question 2"]
+    contents = [m["content"] for m in page["results"] + rest["results"]]
+    assert contents[::2] == ["Question 0", "Question 1", "Question 2"]
 
 
 _PRUNE = """

@@ -20,11 +20,11 @@ def test_fifty_identical_prompts_with_one_key_are_one_answer(
     model.script = Script(pieces=("just ", "once"), pause=0.2)
     chat = keeper.chat()
     with ThreadPoolExecutor(50) as crowd:
-        told = list(
+        answers = list(
             crowd.map(lambda _: keeper.send(chat, "Go", **{"Idempotency-Key": "k1"}), range(50))
         )
-    assert len({events[0].body["message_id"] for events in told}) == 1
-    assert len({str([(e.seq, e.body) for e in events]) for events in told}) == 1
+    assert len({events[0].body["message_id"] for events in answers}) == 1
+    assert len({str([(e.seq, e.body) for e in events]) for events in answers}) == 1
     assert len(model.requests) == 1
     assert len(keeper.read(chat)["messages"]) == 2
 

@@ -60,7 +60,7 @@ def killed_while_answering(
     model.script = Script(pieces=WORDS, pause=PAUSE)
     with ChatClient(installation) as client:
         chat = client.chat()
-        seen: list[Event] = []
+        received: list[Event] = []
         at: dict[int, float] = {}
         kept = [""]
 
@@ -72,21 +72,21 @@ def killed_while_answering(
             installation.processes[0].kill()
 
         with client.stream(chat, "Count") as stream:
-            seen.append(next(iter(stream)))
-            at[seen[0].seq] = time.monotonic()
+            received.append(next(iter(stream)))
+            at[received[0].seq] = time.monotonic()
             killer = threading.Thread(target=kill)
             killer.start()
             with contextlib.suppress(httpx.HTTPError):
                 for event in stream:
-                    seen.append(event)
+                    received.append(event)
                     at[event.seq] = time.monotonic()
             killer.join()
         killed = max(at.values())
-        message = str(seen[0].body["message_id"])
+        message = str(received[0].body["message_id"])
         assert installation.processes[0].wait(30) == -signal.SIGKILL
         restart(installation)
-        asked, answer = client.read(chat)["messages"]
-        assert asked["content"] == "Count"
+        prompt, answer = client.read(chat)["messages"]
+        assert prompt["content"] == "Count"
         if lost_s is None:
             answer = until(lambda: (last := client.last(chat))["status"] != "running" and last, 30)
         assert answer["status"] == "interrupted", "terminal as soon as the server is back"
@@ -94,14 +94,14 @@ def killed_while_answering(
         stored = answer["content"]
         assert stored.startswith(kept[0]), "what was stored is lost"
         if lost_s is not None:
-            had_in_time = text_of(event for event in seen if at[event.seq] <= killed - lost_s)
+            had_in_time = text_of(event for event in received if at[event.seq] <= killed - lost_s)
             assert stored.startswith(had_in_time), f"more than {lost_s} s of text were lost"
         assert "".join(WORDS).startswith(stored)
 
-        rest = client.events(chat, message, after=seen[-1].seq)
-        if text_of(seen) != stored:  # more was seen than was stored
+        rest = client.events(chat, message, after=received[-1].seq)
+        if text_of(received) != stored:  # events were sent that were not stored
             assert rest[0].type == "reset"
-        assert text_of(seen + rest) == stored
+        assert text_of(received + rest) == stored
         assert [event.type for event in rest[-2:]] == ["error", "done"]
         assert rest[-1].body["status"] == "failed"
         model.script = Script(pieces=("Fine.",))
@@ -126,12 +126,12 @@ def test_shutdown_keeps_all_text(mortal: Installation, model: Model) -> None:
     model.script = Script(pieces=WORDS, pause=PAUSE)
     with ChatClient(mortal) as client:
         chat = client.chat()
-        seen: list[Event] = []
+        received: list[Event] = []
         with client.stream(chat, "Count") as stream:
             try:
                 for event in stream:
-                    seen.append(event)
-                    if len(seen) == 12:
+                    received.append(event)
+                    if len(received) == 12:
                         mortal.processes[0].terminate()
             except httpx.HTTPError:
                 pass
@@ -139,7 +139,7 @@ def test_shutdown_keeps_all_text(mortal: Installation, model: Model) -> None:
         restart(mortal)
         answer = client.last(chat)
         assert answer["status"] == "interrupted"
-        assert answer["content"].startswith(text_of(seen))
+        assert answer["content"].startswith(text_of(received))
         assert "Traceback" not in mortal.logged()
 
 
@@ -200,10 +200,10 @@ def test_stop_from_another_process_is_fast(
     with followed(here, there, model) as (stream, other, stop):
         for _ in range(30):
             next(iter(other))
-        asked = time.monotonic()
+        stopped_at = time.monotonic()
         stop()
         list(other)
-        assert time.monotonic() - asked < 2
+        assert time.monotonic() - stopped_at < 2
         list(stream)
     until(lambda: model.running == 0, 1)
 

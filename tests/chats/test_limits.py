@@ -64,10 +64,10 @@ def crowd_that_never_reads(
         until(lambda: all(peer.recv(9, socket.MSG_PEEK) for peer in peers), 30)
         model.gate.set()
         began = time.monotonic()
-        seen = list(stream)
+        received = list(stream)
         took = time.monotonic() - began
         grown = server_process(installation).memory_info().rss - before
-        assert text_of(seen) == "".join(QUOTES)
+        assert text_of(received) == "".join(QUOTES)
         until(
             lambda: not open_ports(installation, peers),
             patience,

@@ -35,13 +35,13 @@ def test_running_answer_resumes_after_any_event(keeper: ChatClient, model: Model
     model.script = Script(pieces=WORDS, pause=0.03, gate_at=len(WORDS))
     chat = keeper.chat()
     with keeper.stream(chat) as stream:
-        message, seen = stream.start(), 1
+        message, last_seq = stream.start(), 1
     text = ""
     while True:
-        with keeper.stream_events(chat, message, after=seen) as stream:
+        with keeper.stream_events(chat, message, after=last_seq) as stream:
             event = next(iter(stream))
-        assert event.seq == seen + 1
-        seen = event.seq
+        assert event.seq == last_seq + 1
+        last_seq = event.seq
         text += event.body.get("text", "")
         if event.type == "done":
             break
@@ -49,7 +49,7 @@ def test_running_answer_resumes_after_any_event(keeper: ChatClient, model: Model
             assert keeper.last(chat)["status"] == "running"
             model.gate.set()
     assert text == "".join(WORDS)
-    assert seen > 12
+    assert last_seq > 12
 
 
 def test_three_subscribers_receive_identical_events(keeper: ChatClient, model: Model) -> None:
@@ -63,9 +63,9 @@ def test_three_subscribers_receive_identical_events(keeper: ChatClient, model: M
             tabs = [(tab, [next(iter(tab)), next(iter(tab))]) for tab in (one, two)]
             model.gate.set()
             first += list(stream)
-            for tab, seen in tabs:
-                seen += list(tab)
-                assert [(e.seq, e.body) for e in seen[1:]] == [(e.seq, e.body) for e in first]
+            for tab, received in tabs:
+                received += list(tab)
+                assert [(e.seq, e.body) for e in received[1:]] == [(e.seq, e.body) for e in first]
     assert text_of(first) == "One. " + "".join(WORDS) == keeper.last(chat)["content"]
 
 
@@ -128,10 +128,10 @@ def test_pruned_log_is_replayed_from_the_message(
         "from datetime import timedelta; from django.utils import timezone\n"
         "from django.core.management import call_command\n"
         "from chats.models import *\n"
-        f"made = Generation.objects.filter(message='{message}')\n"
-        "made.update(finished_at=timezone.now() - timedelta(days=2))\n"
+        f"generations = Generation.objects.filter(message='{message}')\n"
+        "generations.update(finished_at=timezone.now() - timedelta(days=2))\n"
         "call_command('prune')\n"
-        "print('LEFT', GenerationEvent.objects.filter(generation__in=made).count())",
+        "print('LEFT', GenerationEvent.objects.filter(generation__in=generations).count())",
     )  # fmt: skip
     assert "LEFT 0" in printed
     assert text_of(keeper.events(chat, message)) == "".join(WORDS)

@@ -19,16 +19,16 @@ def test_stop_during_an_answer_keeps_its_text(keeper: ChatClient, model: Model) 
     chat = keeper.chat()
     with keeper.stream(chat) as stream:
         message = stream.start()
-        seen = [next(iter(stream)) for _ in range(3)]
+        received = [next(iter(stream)) for _ in range(3)]
         assert keeper.stop(chat, message).status_code == 202
-        seen += list(stream)
-    assert [event.type for event in seen[-2:]] == ["stopped", "done"]
-    assert seen[-1].body["status"] == "stopped"
+        received += list(stream)
+    assert [event.type for event in received[-2:]] == ["stopped", "done"]
+    assert received[-1].body["status"] == "stopped"
     until(lambda: model.running == 0, 30, "the model to be released")
     last = keeper.last(chat)
     assert last["status"] == "stopped"
-    assert last["content"] == text_of(seen)
-    assert text_of(keeper.events(chat, message)) == text_of(seen)
+    assert last["content"] == text_of(received)
+    assert text_of(keeper.events(chat, message)) == text_of(received)
 
 
 def test_stop_before_the_first_token(keeper: ChatClient, model: Model) -> None:
@@ -54,9 +54,9 @@ def test_stop_is_fast(keeper: ChatClient, model: Model, script: Script) -> None:
         if not script.silent:
             next(iter(stream))
         keeper.stop(chat, message)
-        asked = time.monotonic()
+        stopped_at = time.monotonic()
         list(stream)
-    assert time.monotonic() - asked < 2
+    assert time.monotonic() - stopped_at < 2
     until(lambda: model.running == 0, 0.5, "the model to be released")
 
 

@@ -27,10 +27,10 @@ def test_it_works(keeper: ChatClient, model: Model) -> None:
     assert text_of(events) == "Based on your session data, …"
 
     read = keeper.read(chat)
-    asked, answer = read["messages"]
+    prompt, answer = read["messages"]
     assert read["title"] == "What plays worked well last game?"
-    assert (asked["id"], asked["role"]) == (events[0].body["user_message_id"], "user")
-    assert asked["content"] == "What plays worked well last game?"
+    assert (prompt["id"], prompt["role"]) == (events[0].body["user_message_id"], "user")
+    assert prompt["content"] == "What plays worked well last game?"
     assert (answer["id"], answer["role"]) == (events[0].body["message_id"], "assistant")
     assert answer["content"] == "Based on your session data, …"
     assert answer["status"] == "complete"
@@ -210,9 +210,9 @@ def test_text_with_line_breaks_stays_one_data_line(keeper: ChatClient, model: Mo
     events = keeper.send(chat, "b\x00c\ud800")
     assert text_of(events) == hostile + "�😀�"
     assert [event.type for event in events].count("done") == 1
-    asked, answer = keeper.read(chat)["messages"]
+    prompt, answer = keeper.read(chat)["messages"]
     assert answer["content"] == hostile + "�😀�"
-    assert asked["content"] == "b�c�"
+    assert prompt["content"] == "b�c�"
 
 
 def test_empty_answer_is_complete(keeper: ChatClient, model: Model) -> None:

@@ -28,9 +28,9 @@ def test_model_is_tested_with_unsaved_settings(admin: User, model: Model) -> Non
     ok, sentence = check_as(admin, base_url=model.url, model="fresh", key=model.key)
     assert ok, sentence
     assert "“fresh”" in sentence
-    asked = model.requests[-1]
-    assert asked.body["model"] == "fresh"
-    assert asked.headers["authorization"] == f"Bearer {model.key}"
+    request = model.requests[-1]
+    assert request.body["model"] == "fresh"
+    assert request.headers["authorization"] == f"Bearer {model.key}"
     assert not Assistant.objects.exists()
 
 

@@ -164,10 +164,10 @@ async def test_localhost_is_closed_unless_listed(model: Model) -> None:
 async def test_name_is_resolved_once_and_the_checked_ip_dialed(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    lookups = []
 
     def answer(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
-        asked.append(host)
+        lookups.append(host)
         assert host == "model.example"
         return [(0, 0, 0, "", (ip, port)) for ip in ("127.0.0.2", "127.0.0.1")]
 
@@ -176,7 +176,7 @@ async def test_name_is_resolved_once_and_the_checked_ip_dialed(
     provider = OpenAICompatible(f"http://{where}/v1", "k", "m", listed=frozenset({where}))
     assert "answers" in await provider.check()  # by the second: nobody listens on the first
     await provider.close()
-    assert asked[0] == "model.example"
+    assert lookups[0] == "model.example"
     assert model.requests[0].headers["host"] == where
 
 

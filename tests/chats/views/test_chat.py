@@ -76,7 +76,7 @@ def test_white_space_of_prompts_is_kept(club: Organization, owner: User) -> None
 
 
 @pytest.mark.parametrize(
-    ("facts", "said", "offered"),
+    ("facts", "reason", "offered"),
     [
         ({"status": Status.STOPPED}, "Stopped.", {"continue"}),
         ({"status": Status.COMPLETE, "cut_off": True}, "met its limit of length", {"continue"}),
@@ -93,11 +93,11 @@ def test_white_space_of_prompts_is_kept(club: Organization, owner: User) -> None
     ],
 )
 def test_incomplete_answer_shows_reason_and_actions(
-    chat: Chat, owner: User, facts: dict[str, Any], said: str, offered: set[str]
+    chat: Chat, owner: User, facts: dict[str, Any], reason: str, offered: set[str]
 ) -> None:
     add_turn(chat, "More", "Half of", **facts)
     fault = re.findall(r'<p class="fault.*?</p>', page_of(chat, owner), re.DOTALL)[0]
-    assert said in fault
+    assert reason in fault
     assert set(re.findall(r'data-act="(\w+)"', fault)) == offered
 
 

@@ -13,7 +13,7 @@ from tests.chats.talking import ChatClient
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 from tests.project.backups.holdings import Rows, backup, rows
-from tests.publishers import asked, publishing, v1_frame
+from tests.publishers import exchange, publishing, v1_frame
 from tests.sockets import next_frame, watching
 from tests.waiting import until
 
@@ -109,13 +109,13 @@ def under_load(
         socket = stack.enter_context(publishing(installation, device, headers=bearer))
 
         def answer_first() -> None:
-            talkers[0].say(chats[0])
+            talkers[0].send(chats[0])
 
         def answer_second() -> None:
-            talkers[1].say(chats[1])
+            talkers[1].send(chats[1])
 
         def report() -> None:
-            asked(socket, v1_frame())
+            exchange(socket, v1_frame())
             load.ended.wait(1 / 30)  # a device that sends more than 60 a second is closed
 
         def watch() -> None:
@@ -131,7 +131,7 @@ def under_load(
         file = backup(installation, "under-load.tar", "--with-keys")
         until(lambda: ticks(installation) > first + 1, 60, "writing beside the backup")
         last = ticks(installation) + 1
-        until(lambda: all(load.rounds[deed] > rounds[deed] for deed in rounds), 120, "more load")
+        until(lambda: all(load.rounds[name] > rounds[name] for name in rounds), 120, "more load")
         ticker.terminate()
         ticker.wait(30)
     installation.stop()

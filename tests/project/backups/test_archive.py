@@ -28,19 +28,19 @@ from tests.project.backups.holdings import FILM
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (renamed("data/../../outside.mp4"), "holds what no backup holds"),
-        (renamed("/outside.mp4"), "holds what no backup holds"),
-        (renamed("static/outside.js"), "holds what no backup holds"),
-        (linked, "holds what no backup holds"),
+        (renamed("data/../../outside.mp4"), "has unexpected content"),
+        (renamed("/outside.mp4"), "has unexpected content"),
+        (renamed("static/outside.js"), "has unexpected content"),
+        (linked, "has unexpected content"),
         (flipped, "checksums do not fit"),
-        (retyped("final.mp4", tarfile.REGTYPE, sparse_by_pax), "holds what no backup holds"),
-        (retyped("final.mp4", tarfile.CONTTYPE, lambda _: None), "holds what no backup holds"),
+        (retyped("final.mp4", tarfile.REGTYPE, sparse_by_pax), "has unexpected content"),
+        (retyped("final.mp4", tarfile.CONTTYPE, lambda _: None), "has unexpected content"),
         (retyped("SUMS", tarfile.REGTYPE, sparse_by_pax), "checksums do not fit"),
         (longer, "checksums do not fit"),
         (redescribed(format=2), "newer version"),
         (redescribed(surprise=1), "not a backup"),
         (worded(b"[" * 900_000), "not a backup"),
-        (renamed("data/media" + "/d" * 1500), "holds what no backup holds"),
+        (renamed("data/media" + "/d" * 1500), "has unexpected content"),
         (-3 * 512 - len(FILM), "cut short"),
         (3000, "damaged, or cut short"),
         (100, "damaged, or cut short"),
@@ -130,7 +130,7 @@ def test_announced_header_size_is_not_trusted(
         at = 0 if where == "first" else tar.getmembers()[1].offset
     bad.write_bytes(whole[:at] + header + whole[at:])
     with (
-        pytest.raises(archive.BadBackup, match="holds what no backup holds"),
+        pytest.raises(archive.BadBackup, match="has unexpected content"),
         unpacking.reading(bad) as reader,
     ):
         reader.unpack(tmp_path / "into")

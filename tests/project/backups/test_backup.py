@@ -53,8 +53,8 @@ def test_backup_under_load_is_a_consistent_snapshot(taken: Taken, restored: Inst
         assert lasting <= set(lines), f"{table} lacks rows that were there all the time"
         assert len(lines) == len(set(lines))
 
-    told = [re.search(r"\|(\d+) ([ab])\|", line) for line in found["audit_auditentry"]]
-    halves = sorted((int(hit[1]), hit[2]) for hit in told if hit)
+    ticks = [re.search(r"\|(\d+) ([ab])\|", line) for line in found["audit_auditentry"]]
+    halves = sorted((int(hit[1]), hit[2]) for hit in ticks if hit)
     most = halves[-1][0]
     assert halves == [(n, half) for n in range(1, most + 1) for half in "ab"], "a torn transaction"
     first, last = taken.ticks
@@ -119,13 +119,13 @@ def test_restore_without_keys_has_all_rows_and_names_unreadable_fields(
         assert not [name for name in tar.getnames() if "key" in name]
     expected = rows(taken.installation)
     with installed(folder) as other:
-        said = other.manage("restore", str(file), check=False)
-        assert "No key of SIDELINE_FIELD_KEY opens" in said
-        assert "Gate" in said
+        output = other.manage("restore", str(file), check=False)
+        assert "No key of SIDELINE_FIELD_KEY decrypts" in output
+        assert "Gate" in output
         found = rows(other)
-        (trace,) = set(found["audit_auditentry"]) - set(expected["audit_auditentry"])
-        assert "restore backup" in trace
-        found["audit_auditentry"].remove(trace)
+        (entry,) = set(found["audit_auditentry"]) - set(expected["audit_auditentry"])
+        assert "restore backup" in entry
+        found["audit_auditentry"].remove(entry)
         assert {table: sorted(lines) for table, lines in found.items()} == {
             table: sorted(lines) for table, lines in expected.items()
         }

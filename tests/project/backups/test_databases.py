@@ -33,8 +33,8 @@ def test_damaged_sqlite_is_not_backed_up(folder: Path, tmp_path: Path) -> None:
                 " action_time) VALUES ('x', 1, '', 999, '2026-01-01')"
             )
             broken.commit()
-        said = installation.manage("backup", str(tmp_path / "x.tar"), "--with-keys", check=False)
-        assert "The database is damaged: a row of django_admin_log is an orphan." in said
+        output = installation.manage("backup", str(tmp_path / "x.tar"), "--with-keys", check=False)
+        assert "The database is damaged: a row of django_admin_log is an orphan." in output
         assert not (tmp_path / "x.tar").exists()
 
 
@@ -49,10 +49,10 @@ def test_unreachable_database_is_reported_in_a_sentence(
         arguments = [str(file)]
     with installed(folder) as installation:
         installation.environment["DATABASE_URL"] = "postgres://sideline:hunter2@127.0.0.1:9/none"
-        said = installation.manage(command, *arguments, check=False)
-        assert "The database does not answer" in said
-        assert "Traceback" not in said
-        assert "hunter2" not in said
+        output = installation.manage(command, *arguments, check=False)
+        assert "The database does not answer" in output
+        assert "Traceback" not in output
+        assert "hunter2" not in output
 
 
 def test_pg_dump_gets_the_options_of_the_url_and_no_visible_password(
@@ -60,16 +60,16 @@ def test_pg_dump_gets_the_options_of_the_url_and_no_visible_password(
 ) -> None:
     """`sslmode` is kept; the password is not in arguments, which other users can see."""
     url = "postgres://sideline:hunter2@127.0.0.1:9/club?sslmode=verify-full"
-    given = settings_of(folder, monkeypatch, DATABASE_URL=url)["DATABASES"]["default"]
-    assert given["OPTIONS"]["sslmode"] == "verify-full"
+    entry = settings_of(folder, monkeypatch, DATABASE_URL=url)["DATABASES"]["default"]
+    assert entry["OPTIONS"]["sslmode"] == "verify-full"
     program = folder / "pg_dump"
     program.write_text('#!/bin/sh\necho "$@" $PGPASSWORD $SIDELINE_FIELD_KEY >&2; exit 1\n')
     program.chmod(0o700)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     monkeypatch.setenv("SIDELINE_FIELD_KEY", "a-secret-of-ours")
-    with pytest.raises(databases.DatabaseTrouble) as told:
-        databases.database_of(given).dump(folder / "dump")
-    arguments, _, password = str(told.value).rpartition(" ")
+    with pytest.raises(databases.DatabaseTrouble) as failure:
+        databases.database_of(entry).dump(folder / "dump")
+    arguments, _, password = str(failure.value).rpartition(" ")
     assert password == "hunter2", "by the environment, and without other settings"
     assert "hunter2" not in arguments
     assert "sslmode=verify-full" in arguments

@@ -27,16 +27,16 @@ for file in {files}:
     try:
         call_command("restore", file, replace=True)
     except CommandError as error:
-        print(f"TOLD {{error}}")
+        print(f"REFUSED {{error}}")
 """
 
 
 def refusals(installation: Installation, files: list[Path]) -> list[str]:
     """Restore each file; return the error of each."""
     printed = installation.manage("shell", "-v0", "-c", _EACH.format(files=[*map(str, files)]))
-    told = re.findall(r"^TOLD (.*)$", printed, re.MULTILINE)
-    assert len(told) == len(files), printed
-    return told
+    errors = re.findall(r"^REFUSED (.*)$", printed, re.MULTILINE)
+    assert len(errors) == len(files), printed
+    return errors
 
 
 @pytest.mark.postgres
@@ -63,9 +63,9 @@ def test_restore_overwrites_only_with_replace_and_result_works(quiet: Quiet, fol
         kept = "sideline.sqlite3" if connection.vendor == "sqlite" else "database"
         assert (aside / kept).stat().st_size > 10_000
         found = rows(installation)
-        (trace,) = set(found["audit_auditentry"]) - set(quiet.rows["audit_auditentry"])
-        assert "restore backup" in trace
-        found["audit_auditentry"].remove(trace)
+        (entry,) = set(found["audit_auditentry"]) - set(quiet.rows["audit_auditentry"])
+        assert "restore backup" in entry
+        found["audit_auditentry"].remove(entry)
         assert {table: sorted(lines) for table, lines in found.items()} == {
             table: sorted(lines) for table, lines in quiet.rows.items()
         }
@@ -90,9 +90,9 @@ def test_restore_is_refused_while_a_server_runs(installation: Installation, quie
 def test_server_does_not_start_during_a_restore(folder: Path) -> None:
     with installed(folder) as installation, (folder / "serving.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # as `restore` holds it
-        said = installation.manage("serve", "--prepare", check=False)
-        assert "A backup is being restored here" in said
-        assert "Traceback" not in said
+        output = installation.manage("serve", "--prepare", check=False)
+        assert "A backup is being restored here" in output
+        assert "Traceback" not in output
         assert installation.manage("showmigrations", "cameras").count("[X]") == 0
 
 
@@ -123,8 +123,8 @@ def test_unexpected_files_in_a_backup_replace_nothing(folder: Path, tmp_path: Pa
             writer.add("data/media/film.mp4", tmp_path / "evil")
             writer.add(name, tmp_path / "evil")
     with installed(folder) as installation:
-        for told in refusals(installation, crafted):
-            assert "which no such backup holds" in told
+        for error in refusals(installation, crafted):
+            assert "which is not part of a backup" in error
     assert {key: (folder / key).read_bytes() for key in KEYS} == own
     left = {path.name for path in folder.iterdir()}
     assert left <= {*KEYS, "static", "serving.lock", "prepare.lock", "log.txt"}, left
@@ -148,7 +148,7 @@ def test_unsuitable_backup_changes_nothing(small: Path, folder: Path, tmp_path: 
     with installed(folder) as installation:
         installation.prepare(with_rows=False)
         before, there = rows(installation), sorted({*folder.iterdir(), folder / "serving.lock"})
-        for told, (_, reason) in zip(refusals(installation, files), cases, strict=True):
-            assert re.search(reason.replace("(", r"\(").replace(")", r"\)"), told), told
+        for error, (_, reason) in zip(refusals(installation, files), cases, strict=True):
+            assert re.search(reason.replace("(", r"\(").replace(")", r"\)"), error), error
         assert sorted(folder.iterdir()) == there
         assert rows(installation) == before
