@@ -23,7 +23,7 @@ class CreatedAtCursorPagination(CursorPagination):
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValidationError, ValueError, OverflowError):
-            raise NotFound("The cursor is not one of ours.") from None
+            raise NotFound("The cursor is not valid.") from None
 
 
 class JSONOnlyNegotiation(DefaultContentNegotiation):

@@ -28,7 +28,7 @@ CHUNK = 1 << 20
 MAX_DESCRIPTION = 1 << 20  # bytes
 MAX_HEADER = 1 << 16  # bytes; longer than any path
 PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
-UNEXPECTED = "This is not a backup of Sideline: it holds what no backup holds."
+UNEXPECTED = "This is not a backup of Sideline: it has unexpected content."
 
 
 class Reader:

@@ -1,1 +1,1 @@
-"""Hostile traffic: what a stranger may send, and what the server is like afterwards."""
+"""Hostile traffic, and the state of the server afterwards."""

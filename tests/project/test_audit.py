@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import ROOT
-from tests.audit import CANARY, Answer, Pin, pins, rounds, verdict
+from tests.audit import CANARY, Answer, Pin, batches, pins, verdict
 
 WANTED = [("anyio", "4.1"), ("numpy", "2.4"), ("numpy", "2.5")]
 FLAW = {"id": "CVE-2026-1", "fix_versions": ["4.2"]}
@@ -72,4 +72,4 @@ def test_two_versions_of_a_package_are_audited_separately(tmp_path: Path) -> Non
         "".join(f"{name}=={version} ; x \\\n    --hash=a\n" for name, version in WANTED)
     )
     assert pins([lock]) == WANTED
-    assert rounds(WANTED) == [[WANTED[0], WANTED[1]], [WANTED[2]]]
+    assert batches(WANTED) == [[WANTED[0], WANTED[1]], [WANTED[2]]]

@@ -80,7 +80,7 @@ def test_pages_cause_no_policy_violations(
     installation: Installation, browser: Browser, signed_in: httpx.Client, camera: str
 ) -> None:
     with new_page(browser) as tab:
-        tab.take_over(signed_in, installation.url)
+        tab.copy_cookies(signed_in, installation.url)
         tab.context.add_init_script(_REPORT)
         for path in PAGES:
             tab.page.goto(installation.url + path.format(camera=camera), wait_until="load")
@@ -94,7 +94,7 @@ def test_injected_script_does_not_run(
 ) -> None:
     """Inline, by attribute, from another origin, and as HTML: the defence behind escaping."""
     with new_page(browser) as tab:
-        tab.take_over(signed_in, installation.url)
+        tab.copy_cookies(signed_in, installation.url)
         tab.context.add_init_script(_REPORT)
         tab.page.goto(installation.url)
         tab.page.evaluate(

@@ -123,12 +123,12 @@ def test_new_secret_key_ends_sessions_and_share_links(
     browser = Client()
     browser.force_login(person)
     assert browser.get("/api/v1/cameras").status_code == 200
-    assert ShareLink.behind(text) == link
+    assert ShareLink.find(text) == link
 
     settings.SECRET_KEY = "another-key-of-more-than-32-characters"
     assert browser.get("/api/v1/cameras").status_code == 401
-    assert ShareLink.behind(text) is None
-    assert ShareLink.behind(link.text) == link, "its page shows a new link"
+    assert ShareLink.find(text) is None
+    assert ShareLink.find(link.text) == link, "its page shows a new link"
     assert StreamKey.objects.alive().exists()
     bearer = {"Authorization": f"Bearer {token}"}
     assert Client().get("/api/v1/cameras", headers=bearer).status_code == 200

@@ -24,7 +24,7 @@ from cameras.live.variants import Variant
 from tests.installation import Installation, installed
 from tests.people import Scenario, create_scenario
 from tests.redis import RedisServer
-from tests.sockets import acknowledged, frame, watching
+from tests.sockets import next_frame, receive_and_acknowledge, watching
 from tests.waiting import free_port, until
 
 COUNTERS = tuple(
@@ -112,8 +112,8 @@ def test_metrics_follow_viewers_and_their_frames(
         watching(measured.installation, plaza, headers=bearer, v1=True) as v1,
     ):
         for _ in range(10):
-            frame(seed, 60)
-            acknowledged(v1, 60)
+            next_frame(seed, 60)
+            receive_and_acknowledge(v1, 60)
         assert (viewers("seed"), viewers("v1")) == (1, 1)
         before = delivered("seed"), delivered("v1")
         assert min(before) >= 5
@@ -121,7 +121,7 @@ def test_metrics_follow_viewers_and_their_frames(
         for name in COUNTERS:
             endpoint.wait_for_more(name, 9, camera=plaza)
         for _ in range(10):
-            frame(seed, 60)
+            next_frame(seed, 60)
     until(lambda: (viewers("seed"), viewers("v1")) == (0, 0), 60, "no viewer")
     assert delivered("seed") >= max(20, before[0])
     assert delivered("v1") >= before[1], "viewers who left still count"
@@ -137,7 +137,7 @@ def test_metrics_follow_viewers_and_their_frames(
 def test_ages_are_in_seconds(measured: Measured) -> None:
     with watching(measured.installation, measured.scenario.key) as seed:
         for _ in range(10):
-            frame(seed)
+            next_frame(seed)
         ages = "sideline_age_at_delivery_seconds"
         total = measured.endpoint.total(f"{ages}_count", camera=measured.scenario.plaza)
         assert 0 < measured.endpoint.total(f"{ages}_sum", camera=measured.scenario.plaza) < total
@@ -224,7 +224,7 @@ def test_taken_metrics_port_is_one_warning(folder: Path) -> None:
             until(lambda: "not served" in installation.logged(), 60, "the warning")
             scenario = create_scenario(installation, "taken")
             with watching(installation, scenario.key) as seed:
-                frame(seed, 60)
+                next_frame(seed, 60)
             (line,) = [line for line in installation.logged().splitlines() if "not served" in line]
             assert f"port {port} of 127.0.0.1" in line
             assert "Traceback" not in installation.logged()
@@ -262,7 +262,7 @@ def test_with_redis_web_and_ingest_serve_separate_metrics(tmp_path: Path, folder
         shared.terminate()
         scenario = create_scenario(installation, "apart")
         with watching(installation, scenario.key) as seed:
-            frame(seed, 60)
+            next_frame(seed, 60)
             web.wait_for_more("sideline_frames_delivered_total", 0)
             for name in (*COUNTERS, "sideline_event_loop_lag_seconds_count"):
                 ingest.wait_for_more(name, 0)
@@ -288,7 +288,7 @@ async def test_blocked_loop_keeps_the_last_metrics(
     viewer = hub.join("gate", lambda feed: Viewer(feed, Variant()))
     read = [family.samples for family in await asyncio.to_thread(lambda: [*collector.collect()])]
     assert any(sample.name == "sideline_viewers" for samples in read for sample in samples)
-    monkeypatch.setattr(metrics, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(metrics, "TIMEOUT_S", 0.05)
     viewer.leave()
     assert [
         family.samples for family in collector.collect()

@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from tests.installation import Installation, installed, submit
-from tests.processes import bound
+from tests.processes import killed_with_parent
 from tests.project.backups.holdings import KEYS, mode
-from tests.sockets import frame, watching
+from tests.sockets import next_frame, watching
 from tests.waiting import until
 
 NO_ADMIN = {"SIDELINE_ADMIN_USERNAME": "", "SIDELINE_ADMIN_PASSWORD": ""}
@@ -38,7 +38,7 @@ import drf_spectacular.views
 def measure_libraries() -> float:
     """Return the seconds that two such processes take: a start runs two, web and ingest."""
     began = time.monotonic()
-    both = [subprocess.Popen(bound(sys.executable, "-c", LIBRARIES)) for _ in range(2)]
+    both = [subprocess.Popen(killed_with_parent(sys.executable, "-c", LIBRARIES)) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     return time.monotonic() - began
 
@@ -93,7 +93,7 @@ def wait_for_person(installation: Installation, camera: str, viewer: httpx.Clien
         return any(one["class"] == "person" for one in message.get("detections", []))
 
     with watching(installation, camera, headers=cookie, origin=installation.url) as socket:
-        until(lambda: found(frame(socket, 60)), 60, "a person")
+        until(lambda: found(next_frame(socket, 60)), 60, "a person")
 
 
 @pytest.mark.extended

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.installation import Installation, Process, installed
-from tests.processes import living
+from tests.processes import still_running
 from tests.waiting import until
 
 LIMIT_S = 3.0
@@ -41,7 +41,7 @@ def interrupt(installation: Installation, process: Process) -> float:
     os.killpg(process.pid, signal.SIGINT)
     process.wait(60)
     took = time.monotonic() - began
-    assert living(children) == []
+    assert still_running(children) == []
     assert "Traceback" not in installation.logged(), installation.logged()
     return took
 
@@ -87,4 +87,4 @@ def test_killed_server_leaves_no_child(folder: Path) -> None:
         assert len(children) >= 2
         process.kill()
         process.wait(60)
-        until(lambda: not living(children), 60, "the end of ingest and its reader")
+        until(lambda: not still_running(children), 60, "the end of ingest and its reader")

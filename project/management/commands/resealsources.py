@@ -30,7 +30,7 @@ class Command(BaseCommand):
                     failed.append(f"{model._meta.verbose_name} “{row}”")
         if failed:
             raise CommandError(
-                f"No key of SIDELINE_FIELD_KEY opens what is stored of {', '.join(failed)}. "
+                f"No key of SIDELINE_FIELD_KEY decrypts the stored secrets of {', '.join(failed)}. "
                 f"The others {'can be read' if options['check'] else 'are done'}."
             )
         result = "that can be read" if options["check"] else "encrypted with the first key"

@@ -122,7 +122,7 @@ def _check_files(work: Path, description: archive.Description, database: tuple[P
     if unexpected:
         raise archive.BadBackup(
             f"This is not a backup of Sideline: it holds “{unexpected[0]}”, "
-            "which no such backup holds."
+            "which is not part of a backup."
         )
 
 

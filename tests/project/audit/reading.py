@@ -29,7 +29,7 @@ def ask(installation: Installation, sql: str) -> list[dict[str, Any]]:
         connection.row_factory = sqlite3.Row
         rows = [dict(row) for row in connection.execute(sql)]
         connection.commit()
-    return [{name: _typed(name, value) for name, value in row.items()} for row in rows]
+    return [{name: _convert(name, value) for name, value in row.items()} for row in rows]
 
 
 def entries(installation: Installation, camera: str, action: str = "watch") -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def open_views(installation: Installation, camera: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["camera_id"] == uuid.UUID(camera)]
 
 
-def _typed(name: str, value: Any) -> Any:
+def _convert(name: str, value: Any) -> Any:
     if name == "camera_id" and value:
         return uuid.UUID(value)
     if name.endswith("_at") or name == "at":

@@ -15,7 +15,7 @@ from project.middleware import TrustedProxies
 from tests.installation import KEEPER, Installation, installed, submit
 from tests.people import Scenario, create_scenario
 from tests.project.audit.reading import ask, entries, open_views
-from tests.sockets import frame, watching
+from tests.sockets import next_frame, watching
 from tests.waiting import until
 
 
@@ -111,7 +111,7 @@ def test_sockets_and_pages_log_the_same_address(behind: tuple[Installation, Scen
     installation, scenario = behind
     forwarded = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}
     with watching(installation, scenario.key, headers=forwarded) as socket:
-        frame(socket, 20)
+        next_frame(socket, 20)
         assert [row["address"] for row in open_views(installation, scenario.plaza)] == [
             "203.0.113.9"
         ]
@@ -126,7 +126,7 @@ def test_untrusted_peer_cannot_set_its_address(installation: Installation) -> No
     assert failed_from(installation, "203.0.113.7") == "127.0.0.1"
     scenario = create_scenario(installation, "unbelieved")
     with watching(installation, scenario.key, headers={"X-Forwarded-For": "203.0.113.7"}) as socket:
-        frame(socket, 20)
+        next_frame(socket, 20)
         here = {row["address"] for row in open_views(installation, scenario.plaza)}
     assert here == {"127.0.0.1"}
 

@@ -69,11 +69,11 @@ def test_next_minute_lists_again_and_writes_the_previous_count() -> None:
     a_minute_passes()
     for number in range(LISTED + 1):
         sign_in(500 + number)
-    told = [
+    expected = [
         "2 more failed sign-ins under other names",
         *(f"nobody-{500 + n}" for n in range(LISTED)),
     ]
-    assert listed()[LISTED:] == told
+    assert listed()[LISTED:] == expected
     write_unlisted(include_open=True)
     assert listed()[2 * LISTED + 1 :] == ["1 more failed sign-ins under other names"]
     sign_in(900)

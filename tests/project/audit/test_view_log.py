@@ -24,7 +24,7 @@ from project.audit.view_log import ViewLog, ViewNotRecorded
 from tests.installation import Installation
 from tests.people import create_scenario
 from tests.project.audit.reading import entries, open_views
-from tests.waiting import soon, until
+from tests.waiting import until, until_async
 
 CROWD = 1000
 CLUB = 60
@@ -76,7 +76,7 @@ async def crowd_joins_and_leaves(tables: Tables) -> None:
         for view in views:
             log.end(view)
             log.end(view)
-        await soon(lambda: sum(ended for _, ended in tables.batches) >= CROWD, 60)
+        await until_async(lambda: sum(ended for _, ended in tables.batches) >= CROWD, 60)
 
 
 async def test_thousand_concurrent_viewers_share_a_few_transactions(tables: Tables) -> None:
@@ -135,7 +135,7 @@ async def test_viewer_who_leaves_while_being_stored_is_logged(tables: Tables) ->
         joining.cancel()
         with pytest.raises(asyncio.CancelledError):
             await joining
-        await soon(lambda: sum(ended for _, ended in tables.batches), 60)
+        await until_async(lambda: sum(ended for _, ended in tables.batches), 60)
     assert sum(begun for begun, _ in tables.batches) == 1
 
 
@@ -188,7 +188,7 @@ async def crowd_watches(installation: Installation, name: str) -> list[float]:
             assert len(crowd) == CLUB, [one for one in joined if one not in crowd][:3]
             await asyncio.gather(*(socket.recv() for socket in crowd))
             here = time.time() * 1000
-            await soon(lambda: newest > here, 60)
+            await until_async(lambda: newest > here, 60)
             rows = await asyncio.to_thread(ours, open_views)
             assert [row["who"] for row in rows] == ["stream key “test”"] * (CLUB + 1)
         finally:

@@ -23,8 +23,8 @@ from project.audit.askers import Requester
 from tests.installation import Installation, installed
 from tests.people import Scenario, create_scenario
 from tests.project.audit.reading import ask
-from tests.sockets import frame, refusal, watching
-from tests.waiting import soon, until
+from tests.sockets import next_frame, refusal, watching
+from tests.waiting import until, until_async
 
 BUSY_S = 7.0  # Daphne would drop a handshake after five
 
@@ -37,7 +37,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installat
         installation.serve()
         scenario = create_scenario(installation, "broken")
         with watching(installation, scenario.key) as socket:
-            frame(socket, 20)
+            next_frame(socket, 20)
             yield installation, scenario
 
 
@@ -120,7 +120,7 @@ def test_viewer_waits_while_the_database_is_busy(
         watching(installation, scenario.key, open_timeout=30) as socket,
     ):
         assert time.monotonic() - began > BUSY_S - 1
-        frame(socket)
+        next_frame(socket)
 
 
 class Ends:
@@ -157,5 +157,5 @@ async def test_client_gone_before_the_first_byte_leaves_nothing_open(
     assert await anext(parts) == b""
     del parts
     gc.collect()
-    await soon(lambda: len(ends.ended) >= 3, 30)
+    await until_async(lambda: len(ends.ended) >= 3, 30)
     assert sorted(ends.ended) == ["view", "viewer", "watch"]

@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from project.audit.models import AuditEntry, Viewing
 from project.audit.open_views import SILENCE, reap
-from tests.installation import Installation, beside, installed
+from tests.installation import Installation, installed, second_server
 from tests.people import Scenario, create_scenario
 from tests.project.audit.reading import ask, entries, open_views
 from tests.publishers import publishing
 from tests.redis import RedisServer
-from tests.sockets import ended, frame, watching
+from tests.sockets import close_code, next_frame, watching
 from tests.waiting import until
 
 
@@ -46,7 +46,7 @@ def test_view_is_recorded_from_first_frame_to_end(
     before = len(entries(installation, scenario.plaza))
     began = datetime.now(UTC)
     with watching(installation, scenario.plaza, headers=scenario["viewer"].bearer) as socket:
-        frame(socket, 30)
+        next_frame(socket, 30)
         (row,) = [
             r for r in open_views(installation, scenario.plaza) if r["who"] == "logged-viewer"
         ]
@@ -66,7 +66,7 @@ def test_view_is_recorded_from_first_frame_to_end(
 def test_stream_key_is_named(installation: Installation, scenario: Scenario) -> None:
     before = len(entries(installation, scenario.plaza))
     with watching(installation, scenario.key) as socket:
-        frame(socket)
+        next_frame(socket)
     entry = _new(installation, scenario, before)
     assert (entry["who"], entry["via"]) == ("stream key “test”", "stream key")
 
@@ -75,7 +75,7 @@ def test_session_is_named(installation: Installation, scenario: Scenario) -> Non
     before = len(entries(installation, scenario.plaza))
     headers = {"Cookie": f"sideline_session={scenario['viewer'].session}"}
     with watching(installation, scenario.plaza, headers=headers, origin=installation.url) as socket:
-        frame(socket)
+        next_frame(socket)
     entry = _new(installation, scenario, before)
     assert (entry["who"], entry["via"]) == ("logged-viewer", "session")
 
@@ -94,7 +94,7 @@ def test_ticket_is_named_after_the_credential_that_requested_it(
     with watching(
         installation, scenario.plaza, query=f"?ticket={answer.json()['ticket']}"
     ) as socket:
-        frame(socket)
+        next_frame(socket)
     entry = _new(installation, scenario, before)
     assert (entry["who"], entry["via"]) == ("logged-viewer", "ticket of a token “Sign-in”")
 
@@ -104,7 +104,7 @@ def test_view_ends_in_the_log_when_its_key_is_revoked(
 ) -> None:
     mine = create_scenario(installation, "view-withdrawn")
     with watching(installation, mine.key) as socket:
-        frame(socket)
+        next_frame(socket)
         before = len(entries(installation, mine.plaza))
         revoked = httpx.delete(
             f"{installation.url}/api/v1/stream-keys/{mine.key_id}",
@@ -112,7 +112,7 @@ def test_view_ends_in_the_log_when_its_key_is_revoked(
             timeout=30,
         )
         assert revoked.status_code == 204
-        assert ended(socket, 30) == 4401
+        assert close_code(socket, 30) == 4401
     assert _new(installation, mine, before)["who"] == "stream key “test”"
 
 
@@ -161,9 +161,9 @@ def _if_ok(answer: httpx.Response) -> httpx.Response | None:
 def test_refused_viewer_has_no_view(installation: Installation, scenario: Scenario) -> None:
     before = len(entries(installation, scenario.plaza))
     with watching(installation, scenario.plaza, headers=scenario["outsider"].bearer) as socket:
-        assert ended(socket, 30) == 4404
+        assert close_code(socket, 30) == 4404
     with watching(installation, scenario.key) as socket:  # its entry comes after any earlier one
-        frame(socket)
+        next_frame(socket)
     assert _new(installation, scenario, before)["who"] == "stream key “test”"
 
 
@@ -174,7 +174,7 @@ def test_stopping_the_server_writes_open_views(folder: os.PathLike[str]) -> None
         server = own.serve()
         scenario = create_scenario(own, "stopped")
         with watching(own, scenario.key) as socket:
-            frame(socket, 30)
+            next_frame(socket, 30)
             snapshot = f"{own.url}/api/v1/cameras/{scenario.plaza}/snapshot.jpg"
             with httpx.Client(headers=scenario["viewer"].bearer, timeout=30) as viewer:
                 for _ in range(3):
@@ -206,7 +206,7 @@ def two(
     with installed(tmp_path_factory.mktemp("first"), REDIS_URL=redis.url) as first:
         first.serve()
         first.spawn("ingest")
-        with beside(first) as second:
+        with second_server(first) as second:
             yield first, second
 
 
@@ -218,8 +218,8 @@ def test_views_of_a_killed_process_are_closed_once_by_another(
     first, second = two
     scenario = create_scenario(first, "killed")
     with watching(second, scenario.key) as there, watching(first, scenario.key) as here:
-        frame(there, 30)
-        frame(here, 30)
+        next_frame(there, 30)
+        next_frame(here, 30)
         rows = {row["process"]: row for row in open_views(first, scenario.plaza)}
         assert len(rows) == 2
         (theirs,) = [name for name in rows if f"/{second.processes[0].pid}/" in name]
@@ -229,12 +229,12 @@ def test_views_of_a_killed_process_are_closed_once_by_another(
         (entry,) = until(lambda: entries(first, scenario.plaza), 60, "the dead process's view")
         assert entry["started_at"] == rows[theirs]["started_at"]
         assert entry["ended_at"] >= entry["started_at"]
-        frame(here)
+        next_frame(here)
         (row,) = open_views(first, scenario.plaza)
         assert f"/{first.processes[0].pid}/" in row["process"]
     until(lambda: len(entries(first, scenario.plaza)) >= 2, 30)
     with watching(first, scenario.key) as last:
-        frame(last, 30)
+        next_frame(last, 30)
     until(lambda: entries(first, scenario.plaza)[-1]["started_at"] > row["started_at"], 30)
     assert len(entries(first, scenario.plaza)) == 3
 
