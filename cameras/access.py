@@ -36,14 +36,12 @@ def register() -> None:
 
 def actor_for_stream_key(text: str) -> Actor | None:
     """Return the actor of a valid stream key, which may only watch one camera; else None."""
-    return (
-        actor_for(Credential("key", digest(text))) if StreamKey.SPELLING.fullmatch(text) else None
-    )
+    return actor_for(Credential("key", digest(text))) if StreamKey.PATTERN.fullmatch(text) else None
 
 
 def actor_for_visit(text: str) -> Actor | None:
     """Return the actor of a visit of a valid share link, which may only watch one camera."""
-    return actor_for(Credential("visit", digest(text))) if Visit.SPELLING.fullmatch(text) else None
+    return actor_for(Credential("visit", digest(text))) if Visit.PATTERN.fullmatch(text) else None
 
 
 def actor_for_ticket(text: str) -> tuple[Actor, Ticket]:

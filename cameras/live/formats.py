@@ -179,7 +179,7 @@ class SocketViewer(Viewer):
 
 
 CREDITS = 2  # frames that a `sideline.v1` viewer may leave unacknowledged
-MAX_ACK_LENGTH = 64  # longer messages are no acknowledgement and are not looked at
+MAX_ACK_LENGTH = 64  # bytes; longer messages are ignored
 _ACK = re.compile(rb'\{"ack": ?([0-9]{1,18})\}')
 
 

@@ -115,7 +115,7 @@ class Visit(models.Model):
     """One use of a share link. Its text takes the place of the camera id in a viewer's URL."""
 
     PREFIX = "sv_"
-    SPELLING = re.compile(r"sv_[A-Za-z0-9_-]{20,80}")
+    PATTERN = re.compile(r"sv_[A-Za-z0-9_-]{20,80}")
 
     digest = models.CharField(max_length=64, primary_key=True)
     link = models.ForeignKey(ShareLink, on_delete=models.CASCADE, related_name="visits")

@@ -32,7 +32,7 @@ class StreamKey(models.Model):
     """An unguessable string in the place of the camera id in a viewer's URL. It may only watch."""
 
     PREFIX = "sk_"
-    SPELLING = re.compile(r"sk_[A-Za-z0-9_-]{20,80}")
+    PATTERN = re.compile(r"sk_[A-Za-z0-9_-]{20,80}")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="stream_keys")

@@ -233,4 +233,4 @@ async def test_process_knows_which_cameras_others_have(
         assert not first.is_held_elsewhere("c")
         async with leasing() as second:
             await until_async(lambda: second.is_held_elsewhere("c"), 60)
-            assert not second.is_held_elsewhere("d"), "which nobody has"
+            assert not second.is_held_elsewhere("d"), "no process has it"

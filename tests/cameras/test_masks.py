@@ -149,10 +149,10 @@ def masked_meanwhile(
         assert answer.status_code in (404, 503) or is_covered(answer.content)
     took = {}
     for name, found in seen.items():
-        loud = [at for at, jpeg in found if not is_covered(jpeg)]
+        unmasked = [at for at, jpeg in found if not is_covered(jpeg)]
         covered = [at for at, jpeg in found if is_covered(jpeg)]
-        assert max(loud) < min(covered), f"{name}: what was masked stays masked"
-        took[name] = max(loud) - changed
+        assert max(unmasked) < min(covered), f"{name}: what was masked stays masked"
+        took[name] = max(unmasked) - changed
     return took
 
 
@@ -162,28 +162,28 @@ def test_changed_masks_cause_no_picture_without_masks(
 ) -> None:
     small = [[[0, 0], [0.1, 0], [0.1, 0.1]]]
     mask(installation, camera, MASKS)
-    stop, bare = threading.Event(), list[int]()
-    told = threading.Event()
+    stop, unmasked = threading.Event(), list[int]()
+    is_watching = threading.Event()
 
     def watch() -> None:
         for at, jpeg in by_v1(installation, camera):
-            told.set()
+            is_watching.set()
             if not is_covered(jpeg):
-                bare.append(at)
+                unmasked.append(at)
             if stop.is_set():
                 return
 
     watcher = threading.Thread(target=watch, daemon=True)
     with Device(installation, camera, "v1"):
         watcher.start()
-        assert told.wait(60)
+        assert is_watching.wait(60)
         for masks in (MASKS + small, MASKS, [*MASKS, MASKS[0]]):
             before = until(lambda: kept_at(staff, camera), 60, "a still")
             mask(installation, camera, masks)
             until(lambda: kept_at(staff, camera) not in ("", before), 60, "a new reader")  # noqa: B023
         stop.set()
         watcher.join(30)
-    assert bare == []
+    assert unmasked == []
 
 
 def kept_at(staff: httpx.Client, camera: str) -> str:

@@ -147,10 +147,10 @@ def test_two_frames_are_unacknowledged_and_the_next_is_the_newest(
         until(lambda: held.append(v1_message(viewer)) or len(pictures(held)) == 2, 20)
         assert not pictures(receive_for(viewer, 1.5)), "a third frame came"
         viewer.send(json.dumps({"ack": pictures(held)[-1]["seq"]}))
-        told: list[dict[str, Any]] = []
-        until(lambda: told.append(v1_message(viewer)) or pictures(told), 10)
-        assert any(one.get("type") == "dropped" and one["frames"] >= 10 for one in told)
-        assert pictures(told)[0]["age_ms"] < 1000
+        received: list[dict[str, Any]] = []
+        until(lambda: received.append(v1_message(viewer)) or pictures(received), 10)
+        assert any(one.get("type") == "dropped" and one["frames"] >= 10 for one in received)
+        assert pictures(received)[0]["age_ms"] < 1000
 
 
 def pictures(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

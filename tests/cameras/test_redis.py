@@ -97,13 +97,15 @@ def test_old_pushed_frame_is_sent_with_its_age_or_not_at_all(
     viewer = scenario["viewer"].bearer
     with web.api() as api:
 
-        def told() -> tuple[str, str]:
+        def read_state() -> tuple[str, str]:
             state = api.get(f"/cameras/{scenario.push}").json()["state"]
             return state["state"], state["last_frame_at"]
 
-        _, former = told()
+        _, former = read_state()
         taken = push(web, scenario, shade=150)
-        until(lambda: told()[0] == "stale" and told()[1] != former, 60, "an old picture")
+        until(
+            lambda: read_state()[0] == "stale" and read_state()[1] != former, 60, "an old picture"
+        )
     with (
         watching(web, scenario.push, headers=viewer) as seed,
         watching(web, scenario.push, v1=True, headers=viewer) as v1,

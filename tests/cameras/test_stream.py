@@ -153,17 +153,17 @@ def test_all_viewers_of_a_camera_are_counted(
         installation, scenario.plaza, headers=scenario["viewer"].bearer, v1=True
     ) as first:
 
-        def told() -> int | None:
+        def viewer_count() -> int | None:
             viewers = receive_and_acknowledge(first, 20).get("viewers")
             return int(viewers) if viewers is not None else None
 
-        until(lambda: told() == 1, 30, "one viewer")
+        until(lambda: viewer_count() == 1, 30, "one viewer")
         with (
             watching(installation, scenario.key, v1=True, query="?width=320"),
             watching(installation, scenario.key),
         ):
-            until(lambda: told() == 3, 30, "three viewers")
-        until(lambda: told() == 1, 30, "one viewer again")
+            until(lambda: viewer_count() == 3, 30, "three viewers")
+        until(lambda: viewer_count() == 1, 30, "one viewer again")
 
 
 def test_no_credential_is_refused_at_the_handshake(
