@@ -66,7 +66,7 @@ def answer(socket: ClientConnection, timeout: float = 30) -> dict[str, Any]:
     return received
 
 
-def asked(socket: ClientConnection, message: bytes | str) -> dict[str, Any]:
+def exchange(socket: ClientConnection, message: bytes | str) -> dict[str, Any]:
     """Send a message and return the answer."""
     socket.send(message)
     return answer(socket)
@@ -76,7 +76,7 @@ def outcome(installation: Installation, camera: str, **how: Any) -> int:
     """Return the HTTP status of a refused handshake, a close code, or 200 for an accepted frame."""
     try:
         with publishing(installation, camera, **how) as socket:
-            reply = asked(socket, v1_frame())
+            reply = exchange(socket, v1_frame())
             assert "ack" in reply, reply
             return 200
     except InvalidStatus as refused:

@@ -56,7 +56,7 @@ class RTSPCamera(socketserver.ThreadingTCPServer):
         """The address of the stream."""
         return f"rtsp://{self.server_address[0]!s}:{self.port}/cam"
 
-    def asked(self, method: str) -> list[str]:
+    def requests_of(self, method: str) -> list[str]:
         """Return the heads of requests with this method."""
         return [head for head in self.requests if head.startswith(method + " ")]
 

@@ -120,9 +120,9 @@ def _measure(
     cpu = cpu_of(server.pid) - before
     load_busy = 1 - psutil.cpu_times_percent(percpu=True)[LOAD_CORE].idle / 100
     rss = server.memory_info().rss
-    facts = json.loads(lines.next(30))
+    result = json.loads(lines.next(30))
     return Measurement(
-        facts["classes"], facts["seconds"], facts["span"], cpu, load_busy,
+        result["classes"], result["seconds"], result["span"], cpu, load_busy,
         rss_before, rss, max(peak, rss),
     )  # fmt: skip
 

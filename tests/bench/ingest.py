@@ -79,10 +79,10 @@ def main(seconds: float = 10.0) -> None:
         }  # fmt: skip
         row("demo 768×432, detected and watched", seconds, watched=True, detect=True)
         row("demo 768×432, watched", seconds, watched=True)
-        row("demo 768×432, nobody looks", seconds, watched=False)
+        row("demo 768×432, no viewer", seconds, watched=False)
         row("1280×720, detected and watched", seconds, watched=True, detect=True, **large)
         row("1280×720, watched", seconds, watched=True, **large)
-        row("1280×720, nobody looks", seconds, watched=False, **large)
+        row("1280×720, no viewer", seconds, watched=False, **large)
         for name, path in (("MJPEG", "/cam"), ("HLS", "/live.m3u8")):
             source = camera.base + path
             row(

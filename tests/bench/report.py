@@ -35,10 +35,10 @@ class Bound:
         return f"{self.what:58} {self.figure:8.2f}   bound {self.bound:6.2f}   {verdict}"
 
 
-def table(scenario: Scenario, made: dict[str, Figures], without: dict[str, str]) -> str:
+def table(scenario: Scenario, results: dict[str, Figures], without: dict[str, str]) -> str:
     """Return one scenario's table; contestants without figures have the reason instead."""
     lines = [scenario.title, HEAD]
-    lines += [_line(CONTESTANTS[name].title, figures) for name, figures in made.items()]
+    lines += [_line(CONTESTANTS[name].title, figures) for name, figures in results.items()]
     lines += [f"{CONTESTANTS[name].title:34} {why}" for name, why in without.items()]
     return "\n".join(lines)
 
@@ -54,7 +54,7 @@ def _line(title: str, f: Figures) -> str:
     return line + (f"  {f.closed:.0f} connections were lost" if f.closed else "")
 
 
-def bounds(made: All) -> list[Bound]:
+def bounds(results: All) -> list[Bound]:
     """Return the bounds that can be checked with these figures."""
     found: list[Bound] = []
 
@@ -67,7 +67,7 @@ def bounds(made: All) -> list[Bound]:
             found.append(Bound(what, figure, bound, figure >= bound))
 
     for name, factor in (("100", 11), ("saturated", 13)):
-        rows = made.get(name, {})
+        rows = results.get(name, {})
         least(f"{name}: naive (pub/sub) over ours", _ratio(rows, "naive-pubsub"), factor)
         peers = [_ratio(rows, peer) for peer in ("websockets", "ws", "picows")]
         best = min((ratio for ratio in peers if ratio), default=None)
@@ -75,19 +75,19 @@ def bounds(made: All) -> list[Bound]:
         least(f"{name}: C loop over ours", _ratio(rows, "c"), 0.8)
         least(f"{name}: C loop over ours, binary", _ratio(rows, "c-binary"), 0.6)
     for ours in ("ours", "ours-binary"):
-        few, many = made.get("100", {}).get(ours), made.get("1000", {}).get(ours)
+        few, many = results.get("100", {}).get(ours), results.get("1000", {}).get(ours)
         if few and many:
             most(f"1000 over 100 viewers, {ours}", many.cpu_ms / few.cpu_ms, 1.1)
-        for name, rows in made.items():
+        for name, rows in results.items():
             if name != "saturated" and ours in rows and rows[ours].busy < 0.7:
                 most(f"{name}: p99 of {ours}, ms", rows[ours].p99, 15)
-        alone, beside = made.get("alone", {}).get(ours), made.get("stalled", {}).get(ours)
+        alone, beside = results.get("alone", {}).get(ours), results.get("stalled", {}).get(ours)
         if beside:
             most(f"stalled: growth of {ours}, MB", beside.growth, 5)
             most(f"stalled: frames that healthy viewers of {ours} lost", beside.lost, 0)
         if alone and beside:
             most(f"stalled: p99 over that alone, {ours}", beside.p99 / alone.p99, 1.2)
-        slow = made.get("slow", {}).get(ours)
+        slow = results.get("slow", {}).get(ours)
         if slow:
             most(f"slow: picture age p95 of {ours}, ms", slow.age_p95, 500)
     return found
@@ -98,14 +98,14 @@ def _ratio(rows: dict[str, Figures], name: str) -> float | None:
 
 
 def as_json(
-    made: All, absent: dict[str, dict[str, str]], checked_bounds: list[Bound]
+    results: All, absent: dict[str, dict[str, str]], checked_bounds: list[Bound]
 ) -> dict[str, Any]:
     """Return the figures by scenario and contestant, and the bounds, for JSON."""
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
         "scenarios": {
             name: {who: asdict(figures) for who, figures in rows.items()}
-            for name, rows in made.items()
+            for name, rows in results.items()
         },
         "absent": {name: why for name, why in absent.items() if why},
         "bounds": [asdict(bound) for bound in checked_bounds],

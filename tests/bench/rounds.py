@@ -71,14 +71,14 @@ def run_rounds(
                     )
             except (LoadFailed, AssertionError, OSError) as error:
                 print(f"{scenario.name}, {contestant.name}: {error}", file=sys.stderr)
-    made = {}
+    results = {}
     for contestant in field:
         runs = [each for each in seen if contestant.name in each]
         if runs:
-            made[contestant.name] = _figures(contestant, runs)
+            results[contestant.name] = _figures(contestant, runs)
         elif contestant.name not in without:
             without[contestant.name] = "failed in every round"
-    return made, without
+    return results, without
 
 
 def _figures(contestant: Contestant, rounds: list[dict[str, Measurement]]) -> Figures:

@@ -55,22 +55,22 @@ def measurement(jpeg: Path, form: str, how: LoadOptions) -> Measurement:
 
 
 def test_picture_has_its_nominal_size(jpeg: Path) -> None:
-    made = Picture(jpeg)
-    assert (made.width, made.height) == (picture.WIDTH, picture.HEIGHT)
+    stored = Picture(jpeg)
+    assert (stored.width, stored.height) == (picture.WIDTH, picture.HEIGHT)
     assert abs(jpeg.stat().st_size - picture.SIZE) < picture.SIZE * 0.03
 
 
 @pytest.mark.parametrize("form", ["json", "binary"])
 def test_every_frame_is_counted_for_every_viewer(jpeg: Path, form: str) -> None:
     groups = Group("healthy", 3, 0), Group("healthy", 2, 1)
-    made = measurement(jpeg, form, watching(*groups, v1=form == "binary"))
-    healthy = made.classes["healthy"]
+    measured = measurement(jpeg, form, watching(*groups, v1=form == "binary"))
+    healthy = measured.classes["healthy"]
     assert healthy["viewers"] == 5
     assert abs(healthy["offered"] - 5 * FPS) <= 10  # timer granularity
     assert healthy["delivered"] == healthy["offered"]
     assert healthy["old"] == healthy["closed"] == 0
     assert 0 < healthy["p50"] <= healthy["p99"] <= healthy["max"]
-    assert made.cpu > 0
+    assert measured.cpu > 0
 
 
 def test_closed_loop_requests_the_next_frame_when_all_viewers_have_theirs(jpeg: Path) -> None:
@@ -80,9 +80,9 @@ def test_closed_loop_requests_the_next_frame_when_all_viewers_have_theirs(jpeg: 
 
 def test_stalled_viewer_gets_nothing_and_delays_nobody(jpeg: Path) -> None:
     groups = Group("healthy", 2, 0), Group("stalled", 2, 0)
-    made = measurement(jpeg, "json", watching(*groups)).classes
-    assert made["stalled"]["delivered"] == 0
-    assert made["healthy"]["delivered"] == made["healthy"]["offered"]
+    measured = measurement(jpeg, "json", watching(*groups)).classes
+    assert measured["stalled"]["delivered"] == 0
+    assert measured["healthy"]["delivered"] == measured["healthy"]["offered"]
 
 
 def test_slow_viewer_reads_at_its_rate(jpeg: Path) -> None:
@@ -94,7 +94,7 @@ def test_slow_viewer_reads_at_its_rate(jpeg: Path) -> None:
 
 
 def test_repeated_and_missing_frames_are_counted_separately(jpeg: Path) -> None:
-    made = Picture(jpeg)
+    messages = Picture(jpeg)
     clock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     clock.bind(("127.0.0.1", 0))
     clock.settimeout(10)
@@ -104,7 +104,7 @@ def test_repeated_and_missing_frames_are_counted_separately(jpeg: Path) -> None:
             tick = clock.recv(64)
             viewer.send('{"type":"status"}')
             for _ in range(2 * (number % 2)):
-                viewer.send(made.json(tick).decode())
+                viewer.send(messages.json(tick).decode())
 
     with clock, serve(send_every_second_tick_twice, "127.0.0.1", 0, compression=None) as server:
         thread = threading.Thread(target=server.serve_forever)

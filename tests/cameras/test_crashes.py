@@ -13,7 +13,7 @@ from tests.cameras.picture_exits import check_mjpeg_ends_when_revoked, is_next_t
 from tests.installation import Installation, installed
 from tests.parcels import now
 from tests.people import Scenario, create_scenario
-from tests.publishers import asked, publishing, v1_frame
+from tests.publishers import exchange, publishing, v1_frame
 from tests.sockets import receive_and_acknowledge, watching
 from tests.waiting import until
 
@@ -61,9 +61,9 @@ def test_frame_refused_without_ingest_can_be_sent_again(
 ) -> None:
     until(lambda: alone.state(scenario.push) == "offline", 60, "the reader")
     with publishing(alone, scenario.push, headers=scenario["operator"].bearer) as device:
-        assert "ack" in asked(device, v1_frame())
+        assert "ack" in exchange(device, v1_frame())
         at = until(lambda: _refused(alone, device), 60, "a refusal")
-        assert until(lambda: asked(device, v1_frame(timestamp=at)) == {"ack": at}, 60)
+        assert until(lambda: exchange(device, v1_frame(timestamp=at)) == {"ack": at}, 60)
 
 
 def _refused(alone: Installation, device: ClientConnection) -> int | None:
@@ -71,5 +71,5 @@ def _refused(alone: Installation, device: ClientConnection) -> int | None:
     for child in alone.children("ingest"):
         child.kill()
     at = now()
-    said = asked(device, v1_frame(timestamp=at))
+    said = exchange(device, v1_frame(timestamp=at))
     return at if said.get("status") == 503 else None

@@ -137,7 +137,7 @@ def figures(runs: dict[str, list[Measurement]], streams: int) -> dict[str, Figur
     }
 
 
-def table(made: dict[str, Figures], streams: int) -> str:
+def table(results: dict[str, Figures], streams: int) -> str:
     """Return one scenario's table."""
     head = (
         f"{streams} streams at {RATE:.0f} tokens/s\n"
@@ -147,19 +147,19 @@ def table(made: dict[str, Figures], streams: int) -> str:
     rows = [
         f"{CONTESTANTS[name][0]:34}{f.cpu_ms:12.1f}{f.ratio:8.2f}{f.rate:8.0%}{f.p50:8.0f}"
         f"{f.p99:8.0f}{f.memory:8.0f}{f.busy:6.0%}"
-        for name, f in made.items()
+        for name, f in results.items()
     ]
     return "\n".join([head, *rows])
 
 
-def bounds(made: dict[str, dict[str, Figures]]) -> list[Bound]:
+def bounds(results: dict[str, dict[str, Figures]]) -> list[Bound]:
     """Return the performance bounds that can be checked with these figures."""
     found = []
-    if "plain" in made.get("200", {}):
-        ratio = made["200"]["plain"].ratio
+    if "plain" in results.get("200", {}):
+        ratio = results["200"]["plain"].ratio
         found.append(Bound("200: a view per token over ours", ratio, 3, ratio >= 3))
-    if "ours" in made.get("1000", {}):
-        p99 = made["1000"]["ours"].p99
+    if "ours" in results.get("1000", {}):
+        p99 = results["1000"]["ours"].p99
         found.append(Bound("1000: delay p99 of ours, ms", p99, 150, p99 <= 150))
     return found
 
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    made: dict[str, dict[str, Figures]] = {}
+    results: dict[str, dict[str, Figures]] = {}
     with Arena() as arena:
         for scenario in options.scenarios.split(","):
             streams = SCENARIOS[scenario]
@@ -182,13 +182,14 @@ def main() -> None:
                 for name, heard in runs.items():
                     with CONTESTANTS[name][1](arena, streams) as (pid, port, requests):
                         heard.append(listen(port, requests, pid, options.seconds))
-            made[scenario] = figures(runs, streams)
-            print(table(made[scenario], streams), end="\n\n", flush=True)
-    checked_bounds = bounds(made)
+            results[scenario] = figures(runs, streams)
+            print(table(results[scenario], streams), end="\n\n", flush=True)
+    checked_bounds = bounds(results)
     print("\n".join(map(str, checked_bounds)))
     if options.json:
         facts = {
-            name: {who: asdict(each) for who, each in rows.items()} for name, rows in made.items()
+            name: {who: asdict(each) for who, each in rows.items()}
+            for name, rows in results.items()
         }
         bounds_kept = [asdict(bound) for bound in checked_bounds]
         options.json.write_text(json.dumps({"scenarios": facts, "bounds": bounds_kept}, indent=1))

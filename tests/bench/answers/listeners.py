@@ -74,8 +74,8 @@ def _read(
             assert data, "the server closed a stream"
             assert b" 503 " not in data[:16], data
             now = time.time() * 1000
-            made = _TOKEN.findall(data)
-            delays.extend(now - int(each) for each in made)
-            if made and until is not None:
+            tokens = _TOKEN.findall(data)
+            delays.extend(now - int(each) for each in tokens)
+            if tokens and until is not None:
                 until.discard(peer)
     return delays

@@ -15,7 +15,7 @@ from tests.cameras.added import temporary_camera
 from tests.installation import Installation
 from tests.parcels import now
 from tests.people import Scenario, create_scenario
-from tests.publishers import asked, outcome, publishing, seed_frame, v1_frame
+from tests.publishers import exchange, outcome, publishing, seed_frame, v1_frame
 from tests.sockets import close_code, jpeg, next_frame, watching
 from tests.waiting import until
 
@@ -30,7 +30,7 @@ def test_it_works(installation: Installation, scenario: Scenario, camera: str, v
         sent[at] = picture
         encoded = base64.b64encode(picture).decode()
         found = [{"class": "person", "confidence": 0.5, "bbox": [1, 2, 3, 4]}] * 40
-        said = asked(
+        said = exchange(
             device,
             v1_frame(picture, timestamp=at)
             if v1
@@ -134,7 +134,7 @@ def test_withdrawn_access_closes_the_connection(installation: Installation) -> N
             bearer = {"Authorization": keeper.headers["Authorization"]}
         devices["camera"] = held.enter_context(publishing(installation, deleted, headers=bearer))
         for device in devices.values():
-            assert "ack" in asked(device, v1_frame())
+            assert "ack" in exchange(device, v1_frame())
         changed(installation, *acts)
         codes = {name: close_code(device, 30) for name, device in devices.items()}
     assert codes == {who: code for who, (_, _, code) in ways.items()} | {"camera": 4404}
@@ -146,13 +146,13 @@ def test_camera_switched_off_refuses_frames_and_a_changed_kind_closes(
 ) -> None:
     row = f"Camera.objects.filter(pk='{camera}')"
     with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
-        assert asked(device, v1_frame(seq=4)) == {"ack": 4}
+        assert exchange(device, v1_frame(seq=4)) == {"ack": 4}
         changed(installation, f"{row}.update(enabled=False)")
-        said = asked(device, v1_frame(seq=5))
+        said = exchange(device, v1_frame(seq=5))
         assert (said["type"], said["status"], said["ack"]) == ("problem", 409, 5)
         with installation.api() as api:
             assert api.patch(f"/cameras/{camera}", json={"enabled": True}).status_code == 200
-        assert asked(device, v1_frame(seq=6)) == {"ack": 6}
+        assert exchange(device, v1_frame(seq=6)) == {"ack": 6}
         changed(installation, f"{row}.update(kind='file')")
         device.send(v1_frame())
         assert close_code(device, 30) == 4403

@@ -17,7 +17,7 @@ from cameras.consumers.publish import Publisher
 from tests.installation import Installation
 from tests.parcels import now
 from tests.people import Scenario
-from tests.publishers import answer, asked, padded, publishing, seed_frame, v1_frame
+from tests.publishers import answer, exchange, padded, publishing, seed_frame, v1_frame
 from tests.sockets import close_code, watching
 
 
@@ -27,12 +27,12 @@ def test_jpeg_of_seven_mebibytes_is_accepted(
 ) -> None:
     """In JSON also with the escapes `\\/` and `\\u002B` in the base64."""
     with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
-        assert asked(device, v1_frame(padded(7), seq=1)) == {"ack": 1}
+        assert exchange(device, v1_frame(padded(7), seq=1)) == {"ack": 1}
     message = seed_frame(camera, frame=base64.b64encode(padded(7)).decode(), seq=2)
     if escaped:
         message = message.replace("/", "\\/").replace("+", "\\u002B")
     with publishing(installation, camera, headers=scenario["operator"].bearer, v1=False) as device:
-        assert asked(device, message) == {"ack": 2}
+        assert exchange(device, message) == {"ack": 2}
 
 
 def test_too_large_message_is_closed_with_1009(

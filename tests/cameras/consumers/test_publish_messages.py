@@ -14,7 +14,7 @@ import pytest
 from tests.installation import Installation
 from tests.parcels import now, send_body
 from tests.people import Scenario
-from tests.publishers import answer, asked, padded, publishing, seed_frame, v1_frame
+from tests.publishers import answer, exchange, padded, publishing, seed_frame, v1_frame
 from tests.sockets import jpeg
 
 
@@ -23,11 +23,11 @@ def test_acknowledgement_names_the_seq_or_else_the_timestamp(
 ) -> None:
     at = now()
     with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
-        assert asked(device, v1_frame(timestamp=at, seq=7, width=1, more=[1])) == {"ack": 7}
-        assert asked(device, v1_frame(timestamp=at + 1)) == {"ack": at + 1}
-        assert asked(device, v1_frame(timestamp=at + 2.5, seq="x")) == {"ack": at + 2}
+        assert exchange(device, v1_frame(timestamp=at, seq=7, width=1, more=[1])) == {"ack": 7}
+        assert exchange(device, v1_frame(timestamp=at + 1)) == {"ack": at + 1}
+        assert exchange(device, v1_frame(timestamp=at + 2.5, seq="x")) == {"ack": at + 2}
     with publishing(installation, camera, headers=scenario["operator"].bearer, v1=False) as device:
-        assert asked(device, seed_frame(camera, timestamp=at + 3, seq=1)) == {"ack": 1}
+        assert exchange(device, seed_frame(camera, timestamp=at + 3, seq=1)) == {"ack": 1}
 
 
 def test_frame_that_is_not_newer_is_a_duplicate(
@@ -35,16 +35,22 @@ def test_frame_that_is_not_newer_is_a_duplicate(
 ) -> None:
     at = now()
     with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
-        assert asked(device, v1_frame(timestamp=at, seq=1)) == {"ack": 1}
-        assert asked(device, v1_frame(timestamp=at, seq=2)) == {"ack": 2, "duplicate": True}
-        assert asked(device, v1_frame(timestamp=at - 9, seq=3)) == {"ack": 3, "duplicate": True}
+        assert exchange(device, v1_frame(timestamp=at, seq=1)) == {"ack": 1}
+        assert exchange(device, v1_frame(timestamp=at, seq=2)) == {
+            "ack": 2,
+            "duplicate": True,
+        }
+        assert exchange(device, v1_frame(timestamp=at - 9, seq=3)) == {
+            "ack": 3,
+            "duplicate": True,
+        }
         echoed = _send(installation, scenario, camera, at)
         assert echoed == {"accepted": True, "duplicate": True}
         assert _send(installation, scenario, camera, at + 5) == {
             "accepted": True,
             "duplicate": False,
         }
-        assert asked(device, v1_frame(timestamp=at + 5))["duplicate"]
+        assert exchange(device, v1_frame(timestamp=at + 5))["duplicate"]
 
 
 def _send(installation: Installation, scenario: Scenario, camera: str, at: int) -> Any:
@@ -129,15 +135,15 @@ def test_bad_message_gets_a_problem_is_not_stored_and_does_not_close(
         for v1, bad in ((True, BAD_V1), (False, BAD_SEED)):
             for field, made in bad:
                 message = made()
-                said = asked(devices[v1], message)
+                said = exchange(devices[v1], message)
                 assert (said["type"], said["status"]) == ("problem", 400), (message[:80], said)
                 assert said["field"] == field, (message[:80], said)
                 assert said["detail"].endswith(".")
         clocks = f"PushClock.objects.filter(camera='{camera}').count()"
         script = f"print('ROWS', {clocks})"
         assert "ROWS 0" in installation.manage("shell", "-v0", "-c", script)
-        assert "ack" in asked(devices[True], v1_frame())
-        assert "ack" in asked(devices[False], seed_frame(camera))
+        assert "ack" in exchange(devices[True], v1_frame())
+        assert "ack" in exchange(devices[False], seed_frame(camera))
     assert "Traceback" not in installation.logged()
 
 
@@ -145,6 +151,6 @@ def test_problem_has_the_number_of_the_message_if_it_could_be_parsed(
     installation: Installation, scenario: Scenario, camera: str
 ) -> None:
     with publishing(installation, camera, headers=scenario["operator"].bearer) as device:
-        assert asked(device, v1_frame(b"no picture", seq=12))["ack"] == 12
-        assert asked(device, v1_frame(seq=13, timestamp=0))["ack"] == 13
-        assert "ack" not in asked(device, b"nonsense")
+        assert exchange(device, v1_frame(b"no picture", seq=12))["ack"] == 12
+        assert exchange(device, v1_frame(seq=13, timestamp=0))["ack"] == 13
+        assert "ack" not in exchange(device, b"nonsense")

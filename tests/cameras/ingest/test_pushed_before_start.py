@@ -51,16 +51,16 @@ async def test_frames_of_cameras_held_elsewhere_displace_none(
         link,
     ):
         try:
-            taken = now()
-            push(link, taken)
+            timestamp = now()
+            push(link, timestamp)
             for other in range(MAX_PENDING + 1):
-                push(link, taken, f"other {other}")
+                push(link, timestamp, f"other {other}")
             await until_async(link.down.empty)
             assert not supervisor.workers
         finally:
             free.set()
         await until_async(lambda: published(link))
-        assert published(link) == [taken]
+        assert published(link) == [timestamp]
 
 
 async def test_frame_pushed_before_a_camera_was_switched_on_is_not_published(

@@ -47,15 +47,15 @@ HANGS_ONCE = (  # the first process's third picture never comes out of native co
 
 async def frames_while_the_database_is_slow(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return arrival times over more than the silence after which a worker counts as stuck."""
-    released, asked = threading.Event(), threading.Event()
+    released, called = threading.Event(), threading.Event()
 
     def slow(*arguments: Any) -> None:
-        asked.set()
+        called.set()
         assert released.wait(30)
 
     async with supervised(monkeypatch, store_state=slow, store_still=slow) as (supervisor, link):
         try:
-            await until_async(lambda: link.times() and asked.is_set())
+            await until_async(lambda: link.times() and called.is_set())
             first = supervisor.workers["c"]
             await until_async(
                 lambda: link.times()[-1] - link.times()[0] > worker_process.SILENCE_S + 1, 60
@@ -230,8 +230,8 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "import json, socket, struct, sys, os, signal\n"
         "from cameras.ingest.custom_models import protocol\n"
         "link = socket.socket(fileno=int(sys.argv[-1]))\n"
-        "asked = protocol.receive(link)\n"
-        "protocol.exactly(link, asked['bytes'])\n"
+        "request = protocol.receive(link)\n"
+        "protocol.exactly(link, request['bytes'])\n"
         "protocol.send(link, {'width': 96, 'height': 64})\n"
         "protocol.exactly(link, 96 * 64 * 3)\n"
         "os.kill(os.getpid(), signal.SIGSEGV)\n"

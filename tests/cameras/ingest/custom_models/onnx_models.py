@@ -42,10 +42,10 @@ def model(
         [helper.make_tensor_value_info(name, kind, None) for name in outputs],
         list(constants),
     )  # fmt: skip
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     if names is not None:
-        helper.set_model_props(made, {"names": names})
-    return made
+        helper.set_model_props(proto, {"names": names})
+    return proto
 
 
 def finding(*, turned: bool = False) -> tuple[list[Any], list[Any]]:
@@ -168,6 +168,6 @@ def with_external_data(location: str) -> bytes:
 
 def picture(colour: tuple[int, int, int], x: int, y: int, side: int = CELL) -> Any:
     """Return a grey picture, twice the model's size, with a square of a BGR colour."""
-    made = np.full((HEIGHT * 2, WIDTH * 2, 3), 90, np.uint8)
-    made[y : y + side * 2, x : x + side * 2] = colour
-    return made
+    image = np.full((HEIGHT * 2, WIDTH * 2, 3), 90, np.uint8)
+    image[y : y + side * 2, x : x + side * 2] = colour
+    return image

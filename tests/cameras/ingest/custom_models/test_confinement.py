@@ -41,9 +41,9 @@ def test_external_data_is_found_anywhere_in_the_model() -> None:
         "own", "f", [], ["c"], [constant], [helper.make_opsetid("", 17)]
     )
     for nodes, functions in (([constant], []), ([branch], []), ([], [function])):
-        made = onnx_models.model(nodes, [])
-        made.functions.extend(functions)
-        assert keeps_data_elsewhere(memoryview(made.SerializeToString()))
+        proto = onnx_models.model(nodes, [])
+        proto.functions.extend(functions)
+        assert keeps_data_elsewhere(memoryview(proto.SerializeToString()))
 
 
 def test_model_process_cannot_open_a_file_even_without_the_check(
@@ -56,8 +56,8 @@ def test_model_process_cannot_open_a_file_even_without_the_check(
     )
     monkeypatch.setattr(process, "COMMAND", ("-c", unguarded))
     assert check(onnx_models.finder(), LABELS, "rgb", "unit").labels == LABELS
-    said = refusal(onnx_models.with_external_data(PLAIN))
-    assert "cannot be loaded" in said
+    sentence = refusal(onnx_models.with_external_data(PLAIN))
+    assert "cannot be loaded" in sentence
 
 
 def test_confined_process_can_open_nothing() -> None:

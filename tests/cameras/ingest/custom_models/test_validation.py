@@ -133,14 +133,14 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_model_that_is_no_detector_is_refused_with_a_reason(name: str) -> None:
-    made, reason = WRONG[name]
-    assert reason in refusal_in_process(made())
+    build, reason = WRONG[name]
+    assert reason in refusal_in_process(build())
 
 
 @pytest.mark.parametrize("name", ["cut off", "an unknown operator", "NaN"])
 def test_reason_is_returned_by_the_model_process(name: str) -> None:
-    made, reason = WRONG[name]
-    assert reason in refusal(made())
+    build, reason = WRONG[name]
+    assert reason in refusal(build())
 
 
 def test_model_without_labels_is_refused() -> None:

@@ -32,19 +32,19 @@ from tests.cameras.ingest.sources.test_http_proxy import (
 def test_disguised_playlist_is_refused(status: int, header: str, passes: bool) -> None:
     """FFmpeg accepts any 2xx and decompresses; it must not read what the proxy did not check."""
     listed = playlist("#EXTINF:2,", "https://127.0.0.1/0.ts")[1]
-    said = f"HTTP/1.1 {status} OK\r\n{header}\r\nConnection: close\r\n\r\n".encode() + listed
+    response = f"HTTP/1.1 {status} OK\r\n{header}\r\nConnection: close\r\n\r\n".encode() + listed
     with socket.create_server(("127.0.0.1", 0)) as camera, running_proxy() as proxy:
 
         def serve() -> None:
             link, _ = camera.accept()
             with link:
                 link.recv(4096)
-                link.sendall(said)
+                link.sendall(response)
 
         serving = threading.Thread(target=serve)
         serving.start()
-        asked = f"GET http://127.0.0.1:{camera.getsockname()[1]}/x HTTP/1.1\r\n".encode()
-        answer = talk(proxy, asked + authorization(proxy) + b"\r\n")
+        request = f"GET http://127.0.0.1:{camera.getsockname()[1]}/x HTTP/1.1\r\n".encode()
+        answer = talk(proxy, request + authorization(proxy) + b"\r\n")
         serving.join()
         assert answer.startswith(b"HTTP/1.1 200 " if passes else b"HTTP/1.1 502 ")
         assert (b"http://127.0.0.1:443/0.ts" in answer) == passes

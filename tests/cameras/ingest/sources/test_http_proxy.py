@@ -69,12 +69,12 @@ def playlist(*lines: str) -> tuple[str, bytes]:
 
 def test_client_without_the_proxy_password_gets_407() -> None:
     with http_camera() as camera, running_proxy() as proxy:
-        asked = f"GET {camera.url} HTTP/1.1\r\nHost: x\r\n".encode()
+        request = f"GET {camera.url} HTTP/1.1\r\nHost: x\r\n".encode()
         wrong = b"Proxy-Authorization: Basic Z2F0ZTp4\r\n"
         for header in (b"", wrong, b"Proxy-Authorization: \xff\r\n"):
-            assert talk(proxy, asked + header + b"\r\n").startswith(b"HTTP/1.1 407 ")
+            assert talk(proxy, request + header + b"\r\n").startswith(b"HTTP/1.1 407 ")
         assert camera.requests == []
-        known = talk(proxy, asked.replace(b"/cam", b"/html") + authorization(proxy) + b"\r\n")
+        known = talk(proxy, request.replace(b"/cam", b"/html") + authorization(proxy) + b"\r\n")
         assert known.startswith(b"HTTP/1.1 200 ")
         assert b"<p>hello</p>" in known
         assert "Proxy-Authorization" not in camera.headers[0]
@@ -159,12 +159,12 @@ def test_no_proxy_variable_does_not_bypass_the_proxy(monkeypatch: pytest.MonkeyP
 def test_redirect_is_followed_without_sending_the_login_elsewhere() -> None:
     with http_camera() as camera, http_camera() as other, running_proxy() as proxy:
         camera.location, camera.login = "/cam", "u:p"
-        mine = camera.base.replace("//", "//u:p@") + "/redirect"
-        assert opens(mine, proxy)
+        source = camera.base.replace("//", "//u:p@") + "/redirect"
+        assert opens(source, proxy)
         camera.location = camera.url
-        assert opens(mine, proxy)
+        assert opens(source, proxy)
         camera.location, other.login = other.url, "u:p"
-        assert not opens(mine, proxy)
+        assert not opens(source, proxy)
         assert other.requests
         assert not any("Authorization" in headers for headers in other.headers)
 

@@ -180,11 +180,11 @@ def test_source_text_never_becomes_an_ffmpeg_option(kind: str, source: str, tmp_
             allow_loopback=False,
             egress=proxy,
         )
-        given = dict(opening.options)
+        ffmpeg_options = dict(opening.options)
         if isinstance(proxy, HTTPProxy):
-            assert given.pop("http_proxy") == proxy.proxy
+            assert ffmpeg_options.pop("http_proxy") == proxy.proxy
             assert re.fullmatch(r"http://gate:[\w-]+@127\.0\.0\.1:\d+", proxy.proxy)
-        assert given == _OPTIONS.get("file" if kind == "demo" else kind, {})
+        assert ffmpeg_options == _OPTIONS.get("file" if kind == "demo" else kind, {})
         assert "w|" not in opening.environment
     finally:
         if proxy is not None:
@@ -200,11 +200,11 @@ def test_source_runs_no_command(tmp_path: Path) -> None:
     for kind in ("rtsp", "http", "file", "device", "demo"):
         address = f"{kind}://127.0.0.1:{free_port()}/"
         for source in (HOSTILE, f"| touch {tmp_path}/made", address + HOSTILE, address + path):
-            asked = {
+            request = {
                 "kind": kind, "source": source, "media_root": str(tmp_path / "media"),
                 "allow_loopback": True, "listed": [], "deadline": time.monotonic() + 100,
             }  # fmt: skip
-            questions.append((kind, asked))
+            questions.append((kind, request))
     hook = (
         "import io, json, sys, runpy\n"
         "def note(event, args):\n"
@@ -217,7 +217,7 @@ def test_source_runs_no_command(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", hook], cwd=ROOT, check=True, timeout=100, capture_output=True,
-        input=json.dumps([asked for _, asked in questions]).encode(),
+        input=json.dumps([request for _, request in questions]).encode(),
     )  # fmt: skip
     answers = [json.loads(line)["ok"] for line in done.stdout.splitlines()]
     assert answers == [kind == "demo" for kind, _ in questions]

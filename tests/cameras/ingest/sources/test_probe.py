@@ -15,9 +15,9 @@ from tests.servers import PLAZA, free_port, http_camera, silent_server
 
 
 def probe(kind: str, source: str, **options: Any) -> Probe:
-    given: dict[str, Any] = {"media_root": Path("."), "allow_loopback": True, "timeout": 60}
-    given |= options
-    return test_connection(kind, source, **given)
+    arguments: dict[str, Any] = {"media_root": Path("."), "allow_loopback": True, "timeout": 60}
+    arguments |= options
+    return test_connection(kind, source, **arguments)
 
 
 def test_working_camera_is_reported_with_its_size() -> None:

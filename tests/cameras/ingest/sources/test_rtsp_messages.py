@@ -214,8 +214,8 @@ def test_ffmpeg_reads_no_hidden_redirect(pieces: list[bytes], streaming: bool) -
 
 @pytest.mark.parametrize("count", [200, pytest.param(5000, marks=pytest.mark.soak)])
 def test_ffmpeg_reads_no_redirect_in_bytes_that_pass(count: int) -> None:
-    tried = given(PIECES, st.booleans())(assert_no_redirect_is_read)
-    settings(max_examples=count, deadline=None)(tried)()
+    property_test = given(PIECES, st.booleans())(assert_no_redirect_is_read)
+    settings(max_examples=count, deadline=None)(property_test)()
 
 
 def assert_splitting_changes_nothing(pieces: list[bytes], cuts: list[int]) -> None:
@@ -236,7 +236,7 @@ def assert_splitting_changes_nothing(pieces: list[bytes], cuts: list[int]) -> No
 
 @pytest.mark.parametrize("count", [300, pytest.param(2000, marks=pytest.mark.soak)])
 def test_splitting_a_stream_into_reads_changes_nothing(count: int) -> None:
-    tried = given(PIECES, st.lists(st.integers(0, 200), max_size=8))(
+    property_test = given(PIECES, st.lists(st.integers(0, 200), max_size=8))(
         assert_splitting_changes_nothing
     )
-    settings(max_examples=count, deadline=None)(tried)()
+    settings(max_examples=count, deadline=None)(property_test)()

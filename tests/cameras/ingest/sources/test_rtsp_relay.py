@@ -35,11 +35,11 @@ UDP = "RTP/AVP;unicast;client_port={0}-{0};server_port=6000-6001;source=127.0.0.
 @contextmanager
 def running_relay() -> Iterator[RTSPRelay]:
     """A relay that permits 127.0.0.1 but not 127.0.0.2."""
-    made = RTSPRelay(lambda host, port, ip: str(ip) == "127.0.0.1")
+    relay = RTSPRelay(lambda host, port, ip: str(ip) == "127.0.0.1")
     try:
-        yield made
+        yield relay
     finally:
-        made.close()
+        relay.close()
 
 
 def opens(source: str, relay: RTSPRelay) -> bool:
@@ -72,7 +72,7 @@ def test_rtsp_redirect_is_not_followed(method: str, elsewhere: str) -> None:
     with rtsp_camera() as camera, rtsp_camera(elsewhere) as other, running_relay() as relay:
         camera.responses[method] = leading_to(other)
         assert f"{elsewhere}:{other.port}" in why(camera.url, relay)
-        assert camera.asked(method)
+        assert camera.requests_of(method)
         assert other.connections == 0
 
 
@@ -130,8 +130,8 @@ def test_absolute_urls_in_a_description_are_not_dialed() -> None:
     with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other, running_relay() as relay:
         camera.base = other.url + "/far"
         assert opens(camera.url, relay)
-        assert camera.asked("SETUP")[0].startswith(f"SETUP {other.url}/far/track1 ")
-        assert camera.asked("PLAY")[0].startswith(f"PLAY {other.url}/far/ ")
+        assert camera.requests_of("SETUP")[0].startswith(f"SETUP {other.url}/far/track1 ")
+        assert camera.requests_of("PLAY")[0].startswith(f"PLAY {other.url}/far/ ")
         assert other.connections == 0
 
 
@@ -143,7 +143,7 @@ def udp_sockets() -> int:
 def test_ffmpeg_requests_tcp_whatever_the_address_says(words: str) -> None:
     with rtsp_camera() as camera, running_relay() as relay:
         assert opens(camera.url + words, relay)
-        assert ["RTP/AVP/TCP" in head for head in camera.asked("SETUP")] == [True]
+        assert ["RTP/AVP/TCP" in head for head in camera.requests_of("SETUP")] == [True]
 
 
 def test_no_udp_socket_is_opened_for_a_udp_camera() -> None:
@@ -158,25 +158,25 @@ def test_no_udp_socket_is_opened_for_a_udp_camera() -> None:
         camera.responses["SETUP"] = b"RTSP/1.0 461 Unsupported transport\r\nCSeq: {cseq}\r\n\r\n"
         camera.requests.clear()
         assert why(camera.url, relay) == UDP_ONLY
-        assert ["RTP/AVP/TCP" in head for head in camera.asked("SETUP")] == [True]
+        assert ["RTP/AVP/TCP" in head for head in camera.requests_of("SETUP")] == [True]
 
 
 def test_name_is_resolved_once_when_it_is_dialed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    table, asked = ["127.0.0.1"], []
+    table, resolved = ["127.0.0.1"], []
 
     def answer(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
-        asked.append(host)
+        resolved.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (ip, port)) for ip in table]
 
     with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as closed, running_relay() as relay:
         monkeypatch.setattr(dialing.socket, "getaddrinfo", answer)
         opening = resolve("rtsp", f"rtsp://u:p@cam.example:{camera.port}/x", egress=relay, **OPEN)
         assert opening.target == f"rtsp://u:p@127.0.0.1:{relay.port}/x"
-        assert asked == []
+        assert resolved == []
         assert opens(f"rtsp://cam.example:{camera.port}/x", relay)
-        assert asked.count("cam.example") == 1
+        assert resolved.count("cam.example") == 1
         table[:] = ["127.0.0.2"]  # the name now resolves to another address
         sentence = why(f"rtsp://cam.example:{closed.port}/x", relay)
         assert "cam.example leads to an address that is closed" in sentence
@@ -267,8 +267,11 @@ def test_end_of_either_connection_closes_the_other() -> None:
 
 def test_relay_serves_one_camera_and_limits_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(egress, "MAX_CONNECTIONS", 2)
-    with running_relay() as relay, socket.create_connection(("127.0.0.1", relay.port), 60) as early:
-        assert early.recv(1) == b"", "before an address is shown"
+    with (
+        running_relay() as relay,
+        socket.create_connection(("127.0.0.1", relay.port), 60) as connection,
+    ):
+        assert connection.recv(1) == b"", "no address is set yet"
     with rtsp_camera() as camera, running_relay() as relay:
         links = [play(relay, camera) for _ in range(2)]
         until(lambda: camera.connections == 2)
@@ -280,12 +283,12 @@ def test_relay_serves_one_camera_and_limits_connections(monkeypatch: pytest.Monk
 
 def test_worker_opens_only_a_listed_address() -> None:
     with rtsp_camera() as camera:
-        given: dict[str, Any] = {"kind": "rtsp", "source": camera.url, "allow_loopback": False}
-        with worker(**given) as driver:
+        config: dict[str, Any] = {"kind": "rtsp", "source": camera.url, "allow_loopback": False}
+        with worker(**config) as driver:
             state, _ = driver.first(lambda header: header.get("state") == "offline")
             assert f"list 127.0.0.1:{camera.port} in SIDELINE_CAMERA_SERVERS" in state["reason"]
         assert camera.connections == 0
-        with worker(**given, listed=[f"127.0.0.1:{camera.port}"]) as driver:
+        with worker(**config, listed=[f"127.0.0.1:{camera.port}"]) as driver:
             assert driver.first(is_live)
 
 

@@ -34,21 +34,21 @@ def end_and_reconnect(server: HTTPCamera, camera: Capture, seconds: float) -> No
 
 
 def freeze_and_thaw(server: HTTPCamera, camera: Capture, seconds: float) -> None:
-    asked = len(server.requests)
+    before = len(server.requests)
     server.frozen = True
     health = until(lambda: (now := camera.health()).state == "stale" and now)
     assert health.fps == 0
     server.frozen = False
     until(lambda: state(camera) == "live", seconds)
-    assert len(server.requests) == asked, "on the same connection"
+    assert len(server.requests) == before, "on the same connection"
 
 
 def test_rtsp_camera_shows_people_and_recovers_from_freeze_and_kill() -> None:
     with rtsp_server() as server, captured("rtsp", server.url) as camera:
-        taken = pictures(camera, 12)
-        assert people(taken[-1]) >= 3
-        assert (taken[-1].width, taken[-1].height) == (768, 432)
-        assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
+        frames = pictures(camera, 12)
+        assert people(frames[-1]) >= 3
+        assert (frames[-1].width, frames[-1].height) == (768, 432)
+        assert all(a.timestamp < b.timestamp for a, b in pairwise(frames))
         health = until(lambda: (now := camera.health()).state == "live" and now)
         assert (health.reason, health.attempt) == ("", 0)
 
@@ -101,20 +101,20 @@ def test_frame_rate_is_measured(path: str) -> None:
 
 def test_live_hls_shows_people() -> None:
     with http_camera() as server, captured("http", server.base + "/live.m3u8") as camera:
-        taken = pictures(
+        frames = pictures(
             camera, 45
         )  # beyond two segment boundaries, to segments that did not exist at first
-        assert people(taken[-1]) >= 3
-        assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
+        assert people(frames[-1]) >= 3
+        assert all(a.timestamp < b.timestamp for a, b in pairwise(frames))
         server.ending = True
 
 
 @pytest.mark.timing
 def test_live_hls_plays_in_real_time() -> None:
     with http_camera() as server, captured("http", server.base + "/live.m3u8") as camera:
-        taken = pictures(camera, 45)
-        assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(4400, abs=500)
-        assert max(b.timestamp - a.timestamp for a, b in pairwise(taken)) < 700
+        frames = pictures(camera, 45)
+        assert frames[-1].timestamp - frames[0].timestamp == pytest.approx(4400, abs=500)
+        assert max(b.timestamp - a.timestamp for a, b in pairwise(frames)) < 700
         assert camera.health().state == "live"
         server.ending = True
 
@@ -142,8 +142,8 @@ def test_mp4_over_http_plays_and_ends_as_a_loss(tmp_path: Path) -> None:
 @pytest.mark.timing
 def test_mp4_over_http_plays_in_real_time(tmp_path: Path) -> None:
     with recording(tmp_path) as camera:
-        taken = pictures(camera, 20)
-        assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1900, abs=150)
+        frames = pictures(camera, 20)
+        assert frames[-1].timestamp - frames[0].timestamp == pytest.approx(1900, abs=150)
 
 
 def test_mpeg_ts_over_http_plays() -> None:

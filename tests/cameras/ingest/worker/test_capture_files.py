@@ -23,8 +23,8 @@ def clip(path: Path, frames: int, fps: float) -> None:
 def test_file_starts_again_at_its_end(tmp_path: Path) -> None:
     clip(tmp_path / "short.mp4", 5, 20)
     with captured("file", "short.mp4", tmp_path) as camera:
-        taken = pictures(camera, 12)
-        assert all(a.timestamp < b.timestamp for a, b in pairwise(taken))
+        frames = pictures(camera, 12)
+        assert all(a.timestamp < b.timestamp for a, b in pairwise(frames))
         assert state(camera) == "live"
 
 
@@ -32,8 +32,8 @@ def test_file_starts_again_at_its_end(tmp_path: Path) -> None:
 def test_file_loops_in_real_time_without_a_gap(tmp_path: Path) -> None:
     clip(tmp_path / "short.mp4", 5, 20)
     with captured("file", "short.mp4", tmp_path) as camera:
-        taken = pictures(camera, 40)  # eight passes
-    gaps = [b.timestamp - a.timestamp for a, b in pairwise(taken)]
+        frames = pictures(camera, 40)  # eight passes
+    gaps = [b.timestamp - a.timestamp for a, b in pairwise(frames)]
     assert sum(gaps) == pytest.approx(39 * 50, abs=60)  # no drift
     assert max(gaps) < 110
     assert sorted(gaps)[20] == pytest.approx(50, abs=5)
@@ -48,8 +48,8 @@ def test_demo_camera_plays() -> None:
 def test_rate_limits_pictures_but_every_frame_is_counted(tmp_path: Path) -> None:
     clip(tmp_path / "fast.mp4", 60, 30)
     with captured("file", "fast.mp4", tmp_path, rate=10) as camera:
-        taken = pictures(camera, 15)
-        assert taken[-1].timestamp - taken[0].timestamp == pytest.approx(1400, abs=150)
+        frames = pictures(camera, 15)
+        assert frames[-1].timestamp - frames[0].timestamp == pytest.approx(1400, abs=150)
         assert camera.health().fps > 25
 
 

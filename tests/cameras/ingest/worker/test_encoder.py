@@ -73,8 +73,8 @@ def test_only_requested_widths_are_encoded() -> None:
     encoder = Encoder(30, None, 80)
     assert encoder.due_widths(0) == []
     encoder.set_rates([(0, 0), (320, 5)])
-    made = dict(encoder.encode(picture(), encoder.due_widths(0), None))
-    assert {width: (frame.width, frame.height) for width, frame in made.items()} == {
+    frames = dict(encoder.encode(picture(), encoder.due_widths(0), None))
+    assert {width: (frame.width, frame.height) for width, frame in frames.items()} == {
         0: (768, 432), 320: (320, 180),
     }  # fmt: skip
     assert encoder.encodes == 2
@@ -83,9 +83,9 @@ def test_only_requested_widths_are_encoded() -> None:
 def test_widths_with_the_same_size_are_encoded_once() -> None:
     encoder = Encoder(30, 500, 80)
     encoder.set_rates([(0, 0), (320, 0), (640, 0)])
-    made = dict(encoder.encode(picture(), encoder.due_widths(0), None))
-    assert made[640] is made[0]
-    assert (made[0].width, made[320].width) == (500, 320)
+    frames = dict(encoder.encode(picture(), encoder.due_widths(0), None))
+    assert frames[640] is frames[0]
+    assert (frames[0].width, frames[320].width) == (500, 320)
     assert encoder.encodes == 2
     small = Encoder(30, None, 80)
     small.set_rates([(0, 0), (320, 0), (640, 0)])
@@ -98,18 +98,18 @@ def test_pushed_jpeg_is_not_encoded_again_in_its_native_width() -> None:
     pushed = Picture(1, 768, 432, jpeg=jpeg)
     encoder = Encoder(30, None, 80)
     encoder.set_rates([(0, 0), (320, 0)])
-    made = dict(encoder.encode(pushed, [0, 320], None))
-    assert made[0].jpeg is jpeg
-    assert made[320].width == 320
+    frames = dict(encoder.encode(pushed, [0, 320], None))
+    assert frames[0].jpeg is jpeg
+    assert frames[320].width == 320
     assert encoder.encodes == 1
 
 
 def test_boxes_are_in_pixels_of_each_width() -> None:
     encoder = Encoder(30, None, 80)
     found = [Detection("person", 0.9, (384, 216, 192, 108))]
-    made = dict(encoder.encode(picture(), [0, 320], found))
-    assert (made[0].detections or [])[0]["bbox"] == [384, 216, 192, 108]
-    assert (made[320].detections or [])[0]["bbox"] == [160, 90, 80, 45]
+    frames = dict(encoder.encode(picture(), [0, 320], found))
+    assert (frames[0].detections or [])[0]["bbox"] == [384, 216, 192, 108]
+    assert (frames[320].detections or [])[0]["bbox"] == [160, 90, 80, 45]
 
 
 def test_rates_are_limited_by_the_camera_and_even() -> None:

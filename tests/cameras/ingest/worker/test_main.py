@@ -98,23 +98,23 @@ def test_pushed_jpeg_is_published_unchanged() -> None:
 
 def test_new_viewer_gets_the_last_pushed_picture_at_once() -> None:
     with worker(kind="push") as driver:
-        taken = int(time.time() * 1000)
-        driver.send({"type": "push", "timestamp": taken}, plaza_jpegs()[0])
+        timestamp = int(time.time() * 1000)
+        driver.send({"type": "push", "timestamp": timestamp}, plaza_jpegs()[0])
         driver.first(is_live)
         for rates, width in [([(0, 0)], 768), ([(0, 0), (320, 5)], 320)]:
             driver.send({"type": "wishes", "rates": rates})
             header, jpeg = driver.first(is_frame)
-            assert (header["timestamp"], header["width"]) == (taken, width)
+            assert (header["timestamp"], header["width"]) == (timestamp, width)
             assert jpeg_size(jpeg)[0] == width
         driver.send({"type": "wishes", "rates": [(0, 0), (320, 5)], "new": [320]})
         header, _ = driver.first(is_frame)
-        assert (header["timestamp"], header["variant"]) == (taken, 320), (
+        assert (header["timestamp"], header["variant"]) == (timestamp, 320), (
             "new to another web process"
         )
         driver.send({"type": "wishes", "rates": [(320, 5)]})
-        driver.send({"type": "push", "timestamp": taken + 1}, plaza_jpegs()[0])
+        driver.send({"type": "push", "timestamp": timestamp + 1}, plaza_jpegs()[0])
         header, _ = driver.first(is_frame)
-        assert header["timestamp"] == taken + 1, "no new width, so nothing is resent"
+        assert header["timestamp"] == timestamp + 1, "no new width, so nothing is resent"
 
 
 def test_frames_do_not_queue_while_the_supervisor_does_not_read() -> None:
@@ -124,9 +124,9 @@ def test_frames_do_not_queue_while_the_supervisor_does_not_read() -> None:
         until(lambda: settled(driver), 60, "the kernel's buffers are full")
         waited = time.time() * 1000
         frames = []
-        while sum(taken >= waited for taken in frames) < 5:
+        while sum(timestamp >= waited for timestamp in frames) < 5:
             frames.append(driver.first(is_frame)[0]["timestamp"])
-        assert sum(taken < waited - 200 for taken in frames) < 20  # kernel buffers
+        assert sum(timestamp < waited - 200 for timestamp in frames) < 20  # kernel buffers
 
 
 def test_restarted_worker_waits_its_backoff() -> None:

@@ -171,15 +171,15 @@ def test_pushed_picture_that_cannot_be_decoded_is_not_shown() -> None:
 def test_picture_with_exif_rotation_is_masked_as_shown() -> None:
     """Masks are drawn on the rotated picture. The EXIF thumbnail is removed, too."""
     upright = np.rot90(scene(1, 360, 640), 1)  # as a phone held upright stores it
-    made = bytes(cv2.imencode(".jpg", upright)[1])
+    jpeg = bytes(cv2.imencode(".jpg", upright)[1])
     entry = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4) + secret_jpeg(1)[:5000]
-    turned = made[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + made[2:]
-    assert pixels(turned).shape == (640, 360, 3)
-    assert is_loud(turned)
+    rotated = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+    assert pixels(rotated).shape == (640, 360, 3)
+    assert is_loud(rotated)
     camera = Push(Masks(MASKS))
     camera.start()
-    assert camera.take(1000, turned)
+    assert camera.take(1000, rotated)
     picture = until(lambda: camera.slot.newest(0), 30, "a picture")
     frame = encode_picture(picture, None, 80, None)
     assert frame is not None
@@ -190,11 +190,11 @@ def test_picture_with_exif_rotation_is_masked_as_shown() -> None:
 
 def clip(folder: Path, name: str, codec: str) -> str:
     """Write a video whose masked content changes with every picture."""
-    made = cv2.VideoWriter(str(folder / name), cv2.VideoWriter_fourcc(*codec), 10, (640, 360))  # type: ignore[attr-defined]
-    assert made.isOpened()
+    writer = cv2.VideoWriter(str(folder / name), cv2.VideoWriter_fourcc(*codec), 10, (640, 360))  # type: ignore[attr-defined]
+    assert writer.isOpened()
     for number in range(30):
-        made.write(scene(number))
-    made.release()
+        writer.write(scene(number))
+    writer.release()
     read, image = cv2.VideoCapture(str(folder / name)).read()
     assert read
     assert is_loud(image)
