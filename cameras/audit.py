@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cameras.models import Camera
 from project.accounts.access import Actor
-from project.audit.askers import RequestOrScope
 from project.audit.log import Action, differences, log_action
 from project.audit.models import single_line
+from project.audit.requesters import RequestOrScope
 
 SOURCE_MOST = 140  # characters; an entry has room for two sources and an arrow
 

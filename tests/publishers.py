@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.installation import Installation
-from tests.parcels import now, picture
+from tests.push_messages import now, picture
 from tests.sockets import jpeg
 
 

@@ -24,8 +24,8 @@ from cameras.models import Camera
 from cameras.models.states import SWITCHED_OFF
 from project.accounts.access import Actor, grant_on_resource
 from project.accounts.authentication import Denied, authenticate, methods
-from project.audit.askers import Requester
 from project.audit.log import Action
+from project.audit.requesters import Requester
 from project.audit.snapshots import log_snapshot
 from project.audit.view_log import ViewNotRecorded
 from project.problems import problem

@@ -11,9 +11,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from cameras.consumers.admission import Admission, Closed, Refused, admit
 from cameras.live import process
-from project.audit.askers import Requester
 from project.audit.log import Action
 from project.audit.open_views import View
+from project.audit.requesters import Requester
 from project.audit.view_log import ViewNotRecorded
 
 log = logging.getLogger(__name__)

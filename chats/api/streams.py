@@ -31,8 +31,8 @@ from chats.sse.replay import Replay
 from chats.sse.subscribers import QueueSubscriber, Subscriber, WriterSubscriber
 from project.accounts.access import ConnectionGrant
 from project.accounts.authentication import methods
-from project.audit.askers import Requester
 from project.audit.log import Action, log_action
+from project.audit.requesters import Requester
 from project.problems import problem
 
 log = logging.getLogger(__name__)

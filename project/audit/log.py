@@ -13,8 +13,8 @@ from django.db import models
 
 from project.accounts.access import Actor, describe_credentials
 from project.accounts.models import Organization, User
-from project.audit.askers import Requester, RequestOrScope
 from project.audit.models import AuditEntry, CameraLike, single_line
+from project.audit.requesters import Requester, RequestOrScope
 
 
 def log_action(

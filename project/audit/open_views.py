@@ -16,9 +16,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from project.accounts.access import Credential, Description, describe_credentials
-from project.audit.askers import Requester
 from project.audit.log import Action
 from project.audit.models import AuditEntry, CameraLike, Viewing, single_line
+from project.audit.requesters import Requester
 
 T = TypeVar("T")
 

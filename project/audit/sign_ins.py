@@ -20,11 +20,11 @@ from django.utils import timezone
 
 from project.accounts.access import Credential, session_credential
 from project.accounts.models import User
-from project.accounts.throttling.tries import UNTOLD, Key, row, rows
+from project.accounts.throttling.tries import UNREPORTED, Key, row, rows
 from project.addresses import normalize_address
-from project.audit.askers import Requester
 from project.audit.log import Action, log_action, sole_organization
 from project.audit.models import single_line
+from project.audit.requesters import Requester
 
 log = logging.getLogger(__name__)
 
@@ -153,4 +153,4 @@ def _write_count(kind: Kind, until: datetime, restart_at: datetime | None = None
 
 
 def _key(kind: Kind) -> Key:
-    return *UNTOLD, kind
+    return *UNREPORTED, kind

@@ -17,9 +17,9 @@ from typing import Any
 from django.utils import timezone
 
 from project.accounts.access import describe_credentials
-from project.audit.askers import Requester
 from project.audit.log import Action
 from project.audit.models import AuditEntry, CameraLike, single_line
+from project.audit.requesters import Requester
 
 WINDOW_S = 10.0
 MAX_WINDOWS = 4096  # beyond it, the oldest is written and dropped

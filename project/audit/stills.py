@@ -15,9 +15,9 @@ from collections import OrderedDict
 from django.db.models.functions import Now
 
 from project.accounts.access import describe_credentials
-from project.audit.askers import Requester, RequestOrScope
 from project.audit.log import Action
 from project.audit.models import CameraLike, Viewing, single_line
+from project.audit.requesters import Requester, RequestOrScope
 
 RENEW_S = 10.0
 PROCESS = "stills"  # a name in place of a process: every process renews these rows

@@ -9,11 +9,11 @@ from functools import partial
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.cameras.picture_exits import check_mjpeg_ends_when_revoked, is_next_taken_after
+from tests.cameras.picture_outputs import check_mjpeg_ends_when_revoked, is_next_taken_after
 from tests.installation import Installation, installed
-from tests.parcels import now
 from tests.people import Scenario, create_scenario
 from tests.publishers import exchange, publishing, v1_frame
+from tests.push_messages import now
 from tests.sockets import receive_and_acknowledge, watching
 from tests.waiting import until
 

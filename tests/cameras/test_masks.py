@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.cameras.added import temporary_camera, worker
-from tests.cameras.picture_exits import OUTPUTS, Device, Found, bearer, by_v1, mask
+from tests.cameras.picture_outputs import OUTPUTS, Device, Found, bearer, by_v1, mask
+from tests.cameras.temporary_camera import temporary_camera, worker
 from tests.installation import KEEPER, Installation, submit
 from tests.masked import MASKS, is_covered, is_loud
 from tests.sockets import next_picture, receive_and_acknowledge, watching

@@ -14,11 +14,11 @@ import pytest
 from cameras.api import pictures
 from cameras.live.variants import Variant
 from cameras.models import Camera
-from tests.cameras.added import temporary_camera
-from tests.cameras.picture_exits import check_mjpeg_ends_when_revoked
+from tests.cameras.picture_outputs import check_mjpeg_ends_when_revoked
+from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import KEEPER, Installation, submit
-from tests.parcels import send_body
 from tests.people import Scenario, create_scenario
+from tests.push_messages import send_body
 from tests.sockets import next_frame, pixels, watching
 from tests.waiting import until
 

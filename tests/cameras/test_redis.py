@@ -10,10 +10,10 @@ import httpx
 import psutil
 import pytest
 
-from tests.cameras.picture_exits import is_next_taken_after
+from tests.cameras.picture_outputs import is_next_taken_after
 from tests.installation import Installation, installed, second_server
-from tests.parcels import now, picture, send_body
 from tests.people import Scenario, create_scenario
+from tests.push_messages import now, picture, send_body
 from tests.redis import RedisServer
 from tests.sockets import next_frame, next_picture, pixels, receive_and_acknowledge, watching
 from tests.waiting import until

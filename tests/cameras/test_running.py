@@ -12,8 +12,8 @@ import psutil
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.cameras.added import temporary_camera, worker
-from tests.cameras.picture_exits import is_next_taken_after
+from tests.cameras.picture_outputs import is_next_taken_after
+from tests.cameras.temporary_camera import temporary_camera, worker
 from tests.installation import Installation
 from tests.people import Scenario, create_scenario
 from tests.sockets import receive_and_acknowledge, watching

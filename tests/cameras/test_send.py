@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cameras.added import temporary_camera
-from tests.cameras.picture_exits import create_token
+from tests.cameras.picture_outputs import create_token
+from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import Installation
-from tests.parcels import now, picture, send_body
 from tests.people import Scenario, create_scenario
+from tests.push_messages import now, picture, send_body
 from tests.sockets import jpeg, next_frame, pixels, watching
 from tests.waiting import until
 

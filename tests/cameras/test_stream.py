@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.cameras.added import temporary_camera
+from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import Installation
 from tests.people import Scenario, create_scenario
 from tests.sockets import (

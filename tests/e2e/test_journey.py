@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import Tab, chromium, new_page
-from tests.cameras.added import temporary_camera
+from tests.cameras.temporary_camera import temporary_camera
 from tests.e2e.watching import NARROW, expect_badge, promised, sign_in
 from tests.installation import Installation, installed
 from tests.servers import http_camera, rtsp_server

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import Tab, new_page
-from tests.cameras.added import temporary_camera
+from tests.cameras.temporary_camera import temporary_camera
 from tests.e2e.watching import CANVAS_HAS_PICTURE, NARROW, promised
 from tests.installation import Installation
 from tests.waiting import until

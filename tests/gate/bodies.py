@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.parcels import send_body
+from tests.push_messages import send_body
 
 _BODIES: dict[str, Any] = {
     "-": None,

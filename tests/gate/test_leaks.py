@@ -10,10 +10,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.cameras.added import temporary_camera
+from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import Installation
-from tests.parcels import now, picture, send_body
 from tests.people import Scenario, create_scenario
+from tests.push_messages import now, picture, send_body
 from tests.sockets import next_frame, pixels, refusal, watching
 from tests.waiting import until
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.hostile.attacked import SEND, AttackedServer
 from tests.installation import Installation
-from tests.parcels import send_body
 from tests.people import create_scenario
+from tests.push_messages import send_body
 from tests.waiting import until
 
 

@@ -30,8 +30,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.installation import Installation
-from tests.parcels import now, picture
 from tests.people import Person
+from tests.push_messages import now, picture
 
 CHECKS = [
     status_code_conformance,

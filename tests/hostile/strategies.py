@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.parcels import now
+from tests.push_messages import now
 from tests.servers import plaza_jpegs
 from tests.sockets import jpeg
 

@@ -37,7 +37,7 @@ from tests.hostile.strategies import (
     members,
     nearly,
 )
-from tests.parcels import send_body
+from tests.push_messages import send_body
 
 # This warning would hide the failure.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")

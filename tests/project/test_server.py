@@ -18,9 +18,9 @@ import pytest
 from project.middleware import ErrorBoundary
 from project.server.http import client_of
 from tests.installation import Installation, installed
-from tests.parcels import send_body
 from tests.people import Scenario, create_scenario
 from tests.publishers import publishing
+from tests.push_messages import send_body
 from tests.sockets import close_code, jpeg, watching
 from tests.waiting import until
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from pytest_django import Settings
 
 from tests.browser import Tab, new_page
-from tests.cameras.added import temporary_camera
+from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import Installation, installed
 from tests.people import Scenario, create_scenario
 from tests.project.configured import settings_of

@@ -17,8 +17,8 @@ from project.accounts.models import Membership, SecondFactor, Token, User
 from project.accounts.models.second_factor import Paused
 from project.accounts.throttling.attempts import clear_failures, record_failure
 from project.addresses import normalize_address
-from project.audit.askers import Requester
 from project.audit.log import Action, log_action
+from project.audit.requesters import Requester
 from project.audit.sign_ins import SIGN_IN_METHODS
 from project.problems import PROBLEM_TYPE, problem_body
 

@@ -41,7 +41,7 @@ class TokenSerializer(serializers.ModelSerializer[Token]):
                 "required": False,
                 "allow_null": False,
                 "validators": [validate_expiry],
-                "help_text": "In 90 days unless said; never beyond that of the token that asks.",
+                "help_text": "By default in 90 days; never later than that of the token that creates it.",
             },
         }
 
@@ -70,7 +70,7 @@ class LoginSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
     organization = serializers.SlugField(
-        required=False, help_text="Implied where the person has one membership."
+        required=False, help_text="Optional if the user has one membership."
     )
     code = serializers.CharField(
         required=False,

@@ -26,7 +26,7 @@ from django.http import HttpRequest
 from project.accounts.models import User
 from project.accounts.throttling.limits import (
     ADDRESS_LIMIT,
-    TOLD,
+    LOCK_LOGGED,
     TURN_TAKEN,
     at_address,
     count_refused,
@@ -182,7 +182,7 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
         request.axes_first_refused = refused and number == 1
         # If several requests reach the address's limit at once, one of them is the first.
         request.axes_first_locked = not refused and (
-            number == limit or (is_over and count(at_address(request, "", TOLD), now) == 1)
+            number == limit or (is_over and count(at_address(request, "", LOCK_LOGGED), now) == 1)
         )
         request.axes_credentials = credentials
 

@@ -24,7 +24,7 @@ ADDRESS_LIMIT = 80  # many users can share one address, such as a school's
 REFUSED = "tries while locked out"
 KEPT_LOCKED = "tries of new names while the address is locked"
 TURN_TAKEN = "a try of a new name while the address is locked"
-TOLD = "the lock of the address is told"
+LOCK_LOGGED = "the lock of the address is told"
 DEVICE = "a known device, number"
 
 

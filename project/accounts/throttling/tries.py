@@ -3,7 +3,7 @@
 A row belongs to a name, an address and a `what`, which is stored in Axes' user agent column: a
 client cannot choose it. An attempt is reserved before the check and released if it was not wrong,
 so concurrent attempts get no more than sequential ones. Each failure deletes rows that are older
-than `settings.AXES_COOLOFF_TIME`, except those that the audit log has yet to report (`UNTOLD`).
+than `settings.AXES_COOLOFF_TIME`, except those that the audit log has yet to report (`UNREPORTED`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAME_MOST = 150  # characters, as in `User.username`
 TOO_LONG = "a name that is too long"
 DELETED_MOST = 1000
 Key = tuple[str | None, str | None, str]  # name, address, what
-UNTOLD = "", NOWHERE  # name and address of rows that the audit log has yet to report
+UNREPORTED = "", NOWHERE  # name and address of rows that the audit log has yet to report
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def delete_expired(until: datetime) -> int:
 
     Rows that another transaction has locked are skipped: it is counting on them.
     """
-    name, address = UNTOLD
+    name, address = UNREPORTED
     old = AccessAttempt.objects.filter(attempt_time__lte=until).order_by("attempt_time")
     found = old.exclude(username=name, ip_address=address).select_for_update(skip_locked=True)
     expired = [each.pk for each in found[:DELETED_MOST]]

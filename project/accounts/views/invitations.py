@@ -26,8 +26,8 @@ from project.accounts.views.lockout import locked_out
 from project.accounts.views.organizations import get_administered, organization_page
 from project.accounts.views.sign_in import complete_sign_in
 from project.addresses import public_url
-from project.audit.askers import Requester
 from project.audit.log import Action, log_action
+from project.audit.requesters import Requester
 
 OPEN_MOST = 200
 

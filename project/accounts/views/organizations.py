@@ -26,10 +26,11 @@ def get_administered(request: HttpRequest, slug: str, refusal: str = FOR_ADMINS)
     """Return the organization for its administrators: 404 for outsiders, 403 with the sentence
     `refusal` for other members."""
     actor = actor_for_request(request)
-    found: Organization = get_object_or_404(Organization.objects.visible_to(actor), slug=slug)
-    if not actor.has_scope("admin", found.pk):
+    visible = Organization.objects.visible_to(actor)
+    organization: Organization = get_object_or_404(visible, slug=slug)
+    if not actor.has_scope("admin", organization.pk):
         raise PermissionDenied(refusal)
-    return found
+    return organization
 
 
 def organization_page(
@@ -61,8 +62,8 @@ def organization(request: HttpRequest, slug: str) -> HttpResponse:
     with transaction.atomic():
         before = fetch_stored(found)
         form.save()
-        if before is not None and (said := differences(before, found)):
-            log_action(request, Action.CHANGE_ORGANIZATION, found.name, found, detail=said)
+        if before is not None and (detail := differences(before, found)):
+            log_action(request, Action.CHANGE_ORGANIZATION, found.name, found, detail=detail)
     messages.success(request, "Saved.")
     return redirect("organization", slug)
 
@@ -82,38 +83,48 @@ def _member(organization: Organization, pk: int) -> Membership:
 @require_POST
 def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Change a member's role."""
-    found = get_administered(request, slug)
+    organization = get_administered(request, slug)
     role = request.POST.get("role", "")
     with transaction.atomic():
-        member = _member(found, pk)
+        member = _member(organization, pk)
         if role not in Role.values:
             messages.error(request, "Choose one of the roles.")
         elif role != Role.ADMIN and member.is_last_admin():
             messages.error(request, LAST_ADMIN)
         else:
-            said = f"{member.role} → {role}"
+            detail = f"{member.role} → {role}"
             member.role = role
             member.save(update_fields=["role"])
-            log_action(request, Action.CHANGE_ROLE, member.user.username, found, detail=said)
+            log_action(
+                request, Action.CHANGE_ROLE, member.user.username, organization, detail=detail
+            )
             label = member.get_role_display().lower()
             messages.success(request, f"{member.user.username} is now {_with_article(label)}.")
-    return redirect("organization", slug) if _is_still_admin(request, found) else redirect("wall")
+    return (
+        redirect("organization", slug)
+        if _is_still_admin(request, organization)
+        else redirect("wall")
+    )
 
 
 @login_required
 @require_POST
 def remove_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Remove a member. Their open connections close within two seconds."""
-    found = get_administered(request, slug)
+    organization = get_administered(request, slug)
     with transaction.atomic():
-        member = _member(found, pk)
+        member = _member(organization, pk)
         if member.is_last_admin():
             messages.error(request, LAST_ADMIN)
         else:
-            log_action(request, Action.REMOVE_MEMBER, member.user.username, found)
+            log_action(request, Action.REMOVE_MEMBER, member.user.username, organization)
             member.delete()
             messages.success(request, f"{member.user.username} is no longer a member.")
-    return redirect("organization", slug) if _is_still_admin(request, found) else redirect("wall")
+    return (
+        redirect("organization", slug)
+        if _is_still_admin(request, organization)
+        else redirect("wall")
+    )
 
 
 def _is_still_admin(request: HttpRequest, organization: Organization) -> bool:

@@ -30,8 +30,8 @@ from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out, retry_later
 from project.accounts.views.passwords import FirstPassword
 from project.addresses import public_url
-from project.audit.askers import Requester
 from project.audit.log import Action, log_action, sole_organization
+from project.audit.requesters import Requester
 
 log = logging.getLogger(__name__)
 

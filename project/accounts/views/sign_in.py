@@ -31,8 +31,8 @@ from project.accounts.throttling.tries import NAME_MOST
 from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out, retry_later
 from project.accounts.views.passwords import PASSWORD_MOST
-from project.audit.askers import Requester
 from project.audit.log import Action, log_action
+from project.audit.requesters import Requester
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PASSED = "passed"  # session key of the user who has passed the first step

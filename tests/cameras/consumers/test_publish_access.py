@@ -11,11 +11,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from tests.cameras.added import temporary_camera
+from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import Installation
-from tests.parcels import now
 from tests.people import Scenario, create_scenario
 from tests.publishers import exchange, outcome, publishing, seed_frame, v1_frame
+from tests.push_messages import now
 from tests.sockets import close_code, jpeg, next_frame, watching
 from tests.waiting import until
 

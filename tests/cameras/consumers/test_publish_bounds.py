@@ -15,9 +15,9 @@ from websockets.exceptions import ConnectionClosed
 
 from cameras.consumers.publish import Publisher
 from tests.installation import Installation
-from tests.parcels import now
 from tests.people import Scenario
 from tests.publishers import answer, exchange, padded, publishing, seed_frame, v1_frame
+from tests.push_messages import now
 from tests.sockets import close_code, watching
 
 

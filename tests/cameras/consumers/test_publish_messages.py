@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from tests.installation import Installation
-from tests.parcels import now, send_body
 from tests.people import Scenario
 from tests.publishers import answer, exchange, padded, publishing, seed_frame, v1_frame
+from tests.push_messages import now, send_body
 from tests.sockets import jpeg
 
 

@@ -11,7 +11,7 @@ import pytest
 from cameras.ingest.leases.embedded import EmbeddedLeases
 from cameras.ingest.supervisor import MAX_PENDING
 from tests.cameras.ingest.supervised import FakeLink, configuration, supervised
-from tests.parcels import now
+from tests.push_messages import now
 from tests.sockets import jpeg
 from tests.waiting import until_async
 

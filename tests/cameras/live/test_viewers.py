@@ -12,8 +12,8 @@ from cameras.live import formats
 from cameras.live.formats import FRESH_S
 from cameras.live.frames import Status
 from cameras.live.hub import Hub
+from tests.cameras.live.recording_writer import RecordingWriter, join_seed, join_v1
 from tests.cameras.live.sources import Camera, join, picture
-from tests.cameras.live.wires import RecordingWriter, join_seed, join_v1
 
 
 async def test_new_seed_viewer_does_not_get_an_old_picture(

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cameras.added import temporary_camera
+from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import Installation
 from tests.people import Scenario, create_scenario
 from tests.sockets import close_code, next_frame, receive_and_acknowledge, refusal, watching

@@ -9,8 +9,8 @@ import pytest
 from cameras.models import Camera
 from project.accounts.models import User
 from project.audit import snapshots
-from project.audit.askers import Requester
 from project.audit.models import AuditEntry
+from project.audit.requesters import Requester
 from project.audit.snapshots import WINDOW_S, log_snapshot, write_counts
 
 pytestmark = pytest.mark.django_db

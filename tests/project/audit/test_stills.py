@@ -11,8 +11,8 @@ from django.urls import reverse
 from cameras.models import Camera, CameraStill
 from project.accounts.models import User
 from project.audit import stills
-from project.audit.askers import Requester
 from project.audit.models import Viewing
+from project.audit.requesters import Requester
 from tests.cameras.views.rows import client_of
 
 pytestmark = pytest.mark.django_db

@@ -17,9 +17,9 @@ from websockets.asyncio.client import connect
 from cameras.models import Camera
 from project import database_threads
 from project.audit import view_log
-from project.audit.askers import Requester
 from project.audit.log import Action
 from project.audit.open_views import View
+from project.audit.requesters import Requester
 from project.audit.view_log import ViewLog, ViewNotRecorded
 from tests.installation import Installation
 from tests.people import create_scenario

@@ -19,7 +19,7 @@ from cameras.api import pictures
 from cameras.live.variants import Variant
 from cameras.models import Camera
 from project.accounts.access import Actor
-from project.audit.askers import Requester
+from project.audit.requesters import Requester
 from tests.installation import Installation, installed
 from tests.people import Scenario, create_scenario
 from tests.project.audit.reading import ask

@@ -14,9 +14,9 @@ from websockets.sync.client import ClientConnection
 
 from tests.installation import Installation
 from tests.masked import MASKS, secret_jpeg
-from tests.parcels import send_body
 from tests.people import Person, Scenario
 from tests.publishers import answer, publishing, seed_frame, v1_frame
+from tests.push_messages import send_body
 from tests.sockets import next_frame, receive_and_acknowledge, watching
 
 Found = tuple[int, bytes]  # capture time, JPEG
