@@ -41,7 +41,7 @@ class TokenSerializer(serializers.ModelSerializer[Token]):
                 "required": False,
                 "allow_null": False,
                 "validators": [validate_expiry],
-                "help_text": "By default in 90 days; never later than that of the token that creates it.",
+                "help_text": "Default: in 90 days. Never later than that of its parent token.",
             },
         }
 
