@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from chats.providers.transport import check_base_url
 from project.accounts.models import Organization
 from project.encryption import seal, unseal
 
@@ -21,8 +22,6 @@ SYSTEM_PROMPT = (
 
 def validate_base_url(value: str) -> None:
     """Raise `ValidationError` unless a provider accepts the URL."""
-    from chats.providers.transport import check_base_url
-
     try:
         check_base_url(value, settings.MODEL_SERVERS)
     except ValueError as error:

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from project.accounts.access import Credential, session_credential
 from project.accounts.models import User
-from project.accounts.throttling.tries import UNREPORTED, Key, row, rows
+from project.accounts.throttling.counters import UNREPORTED, Key, row, rows
 from project.addresses import normalize_address
 from project.audit.log import Action, log_action, sole_organization
 from project.audit.models import single_line

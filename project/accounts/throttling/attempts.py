@@ -24,16 +24,7 @@ from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 
 from project.accounts.models import User
-from project.accounts.throttling.limits import (
-    ADDRESS_LIMIT,
-    LOCK_LOGGED,
-    TURN_TAKEN,
-    at_address,
-    count_refused,
-    device_of,
-    of_address,
-)
-from project.accounts.throttling.tries import (
+from project.accounts.throttling.counters import (
     Attempt,
     count,
     delete_expired,
@@ -42,6 +33,15 @@ from project.accounts.throttling.tries import (
     row,
     rows,
     total,
+)
+from project.accounts.throttling.limits import (
+    ADDRESS_LIMIT,
+    LOCK_LOGGED,
+    TURN_TAKEN,
+    at_address,
+    count_refused,
+    device_of,
+    of_address,
 )
 from project.addresses import parse_address
 

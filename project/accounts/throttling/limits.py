@@ -7,8 +7,7 @@ from typing import Any
 from axes.attempts import get_cool_off_threshold
 from django.db.models import QuerySet
 
-from project.accounts.throttling.devices import COOKIE, device_number_for_name
-from project.accounts.throttling.tries import (
+from project.accounts.throttling.counters import (
     NAME_MOST,
     NOWHERE,
     Key,
@@ -17,6 +16,7 @@ from project.accounts.throttling.tries import (
     rows_at,
     total,
 )
+from project.accounts.throttling.devices import COOKIE, device_number_for_name
 
 ADDRESS_LIMIT = 80  # many users can share one address, such as a school's
 

@@ -26,8 +26,8 @@ from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.second_factor import Paused
 from project.accounts.models.tokens import digest
 from project.accounts.throttling.attempts import A_LINK, is_locked, is_refused, record_failure
+from project.accounts.throttling.counters import NAME_MOST
 from project.accounts.throttling.devices import set_device_cookie
-from project.accounts.throttling.tries import NAME_MOST
 from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out, retry_later
 from project.accounts.views.passwords import PASSWORD_MOST

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from project.accounts.models import Invitation, Organization, SignInLink, User
 from project.accounts.throttling.attempts import TURN, network_of
+from project.accounts.throttling.counters import NOWHERE
 from project.accounts.throttling.limits import ADDRESS_LIMIT, TURN_TAKEN
-from project.accounts.throttling.tries import NOWHERE
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import PASSWORD
 from tests.project.accounts.codes import Clock, enrol, first_step

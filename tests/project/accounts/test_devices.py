@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from project.accounts.models import Invitation, Membership, Organization, User
 from project.accounts.throttling import devices
+from project.accounts.throttling.counters import NOWHERE
 from project.accounts.throttling.devices import COOKIE, PEOPLE_MOST
 from project.accounts.throttling.limits import ADDRESS_LIMIT
-from project.accounts.throttling.tries import NOWHERE
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import PASSWORD, person
 from tests.installation import KEEPER, Installation, submit

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from project.accounts.models import User
 from project.accounts.throttling.attempts import is_refused, record_failure
-from project.accounts.throttling.tries import NAME_MOST, NOWHERE
+from project.accounts.throttling.counters import NAME_MOST, NOWHERE
 from project.accounts.views.passwords import PASSWORD_MOST
 from tests.cameras.views.rows import PASSWORD, client_of
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts.models import User
-from project.accounts.throttling.tries import NOWHERE
+from project.accounts.throttling.counters import NOWHERE
 from project.audit import sign_ins
 from project.audit.log import Action
 from project.audit.models import AuditEntry
