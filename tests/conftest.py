@@ -17,7 +17,7 @@ from django.test.utils import setup_databases, teardown_databases
 from playwright.sync_api import Browser
 from xdist.scheduler import LoadScopeScheduling
 
-from cameras.ingest.sources import networks
+from cameras.ingest.sources import address_rules
 from tests.browser import chromium
 from tests.installation import Installation, installed
 from tests.meter import METER
@@ -112,4 +112,4 @@ def folder(tmp_path: Path) -> Path:
 def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretend that this machine has two addresses besides loopback."""
     ips = frozenset(map(ipaddress.ip_address, ("127.0.0.1", "192.168.1.5", "fd12::5")))
-    monkeypatch.setattr(networks, "own_addresses", lambda: ips)
+    monkeypatch.setattr(address_rules, "own_addresses", lambda: ips)

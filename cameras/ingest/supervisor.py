@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.5  # how often the cameras are read from the database
 SLOW_POLL_S = 1.0  # after a poll that took longer, the silence of a worker proves nothing
-HUNG_S = 8.0  # how long native code hung before a worker ended itself: see worker/stream.py
+HUNG_S = 8.0  # how long native code hung before a worker ended itself: see worker/capture.py
 NO_ANSWER = "The process that reads this camera stopped answering and is being restarted."
 
 

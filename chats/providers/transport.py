@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from cameras.ingest.sources import networks
-from cameras.ingest.sources.networks import rule
+from cameras.ingest.sources import address_rules
+from cameras.ingest.sources.address_rules import rule
 from chats.providers.base import Rejected, Unreachable
 
 MAX_BUFFERED = 256 * 1024  # bytes
@@ -33,7 +33,7 @@ _PORTS = {"http": 80, "https": 443}
 
 def host_and_port(url: httpx.URL) -> str:
     """Return `host:port`, as allow-lists have it; the port is always there."""
-    return networks.place(url.raw_host.decode(), _port(url))
+    return address_rules.place(url.raw_host.decode(), _port(url))
 
 
 def _port(url: httpx.URL) -> int:
@@ -75,12 +75,12 @@ def not_permitted(address: str) -> str:
 
 def _may_be_permitted(host: str, port: int, listed: frozenset[str]) -> bool:
     """Whether a host may be permitted, before DNS; `localhost` may be a listed loopback IP."""
-    is_name = networks.literal(host) is None
+    is_name = address_rules.literal(host) is None
     try:
         now = rule(listed=listed)
     except OSError:
         return is_name
-    loopback = {networks.place(ip, port) for ip in ("127.0.0.1", "::1")}
+    loopback = {address_rules.place(ip, port) for ip in ("127.0.0.1", "::1")}
     return now.permits_literal(host, port) or (is_name and not loopback.isdisjoint(listed))
 
 

@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import dj_database_url
 
-from cameras.ingest.sources.networks import place
+from cameras.ingest.sources.address_rules import place
 
 
 class BadSetting(SystemExit):
@@ -98,7 +98,7 @@ class Addresses(Values):
         return self._address(name, host.strip("[]") or "127.0.0.1"), self._port(name, port)
 
     def host_ports(self, name: str) -> frozenset[str]:
-        """Read a list of `host:port`, each in the form of `networks.place`."""
+        """Read a list of `host:port`, each in the form of `address_rules.place`."""
         found = set()
         for value in self.names(name):
             host, _, port = value.rpartition(":")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from cameras.ingest.sources.networks import literal, place, rule
+from cameras.ingest.sources.address_rules import literal, place, rule
 
 KINDS = ("rtsp", "http", "device", "file", "push", "demo")
 SCHEMES = {"rtsp": ("rtsp", "rtsps"), "http": ("http", "https")}
@@ -100,7 +100,7 @@ def check(
 ) -> None:
     """Raise `SourceError` where `source` cannot be a source of `kind`. Looks at files, not nets.
 
-    `listed` and `allow_loopback` are as in `networks.Rule`.
+    `listed` and `allow_loopback` are as in `address_rules.Rule`.
     """
     if kind not in KINDS:
         raise SourceError("The kind of source is not known.")

@@ -7,10 +7,10 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from cameras.ingest.sources.address_rules import IP, rule
 from cameras.ingest.sources.addresses import Address, SourceError, listing
-from cameras.ingest.sources.networks import IP, rule
 
-Permitted = Callable[[str, int, IP], bool]  # as `networks.Rule.permits`
+Permitted = Callable[[str, int, IP], bool]  # as `address_rules.Rule.permits`
 
 
 class ClosedAddress(SourceError):

@@ -65,7 +65,7 @@ def open_egress(
 ) -> Egress | None:
     """Return the proxy or relay that a source of this kind needs; the caller closes it.
 
-    `listed` and `allow_loopback` are as in `networks.Rule`.
+    `listed` and `allow_loopback` are as in `address_rules.Rule`.
     """
     may = permitted(allow_loopback=allow_loopback, listed=listed)
     return HTTPProxy(may) if kind == "http" else RTSPRelay(may) if kind == "rtsp" else None

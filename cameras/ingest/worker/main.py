@@ -24,7 +24,7 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is import
 import cv2
 
 from cameras.ingest.isolation import limit_memory
-from cameras.ingest.worker.capture import Capture
+from cameras.ingest.worker.capture import Picture
 from cameras.ingest.worker.decoding import OVERDUE, overdue
 from cameras.ingest.worker.encoder import Encoder
 from cameras.ingest.worker.follower import DETECTIONS_PER_SECOND, Follower
@@ -32,7 +32,7 @@ from cameras.ingest.worker.freshness import State
 from cameras.ingest.worker.link import WorkerLink
 from cameras.ingest.worker.masks import Masks
 from cameras.ingest.worker.push import Push
-from cameras.ingest.worker.stream import Picture
+from cameras.ingest.worker.reconnect import ReconnectingCapture
 from cameras.live.frames import Detection, Frame
 from cameras.live.variants import NATIVE
 
@@ -59,10 +59,10 @@ class Worker:
         self._delivering = threading.Lock()
         self._published = 0
         self._latest: Picture | None = None
-        self.camera: Capture | Push = (
+        self.camera: ReconnectingCapture | Push = (
             Push(Masks(config["masks"]))
             if config["kind"] == "push"
-            else Capture(
+            else ReconnectingCapture(
                 config["kind"],
                 config["source"],
                 media_root=Path(config["media_root"]),

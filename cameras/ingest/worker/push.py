@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from cameras.ingest.worker.capture import Picture, Slot
 from cameras.ingest.worker.freshness import Freshness, Health, now_ms
 from cameras.ingest.worker.masks import Masks
-from cameras.ingest.worker.stream import Picture, Slot
 from cameras.live.jpeg import FrameError, jpeg_size
 
 

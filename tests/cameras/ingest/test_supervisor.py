@@ -18,7 +18,7 @@ from cameras.ingest.custom_models.store import ModelStore
 from cameras.ingest.leases.embedded import EmbeddedLeases
 from cameras.ingest.state_writer import StateWriter
 from cameras.ingest.supervisor import Supervisor
-from cameras.ingest.worker import capture, stream
+from cameras.ingest.worker import capture, reconnect
 from project.tasks import end
 from tests.cameras.ingest.custom_models import onnx_models
 from tests.cameras.ingest.supervised import FakeLink, configuration, supervised
@@ -26,7 +26,7 @@ from tests.waiting import until_async
 
 HANGS_ONCE = (  # the first process's third picture never comes out of native code
     "import os, sys, time\n"
-    "from cameras.ingest.worker import main, stream\n"
+    "from cameras.ingest.worker import capture, main\n"
     "class Hung:\n"
     "    grabs = 0\n"
     "    def __init__(self, real): self.real = real\n"
@@ -37,10 +37,10 @@ HANGS_ONCE = (  # the first process's third picture never comes out of native co
     "            open(os.environ['HUNG'], 'w').write(str(time.time()))\n"
     "            time.sleep(60)\n"
     "        return self.real.grab()\n"
-    "real = stream.open_capture\n"
+    "real = capture.open_capture\n"
     "if not os.path.exists(os.environ['HUNG']):\n"
-    "    stream.open_capture = lambda opening: Hung(real(opening))\n"
-    "stream.FROZEN_LIMIT = float(os.environ['LIMIT'])\n"
+    "    capture.open_capture = lambda opening: Hung(real(opening))\n"
+    "capture.FROZEN_LIMIT = float(os.environ['LIMIT'])\n"
     "main.main(int(sys.argv[-1]))\n"
 )
 
@@ -177,7 +177,7 @@ async def test_worker_that_cannot_start_is_retried(
         return await real(*command, **how)
 
     monkeypatch.setattr(worker_process, "start_process", sometimes)
-    monkeypatch.setattr(capture, "backoff", lambda attempt: 0.0)
+    monkeypatch.setattr(reconnect, "backoff", lambda attempt: 0.0)
     async with supervised(monkeypatch) as (_, link):
         await until_async(link.times)
     assert caplog.text.count("could not be started") == 2
@@ -217,8 +217,8 @@ async def test_stuck_worker_is_replaced_within_ten_seconds(
     """With a limit of one second; the rest of the real limit is added to the measured time."""
     limit = 1.0
     replaced, again = await replacement_of_a_stuck_worker(monkeypatch, tmp_path, limit)
-    assert replaced - limit + stream.FROZEN_LIMIT < 10
-    assert again - limit + stream.FROZEN_LIMIT < 12, "pictures resume at once"
+    assert replaced - limit + capture.FROZEN_LIMIT < 10
+    assert again - limit + capture.FROZEN_LIMIT < 12, "pictures resume at once"
 
 
 async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cameras.ingest.sources import networks
+from cameras.ingest.sources import address_rules
 from chats.providers import transport
 from chats.providers.base import Conversation, ProviderError, Rejected, Turn, Unreachable
 from chats.providers.openai import OpenAICompatible
@@ -142,10 +142,10 @@ async def test_own_addresses_of_the_server_are_closed_unless_listed(
 async def test_nothing_is_dialed_if_own_addresses_are_unknown(
     monkeypatch: pytest.MonkeyPatch, model: Model
 ) -> None:
-    def silent() -> frozenset[networks.IP]:
+    def silent() -> frozenset[address_rules.IP]:
         raise OSError
 
-    monkeypatch.setattr(networks, "own_addresses", silent)
+    monkeypatch.setattr(address_rules, "own_addresses", silent)
     assert type(await refused(model.url.replace("127.0.0.1", "localhost"))) is Rejected
     with pytest.raises(ValueError, match="closed"):
         check_base_url("http://192.168.1.6/v1")

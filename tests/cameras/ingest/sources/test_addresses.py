@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from cameras.ingest.sources import networks
+from cameras.ingest.sources import address_rules
+from cameras.ingest.sources.address_rules import IP
 from cameras.ingest.sources.addresses import MAX_LENGTH, Address, SourceError, check, redact
 from cameras.ingest.sources.dialing import permitted
-from cameras.ingest.sources.networks import IP
 from cameras.ingest.sources.opening import resolve
 
 
@@ -109,7 +109,7 @@ def test_own_addresses_are_those_of_the_interfaces() -> None:
         for entry in entries
         if entry.family in (socket.AF_INET, socket.AF_INET6)
     }
-    assert networks.own_addresses() == known
+    assert address_rules.own_addresses() == known
     assert ipaddress.ip_address("127.0.0.1") in known
 
 
@@ -119,7 +119,7 @@ def test_no_address_is_allowed_if_the_kernel_does_not_answer(
     def silent() -> frozenset[IP]:
         raise OSError
 
-    monkeypatch.setattr(networks, "own_addresses", silent)
+    monkeypatch.setattr(address_rules, "own_addresses", silent)
     assert "cannot tell its own addresses" in refused("rtsp", "rtsp://10.0.0.1/", tmp_path)
     with pytest.raises(OSError):  # noqa: PT011
         permitted(allow_loopback=False)("cam.example", 80, ipaddress.ip_address("10.0.0.1"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest.sources.networks import own_addresses
+from cameras.ingest.sources.address_rules import own_addresses
 from cameras.ingest.sources.probe import Probe, test_connection
 from tests.rtsp import rtsp_camera
 from tests.servers import PLAZA, free_port, http_camera, silent_server

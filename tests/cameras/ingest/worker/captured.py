@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from cameras.ingest.worker.capture import Capture
+from cameras.ingest.worker.capture import Picture
 from cameras.ingest.worker.detector import Detector
 from cameras.ingest.worker.freshness import Health
 from cameras.ingest.worker.push import Push
-from cameras.ingest.worker.stream import Picture
+from cameras.ingest.worker.reconnect import ReconnectingCapture
 
 
 @contextmanager
 def captured(
     kind: str, source: str = "", media_root: Path = Path("."), rate: float = 100.0
-) -> Iterator[Capture]:
-    camera = Capture(kind, source, media_root=media_root, allow_loopback=True)
+) -> Iterator[ReconnectingCapture]:
+    camera = ReconnectingCapture(kind, source, media_root=media_root, allow_loopback=True)
     camera.rate = rate
     camera.start()
     try:
@@ -27,7 +27,7 @@ def captured(
         assert camera.stop(60)
 
 
-def losses(camera: Capture) -> list[Health]:
+def losses(camera: ReconnectingCapture) -> list[Health]:
     """Return a list that collects the health at each loss: it may last too briefly to poll."""
     healths: list[Health] = []
     record_loss = camera._freshness.record_loss
@@ -40,7 +40,7 @@ def losses(camera: Capture) -> list[Health]:
     return healths
 
 
-def pictures(camera: Capture, count: int) -> list[Picture]:
+def pictures(camera: ReconnectingCapture, count: int) -> list[Picture]:
     found: list[Picture] = []
     while len(found) < count:
         picture = camera.slot.newest(found[-1].timestamp if found else 0, timeout=60)
@@ -60,5 +60,5 @@ def people(picture: Picture) -> int:
     return len(detector().detect(image))
 
 
-def state(camera: Capture | Push) -> str:
+def state(camera: ReconnectingCapture | Push) -> str:
     return camera.health().state

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from cameras.ingest.sources.probe import test_connection as probe_source
-from cameras.ingest.worker import stream
+from cameras.ingest.worker import capture
+from cameras.ingest.worker.capture import Picture
 from cameras.ingest.worker.decoding import LIMIT_S, OVERDUE
-from cameras.ingest.worker.stream import Picture
 from cameras.live.jpeg import FrameError, jpeg_size
 from tests.cameras.ingest.worker.captured import captured
 from tests.cameras.ingest.worker.driven import WorkerDriver, is_frame, worker
@@ -78,9 +78,9 @@ def overwhelmed() -> Iterator[WorkerDriver]:
     slow = (  # like a decompression bomb that the header does not reveal
         "-c",
         "import sys, time\n"
-        "from cameras.ingest.worker import decoding, main, stream\n"
+        "from cameras.ingest.worker import capture, decoding, main\n"
         "decoding.LIMIT_S = 0.5\n"
-        "stream.cv2.imdecode = lambda *facts: time.sleep(60)\n"
+        "capture.cv2.imdecode = lambda *facts: time.sleep(60)\n"
         "main.main(int(sys.argv[1]))\n",
     )
     with worker(command=slow, kind="push", detect=True) as driver:
@@ -193,10 +193,10 @@ def test_stream_whose_pictures_become_too_large_is_closed(monkeypatch: pytest.Mo
             Growing.retrieved += 1
             return self.real.retrieve()
 
-    real = stream.open_capture
-    monkeypatch.setattr(stream, "open_capture", lambda opening: Growing(real(opening)))
-    with captured("demo", rate=30) as capture:
-        until(lambda: "20000×432" in capture.health().reason, what="the refusal")
+    real = capture.open_capture
+    monkeypatch.setattr(capture, "open_capture", lambda opening: Growing(real(opening)))
+    with captured("demo", rate=30) as growing:
+        until(lambda: "20000×432" in growing.health().reason, what="the refusal")
         assert Growing.retrieved
 
 

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
+from cameras.ingest.worker.capture import Picture
 from cameras.ingest.worker.encoder import Encoder, encode_picture
 from cameras.ingest.worker.push import Push
-from cameras.ingest.worker.stream import Picture
 from cameras.live.formats import PreparedFrame
 from cameras.live.frames import Detection, Frame
 from tests.servers import plaza_jpegs

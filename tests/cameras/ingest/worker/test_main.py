@@ -21,9 +21,9 @@ from tests.waiting import until
 STUCK = (  # an open that hangs for a minute
     "-c",
     "import sys, time\n"
-    "from cameras.ingest.worker import main, stream\n"
-    "stream.open_capture = lambda opening: time.sleep(60)\n"
-    "stream.OPEN_LIMIT = 0.5\n"
+    "from cameras.ingest.worker import capture, main\n"
+    "capture.open_capture = lambda opening: time.sleep(60)\n"
+    "capture.OPEN_LIMIT = 0.5\n"
     "main.main(int(sys.argv[1]))\n",
 )
 

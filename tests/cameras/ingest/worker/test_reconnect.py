@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from cameras.ingest.worker.capture import Capture, backoff
+from cameras.ingest.worker.reconnect import ReconnectingCapture, backoff
 from tests.cameras.ingest.worker.captured import captured, losses, people, pictures, state
 from tests.servers import HTTPCamera, RTSPServer, ffmpeg, http_camera, rtsp_server
 from tests.waiting import until
 
 
-def kill_and_reconnect(server: RTSPServer, camera: Capture, seconds: float) -> None:
+def kill_and_reconnect(server: RTSPServer, camera: ReconnectingCapture, seconds: float) -> None:
     server.kill()
     until(lambda: camera.health().attempt > 0)
     server.start()
     until(lambda: state(camera) == "live", seconds)
 
 
-def end_and_reconnect(server: HTTPCamera, camera: Capture, seconds: float) -> None:
+def end_and_reconnect(server: HTTPCamera, camera: ReconnectingCapture, seconds: float) -> None:
     healths = losses(camera)
     server.ending = True
     until(lambda: healths)
@@ -33,7 +33,7 @@ def end_and_reconnect(server: HTTPCamera, camera: Capture, seconds: float) -> No
     assert healths[0].reason == "The camera ended the stream; connecting again."
 
 
-def freeze_and_thaw(server: HTTPCamera, camera: Capture, seconds: float) -> None:
+def freeze_and_thaw(server: HTTPCamera, camera: ReconnectingCapture, seconds: float) -> None:
     before = len(server.requests)
     server.frozen = True
     health = until(lambda: (now := camera.health()).state == "stale" and now)
@@ -120,7 +120,7 @@ def test_live_hls_plays_in_real_time() -> None:
 
 
 @contextmanager
-def recording(folder: Path) -> Iterator[Capture]:
+def recording(folder: Path) -> Iterator[ReconnectingCapture]:
     """Two seconds of MP4 over HTTP. Its index is at the end, so FFmpeg requests ranges."""
     clip = folder / "clip.mp4"
     ffmpeg("-c", "copy", "-t", "2", clip)
@@ -205,7 +205,7 @@ def test_picture_for_a_slow_reader_is_fresh() -> None:
 
 
 def test_hanging_native_call_is_reported() -> None:
-    camera = Capture("demo", "", media_root=Path("."), allow_loopback=True)
+    camera = ReconnectingCapture("demo", "", media_root=Path("."), allow_loopback=True)
     with camera._stream._native("It hangs.", 60):
         assert camera.stuck() is None
     with camera._stream._native("It hangs.", -1):
