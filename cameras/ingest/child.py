@@ -6,8 +6,8 @@ import asyncio
 import logging
 import subprocess
 
+from cameras.ingest.links import LinkLost, SocketLink, start_process
 from cameras.ingest.metrics import Totals
-from cameras.ingest.uplink import LinkLost, SocketLink, start_process
 from cameras.live import channel_groups
 from cameras.live.demand import DemandByCamera, demand_packet
 

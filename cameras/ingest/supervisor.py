@@ -14,9 +14,9 @@ from django.db import Error as DatabaseError
 from cameras.ingest import configurations
 from cameras.ingest.custom_models.store import FailureCount
 from cameras.ingest.leases.embedded import Leases
+from cameras.ingest.links import Link, LinkLost, Packet
 from cameras.ingest.metrics import Totals
 from cameras.ingest.state_writer import StateWriter
-from cameras.ingest.uplink import Link, LinkLost, Packet
 from cameras.ingest.worker_process import SILENCE_S, Config, WorkerProcess
 from cameras.live.demand import read_demand
 from cameras.live.variants import Demand

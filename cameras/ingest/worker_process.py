@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 from cameras.ingest.isolation import bare_environment
+from cameras.ingest.links import Link, LinkLost, Packet, SocketLink, start_process
 from cameras.ingest.metrics import Totals
 from cameras.ingest.state_writer import StateWriter
-from cameras.ingest.uplink import Link, LinkLost, Packet, SocketLink, start_process
 from cameras.live.variants import Demand
 from project.tasks import end
 

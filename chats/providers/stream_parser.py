@@ -126,7 +126,7 @@ class AnswerParser:
         self.failure: ProviderError | None = None
         self._label, self._key = label, key
         self._events = EventParser()
-        self._labelle: bytearray | None = None
+        self._json_body: bytearray | None = None
         self._is_started = self._has_choice = False
         self._reason = ""
         self._usage: Usage | None = None
@@ -148,10 +148,10 @@ class AnswerParser:
         if not self._is_started and (start := chunk.lstrip()):
             self._is_started = True
             if start.startswith(b"{"):
-                self._labelle = bytearray()
-        if self._labelle is not None:
-            self._labelle += chunk
-            if len(self._labelle) > MAX_EVENT:
+                self._json_body = bytearray()
+        if self._json_body is not None:
+            self._json_body += chunk
+            if len(self._json_body) > MAX_EVENT:
                 self._fail(InvalidResponse(f"{self._label} sent an answer without an end."))
             return ""
         try:
@@ -168,7 +168,7 @@ class AnswerParser:
             text = ""
         text += self._cleaner.end()
         if self.failure is None and not self._reason:
-            if self._length and (self.is_done or self._labelle is not None):
+            if self._length and (self.is_done or self._json_body is not None):
                 return text
             if self._has_choice and not self.is_done:
                 self.failure = Unreachable(f"{self._label} broke off in mid-answer. Try again.")
@@ -181,7 +181,7 @@ class AnswerParser:
 
     def _last(self) -> str:
         try:
-            return self._parse([bytes(self._labelle)] if self._labelle else self._events.end())
+            return self._parse([bytes(self._json_body)] if self._json_body else self._events.end())
         except InvalidResponse as failure:
             self._fail(failure)
             return ""

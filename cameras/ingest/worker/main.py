@@ -24,12 +24,12 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is import
 import cv2
 
 from cameras.ingest.isolation import limit_memory
+from cameras.ingest.links import WorkerLink
 from cameras.ingest.worker.capture import Picture
 from cameras.ingest.worker.decoding import OVERDUE, overdue
 from cameras.ingest.worker.encoder import Encoder
 from cameras.ingest.worker.follower import DETECTIONS_PER_SECOND, Follower
 from cameras.ingest.worker.freshness import State
-from cameras.ingest.worker.link import WorkerLink
 from cameras.ingest.worker.masks import Masks
 from cameras.ingest.worker.push import Push
 from cameras.ingest.worker.reconnect import ReconnectingCapture

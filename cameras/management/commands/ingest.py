@@ -13,9 +13,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cameras.ingest.leases.embedded import EmbeddedLeases
 from cameras.ingest.leases.shared import RedisLeases
+from cameras.ingest.links import Link, SocketLink
 from cameras.ingest.metrics import IngestCollector
+from cameras.ingest.redis_link import RedisLink
 from cameras.ingest.supervisor import Supervisor
-from cameras.ingest.uplink import Link, RedisLink, SocketLink
 from project.metrics import expose
 from project.tasks import end, report
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import child, uplink
+from cameras.ingest import child, links, redis_link
 from cameras.ingest.child import IngestChild
-from cameras.ingest.uplink import BACKLOG_BYTES, LinkLost, RedisLink, SocketLink, start_process
+from cameras.ingest.links import BACKLOG_BYTES, LinkLost, SocketLink, start_process
+from cameras.ingest.redis_link import RedisLink
 from cameras.live import demand
 from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
@@ -41,7 +42,7 @@ async def test_failed_process_start_leaks_no_descriptor(
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     before = descriptors()
-    monkeypatch.setattr(uplink.subprocess, "Popen", refuse)
+    monkeypatch.setattr(links.subprocess, "Popen", refuse)
     for _ in range(3):
         with pytest.raises(OSError, match="temporarily"):
             await start_process("-c", "pass")
@@ -62,7 +63,7 @@ async def test_ingest_child_that_cannot_start_is_retried(
     async def publish(camera_id: str, header: dict[str, Any], payload: bytes) -> None:
         published.append(camera_id)
 
-    monkeypatch.setattr(uplink.subprocess, "Popen", sometimes)
+    monkeypatch.setattr(links.subprocess, "Popen", sometimes)
     monkeypatch.setattr(child, "RESTART_S", 0.05)
     monkeypatch.setattr(child, "COMMAND", ("-c", ECHO))
     monkeypatch.setattr(child.channel_groups, "publish", publish)
@@ -117,7 +118,7 @@ async def test_malformed_packets_are_ignored(
     settings.REDIS_URL = redis.url
     packets = RedisLink().receive()
     good = {"type": "push", "camera": "c", "timestamp": 5}
-    publisher = uplink.redis.Redis.from_url(redis.url)
+    publisher = redis_link.redis.Redis.from_url(redis.url)
     try:
         assert (await anext(packets))[0]["type"] == "wishes"
         waiting = asyncio.create_task(anext(packets))
@@ -145,7 +146,7 @@ async def test_malformed_packets_are_ignored(
 async def test_demand_of_all_web_processes_is_summed(redis: RedisServer, settings: Any) -> None:
     settings.REDIS_URL = redis.url
     packets = RedisLink().receive()
-    publisher = uplink.redis.Redis.from_url(redis.url)
+    publisher = redis_link.redis.Redis.from_url(redis.url)
     try:
         assert demand.read_demand((await anext(packets))[0]) == {}
         waiting = asyncio.create_task(anext(packets))
@@ -174,7 +175,7 @@ async def test_exception_in_the_inbox_task_is_raised(
     settings.REDIS_URL = redis.url
     monkeypatch.setattr(RedisLink, "_enqueue", broken)
     packets = RedisLink().receive()
-    publisher = uplink.redis.Redis.from_url(redis.url)
+    publisher = redis_link.redis.Redis.from_url(redis.url)
     try:
         await anext(packets)
         waiting = asyncio.create_task(anext(packets))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cameras.ingest.links import Packet
 from cameras.ingest.supervisor import MAX_PENDING, PENDING_S, PendingFrames
-from cameras.ingest.uplink import Packet
 
 
 def packet(camera: int, timestamp: int = 1) -> Packet:

@@ -1,90 +1,30 @@
-"""The link between an ingest process and the web: frames and states up, demand and pushes down.
+"""The link between an ingest process and the web processes over Redis.
 
-Two transports carry the same packets: a socket inherited from `serve`, or Redis.
+Frames and states go up through the channel layer; demand and pushed frames come down by pub/sub.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator
-from typing import Any, Protocol
+from typing import Any
 
 import redis.asyncio as redis
 from django.conf import settings
 
+from cameras.ingest.links import Packet
 from cameras.live import channel_groups, demand
 from cameras.live.jpeg import FrameError
-from cameras.live.packets import PacketReader, pack
+from cameras.live.packets import PacketReader
 from project.tasks import end
 
 log = logging.getLogger(__name__)
 
-Packet = tuple[dict[str, Any], bytes]
-BACKLOG_BYTES = 2 * 1024 * 1024  # above this a frame is dropped; states are small and always go
-CHUNK = 1 << 18
 INBOX_PACKETS = 64
 DEMAND_S = 0.5  # how often demand is recomputed: that of a silent web process expires
 RETRY_S = 1.0
-
-
-class LinkLost(ConnectionError):
-    """The other side closed the link or broke the packet format."""
-
-
-class Link(Protocol):
-    """The supervisor's interface to the web processes."""
-
-    async def send(self, header: dict[str, Any], payload: bytes) -> bool:
-        """Send a worker's packet without waiting. False if it was dropped."""
-
-    def receive(self) -> AsyncGenerator[Packet, None]:
-        """Yield `wishes` and `push` packets. Raises `LinkLost` at the end."""
-
-
-class SocketLink:
-    """One end of a local socket that carries packets. Bound: `BACKLOG_BYTES` of unsent data."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    @classmethod
-    async def from_socket(cls, end: socket.socket) -> SocketLink:
-        """Return a link over a connected socket and take ownership of the socket."""
-        return cls(*await asyncio.open_connection(sock=end))
-
-    async def send(self, header: dict[str, Any], payload: bytes) -> bool:
-        """Write without waiting. False if the backlog is full and a payload was dropped.
-
-        Raises `LinkLost` if the link is closed.
-        """
-        if self._writer.is_closing():
-            raise LinkLost("The link is closed.")
-        if payload and self._writer.transport.get_write_buffer_size() >= BACKLOG_BYTES:
-            return False
-        self._writer.write(pack(header, payload))
-        return True
-
-    async def receive(self) -> AsyncGenerator[Packet, None]:
-        """Yield packets. Raises `LinkLost` when the other side closes the link."""
-        packets = PacketReader()
-        while True:
-            try:
-                data = await self._reader.read(CHUNK)
-                if not data:
-                    raise LinkLost("The other side closed the link.")
-                for packet in packets.feed(data):
-                    yield packet
-            except (FrameError, ConnectionError) as error:
-                raise LinkLost(str(error)) from None
-
-    def close(self) -> None:
-        """Close the link; the other side reads end of file."""
-        self._writer.close()
 
 
 class RedisLink:
@@ -175,33 +115,3 @@ def _is_push(header: dict[str, Any]) -> bool:
         and isinstance(header.get("camera"), str)
         and isinstance(header.get("timestamp"), int)
     )
-
-
-async def start_process(
-    *command: str, environment: dict[str, str] | None = None
-) -> tuple[subprocess.Popen[bytes], SocketLink]:
-    """Start a Python process with these arguments; the last one is its end of the link.
-
-    `environment` replaces the inherited one.
-
-    Raises `OSError` if the machine has no process or descriptor left; nothing stays open then.
-    """
-    ours, theirs = socket.socketpair()
-    process = None
-    try:
-        with theirs:
-            process = subprocess.Popen(  # nosec B603  # a fixed list of arguments
-                [sys.executable, *command, str(theirs.fileno())],
-                cwd=settings.BASE_DIR,
-                pass_fds=(theirs.fileno(),),
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C reaches only the parent, which ends this process
-            )
-        return process, await SocketLink.from_socket(ours)
-    except BaseException:
-        ours.close()
-        if process is not None:
-            process.kill()
-            process.wait()
-        raise
