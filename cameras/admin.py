@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString
 
 from cameras.audit import log_camera_change
 from cameras.forms import FIELDS, SourceForm
-from cameras.live.process import newest_frame
+from cameras.live.services import newest_frame
 from cameras.models import Camera, CameraStill, ShareLink, StreamKey
 from cameras.models.cameras import CameraQuerySet
 from cameras.source_check import check_source

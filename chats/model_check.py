@@ -9,10 +9,10 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from chats.forms import AssistantForm
-from chats.process import provider_of
 from chats.providers.base import ProviderError
 from chats.providers.embedded import Embedded
 from chats.providers.openai import OpenAICompatible
+from chats.services import provider_of
 
 log = logging.getLogger(__name__)
 

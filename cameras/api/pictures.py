@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
 from cameras.access import get_known_camera, require_watch
-from cameras.live import process
+from cameras.live import services
 from cameras.live.formats import PartsViewer
 from cameras.live.frames import Frame
 from cameras.live.variants import Variant
@@ -55,7 +55,7 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         return denied.response
     if not camera.enabled:
         return problem(503, SWITCHED_OFF, state="ended")
-    frame = await process.newest_frame(camera)
+    frame = await services.newest_frame(camera)
     if frame is None:
         state = await database_sync_to_async(camera.current_state)()
         reason = state.reason or "No picture arrived within a second."
@@ -115,10 +115,10 @@ async def _parts(
     then on the event loop closes the generator, even if the response is never sent.
     """
     ended = asyncio.Event()
-    view = await process.view_log().begin(requester, camera, Action.WATCH_MJPEG)
+    view = await services.view_log().begin(requester, camera, Action.WATCH_MJPEG)
     with contextlib.ExitStack() as cleanup:
-        cleanup.callback(process.view_log().end, view)
-        viewer = process.hub().join(
+        cleanup.callback(services.view_log().end, view)
+        viewer = services.hub().join(
             str(camera.pk),
             lambda feed: PartsViewer(feed, variant),
             variant.width,
@@ -130,8 +130,10 @@ async def _parts(
             ended.set()
             viewer.wake()
 
-        process.connection_monitor().watch(viewer, grant_on_resource(actor, "read", camera.pk), end)
-        cleanup.callback(process.connection_monitor().forget, viewer)
+        services.connection_monitor().watch(
+            viewer, grant_on_resource(actor, "read", camera.pk), end
+        )
+        cleanup.callback(services.connection_monitor().forget, viewer)
         yield b""
         # Sent at once, which also sends the status line, and after each part: browsers show a part
         # only when the next one begins.
@@ -141,7 +143,7 @@ async def _parts(
                 await asyncio.sleep(POLL_S)
                 continue
             frame = viewer.take_frame()
-            if frame is None or not process.is_fresh(frame):
+            if frame is None or not services.is_fresh(frame):
                 await viewer.wait()
                 continue
             yield _part(frame)

@@ -10,7 +10,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from cameras.consumers.admission import Admission, Closed, Refused, admit
-from cameras.live import process
+from cameras.live import services
 from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.requesters import Requester
@@ -35,7 +35,7 @@ class CameraSocket(AsyncWebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            process.connection_monitor().forget(self)
+            services.connection_monitor().forget(self)
             self._release()
 
     async def connect(self) -> None:
@@ -59,14 +59,14 @@ class CameraSocket(AsyncWebsocketConsumer):
             await self.close(1011)
             return
         self._open(admission, name)
-        process.connection_monitor().watch(self, admission.grant, self._close_soon)
+        services.connection_monitor().watch(self, admission.grant, self._close_soon)
 
     async def _record_view(self, admission: Admission) -> bool:
         """Write the view log's entry. False if that failed: then no picture may be sent."""
         requester = Requester.of(self.scope, admission.actor)
         action = Action.PUBLISH if self.is_publisher else Action.WATCH
         try:
-            self.view = await process.view_log().begin(requester, admission.camera, action)
+            self.view = await services.view_log().begin(requester, admission.camera, action)
         except ViewNotRecorded as error:
             log.error("a WebSocket was closed, as its view could not be recorded: %s", error)
             return False
@@ -106,7 +106,7 @@ class CameraSocket(AsyncWebsocketConsumer):
     def _release(self) -> None:
         """Stop sending and receiving. Idempotent."""
         if self.view is not None:
-            process.view_log().end(self.view)
+            services.view_log().end(self.view)
         if self.task is not None:
             self.task.cancel()
 

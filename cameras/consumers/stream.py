@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from cameras.consumers.admission import Admission
 from cameras.consumers.camera_socket import CameraSocket
-from cameras.live import process
+from cameras.live import services
 from cameras.live.formats import GuestViewer, SeedViewer, SocketViewer, V1Viewer
 from cameras.live.frames import Status
 from cameras.live.variants import Variant
@@ -34,7 +34,7 @@ class StreamConsumer(CameraSocket):
         v1_class = GuestViewer if admission.grant.credential.kind in GUESTS else V1Viewer
         viewer_class = v1_class if self._subprotocol() else SeedViewer
         variant = Variant.from_query(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
-        viewer = self.viewer = process.hub().join(
+        viewer = self.viewer = services.hub().join(
             str(admission.camera.pk),
             lambda feed: viewer_class(feed, variant, name),
             variant.width,

@@ -82,7 +82,7 @@ def _configuration(camera: Camera, models: Mapping[uuid.UUID, dict[str, Any]]) -
         "threshold": camera.threshold,
         "model": models.get(camera.organization_id) if camera.detect else None,
         "masks": camera.masks,
-        "mark": camera.mask_version,
+        "mask_version": camera.mask_version,
         "allow_loopback": settings.ALLOW_LOOPBACK_SOURCES,
         "listed": sorted(settings.CAMERA_SERVERS),
         "media_root": str(settings.MEDIA_DIR),

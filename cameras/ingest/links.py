@@ -39,7 +39,7 @@ class Link(Protocol):
         """Send a worker's packet without waiting. False if it was dropped."""
 
     def receive(self) -> AsyncGenerator[Packet, None]:
-        """Yield `wishes` and `push` packets. Raises `LinkLost` at the end."""
+        """Yield `demand` and `push` packets. Raises `LinkLost` at the end."""
 
 
 class SocketLink:

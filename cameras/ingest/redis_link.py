@@ -65,9 +65,7 @@ class RedisLink:
                     inbox.result()
                 if item.done():
                     packet, item = item.result(), None
-                    if (
-                        packet[0]["type"] != "wishes"
-                    ):  # those only wake us: the demand table has them
+                    if packet[0]["type"] != "demand":  # those only wake us: the table has them
                         yield packet
         finally:
             await end(inbox, *([item] if item else []))
@@ -94,12 +92,10 @@ class RedisLink:
         """Queue a published packet; drop it if it is malformed or the queue is full."""
         try:
             for header, payload in PacketReader().feed(data):
-                if header.get("type") == "wishes":
-                    wishes = demand.read_demand(header)
-                    teller = str(header.get("teller"))
-                    for camera_id, width in self._demand_table.update(
-                        teller, wishes, time.monotonic()
-                    ):
+                if header.get("type") == "demand":
+                    demanded = demand.read_demand(header)
+                    sender, now = str(header.get("sender")), time.monotonic()
+                    for camera_id, width in self._demand_table.update(sender, demanded, now):
                         self._new.setdefault(camera_id, set()).add(width)
                 elif not _is_push(header):
                     raise FrameError("packet", "The packet is neither demand nor a pushed frame.")

@@ -169,7 +169,7 @@ class Supervisor:
         """Handle packets from the web until the link is lost."""
         try:
             async for header, payload in link.receive():
-                if header["type"] == "wishes":
+                if header["type"] == "demand":
                     await self._set_demand(read_demand(header), header.get("new", {}))
                 elif worker := self.workers.get(header["camera"]):
                     await worker.push(header, payload)

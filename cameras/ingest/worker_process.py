@@ -117,7 +117,7 @@ class WorkerProcess:
     async def _forward(self, header: dict[str, Any], payload: bytes) -> None:
         """Send a packet to the web, then queue its state or still for the database."""
         if header["type"] == "still":
-            values = (header["fence"], header["timestamp"], payload, header["mark"])
+            values = (header["fence"], header["timestamp"], payload, header["mask_version"])
             self._state_writer.put_still(self.camera_id, *values)
             return
         if header["type"] == "model":
@@ -152,7 +152,7 @@ class WorkerProcess:
 
     def _demand_packet(self) -> dict[str, Any]:
         rates = sorted((each.width, each.fps) for each in self.demand)
-        return {"type": "wishes", "rates": rates}
+        return {"type": "demand", "rates": rates}
 
     async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
         """Send a packet to the worker; it is lost while the worker is being replaced."""
@@ -179,8 +179,8 @@ class WorkerProcess:
 
     def _identity(self) -> dict[str, Any]:
         """Header fields: the camera, its fence, and the version of the masks on its pictures."""
-        mask_version = self.config["mark"]
-        return {"camera": self.camera_id, "fence": self.fence, "mark": mask_version}
+        mask_version = self.config["mask_version"]
+        return {"camera": self.camera_id, "fence": self.fence, "mask_version": mask_version}
 
     async def stop(self) -> None:
         """End the process at once; it holds nothing that must be saved."""

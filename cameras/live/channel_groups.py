@@ -53,7 +53,7 @@ async def subscribe(
             if header["type"] == "frame":
                 yield Frame.from_header(header, message["jpeg"])
             elif header["type"] == "masks":
-                yield MasksChanged(header["mark"])
+                yield MasksChanged(header["mask_version"])
             else:
                 yield Status.from_header(header)
     finally:

@@ -56,7 +56,7 @@ def demand_packet(demand: DemandByCamera, sender: str = "") -> dict[str, Any]:
         camera_id: [(each.width, each.fps, each.viewers) for each in demands]
         for camera_id, demands in demand.items()
     }
-    return {"type": "wishes", "teller": sender, "cameras": cameras}
+    return {"type": "demand", "sender": sender, "cameras": cameras}
 
 
 def read_demand(header: Mapping[str, Any]) -> dict[str, list[Demand]]:

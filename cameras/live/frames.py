@@ -96,7 +96,7 @@ class Frame:
             height=header["height"],
             detections=header.get("detections"),
             arrived=header.get("arrived"),
-            mask_version=header.get("mark", ""),
+            mask_version=header.get("mask_version", ""),
         )
 
 
@@ -124,7 +124,7 @@ class Status:
             header["reason"],
             header["last_frame"],
             header.get("viewers"),
-            header.get("mark"),
+            header.get("mask_version"),
         )
 
     @property

@@ -23,7 +23,7 @@ from channels.db import database_sync_to_async
 from django.db import transaction
 from pybase64 import b64decode
 
-from cameras.live import process
+from cameras.live import services
 from cameras.live.jpeg import FrameError, jpeg_size
 from cameras.models import Camera, Kind
 from cameras.models.states import PushClock
@@ -181,7 +181,7 @@ async def accept_frame(camera_id: uuid.UUID, frame: PushedFrame) -> Verdict:
 
 async def forward_to_ingest(camera_id: uuid.UUID, frame: PushedFrame) -> bool:
     """Send a claimed frame to ingest. If no process takes it, release the claim: False."""
-    link = process.ingest_link()
+    link = services.ingest_link()
     if link is not None and await link.push(str(camera_id), frame.timestamp, frame.jpeg):
         return True
     await database_sync_to_async(PushClock.release)(camera_id, frame.timestamp)

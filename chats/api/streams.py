@@ -17,8 +17,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from cameras.live.process import connection_monitor
-from chats import process, prompts
+from cameras.live.services import connection_monitor
+from chats import prompts, services
 from chats.api.access import ChatAccess, answer_in, json_body, open_chat, with_problems
 from chats.api.messages import MessageList
 from chats.generations import log as generation_log
@@ -117,7 +117,7 @@ async def stop(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpR
     running = Generation.objects.running().filter(pk=answer.generation.pk)
     if not await running.aupdate(stop_requested_at=timezone.now()):
         return JsonResponse({"status": answer.status})
-    await process.runner().notifications.request_stop(answer.generation.pk)
+    await services.runner().notifications.request_stop(answer.generation.pk)
     return JsonResponse({"status": "stopping"}, status=202)
 
 
@@ -128,7 +128,7 @@ async def _answer(
     key = validate_key(request.headers.get("Idempotency-Key"))
     requester = Requester(access.user, access.grant.credential, Requester.of(request).address)
     audited = partial(_write_audited, requester, access.chat, detail, partial(write, key))
-    prompt = await process.runner().submit(audited, process.prepare, access.user.pk)
+    prompt = await services.runner().submit(audited, services.prepare, access.user.pk)
     return _stream(request, access, prompt.generation_id, 0)
 
 
@@ -147,7 +147,7 @@ def _stream(
     request: ASGIRequest, access: ChatAccess, generation_id: uuid.UUID, after: int
 ) -> StreamingHttpResponse:
     extensions = request.scope.get("extensions", {})
-    body = event_stream(process.runner(), generation_id, after, extensions, access.grant)
+    body = event_stream(services.runner(), generation_id, after, extensions, access.grant)
     response = StreamingHttpResponse(body, content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"

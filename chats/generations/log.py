@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from chats.generations.buffer import Buffer
 from chats.generations.notifications import Notifications
-from chats.generations.reaper import identity
+from chats.generations.process_identity import identity
 from chats.generations.threads import in_log_thread
 from chats.models import Generation, GenerationEvent, Status
 from chats.models.generations import Ending, Event, settle

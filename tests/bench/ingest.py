@@ -35,7 +35,7 @@ def settle(driver: WorkerDriver, *, watched: bool, detect: bool) -> None:
     """Wait until the worker has loaded its libraries and sends pictures."""
     driver.first(is_live, 20)
     if watched:
-        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0)]})
         driver.first(
             lambda header: is_frame(header) and bool(header.get("detections")) is detect, 20
         )

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from cameras.ingest.sources.addresses import Address
 from cameras.ingest.sources.opening import _OPTIONS, Opening
 from cameras.ingest.sources.rtsp_relay import RTSPRelay
-from cameras.ingest.worker.decoding import open_capture
+from cameras.ingest.worker.opencv import open_capture
 from tests.rtsp import PACKET_BYTES, rtsp_camera
 from tests.servers import segments
 

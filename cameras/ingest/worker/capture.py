@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from cameras.ingest.sources.egress import Egress
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.opening import open_egress, resolve
-from cameras.ingest.worker.decoding import READ_TIMEOUT, open_capture, timed, too_large
 from cameras.ingest.worker.freshness import STALE_AFTER, Freshness, now_ms
 from cameras.ingest.worker.masks import Masks
+from cameras.ingest.worker.opencv import READ_TIMEOUT, open_capture, timed, too_large
 from cameras.live.variants import Pace
 
 Image = NDArray[np.uint8]

@@ -26,11 +26,11 @@ import cv2
 from cameras.ingest.isolation import limit_memory
 from cameras.ingest.links import WorkerLink
 from cameras.ingest.worker.capture import Picture
-from cameras.ingest.worker.decoding import OVERDUE, overdue
 from cameras.ingest.worker.encoder import Encoder
 from cameras.ingest.worker.follower import DETECTIONS_PER_SECOND, Follower
 from cameras.ingest.worker.freshness import State
 from cameras.ingest.worker.masks import Masks
+from cameras.ingest.worker.opencv import OVERDUE, overdue
 from cameras.ingest.worker.push import Push
 from cameras.ingest.worker.reconnect import ReconnectingCapture
 from cameras.live.frames import Detection, Frame
@@ -85,7 +85,7 @@ class Worker:
 
     def receive(self, header: dict[str, Any], payload: bytes) -> None:
         """Handle a packet from the supervisor; ignore unknown types."""
-        if header["type"] == "wishes":
+        if header["type"] == "demand":
             new = self._encoder.set_rates(
                 [(int(width), int(fps)) for width, fps in header["rates"]]
             )

@@ -20,7 +20,7 @@ from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.opening import open_egress, resolve
 from cameras.ingest.sources.probe import Probe
-from cameras.ingest.worker.decoding import open_capture, too_large
+from cameras.ingest.worker.opencv import open_capture, too_large
 
 
 def probe(

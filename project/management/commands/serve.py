@@ -20,9 +20,9 @@ from twisted.internet.defer import Deferred
 
 from cameras.ingest.child import IngestChild
 from cameras.ingest.metrics import IngestCollector
-from cameras.live import process
+from cameras.live import services
 from cameras.live.metrics import HubCollector
-from chats import process as chats
+from chats import services as chats
 from project import housekeeping, installation
 from project.accounts.models import SignInLink
 from project.audit.log import Action, log_action
@@ -80,11 +80,11 @@ class Command(BaseCommand):
         server.on_listening = self._greet  # no sign-in link if the port is taken
         child = None if settings.REDIS_URL else IngestChild()
         if child is not None:
-            process.set_ingest_link(child)
+            services.set_ingest_link(child)
             reactor.callWhenRunning(_run_task, child.run)
         reactor.callWhenRunning(_run_task, chats.start_runner)
         reactor.callWhenRunning(_run_task, housekeeping.run)
-        reactor.callWhenRunning(_run_task, process.start_view_log)
+        reactor.callWhenRunning(_run_task, services.start_view_log)
         reactor.addSystemEventTrigger("before", "shutdown", _end_views)  # type: ignore[arg-type]
         reactor.addSystemEventTrigger("before", "shutdown", _end_answers)  # type: ignore[arg-type]
         if settings.METRICS is not None:
@@ -118,7 +118,7 @@ def _run_task(job: Callable[..., Coroutine[Any, Any, None]], *args: object) -> N
 async def _expose(address: tuple[str, int], child: IngestChild | None) -> None:
     """Serve metrics, also those of the ingest child, which has no address of its own."""
     ingest = [IngestCollector(child.totals)] if child is not None else []
-    await expose(address, HubCollector(process.hub()), *ingest)
+    await expose(address, HubCollector(services.hub()), *ingest)
 
 
 def _end_answers() -> Deferred[None]:
@@ -128,7 +128,7 @@ def _end_answers() -> Deferred[None]:
 
 def _end_views() -> Deferred[None]:
     """Write the ends of all open views before the event loop ends."""
-    return Deferred.fromFuture(asyncio.ensure_future(process.close_view_log()))
+    return Deferred.fromFuture(asyncio.ensure_future(services.close_view_log()))
 
 
 def _limit_shutdown() -> None:

@@ -19,7 +19,7 @@ from django.core.management import call_command
 
 django.setup()
 
-from chats import process  # noqa: E402
+from chats import services  # noqa: E402
 from chats.prompts import PromptResult  # noqa: E402
 from chats.providers.base import Conversation, Finish, Provider, Usage  # noqa: E402
 from tests.bench.answers.metronome import Metronome  # noqa: E402
@@ -50,7 +50,7 @@ async def prepare(prompt: PromptResult) -> tuple[Provider, Conversation]:
     return MODEL, Conversation(turns=())
 
 
-process.prepare = prepare
+services.prepare = prepare
 
 if __name__ == "__main__":
     call_command("serve")

@@ -31,7 +31,7 @@ class FakeLink:
         return True
 
     async def receive(self) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
-        yield {"type": "wishes", "cameras": {"c": [(0, 0, 1)]}}, b""
+        yield {"type": "demand", "cameras": {"c": [(0, 0, 1)]}}, b""
         while True:
             yield await self.down.get()
 
@@ -43,7 +43,7 @@ def configuration() -> dict[str, Any]:
     return {
         "camera": "c", "kind": "demo", "source": "", "unreadable": "", "fps": 10, "width": 160,
         "quality": 60, "detect": False, "classes": list(DEFAULT_CLASSES), "threshold": 0.4,
-        "allow_loopback": True, "media_root": ".", "masks": [], "mark": "",
+        "allow_loopback": True, "media_root": ".", "masks": [], "mask_version": "",
     }  # fmt: skip
 
 

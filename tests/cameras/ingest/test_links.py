@@ -120,10 +120,10 @@ async def test_malformed_packets_are_ignored(
     good = {"type": "push", "camera": "c", "timestamp": 5}
     publisher = redis_link.redis.Redis.from_url(redis.url)
     try:
-        assert (await anext(packets))[0]["type"] == "wishes"
+        assert (await anext(packets))[0]["type"] == "demand"
         waiting = asyncio.create_task(anext(packets))
         await subscribed(publisher)
-        wish = {"type": "wishes", "teller": "t"}
+        wish = {"type": "demand", "sender": "t"}
         bad = [
             {"type": "push"}, {"camera": "c"}, good | {"timestamp": "now"}, good | {"camera": 1},
             wish, wish | {"cameras": 1}, wish | {"cameras": {"c": [1]}},

@@ -150,15 +150,15 @@ def test_still_from_before_a_mask_change_is_not_stored(camera: Camera) -> None:
     pk = str(camera.pk)
     (fence,) = configurations.claim_fences([pk]).values()
     before = configurations.load_configurations()[pk]
-    assert (before["masks"], before["mark"]) == ([], "")
+    assert (before["masks"], before["mask_version"]) == ([], "")
     camera.masks = ONE
     camera.save()
-    state_writer.store_still(pk, fence, 2000, b"before", before["mark"])
+    state_writer.store_still(pk, fence, 2000, b"before", before["mask_version"])
     assert not CameraStill.objects.exists()
     after = configurations.load_configurations()[pk]
     assert after["masks"] == ONE
-    state_writer.store_still(pk, fence, 3000, b"after", after["mark"])
-    state_writer.store_still(pk, fence, 4000, b"before", before["mark"])
+    state_writer.store_still(pk, fence, 3000, b"after", after["mask_version"])
+    state_writer.store_still(pk, fence, 4000, b"before", before["mask_version"])
     assert bytes(CameraStill.objects.get().jpeg) == b"after"
 
 

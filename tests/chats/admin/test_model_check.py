@@ -14,7 +14,7 @@ from django.urls import reverse
 from chats import model_check
 from chats.forms import MOVED
 from chats.models import Assistant
-from chats.process import KEY_LOST
+from chats.services import KEY_LOST
 from project.accounts.models import Organization, User
 from tests.cameras.views.rows import client_of
 from tests.chats.admin.form import ELSEWHERE, KEY, check, check_as, fields, page_of

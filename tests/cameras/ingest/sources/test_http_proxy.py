@@ -17,7 +17,7 @@ from cameras.ingest.sources import dialing, egress
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.http_proxy import HTTPProxy
 from cameras.ingest.sources.opening import resolve
-from cameras.ingest.worker.decoding import open_capture
+from cameras.ingest.worker.opencv import open_capture
 from tests.servers import HLS, ffmpeg, http_camera, segments
 from tests.waiting import until
 

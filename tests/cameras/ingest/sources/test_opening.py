@@ -18,7 +18,7 @@ from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.http_proxy import HTTPProxy
 from cameras.ingest.sources.opening import _OPTIONS, open_egress, resolve
-from cameras.ingest.worker.decoding import open_capture
+from cameras.ingest.worker.opencv import open_capture
 from tests import ROOT
 from tests.rtsp import rtsp_camera
 from tests.servers import HLS, free_port, http_camera, silent_server

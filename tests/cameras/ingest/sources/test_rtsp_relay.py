@@ -18,7 +18,7 @@ from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.opening import _OPTIONS, Opening, resolve
 from cameras.ingest.sources.rtsp_messages import MALFORMED, UDP_ONLY
 from cameras.ingest.sources.rtsp_relay import RTSPRelay
-from cameras.ingest.worker.decoding import open_capture
+from cameras.ingest.worker.opencv import open_capture
 from tests.bench import relay as bench
 from tests.cameras.ingest.worker.captured import captured, losses, state
 from tests.cameras.ingest.worker.driven import is_live, worker

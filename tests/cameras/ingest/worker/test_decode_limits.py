@@ -17,7 +17,7 @@ import pytest
 from cameras.ingest.sources.probe import test_connection as probe_source
 from cameras.ingest.worker import capture
 from cameras.ingest.worker.capture import Picture
-from cameras.ingest.worker.decoding import LIMIT_S, OVERDUE
+from cameras.ingest.worker.opencv import LIMIT_S, OVERDUE
 from cameras.live.jpeg import FrameError, jpeg_size
 from tests.cameras.ingest.worker.captured import captured
 from tests.cameras.ingest.worker.driven import WorkerDriver, is_frame, worker
@@ -78,8 +78,8 @@ def overwhelmed() -> Iterator[WorkerDriver]:
     slow = (  # like a decompression bomb that the header does not reveal
         "-c",
         "import sys, time\n"
-        "from cameras.ingest.worker import capture, decoding, main\n"
-        "decoding.LIMIT_S = 0.5\n"
+        "from cameras.ingest.worker import capture, main, opencv\n"
+        "opencv.LIMIT_S = 0.5\n"
         "capture.cv2.imdecode = lambda *facts: time.sleep(60)\n"
         "main.main(int(sys.argv[1]))\n",
     )
@@ -206,5 +206,5 @@ def test_memory_of_a_worker_is_limited() -> None:
         limits = Path(f"/proc/{driver.process.pid}/limits").read_text()
         line = next(line for line in limits.splitlines() if line.startswith("Max address space"))
         assert str(4 * 1024**3) in line
-        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0)]})
         driver.first(is_frame)

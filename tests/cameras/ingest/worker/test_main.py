@@ -48,14 +48,14 @@ def test_frames_are_sent_only_on_demand_and_stills_always() -> None:
         state, _ = driver.first(is_live)
         assert (state["width"], state["height"]) == (768, 432)
         assert not any(map(is_frame, driver.until_states(2)))
-        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0)]})
         header, jpeg = driver.first(is_frame)
         assert (header["width"], header["height"], header["seq"]) == (384, 216, 1)
         assert jpeg_size(jpeg) == (384, 216)
         assert "detections" not in header
         later, _ = driver.first(is_frame)
         assert began < header["timestamp"] < later["timestamp"] <= time.time() * 1000
-        driver.send({"type": "wishes", "rates": []})
+        driver.send({"type": "demand", "rates": []})
         until(lambda: not any(map(is_frame, driver.until_states(2))), what="the end of the frames")
 
 
@@ -70,7 +70,7 @@ def test_state_is_a_heartbeat_every_second() -> None:
 
 def test_watched_frames_carry_tracked_people_inside_the_delivered_picture() -> None:
     with worker(detect=True, width=384) as driver:
-        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0)]})
         header, _ = driver.first(lambda h: is_frame(h) and len(h["detections"]) >= 4)
         for found in header["detections"]:
             assert found["class"] in DEFAULT_CLASSES
@@ -84,7 +84,7 @@ def test_pushed_jpeg_is_published_unchanged() -> None:
     with worker(kind="push", detect=True) as driver:
         header, _ = driver.first(lambda h: h["type"] == "state")
         assert header["state"] == "offline"
-        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0)]})
         driver.send({"type": "push", "timestamp": 1_000}, b"\xff\xd8\xff nonsense")
         for number, jpeg in enumerate(plaza_jpegs()[:3]):
             timestamp = int(time.time() * 1000) + number
@@ -102,16 +102,16 @@ def test_new_viewer_gets_the_last_pushed_picture_at_once() -> None:
         driver.send({"type": "push", "timestamp": timestamp}, plaza_jpegs()[0])
         driver.first(is_live)
         for rates, width in [([(0, 0)], 768), ([(0, 0), (320, 5)], 320)]:
-            driver.send({"type": "wishes", "rates": rates})
+            driver.send({"type": "demand", "rates": rates})
             header, jpeg = driver.first(is_frame)
             assert (header["timestamp"], header["width"]) == (timestamp, width)
             assert jpeg_size(jpeg)[0] == width
-        driver.send({"type": "wishes", "rates": [(0, 0), (320, 5)], "new": [320]})
+        driver.send({"type": "demand", "rates": [(0, 0), (320, 5)], "new": [320]})
         header, _ = driver.first(is_frame)
         assert (header["timestamp"], header["variant"]) == (timestamp, 320), (
             "new to another web process"
         )
-        driver.send({"type": "wishes", "rates": [(320, 5)]})
+        driver.send({"type": "demand", "rates": [(320, 5)]})
         driver.send({"type": "push", "timestamp": timestamp + 1}, plaza_jpegs()[0])
         header, _ = driver.first(is_frame)
         assert header["timestamp"] == timestamp + 1, "no new width, so nothing is resent"
@@ -119,7 +119,7 @@ def test_new_viewer_gets_the_last_pushed_picture_at_once() -> None:
 
 def test_frames_do_not_queue_while_the_supervisor_does_not_read() -> None:
     with http_camera(fps=25) as camera, worker(kind="http", source=camera.url, fps=25) as driver:
-        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0)]})
         driver.first(is_frame)
         until(lambda: settled(driver), 60, "the kernel's buffers are full")
         waited = time.time() * 1000

@@ -211,7 +211,7 @@ def test_every_packet_of_a_recording_is_masked(
 ) -> None:
     source = clip(tmp_path, name, codec)
     with worker(kind="file", source=source, media_root=str(tmp_path), masks=masks) as driver:
-        driver.send({"type": "wishes", "rates": [(0, 0), (320, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0), (320, 0)]})
         found: dict[tuple[str, int], int] = {}
         for header, jpeg in driver.packets(60):
             if header["type"] not in ("frame", "still"):
@@ -226,7 +226,7 @@ def test_every_packet_of_a_recording_is_masked(
 
 def test_every_packet_of_an_http_camera_is_masked() -> None:
     with http_camera() as camera, worker(kind="http", source=camera.url, masks=MASKS) as driver:
-        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0)]})
         driver.first(lambda h: h["type"] == "still")
         for _ in range(5):
             _, jpeg = driver.first(is_frame)
@@ -238,7 +238,7 @@ def test_every_packet_of_an_http_camera_is_masked() -> None:
 
 def test_every_packet_of_an_rtsp_camera_is_masked() -> None:
     with rtsp_server() as camera, worker(kind="rtsp", source=camera.url, masks=MASKS) as driver:
-        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0)]})
         pictures = [driver.first(is_frame)[1] for _ in range(8)]
         assert all(map(is_covered, pictures))
 
@@ -250,7 +250,7 @@ def test_nothing_is_detected_beneath_a_mask() -> None:
     assert sum(at > 384 + MARGIN for at in there) >= 2
     numbers = itertools.count()
     with worker(kind="push", detect=True, masks=right) as driver:
-        driver.send({"type": "wishes", "rates": [(0, 0)]})
+        driver.send({"type": "demand", "rates": [(0, 0)]})
 
         def detected() -> list[float]:
             timestamp = int(time.time() * 1000) + next(numbers)
