@@ -17,7 +17,7 @@ from django.utils.http import http_date
 
 from cameras.access import get_known_camera, require_watch
 from cameras.live import services
-from cameras.live.formats import PartsViewer
+from cameras.live.formats import MjpegViewer
 from cameras.live.frames import Frame
 from cameras.live.variants import Variant
 from cameras.models import Camera
@@ -120,7 +120,7 @@ async def _parts(
         cleanup.callback(services.view_log().end, view)
         viewer = services.hub().join(
             str(camera.pk),
-            lambda feed: PartsViewer(feed, variant),
+            lambda feed: MjpegViewer(feed, variant),
             variant.width,
             mask_version=camera.mask_version,
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from cameras.consumers.admission import NOT_PUSH, Admission
 from cameras.consumers.camera_socket import CameraSocket
-from cameras.live.formats import Message, SocketWriter, text_message
+from cameras.live.formats import Message, MessageWriter, text_message
 from cameras.live.incoming import Envelope, Verdict, accept_frame, parse_seed, parse_v1
 from cameras.live.jpeg import FrameError
 from cameras.models.states import SWITCHED_OFF
@@ -46,7 +46,7 @@ class Publisher:
     messages are counted, and reported with the next answer.
     """
 
-    def __init__(self, writer: SocketWriter | None = None) -> None:
+    def __init__(self, writer: MessageWriter | None = None) -> None:
         self._writer = writer
         self._rate_limit = RateLimit()
         self._message: bytes | None = None

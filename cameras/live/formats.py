@@ -108,7 +108,7 @@ class PreparedFrame:
         return cached[1]
 
 
-class SocketWriter(Protocol):
+class MessageWriter(Protocol):
     """The writable end of a WebSocket; implemented in `project/server/writer.py`."""
 
     @property
@@ -129,7 +129,7 @@ class SocketWriter(Protocol):
         second."""
 
 
-class PartsViewer(Viewer):
+class MjpegViewer(Viewer):
     """A viewer of an MJPEG stream: takes the newest frame when the previous one was sent."""
 
     __slots__ = ()
@@ -144,7 +144,7 @@ class SocketViewer(Viewer):
     def __init__(self, feed: Feed, variant: Variant, name: str) -> None:
         super().__init__(feed, variant)
         self.name = name
-        self._writer: SocketWriter | None = None
+        self._writer: MessageWriter | None = None
 
     def next_message(self) -> Message | None:
         """Take the next message to send; None if there is none."""
@@ -154,7 +154,7 @@ class SocketViewer(Viewer):
         """Process a message from the client. False if it has no meaning in this format."""
         return False
 
-    def attach(self, writer: SocketWriter) -> None:
+    def attach(self, writer: MessageWriter) -> None:
         """Send by `writer` from now on, without a task."""
         self._writer = writer
         self.wake()

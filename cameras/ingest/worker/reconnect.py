@@ -1,4 +1,4 @@
-"""Capture of a camera: a thread that reads its stream, reconnects, and keeps the newest picture."""
+"""A thread that captures a camera, and opens it again after each loss, with back-off."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ def backoff(attempt: int) -> float:
 
 
 class ReconnectingCapture:
-    """The pictures of one source.
+    """Runs a `Capture` again and again in a thread; the newest picture is in `slot`.
 
-    Every frame is grabbed and counted; only chosen ones are converted to pixels, painted over where
-    `masks` say so, and put into `slot`. `attempt` above 0 waits its back-off before the first open,
+    `attempt` above 0 waits its back-off before the first open,
     less `waited` seconds that are over already.
     """
 
