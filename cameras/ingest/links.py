@@ -36,7 +36,7 @@ class Link(Protocol):
     """The supervisor's interface to the web processes."""
 
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
-        """Send a worker's packet without waiting. False if it was dropped."""
+        """Send a worker's packet, without waiting for the peer. False if it was dropped."""
 
     def receive(self) -> AsyncGenerator[Packet, None]:
         """Yield `demand` and `push` packets. Raises `LinkLost` at the end."""

@@ -43,7 +43,7 @@ class MaskVersions:
     def accept(self, version: str, now: float) -> bool:
         """Note the version of a packet that arrives. True if its picture may be shown.
 
-        A version older than the newest comes from a reader that was replaced, and is ignored while
+        A version older than the newest comes from a worker that was replaced, and is ignored while
         the newer one still arrives.
         """
         newest = self.newest

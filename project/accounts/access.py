@@ -113,7 +113,7 @@ def actors_for(credentials: Iterable[Credential]) -> dict[Credential, Actor]:
 
 
 def describe_credentials(credentials: Iterable[Credential]) -> dict[Credential, Description]:
-    """Return the descriptions of credentials, valid or not: one query for each kind."""
+    """Return the descriptions of credentials, valid or not; a few queries for each kind."""
     return {
         Credential(kind, credential_id): description
         for kind, ids in _ids_by_kind(credentials).items()
@@ -256,7 +256,8 @@ _find_owners: list[FindOwners] = []
 
 def register_resource_owners(find_owners: FindOwners) -> None:
     """Register a function from resource ids to organization ids, which leaves out unknown ones."""
-    _find_owners.append(find_owners)
+    if find_owners not in _find_owners:
+        _find_owners.append(find_owners)
 
 
 def grant_on_resource(actor: Actor, scope: str, resource_id: uuid.UUID) -> ConnectionGrant:

@@ -10,8 +10,9 @@ const formats = new Map();
  */
 export function formatTime(unixMs, zone, { seconds = false, now } = {}) {
   const time = formatPart(unixMs, zone, seconds ? "seconds" : "minutes");
+  if (now === undefined) return time;
   const day = formatPart(unixMs, zone, "day");
-  return now !== undefined && day !== formatPart(now, zone, "day") ? `${day} ${time}` : time;
+  return day === formatPart(now, zone, "day") ? time : `${day} ${time}`;
 }
 
 /**

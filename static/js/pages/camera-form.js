@@ -33,5 +33,5 @@ function showKind() {
 
 kind.addEventListener("change", showKind);
 source.addEventListener("input", clearResult);
-showKind();
 if (masks) new MaskEditor(masks);
+showKind();

@@ -71,7 +71,7 @@ test("a fresh picture makes an offline camera live", () => {
 
 test("a stale status without a picture does not replace switched off", () => {
   const camera = new Freshness(ZONE, { state: "ended", reason: "This camera is switched off." });
-  camera.setStatus(status("stale", NOON, "Nothing arrives from this camera's reader."));
+  camera.setStatus(status("stale", NOON, "Nothing arrives from the process that reads this camera."));
   assert.equal(camera.view(0).label, "Switched off");
   assert.equal(camera.view(0).reason, "");
 });
