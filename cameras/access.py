@@ -122,7 +122,9 @@ def _parents(digests: Collection[str], **filters: object) -> dict[str, Credentia
     rows = Ticket.objects.filter(digest__in=digests, **filters).exclude(parent_kind="ticket")
     return {
         credential_id: Credential(kind, parent)
-        for credential_id, kind, parent in rows.values_list("digest", "parent_kind", "parent_proof")
+        for credential_id, kind, parent in rows.values_list(
+            "digest", "parent_kind", "parent_credential_id"
+        )
     }
 
 

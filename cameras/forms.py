@@ -13,9 +13,8 @@ from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, select_labels
 from cameras.models import Camera, Kind, ShareLink, StreamKey, Weights
-from project.accounts.forms import SCOPE_LABELS, ZONE_INPUT, WithZones
+from project.accounts.forms import ZONE_INPUT, WithZones
 from project.accounts.models import Organization
-from project.accounts.models.tokens import SCOPES
 
 LABELS_SHOWN = 24  # of a custom model; the others are folded away
 COMMON_FIRST = (*DEFAULT_CLASSES, *sorted({*COCO} - {*DEFAULT_CLASSES}))
@@ -149,9 +148,6 @@ class CameraForm(WithZones, SourceForm):
         if len(organizations) == 1:
             field.widget = field.hidden_widget()
             self.initial["organization"] = organizations[0].pk
-
-
-assert tuple(sorted(SCOPE_LABELS)) == tuple(sorted(SCOPES))
 
 
 class ShareLinkForm(forms.ModelForm[ShareLink]):

@@ -38,10 +38,12 @@ def _ended_by(time: datetime) -> models.Q:
 def _delete_orphaned_tickets() -> int:
     """Delete tickets whose parent credential has ended. Return the number of rows."""
     count = 0
-    rows = Ticket.objects.values_list("parent_kind", "parent_proof").distinct()
+    rows = Ticket.objects.values_list("parent_kind", "parent_credential_id").distinct()
     parents = [Credential(kind, credential_id) for kind, credential_id in rows]
     for start in range(0, len(parents), BATCH):
         batch = parents[start : start + BATCH]
         for kind, credential_id in set(batch) - actors_for(batch).keys():
-            count += Ticket.objects.filter(parent_kind=kind, parent_proof=credential_id).delete()[0]
+            count += Ticket.objects.filter(
+                parent_kind=kind, parent_credential_id=credential_id
+            ).delete()[0]
     return count

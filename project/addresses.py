@@ -23,6 +23,13 @@ def parse_address(text: object) -> Address | None:
     return mapped or address
 
 
+def network_of(address: Address) -> str:
+    """Return the address, or of IPv6 its /64: one client usually has a whole /64."""
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(address), 64), strict=False).network_address)
+    return str(address)
+
+
 def normalize_address(text: object) -> str | None:
     """Return an IP address in canonical form; None if `text` is none."""
     address = parse_address(text)

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from cameras.api import credentials, pictures, schema, views  # noqa: F401 - schema registers itself
+from cameras.api import credentials, pictures, views
 from cameras.api.send import send
 from project.accounts.api.urls import ID
 

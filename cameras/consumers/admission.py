@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from project.accounts.access import (
 )
 from project.accounts.authentication import parse_bearer
 
-log = logging.getLogger(__name__)
 NOT_PUSH = "This camera is not of kind push."
 
 

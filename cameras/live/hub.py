@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINGER_S = 5.0  # a feed outlives its last viewer, so that a reload or the next snapshot is instant
+SILENT = "Nothing arrives from the process that reads this camera."
 SILENCE_S = 3.0  # a camera's picture is stale if ingest sends nothing for this long
 RETRY_S = 1.0  # pause before a failed source is opened again
 CHECK_S = 0.5  # interval of the checks for silent and for unused feeds
@@ -258,7 +259,9 @@ class Feed:
         if time.monotonic() - self.received_at > SILENCE_S:
             last = self.prepared.frame.timestamp if self.prepared else None
             since = last or int((time.time() - SILENCE_S) * 1000)
-            self.status = Status("stale", since, "Nothing arrives from the process that reads this camera.", last)
+            self.status = Status(
+                "stale", since, "Nothing arrives from the process that reads this camera.", last
+            )
             self._offer_status(self.status)
 
 

@@ -6,7 +6,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import project.accounts.models.organizations
-import project.accounts.models.tokens
+import cameras.models.stream_keys
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -101,7 +101,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100)),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField(default=project.accounts.models.tokens._in_ninety_days)),
+                ('expires_at', models.DateTimeField(default=cameras.models.stream_keys._in_ninety_days)),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('camera', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stream_keys', to='cameras.camera')),
                 ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('purpose', models.CharField(choices=[('watch', 'Watch'), ('publish', 'Publish')], max_length=7)),
                 ('parent_kind', models.CharField(max_length=10)),
-                ('parent_proof', models.CharField(max_length=128)),
+                ('parent_credential_id', models.CharField(max_length=128)),
                 ('expires_at', models.DateTimeField(db_index=True)),
                 ('used_at', models.DateTimeField(null=True)),
                 ('camera', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tickets', to='cameras.camera')),
@@ -170,7 +170,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(fields=['parent_kind', 'parent_proof'], name='tickets_by_parent'),
+            index=models.Index(fields=['parent_kind', 'parent_credential_id'], name='tickets_by_parent'),
         ),
         migrations.AddConstraint(
             model_name='weights',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -12,10 +13,14 @@ from django.utils import timezone
 
 from cameras.models.cameras import Camera
 from project.accounts.models.organizations import User
-from project.accounts.models.tokens import _in_ninety_days, digest
+from project.accounts.models.tokens import digest
 
 if TYPE_CHECKING:
     from project.accounts.access import Actor
+
+
+def _in_ninety_days() -> datetime:
+    return timezone.now() + timedelta(days=90)
 
 
 class StreamKeyQuerySet(models.QuerySet["StreamKey"]):

@@ -37,12 +37,14 @@ class Ticket(models.Model):
     camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="tickets")
     purpose = models.CharField(max_length=7, choices=Purpose.choices)
     parent_kind = models.CharField(max_length=10)
-    parent_proof = models.CharField(max_length=128)
+    parent_credential_id = models.CharField(max_length=128)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = (models.Index(fields=("parent_kind", "parent_proof"), name="tickets_by_parent"),)
+        indexes = (
+            models.Index(fields=("parent_kind", "parent_credential_id"), name="tickets_by_parent"),
+        )
 
     def __str__(self) -> str:
         return f"Ticket to {self.purpose} {self.camera}"
@@ -56,7 +58,7 @@ class Ticket(models.Model):
         text, now = secrets.token_urlsafe(32), timezone.now()
         until = now + TICKET_LIFE
         unused = cls.objects.filter(
-            parent_kind=credential.kind, parent_proof=credential.id, used_at=None
+            parent_kind=credential.kind, parent_credential_id=credential.id, used_at=None
         )
         unused.filter(expires_at__lte=now).delete()
         if unused.count() >= TICKETS_MOST:
@@ -66,7 +68,7 @@ class Ticket(models.Model):
             camera=camera,
             purpose=purpose,
             parent_kind=credential.kind,
-            parent_proof=credential.id,
+            parent_credential_id=credential.id,
             expires_at=until,
         )
         return text, until

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from project.accounts.access import Actor
 from project.accounts.models import Invitation, Organization, Role, Token, User
-from project.accounts.models.tokens import validate_token_name
+from project.accounts.models.tokens import SCOPES, validate_token_name
 
 ZONES = tuple(sorted(zoneinfo.available_timezones()))
 ZONE_INPUT = forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
@@ -177,6 +177,7 @@ SCOPE_LABELS = {
         "add, change and remove cameras, see their addresses, and see and revoke members’ tokens",
     ),
 }
+assert SCOPE_LABELS.keys() == set(SCOPES)
 
 
 class _OrganizationField(forms.ModelChoiceField[Organization]):

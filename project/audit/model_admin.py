@@ -16,7 +16,7 @@ from project.audit.log import Action, differences, fetch_stored, log_action
 M = TypeVar("M", bound=Model)
 # Columns with secrets or digests, which a changelist's query string could filter by.
 SECRETS = {
-    "digest", "parent_proof", "password", "sealed_key", "sealed_secret", "sealed_source",
+    "digest", "parent_credential_id", "password", "sealed_key", "sealed_secret", "sealed_source",
     "token_key",
 }  # fmt: skip
 

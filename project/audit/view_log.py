@@ -12,11 +12,11 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from project.audit.failed_sign_ins import write_unlisted
 from project.audit.log import Action
 from project.audit.models import CameraLike
 from project.audit.open_views import View, reap, record, renew
 from project.audit.requesters import Requester
-from project.audit.sign_ins import write_unlisted
 from project.audit.snapshots import write_counts
 from project.database_threads import in_thread
 

@@ -8,7 +8,6 @@ is complete, so it needs one of `LARGE_BODIES` slots. Daphne has no hooks for th
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from daphne.http_protocol import WebRequest
 from django.conf import settings
 from twisted.web import http
 
-from project.addresses import parse_address
+from project.addresses import network_of, parse_address
 from project.middleware import forwarded_client, is_trusted_proxy
 
 HTTPChannel: Any = http.HTTPChannel  # it has no types
@@ -259,9 +258,7 @@ def client_of(peer: str, forwarded: list[bytes]) -> str:
     Empty on a local socket, and for a trusted proxy that names no client.
     """
     address = parse_address((forwarded_client(forwarded) or "") if is_trusted_proxy(peer) else peer)
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(address), 64), strict=False).network_address)
-    return "" if address is None else str(address)
+    return "" if address is None else network_of(address)
 
 
 def has_free_slot(client: str) -> bool:

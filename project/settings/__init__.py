@@ -32,9 +32,8 @@ ALLOW_LOOPBACK_SOURCES = _env.flag("SIDELINE_ALLOW_LOOPBACK_SOURCES", default=Fa
 CAMERA_SERVERS = _env.host_ports("SIDELINE_CAMERA_SERVERS")
 MODEL_SERVERS = _env.host_ports("SIDELINE_MODEL_SERVERS")
 ANSWERS_AT_ONCE = _env.number("SIDELINE_ANSWERS_AT_ONCE", 2000)  # in each process
-ANSWER_SILENCE_S = _env.number(
-    "SIDELINE_ANSWER_SILENCE", 60
-)  # after it, the process counts as dead
+# After this silence the process of an answer counts as dead.
+ANSWER_SILENCE_S = _env.number("SIDELINE_ANSWER_SILENCE", 60)
 ADMIN_USERNAME = _env.text("SIDELINE_ADMIN_USERNAME")
 ADMIN_PASSWORD = _env.text("SIDELINE_ADMIN_PASSWORD")
 if bool(ADMIN_USERNAME) != bool(ADMIN_PASSWORD):

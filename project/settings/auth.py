@@ -31,7 +31,7 @@ AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = timedelta(minutes=10)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_HANDLER = "project.accounts.throttling.attempts.Counter"  # also limits addresses
-AXES_CLIENT_IP_CALLABLE = "project.accounts.throttling.attempts.network_of"
+AXES_CLIENT_IP_CALLABLE = "project.accounts.throttling.attempts.client_network"
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
 AXES_LOCKOUT_CALLABLE = "project.accounts.views.lockout.locked_out"

@@ -161,10 +161,11 @@ def test_unused_tickets_are_bounded(installation: Installation, scenario: Scenar
         "from project.accounts.models import Token\n"
         "from cameras.models.tickets import TICKETS_MOST\n"
         "token = Token.objects.filter(user__username='tickets-reader').get()\n"
-        "one = Ticket.objects.filter(parent_proof=token.pk).get()\n"
+        "one = Ticket.objects.filter(parent_credential_id=token.pk).get()\n"
         "for _ in range(TICKETS_MOST - 2):\n"
-        "    Ticket.issue(one.camera, 'watch', Credential(one.parent_kind, one.parent_proof))\n"
-        "alive = Ticket.objects.filter(parent_proof=token.pk)\n"
+        "    parent = Credential(one.parent_kind, one.parent_credential_id)\n"
+        "    Ticket.issue(one.camera, 'watch', parent)\n"
+        "alive = Ticket.objects.filter(parent_credential_id=token.pk)\n"
         "alive.update(expires_at=one.expires_at + timedelta(hours=1))",
     )  # fmt: skip
     assert request_ticket(installation, scenario["reader"], scenario.plaza).status_code == 201

@@ -39,7 +39,7 @@ WAYS = {
                      ("publish",)),
     "signed out": ("Session.objects.filter(pk=session).delete()", 4401, BY_COOKIE),
     "password changed": ("user.set_password('another one'); user.save()", 4401, BY_COOKIE),
-    "ticket deleted": ("Ticket.objects.filter(parent_proof=token.pk).delete()", 4401,
+    "ticket deleted": ("Ticket.objects.filter(parent_credential_id=token.pk).delete()", 4401,
                          ("ticket",)),
     "camera deleted": ("camera.delete()", 4404,
                        ("watch", "publish", "ticket", "mjpeg", "cookie", "cookie-mjpeg",

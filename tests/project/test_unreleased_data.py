@@ -8,6 +8,10 @@ import pytest
 
 from tests.installation import installed
 
+COMMANDS = (
+    ("serve", "--prepare"), ("serve",), ("migrate",), ("ingest",), ("prune",), ("signinlink",),
+    ("resealsources",),
+)  # fmt: skip
 MESSAGE = "from before the first release"
 # Creates the migration records of such a version.
 _OLD = """
@@ -21,10 +25,12 @@ _TABLES = "from django.db import connection; print(*connection.introspection.tab
 
 
 @pytest.mark.postgres
-def test_data_of_unreleased_versions_is_refused_with_a_sentence(folder: Path) -> None:
+def test_data_of_unreleased_versions_is_refused_with_a_sentence(
+    folder: Path, tmp_path: Path
+) -> None:
     with installed(folder) as installation:
         installation.manage("shell", "-v0", "-c", _OLD)
-        for command in (("serve", "--prepare"), ("serve",), ("migrate",)):
+        for command in (*COMMANDS, ("backup", str(tmp_path / "old.tar"), "--with-keys")):
             output = installation.manage(*command, check=False)
             assert MESSAGE in output
             assert "Traceback" not in output

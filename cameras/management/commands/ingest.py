@@ -9,6 +9,7 @@ import socket
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cameras.ingest.leases.embedded import EmbeddedLeases
@@ -28,6 +29,8 @@ class Command(BaseCommand):
         parser.add_argument("--link", type=int, help="an inherited socket (used by serve)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["link"] is None:  # `serve` checked it for its child
+            self.check(tags=[Tags.database], databases=["default"])
         if options["link"] is None and not settings.REDIS_URL:
             raise CommandError(
                 "Without REDIS_URL the cameras are read by “manage.py serve” itself; "

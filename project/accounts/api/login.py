@@ -17,9 +17,9 @@ from project.accounts.models import Membership, SecondFactor, Token, User
 from project.accounts.models.second_factor import Paused
 from project.accounts.throttling.attempts import clear_failures, record_failure
 from project.addresses import normalize_address
+from project.audit.failed_sign_ins import SIGN_IN_METHODS
 from project.audit.log import Action, log_action
 from project.audit.requesters import Requester
-from project.audit.sign_ins import SIGN_IN_METHODS
 from project.problems import PROBLEM_TYPE, problem_body
 
 API = SIGN_IN_METHODS["api-login"]

@@ -35,7 +35,7 @@ class User(AbstractUser):
         if not self.sign_outs:
             return session_hash
         return salted_hmac(
-            "cameras.sign_outs", f"{self.sign_outs} {session_hash}", secret, algorithm="sha256"
+            "accounts.sign_outs", f"{self.sign_outs} {session_hash}", secret, algorithm="sha256"
         ).hexdigest()
 
 

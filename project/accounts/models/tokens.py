@@ -38,11 +38,6 @@ class TooManyTokens(Exception):
     """The user has `TOKENS_MOST` valid tokens for programs. The message is shown to the user."""
 
 
-def _in_ninety_days() -> datetime:
-    """Unused here: migrations import this default of stream keys."""
-    return timezone.now() + timedelta(days=90)
-
-
 class TokenManager(AuthTokenManager):
     def visible_to(self, actor: Actor) -> models.QuerySet[Token]:
         """Return the actor's own tokens, and all of organizations that the actor administers."""

@@ -11,7 +11,6 @@ before they check what was sent, and `record_failure` if it was wrong.
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +42,7 @@ from project.accounts.throttling.limits import (
     device_of,
     of_address,
 )
-from project.addresses import parse_address
+from project.addresses import network_of, parse_address
 
 TURN = timedelta(seconds=5)
 
@@ -97,13 +96,10 @@ def reserved_attempt(request: HttpRequest) -> Attempt | None:
     return held
 
 
-def network_of(request: HttpRequest) -> str | None:
-    """Return the client's address as set by `project/middleware.py`; of IPv6 its /64, since one
-    client usually has a whole /64."""
-    found = parse_address(request.META.get("REMOTE_ADDR", ""))
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(found), 64), strict=False).network_address)
-    return None if found is None else str(found)
+def client_network(request: HttpRequest) -> str | None:
+    """Return the client's address as set by `project/middleware.py`; of IPv6 its /64."""
+    address = parse_address(request.META.get("REMOTE_ADDR", ""))
+    return None if address is None else network_of(address)
 
 
 class Counter(AxesDatabaseHandler):  # type: ignore[misc]

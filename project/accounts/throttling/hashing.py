@@ -26,10 +26,8 @@ class Argon2(Argon2PasswordHasher):
     Bounds: `AT_ONCE` hashes of a process at a time, so that a flood of sign-ins leaves cores to
     other requests; `WAITING_MOST` more wait, at most `WAIT_S`; the rest raise `TooBusy`. Each
     request has its own thread, so waiting blocks no other request. While waiting, the database
-    connection is returned, since PostgreSQL's pool is small. One hash takes 0.08 s of one core:
-    `manage.py shell -c "import timeit
-    from project.accounts.throttling.hashing import Argon2
-    print(timeit.timeit(lambda: Argon2().encode('a', 'b' * 22), number=10) / 10)"`.
+    connection is returned, since PostgreSQL's pool is small. One hash takes 0.08 s of one
+    core (`timeit` of `Argon2().encode("a", "b" * 22)` in `manage.py shell`).
     """
 
     time_cost = 2

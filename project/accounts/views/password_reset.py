@@ -3,7 +3,6 @@ factor stays."""
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from functools import partial
@@ -25,15 +24,13 @@ from django.views.decorators.http import require_http_methods
 from project.accounts import mail
 from project.accounts.models import User
 from project.accounts.models.one_time_links import end_sign_ins
-from project.accounts.throttling.attempts import A_RESET, is_locked, network_of, record_failure
+from project.accounts.throttling.attempts import A_RESET, client_network, is_locked, record_failure
 from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out, retry_later
 from project.accounts.views.passwords import FirstPassword
 from project.addresses import public_url
 from project.audit.log import Action, log_action, sole_organization
 from project.audit.requesters import Requester
-
-log = logging.getLogger(__name__)
 
 REQUESTS_MOST, REQUESTS_S = 10, 600  # per client address
 MAILS_MOST, MAILS_S = 3, 3600  # per user
@@ -55,7 +52,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not settings.MAIL:
         context = {"form": ForgottenForm(), "mail": settings.MAIL}
         return render(request, "accounts/forgotten.html", context)
-    if not _count(f"reset-asks-{network_of(request)}", REQUESTS_MOST, REQUESTS_S):
+    if not _count(f"reset-asks-{client_network(request)}", REQUESTS_MOST, REQUESTS_S):
         return retry_later(request, REQUESTS_S)
     form = ForgottenForm(request.POST)
     if not form.is_valid():

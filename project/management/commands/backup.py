@@ -34,6 +34,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        installation.require_released_data()
         target, keys = options["file"].absolute(), options["with_keys"]
         if target.exists():
             raise CommandError(f"{target} exists; choose another name.")

@@ -7,11 +7,13 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from project.housekeeping import JOBS
+from project.installation import require_released_data
 
 
 class Command(BaseCommand):
     help = "Remove chats, logs, audit entries and credentials whose time is over."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_released_data()
         for label, job in JOBS.items():
             self.stdout.write(f"Removed {label}: {job()}.")

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
 from project.encryption import UnsealFailed, reseal, unseal
+from project.installation import require_released_data
 
 PREFIX = "sealed_"  # of the names of encrypted fields: a camera's source, a model's key
 
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_released_data()
         action = _check if options["check"] else _reseal
         done, failed = 0, []
         for model, field in sealed_fields():

@@ -24,6 +24,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        installation.require_released_data()
         user = self._find_user(options["username"])
         with transaction.atomic():
             if options["reset_second_factor"]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from project.accounts.throttling.devices import COOKIE
-from project.audit.sign_ins import MAX_LISTED
+from project.audit.failed_sign_ins import MAX_LISTED
 from tests.installation import Installation, installed, second_server, submit
 from tests.project.audit.reading import ask
 

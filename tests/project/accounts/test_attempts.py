@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from project.accounts.models import Invitation, Organization, SignInLink, User
-from project.accounts.throttling.attempts import TURN, network_of
+from project.accounts.throttling.attempts import TURN, client_network
 from project.accounts.throttling.counters import NOWHERE
 from project.accounts.throttling.limits import ADDRESS_LIMIT, TURN_TAKEN
 from project.audit.models import AuditEntry
@@ -251,7 +251,7 @@ def test_user_agents_do_not_create_further_rows(viewer: User) -> None:
     ],
 )
 def test_client_address_is_normalized(peer: str, counted: str | None) -> None:
-    assert network_of(RequestFactory(REMOTE_ADDR=peer).get("/")) == counted
+    assert client_network(RequestFactory(REMOTE_ADDR=peer).get("/")) == counted
 
 
 def test_used_and_revoked_links_are_not_counted(viewer: User, admin: User) -> None:

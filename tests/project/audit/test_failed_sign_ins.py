@@ -13,10 +13,10 @@ from django.urls import reverse
 
 from project.accounts.models import User
 from project.accounts.throttling.counters import NOWHERE
-from project.audit import sign_ins
+from project.audit import failed_sign_ins
+from project.audit.failed_sign_ins import WINDOW, write_unlisted
 from project.audit.log import Action
 from project.audit.models import AuditEntry
-from project.audit.sign_ins import WINDOW, write_unlisted
 
 pytestmark = pytest.mark.django_db
 LIMIT, LISTED = 8, 3
@@ -25,7 +25,7 @@ LIMIT, LISTED = 8, 3
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lower the limit: a slow machine needs more than the window for 30 sign-ins."""
-    monkeypatch.setattr(sign_ins, "MAX_LISTED", LISTED)
+    monkeypatch.setattr(failed_sign_ins, "MAX_LISTED", LISTED)
 
 
 def sign_in(number: int, name: str = "") -> None:
@@ -123,5 +123,5 @@ def test_failure_is_listed_if_its_row_is_deleted_meanwhile(monkeypatch: pytest.M
         AccessAttempt.objects.all().delete()
         return None, False
 
-    monkeypatch.setattr(sign_ins, "row", gone)
-    assert sign_ins.claim_entry(sign_ins.Kind.UNKNOWN)
+    monkeypatch.setattr(failed_sign_ins, "row", gone)
+    assert failed_sign_ins.claim_entry(failed_sign_ins.Kind.UNKNOWN)
