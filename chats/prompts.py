@@ -11,9 +11,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chats.conversation import cost_of, model_of
-from chats.generations.process_identity import identity
 from chats.models import Assistant, Chat, Generation, Message, Quota, Role, Status
 from chats.models.messages import MAX_PROMPT
+from chats.process_identity import identity
 from project.accounts.models import User
 
 MAX_KEY = 200  # characters

@@ -17,9 +17,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-expect.set_options(
-    timeout=30_000
-)  # milliseconds; the default of 5 s is too short on a busy machine
+# Milliseconds; the default of 5 s is too short on a busy machine.
+expect.set_options(timeout=30_000)
 EXECUTABLE = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",

@@ -39,7 +39,14 @@ class DeletedFilter(admin.SimpleListFilter):
 class ChatAdmin(admin.ModelAdmin[Chat]):
     """Titles are private, too: the list shows them only in a search, which is audited."""
 
-    list_display = ("number", "owner", "organization", "message_count", "touched_at", "how")
+    list_display = (
+        "number",
+        "owner",
+        "organization",
+        "message_count",
+        "touched_at",
+        "current_state",
+    )
     list_filter = ("organization", DeletedFilter)
     list_select_related = ("owner", "organization")
     search_fields = ("title",)  # shows the search box; the search is `ChatQuerySet.matching`
@@ -136,7 +143,7 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
         return int(chat.message_total)
 
     @admin.display(description="state")
-    def how(self, chat: Chat) -> str:
+    def current_state(self, chat: Chat) -> str:
         if chat.deleted_at:
             return "Deleted, about to go"
         return "Archived" if chat.archived_at else ""

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from chats.generations.buffer import Buffer
 from chats.generations.notifications import Notifications
-from chats.generations.process_identity import identity
 from chats.generations.threads import in_log_thread
 from chats.models import Generation, GenerationEvent, Status
 from chats.models.generations import Ending, Event, settle
+from chats.process_identity import identity
 
 log = logging.getLogger(__name__)
 

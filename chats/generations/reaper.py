@@ -7,9 +7,9 @@ import uuid
 
 from django.db import connection, transaction
 
-from chats.generations.process_identity import is_alive, is_dead
 from chats.models import Generation, GenerationEvent, Status
 from chats.models.generations import GAP, interrupted, settle
+from chats.process_identity import is_alive, is_dead
 
 log = logging.getLogger(__name__)
 

@@ -119,10 +119,7 @@ class Quota(models.Model):
     ) -> None:  # fmt: skip
         """Replace the reservation by the tokens that were used."""
         rows = cls.objects.filter(organization=organization_id, day=day)
-        for row in (
-            rows.filter(user=None),
-            rows.filter(user=user_id),
-        ):  # locks in the order of `reserve`
+        for row in (rows.filter(user=None), rows.filter(user=user_id)):  # in `reserve`'s order
             row.update(
                 reserved=Greatest(F("reserved") - reserved, 0),
                 tokens_in=F("tokens_in") + tokens_in,

@@ -22,9 +22,8 @@ from chats.providers.base import Rejected, Unreachable
 MAX_BUFFERED = 256 * 1024  # bytes
 CONNECT_S = 5.0
 DNS_S = 5.0
-_NO_TLS = ssl.SSLContext(
-    ssl.PROTOCOL_TLS_CLIENT
-)  # without it httpx creates one for http too, in 20 ms
+# For http, where httpx would create a context of its own in 20 ms.
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _RESOLVERS = ThreadPoolExecutor(4, "dns")  # apart: a resolver can block for half a minute
 MAX_IPS = 4  # of a name, tried in order within CONNECT_S together
 

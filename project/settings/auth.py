@@ -1,6 +1,6 @@
 """Settings of authentication: passwords, sessions, tokens, login throttling."""
 
-from datetime import timedelta
+from datetime import timedelta as _timedelta  # settings takes every public name from here
 
 AUTH_USER_MODEL = "accounts.User"
 KNOX_TOKEN_MODEL = "accounts.Token"
@@ -28,7 +28,7 @@ LOGIN_URL = "signin"
 LOGIN_REDIRECT_URL = "wall"
 LOGOUT_REDIRECT_URL = "signin"
 AXES_FAILURE_LIMIT = 8
-AXES_COOLOFF_TIME = timedelta(minutes=10)
+AXES_COOLOFF_TIME = _timedelta(minutes=10)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_HANDLER = "project.accounts.throttling.attempts.Counter"  # also limits addresses
 AXES_CLIENT_IP_CALLABLE = "project.accounts.throttling.attempts.client_network"
@@ -36,4 +36,4 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
 AXES_LOCKOUT_CALLABLE = "project.accounts.views.lockout.locked_out"
 AXES_VERBOSE = False
-REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=7)}
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": _timedelta(days=7)}

@@ -91,8 +91,8 @@ async def test_failed_view_is_closed_in_the_view_log(
 ) -> None:
     view_log, ended = Mock(begin=AsyncMock(return_value="view")), []
     view_log.end = ended.append
-    monkeypatch.setattr(pictures.process, "view_log", lambda: view_log)
-    monkeypatch.setattr(pictures.process, "hub", Mock(side_effect=RuntimeError("no hub")))
+    monkeypatch.setattr(pictures.services, "view_log", lambda: view_log)
+    monkeypatch.setattr(pictures.services, "hub", Mock(side_effect=RuntimeError("no hub")))
     parts = pictures._parts(Camera(), Mock(), Mock(), Variant(), None)
     with pytest.raises(RuntimeError, match="no hub"):
         await anext(parts)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import project.settings
 from project.settings.environment import BadSetting
 from tests import ROOT
 from tests.installation import Installation
@@ -137,3 +138,7 @@ def test_readme_lists_every_setting_and_no_other() -> None:
     table = [line for line in README.splitlines() if line.startswith("| `")]
     listed = re.findall(r"`([A-Z]+_[A-Z_]+)`", "\n".join(line.split("|")[1] for line in table))
     assert sorted(set(read)) == sorted(listed)
+
+
+def test_settings_take_no_other_names_from_their_parts() -> None:
+    assert not hasattr(project.settings, "timedelta")

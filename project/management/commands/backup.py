@@ -34,7 +34,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        installation.require_released_data()
         target, keys = options["file"].absolute(), options["with_keys"]
         if target.exists():
             raise CommandError(f"{target} exists; choose another name.")
@@ -43,6 +42,7 @@ class Command(BaseCommand):
         if target.resolve().is_relative_to(settings.DATA_DIR.resolve()):
             raise CommandError("Put the backup outside of the data folder, best on another disk.")
         try:
+            installation.require_released_data()
             migrations = sorted(MigrationRecorder(connection).applied_migrations())
             if not migrations:
                 raise CommandError("There is nothing to back up: the database has no tables.")

@@ -27,5 +27,6 @@ export function element(tag, attrs = [], children = []) {
 
 /** @param {string} text @returns {Node} */
 export function textNode(text) {
-  return { ...element(""), text };
+  const env = NO_DEFINITIONS; // spelled out: there is one for every piece of text
+  return { tag: "", attrs: [], children: [], text, content: null, env, key: "", line: 0, list: null, dom: null };
 }

@@ -18,7 +18,7 @@ from cameras.ingest.custom_models.store import ModelStore
 from cameras.ingest.leases.embedded import EmbeddedLeases
 from cameras.ingest.state_writer import StateWriter
 from cameras.ingest.supervisor import Supervisor
-from cameras.ingest.worker import capture, reconnect
+from cameras.ingest.worker import capture
 from project.tasks import end
 from tests.cameras.ingest.custom_models import onnx_models
 from tests.cameras.ingest.supervised import FakeLink, configuration, supervised
@@ -177,7 +177,6 @@ async def test_worker_that_cannot_start_is_retried(
         return await real(*command, **how)
 
     monkeypatch.setattr(worker_process, "start_process", sometimes)
-    monkeypatch.setattr(reconnect, "backoff", lambda attempt: 0.0)
     async with supervised(monkeypatch) as (_, link):
         await until_async(link.times)
     assert caplog.text.count("could not be started") == 2

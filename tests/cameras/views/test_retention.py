@@ -7,17 +7,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from cameras import retention as cameras
 from cameras.models import Camera, ShareLink, StreamKey, Ticket, Visit
-from project.accounts import retention as accounts
 from project.accounts.access import Credential
 from project.accounts.models import Token, User
+from project.housekeeping import JOBS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 def prune() -> int:
-    return accounts.prune() + cameras.prune()
+    return sum(job() for job in JOBS.values())
 
 
 def ticket(camera: Camera, parent: tuple[str, str], **fields: object) -> str:

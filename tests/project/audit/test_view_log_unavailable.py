@@ -152,7 +152,7 @@ async def test_client_gone_before_the_first_byte_leaves_nothing_open(
 ) -> None:
     ends = Ends()
     for name in ("view_log", "hub", "connection_monitor"):
-        monkeypatch.setattr(pictures.process, name, lambda: ends)
+        monkeypatch.setattr(pictures.services, name, lambda: ends)
     parts = pictures._parts(Camera(name="Gate"), Actor(), Requester(), Variant(), None)
     assert await anext(parts) == b""
     del parts

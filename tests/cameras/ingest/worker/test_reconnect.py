@@ -206,9 +206,9 @@ def test_picture_for_a_slow_reader_is_fresh() -> None:
 
 def test_hanging_native_call_is_reported() -> None:
     camera = ReconnectingCapture("demo", "", media_root=Path("."), allow_loopback=True)
-    with camera._stream._native("It hangs.", 60):
+    with camera._capture._native("It hangs.", 60):
         assert camera.stuck() is None
-    with camera._stream._native("It hangs.", -1):
+    with camera._capture._native("It hangs.", -1):
         assert camera.stuck() == "It hangs."
     assert camera.stuck() is None
 
