@@ -262,9 +262,9 @@ def test_source_password_is_never_returned(installation: Installation, scenario:
 def test_worker_process_has_no_secret_in_its_environment(installation: Installation) -> None:
     def environments() -> list[dict[str, str]]:
         found = []
-        for worker in installation.children("cameras.ingest.worker.main"):
+        for process in installation.children("cameras.ingest.worker.main"):
             with contextlib.suppress(psutil.NoSuchProcess):  # of a camera that was just removed
-                found.append(worker.environ())
+                found.append(process.environ())
         return found
 
     for environment in until(environments, 60, "a worker"):
