@@ -18,7 +18,7 @@ from chats.admin.selftest import SelftestViews
 from chats.forms import AssistantForm
 from chats.model_check import check_model
 from chats.models import Assistant
-from chats.usage import usage_of
+from chats.usage_report import usage_of
 from project.accounts.models import Organization
 from project.audit.log import Action
 from project.audit.model_admin import AuditedAdmin

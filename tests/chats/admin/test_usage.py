@@ -12,7 +12,7 @@ from django.urls import reverse
 from chats import usage
 from chats.models import Assistant, Quota
 from chats.models import quotas as clock
-from chats.usage import Chart, Day, round_up, short, usage_of
+from chats.usage_report import Chart, Day, round_up, short, usage_of
 from project.accounts.models import Organization, User
 from tests.cameras.views.rows import client_of
 
