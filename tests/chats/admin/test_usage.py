@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chats import usage
+from chats import usage_report
 from chats.models import Assistant, Quota
 from chats.models import quotas as clock
 from chats.usage_report import Chart, Day, round_up, short, usage_of
@@ -94,9 +94,9 @@ def test_bars_are_stacked_inside_the_chart() -> None:
     today = datetime(2026, 3, 1).date()
     chart = Chart((Day(today, 30, 10, 3), Day(today, 0, 0, 0), Day(today, 60, 40, 7)))
     for bar in chart.bars:
-        assert bar.in_y + bar.in_height == pytest.approx(usage.HEIGHT)
+        assert bar.in_y + bar.in_height == pytest.approx(usage_report.HEIGHT)
         assert bar.out_y + bar.out_height == pytest.approx(bar.in_y)
-        assert 0 <= bar.out_y <= usage.HEIGHT
+        assert 0 <= bar.out_y <= usage_report.HEIGHT
         assert 0 <= bar.x <= chart.width - chart.bar
     tallest = list(chart.bars)[2]
     assert tallest.out_y == 0
