@@ -141,3 +141,9 @@ def test_camera_is_removed_only_after_confirmation(camera: Camera, admin: User) 
     assert Camera.objects.filter(pk=camera.pk).exists()
     client.post(address)
     assert not Camera.objects.filter(pk=camera.pk).exists()
+
+
+def test_test_button_is_disabled_until_its_script_runs(club: Organization, admin: User) -> None:
+    """A click before that would be lost."""
+    page = client_of(admin).get(reverse("camera-add")).content.decode()
+    assert 'disabled data-test="' in page
