@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from typing import Any
 
 from cameras.models import Camera, StreamKey, Ticket, Visit
 from project.accounts.access import (
@@ -28,8 +29,8 @@ from project.problems import problem
 
 def register() -> None:
     """Register the kinds of credentials and the lookup of owners. Idempotent."""
-    register_credential_kind("key", find_actors=_actors_for_keys, describe=_describe_keys)
-    register_credential_kind("visit", find_actors=_actors_for_visits, describe=_describe_visits)
+    _register_watching("key", "stream key", StreamKey)
+    _register_watching("visit", "share link", Visit, "link__")
     register_credential_kind("ticket", find_actors=_actors_for_tickets, describe=_describe_tickets)
     register_resource_owners(_find_owners)
 
@@ -56,42 +57,22 @@ def actor_for_ticket(text: str) -> tuple[Actor, Ticket]:
     return actor, ticket
 
 
-def _actors_for_keys(digests: Collection[str]) -> dict[str, Actor]:
-    keys = StreamKey.objects.alive().filter(digest__in=digests)
-    return {
-        credential_id: Actor(resource_ids=(camera_id,))
-        for credential_id, camera_id in keys.values_list("digest", "camera_id")
-    }
+def _register_watching(
+    kind: str, label: str, model: type[StreamKey] | type[Visit], path: str = ""
+) -> None:
+    """Register a credential that may only watch one camera. `path` leads to its camera and name."""
+    rows: Any = model.objects
 
+    def find_actors(digests: Collection[str]) -> dict[str, Actor]:
+        found = rows.alive().filter(digest__in=digests).values_list("digest", f"{path}camera_id")
+        return {digest: Actor(resource_ids=(camera_id,)) for digest, camera_id in found}
 
-def _describe_keys(digests: Collection[str]) -> dict[str, Description]:
-    names = StreamKey.objects.filter(digest__in=digests).values_list("digest", "name")
-    descriptions: dict[str, Description] = dict.fromkeys(
-        digests, Description("stream key", "stream key")
-    )
-    return descriptions | {
-        credential_id: Description(f"stream key “{name}”", "stream key")
-        for credential_id, name in names
-    }
+    def describe(digests: Collection[str]) -> dict[str, Description]:
+        names = rows.filter(digest__in=digests).values_list("digest", f"{path}name")
+        unknown = dict.fromkeys(digests, Description(label, label))
+        return unknown | {digest: Description(f"{label} “{name}”", label) for digest, name in names}
 
-
-def _actors_for_visits(digests: Collection[str]) -> dict[str, Actor]:
-    visits = Visit.objects.alive().filter(digest__in=digests)
-    return {
-        credential_id: Actor(resource_ids=(camera_id,))
-        for credential_id, camera_id in visits.values_list("digest", "link__camera_id")
-    }
-
-
-def _describe_visits(digests: Collection[str]) -> dict[str, Description]:
-    names = Visit.objects.filter(digest__in=digests).values_list("digest", "link__name")
-    descriptions: dict[str, Description] = dict.fromkeys(
-        digests, Description("share link", "share link")
-    )
-    return descriptions | {
-        credential_id: Description(f"share link “{name}”", "share link")
-        for credential_id, name in names
-    }
+    register_credential_kind(kind, find_actors=find_actors, describe=describe)
 
 
 def _actors_for_tickets(digests: Collection[str]) -> dict[str, Actor]:
