@@ -96,8 +96,9 @@ class StreamKeyList(_CameraCredentialView, generics.ListCreateAPIView[StreamKey]
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         self.require("publish", serializer.validated_data["camera"].organization_id)
-        key = StreamKey(created_by=self.actor.user, **serializer.validated_data)
+        key = StreamKey(**serializer.validated_data)
         with transaction.atomic():
+            key.set_maker(self.actor, key.camera.organization_id)
             text = key.issue()
             ends = f"ends {key.expires_at:%-d %B %Y}"
             log_action(request, Action.MAKE_KEY, key.name, camera=key.camera, detail=ends)
@@ -133,8 +134,11 @@ class ShareLinkList(_CameraCredentialView, generics.ListCreateAPIView[ShareLink]
 
     @transaction.atomic
     def perform_create(self, serializer: Any) -> None:
-        self.require("publish", serializer.validated_data["camera"].organization_id)
-        link = serializer.save(created_by=self.actor.user)
+        link = ShareLink(**serializer.validated_data)
+        self.require("publish", link.camera.organization_id)
+        link.set_maker(self.actor, link.camera.organization_id)
+        link.save()
+        serializer.instance = link
         detail = f"may be opened {link.openings}, ends {link.expires_at:%-d %B %Y}"
         log_action(self.request, Action.MAKE_LINK, link.name, camera=link.camera, detail=detail)
 

@@ -14,7 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from cameras.models.cameras import Camera
-from project.accounts.models.organizations import User
+from project.accounts.models.passes import Pass, PassQuerySet
 from project.accounts.models.tokens import digest
 
 if TYPE_CHECKING:
@@ -24,34 +24,25 @@ if TYPE_CHECKING:
 _SALT = "sideline.share"
 
 
-class ShareLinkQuerySet(models.QuerySet["ShareLink"]):
+class ShareLinkQuerySet(PassQuerySet["ShareLink"]):
     def visible_to(self, actor: Actor) -> ShareLinkQuerySet:
         """The links of cameras that the actor may publish to: operators manage them."""
         return self.filter(camera__organization__in=actor.organization_ids("publish"))
-
-    def alive(self) -> ShareLinkQuerySet:
-        """The links that are neither revoked nor expired."""
-        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
 
 
 def _in_a_week() -> datetime:
     return timezone.now() + timedelta(days=7)
 
 
-class ShareLink(models.Model):
+class ShareLink(Pass):
     """A signed address at which anyone may watch one camera: `uses_most` times, until it ends."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="share_links")
-    name = models.CharField(max_length=100)
-    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(default=_in_a_week)
     uses_most = models.PositiveIntegerField(
         "may be opened", default=20, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
     )
     uses = models.PositiveIntegerField("was opened", default=0, editable=False)
-    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ShareLinkQuerySet.as_manager()
 
@@ -100,15 +91,11 @@ class ShareLink(models.Model):
         Visit.objects.create(digest=digest(text), link=self)
         return text
 
-    def revoke(self) -> None:
-        """End the link. Its viewers are disconnected within two seconds."""
-        ShareLink.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
-
 
 class VisitQuerySet(models.QuerySet["Visit"]):
     def alive(self) -> VisitQuerySet:
         """The visits of valid links."""
-        return self.filter(link__revoked_at=None, link__expires_at__gt=timezone.now())
+        return self.filter(link__in=ShareLink.objects.alive().values("pk"))
 
 
 class Visit(models.Model):

@@ -41,7 +41,9 @@ def camera_page(request: HttpRequest, camera: Camera, **extra: Any) -> HttpRespo
     """Render the page of a camera from `get_visible_camera`. `extra` overrides the context."""
     actor = actor_for_request(request)
     can_operate = actor.has_scope("publish", camera.organization_id)
-    links = list(camera.share_links.alive()) if can_operate else []
+    owners = ("created_by", "token", "membership__user")
+    links = camera.share_links.unended().select_related(*owners) if can_operate else []
+    keys = camera.stream_keys.unended().select_related(*owners) if can_operate else []
     context = {
         "camera": camera,
         "display": CameraDisplay.of(camera),
@@ -49,7 +51,7 @@ def camera_page(request: HttpRequest, camera: Camera, **extra: Any) -> HttpRespo
         "can_operate": can_operate,
         "can_publish": can_operate and camera.kind == Kind.PUSH,
         "publish_path": publish_path(camera.pk),
-        "keys": list(camera.stream_keys.alive()) if can_operate else [],
+        "keys": list(keys),
         "key_form": StreamKeyForm(),
         "shares": [(link, shared_address(request, link)) for link in links],
         "share_form": ShareLinkForm(),

@@ -19,7 +19,6 @@ from cameras.models import Camera, ShareLink, StreamKey
 from cameras.stream_urls import stream_address
 from cameras.views.camera import camera_page, get_visible_camera
 from project.accounts.access import actor_for_request
-from project.accounts.models import User
 from project.audit.log import Action, log_action
 
 
@@ -41,9 +40,9 @@ def add_stream_key(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return camera_page(request, camera, key_form=form, keys_open=True)
     key: StreamKey = form.save(commit=False)
-    assert isinstance(request.user, User)
-    key.camera, key.created_by = camera, request.user
+    key.camera = camera
     with transaction.atomic():
+        key.set_maker(actor_for_request(request), camera.organization_id)
         text = key.issue()
         ends = f"ends {key.expires_at:%-d %B %Y}"
         log_action(request, Action.MAKE_KEY, key.name, camera=camera, detail=ends)
@@ -75,9 +74,9 @@ def add_share_link(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return camera_page(request, camera, share_form=form, shares_open=True)
     link: ShareLink = form.save(commit=False)
-    assert isinstance(request.user, User)
-    link.camera, link.created_by = camera, request.user
+    link.camera = camera
     with transaction.atomic():
+        link.set_maker(actor_for_request(request), camera.organization_id)
         link.save()
         detail = f"may be opened {link.openings}, ends {link.expires_at:%-d %B %Y}"
         log_action(request, Action.MAKE_LINK, link.name, camera=camera, detail=detail)

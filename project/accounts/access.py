@@ -131,14 +131,11 @@ def _ids_by_kind(credentials: Iterable[Credential]) -> dict[str, set[str]]:
 
 
 def _actors_for_tokens(digests: Collection[str]) -> dict[str, Actor]:
-    tokens = list(Token.objects.alive().filter(digest__in=digests).select_related("user"))
-    roles = _roles_by_user(token.user_id for token in tokens)
+    tokens = Token.objects.alive().filter(digest__in=digests).select_related("user", "membership")
     return {
         token.digest: Actor(
             user=token.user,
-            roles={
-                pk: role for pk, role in roles[token.user_id].items() if pk == token.organization_id
-            },
+            roles={member.organization_id: member.role} if (member := token.membership) else {},
             scopes=frozenset(token.scopes),
         )
         for token in tokens

@@ -97,6 +97,7 @@ class Action(StrEnum):
     ADD_MEMBER = "add member"
     CHANGE_ROLE = "change role"
     REMOVE_MEMBER = "remove member"
+    TAKE_OVER = "take over keys and links"
     ADD_PERSON = "add person"
     CHANGE_PERSON = "change person"
     REMOVE_PERSON = "remove person"

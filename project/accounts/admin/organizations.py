@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from project.accounts.admin.users import can_change_account
 from project.accounts.models import Membership, Organization
+from project.accounts.models.passes import describe_passes, passes_of
 from project.audit.log import Action, log_action
 from project.audit.model_admin import AuditedAdmin, CountedDeletionAdmin
 
@@ -39,6 +40,15 @@ class MembershipInline(admin.TabularInline[Membership, Organization]):
     model = Membership
     extra = 0
     autocomplete_fields = ("user",)
+    readonly_fields = ("passes",)
+    verbose_name_plural = (
+        "memberships (keys and links end with them; administrators can take them over by removing "
+        "the member on the organization's own page)"
+    )
+
+    @admin.display(description="keys and links")
+    def passes(self, member: Membership) -> str:
+        return describe_passes(passes_of(member)) or "none"
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         kwargs["formset"] = type("Members", (_MemberFormSet,), {"request": request})
@@ -61,6 +71,10 @@ class OrganizationAdmin(CountedDeletionAdmin[Organization], AuditedAdmin[Organiz
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Log added and removed members, and changed roles."""
         before = dict(form.instance.memberships.values_list("pk", "role"))
+        ended = {
+            deleted.instance.user_id: describe_passes(passes_of(deleted.instance))
+            for deleted in formset.deleted_forms
+        }
         super().save_formset(request, form, formset, change)
 
         def write(action: Action, member: Membership, detail: str = "") -> None:
@@ -72,7 +86,8 @@ class OrganizationAdmin(CountedDeletionAdmin[Organization], AuditedAdmin[Organiz
             roles = f"{before.get(member.pk)} → {member.role}"
             write(Action.CHANGE_ROLE, member, roles)
         for member in formset.deleted_objects:
-            write(Action.REMOVE_MEMBER, member)
+            count = ended.get(member.user_id, "")
+            write(Action.REMOVE_MEMBER, member, f"ended {count}" if count else "")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return (

@@ -20,6 +20,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 
+from project.accounts.access import signed_in_user
 from project.accounts.admin.groups import AuditedPermissionsAdmin
 from project.accounts.models import Organization, SecondFactor, SignInLink, User
 from project.accounts.models.one_time_links import end_sign_ins
@@ -97,13 +98,13 @@ class PersonAdmin(CountedDeletionAdmin[User], AuditedPermissionsAdmin, UserAdmin
             return None
         self._refuse_staff(request, people)
         with transaction.atomic():
-            path = reverse("signin-link", args=[SignInLink.issue(people[0])])
+            text = SignInLink.issue(people[0], signed_in_user(request))
             log_action(request, Action.SIGN_IN_LINK, people[0], sole_organization(people[0]))
         context = {
             **self.admin_site.each_context(request),
             "title": f"Sign-in link for {people[0]}",
             "opts": self.opts,
-            "link": public_url(request, path),
+            "link": public_url(request, reverse("signin-link", args=[text])),
         }
         response = render(request, "admin/accounts/user/signin_link.html", context)
         add_never_cache_headers(response)

@@ -23,10 +23,11 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         return self.filter(organization__in=actor.organization_ids("admin"))
 
     def open(self) -> InvitationQuerySet:
-        """Return those that can be accepted: their creator must still be an administrator there."""
+        """Return those that can be accepted: by the same membership, their creator must still be an
+        administrator there."""
         creator = Membership.objects.filter(  # not a join: an UPDATE looks at the row itself
+            pk=models.OuterRef("membership"),
             user=models.OuterRef("created_by"),
-            organization=models.OuterRef("organization"),
             role=Role.ADMIN,
             user__is_active=True,
         )
@@ -54,6 +55,9 @@ class Invitation(models.Model):
     name = models.CharField("for whom", max_length=100)
     created_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    membership = models.ForeignKey(  # the creator's, with which it ends
+        Membership, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(default=_in_a_week)
@@ -111,6 +115,8 @@ class Invitation(models.Model):
         """Save with a new secret, and return the secret, which is not stored."""
         text = secrets.token_urlsafe(32)
         self.digest = digest(text)
+        members = Membership.objects.filter(user=self.created_by, organization=self.organization)
+        self.membership = members.first()
         self.save()
         return text
 
@@ -119,10 +125,14 @@ LINK_LIFE = timedelta(hours=24)
 
 
 class SignInLink(models.Model):
-    """A link that signs a user in once. It replaces the password, not the second factor."""
+    """A link that signs a user in once. It replaces the password, not the second factor.
+
+    It ends when `made_by` is no longer staff (None: made by the command on this machine).
+    """
 
     digest = models.CharField(max_length=64, primary_key=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE)
+    made_by = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
 
@@ -130,11 +140,12 @@ class SignInLink(models.Model):
         return f"Sign-in link for {self.user}"
 
     @classmethod
-    def issue(cls, user: User) -> str:
+    def issue(cls, user: User, made_by: User | None = None) -> str:
         """Create a link and return its secret. Deletes the user's earlier unused links."""
         cls.objects.filter(user=user, used_at=None).delete()
         text = secrets.token_urlsafe(24)
-        cls.objects.create(digest=digest(text), user=user, expires_at=timezone.now() + LINK_LIFE)
+        until = timezone.now() + LINK_LIFE
+        cls.objects.create(digest=digest(text), user=user, made_by=made_by, expires_at=until)
         return text
 
     @classmethod
@@ -159,8 +170,10 @@ class SignInLink(models.Model):
 
     @classmethod
     def _open(cls, text: str) -> models.QuerySet[SignInLink]:
-        now = timezone.now()
-        return cls.objects.filter(digest=digest(text), used_at=None, expires_at__gt=now)
+        staff = User.objects.filter(is_active=True, is_staff=True).values("pk")
+        by = models.Q(made_by=None) | models.Q(made_by__in=staff)
+        links = cls.objects.filter(by, digest=digest(text), used_at=None)
+        return links.filter(expires_at__gt=timezone.now())
 
 
 def end_sign_ins(user: User) -> None:

@@ -131,6 +131,12 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user}, {self.get_role_display().lower()} of {self.organization}"
 
+    def clean(self) -> None:
+        """A membership keeps its user: tokens, keys and links belong to it."""
+        former = Membership.objects.filter(pk=self.pk).first()
+        if former is not None and former.user_id != self.user_id:
+            raise ValidationError("Remove this member and add the other one instead.")
+
     def is_last_admin(self) -> bool:
         """True if the organization has no other administrator."""
         others = Membership.objects.filter(organization=self.organization, role=Role.ADMIN)

@@ -7,12 +7,12 @@ import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.utils import timezone
 from knox.models import AbstractAuthToken, AuthTokenManager
 
-from project.accounts.models.organizations import ROLE_SCOPES, Organization, Role, User
+from project.accounts.models.organizations import ROLE_SCOPES, Membership, Organization, Role, User
 
 if TYPE_CHECKING:
     from project.accounts.access import Actor, Credential
@@ -39,6 +39,16 @@ class TooManyTokens(Exception):
 
 
 class TokenManager(AuthTokenManager):
+    def create(self, user: User, **fields: Any) -> tuple[Token, str]:
+        """Create a token of the user's present membership; return it and its text, which is not
+        stored. Of a user who is no member, it opens nothing."""
+        if "membership" not in fields:
+            organization = fields.get("organization") or fields.get("organization_id")
+            members = Membership.objects.filter(user=user, organization=organization)
+            fields["membership"] = members.first()
+        created: tuple[Token, str] = super().create(user=user, **fields)
+        return created
+
     def visible_to(self, actor: Actor) -> models.QuerySet[Token]:
         """Return the actor's own tokens, and all of organizations that the actor administers."""
         visible: models.QuerySet[Token] = self.filter(
@@ -47,13 +57,15 @@ class TokenManager(AuthTokenManager):
         )
         return visible
 
+    def unended(self) -> models.QuerySet[Token]:
+        """Return tokens that are not expired and not revoked."""
+        unexpired = models.Q(expiry=None) | models.Q(expiry__gt=timezone.now())
+        unended: models.QuerySet[Token] = self.filter(unexpired, revoked_at=None)
+        return unended
+
     def alive(self) -> models.QuerySet[Token]:
         """Return valid tokens: not expired, not revoked, of active users."""
-        unexpired = models.Q(expiry=None) | models.Q(expiry__gt=timezone.now())
-        alive: models.QuerySet[Token] = self.filter(
-            unexpired, revoked_at=None, user__is_active=True
-        )
-        return alive
+        return self.unended().filter(user__is_active=True)
 
     def sign_ins(self) -> models.QuerySet[Token]:
         """Return the tokens issued for a password. Tokens for programs cannot have this name (see
@@ -63,10 +75,17 @@ class TokenManager(AuthTokenManager):
 
 
 class Token(AbstractAuthToken):
-    """A bearer token: one user, one organization, some scopes. Its text is shown once."""
+    """A bearer token: one user, one organization, some scopes. Its text is shown once.
+
+    It has the role of its membership. Without one it opens nothing, also when its user joins again:
+    that is another membership.
+    """
 
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, related_name="tokens", null=True
+    )
+    membership = models.ForeignKey(
+        Membership, on_delete=models.SET_NULL, null=True, editable=False, related_name="tokens"
     )
     SIGN_IN = "Sign-in"  # the name of tokens issued for a password
 
@@ -116,13 +135,14 @@ class Token(AbstractAuthToken):
         """Create a token for a program; return it and its text, which is not stored.
 
         `credential` is the requester's. If it is a token, the new one is revoked with it and
-        expires no later. Raises `TooManyTokens`.
+        expires no later. Call it in a transaction. Raises `TooManyTokens`, and `PermissionDenied`
+        if the requester's token has ended meanwhile.
         """
         sign_ins = cls.objects.sign_ins().values("pk")
         if cls.objects.alive().filter(user=user).exclude(pk__in=sign_ins).count() >= TOKENS_MOST:
             raise TooManyTokens(f"You have {TOKENS_MOST} tokens; revoke one first.")
         expiry = expiry or timezone.now() + timedelta(days=90)
-        parent = cls.objects.get(pk=credential.id) if credential.kind == "token" else None
+        parent = cls.lock_alive(credential.id) if credential.kind == "token" else None
         if parent is not None and parent.expiry is not None:
             expiry = min(expiry, parent.expiry)
         created: tuple[Token, str] = cls.objects.create(
@@ -135,6 +155,16 @@ class Token(AbstractAuthToken):
         created[0].expiry = expiry  # knox takes a duration, and would count it from a later now
         created[0].save(update_fields=["expiry"])
         return created
+
+    @classmethod
+    def lock_alive(cls, pk: str) -> Token:
+        """Return a valid token, locked so that it cannot be revoked before what is made with it is
+        stored. Raises `PermissionDenied` if it has ended."""
+        locked = cls.objects.alive().select_for_update(of=("self",))
+        token: Token | None = locked.filter(pk=pk).first()
+        if token is None:
+            raise PermissionDenied("Your token has just ended.")
+        return token
 
     def revoke(self) -> None:
         """Revoke the token, and all tokens that were created with it. Idempotent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -13,12 +14,20 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from project.accounts.access import actor_for_request
+from project.accounts.access import actor_for_request, signed_in_user
 from project.accounts.forms import InvitationForm, OrganizationForm
 from project.accounts.models import Membership, Organization, Role
+from project.accounts.models.passes import (
+    Pass,
+    describe_passes,
+    owners_of_passes,
+    passes_of,
+    take_over,
+)
 from project.audit.log import Action, differences, fetch_stored, log_action
 
 LAST_ADMIN = "An organization needs an administrator. Make someone else one first."
+REVOKE = "Revoke them on the pages of the cameras if they should not."
 FOR_ADMINS = "These settings are for the organization's administrators."
 
 
@@ -44,6 +53,7 @@ def organization_page(
         "invitations": organization.invitations.open().select_related("created_by"),
         "cameras": organization.cameras.select_related("organization", "state"),
         "members": organization.memberships.select_related("user"),
+        "owners": owners_of_passes(organization),
         "roles": Role.choices,
     }
     return render(request, "accounts/organization.html", context | extra)
@@ -75,7 +85,7 @@ def _member(organization: Organization, pk: int) -> Membership:
     )
     list(admins.values_list("pk"))
     members = organization.memberships.select_related("user")
-    member: Membership = get_object_or_404(members, pk=pk)
+    member: Membership = get_object_or_404(members.select_for_update(of=("self",)), pk=pk)
     return member
 
 
@@ -100,6 +110,8 @@ def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             )
             label = member.get_role_display().lower()
             messages.success(request, f"{member.user.username} is now {_with_article(label)}.")
+            if role == Role.VIEWER and (made := describe_passes(passes_of(member))):
+                messages.info(request, f"{member.user.username} made {made}: they go on. {REVOKE}")
     return (
         redirect("organization", slug)
         if _is_still_admin(request, organization)
@@ -110,21 +122,47 @@ def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def remove_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Remove a member. Their open connections close within two seconds."""
+    """Remove a member. Their open connections close within two seconds.
+
+    If keys or links end with the membership, ask first whether the administrator takes them over.
+    """
     organization = get_administered(request, slug)
+    choice = request.POST.get("passes", "")
     with transaction.atomic():
         member = _member(organization, pk)
+        passes = passes_of(member)
         if member.is_last_admin():
             messages.error(request, LAST_ADMIN)
+        elif passes and choice not in ("end", "take"):
+            context = {"member": member, "passes": passes, "count": describe_passes(passes)}
+            return render(request, "accounts/member_remove.html", context)
         else:
-            log_action(request, Action.REMOVE_MEMBER, member.user.username, organization)
-            member.delete()
-            messages.success(request, f"{member.user.username} is no longer a member.")
+            others = organization.memberships.exclude(pk=member.pk)
+            own = others.filter(user=signed_in_user(request)).first()
+            _remove(request, member, passes, own if choice == "take" else None)
     return (
         redirect("organization", slug)
         if _is_still_admin(request, organization)
         else redirect("wall")
     )
+
+
+def _remove(
+    request: HttpRequest, member: Membership, passes: Sequence[Pass], by: Membership | None
+) -> None:
+    """Remove a member. Their passes become those of `by`; with None they end."""
+    name, organization, count = member.user.username, member.organization, describe_passes(passes)
+    detail = f"{count}: {', '.join(one.name for one in passes)}" if passes else ""
+    outcome = ""
+    if passes and by is not None:
+        take_over(member, by)
+        log_action(request, Action.TAKE_OVER, name, organization, detail=detail)
+        outcome = f" You have taken over {count}."
+    elif passes:
+        detail, outcome = f"ended {detail}", f" Ended: {count}."
+    log_action(request, Action.REMOVE_MEMBER, name, organization, detail=detail if not by else "")
+    member.delete()
+    messages.success(request, f"{name} is no longer a member.{outcome}")
 
 
 def _is_still_admin(request: HttpRequest, organization: Organization) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from project.accounts.access import actor_for_request
 from project.accounts.forms import SCOPE_LABELS, TokenForm
-from project.accounts.models import Membership, Organization, Role, Token, User
+from project.accounts.models import Organization, Role, Token, User
 from project.accounts.models.organizations import ROLE_SCOPES
 from project.accounts.models.tokens import TooManyTokens
 from project.accounts.views.shell import Shell
@@ -32,23 +31,18 @@ OTHERS_MOST = 200
 # A URL to try a token at, by the first of its scopes that is listed.
 TRY_AT = {"read": "api-cameras", "chat": "api-chats"}
 
-Roles = Mapping[tuple[object, object], str]
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A token as the page shows it: what it allows today, and why it has ended ("" if it has not).
-
-    `of` takes roles by (user id, organization id).
-    """
+    """A token as the page shows it: what it allows today, and why it has ended ("" if not)."""
 
     token: Token
     may: str
     over: str
 
     @classmethod
-    def of(cls, token: Token, roles: Roles) -> Row:
-        role = roles.get((token.user_id, token.organization_id), "")
+    def of(cls, token: Token) -> Row:
+        role = token.membership.role if token.membership else ""
         role_scopes = ROLE_SCOPES[Role(role)] if role else frozenset(token.scopes)
         scopes = [one for one in SCOPE_LABELS if one in token.scopes and one in role_scopes]
         may = ", ".join(SCOPE_LABELS[one][0].lower() for one in scopes) or "nothing"
@@ -56,7 +50,7 @@ class Row:
             return cls(token, may, "revoked")
         if token.expiry is not None and token.expiry <= timezone.now():
             return cls(token, may, "over")
-        return cls(token, may, "" if role else "opens nothing: no longer a member")
+        return cls(token, may, "" if role else "opens nothing: that membership has ended")
 
 
 @never_cache
@@ -102,22 +96,17 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, shell: Shell, form: TokenForm, **extra: Any) -> HttpResponse:
     visible = Token.objects.visible_to(shell.actor)
-    all_alive = Token.objects.alive().filter(pk__in=visible).select_related("user", "organization")
+    related = ("user", "organization", "membership", "parent")
+    all_alive = Token.objects.alive().filter(pk__in=visible).select_related(*related)
     alive = list(all_alive.filter(user=shell.user))
     over = visible.filter(user=shell.user).exclude(pk__in=[one.pk for one in alive])
-    ended = list(over.select_related("user", "organization")[:ENDED_MOST])
+    ended = list(over.select_related(*related)[:ENDED_MOST])
     others = list(all_alive.exclude(user=shell.user)[: OTHERS_MOST + 1])
-    people = {one.user_id for one in (*alive, *ended, *others)}
-    rows = Membership.objects.filter(user__in=people)
-    roles: Roles = {
-        (user_id, organization_id): role
-        for user_id, organization_id, role in rows.values_list("user_id", "organization_id", "role")
-    }
     context = {
         "form": form,
-        "alive": [Row.of(one, roles) for one in alive],
-        "ended": [Row.of(one, roles) for one in ended],
-        "others": [Row.of(one, roles) for one in others[:OTHERS_MOST]],
+        "alive": [Row.of(one) for one in alive],
+        "ended": [Row.of(one) for one in ended],
+        "others": [Row.of(one) for one in others[:OTHERS_MOST]],
         "more_others": len(others) > OTHERS_MOST,
         "others_most": OTHERS_MOST,
         "many": len(shell.organizations) > 1,

@@ -183,7 +183,7 @@ def test_token_of_a_former_member_can_be_seen_and_revoked(
 ) -> None:
     token = make_token(operator, club, "Gate display")
     Membership.objects.filter(user=operator).delete()
-    assert "opens nothing: no longer a member" in page_html(client_of(admin))
+    assert "opens nothing: that membership has ended" in page_html(client_of(admin))
     client_of(admin).post(reverse("token-revoke", args=[token.uid]))
     assert (
         "Gate display" not in page_html(client_of(admin)).partition("</h1>")[2].partition("<h2>")[2]
