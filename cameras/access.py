@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+from django.utils import timezone
+
 from cameras.models import Camera, StreamKey, Ticket, Visit
+from cameras.models.tickets import TooManyTickets
 from project.accounts.access import (
     Actor,
     BadCredential,
@@ -26,12 +31,20 @@ from project.accounts.authentication import Denied
 from project.accounts.models.tokens import digest
 from project.problems import problem
 
+VISIT_COOKIE = "sideline_visit"  # on the path of the link's page, and on that of its sockets
+VISIT_SOCKETS_MOST = 4  # of one visit at a time: reloads, and a second tab or two
+
 
 def register() -> None:
     """Register the kinds of credentials and the lookup of owners. Idempotent."""
     _register_watching("key", "stream key", StreamKey)
     _register_watching("visit", "share link", Visit, "link__")
-    register_credential_kind("ticket", find_actors=_actors_for_tickets, describe=_describe_tickets)
+    register_credential_kind(
+        "ticket",
+        find_actors=_actors_for_tickets,
+        describe=_describe_tickets,
+        renew=Ticket.renew,
+    )
     register_resource_owners(_find_owners)
 
 
@@ -40,17 +53,30 @@ def actor_for_stream_key(text: str) -> Actor | None:
     return actor_for(Credential("key", digest(text))) if StreamKey.PATTERN.fullmatch(text) else None
 
 
-def actor_for_visit(text: str) -> Actor | None:
-    """Return the actor of a visit of a valid share link, which may only watch one camera."""
-    return actor_for(Credential("visit", digest(text))) if Visit.PATTERN.fullmatch(text) else None
+def issue_visit_ticket(visit: Visit) -> tuple[str, datetime]:
+    """Return a ticket for one socket of the visit, and the end of its life.
+
+    Raises `TooManyTickets` if `VISIT_SOCKETS_MOST` sockets are open or may still be opened, in all
+    processes. The place of a process that died is free after `TICKET_LIFE`.
+    """
+    with transaction.atomic():
+        Visit.objects.select_for_update().get(pk=visit.pk)  # concurrent requests are counted too
+        held = Ticket.objects.filter(parent_kind="visit", parent_credential_id=visit.pk)
+        if held.filter(expires_at__gt=timezone.now()).count() >= VISIT_SOCKETS_MOST:
+            raise TooManyTickets
+        watch = Ticket.Purpose.WATCH
+        return Ticket.issue(visit.link.camera, watch, Credential("visit", visit.pk))
 
 
-def actor_for_ticket(text: str) -> tuple[Actor, Ticket]:
+def actor_for_ticket(text: str, visit: str = "") -> tuple[Actor, Ticket]:
     """Use up a ticket. Return the actor that requested it, and the ticket.
 
-    Raises `BadCredential` if it is unknown, used or expired.
+    `visit` is the visit cookie that came with it: a ticket of a visit needs the same one. Raises
+    `BadCredential` if the ticket is unknown, used or expired, or of another browser's visit.
     """
     ticket = Ticket.claim(text)
+    if ticket and ticket.parent_kind == "visit" and ticket.parent_credential_id != digest(visit):
+        raise BadCredential("The ticket was given to another browser.")
     actor = actor_for(Credential("ticket", ticket.digest)) if ticket else None
     if ticket is None or actor is None:
         raise BadCredential("The ticket is unknown, used or too old.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils import timezone
@@ -11,19 +11,20 @@ from cameras.models import ShareLink, StreamKey, Ticket, Visit
 from project.accounts.access import Credential, actors_for
 from project.accounts.retention import LINKS_KEPT, TOKENS_KEPT
 
+TICKETS_KEPT = timedelta(days=1)  # used ones, after their renewal stopped
 BATCH = 500  # credentials in one query
 
 
 def prune() -> int:
     """Delete keys, links, visits and tickets that ended long ago. Return the number of rows.
 
-    An open WebSocket is re-examined by its used ticket. So this one stays while its parent is
-    valid, and `LINKS_KEPT` at most.
+    An open WebSocket is re-examined by its used ticket, which it renews: one that was not renewed
+    for `TICKETS_KEPT` belonged to a process that died.
     """
     now = timezone.now()
     due: tuple[models.QuerySet[models.Model], ...] = (
         Ticket.objects.filter(expires_at__lte=now, used_at=None),
-        Ticket.objects.filter(used_at__lte=now - LINKS_KEPT),
+        Ticket.objects.filter(expires_at__lte=now - TICKETS_KEPT),
         Visit.objects.exclude(pk__in=Visit.objects.alive()),
         ShareLink.objects.filter(_ended_by(now - LINKS_KEPT)),
         StreamKey.objects.filter(_ended_by(now - TOKENS_KEPT)),

@@ -7,6 +7,7 @@ from cameras.views import camera, camera_edit, credentials, detector, shared, wa
 urlpatterns = [
     path("", wall.wall, name="wall"),
     path("shared/<str:text>", shared.shared, name="shared"),
+    path("shared/<str:text>/ticket", shared.shared_ticket, name="shared-ticket"),
     path("organizations/<slug:slug>/detector", detector.detector, name="detector"),
     path("organizations/<slug:slug>/detector/remove", detector.remove, name="detector-remove"),
     path(

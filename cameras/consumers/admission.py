@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
-from cameras.access import actor_for_stream_key, actor_for_ticket, actor_for_visit
+from cameras.access import VISIT_COOKIE, actor_for_stream_key, actor_for_ticket
 from cameras.models import Camera, CameraState, Kind, Ticket
 from project.accounts.access import (
     Actor,
@@ -79,29 +79,26 @@ def _actor(scope: Mapping[str, Any], name: str) -> tuple[Actor, Ticket | None]:
     Only the first credential that is present counts: bearer, ticket, key in the URL, cookie.
     """
     headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
+    # Django's parser; that of the standard library stops at the first malformed cookie.
+    cookies = parse_cookie(headers.get(b"cookie", "")) if origin_is_trusted(headers) else {}
     try:
         token = parse_bearer(headers.get(b"authorization", ""))
         if token is not None:
             return actor_for_token(token), None
         ticket = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if "ticket" in ticket:
-            return actor_for_ticket(ticket["ticket"][0])
+            return actor_for_ticket(ticket["ticket"][0], cookies.get(VISIT_COOKIE, ""))
     except BadCredential as error:
         raise Refused(str(error)) from None
-    actor = actor_for_stream_key(name) or actor_for_visit(name)
+    actor = actor_for_stream_key(name)
     if actor is not None:
         return actor, None
     if not origin_is_trusted(headers):
         raise Refused("The Origin is not trusted.")
-    actor = actor_for_session(_session_key(headers.get(b"cookie", "")))
+    actor = actor_for_session(cookies.get(settings.SESSION_COOKIE_NAME))
     if actor is None:
         raise Refused("No valid credential.")
     return actor, None
-
-
-def _session_key(cookies: str) -> str | None:
-    # Django's parser; that of the standard library stops at the first malformed cookie.
-    return parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
 
 
 def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:

@@ -8,9 +8,11 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
 
 from cameras.consumers.admission import Admission, Closed, Refused, admit
 from cameras.live import services
+from cameras.models import Ticket
 from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.requesters import Requester
@@ -28,6 +30,7 @@ class CameraSocket(AsyncWebsocketConsumer):
     channel_layer_alias = ""  # frames come from the hub: no channel of its own in the layer
     is_publisher = False
     view: View | None = None  # in the view log
+    ticket = ""  # the id of the ticket that opened it
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Release everything also when a handler raises: then Channels skips `disconnect`."""
@@ -37,6 +40,7 @@ class CameraSocket(AsyncWebsocketConsumer):
         finally:
             services.connection_monitor().forget(self)
             self._release()
+            await self._release_ticket()
 
     async def connect(self) -> None:
         name: str = self.scope["url_route"]["kwargs"]["camera"]
@@ -52,6 +56,8 @@ class CameraSocket(AsyncWebsocketConsumer):
             await self.accept(self._subprotocol())
             await self.close(closed.code, closed.reason)
             return
+        if admission.grant.credential.kind == "ticket":
+            self.ticket = admission.grant.credential.id
         # Recorded before it is accepted: a device sends at once, so nothing may wait after that.
         recorded = await self._record_view(admission)
         await self.accept(self._subprotocol())
@@ -71,6 +77,14 @@ class CameraSocket(AsyncWebsocketConsumer):
             log.error("a WebSocket was closed, as its view could not be recorded: %s", error)
             return False
         return True
+
+    async def _release_ticket(self) -> None:
+        """Give back the place that the ticket holds; if that fails, it ends by itself."""
+        if self.ticket:
+            try:
+                await database_sync_to_async(Ticket.release)(self.ticket)
+            except DatabaseError as error:
+                log.warning("a used ticket could not be deleted: %s", error)
 
     def _subprotocol(self) -> str | None:
         """Return `V1` if the client offered it; else None.

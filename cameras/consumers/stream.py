@@ -16,7 +16,6 @@ from cameras.live.variants import Variant
 
 log = logging.getLogger(__name__)
 
-GUESTS = ("visit", "key")  # kinds of credentials of viewers that need not be members
 MAX_INVALID = 100  # messages per second that are no acknowledgements
 
 
@@ -31,7 +30,7 @@ class StreamConsumer(CameraSocket):
     invalid, invalid_since = 0, 0.0  # invalid messages in the current second
 
     def _open(self, admission: Admission, name: str) -> None:
-        v1_class = GuestViewer if admission.grant.credential.kind in GUESTS else V1Viewer
+        v1_class = GuestViewer if admission.actor.user is None else V1Viewer
         viewer_class = v1_class if self._subprotocol() else SeedViewer
         variant = Variant.from_query(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
         viewer = self.viewer = services.hub().join(

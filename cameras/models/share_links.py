@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -99,10 +98,9 @@ class VisitQuerySet(models.QuerySet["Visit"]):
 
 
 class Visit(models.Model):
-    """One use of a share link. Its text takes the place of the camera id in a viewer's URL."""
+    """One use of a share link. Its text is the value of a cookie, which is given tickets."""
 
     PREFIX = "sv_"
-    PATTERN = re.compile(r"sv_[A-Za-z0-9_-]{20,80}")
 
     digest = models.CharField(max_length=64, primary_key=True)
     link = models.ForeignKey(ShareLink, on_delete=models.CASCADE, related_name="visits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ class TooManyTickets(Exception):
 class Ticket(models.Model):
     """The right to open one WebSocket to one camera within `TICKET_LIFE`.
 
-    It has the rights of its parent, the credential that requested it, and ends with it.
+    It has the rights of its parent, the credential that requested it, and ends with it. Its row
+    stays while the WebSocket is open: `expires_at` is renewed, and the row deleted at the end.
     """
 
     class Purpose(models.TextChoices):
@@ -79,3 +81,13 @@ class Ticket(models.Model):
         now, proof = timezone.now(), digest(text)
         fresh = cls.objects.filter(digest=proof, used_at=None, expires_at__gt=now)
         return cls.objects.get(pk=proof) if fresh.update(used_at=now) else None
+
+    @staticmethod
+    def renew(digests: Collection[str]) -> None:
+        """Renew the tickets of open WebSockets. Call it several times within `TICKET_LIFE`."""
+        Ticket.objects.filter(pk__in=digests).update(expires_at=timezone.now() + TICKET_LIFE)
+
+    @staticmethod
+    def release(digest: str) -> None:
+        """Delete the ticket of a WebSocket that has ended. Idempotent."""
+        Ticket.objects.filter(pk=digest).delete()

@@ -79,23 +79,28 @@ class Description(NamedTuple):
 
 FindActors = Callable[[Collection[str]], dict[str, Actor]]
 Describe = Callable[[Collection[str]], dict[str, Description]]
+Renew = Callable[[Collection[str]], None]
 
 
 class _Kind(NamedTuple):
     find_actors: FindActors
     describe: Describe
+    renew: Renew | None
 
 
 _kinds: dict[str, _Kind] = {}
 
 
-def register_credential_kind(kind: str, *, find_actors: FindActors, describe: Describe) -> None:
-    """Register a kind of credential. Idempotent. Both functions take credential ids.
+def register_credential_kind(
+    kind: str, *, find_actors: FindActors, describe: Describe, renew: Renew | None = None
+) -> None:
+    """Register a kind of credential. Idempotent. The functions take credential ids.
 
     `find_actors` returns actors for the valid ones only; their `credential` is set here.
     `describe` returns descriptions, also of credentials that are no longer valid.
+    `renew` is for a kind that lasts as long as its connection: see `renew_credentials`.
     """
-    _kinds[kind] = _Kind(find_actors, describe)
+    _kinds[kind] = _Kind(find_actors, describe, renew)
 
 
 def actor_for(credential: Credential) -> Actor | None:
@@ -119,6 +124,13 @@ def describe_credentials(credentials: Iterable[Credential]) -> dict[Credential, 
         for kind, ids in _ids_by_kind(credentials).items()
         for credential_id, description in _kinds[kind].describe(ids).items()
     }
+
+
+def renew_credentials(credentials: Iterable[Credential]) -> None:
+    """Renew the credentials of open connections that would end otherwise."""
+    for kind, ids in _ids_by_kind(credentials).items():
+        if (renew := _kinds[kind].renew) is not None:
+            renew(ids)
 
 
 def _ids_by_kind(credentials: Iterable[Credential]) -> dict[str, set[str]]:

@@ -1,18 +1,20 @@
-"""Close open connections whose grant is revoked."""
+"""Close open connections whose grant is revoked, and renew the credentials of the others."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from channels.db import database_sync_to_async
 
-from project.accounts.access import ConnectionGrant, revoked_grants
+from project.accounts.access import ConnectionGrant, renew_credentials, revoked_grants
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
+RENEWAL_S = 8.0  # several times within the life of a ticket
 
 
 class ConnectionMonitor:
@@ -23,6 +25,7 @@ class ConnectionMonitor:
 
     def __init__(self) -> None:
         self._watched: dict[object, tuple[ConnectionGrant, Callable[[int], None]]] = {}
+        self._renewed_at = time.monotonic()
 
     def watch(
         self, connection: object, grant: ConnectionGrant, close: Callable[[int], None]
@@ -43,6 +46,10 @@ class ConnectionMonitor:
             try:
                 grants = {grant for grant, _ in self._watched.values()}
                 revoked = await database_sync_to_async(revoked_grants)(grants)
+                if time.monotonic() - self._renewed_at >= RENEWAL_S:
+                    kept = {grant.credential for grant in grants - revoked.keys()}
+                    await database_sync_to_async(renew_credentials)(kept)
+                    self._renewed_at = time.monotonic()
             except Exception:
                 log.exception("cannot check the grants of open connections")
                 continue

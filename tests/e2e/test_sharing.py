@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser import Tab, new_page
 from tests.cameras.temporary_camera import temporary_camera
 from tests.e2e.watching import CANVAS_HAS_PICTURE, NARROW, promised
-from tests.installation import Installation
+from tests.installation import Installation, installed
 from tests.waiting import until
 
 
@@ -97,6 +97,55 @@ def test_guest_can_watch_until_the_link_is_revoked(
         page.reload()
         expect(page.get_by_role("heading", name="This link does not open anything")).to_be_visible()
     assert tab.errors == []
+
+
+@pytest.mark.extended
+def test_guest_is_told_that_every_place_is_taken_and_gets_one_that_becomes_free(
+    installation: Installation, browser: Browser, tab: Tab, camera: str
+) -> None:
+    address = make_link(tab.page, installation, camera)
+    with new_page(browser) as guest:
+        pages = [guest.page] + [guest.context.new_page() for _ in range(3)]
+        pages[0].goto(address)
+        pages[0].get_by_role("button", name="Watch").click()
+        wait_until_live(pages[0])
+        for page in pages[1:]:
+            page.goto(address)
+            wait_until_live(page)
+        fifth = guest.context.new_page()
+        fifth.goto(address)
+        expect(fifth.locator("[data-note]")).to_contain_text("open in 4 windows", timeout=60_000)
+        pages[0].close()
+        wait_until_live(fifth)
+        wait_until_live(pages[1])
+        expect(tab.page.locator("#share-links")).to_contain_text("opened 0 of 5")
+        tab.page.reload()
+        expect(tab.page.locator("#share-links")).to_contain_text("opened 1 of 5")
+
+
+@pytest.mark.extended
+def test_guest_reconnects_after_the_server_was_killed(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """With a new ticket; the place of the former socket is still held."""
+    with installed(tmp_path_factory.mktemp("killed")) as alone, new_page(browser) as guest:
+        process = alone.serve()
+        made = alone.manage("shell", "-v0", "-c", _LINK)
+        page = guest.page
+        page.goto(f"{alone.url}/shared/{made.partition('LINK ')[2].strip()}")
+        page.get_by_role("button", name="Watch").click()
+        wait_until_live(page)
+        process.kill()
+        process.wait(30)
+        expect(page.get_by_text("Reconnecting").first).to_be_visible(timeout=60_000)
+        alone.serve()
+        wait_until_live(page)
+
+
+_LINK = """
+from cameras.models import *
+print("LINK", ShareLink.objects.create(camera=Camera.objects.get(), name="Parents").text)
+"""
 
 
 @pytest.mark.extended

@@ -22,6 +22,10 @@ TESTS_BY_ATTACK = {
         "cameras/test_stream.py::test_cookie_needs_a_trusted_origin",
         "cameras/consumers/test_publish_access.py::test_cookie_needs_a_trusted_origin",
     ),
+    "... or with a guest's session in another browser": (
+        "cameras/views/test_share_links_live.py::test_visit_opens_few_sockets_and_none_elsewhere",
+        "cameras/views/test_share_links.py::test_ticket_is_refused_to_others",
+    ),
     "rights read only at the handshake": (
         "gate/test_withdrawal.py::test_revocation_closes_open_connections",
     ),
@@ -97,6 +101,11 @@ TESTS_BY_ATTACK = {
         "gate/test_leaks.py::test_hostile_search_is_about_as_fast_as_a_plain_one",
     ),
     "suspended users' tokens that still work": ("gate/test_api.py::test_all_rows",),
+    "... or tokens' and former members' keys and links": (
+        "cameras/views/test_passes.py::test_pass_ends_with_the_token_however_far_above",
+        "cameras/views/test_passes.py::test_membership_ends_what_was_made_by_it_for_good",
+        "cameras/views/test_passes.py::test_nothing_is_made_with_a_token_that_has_just_been_revoked",
+    ),
     "client-held chat history": (
         "chats/test_stream.py::test_model_receives_only_the_stored_history",
     ),

@@ -1,4 +1,5 @@
 import { parseFrame } from "./frames.js";
+import { TicketRefused, requestTicket } from "./ticket.js";
 import {
   CHECK_REFUSAL_FROM_ATTEMPT,
   finalReason,
@@ -29,7 +30,11 @@ export class CameraStream {
   #url;
   #detail;
   #camera;
+  #ticketUrl;
   #listener;
+  /** @type {AbortController | null} of the request for a ticket */
+  #request = null;
+  #refusal = "";
   /** @type {WebSocket | null} */
   #socket = null;
   #attempts = 0;
@@ -40,13 +45,15 @@ export class CameraStream {
   #hasEnded = false;
 
   /**
-   * @param {{path: string, detail: string, camera: string}} target socket path, API path, camera id
+   * @param {{path: string, detail: string, camera: string, ticket?: string}} target socket path, API
+   *   path, camera id; a path that issues tickets, if each connection needs one
    * @param {Listener} listener
    */
-  constructor({ path, detail, camera }, listener) {
+  constructor({ path, detail, camera, ticket = "" }, listener) {
     this.#url = socketUrl(path);
     this.#detail = detail;
     this.#camera = camera;
+    this.#ticketUrl = ticket;
     this.#listener = listener;
     addEventListener("pagehide", () => this.#close());
     addEventListener("pageshow", (event) => event.persisted && this.#resume());
@@ -65,6 +72,7 @@ export class CameraStream {
     this.#url = url.href;
     const socket = this.#socket;
     if (!socket) return;
+    this.#socket = null;
     this.#connect();
     socket.close(1000);
   }
@@ -84,11 +92,13 @@ export class CameraStream {
   /** The message to show while the connection is down; else empty. */
   get message() {
     const isDown = !this.#hasEnded && this.#attempts > 0 && this.#socket?.readyState !== WebSocket.OPEN;
-    return isDown ? retryMessage(this.#attempts, this.#nextAt - performance.now()) : "";
+    if (!isDown) return "";
+    return this.#refusal || retryMessage(this.#attempts, this.#nextAt - performance.now());
   }
 
   #resume() {
-    if (!this.#isStarted || this.#socket || this.#hasEnded || document.hidden) return;
+    if (!this.#isStarted || this.#socket || this.#request) return;
+    if (this.#hasEnded || document.hidden) return;
     this.#attempts = 0;
     this.#connect();
   }
@@ -109,7 +119,34 @@ export class CameraStream {
     this.#timer = 0;
     this.#nextAt = 0;
     this.#listener.connection({ phase: "connecting", message: this.message });
-    const socket = new WebSocket(this.#url, V1);
+    if (this.#ticketUrl) this.#requestTicket();
+    else this.#open(this.#url);
+  }
+
+  #requestTicket() {
+    const request = (this.#request = new AbortController());
+    requestTicket(this.#ticketUrl, request.signal).then(
+      (ticket) => {
+        if (request !== this.#request) return;
+        this.#request = null;
+        this.#refusal = "";
+        const url = new URL(this.#url);
+        url.searchParams.set("ticket", ticket);
+        this.#open(url.href);
+      },
+      (error) => {
+        if (request !== this.#request) return;
+        this.#request = null;
+        this.#refusal = error instanceof TicketRefused ? error.message : "";
+        if (finalReason(error.code)) this.#end(error.code);
+        else this.#retry();
+      },
+    );
+  }
+
+  /** @param {string} url */
+  #open(url) {
+    const socket = new WebSocket(url, V1);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#listener.connection({ phase: "open", message: "" });
     socket.onmessage = (event) => {
@@ -160,12 +197,16 @@ export class CameraStream {
     if (socket !== this.#socket) return;
     this.#socket = null;
     if (finalReason(code)) return this.#end(code);
+    this.#retry();
+    if (this.#attempts >= CHECK_REFUSAL_FROM_ATTEMPT && !this.#ticketUrl) this.#checkRefusal();
+  }
+
+  #retry() {
     this.#attempts += 1;
     const delay = retryDelay(this.#attempts);
     this.#nextAt = performance.now() + delay;
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.#listener.connection({ phase: "waiting", message: this.message });
-    if (this.#attempts >= CHECK_REFUSAL_FROM_ATTEMPT) this.#checkRefusal();
   }
 
   async #checkRefusal() {
@@ -184,6 +225,8 @@ export class CameraStream {
   #close() {
     clearTimeout(this.#timer);
     this.#timer = 0;
+    this.#request?.abort();
+    this.#request = null;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);

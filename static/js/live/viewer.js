@@ -10,7 +10,7 @@ const TOAST_FROM_FAILURE = 2; // one failure that is repaired by the first attem
 
 /**
  * One camera on a page: stream, picture, badge. The element has `data-camera`, `data-name`,
- * `data-stream`, `data-detail`, `data-zone` and the camera's state when the page was rendered.
+ * `data-stream`, `data-detail` or `data-ticket`, `data-zone` and the camera's state when the page was rendered.
  *
  * Dispatches "frame" `{header, arrival}`, "status" (of stream.js), "view" (of freshness.js) and "ended",
  * when the stream will not be retried; preventing the default of "ended" suppresses the toast.
@@ -44,7 +44,12 @@ export class CameraViewer extends EventTarget {
       reason: data.reason,
       pictureAt: data.pictureAt ? Number(data.pictureAt) : null,
     });
-    const target = { path: data.stream ?? "", detail: data.detail ?? "", camera: data.camera ?? "" };
+    const target = {
+      path: data.stream ?? "",
+      detail: data.detail ?? "",
+      camera: data.camera ?? "",
+      ticket: data.ticket,
+    };
     this.#stream = new CameraStream(target, {
       frame: (frame) => this.#showFrame(frame),
       status: (status) => this.#setStatus(status),

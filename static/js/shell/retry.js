@@ -34,15 +34,18 @@ export function finalReason(code) {
   return FINAL_REASONS[code] ?? null;
 }
 
+/** The close codes that mean the same as an HTTP status. A share link that has ended answers 410. */
+export const REFUSAL_CODES = { 401: 4401, 403: 4403, 404: 4404, 410: 4401 };
+
 /**
  * Find out by HTTP why a WebSocket handshake fails; to a browser, a refusal looks like a network
- * failure. An expired share link answers 410.
- * @param {string} url of the camera in the API; for a share link, of its own page
+ * failure.
+ * @param {string} url of the camera in the API
  * @returns {Promise<number | undefined>} the matching close code; undefined: not refused
  */
 export async function refusalCode(url) {
   return fetch(url, { headers: { Accept: "application/json" } }).then(
-    (response) => ({ 401: 4401, 403: 4403, 404: 4404, 410: 4401 })[response.status],
+    (response) => REFUSAL_CODES[response.status],
     () => undefined,
   );
 }

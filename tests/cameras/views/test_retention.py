@@ -31,11 +31,13 @@ def test_useless_tickets_are_pruned(camera: Camera, viewer: User) -> None:
     living, _ = Token.objects.create(user=viewer, organization=camera.organization, scopes=["read"])
     gone, _ = Token.objects.create(user=viewer, organization=camera.organization, scopes=["read"])
     gone.revoke()
+    parent = ("token", living.digest)
     kept = {
-        ticket(camera, ("token", living.digest), used_at=now - timedelta(days=29)),
-        ticket(camera, ("token", living.digest)),
+        ticket(camera, parent, used_at=now - timedelta(days=99)),  # its socket is still open
+        ticket(camera, parent, used_at=now, expires_at=now - timedelta(hours=23)),
+        ticket(camera, parent),
     }
-    ticket(camera, ("token", living.digest), used_at=now - timedelta(days=31))
+    ticket(camera, parent, used_at=now, expires_at=now - timedelta(hours=25))
     ticket(camera, ("token", living.digest), expires_at=now - timedelta(seconds=1))
     ticket(camera, ("token", gone.digest), used_at=now)
     assert prune() >= 3

@@ -13,8 +13,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cameras.models import Camera, Kind, ShareLink, Visit
+from cameras.access import VISIT_SOCKETS_MOST, actor_for_ticket
+from cameras.models import Camera, Kind, ShareLink, Ticket, Visit
+from project.accounts.access import BadCredential, actor_for, renew_credentials
 from project.accounts.models import User
+from project.accounts.models.tokens import digest
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import client_of
 
@@ -60,9 +63,9 @@ def test_it_works(camera: Camera, operator: User) -> None:
     answer = guest.post(address(link))
     assert (answer.status_code, answer["Location"]) == (302, address(link))
     shown = guest.get(address(link)).content.decode()
-    (visit,) = re.findall(r'data-stream="/ws/stream/(sv_[\w-]+)"', shown)
+    assert f'data-ticket="{address(link)}/ticket"' in shown
     assert Visit.objects.alive().filter(link=link).count() == 1
-    assert guest.cookies["sideline_visit"].value == visit
+    assert guest.cookies["sideline_visit"].value not in shown, "it would open the stream elsewhere"
     assert "opened 1 of 20" in maker.get(reverse("camera", args=[camera.pk])).content.decode()
 
 
@@ -82,7 +85,7 @@ def test_viewing_the_first_page_changes_nothing(link: ShareLink) -> None:
 def test_reload_and_second_post_do_not_count_as_uses(link: ShareLink) -> None:
     guest = open_as_guest(link)
     for _ in range(3):
-        assert "data-stream" in guest.get(address(link)).content.decode()
+        assert "data-ticket" in guest.get(address(link)).content.decode()
         assert guest.post(address(link)).status_code == 302
     assert uses(link) == 1
     open_as_guest(link)
@@ -100,6 +103,74 @@ def test_cookie_has_the_path_and_lifetime_of_the_link(
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     assert bool(cookie["secure"]) is https
     assert 3590 < int(cookie["max-age"]) <= 3600
+
+
+def request_ticket(guest: Client, link: ShareLink, **headers: str) -> Any:
+    return guest.post(f"{address(link)}/ticket", headers=headers)
+
+
+@pytest.mark.postgres
+def test_ticket_is_given_to_the_browser_that_opened_the_link(link: ShareLink) -> None:
+    guest = open_as_guest(link)
+    visit = guest.cookies["sideline_visit"].value
+    answer = request_ticket(guest, link, Origin="http://testserver")
+    assert answer.status_code == 200
+    ticket = Ticket.objects.get(digest=digest(answer.json()["ticket"]))
+    assert (ticket.camera, ticket.purpose) == (link.camera, "watch")
+    assert (ticket.parent_kind, ticket.parent_credential_id) == ("visit", digest(visit))
+    assert "no-store" in answer["Cache-Control"]
+    assert answer["Referrer-Policy"] == "no-referrer"
+    cookie = answer.cookies["sideline_visit"]
+    assert cookie["path"] == f"/ws/stream/shared-{link.pk.hex}"
+    assert (cookie.value, cookie["httponly"], cookie["samesite"]) == (visit, True, "Lax")
+    assert uses(link) == 1
+
+
+def test_ticket_is_refused_to_others(link: ShareLink) -> None:
+    assert request_ticket(Client(), link).status_code == 401
+    second = ShareLink.objects.create(camera=link.camera, name="Second")
+    guest = open_as_guest(second)
+    assert request_ticket(guest, link).status_code == 401
+    assert request_ticket(guest, second, Origin="https://evil.example").status_code == 403
+    assert request_ticket(guest, second, Origin="null").status_code == 403
+    from_elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+    assert request_ticket(guest, second, **from_elsewhere).status_code == 403
+    assert guest.get(f"{address(second)}/ticket").status_code == 405
+    second.revoke()
+    assert request_ticket(guest, second).status_code == 410
+    assert not Ticket.objects.exists()
+
+
+@pytest.mark.postgres
+def test_visit_has_few_places_and_a_dead_process_gives_its_own_back(link: ShareLink) -> None:
+    guest, other = open_as_guest(link), open_as_guest(link)
+    texts = [request_ticket(guest, link).json()["ticket"] for _ in range(VISIT_SOCKETS_MOST)]
+    refused = request_ticket(guest, link)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "30")
+    assert "open in 4 windows" in refused.json()["detail"]
+    assert request_ticket(other, link).status_code == 200, "each visit has its own places"
+
+    visit = guest.cookies["sideline_visit"].value
+    actors = [actor_for_ticket(text, visit)[0] for text in texts]
+    assert request_ticket(guest, link).status_code == 429, "a used one is an open socket"
+    Ticket.objects.update(expires_at=timezone.now())  # as after 30 s
+    renew_credentials(actor.credential for actor in actors[1:])
+    assert request_ticket(guest, link).status_code == 200
+    assert request_ticket(guest, link).status_code == 429
+    Ticket.release(actors[1].credential.id)
+    assert request_ticket(guest, link).status_code == 200
+
+
+def test_ticket_of_a_visit_needs_its_cookie(link: ShareLink) -> None:
+    guest, thief = open_as_guest(link), open_as_guest(link)
+    for cookie in ("", "nonsense", thief.cookies["sideline_visit"].value):
+        with pytest.raises(BadCredential):
+            actor_for_ticket(request_ticket(guest, link).json()["ticket"], cookie)
+    ticket = request_ticket(guest, link).json()["ticket"]
+    actor, _ = actor_for_ticket(ticket, guest.cookies["sideline_visit"].value)
+    assert actor.resource_ids == (link.camera.pk,)
+    link.revoke()
+    assert actor_for(actor.credential) is None
 
 
 def revoked(link: ShareLink) -> str:
@@ -171,7 +242,7 @@ def test_used_up_link_still_works_for_its_guests(link: ShareLink) -> None:
     assert Client().post(address(link)).status_code == 410
     assert uses(link) == 3
     for guest in guests:
-        assert "data-stream" in guest.get(address(link)).content.decode()
+        assert "data-ticket" in guest.get(address(link)).content.decode()
 
 
 def test_visit_opens_no_other_link(link: ShareLink, camera: Camera) -> None:
@@ -179,7 +250,7 @@ def test_visit_opens_no_other_link(link: ShareLink, camera: Camera) -> None:
     guest = Client()
     guest.cookies["sideline_visit"] = open_as_guest(link).cookies["sideline_visit"].value
     answer = guest.get(address(second)).content.decode()
-    assert "data-stream" not in answer
+    assert "data-ticket" not in answer
     assert ">Watch</button>" in answer
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
+import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,11 +55,34 @@ class Link:
         answer = httpx.delete(self._api, headers=self.scenario["operator"].bearer)
         assert answer.status_code == 204
 
-    def visit(self) -> str:
-        """Open the link. Returns the visit credential of the guest."""
-        with httpx.Client(follow_redirects=True) as guest:
-            page = guest.post(self.url)
-            return re.findall(r'data-stream="/ws/stream/(sv_[\w-]+)"', page.text)[0]
+    @property
+    def socket(self) -> str:
+        """The name of its sockets in the place of a camera id."""
+        return f"shared-{self.id.replace('-', '')}"
+
+    def visit(self) -> Visit:
+        """Open the link in a new browser."""
+        return Visit(self, httpx.post(self.url).cookies["sideline_visit"])
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A browser that has opened a link: the value of its cookie."""
+
+    link: Link
+    cookie: str
+
+    def request_ticket(self) -> httpx.Response:
+        cookies = {"sideline_visit": self.cookie}
+        return httpx.post(f"{self.link.url}/ticket", cookies=cookies, timeout=60)
+
+    def handshake(self, cookie: str = "", origin: str = "") -> dict[str, Any]:
+        """Return options for `watching` and `refusal`: a new ticket, the cookie and the Origin."""
+        return {
+            "query": f"?ticket={self.request_ticket().json()['ticket']}",
+            "headers": {"Cookie": f"sideline_visit={cookie or self.cookie}"},
+            "origin": origin or self.link.installation.url,
+        }
 
 
 @pytest.mark.postgres
@@ -81,14 +105,17 @@ def test_revoked_link_disconnects_only_its_own_guests(
 ) -> None:
     """The delay is tested in `tests/gate/test_withdrawal.py`."""
     link, other = Link.make(installation, scenario), Link.make(installation, scenario)
-    visit = link.visit()
-    with watching(installation, visit) as guest, watching(installation, other.visit()) as stays:
-        assert next_frame(guest, 60)["camera_id"] == visit
+    visit, second = link.visit(), other.visit()
+    with (
+        watching(installation, link.socket, **visit.handshake()) as guest,
+        watching(installation, other.socket, **second.handshake()) as stays,
+    ):
+        assert next_frame(guest, 60)["camera_id"] == link.socket
         link.revoke()
         assert close_code(guest, 60) == 4401
         closed = time.time() * 1000
         until(lambda: next_frame(stays, 60)["timestamp"] > closed, 60, "a later picture")
-    assert refusal(installation, visit) == 403
+    assert visit.request_ticket().status_code == 410
     assert httpx.get(link.url).status_code == 410
 
 
@@ -107,7 +134,7 @@ def test_guest_and_key_holder_receive_neither_reason_nor_viewer_count(
             assert "127.0.0.1:9" not in browser.post(link.url).text
         key = api.post("/stream-keys", json={"camera": camera, "name": "Wall"}).json()["key"]
         with (
-            watching(installation, link.visit(), v1=True) as guest,
+            watching(installation, link.socket, v1=True, **link.visit().handshake()) as guest,
             watching(installation, key, v1=True) as holder,
             watching(installation, camera, v1=True, headers=scenario["viewer"].bearer) as member,
         ):
@@ -147,24 +174,79 @@ def is_off(messages: dict[str, Any]) -> bool:
 def test_visit_only_allows_watching_its_camera(
     installation: Installation, scenario: Scenario
 ) -> None:
-    visit = Link.make(installation, scenario).visit()
+    link = Link.make(installation, scenario)
+    visit = link.visit().cookie
     for path in ("cameras", f"cameras/{scenario.plaza}", f"cameras/{scenario.plaza}/snapshot.jpg"):
         url = f"{installation.url}/api/v1/{path}"
         assert httpx.get(url, cookies={"sideline_visit": visit}).status_code == 401
         assert httpx.get(url, headers={"Authorization": f"Bearer {visit}"}).status_code == 401
     cookie = {"Cookie": f"sideline_visit={visit}"}
     assert refusal(installation, scenario.plaza, headers=cookie, origin=installation.url) == 403
-    assert refusal(installation, visit.replace("sv_", "sk_")) == 403
+    for name in (visit, visit.replace("sv_", "sk_"), link.socket):
+        assert refusal(installation, name, headers=cookie) == 403
+        assert refusal(installation, name, headers=cookie, origin=installation.url) == 403
+
+
+@pytest.mark.postgres
+def test_visit_opens_few_sockets_and_none_elsewhere(
+    installation: Installation, scenario: Scenario
+) -> None:
+    link = Link.make(installation, scenario)
+    visit, other = link.visit(), link.visit()
+    for handshake in (
+        visit.handshake(cookie=other.cookie),
+        visit.handshake(origin="https://evil.example"),
+        visit.handshake() | {"headers": {}},
+    ):
+        assert refusal(installation, link.socket, **handshake) == 403, "in another browser"
+    used = visit.handshake()
+    assert refusal(installation, link.socket, **used) == 200
+    assert refusal(installation, link.socket, **used) == 403, "each socket needs a new ticket"
+
+    visit = link.visit()
+    with contextlib.ExitStack() as stack:
+        guests = [
+            stack.enter_context(watching(installation, link.socket, **visit.handshake()))
+            for _ in range(4)
+        ]
+        assert all(next_frame(guest, 60) for guest in guests)
+        assert {visit.request_ticket().status_code for _ in range(96)} == {429}
+        guests[0].close()
+        until(lambda: visit.request_ticket().status_code == 200, 60, "the place that became free")
+    assert link.uses() == 3
+
+
+_EXPIRES = "from cameras.models import *; print('AT', Ticket.objects.get(digest='{}').expires_at)"
+
+
+@pytest.mark.extended
+def test_socket_keeps_its_place_as_long_as_it_is_open(
+    installation: Installation, scenario: Scenario
+) -> None:
+    """Its ticket is renewed; else the place would be free after 30 s."""
+    link = Link.make(installation, scenario)
+    handshake = link.visit().handshake()
+    ticket = hashlib.sha256(handshake["query"].removeprefix("?ticket=").encode()).hexdigest()
+
+    def expires() -> str:
+        printed = installation.manage("shell", "-v0", "-c", _EXPIRES.format(ticket))
+        return printed.partition("AT ")[2]
+
+    with watching(installation, link.socket, **handshake) as guest:
+        assert next_frame(guest, 60)
+        at_first = expires()
+        until(lambda: next_frame(guest, 60) and expires() > at_first, 60, "its renewal")
 
 
 def test_neither_address_nor_visit_is_logged(
     installation: Installation, scenario: Scenario
 ) -> None:
     link = Link.make(installation, scenario)
-    visit = link.visit()
+    visit = link.visit().cookie
     link.revoke()
     text = link.url.rpartition("/")[2]
     assert httpx.get(link.url).status_code == 410
+    assert httpx.post(f"{link.url}/ticket").status_code == 410
     assert refusal(installation, visit) == 403
     until(lambda: "/shared/•••" in installation.logged(), 60, "the answer 410 in the log")
     for secret in (text, text.partition(":")[2], visit):

@@ -203,3 +203,91 @@ test("a variant set before the start is used for the first connection", () => {
   stream.start();
   assert.match(newest().url, /\?width=640&fps=10$/);
 });
+
+/** Start a stream whose connections need tickets. `answers`: statuses, or a failure of the network. */
+function startGuest(answers, detail = "") {
+  const asked = [];
+  const original = globalThis.fetch;
+  globalThis.fetch = async (url, { method, signal }) => {
+    asked.push({ url, method, signal });
+    const status = answers.length > 1 ? answers.shift() : answers[0];
+    if (status === "down") throw new TypeError("network");
+    const body = status === 200 ? { ticket: `t${asked.length}` } : { detail };
+    return { ok: status === 200, status, json: async () => body };
+  };
+  const connections = [];
+  const stream = new CameraStream(
+    { path: "/ws/stream/shared-1", detail: "", camera: "1", ticket: "/shared/1/ticket" },
+    { frame: () => {}, status: () => {}, connection: (connection) => connections.push(connection) },
+  );
+  stream.start();
+  return { stream, connections, asked, restore: () => (globalThis.fetch = original) };
+}
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("each connection of a guest asks for a new ticket", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { asked, connections, restore } = startGuest([200]);
+  t.after(restore);
+  assert.equal(Socket.instances.length, 0, "not before the ticket is there");
+  await settled();
+  assert.equal(newest().url, "wss://club.example/ws/stream/shared-1?ticket=t1");
+  newest().open();
+  newest().drop(1001);
+  t.mock.timers.tick(1000);
+  await settled();
+  assert.equal(newest().url, "wss://club.example/ws/stream/shared-1?ticket=t2");
+  assert.deepEqual([asked[1].url, asked[1].method], ["/shared/1/ticket", "POST"]);
+  assert.deepEqual(
+    connections.map(({ phase }) => phase),
+    ["connecting", "open", "waiting", "connecting"],
+  );
+});
+
+test("a guest's page tries again while the server is away, and says why it has no place", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { stream, connections, restore } = startGuest(["down", 503, 429, 200], "Close a window.");
+  t.after(restore);
+  for (const [message, wait] of [
+    ["Reconnecting, try 1 of 5", 1000],
+    ["Reconnecting, try 2 of 5", 2000],
+    ["Close a window.", 4000],
+  ]) {
+    await settled();
+    assert.deepEqual([connections.at(-1).phase, connections.at(-1).message], ["waiting", message]);
+    assert.equal(Socket.instances.length, 0);
+    t.mock.timers.tick(/** @type {number} */ (wait));
+  }
+  await settled();
+  newest().open();
+  assert.equal(stream.message, "");
+});
+
+test("a link that has ended is not tried again", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  for (const [status, code] of [
+    [410, 4401],
+    [401, 4401],
+    [403, 4403],
+  ]) {
+    const { connections, asked, restore } = startGuest([status]);
+    await settled();
+    t.mock.timers.tick(120_000);
+    await settled();
+    restore();
+    assert.equal(asked.length, 1);
+    assert.deepEqual([connections.at(-1).phase, connections.at(-1).code], ["ended", code]);
+  }
+});
+
+test("a ticket that arrives after the page was left opens nothing", async (t) => {
+  const { stream, asked, restore } = startGuest([200]);
+  t.after(restore);
+  stream.stop();
+  await settled();
+  assert.equal(asked[0].signal.aborted, true);
+  assert.equal(Socket.instances.length, 0);
+  stream.start();
+  await settled();
+  assert.match(newest().url, /ticket=t2$/);
+});
