@@ -14,6 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
 from project.addresses import parse_address
+from project.problems import SERVER_FAILED, refuse_handshake
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[Any]]
+
+
+_BEGINNINGS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 
 
 class ErrorBoundary:
@@ -38,7 +42,7 @@ class ErrorBoundary:
 
         async def tracking_send(message: MutableMapping[str, Any]) -> None:
             nonlocal has_begun
-            has_begun = has_begun or message["type"] in ("http.response.start", "websocket.accept")
+            has_begun = has_begun or message["type"] in _BEGINNINGS
             await send(message)
 
         try:
@@ -47,10 +51,13 @@ class ErrorBoundary:
             raise
         except Exception:
             log.exception("%s %r failed", scope["type"], scope.get("path", ""))
-            await self._end(scope["type"], has_begun, send)
+            await self._end(scope, has_begun, send)
 
-    async def _end(self, kind: str, has_begun: bool, send: Send) -> None:
-        if kind == "websocket":
+    async def _end(self, scope: Scope, has_begun: bool, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "websocket" and not has_begun:
+            await refuse_handshake(scope, send, 500, SERVER_FAILED)
+        elif kind == "websocket":
             await send({"type": "websocket.close", "code": 1011})
         elif has_begun:
             await send({"type": "http.response.body", "body": b"", "more_body": False})

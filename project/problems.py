@@ -1,12 +1,15 @@
-"""Errors as RFC 9457 problem details."""
+"""Errors as RFC 9457 problem details: of responses, and of WebSocket handshakes."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from django.http import JsonResponse
 
+SERVER_FAILED = "The server failed on this request; it has been logged."
 PROBLEM_TYPE = "application/problem+json"
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
 PROBLEM_SCHEMA = {
@@ -27,6 +30,11 @@ def problem_body(status: int, detail: str, **more: Any) -> dict[str, Any]:
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
 
 
+def encode_problem(status: int, detail: str, **more: Any) -> bytes:
+    """Return a problem as the bytes of a body, for refusals that are not Django responses."""
+    return json.dumps(problem_body(status, detail, **more)).encode()
+
+
 def problem(status: int, detail: str, **more: Any) -> JsonResponse:
     """Return a problem as a Django response."""
     response = JsonResponse(
@@ -35,6 +43,31 @@ def problem(status: int, detail: str, **more: Any) -> JsonResponse:
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
     return response
+
+
+async def refuse_handshake(
+    scope: Mapping[str, Any],
+    send: Callable[[Any], Awaitable[None]],
+    status: int,
+    detail: str,
+    **more: Any,
+) -> None:
+    """Refuse a WebSocket before it is accepted, with a problem if the server can send one.
+
+    ASGI's extension `websocket.http.response` does; without it the server answers a bare 403.
+    """
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    body = encode_problem(status, detail, **more)
+    headers = [
+        (b"content-type", PROBLEM_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    start = {"type": "websocket.http.response.start", "status": status, "headers": headers}
+    await send(start)
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 def problem_response(description: str) -> dict[str, Any]:

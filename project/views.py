@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from cameras.models import Camera, CameraState, Kind
-from project.problems import PROBLEM_TYPE, problem, problem_body
+from project.problems import PROBLEM_TYPE, SERVER_FAILED, problem, problem_body
 
 _API_PATHS = re.compile(r"^/(api/|chats/[^/]+/messages)")
 STALLED_AFTER = timedelta(seconds=60)
@@ -86,7 +86,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """500; the traceback is in the log."""
     if _API_PATHS.match(request.path_info):
-        return problem(500, "The server failed on this request; it has been logged.")
+        return problem(500, SERVER_FAILED)
     return render(None, "500.html", status=500)
 
 

@@ -13,7 +13,7 @@ from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
 from cameras.access import VISIT_COOKIE, actor_for_stream_key, actor_for_ticket
-from cameras.models import Camera, CameraState, Kind, Ticket
+from cameras.models import Camera, CameraState, Kind, StreamKey, Ticket
 from project.accounts.access import (
     Actor,
     BadCredential,
@@ -27,8 +27,28 @@ from project.accounts.authentication import parse_bearer
 NOT_PUSH = "This camera is not of kind push."
 
 
+NO_CREDENTIAL = (
+    "This needs a credential: a bearer token, a ticket, a stream key in place of the camera id, or "
+    "a session cookie with a trusted Origin."
+)
+BAD_KEY = "The stream key in the URL is unknown, expired or revoked."
+NO_ORIGIN = "A session cookie needs a trusted Origin, and no Origin was sent."
+BAD_ORIGIN = "The Origin is not trusted; SIDELINE_TRUSTED_ORIGINS lists those of other pages."
+BAD_HOST = "The Host is not one of this server's; SIDELINE_ALLOWED_HOSTS lists them."
+SIGNED_OUT = "The session has ended; sign in again."
+
+
 class Refused(Exception):
-    """No valid credential. The handshake is answered with 403."""
+    """The handshake is answered with `status` and a problem: 403 without a valid credential.
+
+    `errors` has sentences by parameter, for 400.
+    """
+
+    def __init__(
+        self, detail: str, status: int = 403, errors: Mapping[str, list[str]] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail, self.status, self.errors = detail, status, errors
 
 
 class Closed(Exception):
@@ -80,34 +100,63 @@ def _actor(scope: Mapping[str, Any], name: str) -> tuple[Actor, Ticket | None]:
     """
     headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
     # Django's parser; that of the standard library stops at the first malformed cookie.
-    cookies = parse_cookie(headers.get(b"cookie", "")) if origin_is_trusted(headers) else {}
+    cookies = parse_cookie(headers.get(b"cookie", ""))
     try:
         token = parse_bearer(headers.get(b"authorization", ""))
         if token is not None:
             return actor_for_token(token), None
         ticket = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if "ticket" in ticket:
-            return actor_for_ticket(ticket["ticket"][0], cookies.get(VISIT_COOKIE, ""))
+            visit = cookies.get(VISIT_COOKIE, "") if _has_trusted_origin(headers) else ""
+            return actor_for_ticket(ticket["ticket"][0], visit)
     except BadCredential as error:
         raise Refused(str(error)) from None
     actor = actor_for_stream_key(name)
     if actor is not None:
         return actor, None
-    if not origin_is_trusted(headers):
-        raise Refused("The Origin is not trusted.")
-    actor = actor_for_session(cookies.get(settings.SESSION_COOKIE_NAME))
+    try:
+        return _actor_for_session(headers, cookies), None
+    except Refused:
+        if StreamKey.PATTERN.fullmatch(name):
+            raise Refused(BAD_KEY) from None
+        raise
+
+
+def _actor_for_session(headers: Mapping[bytes, str], cookies: Mapping[str, str]) -> Actor:
+    """Return the actor of the session cookie. Raises `Refused` with the first thing missing."""
+    session_key = cookies.get(settings.SESSION_COOKIE_NAME)
+    if b"origin" in headers:
+        require_trusted_origin(headers)
+    elif session_key is not None:
+        raise Refused(NO_ORIGIN)
+    if session_key is None:
+        raise Refused(NO_CREDENTIAL)
+    actor = actor_for_session(session_key)
     if actor is None:
-        raise Refused("No valid credential.")
-    return actor, None
+        raise Refused(SIGNED_OUT)
+    return actor
 
 
-def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:
-    """True for pages of this host, and for the origins in the settings."""
+def _has_trusted_origin(headers: Mapping[bytes, str]) -> bool:
+    try:
+        require_trusted_origin(headers)
+    except Refused:
+        return False
+    return True
+
+
+def require_trusted_origin(headers: Mapping[bytes, str]) -> None:
+    """Accept pages of this host, and the origins in the settings. Raises `Refused` for others."""
     origin = headers.get(b"origin", "").lower()
     host = headers.get(b"host", "").lower()
-    if not origin or origin in settings.TRUSTED_ORIGINS:
-        return bool(origin)
-    domain, _ = split_domain_port(host)
+    if origin and origin in settings.TRUSTED_ORIGINS:
+        return
     schemes = ("https",) if settings.SESSION_COOKIE_SECURE else ("http", "https")
-    same = urlsplit(origin).netloc == host and urlsplit(origin).scheme in schemes
-    return same and validate_host(domain, settings.ALLOWED_HOSTS)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as an unclosed bracket
+        raise Refused(BAD_ORIGIN) from None
+    if not host or parts.netloc != host or parts.scheme not in schemes:
+        raise Refused(BAD_ORIGIN)
+    if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
+        raise Refused(BAD_HOST, 400)

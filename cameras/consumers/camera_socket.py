@@ -17,6 +17,7 @@ from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.requesters import Requester
 from project.audit.view_log import ViewNotRecorded
+from project.problems import refuse_handshake
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +46,16 @@ class CameraSocket(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         name: str = self.scope["url_route"]["kwargs"]["camera"]
         try:
+            self._read_query()  # first: a wrong value must not use up a ticket
             admission = await database_sync_to_async(admit)(
                 self.scope, name, publish=self.is_publisher
             )
         except Refused as refusal:
-            log.info("socket refused: %s", refusal)
-            await self.close()
+            log.info("socket refused: %s", refusal.detail)
+            errors = {"errors": refusal.errors} if refusal.errors else {}
+            await refuse_handshake(
+                self.scope, self.base_send, refusal.status, refusal.detail, **errors
+            )
             return
         except Closed as closed:
             await self.accept(self._subprotocol())
@@ -113,6 +118,9 @@ class CameraSocket(AsyncWebsocketConsumer):
         while waiting is not None and waiting():
             await asyncio.sleep(POLL_S)
 
+    def _read_query(self) -> None:
+        """Read the URL's parameters. Raises `Refused` (400) for values that are not allowed."""
+
     def _open(self, admission: Admission, name: str) -> None:
         """Start to send or receive; `name` is the camera's name in the URL."""
         raise NotImplementedError
@@ -136,4 +144,4 @@ class NoSuchSocket(AsyncWebsocketConsumer):
     channel_layer_alias = ""
 
     async def connect(self) -> None:
-        await self.close()
+        await refuse_handshake(self.scope, self.base_send, 404, "There is no such WebSocket.")

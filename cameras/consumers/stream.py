@@ -7,12 +7,12 @@ import logging
 import time
 from urllib.parse import parse_qsl
 
-from cameras.consumers.admission import Admission
+from cameras.consumers.admission import Admission, Refused
 from cameras.consumers.camera_socket import CameraSocket
 from cameras.live import services
 from cameras.live.formats import GuestViewer, SeedViewer, SocketViewer, V1Viewer
 from cameras.live.frames import Status
-from cameras.live.variants import Variant
+from cameras.live.variants import UnknownValue, Variant
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +27,20 @@ class StreamConsumer(CameraSocket):
     """
 
     viewer: SocketViewer | None = None
+    variant = Variant()
     invalid, invalid_since = 0, 0.0  # invalid messages in the current second
+
+    def _read_query(self) -> None:
+        query = parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        try:
+            self.variant = Variant.from_query(dict(query))
+        except UnknownValue as error:
+            raise Refused(error.sentence, 400, {error.field: [error.sentence]}) from None
 
     def _open(self, admission: Admission, name: str) -> None:
         v1_class = GuestViewer if admission.actor.user is None else V1Viewer
         viewer_class = v1_class if self._subprotocol() else SeedViewer
-        variant = Variant.from_query(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
+        variant = self.variant
         viewer = self.viewer = services.hub().join(
             str(admission.camera.pk),
             lambda feed: viewer_class(feed, variant, name),

@@ -10,6 +10,15 @@ RATES = (1, 5, 10)  # frames per second
 NATIVE = 0  # as the camera's settings say
 
 
+class UnknownValue(ValueError):
+    """A parameter has a value that is not allowed. `sentence` names `field` and what is."""
+
+    def __init__(self, field: str, values: tuple[int, ...]) -> None:
+        allowed = ", ".join(map(str, values[:-1])) + f" or {values[-1]}"
+        self.field, self.sentence = field, f"“{field}” must be {allowed}, or left out."
+        super().__init__(self.sentence)
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """What one viewer gets: at most `width` pixels and `fps` frames per second.
@@ -22,18 +31,17 @@ class Variant:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Variant:
-        """The largest allowed variant within `?width=` and `?fps=`.
-
-        A value below the smallest allowed one gets the smallest; one that is no number gets
-        `NATIVE`.
-        """
-        return cls(_allowed(query.get("width"), WIDTHS), _allowed(query.get("fps"), RATES))
+        """The variant of `?width=` and `?fps=`; other names are ignored. Raises `UnknownValue`."""
+        return cls(_allowed(query, "width", WIDTHS), _allowed(query, "fps", RATES))
 
 
-def _allowed(text: str | None, values: tuple[int, ...]) -> int:
-    if not text or not text.isascii() or not text.isdigit() or len(text) > 6:
+def _allowed(query: Mapping[str, str], name: str, values: tuple[int, ...]) -> int:
+    if name not in query:
         return NATIVE
-    return max((value for value in values if value <= int(text)), default=values[0])
+    for value in values:
+        if query[name] == str(value):
+            return value
+    raise UnknownValue(name, values)
 
 
 @dataclass(frozen=True, slots=True)

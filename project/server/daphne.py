@@ -79,6 +79,7 @@ class Server(DaphneServer):  # type: ignore[misc]
             extensions["sideline.waiting"] = ConnectionWriter(tcp).waiting
             tcp.setTcpKeepAlive(True)  # finds peers that vanished while nothing was sent
         if isinstance(protocol, WebSocketProtocol):
+            extensions["websocket.http.response"] = {}
             if "/ws/publish/" in scope["path"]:
                 protocol.allow_frames(FRAME_BODY_LIMIT)
             if tcp is transport:

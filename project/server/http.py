@@ -8,9 +8,9 @@ is complete, so it needs one of `LARGE_BODIES` slots. Daphne has no hooks for th
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from daphne.http_protocol import WebRequest
@@ -19,6 +19,7 @@ from twisted.web import http
 
 from project.addresses import network_of, parse_address
 from project.middleware import forwarded_client, is_trusted_proxy
+from project.problems import PROBLEM_TYPE, encode_problem
 
 HTTPChannel: Any = http.HTTPChannel  # it has no types
 
@@ -89,7 +90,7 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
         if self._is_too_large(self._received):
             self._refuse_large(self._received)
         elif self._received > BODY_LIMIT and self._slot is None and not self._claim_slot():
-            self._refuse(503, "Service Unavailable", "Too many large requests at once; try again.")
+            self._refuse(503, "Too many large requests at once; try again.")
         else:
             super().handleContentChunk(data)
 
@@ -105,6 +106,12 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
     def connectionLost(self, reason: Any) -> None:
         self._release_slot()
         super().connectionLost(reason)
+
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        """Daphne's, as a problem instead of a page."""
+        headers = [(b"Content-Type", PROBLEM_TYPE.encode())]
+        self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": encode_problem(status, body)})
 
     def _claim_slot(self) -> bool:
         """Take a slot for the body; False if none is free."""
@@ -132,24 +139,25 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
 
     def _refuse_large(self, length: int) -> None:
         if length > self._limit:
-            self._refuse(413, "Content Too Large", "The request is larger than this address takes.")
+            self._refuse(413, "The request is larger than this address takes.")
         else:
-            self._refuse(401, "Unauthorized", "More than 1 MiB needs a token, or signing in.")
+            self._refuse(401, "More than 1 MiB needs a token, or signing in.")
 
-    def _refuse(self, status: int, title: str, detail: str) -> None:
+    def _refuse(self, status: int, detail: str) -> None:
         """Answer now, then read and discard the rest, so that the client gets the answer."""
         self._is_refused = True
         self.channel.timer.begin_body()  # limits the discarding, too
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        body = json.dumps(problem).encode()
+        body = encode_problem(status, detail)
         self._release_slot()
         headers = {401: "WWW-Authenticate: Bearer\r\n", 503: "Retry-After: 1\r\n"}.get(status, "")
         origin = self.requestHeaders.getRawHeaders(b"origin", [b""])[0].decode("latin-1")
         if origin in settings.CORS_ALLOWED_ORIGINS:
             headers += f"Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n"
-            headers += "Access-Control-Expose-Headers: Retry-After\r\n"
+            exposed = ", ".join(settings.CORS_EXPOSE_HEADERS)
+            headers += f"Access-Control-Expose-Headers: {exposed}\r\n"
         self.channel.transport.write(
-            f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n{headers}"
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{headers}"
+            f"Content-Type: {PROBLEM_TYPE}\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
             + body
         )

@@ -1,4 +1,4 @@
-"""Daphne's WebSocket protocol with bounds on what a peer may send, and with close reasons.
+"""Daphne's WebSocket protocol: bounds on what a peer may send, close reasons, refusals with a body.
 
 Autobahn has no hooks for these, so its methods are overridden; `tests/project/test_server.py`
 covers the internals that are used.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from autobahn.util import encode_truncate
 from daphne.ws_protocol import WebSocketProtocol
+from twisted.web.http import RESPONSES
 
+from project.problems import PROBLEM_TYPE, SERVER_FAILED, encode_problem
 from project.server.writer import SocketWriter, parse_short_texts
 
 # "Frame" is a WebSocket frame here: a message consists of one or more.
@@ -24,6 +27,37 @@ PUBLISHED_S = 1000  # per second, of a publisher
 PAUSED_LIMIT = 4 * MESSAGE_LIMIT  # bytes kept while reading is paused
 PONGS = 100  # unsent pongs of one connection
 CLOSE_S = 5.0
+REFUSED = "The server refused this connection."
+TOO_SLOW = "The server took too long to admit this connection; try again."
+
+
+@dataclass(slots=True)
+class _Refusal:
+    """A response to a handshake in place of 101. Bound: `MESSAGE_LIMIT` bytes of body."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytearray = field(default_factory=bytearray)
+
+    @classmethod
+    def problem(cls, status: int, detail: str) -> _Refusal:
+        body = bytearray(encode_problem(status, detail))
+        return cls(status, [(b"Content-Type", PROBLEM_TYPE.encode())], body)
+
+    def add(self, data: bytes) -> None:
+        """Append to the body. Raises `ValueError` beyond the bound."""
+        if len(self.body) + len(data) > MESSAGE_LIMIT:
+            raise ValueError("A refusal has at most 64 KiB.")
+        self.body += data
+
+    def encode(self) -> bytes:
+        """Return the whole response. The connection is closed after it."""
+        framing = (b"content-length", b"connection", b"transfer-encoding")
+        kept = [pair for pair in self.headers if pair[0].lower() not in framing]
+        length = str(len(self.body)).encode()
+        lines = [*kept, (b"Content-Length", length), (b"Connection", b"close")]
+        head = b"HTTP/1.1 %d %b\r\n" % (self.status, RESPONSES.get(self.status, b""))
+        return head + b"".join(b"%b: %b\r\n" % pair for pair in lines) + b"\r\n" + self.body
 
 
 class BoundedWebSocket(WebSocketProtocol):  # type: ignore[misc]
@@ -43,6 +77,7 @@ class BoundedWebSocket(WebSocketProtocol):  # type: ignore[misc]
     period_began = 0.0  # when `frames_left` was set to `frames_per_second`
     pause: Any = None  # the delayed call that ends it
     message_data: list[bytes]
+    refusal: _Refusal | None = None  # of the application
     failedByMe = discards_input = False
 
     def allow_frames(self, max_bytes: int) -> None:
@@ -160,11 +195,38 @@ class BoundedWebSocket(WebSocketProtocol):  # type: ignore[misc]
             super().onPing(payload)
 
     def handle_reply(self, message: dict[str, Any]) -> None:
-        """Daphne's, but a close has its reason."""
-        if message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
+        """Daphne's, but a close has its reason, and a handshake may be refused by a response.
+
+        That is ASGI's extension `websocket.http.response`. It is sent when its body is complete.
+        """
+        kind = message.get("type")
+        if kind == "websocket.close" and self.state == self.STATE_OPEN:
             self.sendClose(message.get("code") or 1000, message.get("reason"))
+        elif kind == "websocket.close" and self.state == self.STATE_CONNECTING:
+            self._refuse(_Refusal.problem(403, REFUSED))
+        elif kind == "websocket.http.response.start" and self.state == self.STATE_CONNECTING:
+            self.refusal = _Refusal(message["status"], list(message.get("headers", ())))
+        elif kind == "websocket.http.response.body" and self.refusal is not None:
+            self.refusal.add(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._refuse(self.refusal)
         else:
             super().handle_reply(message)
+
+    def serverReject(self) -> None:
+        """Daphne's, which calls it for an application that takes too long."""
+        self._refuse(_Refusal.problem(503, TOO_SLOW))
+
+    def _refuse(self, refusal: _Refusal) -> None:
+        self.refusal = refusal
+        super().serverReject()
+
+    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
+        """Autobahn's, with a body: the application's response, or a problem of the handshake."""
+        refusal = self.refusal or _Refusal.problem(code, SERVER_FAILED if code == 500 else reason)
+        for name, value in responseHeaders or ():
+            refusal.headers.append((name.encode(), value.encode()))
+        self.sendData(refusal.encode())
 
     def sendClose(self, code: int | None = None, reason: str | None = None) -> None:
         """Autobahn's, which refuses the codes 1001, 1009 and 1011 to servers."""

@@ -66,7 +66,7 @@ def test_first_frame_of_a_new_camera_reaches_a_later_viewer(
     installation: Installation, scenario: Scenario
 ) -> None:
     """Its worker is not running yet when the frame is accepted; there is no second frame."""
-    for width in ("", "?width=32"):
+    for width in ("", "?width=320"):
         with temporary_camera(installation, name=f"Just made {width}", kind="push") as made:
             sent = post(
                 installation, send_body(made, frame=picture(200)), scenario["operator"].bearer
