@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
@@ -18,14 +19,34 @@ def publish_path(camera_id: uuid.UUID) -> str:
     return f"{get_script_prefix()}ws/publish/{camera_id}"
 
 
-def stream_address(request: HttpRequest, organization: Organization, name: str) -> str:
-    """The full WebSocket address of a stream. The organization may set another host."""
-    whole = urlsplit(public_url(request, stream_path(name)))
+class KeyAddress(NamedTuple):
+    """A full address that contains a stream key; `kind` is unique, `label` is for people."""
+
+    kind: str
+    label: str
+    url: str
+
+
+def key_addresses(request: HttpRequest, organization: Organization, key: str) -> list[KeyAddress]:
+    """The addresses by which a stream key is used. The organization may set another host."""
+    snapshot, mjpeg = (
+        _address(request, organization, reverse(name, args=(key,)))
+        for name in ("api-camera-snapshot", "api-camera-mjpeg")
+    )
+    socket = _address(request, organization, stream_path(key)).replace("http", "ws", 1)
+    return [
+        KeyAddress("websocket", "WebSocket, for pages and programs", socket),
+        KeyAddress("snapshot", "Newest picture, a JPEG", snapshot),
+        KeyAddress("mjpeg", "Live picture (MJPEG), for players and image tags", mjpeg),
+    ]
+
+
+def _address(request: HttpRequest, organization: Organization, path: str) -> str:
+    whole = urlsplit(public_url(request, path))
     host = organization.server_host(whole.hostname or "")
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     port = f":{whole.port}" if whole.port else ""
-    scheme = "wss" if whole.scheme == "https" else "ws"
-    return f"{scheme}://{host}{port}{whole.path}"
+    return f"{whole.scheme}://{host}{port}{whole.path}"
 
 
 def stream_path(name: str) -> str:

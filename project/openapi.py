@@ -31,6 +31,8 @@ _BY_OPERATION = {
     "auth_login_create": ("429", "503"),
     "auth_logout_create": ("400",),
     "actions_chats_export_retrieve": ("400",),
+    "camera_mjpeg": ("400", "429"),
+    "camera_snapshot": ("400", "429"),
     "send_frame": ("409", "503"),
     "tickets_create": ("429",),
 }

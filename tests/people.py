@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 
@@ -92,6 +93,12 @@ class Scenario:
 
     def __getitem__(self, name: str) -> Person:
         return self.people[name]
+
+
+def basic(password: str, user: str = "player") -> dict[str, str]:
+    """Return the header of HTTP Basic."""
+    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {encoded}"}
 
 
 def create_scenario(installation: Installation, prefix: str) -> Scenario:

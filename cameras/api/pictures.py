@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -15,15 +15,15 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
-from cameras.access import get_known_camera, require_watch
+from cameras.api.picture_access import is_key, open_camera
 from cameras.live import services
 from cameras.live.formats import MjpegViewer
 from cameras.live.frames import Frame
-from cameras.live.variants import Variant
+from cameras.live.variants import UnknownValue, Variant
 from cameras.models import Camera
 from cameras.models.states import SWITCHED_OFF
 from project.accounts.access import Actor, grant_on_resource
-from project.accounts.authentication import Denied, authenticate, methods
+from project.accounts.authentication import Denied, methods
 from project.audit.log import Action
 from project.audit.requesters import Requester
 from project.audit.snapshots import log_snapshot
@@ -33,29 +33,48 @@ from project.problems import problem
 log = logging.getLogger(__name__)
 
 BOUNDARY = "sideline"
+MULTIPART = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 DELIMITER = f"--{BOUNDARY}\r\n".encode()
 POLL_S = 0.02  # between checks whether the reader has taken the part before
 UNRECORDED = "Views cannot be recorded just now, so none can begin. Try again in a moment."
 
 
-def _authorize(request: HttpRequest, camera_id: uuid.UUID) -> tuple[Camera, Actor]:
-    """Return the camera and the caller. Raises `Denied`."""
-    actor = authenticate(request)
-    camera = get_known_camera(actor, camera_id)
-    require_watch(actor, camera)
-    return camera, actor
+PictureView = Callable[[HttpRequest, Camera, Actor, Variant], Awaitable[HttpResponseBase]]
 
 
-@methods("GET", "HEAD")
-async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+def _opens_camera(view: PictureView) -> Callable[[HttpRequest, str], Any]:
+    """Decorate a view of the camera that `name`, an id or a stream key, stands for.
+
+    Refuses callers without access, and variants that do not exist (400).
+    """
+
+    @methods("GET", "HEAD")
+    @wraps(view)
+    async def opened(request: HttpRequest, name: str) -> HttpResponseBase:
+        try:
+            camera, actor = await database_sync_to_async(open_camera)(request, name)
+            variant = Variant.from_query(request.GET.dict())
+            response = await view(request, camera, actor, variant)
+        except Denied as denied:
+            response = denied.response
+        except UnknownValue as error:
+            response = problem(400, error.sentence, errors={error.field: [error.sentence]})
+        if is_key(name):  # the URL is the credential
+            response["Referrer-Policy"] = "no-referrer"
+            response["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return response
+
+    return opened
+
+
+@_opens_camera
+async def snapshot(
+    request: HttpRequest, camera: Camera, actor: Actor, variant: Variant
+) -> HttpResponseBase:
     """Return the newest frame as image/jpeg with Last-Modified, or 503 with the reason."""
-    try:
-        camera, actor = await database_sync_to_async(_authorize)(request, pk)
-    except Denied as denied:
-        return denied.response
     if not camera.enabled:
         return problem(503, SWITCHED_OFF, state="ended")
-    frame = await services.newest_frame(camera)
+    frame = await services.newest_frame(camera, variant)
     if frame is None:
         state = await database_sync_to_async(camera.current_state)()
         reason = state.reason or "No picture arrived within a second."
@@ -75,27 +94,35 @@ async def snapshot(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     return response
 
 
-@methods("GET")
-async def mjpeg(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+@_opens_camera
+async def mjpeg(
+    request: HttpRequest, camera: Camera, actor: Actor, variant: Variant
+) -> HttpResponseBase:
     """Stream JPEGs as multipart/x-mixed-replace until the reader leaves or loses access.
 
-    The newest frame wins: a slow reader misses frames. 503 if the view cannot be recorded.
+    The newest frame wins: a slow reader misses frames. 503 if the view cannot be recorded. HEAD
+    returns the same headers at once.
     """
-    try:
-        camera, actor = await database_sync_to_async(_authorize)(request, pk)
-    except Denied as denied:
-        return denied.response
+    if request.method == "HEAD":
+        return _without_buffering(StreamingHttpResponse(_nothing(), content_type=MULTIPART))
     scope: dict[str, Any] = getattr(request, "scope", {})
     waiting = scope.get("extensions", {}).get("sideline.waiting")
-    variant = Variant.from_query(request.GET.dict())
     parts = _parts(camera, actor, Requester.of(request, actor), variant, waiting)
     try:
         await anext(parts)
     except ViewNotRecorded as error:
         return _not_recorded(error)
-    response = StreamingHttpResponse(
-        parts, content_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-    )
+    return _without_buffering(StreamingHttpResponse(parts, content_type=MULTIPART))
+
+
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    """Yield no bytes: the body of HEAD, which then has no Content-Length either."""
+    return
+    yield b""
+
+
+def _without_buffering(response: HttpResponseBase) -> HttpResponseBase:
+    """Set the headers by which proxies pass each part on as it comes."""
     response["Cache-Control"] = "no-store, no-transform"
     response["X-Accel-Buffering"] = "no"
     response["Content-Encoding"] = "identity"

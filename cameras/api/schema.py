@@ -11,14 +11,21 @@ _CAMERA_PARAMETER = {
     "name": "id",
     "in": "path",
     "required": True,
-    "schema": {"type": "string", "format": "uuid"},
+    "schema": {"type": "string"},
+    "description": "The camera's id, or a stream key, which is then a sufficient credential.",
+}
+_PICTURE_SECURITY = [*SECURITY, {"basic": []}, {}]
+_BASIC = {
+    "type": "http",
+    "scheme": "basic",
+    "description": "Any user name; the password is a stream key, or a token with only `read`.",
 }
 _VARIANT_PARAMETERS = [
     {
         "name": name,
         "in": "query",
         "schema": {"type": "integer", "enum": list(values)},
-        "description": "Lighter pictures: the largest of these values up to the requested one.",
+        "description": "Lighter pictures. Other values are refused with 400.",
     }
     for name, values in (("width", WIDTHS), ("fps", RATES))
 ]
@@ -52,8 +59,8 @@ _ASYNC_PATHS: dict[str, Any] = {
             "operationId": "camera_snapshot",
             "tags": ["cameras"],
             "description": "The newest frame, with `Last-Modified`; never one older than 3 s.",
-            "security": SECURITY,
-            "parameters": [_CAMERA_PARAMETER],
+            "security": _PICTURE_SECURITY,
+            "parameters": [_CAMERA_PARAMETER, _VARIANT_PARAMETERS[0]],
             "responses": {
                 "200": {"description": "A JPEG.", "content": {"image/jpeg": {}}},
                 "503": problem_response(
@@ -71,7 +78,7 @@ _ASYNC_PATHS: dict[str, Any] = {
                 "An endless stream of frames. A slow reader misses frames. The socket "
                 "`/ws/stream/{id}` takes the same parameters."
             ),
-            "security": SECURITY,
+            "security": _PICTURE_SECURITY,
             "parameters": [_CAMERA_PARAMETER, *_VARIANT_PARAMETERS],
             "responses": {
                 "200": {
@@ -139,5 +146,7 @@ def add_streams(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Add the async views and the problem schema (a postprocessing hook of drf-spectacular)."""
     paths = {path.rstrip("/"): operations for path, operations in result["paths"].items()}
     result["paths"] = dict(sorted((paths | _ASYNC_PATHS).items()))
-    result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+    components.setdefault("securitySchemes", {})["basic"] = _BASIC
     return result

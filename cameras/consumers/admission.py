@@ -107,7 +107,7 @@ def _actor(scope: Mapping[str, Any], name: str) -> tuple[Actor, Ticket | None]:
             return actor_for_token(token), None
         ticket = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if "ticket" in ticket:
-            visit = cookies.get(VISIT_COOKIE, "") if _has_trusted_origin(headers) else ""
+            visit = cookies.get(VISIT_COOKIE, "") if origin_is_trusted(headers) else ""
             return actor_for_ticket(ticket["ticket"][0], visit)
     except BadCredential as error:
         raise Refused(str(error)) from None
@@ -137,7 +137,8 @@ def _actor_for_session(headers: Mapping[bytes, str], cookies: Mapping[str, str])
     return actor
 
 
-def _has_trusted_origin(headers: Mapping[bytes, str]) -> bool:
+def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:
+    """True for pages of this host, and for the origins in the settings."""
     try:
         require_trusted_origin(headers)
     except Refused:

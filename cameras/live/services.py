@@ -22,6 +22,7 @@ from project.audit.view_log import ViewLog
 from project.tasks import start
 
 SNAPSHOT_WAIT_S = 1.0
+FULL = Variant()
 FRESH_MS = 3000  # an older picture is not served as the newest
 
 _hub: Hub | None = None
@@ -83,14 +84,15 @@ def set_ingest_link(link: IngestLink) -> None:
     _ingest_link = link
 
 
-async def newest_frame(camera: Camera) -> Frame | None:
+async def newest_frame(camera: Camera, variant: Variant = FULL) -> Frame | None:
     """Wait up to `SNAPSHOT_WAIT_S` for a fresh frame; None without one.
 
     Subscribing makes ingest send one. It has the masks of `camera`.
     """
     viewer = hub().join(
         str(camera.pk),
-        lambda feed: Viewer(feed, Variant()),
+        lambda feed: Viewer(feed, variant),
+        variant.width,
         mask_version=camera.mask_version,
     )
     try:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from cameras.forms import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, ShareLink, StreamKey
-from cameras.stream_urls import stream_address
+from cameras.stream_urls import key_addresses
 from cameras.views.camera import camera_page, get_visible_camera
 from project.accounts.access import actor_for_request
 from project.audit.log import Action, log_action
@@ -46,8 +46,8 @@ def add_stream_key(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         text = key.issue()
         ends = f"ends {key.expires_at:%-d %B %Y}"
         log_action(request, Action.MAKE_KEY, key.name, camera=camera, detail=ends)
-    address = stream_address(request, camera.organization, text)
-    return camera_page(request, camera, new_key=key, new_address=address, keys_open=True)
+    addresses = key_addresses(request, camera.organization, text)
+    return camera_page(request, camera, new_key=key, new_addresses=addresses, keys_open=True)
 
 
 @login_required

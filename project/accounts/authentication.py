@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.views.decorators.csrf import csrf_exempt
@@ -37,6 +39,21 @@ def parse_bearer(authorization: str) -> str | None:
     if scheme.lower() != "bearer" or not token.strip() or " " in token.strip():
         raise BadCredential("The Authorization header must be “Bearer <token>”.")
     return token.strip()
+
+
+def parse_basic(authorization: str) -> str | None:
+    """Return the password of a Basic `Authorization` header; None for any other header.
+
+    A malformed one has an empty password.
+    """
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return decoded.partition(":")[2]
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -71,7 +88,7 @@ class CookieAuthentication(SessionAuthentication):
 class Denied(Exception):
     """A request is refused with `response`, a problem."""
 
-    def __init__(self, response: JsonResponse) -> None:
+    def __init__(self, response: HttpResponse) -> None:
         super().__init__(response.status_code)
         self.response = response
 
@@ -93,6 +110,11 @@ def authenticate(request: HttpRequest) -> Actor:
             return actor_for_token(token)
     except BadCredential as error:
         raise Denied(problem(401, str(error))) from None
+    return authenticate_cookie(request)
+
+
+def authenticate_cookie(request: HttpRequest) -> Actor:
+    """Return the actor of the session cookie, whatever else was sent. Raises `Denied`."""
     if not isinstance(request.user, User):
         raise Denied(problem(401, "Sign in, or send a bearer token."))
     csrf = _Csrf(lambda _: None)  # type: ignore[arg-type]

@@ -30,6 +30,8 @@ SIGN_IN_METHODS = {  # URL name: detail of the entry
     "reset": "by a reset link",
     "invitation": "by an invitation",
     "shared": "by a share link",
+    "api-camera-snapshot": "by a stream key",
+    "api-camera-mjpeg": "by a stream key",
 }
 
 MAX_LISTED = 30

@@ -17,6 +17,7 @@ _SECRETS = (
         r"\g<keep>•••",
     ),
     (re.compile(r"(?P<keep>\bBearer )\S+", re.I), r"\g<keep>•••"),
+    (re.compile(r"(?P<keep>\bBasic )[\w+/=-]{8,}", re.I), r"\g<keep>•••"),
     (re.compile(r"(?P<keep>\b(?:sk|sv)_)[\w-]{8,}"), r"\g<keep>•••"),
     # One-time links and share links; the colon before a signature may be percent-encoded.
     (re.compile(r"(?P<keep>/(?:signin|shared|invitations)/)[\w:%.=-]{8,}"), r"\g<keep>•••"),

@@ -126,8 +126,9 @@ class Callers:
         scenario, created = self.scenario, self.created
         values = {
             "ours": scenario.ours, "plaza": scenario.plaza, "push": scenario.push,
-            "key_id": scenario.key_id, "link_id": created["link"], "shared": created["shared"],
-            "token_id": created["token"], "caller": name, "invitation": created["invitation"],
+            "key": scenario.key, "key_id": scenario.key_id, "link_id": created["link"],
+            "shared": created["shared"], "token_id": created["token"], "caller": name,
+            "invitation": created["invitation"],
             "nothing": "00000000-0000-4000-8000-000000000000",
         }  # fmt: skip
         for purpose, (chat, prompt, answer) in scenario.chats.items():

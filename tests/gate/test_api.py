@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -20,6 +20,7 @@ from tests.gate.callers import CALLERS, REJECTED, Callers
 from tests.gate.inprocess import InProcessClient
 from tests.gate.tables import Row, rows
 from tests.installation import Installation
+from tests.people import basic
 from tests.publishers import outcome
 from tests.sockets import refusal
 
@@ -56,9 +57,11 @@ class Api:
         cookie: bool = False,
         method: str = "",
         server: bool = False,
+        headers: dict[str, str] | None = None,
     ) -> int:
         """Return the status of a row's request. Asserts that errors are problems (RFC 9457).
 
+        `headers` are sent in place of the caller's bearer token.
         The request goes to the server if `server` or if the route needs one. Streams are not read.
         """
         server = server or row.route in LIVE
@@ -67,7 +70,7 @@ class Api:
         method = method or row.method
         if row.route == "api-logout" and caller in CALLERS and caller != "nobody":
             credentials = callers.with_spare_token(caller)
-        headers, path = credentials.bearer, row.path + credentials.query
+        headers, path = headers or credentials.bearer, row.path + credentials.query
         if "?" in row.path:
             path = row.path + credentials.query.replace("?", "&")
         if cookie:
@@ -173,6 +176,45 @@ def test_all_rows_by_cookie(api: Api, caller: str) -> None:
         if row.method not in ("GET", "HEAD") and wanted != 401:
             wanted = 403
         status = api.status(caller, row, cookie=True)
+        if status != wanted:
+            wrong[str(row)] = status
+    assert wrong == {}
+
+
+PICTURES = [row for row in ROWS if row.route in ("api-camera-snapshot", "api-camera-mjpeg")]
+
+
+@pytest.mark.parametrize("caller", [*CALLERS, *REJECTED])
+def test_stream_key_in_place_of_the_id_is_enough_unless_a_token_is_sent(
+    api: Api, caller: str
+) -> None:
+    """It is used before the cookie."""
+    by_token = "nobody" if caller == "ticket" else caller
+    wrong = {}
+    for row in PICTURES:
+        by_key = replace(row, path=row.path.replace("{plaza}", "{key}"))
+        wanted = 200 if by_token == "nobody" else expected(row, caller)
+        for cookie, status in ((False, wanted), (True, 200)):
+            found = api.status(caller, by_key, cookie=cookie, server=True)
+            if found != status:
+                wrong[f"{row} {cookie=}"] = found
+    assert wrong == {}
+
+
+BASIC = {"key": 200, "push_key": 404, "reader": 200, "admin": 401, "nonsense": 401}
+
+
+@pytest.mark.parametrize("password", BASIC)
+def test_basic_opens_pictures_and_nothing_else(api: Api, password: str) -> None:
+    """`push_key` is that of another camera; the administrator's token may do more."""
+    wrong = {}
+    for row in ROWS:
+        callers = api.callers if row.route in LIVE else api.local_callers
+        secrets = {"key": callers.scenario.key, "push_key": callers.scenario.push_key}
+        known = callers.by_name.get(password)
+        secret = known.token if known else secrets.get(password, password)
+        status = api.status("nobody", row, headers=basic(secret))
+        wanted = BASIC[password] if row in PICTURES else row.statuses["nobody"]
         if status != wanted:
             wrong[str(row)] = status
     assert wrong == {}

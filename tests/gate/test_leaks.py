@@ -12,7 +12,7 @@ import pytest
 
 from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import Installation
-from tests.people import Scenario, create_scenario
+from tests.people import Scenario, basic, create_scenario
 from tests.push_messages import now, picture, send_body
 from tests.sockets import next_frame, pixels, refusal, watching
 from tests.waiting import until
@@ -135,6 +135,16 @@ def test_credentials_are_never_logged_or_returned(
     refusal(installation, scenario.plaza, query=f"?ticket={ticket}")
     refusal(installation, scenario.key)
     refusal(installation, f"{scenario.key}%00")
+    for name in (scenario.key, f"{scenario.key}x", f"{scenario.key}%00"):
+        picture = f"{installation.url}/api/v1/cameras/{name}/snapshot.jpg"
+        texts.append(httpx.get(picture, params={"width": "500"}, timeout=30).text)
+        httpx.get(picture, timeout=30)
+        httpx.post(picture, timeout=30)
+    for password in (scenario.key, f"{scenario.key}x", operator.token):
+        header = basic(password)
+        secrets.append(header["Authorization"].split()[1])
+        httpx.get(f"{installation.url}/api/v1/cameras/{scenario.plaza}/snapshot.jpg",
+                  headers=header, timeout=30)  # fmt: skip
     cookie = {"Cookie": f"sideline_session={operator.session}"}
     refusal(installation, scenario.plaza, headers=cookie, origin="http://evil.example")
     for path in ("cameras", "cameras/no-such", f"cameras/{scenario.plaza}/snapshot.jpg?x=%00"):

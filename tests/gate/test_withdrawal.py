@@ -19,6 +19,7 @@ from tests.chats.talking import ChatClient, create_club
 from tests.endpoint import Model, Script, endpoint
 from tests.gate.held_connections import HTTP_ENDED, HeldConnection, open_socket, open_stream
 from tests.installation import Installation, installed, second_server
+from tests.people import basic
 from tests.redis import RedisServer
 from tests.waiting import until
 
@@ -27,8 +28,9 @@ WITHIN_S = 2.0
 # By the way of revocation: code, WebSocket close code, and the connections that it closes.
 BY_TOKEN = ("watch", "publish", "ticket", "mjpeg", "answer", "token-key")
 BY_COOKIE = ("cookie", "cookie-mjpeg")
-PASSES = ("key", "token-key", "visit")  # made by the member
-ALL = (*BY_TOKEN, *BY_COOKIE, "key", "visit")
+BY_KEY = ("key", "key-mjpeg", "basic-mjpeg")
+PASSES = (*BY_KEY, "token-key", "visit")  # made by the member
+ALL = (*BY_TOKEN, *BY_COOKIE, *BY_KEY, "visit")
 WAYS = {
     "suspended": ("User.objects.filter(pk=user.pk).update(is_active=False)", 4401, ALL),
     "token revoked": ("token.revoke()", 4401, BY_TOKEN),
@@ -49,7 +51,7 @@ WAYS = {
     "all at once": ("camera.delete(); token.delete(); user.delete()", 4404,
                     ("watch", "publish", "ticket", "mjpeg", "cookie", "cookie-mjpeg",
                      *PASSES, "answer")),
-    "key revoked": ("key.revoke()", 4401, ("key",)),
+    "key revoked": ("key.revoke()", 4401, BY_KEY),
     "link revoked": ("link.revoke()", 4401, ("visit",)),
     "nothing": ("pass", 0, ()),
 }  # fmt: skip
@@ -249,6 +251,8 @@ def _open(processes: list[Installation], facts: dict[str, str]) -> list[HeldConn
             _open_visit(f"{number} visit", installation, facts),
             open_stream(f"{number} mjpeg", mjpeg, bearer),
             open_stream(f"{number} cookie-mjpeg", mjpeg, cookie),
+            open_stream(f"{number} key-mjpeg", mjpeg.replace(facts["camera"], facts["key"]), {}),
+            open_stream(f"{number} basic-mjpeg", mjpeg, basic(facts["key"])),
             open_stream(f"{number} answer", events, bearer),
         ]
     return connections

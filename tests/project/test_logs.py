@@ -23,6 +23,8 @@ from project.settings.logging import PeerErrors, RedactingFormatter
         "GET /ws/stream/x?ticket=hunter2&a=1",
         "http://cam/video?user=a&pwd=hunter2",
         "Authorization: Bearer hunter2",
+        "Authorization: Basic hunter2hunter2==",
+        "GET /api/v1/cameras/sk_hunter2hunter2/stream.mjpeg",
         "/ws/stream/sk_hunter2hunter2",
         "/ws/stream/sv_hunter2hunter2",
         "/signin/hunter2hunter2",
@@ -53,8 +55,9 @@ def test_long_message_is_cut() -> None:
     assert formatted("a" * 1500) == "INFO Not Found: " + "a" * 1500
 
 
-HOSTILE = ["a", "aA", "://", "a://", "a://:", "://:a", "key=", "passwd", "Bearer ", "sk_", "-sk_a",
-           "/signin", "/signin/reset/", "/shared/a", " ", "\n", "a.", "%", "é"]  # fmt: skip
+HOSTILE = ["a", "aA", "://", "a://", "a://:", "://:a", "key=", "passwd", "Bearer ", "Basic ", "sk_",
+           "-sk_a", "/signin", "/signin/reset/", "/shared/a", " ", "\n", "a.", "%",
+           "é"]  # fmt: skip
 
 
 @pytest.mark.timing

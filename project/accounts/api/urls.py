@@ -7,7 +7,8 @@ from django.urls import re_path
 
 from project.accounts.api import login, organizations, tokens
 
-ID = r"(?P<pk>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
+UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+ID = rf"(?P<pk>{UUID})"
 
 urlpatterns = [
     re_path(r"^auth/login/?$", login.Login.as_view(), name="api-login"),

@@ -46,11 +46,12 @@ from project.addresses import network_of, parse_address
 
 TURN = timedelta(seconds=5)
 
-# Names under which links are counted. Usernames have no spaces.
+# Names under which links and keys are counted. Usernames have no spaces.
 A_LINK = "a sign-in link"
 AN_INVITATION = "an invitation"
 A_RESET = "a reset link"
 A_SHARE = "a share link"
+A_KEY = "a stream key"
 
 
 def is_refused(request: HttpRequest, name: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -85,6 +86,28 @@ def test_stream_key_is_shown_once(camera: Camera, operator: User) -> None:
     assert (key.expires_at - timezone.now()).days in (6, 7)
     assert key.created_by == operator
     assert found[1] not in client.get(reverse("camera", args=[camera.pk])).content.decode()
+
+
+def test_new_stream_key_is_shown_in_addresses_that_work(camera: Camera, operator: User) -> None:
+    Camera.objects.filter(pk=camera.pk).update(enabled=False)
+    camera.organization.metadata = {"serverHostURL": "cameras.example.org"}
+    camera.organization.save()
+    form = {"name": "TV", "days": "7"}
+    page = client_of(operator).post(
+        reverse("streamkey-add", args=[camera.pk]), form, headers={"Host": "testserver:7103"}
+    )
+    text = page.content.decode()
+    shown = re.findall(r'id="(new-\w+)"[^>]* value="(\w+)://([^/]+)(/[^"]*)"', text)
+    assert [(name, scheme, host) for name, scheme, host, _ in shown] == [
+        ("new-websocket", "ws", "cameras.example.org:7103"),
+        ("new-snapshot", "http", "cameras.example.org:7103"),
+        ("new-mjpeg", "http", "cameras.example.org:7103"),
+    ]
+    for name, _, _, path in shown:
+        assert f'data-copy="{name}"' in text
+        if name != "new-websocket":  # 503: the camera is switched off; 401 without access
+            answer = Client().head(path)
+            assert answer.status_code in (200, 503)
 
 
 def test_operator_can_revoke_a_stream_key(camera: Camera, operator: User) -> None:
