@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from cameras.audit import log_camera_change
 from cameras.forms import FIELDS, SourceForm
 from cameras.live.services import newest_frame
-from cameras.models import Camera, CameraStill, ShareLink, StreamKey
+from cameras.models import Camera, CameraState, CameraStill, ShareLink, StreamKey
 from cameras.models.cameras import CameraQuerySet
 from cameras.source_check import check_source
 from project.audit.log import Action, log_action
@@ -142,8 +142,11 @@ def _read_still(camera: Camera) -> bytes | None:
 def _set_enabled(request: HttpRequest, cameras: CameraQuerySet, on: bool) -> int:
     """Switch the cameras on or off. Returns how many were updated."""
     detail = f"enabled: {'no → yes' if on else 'yes → no'}"
-    for camera in cameras.select_related("organization").exclude(enabled=on):
+    changed = list(cameras.select_related("organization").exclude(enabled=on))
+    for camera in changed:
         log_action(request, Action.CHANGE_CAMERA, camera.name, camera=camera, detail=detail)
+    if on:
+        CameraState.restart([camera.pk for camera in changed])
     return cameras.update(enabled=on)
 
 

@@ -10,12 +10,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import IntegrityError, models, transaction
+from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, MAX_LABELS
 from cameras.ingest.sources.addresses import MASK, SourceError, check, redact
 from cameras.models.detectors import labels_of
 from cameras.models.masks import Masked, MaskedQuerySet
-from cameras.models.states import CameraState, CameraStill
+from cameras.models.states import SILENCE, CameraState, CameraStill
 from project.accounts.models.organizations import Organization, validate_time_zone
 from project.encryption import UnsealFailed, seal, unseal
 
@@ -186,6 +187,8 @@ class Camera(Masked):
                 columns = kwargs.get("update_fields")
                 columns = self._changed_columns() if columns is None else columns
                 kwargs["update_fields"] = self._count_mask_change(former, columns)
+                if self.enabled and not former.enabled and "enabled" in columns:
+                    CameraState.restart([self.pk])
                 if former.mask_version != self.mask_version:
                     CameraStill.objects.filter(camera=self).delete()
             super().save(*args, **kwargs)
@@ -264,4 +267,6 @@ class Camera(Masked):
                 except IntegrityError:  # deleted just now
                     return None
             elif states.filter(fence=newest).update(fence=newest + 1):
+                silent = states.filter(reported_at__lt=timezone.now() - SILENCE)
+                CameraState.restart(silent.values_list("pk", flat=True))
                 return newest + 1

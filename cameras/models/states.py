@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,14 @@ class CameraState(models.Model):
 
     def __str__(self) -> str:
         return self.sentence()
+
+    @classmethod
+    def restart(cls, camera_ids: Collection[object]) -> None:
+        """Mark cameras as connecting: the last report is from before they were switched on."""
+        now = timezone.now()
+        cls.objects.filter(camera_id__in=camera_ids).update(
+            state=State.CONNECTING, since=now, reason="", reported_at=now
+        )
 
     @staticmethod
     def current(camera: Camera) -> CameraState:

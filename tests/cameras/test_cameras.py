@@ -46,6 +46,33 @@ def test_live_camera_without_reports_is_offline_since_its_last_picture(
     assert state.reason == "No process is reading this camera."
 
 
+@pytest.mark.postgres
+def test_camera_that_is_switched_on_or_taken_by_a_process_is_connecting(camera: Camera) -> None:
+    """And not offline because its last report is from yesterday."""
+    old = {"state": "offline", "reason": "Gone.", "since": ago(days=1), "reported_at": ago(days=1)}
+    CameraState.objects.create(camera=camera, **old)
+
+    def now() -> tuple[str, str]:
+        state = Camera.objects.get(pk=camera.pk).current_state()
+        return state.state, state.reason
+
+    camera.enabled = False
+    camera.save()
+    assert now()[0] == "ended"
+    camera.enabled = True
+    camera.save()
+    assert now() == ("connecting", "")
+    camera.name = "West gate"
+    CameraState.objects.update(**old)
+    camera.save()
+    assert now() == ("offline", "Gone.")
+    Camera.claim_fence(camera.pk)
+    assert now() == ("connecting", "")
+    CameraState.objects.update(**old | {"reported_at": timezone.now()})
+    Camera.claim_fence(camera.pk)
+    assert now() == ("offline", "Gone."), "a process that takes over keeps what is known"
+
+
 def test_camera_that_was_never_read_becomes_offline(camera: Camera) -> None:
     assert camera.current_state().state == "connecting"
     Camera.objects.filter(pk=camera.pk).update(created_at=ago(minutes=5))
