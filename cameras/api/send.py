@@ -12,16 +12,24 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from cameras.access import actor_for_stream_key, get_known_camera, require_watch
-from cameras.live.incoming import Envelope, PushedFrame, forward_to_ingest, parse_body
+from cameras.live.incoming import (
+    PROBLEMS,
+    Envelope,
+    PushedFrame,
+    Verdict,
+    accept_frame,
+    parse_body,
+)
 from cameras.live.jpeg import FrameError
 from cameras.models import Camera, Kind, StreamKey
-from cameras.models.states import SWITCHED_OFF, PushClock
+from cameras.models.states import PushClock
 from project.accounts.access import Actor
 from project.accounts.authentication import Denied, authenticate, methods
 from project.problems import problem
 
 ECHO_CACHE_S = 1.5  # how long permission for echoes is cached: withdrawal must act within 2 s
 ECHO_CACHE_MAX = 4096  # entries; a full cache is emptied
+NO_CAMERA = "There is no such camera."
 LARGE_BYTES = 256 * 1024  # a larger body is parsed only for callers with permission
 _KEY_IN_BODY = re.compile(rb'"camera_id"\s*:\s*"(sk_[\w-]{20,80})"')
 
@@ -69,15 +77,21 @@ async def send(request: HttpRequest) -> HttpResponseBase:
     if _echoes.get((credential, sent.camera), 0) > time.monotonic():
         return _accepted(duplicate=True)
     try:
-        camera, duplicate = await database_sync_to_async(_claim)(request, sent)
+        camera, duplicate = await database_sync_to_async(_authorize)(request, sent)
     except Denied as denied:
         return denied.response
     if camera.kind != Kind.PUSH and (credential or sent.camera.startswith(StreamKey.PREFIX)):
         _cache_echo((credential, sent.camera))
-    if duplicate or await forward_to_ingest(camera.pk, sent.frame):
-        return _accepted(duplicate=duplicate)
-    response = problem(503, "No process is reading cameras just now; send the frame again.")
-    response["Retry-After"] = "1"
+    if duplicate:
+        return _accepted(duplicate=True)
+    verdict = await accept_frame(camera.pk, sent.frame)
+    if verdict is Verdict.NO_CAMERA:  # deleted just now
+        return problem(404, NO_CAMERA)
+    if verdict not in PROBLEMS:
+        return _accepted(duplicate=verdict is not Verdict.ACCEPTED)
+    response = problem(*PROBLEMS[verdict])
+    if response.status_code == 503:
+        response["Retry-After"] = "1"
     return response
 
 
@@ -106,8 +120,8 @@ def _require_credential(request: HttpRequest) -> None:
     authenticate(request)
 
 
-def _claim(request: HttpRequest, sent: SendRequest) -> tuple[Camera, bool]:
-    """Return the camera and whether the frame is a duplicate. Claims a new frame, only once."""
+def _authorize(request: HttpRequest, sent: SendRequest) -> tuple[Camera, bool]:
+    """Return the camera, and whether the frame is known to be a duplicate. Raises `Denied`."""
     actor, camera_id = _resolve(request, sent.camera)
     camera = get_known_camera(actor, camera_id)
     if camera.kind != Kind.PUSH or PushClock.has_accepted(camera.pk, sent.frame.timestamp):
@@ -115,9 +129,7 @@ def _claim(request: HttpRequest, sent: SendRequest) -> tuple[Camera, bool]:
         return camera, True
     if not actor.has_scope("publish", camera.organization_id):
         raise Denied(problem(403, "Publishing needs the operator's role and scope “publish”."))
-    if not camera.enabled:
-        raise Denied(problem(409, SWITCHED_OFF))
-    return camera, not PushClock.accept(camera.pk, sent.frame.timestamp)
+    return camera, False
 
 
 # What the seed's client sends without a token: its text template prints the missing value.
@@ -142,7 +154,7 @@ def _resolve(request: HttpRequest, name: str) -> tuple[Actor, uuid.UUID]:
     try:
         return actor, uuid.UUID(name)
     except ValueError:
-        raise Denied(problem(404, "There is no such camera.")) from None
+        raise Denied(problem(404, NO_CAMERA)) from None
 
 
 def _cache_echo(key: tuple[str, str]) -> None:

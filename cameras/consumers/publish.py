@@ -14,9 +14,15 @@ from typing import Any
 from cameras.consumers.admission import NOT_PUSH, Admission
 from cameras.consumers.camera_socket import CameraSocket
 from cameras.live.formats import Message, MessageWriter, text_message
-from cameras.live.incoming import Envelope, Verdict, accept_frame, parse_seed, parse_v1
+from cameras.live.incoming import (
+    PROBLEMS,
+    Envelope,
+    Verdict,
+    accept_frame,
+    parse_seed,
+    parse_v1,
+)
 from cameras.live.jpeg import FrameError
-from cameras.models.states import SWITCHED_OFF
 
 RATE = 60.0  # messages per second; a message costs one more for each MiB
 BURST_S = 5.0  # seconds of credit, as the network may deliver late messages at once
@@ -104,10 +110,6 @@ log = logging.getLogger(__name__)
 
 TOO_MUCH = "More was sent than 60 messages or MiB a second."
 CLOSE_CODES = {Verdict.NO_CAMERA: (4404, ""), Verdict.NOT_PUSH: (4403, NOT_PUSH)}
-PROBLEMS = {
-    Verdict.SWITCHED_OFF: (409, SWITCHED_OFF),
-    Verdict.NOT_TAKEN: (503, "No process is reading cameras just now; send the frame again."),
-}
 
 
 class PublishConsumer(CameraSocket):

@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import subprocess
+import time
 
 from cameras.ingest.links import LinkLost, SocketLink, start_process
 from cameras.ingest.metrics import Totals
 from cameras.live import channel_groups
-from cameras.live.demand import DemandByCamera, demand_packet
+from cameras.live.demand import (
+    STARTING_S,
+    DemandByCamera,
+    Handover,
+    demand_packet,
+    without_process,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +35,7 @@ class IngestChild:
         self.totals = Totals()
         self._process: subprocess.Popen[bytes] | None = None
         self._link: SocketLink | None = None
+        self._ended_at = time.monotonic()
 
     async def run(self) -> None:
         """Run until cancelled; then stop the child."""
@@ -45,6 +53,7 @@ class IngestChild:
             self.stop()
 
     async def _run_once(self) -> None:
+        began = time.monotonic()
         self._process, self._link = await start_process(*COMMAND)
         try:
             async for header, payload in self._link.receive():
@@ -56,15 +65,20 @@ class IngestChild:
         finally:
             self._link.close()
             self._link = None
+            if time.monotonic() - began > STARTING_S:  # one that ends at once is no working process
+                self._ended_at = time.monotonic()
             await asyncio.to_thread(self._reap)
 
     async def send_demand(self, demand: DemandByCamera) -> None:
         """Send the current demand; dropped while no child runs."""
         await self._send(demand_packet(demand), b"")
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
-        """Send a pushed frame. False if no child runs or its backlog is full."""
-        return await self._send({"type": "push", "camera": camera_id, "timestamp": timestamp}, jpeg)
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
+        """Send a pushed frame. `BUSY` if the child's backlog is full."""
+        header = {"type": "push", "camera": camera_id, "timestamp": timestamp}
+        if await self._send(header, jpeg):
+            return Handover.TAKEN
+        return without_process(self._ended_at) if self._link is None else Handover.BUSY
 
     async def _send(self, header: dict[str, object], payload: bytes) -> bool:
         if self._link is None:

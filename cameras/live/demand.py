@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -22,7 +24,24 @@ DEBOUNCE_S = 0.02  # changes within this time are sent together
 EXPIRY_S = 7.0  # the demand of a process that sends nothing for so long is dropped
 INBOX = "sideline:ingest:inbox"  # pub/sub channel of demand and pushed frames
 
+STARTING_S = 10.0  # without an ingest process for less than this, one is probably starting
+
 DemandByCamera = Mapping[str, Iterable[Demand]]
+
+
+class Handover(enum.Enum):
+    """What became of a pushed frame. All but `TAKEN` may be sent again."""
+
+    TAKEN = enum.auto()
+    BUSY = enum.auto()  # the link is full or down
+    STARTING = enum.auto()  # the ingest process is not up yet, or is being replaced
+    NO_PROCESS = enum.auto()  # none has run for `STARTING_S`
+
+
+def without_process(since: float) -> Handover:
+    """Return the result if no ingest process runs, `since` a time in monotonic seconds."""
+    is_starting = time.monotonic() - since < STARTING_S
+    return Handover.STARTING if is_starting else Handover.NO_PROCESS
 
 
 class IngestLink(Protocol):
@@ -31,8 +50,8 @@ class IngestLink(Protocol):
     async def send_demand(self, demand: DemandByCamera) -> None:
         """Send what is watched in this process. It replaces what was sent before."""
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
-        """Send a frame that a client pushed. False if no process takes it."""
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
+        """Send a frame that a client pushed."""
 
 
 async def report_demand(hub: Hub, link: IngestLink) -> None:
@@ -107,15 +126,20 @@ class RedisIngestLink:
     def __init__(self) -> None:
         self._client = redis.Redis.from_url(settings.REDIS_URL, protocol=2)
         self._sender = uuid.uuid4().hex
+        self._had_process_at = time.monotonic()
 
     async def send_demand(self, demand: DemandByCamera) -> None:
         """Publish the demand. It expires unless repeated."""
         await self._client.publish(INBOX, pack(demand_packet(demand, self._sender)))
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> bool:
-        """Publish a pushed frame. False if no ingest process is subscribed."""
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
+        """Publish a pushed frame, which all subscribed ingest processes get."""
         header = {"type": "push", "camera": camera_id, "timestamp": timestamp}
         try:
-            return bool(await self._client.publish(INBOX, pack(header, jpeg)))
+            subscribers = await self._client.publish(INBOX, pack(header, jpeg))
         except (redis.RedisError, OSError):
-            return False
+            return Handover.BUSY
+        if not subscribers:
+            return without_process(self._had_process_at)
+        self._had_process_at = time.monotonic()
+        return Handover.TAKEN

@@ -24,9 +24,11 @@ from django.db import transaction
 from pybase64 import b64decode
 
 from cameras.live import services
+from cameras.live.demand import Handover
 from cameras.live.jpeg import FrameError, jpeg_size
 from cameras.models import Camera, Kind
-from cameras.models.states import PushClock
+from cameras.models.states import SWITCHED_OFF, PushClock
+from project.tasks import start
 
 MAX_CLOCK_ERROR_MS = 60_000
 MAX_FIELDS_BYTES = 64 * 1024  # of JSON without the picture: bounds the parser's work
@@ -168,24 +170,34 @@ class Verdict(enum.Enum):
     SWITCHED_OFF = enum.auto()
     NOT_PUSH = enum.auto()  # the camera's kind was changed
     NO_CAMERA = enum.auto()
-    NOT_TAKEN = enum.auto()  # no ingest process takes it now; it may be sent again
+    # Nothing was accepted; the frame may be sent again:
+    BUSY = enum.auto()
+    STARTING = enum.auto()
+    NO_PROCESS = enum.auto()
+
+
+# Verdicts that are answered as problems: status and sentence.
+PROBLEMS = {
+    Verdict.SWITCHED_OFF: (409, SWITCHED_OFF),
+    Verdict.BUSY: (503, "The server cannot take this frame just now; send it again."),
+    Verdict.STARTING: (503, "The process that reads cameras is starting; send the frame again."),
+    Verdict.NO_PROCESS: (503, "No process is reading cameras just now; send the frame again."),
+}
+_VERDICTS = {
+    Handover.TAKEN: Verdict.ACCEPTED,
+    Handover.BUSY: Verdict.BUSY,
+    Handover.STARTING: Verdict.STARTING,
+    Handover.NO_PROCESS: Verdict.NO_PROCESS,
+}
 
 
 async def accept_frame(camera_id: uuid.UUID, frame: PushedFrame) -> Verdict:
-    """Claim a frame and forward it. The caller has checked the right to publish."""
-    verdict = await _claims.claim(camera_id, frame.timestamp)
-    if verdict is Verdict.ACCEPTED and not await forward_to_ingest(camera_id, frame):
-        return Verdict.NOT_TAKEN
-    return verdict
+    """Claim a frame and hand it to ingest. The caller has checked the right to publish.
 
-
-async def forward_to_ingest(camera_id: uuid.UUID, frame: PushedFrame) -> bool:
-    """Send a claimed frame to ingest. If no process takes it, release the claim: False."""
-    link = services.ingest_link()
-    if link is not None and await link.push(str(camera_id), frame.timestamp, frame.jpeg):
-        return True
-    await database_sync_to_async(PushClock.release)(camera_id, frame.timestamp)
-    return False
+    If the caller is cancelled, a frame that is claimed already is still handed over: its timestamp
+    is never used up for nothing.
+    """
+    return await _acceptor.accept(camera_id, frame)
 
 
 @transaction.atomic
@@ -212,39 +224,71 @@ def _claim_frame(camera: Camera, timestamp: int) -> Verdict:
     return Verdict.ACCEPTED if PushClock.accept(camera.pk, timestamp) else Verdict.DUPLICATE
 
 
-class ClaimBatcher:
-    """Batches the claims of all publishers of this process.
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A frame that waits for its verdict. The future is cancelled with the publisher."""
 
-    Claims that arrive during a transaction share the next one, so that many publishers do not each
-    queue for the database thread. Bound: one claim per publisher, since each waits for its verdict.
+    camera_id: uuid.UUID
+    frame: PushedFrame
+    verdict: asyncio.Future[Verdict]
+
+    def answer(self, verdict: Verdict) -> None:
+        if not self.verdict.done():
+            self.verdict.set_result(verdict)
+
+
+class FrameAcceptor:
+    """Accepts the frames of all publishers of this process, by sockets and `actions/send`.
+
+    Frames that arrive during a transaction share the next one, so that many publishers do not each
+    queue for the database thread. Bound: one frame per publisher, since each waits for its verdict.
+    The tasks are its own: one that ended with a publisher would lose what others wait for.
     """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[uuid.UUID, int, asyncio.Future[Verdict]]] = []
+        self._waiting: list[_Arrival] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def claim(self, camera_id: uuid.UUID, timestamp: int) -> Verdict:
-        """Claim one frame. `NOT_TAKEN` after `RETRY_S` if the database fails."""
-        result: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._waiting.append((camera_id, timestamp, result))
+    async def accept(self, camera_id: uuid.UUID, frame: PushedFrame) -> Verdict:
+        """Claim one frame and hand it over. `BUSY` after `RETRY_S` if the database fails."""
+        verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Arrival(camera_id, frame, verdict))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="claims")
-        return await result
+            self._task = start(self._run(), "claims")
+        return await verdict
 
     async def _run(self) -> None:
         """Claim batch after batch, until none waits."""
         while self._waiting:
-            batch, self._waiting = self._waiting, []
-            frames = [(camera_id, timestamp) for camera_id, timestamp, _ in batch]
+            batch = [arrival for arrival in self._waiting if not arrival.verdict.cancelled()]
+            self._waiting = []
+            frames = [(arrival.camera_id, arrival.frame.timestamp) for arrival in batch]
             try:
                 verdicts = await database_sync_to_async(claim_frames)(frames)
             except Exception:
                 log.exception("pushed frames could not be claimed")
-                verdicts = [Verdict.NOT_TAKEN] * len(batch)
+                verdicts = [Verdict.BUSY] * len(batch)
                 await asyncio.sleep(RETRY_S)
-            for (*_, result), verdict in zip(batch, verdicts, strict=True):
-                if not result.done():  # cancelled with its publisher
-                    result.set_result(verdict)
+            for arrival, verdict in zip(batch, verdicts, strict=True):
+                if verdict is Verdict.ACCEPTED:  # not one after the other: Redis takes time
+                    start(self._hand_over(arrival), "pushed frame")
+                else:
+                    arrival.answer(verdict)
+
+    async def _hand_over(self, arrival: _Arrival) -> None:
+        """Send a claimed frame to ingest; if no process takes it, release the claim."""
+        camera_id, frame = arrival.camera_id, arrival.frame
+        verdict = Verdict.BUSY
+        try:
+            link = services.ingest_link()
+            handover = Handover.NO_PROCESS
+            if link is not None:
+                handover = await link.push(str(camera_id), frame.timestamp, frame.jpeg)
+            verdict = _VERDICTS[handover]
+            if handover is not Handover.TAKEN:
+                await database_sync_to_async(PushClock.release)(camera_id, frame.timestamp)
+        finally:
+            arrival.answer(verdict)
 
 
-_claims = ClaimBatcher()
+_acceptor = FrameAcceptor()

@@ -16,6 +16,7 @@ from cameras.ingest.child import IngestChild
 from cameras.ingest.links import BACKLOG_BYTES, LinkLost, SocketLink, start_process
 from cameras.ingest.redis_link import RedisLink
 from cameras.live import demand
+from cameras.live.demand import Handover
 from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
 from cameras.live.variants import Demand
@@ -68,15 +69,17 @@ async def test_ingest_child_that_cannot_start_is_retried(
     monkeypatch.setattr(child, "COMMAND", ("-c", ECHO))
     monkeypatch.setattr(child.channel_groups, "publish", publish)
     child_link = IngestChild()
-    assert not await child_link.push("c", 1, b"jpeg"), "no child runs"
+    assert await child_link.push("c", 1, b"jpeg") is Handover.STARTING
     owner = asyncio.create_task(child_link.run())
     try:
         await until_async(lambda: published)
-        assert await child_link.push("c", 1, b"jpeg")
+        assert await child_link.push("c", 1, b"jpeg") is Handover.TAKEN
     finally:
         owner.cancel()
         await asyncio.gather(owner, return_exceptions=True)
-    assert not await child_link.push("c", 2, b"jpeg")
+    assert await child_link.push("c", 2, b"jpeg") is Handover.STARTING
+    monkeypatch.setattr(demand, "STARTING_S", 0.0)
+    assert await child_link.push("c", 3, b"jpeg") is Handover.NO_PROCESS
     assert caplog.text.count("could not be started") == 2
 
 
