@@ -170,7 +170,7 @@ async def _parts(
                 await asyncio.sleep(POLL_S)
                 continue
             frame = viewer.take_frame()
-            if frame is None or not services.is_fresh(frame):
+            if frame is None or not frame.is_fresh:
                 await viewer.wait()
                 continue
             yield _part(frame)

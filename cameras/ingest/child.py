@@ -15,6 +15,7 @@ from cameras.live.demand import (
     DemandByCamera,
     Handover,
     demand_packet,
+    push_packet,
     without_process,
 )
 
@@ -75,8 +76,7 @@ class IngestChild:
 
     async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
         """Send a pushed frame. `BUSY` if the child's backlog is full."""
-        header = {"type": "push", "camera": camera_id, "timestamp": timestamp}
-        if await self._send(header, jpeg):
+        if await self._send(push_packet(camera_id, timestamp), jpeg):
             return Handover.TAKEN
         return without_process(self._ended_at) if self._link is None else Handover.BUSY
 

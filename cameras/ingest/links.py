@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from cameras.live.ages import stamp
 from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
 from cameras.live.variants import NATIVE
@@ -95,7 +96,7 @@ class WorkerLink:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._socket = link
         self._states: deque[dict[str, Any]] = deque(maxlen=8)
-        self._pictures: dict[tuple[str, int], tuple[dict[str, Any], bytes]] = {}
+        self._pictures: dict[tuple[str, int], tuple[dict[str, Any], bytes, float]] = {}
         self._busy = False
         self._changed = threading.Condition()
         threading.Thread(target=self._write, name="link", daemon=True).start()
@@ -106,10 +107,14 @@ class WorkerLink:
             self._states.append(header)
             self._changed.notify_all()
 
-    def send_picture(self, header: dict[str, Any], jpeg: bytes) -> None:
-        """Queue a frame or a still; it replaces an unsent one of the same width."""
+    def send_picture(self, header: dict[str, Any], jpeg: bytes, captured_at: float) -> None:
+        """Queue a frame or a still; it replaces an unsent one of the same width.
+
+        `captured_at` is in seconds of `time.monotonic`.
+        """
         with self._changed:
-            self._pictures[header["type"], header.get("variant", NATIVE)] = (header, jpeg)
+            kind = header["type"], header.get("variant", NATIVE)
+            self._pictures[kind] = header, jpeg, captured_at
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
@@ -138,8 +143,9 @@ class WorkerLink:
             self._changed.wait_for(lambda: self._states or self._pictures)
             self._busy = True
             if self._states:
-                return pack(self._states.popleft())
-            return pack(*self._pictures.pop(next(iter(self._pictures))))
+                return pack(self._states.popleft() | stamp())
+            header, jpeg, captured_at = self._pictures.pop(next(iter(self._pictures)))
+            return pack(header | stamp(captured_at), jpeg)
 
     def _write(self) -> None:
         while True:

@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from cameras.models import Camera, CameraState, CameraStill
 
@@ -76,14 +76,14 @@ def store_state(header: dict[str, Any]) -> None:
     Raises `StaleFence` if its fence is not the camera's newest.
     """
     last = header["last_frame"]
-    values = {
+    values: dict[str, Any] = {
         "state": header["state"],
         "since": _to_datetime(header["since"]),
         "reason": header["reason"][:300],
         "fps": header["fps"] or 0,
         "width": header["width"] or 0,
         "height": header["height"] or 0,
-        "reported_at": timezone.now(),
+        "reported_at": Now(),  # the database's clock: hosts that read it have others
     }
     if last is not None:
         values["last_frame_at"] = _to_datetime(last)

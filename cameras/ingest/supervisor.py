@@ -159,7 +159,10 @@ class Supervisor:
         fence, former = self._leases.fence(config["camera"]), self.workers.get(config["camera"])
         if fence is None or (former is not None and not former.task.done()):
             return
-        worker = WorkerProcess(config, link, self._state_writer, self.totals, attempt, waited)
+        first_run = 0 if former is None else former.last_run + 1
+        worker = WorkerProcess(
+            config, link, self._state_writer, self.totals, attempt, waited, first_run
+        )
         worker.fence = fence
         worker.demand = self._demand.get(worker.camera_id, [])
         worker.pending_frame = self._pending_frames.take(worker.camera_id, time.monotonic())

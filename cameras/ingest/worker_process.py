@@ -15,6 +15,7 @@ from cameras.ingest.isolation import bare_environment
 from cameras.ingest.links import Link, LinkLost, Packet, SocketLink, start_process
 from cameras.ingest.metrics import Totals
 from cameras.ingest.state_writer import StateWriter
+from cameras.live.frames import RUN_BITS
 from cameras.live.variants import Demand
 from project.tasks import end
 
@@ -32,7 +33,8 @@ class WorkerProcess:
     """Owns the process, its link and the task that reads the link.
 
     `attempt` counts the starts since the last picture; `waited` is the part of the next back-off
-    that is already over, in seconds.
+    that is already over, in seconds. `first_run` is the number of its first run of frames within
+    the lease, above `last_run` of the worker before.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class WorkerProcess:
         totals: Totals,
         attempt: int = 0,
         waited: float = 0.0,
+        first_run: int = 0,
     ) -> None:
         self.config = config
         self.camera_id: str = config["camera"]
         self.attempt, self._waited = attempt, waited
+        self._first_run = self.last_run = first_run
         self._web_link, self._state_writer, self._totals = web_link, state_writer, totals
         self._link: SocketLink | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,7 +101,10 @@ class WorkerProcess:
             async for header, payload in self._link.receive():
                 self.silence_deadline = time.monotonic() + SILENCE_S
                 header |= self._identity()
-                if header["type"] == "state":
+                if header["type"] == "frame":
+                    self.last_run = self._first_run + header["run"]
+                    header["run"] = (self.fence << RUN_BITS) + self.last_run
+                elif header["type"] == "state":
                     header["viewers"] = sum(each.viewers for each in self.demand)
                 await self._forward(header, payload)
         except LinkLost:

@@ -7,9 +7,12 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
+from cameras.live.ages import Ages
 from cameras.live.frames import Frame, Status
 from cameras.live.mask_versions import MasksChanged
 from cameras.live.variants import NATIVE
+
+_ages = Ages()
 
 
 def frame_group(camera_id: str, width: int) -> str:
@@ -50,8 +53,9 @@ async def subscribe(
         while True:
             message = await layer.receive(channel)
             header = message["header"]
+            captured_at = _ages.captured_at(header)  # of states, too: each shows what is quick
             if header["type"] == "frame":
-                yield Frame.from_header(header, message["jpeg"])
+                yield Frame.from_packet(header, message["jpeg"], captured_at)
             elif header["type"] == "masks":
                 yield MasksChanged(header["mask_version"])
             else:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import redis.asyncio as redis
 from django.conf import settings
 
+from cameras.live.ages import stamp
 from cameras.live.hub import Hub
 from cameras.live.packets import pack
 from cameras.live.variants import Demand, merge
@@ -78,6 +79,11 @@ def demand_packet(demand: DemandByCamera, sender: str = "") -> dict[str, Any]:
     return {"type": "demand", "sender": sender, "cameras": cameras}
 
 
+def push_packet(camera_id: str, timestamp: int) -> dict[str, Any]:
+    """The header of a packet with a pushed frame that has just arrived; `timestamp` in unix ms."""
+    return {"type": "push", "camera": camera_id, "timestamp": timestamp} | stamp()
+
+
 def read_demand(header: Mapping[str, Any]) -> dict[str, list[Demand]]:
     """The inverse of `demand_packet`. Raises `ValueError` or `TypeError` for a bad header."""
     return {
@@ -134,7 +140,7 @@ class RedisIngestLink:
 
     async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
         """Publish a pushed frame, which all subscribed ingest processes get."""
-        header = {"type": "push", "camera": camera_id, "timestamp": timestamp}
+        header = push_packet(camera_id, timestamp)
         try:
             subscribers = await self._client.publish(INBOX, pack(header, jpeg))
         except (redis.RedisError, OSError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import struct
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -22,7 +21,6 @@ from cameras.live.packets import dump
 from cameras.live.variants import Variant
 
 TEXT, BINARY = 0x81, 0x82  # first byte of a whole, uncompressed message
-FRESH_S = 3.0  # an older picture is not shown as live
 MAX_AGE_ERROR_MS = 10  # a message whose `age_ms` is off by more is built again
 
 
@@ -61,24 +59,14 @@ class PreparedFrame:
     true while the frame is offered to all viewers for the first time.
     """
 
-    __slots__ = ("_base64", "_captured_at", "_seed", "_v1", "frame", "is_first_round")
+    __slots__ = ("_base64", "_seed", "_v1", "frame", "is_first_round")
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.is_first_round = True
-        self._captured_at = time.monotonic() - self.age_ms() / 1000
         self._base64: bytes | None = None
         self._seed: dict[str, Message] = {}
         self._v1: dict[str, tuple[int, Message]] = {}
-
-    def age_ms(self) -> int:
-        """The picture's age by this host's clock."""
-        return self.frame.age_ms(time.time_ns() // 1_000_000)
-
-    @property
-    def is_fresh(self) -> bool:
-        """True if it may be shown as live. Monotonic, from its age on arrival."""
-        return time.monotonic() - self._captured_at <= FRESH_S
 
     def seed(self, name: str) -> Message:
         """The seed's `FrameData`; `name` is the string of the viewer's URL."""
@@ -91,7 +79,9 @@ class PreparedFrame:
         frame = self.frame
         if self._base64 is None:
             self._base64 = b64encode(frame.jpeg)
-        fields = b'","timestamp":%d,"camera_id":%b' % (frame.timestamp, dump(name))
+        fields = b'","timestamp":%d,"camera_id":%b,"run":%d' % (
+            frame.timestamp, dump(name), frame.run,
+        )  # fmt: skip
         detections = b"" if frame.detections is None else b',"detections":' + dump(frame.detections)
         return Message(TEXT, b'{"frame":"', self._base64, fields, detections, b"}")
 
@@ -100,7 +90,7 @@ class PreparedFrame:
         cached = self._v1.get(name)
         if cached is not None and self.is_first_round:
             return cached[1]
-        age = self.age_ms()
+        age = self.frame.age_ms
         if cached is None or age - cached[0] > MAX_AGE_ERROR_MS:
             head = dump(self.frame.header() | {"camera_id": name, "age_ms": age})
             message = Message(BINARY, struct.pack(">I", len(head)), head, self.frame.jpeg)
@@ -192,7 +182,7 @@ class SeedViewer(SocketViewer):
 
     def next_message(self) -> Message | None:
         self._status = None
-        if self._prepared is not None and not self._prepared.is_fresh:
+        if self._prepared is not None and not self._prepared.frame.is_fresh:
             self.drop_frame()  # it waited too long, or is older than the subscription
         prepared = self._take_prepared()
         return None if prepared is None else prepared.seed(self.name)

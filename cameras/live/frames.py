@@ -6,8 +6,13 @@ packets.py has the bytes between processes, formats.py those for viewers.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+FRESH_S = 3.0  # an older picture is not shown as live
+RUN_BITS = 20  # of a run's number within one lease; the fence is above them
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,13 @@ def _round_down(start: float, length: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of one camera. `timestamp` is capture time in unix ms, rising per camera.
+    """One picture of one camera. `timestamp` is capture time in unix ms, rising within a `run`.
 
-    `detections` holds `Detection.to_dict()`s, or None if detection is off. `arrived` is when a
-    pushed picture reached us, in unix ms of our clock; None for a picture that we captured.
-    `mask_version` is that of its privacy masks, see mask_versions.py.
+    A new run begins where a clock was set, or another process reads the camera. Frames are ordered
+    by `order`. `captured_at` is when the picture was captured or, if a device pushed it, when it
+    reached us: seconds of this host's `time.monotonic`, see ages.py. `detections` holds
+    `Detection.to_dict()`s, or None if detection is off. `mask_version` is that of its privacy
+    masks, see mask_versions.py.
     """
 
     jpeg: bytes
@@ -62,17 +69,30 @@ class Frame:
     width: int
     height: int
     detections: list[dict[str, Any]] | None = None
-    arrived: int | None = None
+    run: int = 0
+    captured_at: float = field(default_factory=time.monotonic)
     mask_version: str = ""
 
-    def age_ms(self, now_ms: int) -> int:
-        """Its age by our clock, independent of the device's; at least 0."""
-        return max(0, now_ms - (self.timestamp if self.arrived is None else self.arrived))
+    @property
+    def order(self) -> tuple[int, int]:
+        """Its place among the frames of the camera."""
+        return self.run, self.seq
+
+    @property
+    def age_ms(self) -> int:
+        """Its age now, independent of every wall clock."""
+        return round((time.monotonic() - self.captured_at) * 1000)
+
+    @property
+    def is_fresh(self) -> bool:
+        """True if it may be shown as live now."""
+        return time.monotonic() - self.captured_at <= FRESH_S
 
     def header(self) -> dict[str, Any]:
         """The fields that viewers get with the picture, ready for JSON."""
         header: dict[str, Any] = {
             "timestamp": self.timestamp,
+            "run": self.run,
             "seq": self.seq,
             "width": self.width,
             "height": self.height,
@@ -81,13 +101,12 @@ class Frame:
             header["detections"] = self.detections
         return header
 
-    def packet_header(self) -> dict[str, Any]:
-        """The header of a worker's packet: `header()`, and `arrived` if known."""
-        return self.header() | ({} if self.arrived is None else {"arrived": self.arrived})
-
     @classmethod
-    def from_header(cls, header: dict[str, Any], jpeg: bytes) -> Frame:
-        """The inverse of `packet_header()`, to which ingest added the mask version as `mark`."""
+    def from_packet(cls, header: Mapping[str, Any], jpeg: bytes, captured_at: float) -> Frame:
+        """Return the frame of a packet: `header()`, to which ingest added more.
+
+        Packets of older versions have no `run`: then each lease is one.
+        """
         return cls(
             jpeg=jpeg,
             timestamp=header["timestamp"],
@@ -95,7 +114,8 @@ class Frame:
             width=header["width"],
             height=header["height"],
             detections=header.get("detections"),
-            arrived=header.get("arrived"),
+            run=header.get("run", header.get("fence", 0) << RUN_BITS),
+            captured_at=captured_at,
             mask_version=header.get("mask_version", ""),
         )
 

@@ -114,7 +114,7 @@ class Viewer:
         if prepared is not None:
             self._prepared = None
             self.delivered += 1
-            self._feed.tally.count_age(prepared.age_ms())
+            self._feed.tally.count_age(prepared.frame.age_ms)
         return prepared
 
     def collect_acknowledgements(self) -> None:
@@ -146,7 +146,7 @@ class Feed:
         self.prepared: PreparedFrame | None = None
         self.status: Status | None = None
         self.received_at = self.left_at = self._frame_at = time.monotonic()
-        self._last_timestamp: int | None = None  # of the last frame that was sent to viewers
+        self._newest: tuple[int, int] | None = None  # order of the last frame sent to viewers
         self._acknowledging = 0  # viewers that acknowledge frames
         self._collecting: asyncio.TimerHandle | None = None
         self._prepare, self._demand_changed = prepare, demand_changed
@@ -199,7 +199,7 @@ class Feed:
         elif isinstance(item, Frame) and has_current_masks:
             if self._is_repeated_or_late(item, now):
                 return
-            self._frame_at, self._last_timestamp = now, item.timestamp
+            self._frame_at, self._newest = now, item.order
             self._send_to_viewers(item)
         self.received_at = now
 
@@ -215,13 +215,13 @@ class Feed:
     def _is_repeated_or_late(self, frame: Frame, now: float) -> bool:
         """True for a frame that viewers must not get.
 
-        Workers repeat the newest frame for new viewers in other processes. An older frame is
-        accepted after `SILENCE_S` without one: the camera's clock may have been set back.
+        Workers repeat the newest frame for new viewers in other processes. An earlier one is
+        accepted after `SILENCE_S` without any: a process of an older version numbers no runs.
         """
-        last = self._last_timestamp
-        if last is None or frame.timestamp > last:
+        newest = self._newest
+        if newest is None or frame.order > newest:
             return False
-        return frame.timestamp == last or now - self._frame_at < SILENCE_S
+        return frame.order == newest or now - self._frame_at < SILENCE_S
 
     def expect_masks(self, version: str) -> None:
         """Send only frames with this mask version, which the database has, or a newer one."""
@@ -236,13 +236,13 @@ class Feed:
 
     def _send_to_viewers(self, frame: Frame) -> None:
         prepared = self.prepared = self._prepare(frame)
-        sent, is_fresh = 0, prepared.is_fresh
+        sent, is_fresh = 0, frame.is_fresh
         for viewer in tuple(self.viewers):
             if (is_fresh or viewer.shows_age) and viewer.offer_frame(prepared):
                 sent += 1
         prepared.is_first_round = False
         self.tally.received += 1
-        self.tally.count_age(prepared.age_ms(), sent)
+        self.tally.count_age(frame.age_ms, sent)
         if self._acknowledging and self._collecting is None:
             self._collecting = asyncio.get_running_loop().call_later(COLLECT_DELAY_S, self._collect)
 

@@ -6,7 +6,6 @@ Each is created on first use, on the serving event loop.
 from __future__ import annotations
 
 import asyncio
-import time
 
 from django.conf import settings
 
@@ -23,7 +22,6 @@ from project.tasks import start
 
 SNAPSHOT_WAIT_S = 1.0
 FULL = Variant()
-FRESH_MS = 3000  # an older picture is not served as the newest
 
 _hub: Hub | None = None
 _connection_monitor: ConnectionMonitor | None = None
@@ -98,15 +96,10 @@ async def newest_frame(camera: Camera, variant: Variant = FULL) -> Frame | None:
     try:
         async with asyncio.timeout(SNAPSHOT_WAIT_S):
             frame = await viewer.next_frame()
-            while not is_fresh(frame):
+            while not frame.is_fresh:
                 frame = await viewer.next_frame()
             return frame
     except TimeoutError:
         return None
     finally:
         viewer.leave()
-
-
-def is_fresh(frame: Frame) -> bool:
-    """False for a frame that is too old to be served as the newest."""
-    return frame.age_ms(int(time.time() * 1000)) <= FRESH_MS

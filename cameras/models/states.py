@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.utils import timezone
 
+from project.database_clock import database_now
+
 if TYPE_CHECKING:
     from cameras.models.cameras import Camera
 
 SWITCHED_OFF = "This camera is switched off."
+# An accepted time was within 60 s of the server's clock, as is the new one: where they are further
+# apart than that, the server's clock was set back.
+SET_BACK_MS = 120_000
 # A state that ingest has not confirmed for this long counts as offline.
 SILENCE = timedelta(seconds=15)
 
@@ -41,7 +46,7 @@ class CameraState(models.Model):
     width = models.PositiveIntegerField(default=0)
     height = models.PositiveIntegerField(default=0)
     last_frame_at = models.DateTimeField(null=True, blank=True)
-    reported_at = models.DateTimeField(default=timezone.now)
+    reported_at = models.DateTimeField(default=timezone.now)  # by the database's clock
     # Of the newest lease, see cameras/ingest/leases/embedded.py; lower ones may not write.
     fence = models.BigIntegerField(default=0, db_default=0, editable=False)
 
@@ -68,7 +73,8 @@ class CameraState(models.Model):
         )
         if not camera.enabled:
             state.state, state.reason = State.ENDED, SWITCHED_OFF
-        elif timezone.now() - state.reported_at > SILENCE:
+        # Negative after the database's clock was set back; the next report follows in seconds.
+        elif abs(database_now() - state.reported_at) > SILENCE:
             if state.state != State.OFFLINE:
                 state.state, state.since = State.OFFLINE, state.last_frame_at or state.reported_at
             state.reason = state.reason or "No process is reading this camera."
@@ -113,7 +119,8 @@ class PushClock(models.Model):
     @classmethod
     def has_accepted(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
         """True if a frame of that time, or a newer one, was accepted."""
-        return cls.objects.filter(camera_id=camera_id, accepted_ms__gte=timestamp_ms).exists()
+        accepted = timestamp_ms, timestamp_ms + SET_BACK_MS
+        return cls.objects.filter(camera_id=camera_id, accepted_ms__range=accepted).exists()
 
     @classmethod
     def release(cls, camera_id: uuid.UUID, timestamp_ms: int) -> None:
@@ -124,10 +131,12 @@ class PushClock(models.Model):
     @classmethod
     def accept(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
         """True for exactly one caller per rising timestamp: claimed by one UPDATE."""
-        older = cls.objects.filter(camera_id=camera_id, accepted_ms__lt=timestamp_ms)
-        if older.update(accepted_ms=timestamp_ms):
+        older = models.Q(accepted_ms__lt=timestamp_ms)
+        older |= models.Q(accepted_ms__gt=timestamp_ms + SET_BACK_MS)
+        clock = cls.objects.filter(older, camera_id=camera_id)
+        if clock.update(accepted_ms=timestamp_ms):
             return True
         if cls.objects.filter(camera_id=camera_id).exists():
             return False
         PushClock.objects.bulk_create([PushClock(camera_id=camera_id)], ignore_conflicts=True)
-        return bool(older.update(accepted_ms=timestamp_ms))
+        return bool(clock.update(accepted_ms=timestamp_ms))

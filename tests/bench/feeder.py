@@ -45,7 +45,7 @@ class Ours:
         """Publish a frame."""
         self._seq += 1
         camera = self._cameras[number]
-        header = Frame(jpeg, timestamp, self._seq, *self._size).packet_header()
+        header = Frame(jpeg, timestamp, self._seq, *self._size).header()
         await self._publish(camera, header | {"type": "frame", "camera": camera}, jpeg)
 
     async def states(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from cameras.ingest import configurations, state_writer
 from cameras.models import Camera, CameraState, Kind, PushClock
 from project.accounts.models import Organization
 
@@ -71,6 +72,32 @@ def test_camera_that_is_switched_on_or_taken_by_a_process_is_connecting(camera: 
     CameraState.objects.update(**old | {"reported_at": timezone.now()})
     Camera.claim_fence(camera.pk)
     assert now() == ("offline", "Gone."), "a process that takes over keeps what is known"
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_report_by_a_clock_that_was_set_back_does_not_keep_a_camera_live(
+    camera: Camera, hours: int
+) -> None:
+    CameraState.objects.create(camera=camera, state="live", reported_at=ago(hours=hours))
+    assert Camera.objects.get(pk=camera.pk).current_state().state == "offline"
+
+
+@pytest.mark.postgres
+def test_report_is_stamped_by_the_databases_clock(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ingest host whose clock is an hour off writes it, and this host reads it."""
+    (fence,) = configurations.claim_fences([str(camera.pk)]).values()
+    wrong = ago(hours=1)
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: wrong)
+        state_writer.store_state(
+            {
+                "camera": str(camera.pk), "fence": fence, "state": "live", "since": 1000,
+                "reason": "", "fps": 10.0, "width": 640, "height": 360, "last_frame": 2000,
+            }
+        )  # fmt: skip
+    assert Camera.objects.get(pk=camera.pk).current_state().state == "live"
 
 
 def test_camera_that_was_never_read_becomes_offline(camera: Camera) -> None:
@@ -138,3 +165,14 @@ def test_push_clock_accepts_only_newer_times_and_can_release_one(camera: Camera)
     PushClock.release(camera.pk, 6)
     assert PushClock.accept(camera.pk, 6)
     assert not PushClock.has_accepted(camera.pk, 7)
+
+
+@pytest.mark.postgres
+def test_push_clock_follows_a_server_whose_clock_was_set_back(camera: Camera) -> None:
+    """Times over 60 s from the server's clock are refused, so these were an hour ahead."""
+    hour = 3_600_000
+    assert PushClock.accept(camera.pk, 2 * hour)
+    assert PushClock.has_accepted(camera.pk, 2 * hour - 60_000)
+    assert not PushClock.accept(camera.pk, 2 * hour - 60_000), "two devices, or a late one"
+    assert not PushClock.has_accepted(camera.pk, hour)
+    assert [PushClock.accept(camera.pk, hour) for _ in range(2)] == [True, False]

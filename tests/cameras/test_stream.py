@@ -40,7 +40,8 @@ def cookie(session: str) -> dict[str, str]:
 def test_it_works(installation: Installation, scenario: Scenario) -> None:
     with watching(installation, scenario.plaza, headers=scenario["viewer"].bearer) as socket:
         seen = [next_frame(socket) for _ in range(8)]
-    assert all(set(one) <= {"frame", "timestamp", "camera_id", "detections"} for one in seen)
+    fields = {"frame", "timestamp", "camera_id", "run", "detections"}
+    assert all(set(one) <= fields for one in seen)
     assert all(one["camera_id"] == scenario.plaza for one in seen)
     times = [one["timestamp"] for one in seen]
     assert all(isinstance(at, int) for at in times)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -51,6 +52,20 @@ def test_not_ready_while_no_camera_delivers(gate: Camera) -> None:
     set_last_frame(gate, 120)
     assert get("/readyz") == (503, "not ready\n")
     assert get("/healthz") == (200, "ok\n")
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("clock_error_s", [-3600, 3600])
+def test_wrong_clock_of_an_ingest_host_changes_no_readiness(
+    gate: Camera, clock_error_s: float
+) -> None:
+    set_last_frame(gate, -clock_error_s)
+    assert get("/readyz") == (503, "not ready\n"), "no process has said that it is live"
+    CameraState.objects.filter(camera=gate).update(state="live", reported_at=Now())
+    assert get("/readyz") == (200, "ready\n")
+    hour = timedelta(hours=1)
+    CameraState.objects.filter(camera=gate).update(reported_at=Now() - hour)
+    assert get("/readyz") == (503, "not ready\n")
 
 
 def test_disabled_and_push_cameras_do_not_count_for_readiness(gate: Camera) -> None:

@@ -68,7 +68,7 @@ def stream_key(club: Installation, camera: str) -> tuple[str, str]:
 
 def is_frame_data(frame: dict[str, Any], camera: str) -> bool:
     """Assert that a frame is the seed's `FrameData`; return True if it has a person."""
-    assert set(frame) <= {"frame", "timestamp", "camera_id", "detections"}
+    assert set(frame) <= {"frame", "timestamp", "camera_id", "run", "detections"}
     assert frame["camera_id"] == camera
     assert type(frame["timestamp"]) is int
     height, width, _ = pixels(frame["frame"]).shape

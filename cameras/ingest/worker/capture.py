@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from cameras.ingest.sources.egress import Egress
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.opening import open_egress, resolve
-from cameras.ingest.worker.freshness import STALE_AFTER, Freshness, now_ms
+from cameras.ingest.worker.capture_clock import CaptureClock
+from cameras.ingest.worker.freshness import STALE_AFTER, Freshness
 from cameras.ingest.worker.masks import Masks
 from cameras.ingest.worker.opencv import READ_TIMEOUT, open_capture, timed, too_large
 from cameras.live.variants import Pace
@@ -34,10 +35,10 @@ LOOPING = ("file", "demo")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A captured picture; `timestamp` is its capture time in unix ms.
+    """A captured picture; `timestamp` is its capture time in unix ms, rising within a `run`.
 
-    `arrived` is when a picture that a device sent came to us, by our clock in unix ms.
-    It holds BGR pixels [height, width, 3], or the JPEG a device sent.
+    It holds BGR pixels [height, width, 3], or the JPEG a device sent. `captured_at` is when it was
+    captured or, if a device sent it, when it came to us: seconds of `time.monotonic`.
     """
 
     timestamp: int
@@ -45,7 +46,18 @@ class Picture:
     height: int
     image: Image | None = None
     jpeg: bytes | None = None
-    arrived: int | None = None
+    run: int = 0
+    captured_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Its place among the pictures of this process."""
+        return self.run, self.timestamp
+
+    @property
+    def monotonic_ms(self) -> int:
+        """`captured_at` in whole milliseconds, for whatever measures between pictures."""
+        return int(self.captured_at * 1000)
 
     def pixels(self) -> Image | None:
         """The pixels, decoded from the JPEG where need be; None where it cannot be decoded."""
@@ -69,14 +81,11 @@ class Slot:
             self._picture = picture
             self._changed.notify_all()
 
-    def newest(self, after: int = 0, timeout: float = 0.0) -> Picture | None:
-        """The newest picture taken after that unix ms; waits up to `timeout` seconds for one."""
+    def newest(self, after: Picture | None = None, timeout: float = 0.0) -> Picture | None:
+        """The newest picture if it is not `after`; waits up to `timeout` seconds for another."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ready(after), timeout)
-            return self._picture if self._ready(after) else None
-
-    def _ready(self, after: int) -> bool:
-        return self._picture is not None and self._picture.timestamp > after
+            self._changed.wait_for(lambda: self._picture is not after, timeout)
+            return None if self._picture is after else self._picture
 
 
 class Lost(Exception):
@@ -111,7 +120,7 @@ class Capture:
         self._masks, self._slot = masks, slot
         self._freshness, self._stop = freshness, stop
         self._limit: tuple[str, float] | None = None  # a native call and when it counts as stuck
-        self._last = 0
+        self._clock = CaptureClock()
         self._due = 0.0  # when the next frame of a file is to be shown, monotonic seconds
 
     def prepare(self) -> None:
@@ -205,15 +214,18 @@ class Capture:
             # When FFmpeg's read times out OpenCV hands out what was left in the decoder: old.
             raise Lost("The camera's stream has frozen; connecting again.")
         width, height = self._size(capture)
-        timestamp = max(now_ms(), self._last + 1)
-        self._last = timestamp
+        run, timestamp = self._clock.read()
+        captured_at = time.monotonic()
         self._freshness.record_frame(timestamp, width, height)
         if self.pace.takes(int(time.monotonic() * 1000)):
             with timed():
                 whole, image = capture.retrieve()
             if whole and image is not None:
                 self._masks.paint(image)
-                self._slot.put(Picture(timestamp, image.shape[1], image.shape[0], image))
+                height, width = image.shape[:2]
+                self._slot.put(
+                    Picture(timestamp, width, height, image, run=run, captured_at=captured_at)
+                )
         return True
 
     def _size(self, capture: Any) -> tuple[int, int]:

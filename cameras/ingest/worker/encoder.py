@@ -98,7 +98,7 @@ def encode_picture(
             encoded = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         jpeg = cv2.imencode(".jpg", encoded, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
     found = None if objects is None else [_scale(each, picture, size).to_dict() for each in objects]
-    return Frame(jpeg, picture.timestamp, 0, *size, found, picture.arrived)
+    return Frame(jpeg, picture.timestamp, 0, *size, found, picture.run, picture.captured_at)
 
 
 def _scale(detection: Detection, picture: Picture, size: tuple[int, int]) -> Detection:

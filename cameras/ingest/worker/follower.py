@@ -11,7 +11,7 @@ from typing import Any
 
 from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.labels import COCO, select_labels
-from cameras.ingest.worker.capture import Slot
+from cameras.ingest.worker.capture import Picture, Slot
 from cameras.ingest.worker.custom_detector import CustomDetector, CustomModel
 from cameras.ingest.worker.detector import Detector, Image
 from cameras.ingest.worker.tracker import Tracker
@@ -46,17 +46,17 @@ class Follower:
         detector = FallbackDetector(
             self._threshold * WEAK_RATIO, self._classes, self._on_model_failure
         )
-        last = 0
+        last: Picture | None = None
         while True:
             picture = self._slot.newest(last, timeout=1.0)
             if picture is None:
                 continue
-            began, last = time.monotonic(), picture.timestamp
+            began, last = time.monotonic(), picture
             image = picture.pixels()
             if image is not None:
                 size = (picture.width, picture.height)
                 detector.set_model(self._model)
-                self.tracker.update(detector.detect(image), picture.timestamp, size)
+                self.tracker.update(detector.detect(image), picture.monotonic_ms, size)
             time.sleep(max(0.0, began + 0.95 / DETECTIONS_PER_SECOND - time.monotonic()))
 
 

@@ -75,10 +75,15 @@ class Freshness:
         with self._lock:
             return self._age()
 
-    def record_frame(self, timestamp: int, width: int, height: int) -> None:
-        """Record a frame that arrived just now; `timestamp` in unix ms, size in pixels."""
+    def record_frame(
+        self, timestamp: int, width: int, height: int, at: float | None = None
+    ) -> None:
+        """Record a frame that arrived `at` monotonic seconds, by default now.
+
+        `timestamp` is in unix ms, the size in pixels.
+        """
         with self._lock:
-            self._arrivals.append(time.monotonic())
+            self._arrivals.append(time.monotonic() if at is None else at)
             self._captured += 1
             self._last, self._size = timestamp, (width, height)
             self._lost, self._reason = False, ""

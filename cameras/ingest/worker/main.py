@@ -33,6 +33,7 @@ from cameras.ingest.worker.masks import Masks
 from cameras.ingest.worker.opencv import OVERDUE, overdue
 from cameras.ingest.worker.push import Push
 from cameras.ingest.worker.reconnect import ReconnectingCapture
+from cameras.live.ages import Ages
 from cameras.live.frames import Detection, Frame
 from cameras.live.variants import NATIVE
 
@@ -56,6 +57,8 @@ class Worker:
         )
         self._detect = bool(config.get("detect"))
         self._seq = 0
+        self._delivered = (0, 0)  # order of the picture with that number
+        self._ages = Ages()
         self._delivering = threading.Lock()
         self._published = 0
         self._latest: Picture | None = None
@@ -94,7 +97,8 @@ class Worker:
         elif header["type"] == "detector":
             self._follower.set_model(header["model"])
         elif header["type"] == "push" and isinstance(self.camera, Push):
-            self.camera.take(int(header["timestamp"]), payload)
+            captured_at = self._ages.captured_at(header)
+            self.camera.take(int(header["timestamp"]), payload, captured_at)
 
     def _set_rate(self) -> None:
         without_viewers = min(self._fps, DETECTIONS_PER_SECOND if self._detect else IDLE_RATE)
@@ -102,12 +106,12 @@ class Worker:
 
     def _publish(self) -> None:
         """Send each new picture in the widths that are due, and now and then as a still."""
-        last, next_still = 0, 0.0
+        next_still = 0.0
         while True:
-            picture = self.camera.slot.newest(last, timeout=1.0)
+            picture = self.camera.slot.newest(self._latest, timeout=1.0)
             if picture is None:
                 continue
-            last, self._latest = picture.timestamp, picture
+            self._latest = picture
             widths = self._encoder.due_widths(int(time.monotonic() * 1000))
             still_due = time.monotonic() >= next_still
             if still_due and NATIVE not in widths:
@@ -125,10 +129,16 @@ class Worker:
             self._deliver(picture, widths)
 
     def _deliver(self, picture: Picture, widths: list[int]) -> list[tuple[int, Frame]]:
-        """Send the picture in these widths; return each width with its frame."""
+        """Send the picture in these widths; return each width with its frame.
+
+        A picture that is sent again keeps its number; one older than the last is not sent.
+        """
+        sent: list[tuple[int, Frame]] = []
         with self._delivering:
-            self._seq += bool(widths)
-            sent = []
+            if not widths or picture.order < self._delivered:
+                return sent
+            self._seq += picture.order > self._delivered
+            self._delivered = picture.order
             for width, frame in self._encoder.encode(picture, widths, self._objects(picture)):
                 self._send(frame, width)
                 sent.append((width, frame))
@@ -136,16 +146,18 @@ class Worker:
 
     def _send(self, frame: Frame, width: int) -> None:
         variant = {} if width == NATIVE else {"variant": width}
-        header = replace(frame, seq=self._seq).packet_header()
-        self._link.send_picture({"type": "frame"} | header | variant, frame.jpeg)
+        header = replace(frame, seq=self._seq).header()
+        packet = {"type": "frame"} | header | variant
+        self._link.send_picture(packet, frame.jpeg, frame.captured_at)
         self._published += 1
 
     def _send_still(self, frame: Frame | None) -> None:
         if frame is not None:
-            self._link.send_picture({"type": "still", "timestamp": frame.timestamp}, frame.jpeg)
+            header = {"type": "still", "timestamp": frame.timestamp}
+            self._link.send_picture(header, frame.jpeg, frame.captured_at)
 
     def _objects(self, picture: Picture) -> list[Detection] | None:
-        return self._follower.tracker.detections_at(picture.timestamp) if self._detect else None
+        return self._follower.tracker.detections_at(picture.monotonic_ms) if self._detect else None
 
     def _report_model_failure(self, model: str, failure: str) -> None:
         self._link.send_state({"type": "model", "model": model, "failure": failure})

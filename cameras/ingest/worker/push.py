@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 
 from cameras.ingest.worker.capture import Picture, Slot
-from cameras.ingest.worker.freshness import Freshness, Health, now_ms
+from cameras.ingest.worker.freshness import Freshness, Health
 from cameras.ingest.worker.masks import Masks
 from cameras.live.jpeg import FrameError, jpeg_size
+
+# Accepted frames overtake each other by less; an older one means that a clock was set back.
+SET_BACK_MS = 30_000
 
 
 class Push:
@@ -23,37 +28,43 @@ class Push:
         self._masks = masks or Masks()
         self._sent = Slot() if self._masks else self.slot
         self._freshness = Freshness("offline", "Waiting for the first frame.", "No frame pushed")
-        self._last = 0
+        self._run, self._last = 0, 0
 
     def start(self) -> None:
         """Frames come by `take`; what is to be started is the painting."""
         if self._masks:
             threading.Thread(target=self._paint, name="masks", daemon=True).start()
 
-    def take(self, timestamp: int, jpeg: bytes) -> bool:
-        """A pushed frame, `timestamp` in unix ms. False where it is not newer, or not a JPEG."""
-        if timestamp <= self._last:
+    def take(self, timestamp: int, jpeg: bytes, captured_at: float | None = None) -> bool:
+        """A pushed frame, `timestamp` in unix ms. False where it is not newer, or not a JPEG.
+
+        `captured_at` is when it came to us, in seconds of `time.monotonic`; None is now.
+        """
+        is_set_back = timestamp < self._last - SET_BACK_MS
+        if timestamp <= self._last and not is_set_back:
             return False
         try:
             width, height = jpeg_size(jpeg)
         except FrameError:
             return False
-        self._last = timestamp
-        self._freshness.record_frame(timestamp, width, height)
-        self._sent.put(Picture(timestamp, width, height, jpeg=jpeg, arrived=now_ms()))
+        self._run, self._last = self._run + is_set_back, timestamp
+        at = time.monotonic() if captured_at is None else captured_at
+        self._freshness.record_frame(timestamp, width, height, at)
+        self._sent.put(Picture(timestamp, width, height, jpeg=jpeg, run=self._run, captured_at=at))
         return True
 
     def _paint(self) -> None:
-        seen = 0
+        seen: Picture | None = None
         while True:
             sent = self._sent.newest(seen, timeout=1.0)
             if sent is None:
                 continue
-            seen, image = sent.timestamp, sent.pixels()
+            seen, image = sent, sent.pixels()
             if image is not None:
                 self._masks.paint(image)
                 height, width = image.shape[:2]  # a JPEG may say that it is to be turned
-                self.slot.put(Picture(seen, width, height, image, arrived=sent.arrived))
+                painted = replace(sent, width=width, height=height, image=image, jpeg=None)
+                self.slot.put(painted)
 
     def health(self) -> Health:
         """What is true now."""

@@ -36,7 +36,7 @@ class _Track:
     hits: int = 1
 
     def box_at(self, timestamp: int) -> Boxes:
-        """Return the predicted x, y, width, height at a time in unix ms."""
+        """Return the predicted x, y, width, height at a time in monotonic ms."""
         ahead = min(max(timestamp - self.seen, -AHEAD_MS), AHEAD_MS)
         box = np.array(self.detection.bbox)
         box[:2] += self.velocity * ahead
@@ -60,7 +60,8 @@ class Tracker:
     def update(self, detections: list[Detection], timestamp_ms: int, size: tuple[int, int]) -> None:
         """Add the detections of one picture; `size` is its width and height in pixels.
 
-        Ignore a picture that is not newer than the last one. A new size drops all tracks.
+        `timestamp_ms` is monotonic: where a clock is set, no track is lost. Ignore a picture that
+        is not newer than the last one. A new size drops all tracks.
         """
         with self._lock:
             if self._updated is not None and timestamp_ms <= self._updated:

@@ -2,7 +2,9 @@
  * The `sideline.v1` message: uint32 big-endian header length, UTF-8 JSON header, JPEG bytes.
  *
  * @typedef {{class: string, confidence: number, bbox: [number, number, number, number]}} Detection
- * @typedef {{timestamp: number, seq: number, width: number, height: number, camera_id: string,
+ * Frames are ordered by `run`, then by `seq`; `timestamp` rises within a run.
+ *
+ * @typedef {{timestamp: number, run: number, seq: number, width: number, height: number, camera_id: string,
  *            age_ms: number, detections?: Detection[]}} FrameHeader
  * @typedef {{header: FrameHeader, jpeg: Uint8Array}} Frame
  */
@@ -23,5 +25,15 @@ export function parseFrame(message) {
   for (const name of ["timestamp", "seq", "width", "height", "age_ms"]) {
     if (!Number.isFinite(header[name])) throw new TypeError(`The header has no ${name}.`);
   }
+  header.run ??= 0; // an older server numbers no runs
   return { header, jpeg: new Uint8Array(message, 4 + length) };
+}
+
+/**
+ * Whether `one` precedes `other` in the order of the camera's frames.
+ * @param {FrameHeader} one
+ * @param {FrameHeader} other
+ */
+export function isOlder(one, other) {
+  return one.run < other.run || (one.run === other.run && one.seq < other.seq);
 }

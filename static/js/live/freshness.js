@@ -59,7 +59,7 @@ export class Freshness {
     const isKnown = this.#status.state === "offline" || this.#status.state === "ended";
     if (isKnown && status.state === "stale" && status.last_frame === null) return;
     this.#status = normalize(status);
-    if (status.last_frame !== null) this.#pictureAt = Math.max(this.#pictureAt ?? 0, status.last_frame);
+    if (status.last_frame !== null) this.#pictureAt = status.last_frame;
   }
 
   /** The page or tile is hidden and takes no pictures: until the next one, no age is known. */

@@ -1,4 +1,5 @@
 import { canvasBox, fit, labelCorner, labelText } from "./boxes.js";
+import { isOlder } from "./frames.js";
 
 /** @typedef {import("./frames.js").Frame} Frame */
 
@@ -37,7 +38,7 @@ export class Picture {
   async show({ header, jpeg }) {
     const number = ++this.#lastNumber;
     const bitmap = await createImageBitmap(new Blob([/** @type {BlobPart} */ (jpeg)], { type: "image/jpeg" }));
-    if (number < this.#lastNumber && this.#current && this.#current.header.timestamp > header.timestamp) {
+    if (number < this.#lastNumber && this.#current && isOlder(header, this.#current.header)) {
       bitmap.close();
       return false;
     }

@@ -5,6 +5,7 @@ const MAX_WIDTH = 1280;
 const MAX_FPS = 15;
 const JPEG_QUALITY = 0.8;
 const RETRY_MS = 2000;
+const CLOCK_STEP_MS = 1000; // a clock that is further behind the last picture was set back
 
 /**
  * The result of sending one frame.
@@ -126,12 +127,21 @@ export class Publisher extends EventTarget {
     this.#canvas.width = Math.round(videoWidth * scale);
     this.#canvas.height = Math.round(videoHeight * scale);
     const context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
-    this.#lastTimestamp = Math.max(Date.now(), this.#lastTimestamp + 1); // strictly increasing
-    const timestamp = this.#lastTimestamp;
+    const timestamp = nextTimestamp(Date.now(), this.#lastTimestamp);
+    this.#lastTimestamp = timestamp;
     context.drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
     /** @type {Blob | null} */
     const jpeg = await new Promise((resolve) => this.#canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
     if (!jpeg) throw new Error("The browser could not encode the picture as JPEG.");
     return { jpeg, timestamp };
   }
+}
+
+/**
+ * The capture time of the next picture: strictly increasing, unless the clock was set back.
+ * @param {number} now unix ms
+ * @param {number} last that of the last picture
+ */
+export function nextTimestamp(now, last) {
+  return last - now > CLOCK_STEP_MS ? now : Math.max(now, last + 1);
 }

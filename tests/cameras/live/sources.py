@@ -16,9 +16,9 @@ Item = Frame | Status | MasksChanged
 
 
 def picture(timestamp: int, age_s: float = 0.0) -> Frame:
-    """A pushed frame of 4×3 pixels with this timestamp (unix ms), which arrived `age_s` ago."""
-    arrived = int((time.time() - age_s) * 1000)
-    return Frame(b"\xff\xd8\xff\xd9", timestamp, timestamp, 4, 3, arrived=arrived)
+    """A frame of 4×3 pixels with this timestamp and number, captured `age_s` ago."""
+    captured_at = time.monotonic() - age_s
+    return Frame(b"\xff\xd8\xff\xd9", timestamp, timestamp, 4, 3, captured_at=captured_at)
 
 
 class Camera:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import struct
-import time
 
 import pytest
 from websockets.frames import Frame as WebSocketFrame
 from websockets.streams import StreamReader
 
-from cameras.live import formats
+from cameras.live import frames
 from cameras.live.formats import BINARY, TEXT, Message, PreparedFrame
 from cameras.live.frames import Frame
 
@@ -42,7 +41,7 @@ def test_seed_message_has_the_seeds_fields() -> None:
     assert message.is_text
     assert message.framed[0] == TEXT
     fields = json.loads(message.payload)
-    assert list(fields) == ["frame", "timestamp", "camera_id", "detections"]
+    assert list(fields) == ["frame", "timestamp", "camera_id", "run", "detections"]
     assert base64.b64decode(fields["frame"]) == FRAME.jpeg
     assert fields["timestamp"] == 1_700_000_000_123
     assert fields["camera_id"] == "cam"
@@ -65,7 +64,7 @@ def test_v1_message_is_header_and_picture() -> None:
     header, picture = header_of(PreparedFrame(FRAME).v1("cam").payload)
     age = header.pop("age_ms")
     assert header == {
-        "timestamp": 1_700_000_000_123, "seq": 4, "width": 640, "height": 360,
+        "timestamp": 1_700_000_000_123, "run": 0, "seq": 4, "width": 640, "height": 360,
         "detections": [{"class": "person"}], "camera_id": "cam",
     }  # fmt: skip
     assert isinstance(age, int)
@@ -80,11 +79,11 @@ def test_all_viewers_of_a_format_and_name_share_one_message() -> None:
 
 
 def test_frame_sent_later_has_its_age_at_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time_ns()
-    monkeypatch.setattr(formats.time, "time_ns", lambda: now)
-    prepared = PreparedFrame(Frame(b"x", now // 1_000_000 - 5, 1, 2, 2))
+    now = 100.0
+    monkeypatch.setattr(frames.time, "monotonic", lambda: now)
+    prepared = PreparedFrame(Frame(b"x", 1, 1, 2, 2, captured_at=now - 0.005))
     assert header_of(prepared.v1("c").payload)[0]["age_ms"] == 5
     prepared.is_first_round = False
-    now += 300_000_000
+    now += 0.3
     assert header_of(prepared.v1("c").payload)[0]["age_ms"] == 305
     assert prepared.v1("c") is prepared.v1("c")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,20 @@ async def test_old_frame_never_follows_a_newer_one(hub: Hub, camera: Camera) -> 
     await camera.send(picture(5), picture(4), picture(5))
     assert (await viewer.next_frame()).timestamp == 5
     assert viewer.take_frame() is None
+
+
+async def test_frames_are_ordered_by_run_and_number_not_by_their_time(
+    hub: Hub, camera: Camera
+) -> None:
+    """The clock of the host that reads the camera was an hour ahead, and is set at once."""
+    viewer = join(hub)
+    hour = 3_600_000
+    ahead = replace(picture(5), timestamp=hour, run=1)
+    for frame in (ahead, replace(ahead, timestamp=0, run=2, seq=1)):
+        await camera.send(frame)
+        assert await viewer.next_frame() == frame
+    await camera.send(replace(ahead, timestamp=2 * hour, seq=6))
+    assert viewer.take_frame() is None, "a process that no longer reads the camera"
 
 
 async def test_repeated_picture_is_not_sent_again_even_after_a_silence(

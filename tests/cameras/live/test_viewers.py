@@ -8,9 +8,8 @@ import time
 
 import pytest
 
-from cameras.live import formats
-from cameras.live.formats import FRESH_S
-from cameras.live.frames import Status
+from cameras.live import frames
+from cameras.live.frames import FRESH_S, Status
 from cameras.live.hub import Hub
 from tests.cameras.live.recording_writer import RecordingWriter, join_seed, join_v1
 from tests.cameras.live.sources import Camera, join, picture
@@ -24,7 +23,7 @@ async def test_new_seed_viewer_does_not_get_an_old_picture(
     fresh, old = RecordingWriter(), RecordingWriter()
     join_seed(hub, fresh)
     now = time.monotonic()
-    monkeypatch.setattr(formats.time, "monotonic", lambda: now + 10)
+    monkeypatch.setattr(frames.time, "monotonic", lambda: now + 10)
     join_seed(hub, old)
     assert (fresh.frames(), old.frames()) == ([1], [])
 
@@ -53,7 +52,7 @@ async def test_picture_that_becomes_old_while_the_writer_is_full_is_dropped(
     writer.is_full = True
     await camera.send(picture(1))
     now = time.monotonic()
-    monkeypatch.setattr(formats.time, "monotonic", lambda: now + 10)
+    monkeypatch.setattr(frames.time, "monotonic", lambda: now + 10)
     writer.drain()
     assert writer.frames() == []
 
@@ -156,4 +155,4 @@ async def test_ages_at_delivery_are_counted_for_every_viewer(hub: Hub, camera: C
     tally = hub.tallies["a"]
     assert sum(tally.ages) == 3
     assert sum(tally.ages[:3]) == 0
-    assert 200 <= tally.age_ms <= 3 * (time.time() * 1000 - shown.arrived)
+    assert 200 <= tally.age_ms <= 3 * shown.age_ms

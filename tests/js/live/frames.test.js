@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { parseFrame } from "../../../static/js/live/frames.js";
+import { isOlder, parseFrame } from "../../../static/js/live/frames.js";
 
-const HEADER = { timestamp: 1_700_000_000_000, seq: 7, width: 640, height: 360, camera_id: "é", age_ms: 12 };
+const HEADER = { timestamp: 1_700_000_000_000, run: 3, seq: 7, width: 640, height: 360, camera_id: "é", age_ms: 12 };
 
 /** @param {unknown} header @param {number[]} jpeg */
 function message(header, jpeg) {
@@ -41,4 +41,15 @@ test("a header that is not JSON is rejected", () => {
 test("a header without an age is rejected", () => {
   const { age_ms: _, ...rest } = HEADER;
   assert.throws(() => parseFrame(message(rest, [1])), TypeError);
+});
+
+test("a frame of an older server, which numbers no runs, is of run 0", () => {
+  const { run: _, ...rest } = HEADER;
+  assert.equal(parseFrame(message(rest, [1])).header.run, 0);
+});
+
+test("frames are ordered by run and number, whatever their time", () => {
+  const newest = { ...HEADER, run: 3, seq: 7, timestamp: 1000 };
+  for (const [run, seq] of [[3, 6], [2, 9]]) assert.equal(isOlder({ ...newest, run, seq, timestamp: 9000 }, newest), true);
+  for (const [run, seq] of [[3, 7], [3, 8], [4, 1]]) assert.equal(isOlder({ ...newest, run, seq, timestamp: 1 }, newest), false);
 });

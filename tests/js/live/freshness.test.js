@@ -115,3 +115,10 @@ test("a status during a pause is kept until the connection is reset", () => {
   camera.reset();
   assert.equal(camera.view(9000).state, "connecting");
 });
+
+test("after a clock was set back, the last picture has the new time", () => {
+  const camera = new Freshness(ZONE);
+  camera.addPicture(1000, frame(NOON + 3_600_000));
+  camera.setStatus(status("stale", NOON, "No picture for a while.", NOON));
+  assert.equal(camera.view(9000).label, "Stale, last picture 12:04:31");
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { toOutcome } from "../../../static/js/publish/publisher.js";
+import { nextTimestamp, toOutcome } from "../../../static/js/publish/publisher.js";
 
 const problem = (status, detail, field) => ({ type: /** @type {const} */ ("problem"), status, detail, field });
 
@@ -30,4 +30,11 @@ test("a temporary refusal is retried after a pause", () => {
   const outcome = toOutcome(problem(503, "No process is reading cameras just now."));
   assert.deepEqual([outcome.ok, outcome.isFinal, outcome.waitMs], [false, false, 2000]);
   assert.equal(outcome.sentence, "No process is reading cameras just now.");
+});
+
+test("times of pictures rise, and follow a clock that is set back", () => {
+  assert.equal(nextTimestamp(5000, 4900), 5000);
+  assert.equal(nextTimestamp(5000, 5000), 5001);
+  assert.equal(nextTimestamp(5000, 5400), 5401, "a small correction");
+  assert.equal(nextTimestamp(5000, 3_605_000), 5000);
 });

@@ -43,7 +43,7 @@ def losses(camera: ReconnectingCapture) -> list[Health]:
 def pictures(camera: ReconnectingCapture, count: int) -> list[Picture]:
     found: list[Picture] = []
     while len(found) < count:
-        picture = camera.slot.newest(found[-1].timestamp if found else 0, timeout=60)
+        picture = camera.slot.newest(found[-1] if found else None, timeout=60)
         assert picture is not None, camera.health()
         found.append(picture)
     return found

@@ -32,3 +32,22 @@ def test_push_camera_goes_live_stale_and_offline(monkeypatch: pytest.MonkeyPatch
     )
     monkeypatch.setattr("cameras.ingest.worker.freshness.time.monotonic", lambda: now + 11)
     assert state(camera) == "offline"
+
+
+def test_frames_continue_after_the_servers_clock_was_set_back() -> None:
+    """The times before that were an hour ahead, for the server let none pass but those."""
+    camera, jpeg, hour = Push(), plaza_jpegs()[0], 3_600_000
+    assert camera.take(2 * hour, jpeg)
+    first = camera.slot.newest()
+    assert not camera.take(2 * hour - 1000, jpeg), "it was overtaken"
+    assert camera.take(hour, jpeg)
+    second = camera.slot.newest()
+    assert first is not None
+    assert second is not None
+    assert second.order > first.order
+
+
+def test_frame_that_was_on_its_way_for_long_does_not_make_the_camera_live() -> None:
+    camera = Push()
+    assert camera.take(1000, plaza_jpegs()[0], time.monotonic() - 4)
+    assert state(camera) == "stale"

@@ -189,7 +189,7 @@ def test_slow_reader_gets_the_newest_picture() -> None:
         first = pictures(camera, 1)[0]
         passed = until(lambda: (at := camera.health().last_frame or 0) > first.timestamp and at)
         until(lambda: (camera.health().last_frame or 0) > passed)
-        newest = camera.slot.newest(first.timestamp)
+        newest = camera.slot.newest(first)
         assert newest is not None
         assert newest.timestamp >= passed
 
@@ -199,7 +199,7 @@ def test_picture_for_a_slow_reader_is_fresh() -> None:
     with http_camera(fps=25) as server, captured("http", server.url) as camera:
         first = pictures(camera, 1)[0]
         until(lambda: (camera.health().last_frame or 0) > first.timestamp + 1000)
-        newest = camera.slot.newest(first.timestamp)
+        newest = camera.slot.newest(first)
         assert newest is not None
         assert time.time() * 1000 - newest.timestamp < 150
 
