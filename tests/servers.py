@@ -143,9 +143,10 @@ class HTTPCamera(ThreadingHTTPServer):
     """An MJPEG camera at `/cam`, and the same scene as HLS and MPEG-TS.
 
     Attributes may be changed at any time. `login` is required if set (401); `/redirect` leads to
-    `location`; `/html` is a page; `pages` holds more; other paths are 404. `ending` closes the
-    stream, `frozen` keeps it open and silent. `/live.m3u8` is a sliding playlist of `/0.ts`,
-    `/1.ts` …; `/live.ts` is MPEG-TS.
+    `location`; `/html` is a page; `pages` holds more; other paths are 404. Pages are sent with
+    `page_status`, if that is set, and `page_headers`. `ending` closes the stream, `frozen` keeps it
+    open and silent. `/live.m3u8` is a sliding playlist of `/0.ts`, `/1.ts` …; `/live.ts` is
+    MPEG-TS.
     """
 
     daemon_threads = True
@@ -163,6 +164,8 @@ class HTTPCamera(ThreadingHTTPServer):
         self.hosts: list[str] = []  # received Host headers
         self.headers: list[str] = []  # all headers of each request
         self.pages: dict[str, tuple[str, bytes]] = {}  # path: type and body
+        self.page_status = 0
+        self.page_headers: list[tuple[str, str]] = []
         self.began = time.monotonic()
 
     @property
@@ -244,7 +247,9 @@ class _Handler(BaseHTTPRequestHandler):
         end = min(int(requested[2] or len(body) - 1) if requested else len(body), len(body) - 1)
         span = ("Content-Range", f"bytes {start}-{end}/{len(body)}")
         ranged = [("Accept-Ranges", "bytes"), *([span] if requested else [])]
-        self._respond(206 if requested else 200, kind, *ranged, body=body[start : end + 1])
+        status = self.server.page_status or (206 if requested else 200)
+        more = (*ranged, *self.server.page_headers)
+        self._respond(status, kind, *more, body=body[start : end + 1])
 
     def _transport(self) -> None:
         self.send_response(200)

@@ -43,6 +43,13 @@ TESTS_BY_ATTACK = {
         "cameras/ingest/sources/test_rtsp_messages.py::test_ffmpeg_reads_no_redirect_in_bytes_that_pass",
         "cameras/ingest/sources/test_rtsp_messages.py::test_ambiguous_message_is_refused",
         "cameras/ingest/sources/test_addresses.py::test_url_is_rebuilt_from_its_parts",
+        "cameras/ingest/sources/test_playlists.py::test_playlist_in_disguise_leads_nowhere",
+    ),
+    "... by other protocols in a playlist": (
+        "cameras/ingest/sources/test_playlists.py::test_playlist_with_an_address_of_another_kind_is_refused",
+        "cameras/ingest/sources/test_playlists.py::test_playlist_opens_no_port",
+        "cameras/ingest/sources/test_playlists.py::test_nested_playlist_leads_nowhere",
+        "cameras/ingest/sources/test_playlists.py::test_playlist_file_of_a_camera_leads_nowhere",
     ),
     "... by redirects": (
         "cameras/ingest/sources/test_rtsp_relay.py::test_rtsp_redirect_is_not_followed",

@@ -19,10 +19,16 @@ READ = 65536
 Response = http.client.HTTPResponse
 Headers = list[tuple[str, str]]
 
-_OURS = {  # headers that concern one connection, or that are written anew
+_OURS = {  # headers of a request that concern one connection, or that are written anew
     "connection", "host", "keep-alive", "proxy-authenticate", "proxy-authorization",
     "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 }  # fmt: skip
+# Of a response. Of others, FFmpeg takes icy-metaint, and cuts pieces out of the body then.
+_PASSED_ON = {
+    "accept-ranges", "authentication-info", "content-length", "content-range", "content-type",
+    "location", "set-cookie", "www-authenticate",
+}  # fmt: skip
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def request(client: socket.socket) -> tuple[str, str, Message]:
@@ -71,14 +77,18 @@ def beginning(response: Response) -> bytes:
 def passed_on(response: Response) -> Headers:
     """The headers that concern the client, with lower-case names."""
     lowered = [(name.lower(), value) for name, value in response.getheaders()]
-    return [each for each in lowered if each[0] not in _OURS]
+    return [each for each in lowered if each[0] in _PASSED_ON]
 
 
 def is_disguised(response: Response) -> bool:
-    """Whether FFmpeg would read in it what we do not see: packed, or a success of another kind."""
+    """Whether FFmpeg would read in it what we do not see: packed, or under an odd status.
+
+    FFmpeg reads the body of all but failures and redirects that it follows.
+    """
     coding = response.headers.get_all("content-encoding", [])
-    odd = 200 <= response.status < 300 and response.status not in (200, 206)
-    return odd or any(value.strip().lower() not in ("", "identity") for value in coding)
+    leads_on = response.status in _REDIRECTS and "location" in response.headers
+    usual = response.status in (200, 206) or 400 <= response.status < 600 or leads_on
+    return not usual or any(value.strip().lower() not in ("", "identity") for value in coding)
 
 
 def is_recording(response: Response, body: bytes) -> bool:

@@ -1,8 +1,9 @@
 """The HTTP proxy for FFmpeg: it runs in this process and checks every address it dials.
 
 FFmpeg opens one address, and redirects, playlists, segments and keys may name others. FFmpeg gets
-the option `http_proxy` and no protocol except plain http. So every request arrives here and is
-resolved, checked and dialed in one step, and DNS cannot change in between.
+the option `http_proxy` and no protocol except plain http, and the tcp below it, which a playlist
+must not name (`playlists`). So every request arrives here and is resolved, checked and dialed in
+one step, and DNS cannot change in between.
 
 The proxy speaks TLS, not FFmpeg: see `Translation`. The usual way, CONNECT, needs FFmpeg's protocol
 `httpproxy`; then a playlist could name `httpproxy://any.host:port/`, which FFmpeg dials itself,
@@ -22,7 +23,7 @@ from email.message import Message
 from http.client import HTTPException
 from urllib.parse import quote, urldefrag, urljoin
 
-from cameras.ingest.sources import http_messages
+from cameras.ingest.sources import http_messages, playlists
 from cameras.ingest.sources.addresses import Address, SourceError
 from cameras.ingest.sources.dialing import Permitted, connect
 from cameras.ingest.sources.egress import CONNECT_S, Egress
@@ -100,8 +101,8 @@ class HTTPProxy(Egress):
             return http_messages.reply(client, 502)
         self._note(Answer(address, status, response.headers.get_content_type()))
         if status in (200, 206):
-            if body.startswith(b"#EXTM3U"):
-                return self._hand_playlist(client, response, body, passed)
+            if body.startswith(playlists.MAGIC):
+                return self._hand_playlist(client, address, response, body, passed)
             self.recorded |= http_messages.is_recording(response, body)
         http_messages.reply(client, status, passed)
         while body:
@@ -111,6 +112,7 @@ class HTTPProxy(Egress):
     def _hand_playlist(
         self,
         client: socket.socket,
+        address: Address,
         response: http_messages.Response,
         body: bytes,
         passed: http_messages.Headers,
@@ -119,9 +121,14 @@ class HTTPProxy(Egress):
         self.recorded = True
         while len(body) < MAX_PLAYLIST and (part := response.read1(http_messages.READ)):
             body += part
+        try:
+            body = playlists.rewrite(body[:MAX_PLAYLIST], address, self.translation.show)
+        except SourceError as error:
+            self._note(Answer(address, error=error))
+            return http_messages.reply(client, 502)
         old = ("content-length", "content-range", "accept-ranges")
         http_messages.reply(client, 200, [each for each in passed if each[0] not in old])
-        client.sendall(self.translation.playlist(body[:MAX_PLAYLIST]))
+        client.sendall(body)
 
     def _note(self, answer: Answer) -> None:
         with self._lock:
@@ -133,7 +140,6 @@ class HTTPProxy(Egress):
 
 MAX_SERVERS = 64  # that speak TLS, for one camera; more are refused
 
-_LISTED = re.compile(rb'(^|URI=")(https://[^/?#\s"]+)', re.MULTILINE)
 _TARGET = re.compile(r"(http://[^/?#\s]+)([^#\s]*)(?:#\S*)?")
 
 
@@ -179,16 +185,6 @@ class Translation:
         if onward.user is None and _server(onward) == _server(address):
             return _rooted(onward.path)
         return self.show(onward)
-
-    def playlist(self, body: bytes) -> bytes:
-        """An HLS playlist with its addresses rewritten."""
-        return _LISTED.sub(self._listed, body)
-
-    def _listed(self, found: re.Match[bytes]) -> bytes:
-        try:
-            return found[1] + self.show(Address.parse("http", found[2].decode("latin-1"))).encode()
-        except SourceError:
-            return found[0]
 
 
 def _rooted(path: str) -> str:

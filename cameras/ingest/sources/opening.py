@@ -3,8 +3,9 @@
 FFmpeg connects through a port of this process: the HTTP proxy or the RTSP relay. When it connects,
 names are resolved there, checked, and the checked IP is dialed. So neither a second resolution (DNS
 rebinding) nor a redirect can lead elsewhere. The lists below forbid every other protocol (`file`,
-`concat`, `data`, `subfile`, `tcp` by name, and for RTSP `udp` and `rtp`); `crypto` is for encrypted
-HLS and wraps http only.
+`concat`, `data`, `subfile`, and for RTSP `udp` and `rtp`); `crypto` is for encrypted HLS and wraps
+http only. HTTP needs `tcp`: `playlists` keeps HLS, the one format with addresses in it, from naming
+it. Formats that name files or addresses (DASH, concat, SDP, IMF) are not in the lists.
 
 The options are constants and the proxy's address; they never contain text of a source.
 """
