@@ -1,4 +1,4 @@
-"""Admin of cameras, stream keys and share links.
+"""Admin of cameras, device grants, stream keys and share links.
 
 Secrets are masked or absent. Changes are recorded in the audit log.
 """
@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from cameras.audit import log_camera_change
 from cameras.forms import FIELDS, SourceForm
 from cameras.live.services import newest_frame
-from cameras.models import Camera, CameraState, CameraStill, ShareLink, StreamKey
+from cameras.models import Camera, CameraState, CameraStill, DeviceGrant, ShareLink, StreamKey
 from cameras.models.cameras import CameraQuerySet
 from cameras.source_check import check_source
 from project.audit.log import Action, log_action
@@ -148,6 +148,25 @@ def _set_enabled(request: HttpRequest, cameras: CameraQuerySet, on: bool) -> int
     if on:
         CameraState.restart([camera.pk for camera in changed])
     return cameras.update(enabled=on)
+
+
+@admin.register(DeviceGrant)
+class DeviceGrantAdmin(AuditedAdmin[DeviceGrant]):
+    """Grants are made and withdrawn, not changed."""
+
+    list_display = ("device_path", "organization", "created_at")
+    list_display_links = ("device_path",)
+    list_filter = ("organization",)
+    list_select_related = ("organization",)
+    added = Action.GRANT_DEVICE
+    removed = Action.WITHDRAW_DEVICE
+
+    def has_change_permission(self, request: HttpRequest, obj: DeviceGrant | None = None) -> bool:
+        return False
+
+    @admin.display(description="device", ordering="device")
+    def device_path(self, grant: DeviceGrant) -> str:
+        return str(grant)
 
 
 @admin.register(StreamKey)

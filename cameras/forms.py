@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,8 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, select_labels
-from cameras.models import Camera, Kind, ShareLink, StreamKey, Weights
+from cameras.models import Camera, DeviceGrant, Kind, ShareLink, StreamKey, Weights
+from cameras.models.local_sources import media_files, shown_media_folder
 from project.accounts.forms import ZONE_INPUT, WithZones
 from project.accounts.models import Organization
 
@@ -112,6 +114,26 @@ class SourceForm(forms.ModelForm[Camera]):
         super().add_error(field, error)
 
 
+@dataclass(frozen=True, slots=True)
+class LocalSources:
+    """What the form offers of this machine to one organization: the sources as they are written."""
+
+    organization: Organization
+    folder: str
+    files: list[str]
+    devices: list[str]
+
+    @classmethod
+    def of(cls, organization: Organization) -> LocalSources:
+        grants = DeviceGrant.objects.filter(organization=organization)
+        return cls(
+            organization,
+            shown_media_folder(organization.pk),
+            media_files(organization.pk),
+            [str(grant) for grant in grants],
+        )
+
+
 class CameraForm(WithZones, SourceForm):
     """The form of the camera pages. A new camera may belong to any of `organizations`."""
 
@@ -133,11 +155,16 @@ class CameraForm(WithZones, SourceForm):
         super().__init__(*args, **kwargs)
         self.fields["threshold"].widget.attrs["step"] = "0.05"
         if self.instance._state.adding:
-            self._offer_organizations(organizations)
             self.offer_classes(organizations)
         else:
-            self._offer_organizations([self.instance.organization])
+            organizations = [self.instance.organization]
             self.fields["organization"].disabled = True  # a camera keeps its organization
+        self._organizations = organizations
+        self._offer_organizations(organizations)
+
+    def local_sources(self) -> list[LocalSources]:
+        """Return what each organization that can be chosen may use of this machine."""
+        return [LocalSources.of(organization) for organization in self._organizations]
 
     def _offer_organizations(self, organizations: Sequence[Organization]) -> None:
         field = self.fields["organization"]

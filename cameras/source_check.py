@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from cameras.ingest.sources.probe import test_connection
 from cameras.models import Camera, Kind
+from cameras.models.local_sources import media_folder
 
 
 def check_source(camera: Camera) -> dict[str, Any]:
@@ -16,13 +17,13 @@ def check_source(camera: Camera) -> dict[str, Any]:
     if camera.kind not in Kind.values:
         return {"ok": False, "sentence": "Choose what kind of camera this is."}
     try:
-        camera.clean()
+        camera.validate_source()
     except ValidationError as error:
         return {"ok": False, "sentence": " ".join(error.messages)}
     probe = test_connection(
         camera.kind,
         camera.source,
-        media_root=settings.MEDIA_DIR,
+        media_root=media_folder(camera.organization_id),
         allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
         listed=settings.CAMERA_SERVERS,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from django.conf import settings
 from django.db import transaction
 
 from cameras.ingest.custom_models.store import ModelStore
-from cameras.models import Camera, Weights
+from cameras.ingest.sources.addresses import SourceError, device_index
+from cameras.models import Camera, DeviceGrant, Kind, Weights
+from cameras.models.local_sources import device_refusal, media_folder
 from project.audit.log import Action, log_action
 from project.encryption import UnsealFailed
 
@@ -20,10 +22,11 @@ from project.encryption import UnsealFailed
 def load_configurations() -> dict[str, dict[str, Any]]:
     """Return the worker configuration of each enabled camera, by camera id."""
     models = _custom_models()
-    return {
-        str(camera.pk): _configuration(camera, models)
-        for camera in Camera.objects.filter(enabled=True)
-    }
+    cameras = list(Camera.objects.filter(enabled=True))
+    granted: set[tuple[uuid.UUID, int]] = set()
+    if any(camera.kind == Kind.DEVICE for camera in cameras):
+        granted.update(DeviceGrant.objects.values_list("organization_id", "device"))
+    return {str(camera.pk): _configuration(camera, models, granted) for camera in cameras}
 
 
 @functools.cache
@@ -64,16 +67,25 @@ def disable_model(model: str, sentence: str) -> None:
             )
 
 
-def _configuration(camera: Camera, models: Mapping[uuid.UUID, dict[str, Any]]) -> dict[str, Any]:
+def _configuration(
+    camera: Camera,
+    models: Mapping[uuid.UUID, dict[str, Any]],
+    granted: Container[tuple[uuid.UUID, int]],
+) -> dict[str, Any]:
+    source, unusable = "", ""
     try:
-        source, unreadable = camera.source, ""
-    except UnsealFailed as error:
-        source, unreadable = "", str(error)
+        source = camera.source
+        if camera.kind == Kind.DEVICE:
+            device = device_index(source)
+            if (camera.organization_id, device) not in granted:
+                source, unusable = "", device_refusal(device)
+    except (UnsealFailed, SourceError) as error:
+        unusable = str(error)
     return {
         "camera": str(camera.pk),
         "kind": camera.kind,
         "source": source,
-        "unreadable": unreadable,
+        "unusable": unusable,  # a sentence why the camera is not opened at all, or empty
         "fps": camera.fps,
         "width": camera.width,
         "quality": camera.quality,
@@ -85,7 +97,7 @@ def _configuration(camera: Camera, models: Mapping[uuid.UUID, dict[str, Any]]) -
         "mask_version": camera.mask_version,
         "allow_loopback": settings.ALLOW_LOOPBACK_SOURCES,
         "listed": sorted(settings.CAMERA_SERVERS),
-        "media_root": str(settings.MEDIA_DIR),
+        "media_root": str(media_folder(camera.organization_id)),
     }
 
 

@@ -80,9 +80,9 @@ class WorkerProcess:
     async def _run(self) -> None:
         with suppress(LinkLost):  # the supervisor notices by itself
             await self._web_link.send({"type": "masks"} | self._identity(), b"")
-        if self.config["unreadable"]:
+        if self.config["unusable"]:
             self.silence_deadline = float("inf")
-            await self.report("offline", self.config["unreadable"])
+            await self.report("offline", self.config["unusable"])
             await asyncio.Event().wait()  # until the camera is changed
         try:
             self._process, self._link = await start_process(

@@ -1,5 +1,6 @@
 from cameras.models.cameras import Camera, Kind
 from cameras.models.detectors import Weights, WeightsPart
+from cameras.models.local_sources import DeviceGrant
 from cameras.models.share_links import ShareLink, Visit
 from cameras.models.states import CameraState, CameraStill, PushClock
 from cameras.models.stream_keys import StreamKey
@@ -9,6 +10,7 @@ __all__ = [
     "Camera",
     "CameraState",
     "CameraStill",
+    "DeviceGrant",
     "Kind",
     "PushClock",
     "ShareLink",

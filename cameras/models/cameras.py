@@ -13,8 +13,9 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, MAX_LABELS
-from cameras.ingest.sources.addresses import MASK, SourceError, check, redact
+from cameras.ingest.sources.addresses import MASK, SourceError, check, device_index, redact
 from cameras.models.detectors import labels_of
+from cameras.models.local_sources import DeviceGrant, device_refusal, media_folder
 from cameras.models.masks import Masked, MaskedQuerySet
 from cameras.models.states import SILENCE, CameraState, CameraStill
 from project.accounts.models.organizations import Organization, validate_time_zone
@@ -61,25 +62,6 @@ def validate_masks(value: Any) -> None:
 def _is_corner(value: Any) -> bool:
     is_pair = isinstance(value, list) and len(value) == 2
     return is_pair and all(type(number) in (int, float) and 0 <= number <= 1 for number in value)
-
-
-def validate_source(kind: str, source: str) -> None:
-    """Validate the address of a camera of this kind. Raises `ValidationError`.
-
-    Also for a masked password: then the stored one is not for this address.
-    """
-    try:
-        if MASK in source:
-            raise SourceError("Enter the password again: the address around it has changed.")
-        check(
-            kind,
-            source,
-            media_root=settings.MEDIA_DIR,
-            allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
-            listed=settings.CAMERA_SERVERS,
-        )
-    except SourceError as error:
-        raise ValidationError({"source": error.sentence}) from None
 
 
 class Kind(models.TextChoices):
@@ -234,10 +216,37 @@ class Camera(Masked):
             self._check_classes()
         if former and (former.kind, former.sealed_source) == (self.kind, self.sealed_source):
             return
+        self.validate_source()
+
+    def validate_source(self) -> None:
+        """Check that the organization may use the source now. Raises `ValidationError`.
+
+        Also for a masked password: then the stored one is not for this address.
+        """
         try:
-            validate_source(self.kind, self.source)
+            self._check_source(self.source)
+        except SourceError as error:
+            raise ValidationError({"source": error.sentence}) from None
         except UnsealFailed as error:
             raise ValidationError({"source": str(error)}) from None
+
+    def _check_source(self, source: str) -> None:
+        if MASK in source:
+            raise SourceError("Enter the password again: the address around it has changed.")
+        if self.kind in (Kind.FILE, Kind.DEVICE) and self.organization_id is None:
+            raise SourceError("Choose the organization first.")
+        check(
+            self.kind,
+            source,
+            media_root=media_folder(self.organization_id),
+            allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
+            listed=settings.CAMERA_SERVERS,
+        )
+        if self.kind == Kind.DEVICE:
+            device = device_index(source)
+            grants = DeviceGrant.objects.filter(organization=self.organization_id, device=device)
+            if not grants.exists():
+                raise SourceError(device_refusal(device))
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete under a lock: reports of ingest wait for it, and then find no camera."""

@@ -18,6 +18,7 @@ from cameras.forms import CameraForm
 from cameras.models import Camera, CameraStill
 from cameras.source_check import check_source
 from project.accounts.access import actor_for_request
+from project.accounts.models import Organization
 from project.accounts.views.shell import Shell
 from project.audit.log import Action, fetch_stored, log_action
 
@@ -105,21 +106,33 @@ def test(request: HttpRequest) -> JsonResponse:
     """Connect to a source, for at most 5 s. Returns `{ok, sentence}`.
 
     `camera` is the id of the camera being edited: its stored password is used, but only with the
-    address for which it was stored.
+    address for which it was stored. Of a new camera, `organization` is the id of the organization:
+    its files and devices can be tested.
     """
     if request.POST.get("camera"):
         camera = _get_editable_camera(request, _parse_uuid(request.POST["camera"]))
-    elif actor_for_request(request).organization_ids("admin"):
-        camera = Camera()
     else:
-        raise PermissionDenied("Connections are tested by the organization's administrators.")
+        camera = Camera(organization=_get_administered_organization(request))
     camera.kind = request.POST.get("kind", "")
     camera.source = request.POST.get("source", "")[:2000]
     return JsonResponse(check_source(camera))
+
+
+def _get_administered_organization(request: HttpRequest) -> Organization | None:
+    """Return the organization that the request names, if any. Raises 404 and 403 as above."""
+    actor = actor_for_request(request)
+    named, administered = request.POST.get("organization"), actor.organization_ids("admin")
+    organization = None
+    if named:
+        known = Organization.objects.visible_to(actor)
+        organization = get_object_or_404(known, pk=_parse_uuid(named))
+    if not administered or (organization and organization.pk not in administered):
+        raise PermissionDenied("Connections are tested by the organization's administrators.")
+    return organization
 
 
 def _parse_uuid(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:
-        return uuid.UUID(int=0)  # no camera has this id: 404
+        return uuid.UUID(int=0)  # nothing has this id: 404

@@ -111,6 +111,8 @@ class Action(StrEnum):
     CHANGE_SOURCE = "change source"
     CHANGE_MASKS = "change masks"
     REMOVE_CAMERA = "remove camera"
+    GRANT_DEVICE = "grant device"
+    WITHDRAW_DEVICE = "withdraw device"
     CHANGE_MODEL = "change model"
     CHANGE_ASSISTANT = "change assistant"
 

@@ -76,11 +76,12 @@ class Club:
     def __init__(self, installation: Installation, redis: RedisServer) -> None:
         self.installation, self.redis = installation, redis
         installation.serve()
-        media = installation.folder / "media"
-        media.mkdir(exist_ok=True)
         with installation.api() as api:
             for camera in api.get("/cameras").json()["results"]:
                 api.patch(f"/cameras/{camera['id']}", json={"enabled": False})
+            organization = api.get("/organizations").json()["results"][0]["id"]
+        media = installation.folder / "media" / organization
+        media.mkdir(exist_ok=True)
         self.cameras = {}
         for name in NAMES:
             shutil.copy(CLIP, media / name)

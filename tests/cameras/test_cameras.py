@@ -118,7 +118,8 @@ def test_camera_with_a_missing_file_can_be_switched_off(
     club: Organization, settings: Any, tmp_path: Path
 ) -> None:
     settings.MEDIA_DIR = tmp_path
-    clip = tmp_path / "clip.mp4"
+    clip = tmp_path / str(club.pk) / "clip.mp4"
+    clip.parent.mkdir()
     clip.write_bytes(b"x")
     camera = Camera(organization=club, name="Clip", kind=Kind.FILE)
     camera.source = "clip.mp4"

@@ -10,6 +10,7 @@ _BODIES: dict[str, Any] = {
     "-": None,
     "empty": {},
     "camera": {"organization": "{ours}", "name": "Made by {caller}", "kind": "push"},
+    "file": {"organization": "{ours}", "name": "f", "kind": "file", "source": "no.mp4"},
     "fps": {"fps": 9},
     "for-plaza": {"camera": "{plaza}", "name": "k"},
     "ours": {"organization": "{ours}"},
@@ -24,6 +25,8 @@ _BODIES: dict[str, Any] = {
     "ours-slug": {"organization": "demo-club"},
     "ours-form": {"organization": "{ours}", "name": "", "kind": "push"},
     "camera-form": {"organization": "{ours}", "name": "x", "kind": "push"},
+    "ours-file": {"organization": "{ours}", "kind": "file", "source": "no.mp4"},
+    "theirs-file": {"organization": "{theirs}", "kind": "file", "source": "no.mp4"},
     "unlisted": {"base_url": "http://127.0.0.1:9/v1", "model": "none"},
     "strong": {"organization": "{ours}", "name": "t", "scopes": ["read", "admin"]},
 }

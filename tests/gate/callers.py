@@ -125,7 +125,8 @@ class Callers:
         """
         scenario, created = self.scenario, self.created
         values = {
-            "ours": scenario.ours, "plaza": scenario.plaza, "push": scenario.push,
+            "ours": scenario.ours, "theirs": scenario.theirs,
+            "plaza": scenario.plaza, "push": scenario.push,
             "key": scenario.key, "key_id": scenario.key_id, "link_id": created["link"],
             "shared": created["shared"], "token_id": created["token"], "caller": name,
             "invitation": created["invitation"],

@@ -49,10 +49,12 @@ TOKEN = "a" * 32
 _SCRIPT = """
 import json
 from django.contrib import admin
+from cameras.models import DeviceGrant
 from project.accounts.models import *
 from tests.cookies import create_session
 from tests.gate.logs import create_log_rows
 create_log_rows("x")
+DeviceGrant.objects.create(organization=Organization.objects.first(), device=63)
 created = dict(sessions=dict(), rows=dict())
 for name, is_superuser in (("clerk", False), ("root", True)):
     user = User.objects.create_user("gate-" + name, is_staff=True, is_superuser=is_superuser)

@@ -15,6 +15,7 @@ TESTS_BY_ATTACK = {
         "gate/test_api.py::test_all_rows",
         "gate/test_pages.py::test_all_rows",
         "gate/test_api_errors.py::test_outsider_sees_no_foreign_row_in_any_list",
+        "cameras/views/test_local_sources.py::test_foreign_source_is_refused_by_form_api_and_test",
         "chats/test_stream.py::test_anonymous_client_cannot_reach_an_answer",
     ),
     "broadcast leaks": ("gate/test_leaks.py::test_frames_never_reach_viewers_of_another_camera",),
@@ -73,6 +74,7 @@ TESTS_BY_ATTACK = {
     "path traversal with absolute paths": (
         "cameras/ingest/sources/test_addresses.py::test_absolute_path_is_refused_without_revealing_files",
         "cameras/ingest/sources/test_addresses.py::test_symlink_out_of_the_media_folder_is_not_opened",
+        "cameras/test_local_sources.py::test_file_of_another_organization_is_as_one_that_does_not_exist",
         "cameras/ingest/custom_models/test_confinement.py::test_external_data_is_found_anywhere_in_the_model",
     ),
     "stored XSS in camera, zone and chat text": (

@@ -14,7 +14,7 @@ from django.db.models import Field, Model
 from django.test import Client
 from django.urls import reverse
 
-from cameras.models import Camera, ShareLink, StreamKey, Ticket
+from cameras.models import Camera, DeviceGrant, ShareLink, StreamKey, Ticket
 from chats.models import Assistant, Chat
 from project.accounts.access import Credential
 from project.accounts.models import Invitation, Organization, SecondFactor, SignInLink, Token, User
@@ -59,6 +59,7 @@ def secrets(club: Organization, viewer: User) -> list[str]:  # noqa: F811
     plain = ["hunter2secret", assistant.key, token[1], key.issue(), link.text, ticket, factor,
             link.open(), SignInLink.issue(viewer), Invitation(organization=club).issue(),
             *(SecondFactor.turn_on(viewer, factor, 0) or ())]  # fmt: skip
+    DeviceGrant.objects.create(organization=club, device=0)
     Chat.objects.create(owner=viewer, organization=club, title="Set pieces")
     create_log_rows("viewer")
     stored = [str(value) for model in apps.get_models() for name in secret_columns(model)

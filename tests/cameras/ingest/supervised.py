@@ -41,7 +41,7 @@ class FakeLink:
 
 def configuration() -> dict[str, Any]:
     return {
-        "camera": "c", "kind": "demo", "source": "", "unreadable": "", "fps": 10, "width": 160,
+        "camera": "c", "kind": "demo", "source": "", "unusable": "", "fps": 10, "width": 160,
         "quality": 60, "detect": False, "classes": list(DEFAULT_CLASSES), "threshold": 0.4,
         "allow_loopback": True, "media_root": ".", "masks": [], "mask_version": "",
     }  # fmt: skip
