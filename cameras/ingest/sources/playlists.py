@@ -18,7 +18,7 @@ MAGIC = b"#EXTM3U"  # FFmpeg takes nothing for a playlist that does not begin wi
 INVALID = "The camera's playlist holds an address that is not valid."
 
 _LINE_END = re.compile(r"[\r\n\0]+")
-_URI = re.compile(r'(?<![^\s,:"])URI=(?:"([^"]*)"?|([^\s,]*))')
+_ATTRIBUTE = re.compile(r'([^=]*=)(?:"((?:[^"\\]|\\.)*)"?|([^\s,]*))', re.ASCII)
 _SCHEME = re.compile(r"([A-Za-z0-9+.,-]+:)((?://[^/?#]*)?)")
 _HTTP = re.compile(r"(https?://[^/?#]*)(.*)", re.IGNORECASE)
 _SHOWN = 80  # characters of an address in a sentence
@@ -45,17 +45,26 @@ def rewrite(body: bytes, base: Address, show: Callable[[Address], str]) -> bytes
             raise SourceError(INVALID) from None
         return show(server) + found[2]
 
-    def attribute(found: re.Match[str]) -> str:
-        value = found[1] if found[1] is not None else found[2]
+    def attribute(key: str, quoted: str | None, bare: str | None) -> str:
+        value = quoted or bare or ""
         if '"' in value or "\\" in value:  # FFmpeg drops a backslash
             raise SourceError(INVALID)
-        return f'URI="{translated(value.strip())}"'
+        return f'{key}"{translated(value.strip())}"'
 
-    lines = [line.strip() for line in _LINE_END.split(body.decode("latin-1"))]
-    written = [
-        _URI.sub(attribute, line) if line.startswith("#") else translated(line) for line in lines
-    ]
-    return "\n".join(written).encode("latin-1")
+    def written(line: str) -> str:
+        if not line.startswith("#"):
+            return translated(line)
+        at = line.find(":") + 1
+        parts = [line[:at]]
+        # Not `sub`, which would look again from each place of a line that holds none.
+        while found := _ATTRIBUTE.match(line, at):
+            is_address = found[1].lstrip(" \t\f\v,") == "URI="
+            parts.append(attribute(*found.groups()) if is_address else found[0])
+            at = found.end()
+        return "".join(parts) + line[at:]
+
+    lines = _LINE_END.split(body.decode("latin-1"))
+    return "\n".join(written(line.strip()) for line in lines).encode("latin-1")
 
 
 def _refusal(address: str) -> str:
