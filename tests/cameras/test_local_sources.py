@@ -164,9 +164,9 @@ def test_camera_without_an_organization_has_no_local_source(club: Organization) 
 
 def upgrade() -> None:
     """Run the data migrations."""
-    module = "cameras.migrations.0003_grant_devices_in_use"
+    module = "cameras.migrations.0005_grant_devices_in_use"
     import_module(module).grant_devices_in_use(apps, None)
-    module = "cameras.migrations.0004_media_folder_of_each_organization"
+    module = "cameras.migrations.0006_media_folder_of_each_organization"
     import_module(module).move_files(apps, None)
 
 

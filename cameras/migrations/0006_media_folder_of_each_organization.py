@@ -52,5 +52,5 @@ def _link(file: Path, place: Path) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = (("cameras", "0003_grant_devices_in_use"),)
+    dependencies = (("cameras", "0005_grant_devices_in_use"),)
     operations = (migrations.RunPython(move_files, migrations.RunPython.noop),)

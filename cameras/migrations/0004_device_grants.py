@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('cameras', '0001_initial'),
+        ('cameras', '0003_link_passes'),
     ]
 
     operations = [

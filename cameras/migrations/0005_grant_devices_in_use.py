@@ -21,5 +21,5 @@ def grant_devices_in_use(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = (("cameras", "0002_device_grants"),)
+    dependencies = (("cameras", "0004_device_grants"),)
     operations = (migrations.RunPython(grant_devices_in_use, migrations.RunPython.noop),)
