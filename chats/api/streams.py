@@ -21,9 +21,9 @@ from cameras.live.services import connection_monitor
 from chats import prompts, services
 from chats.api.access import ChatAccess, answer_in, json_body, open_chat, with_problems
 from chats.api.messages import MessageList
-from chats.generations import log as generation_log
+from chats.generations.log_reader import LogUnavailable
 from chats.generations.runner import Runner
-from chats.generations.threads import in_database_thread, release_request_thread
+from chats.generations.threads import release_request_thread
 from chats.models import Chat, Generation
 from chats.prompts import PromptResult, validate_key, validate_prompt
 from chats.sse.encoding import PING
@@ -196,16 +196,11 @@ async def event_stream(
 async def _replay(
     runner: Runner, generation_id: uuid.UUID, after: int, subscriber: Subscriber
 ) -> None:
-    replay = Replay(
-        runner.buffers,
-        generation_id,
-        subscriber,
-        read_log=lambda pk, seq: in_database_thread(generation_log.read, pk, seq),
-        wait_for_growth=runner.notifications.wait_for_growth,
-    )
     try:
-        await replay.follow(after)
+        await Replay(runner.log_reader, generation_id, subscriber).follow(after)
     except Generation.DoesNotExist:
         pass  # deleted with its chat
+    except LogUnavailable as error:
+        log.warning("a follower of generation %s was cut: %s", generation_id, error)
     except Exception:
         log.exception("the events of generation %s could not be sent", generation_id)

@@ -1,4 +1,4 @@
-"""The buffer of one generation: events not yet stored, and the subscribers who follow it.
+"""The buffer of one generation that runs in this process: its feed, and events not yet stored.
 
 Django-free. Everything runs on one event loop, so nothing is locked.
 """
@@ -9,16 +9,14 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chats.sse.encoding import BURST, as_chunk, chunk_json, event_bytes, event_json, pieces
-from chats.sse.subscribers import Subscriber
+from chats.sse.encoding import BURST, chunk_json, event_json, pieces
+from chats.sse.feed import Feed
 
 log = logging.getLogger(__name__)
 
-TAIL = 256  # stored events kept in memory; older ones are read from the log
 MAX_UNSTORED = 256 * 1024  # characters; with more, reading from the model pauses
 MAX_TEXT = 256 * 1024  # characters of an answer
 TICK_S = 0.040  # shortest time between two flushes
@@ -26,26 +24,25 @@ MAX_TICK_S = 0.120
 IDLE_FACTOR = 30  # the pause between flushes is at least this many times the work of one
 
 
-class Buffer:
+class Buffer(Feed):
     """Events of one generation. Bound: `MAX_TEXT` of text; `TAIL` events and all unstored ones."""
 
     def __init__(self, generation_id: uuid.UUID, message_id: uuid.UUID) -> None:
-        self.generation_id = generation_id
+        super().__init__(generation_id)
         self.message_id = message_id
-        self.subscribers: set[Subscriber] = set()
-        self.seq = 0  # number of the last event
         self.stored = 0  # number of the last stored event
         self.unstored: list[str] = []  # events as JSON
-        self.tail: deque[tuple[int, bytes]] = deque()
         self.published: list[str] = []  # text sent to subscribers
         self.text_size = 0  # characters received from the model
-        self.is_done = False  # the `done` event was appended
         self.has_room = asyncio.Event()  # cleared beyond `MAX_UNSTORED`
         self.has_room.set()
         self.drained = asyncio.Event()  # all received text was published
         self.drained.set()
         self._pending: list[str] = []  # received text that is not published yet
         self._unstored_size = 0
+
+    def is_ahead(self, after: int) -> bool:
+        return after > self.seq
 
     @property
     def has_pending_text(self) -> bool:
@@ -70,7 +67,7 @@ class Buffer:
         for piece in pieces(text):
             self.published.append(piece)
             sent += len(piece)
-            budget -= self._publish(chunk_json(piece))
+            budget -= self._append_line(chunk_json(piece))
             if budget <= 0:
                 break
         self._pending = [text[sent:]] if sent < len(text) else []
@@ -80,22 +77,15 @@ class Buffer:
     def append(self, event: dict[str, Any]) -> None:
         """Number an event, send it to all subscribers and keep it for the log."""
         self.is_done = event["type"] == "done"
-        self._publish(event_json(event))
+        self._append_line(event_json(event))
 
-    def _publish(self, line: str) -> int:
+    def _append_line(self, line: str) -> int:
         """Publish an event given as JSON; return its size in bytes."""
-        self.seq += 1
-        data = event_bytes(self.seq, line)
         self.unstored.append(line)
         self._unstored_size += len(line)
         if self._unstored_size > MAX_UNSTORED:
             self.has_room.clear()
-        self.tail.append((self.seq, data))
-        if self.subscribers:
-            framed = as_chunk(data)
-            for subscriber in tuple(self.subscribers):
-                subscriber.send(data, framed)
-        return len(data)
+        return self.publish(self.seq + 1, line)
 
     def unstored_events(self) -> tuple[int, list[str]]:
         """Return the number of the first unstored event, and all unstored events as JSON."""
@@ -110,24 +100,8 @@ class Buffer:
             del self.unstored[: len(lines)]
             self._unstored_size -= sum(map(len, lines))
         self.stored += len(lines)
-        tail = self.tail
-        while len(tail) > TAIL and tail[0][0] <= self.stored:
-            tail.popleft()
+        self.trim(self.stored)
         self.has_room.set()
-
-    def has(self, after: int) -> bool:
-        """Whether all events after number `after` are in memory."""
-        return after <= self.seq and (not self.tail or self.tail[0][0] <= after + 1)
-
-    def events_after(self, after: int) -> list[tuple[int, bytes]]:
-        """Return the events after number `after`; valid only if `has(after)`."""
-        return [(seq, data) for seq, data in self.tail if seq > after]
-
-    def end(self) -> None:
-        """Release all subscribers: this buffer gets no more events."""
-        for subscriber in tuple(self.subscribers):
-            subscriber.end()
-        self.subscribers.clear()
 
 
 class FlushTimer:

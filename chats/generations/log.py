@@ -1,4 +1,4 @@
-"""The log of a generation's events as rows: written in batches, read for replay."""
+"""The log of a generation's events as rows, written in batches."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from django.utils import timezone
 from chats.generations.buffer import Buffer
 from chats.generations.notifications import Notifications
 from chats.generations.threads import in_log_thread
-from chats.models import Generation, GenerationEvent, Status
-from chats.models.generations import Ending, Event, settle
+from chats.models import Generation, GenerationEvent
+from chats.models.generations import Ending, settle
 from chats.process_identity import identity
 
 log = logging.getLogger(__name__)
@@ -25,17 +25,6 @@ log = logging.getLogger(__name__)
 STORE_S = 0.170  # between two batches; with the write itself under 200 ms
 RETRY_S = 1.0
 HEARTBEAT_S = 4.0  # not with every batch: it updates every row
-
-
-def read(generation_id: uuid.UUID, after: int) -> tuple[bool, bool, list[tuple[int, Event]]]:
-    """Return whether the log holds event `after`, whether it may still grow, and later events.
-
-    Raises `Generation.DoesNotExist`.
-    """
-    generation = Generation.objects.get(pk=generation_id)
-    is_known = generation.has_event(after)
-    is_running = generation.status == Status.RUNNING
-    return is_known, is_running, generation.events_after(after) if is_known else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Messages between processes: which generation logs have grown, and which generation to stop.
 
-The rows are authoritative: a message that gets lost only delays a reader, by `POLL_S` at most.
+The rows are authoritative: a message that gets lost only delays a reader, until its next poll.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from django.conf import settings
 log = logging.getLogger(__name__)
 
 GROUP = "chats"
-POLL_S = 1.0  # a follower reads the log this often, even without a message
 RETRY_S = 1.0
 SEND_S = 1.0
 
@@ -25,35 +24,23 @@ SEND_S = 1.0
 class Notifications:
     """Sends and receives the messages. Without Redis there is one process, and none are sent."""
 
-    def __init__(self, stop: Callable[[uuid.UUID], None]) -> None:
-        self._stop = stop
-        self._waiting: dict[uuid.UUID, set[asyncio.Event]] = {}
+    def __init__(
+        self,
+        on_growth: Callable[[Collection[uuid.UUID]], None],
+        stop: Callable[[uuid.UUID], None],
+    ) -> None:
+        self._on_growth, self._stop = on_growth, stop
 
     async def announce_growth(self, ids: Collection[uuid.UUID]) -> None:
-        """Wake the followers of these generations, in every process: their logs have grown."""
-        self._wake(ids)
+        """Tell every process that the logs of these generations have grown."""
         if ids:
+            self._on_growth(ids)
             await self._send({"type": "chats.grown", "ids": [str(pk) for pk in ids]})
 
     async def request_stop(self, generation_id: uuid.UUID) -> None:
         """Stop a generation in whichever process runs it. The caller has updated the row."""
         self._stop(generation_id)
         await self._send({"type": "chats.stop", "ids": [str(generation_id)]})
-
-    async def wait_for_growth(self, generation_id: uuid.UUID) -> None:
-        """Wait until the log has grown, `POLL_S` at most."""
-        grown = asyncio.Event()
-        waiting = self._waiting.setdefault(generation_id, set())
-        waiting.add(grown)
-        try:
-            async with asyncio.timeout(POLL_S):
-                await grown.wait()
-        except TimeoutError:
-            pass
-        finally:
-            waiting.discard(grown)
-            if not waiting:
-                self._waiting.pop(generation_id, None)
 
     async def listen(self) -> None:
         """Receive messages until cancelled; reconnect after an error. Returns without Redis."""
@@ -73,17 +60,12 @@ class Notifications:
                 message = await layer.receive(channel)
                 ids = [uuid.UUID(each) for each in message["ids"]]
                 if message["type"] == "chats.grown":
-                    self._wake(ids)
+                    self._on_growth(ids)
                 else:
                     for generation_id in ids:
                         self._stop(generation_id)
         finally:
             await layer.group_discard(GROUP, channel)
-
-    def _wake(self, ids: Collection[uuid.UUID]) -> None:
-        for generation_id in ids:
-            for grown in self._waiting.get(generation_id, ()):
-                grown.set()
 
     async def _send(self, message: dict[str, Any]) -> None:
         if not settings.REDIS_URL:

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from chats.models import Generation, GenerationEvent, Status
 from chats.models.generations import GAP, interrupted, settle
-from chats.process_identity import is_alive, is_dead
+from chats.process_identity import identity, is_alive, is_dead
 
 log = logging.getLogger(__name__)
 
@@ -19,16 +19,14 @@ def reap() -> list[uuid.UUID]:
 
     Processes of this machine are looked up by pid. Those of other machines count as gone once
     their heartbeat is too old, or with SQLite at once: there can only be one machine, which was
-    restarted.
+    restarted. Cheap enough for every second: one query, unless a process is gone.
     """
-    silent = set(Generation.objects.silent().values_list("pk", flat=True))
-    is_only_host = connection.vendor == "sqlite"
-    orphans = [
-        generation
-        for generation in Generation.objects.running()
-        if not is_alive(generation.process)
-        and (is_only_host or generation.pk in silent or is_dead(generation.process))
-    ]
+    running = Generation.objects.running()
+    others = running.exclude(process=identity()).values_list("process", flat=True).distinct()
+    orphans: list[Generation] = []
+    for process in [process for process in others if not is_alive(process)]:
+        is_gone = connection.vendor == "sqlite" or is_dead(process)
+        orphans += (running if is_gone else Generation.objects.silent()).filter(process=process)
     return [generation.pk for generation in orphans if _interrupt(generation)]
 
 

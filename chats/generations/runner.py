@@ -1,7 +1,8 @@
 """Runs all generations of this process: each in a task, flushed and stored together.
 
-Owns one task per generation, one that writes the log, one that reaps, one that pings and one that
-receives notifications. Bounds: `settings.ANSWERS_AT_ONCE` generations; their size see `Buffer`.
+Owns one task per generation, and one each that writes the log, reads the logs of other processes,
+reaps, pings and receives notifications. Bounds: `settings.ANSWERS_AT_ONCE` generations; their size
+see `Buffer`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from django.conf import settings
 
 from chats.generations.buffer import MAX_TEXT, Buffer, FlushTimer
 from chats.generations.log import LogWriter
+from chats.generations.log_reader import LogReader
 from chats.generations.notifications import Notifications
 from chats.generations.reaper import reap
 from chats.generations.threads import in_database_thread
@@ -32,7 +34,7 @@ from project.tasks import report, start
 
 log = logging.getLogger(__name__)
 
-REAP_S = 15.0
+REAP_S, REAP_RETRY_S = 1.0, 10.0
 CLOSE_S = 1.5
 INTERNAL_ERROR = "Something went wrong in Sideline while the answer was made; it has been logged."
 
@@ -50,7 +52,8 @@ class Runner:
     def __init__(self) -> None:
         self.buffers: dict[uuid.UUID, Buffer] = {}
         self.subscribers: set[Subscriber] = set()
-        self.notifications = Notifications(self.stop)
+        self.log_reader = LogReader(self.buffers)
+        self.notifications = Notifications(self.log_reader.wake, self.stop)
         self._tasks: dict[uuid.UUID, asyncio.Task[None]] = {}
         self._readers: dict[uuid.UUID, asyncio.Task[None]] = {}  # of the providers' answers
         self._submissions: set[asyncio.Task[PromptResult]] = set()
@@ -64,6 +67,7 @@ class Runner:
         """Start the background tasks."""
         for name, loop in (
             ("log", self._log.run),
+            ("log reader", self.log_reader.run),
             ("reaper", self._reap_loop),
             ("pings", self._ping_loop),
             ("notifications", self.notifications.listen),
@@ -167,6 +171,7 @@ class Runner:
                 await self.notifications.announce_growth(set(await in_database_thread(reap)))
             except Exception:
                 log.exception("orphaned generations could not be reaped")
+                await asyncio.sleep(REAP_RETRY_S)
             await asyncio.sleep(REAP_S)
 
     async def _ping_loop(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -32,6 +32,12 @@ _INSERT = """
     ON CONFLICT (generation_id, "first")
     DO UPDATE SET "last" = excluded."last", events = excluded.events
 """  # on conflict: a retry after a commit whose confirmation got lost, with newer events
+
+_SELECT = """
+    SELECT generation_id, "first", events FROM chats_generationevent
+    WHERE %s ORDER BY generation_id, "first"
+"""
+_BEHIND = '(generation_id = %s AND "first" >= %s AND "last" > %s)'
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
@@ -125,6 +131,23 @@ class GenerationEventQuerySet(models.QuerySet["GenerationEvent"]):
         ]
         with connection.cursor() as cursor:
             cursor.executemany(_INSERT, rows)
+
+    def grown(
+        self, positions: Mapping[uuid.UUID, tuple[int, int]]
+    ) -> Iterator[tuple[uuid.UUID, int, list[Event]]]:
+        """Yield id, number of the first event, and events of each row behind these positions.
+
+        In order. A position is the `first` of the last known row, or 0, and the last known number:
+        a row may have grown. One query for many logs.
+        """
+        native = connection.features.has_native_uuid_field
+        values: list[uuid.UUID | str | int] = []
+        for pk, (first, last) in positions.items():
+            values += (pk if native else pk.hex, first, last)
+        with connection.cursor() as cursor:
+            cursor.execute(_SELECT % " OR ".join([_BEHIND] * len(positions)), values)
+            for pk, first, events in cursor.fetchall():
+                yield uuid.UUID(str(pk)), first, json.loads(events)
 
 
 class GenerationEvent(models.Model):

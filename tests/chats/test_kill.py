@@ -7,15 +7,14 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.chats.talking import ChatClient, Event, Stream, chat_installation, text_of
+from tests.chats.talking import ChatClient, Event, chat_installation, text_of
 from tests.endpoint import Model, Script
-from tests.installation import Installation, second_server
-from tests.redis import RedisServer
+from tests.installation import Installation
 from tests.waiting import until
 
 PAUSE = 0.01
@@ -141,93 +140,3 @@ def test_shutdown_keeps_all_text(mortal: Installation, model: Model) -> None:
         assert answer["status"] == "interrupted"
         assert answer["content"].startswith(text_of(received))
         assert "Traceback" not in mortal.logged()
-
-
-@pytest.fixture(scope="module")
-def two(
-    scripted: Model, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Installation, ChatClient, ChatClient]]:
-    """An installation with two web processes, and a client of each."""
-    with (
-        RedisServer(tmp_path_factory.mktemp("redis")) as redis,
-        chat_installation(
-            tmp_path_factory.mktemp("two"), scripted,
-            REDIS_URL=redis.url, SIDELINE_ANSWER_SILENCE="3",
-        ) as installation,
-        ChatClient(installation) as here,
-        second_server(installation) as second,
-        ChatClient(second) as there,
-    ):  # fmt: skip
-        yield installation, here, there
-
-
-@contextlib.contextmanager
-def followed(
-    here: ChatClient, there: ChatClient, model: Model
-) -> Iterator[tuple[Stream, Stream, Callable[[], httpx.Response]]]:
-    """Yield a long answer's stream, its stream from the other process, and its stop there."""
-    model.script = Script(pieces=WORDS, pause=PAUSE)
-    chat = here.chat()
-    with here.stream(chat) as stream:
-        message = stream.start()
-        with there.stream_events(chat, message) as other:
-            yield stream, other, lambda: there.stop(chat, message)
-
-
-@pytest.mark.extended
-@pytest.mark.postgres
-def test_answer_can_be_followed_and_stopped_from_another_process(
-    two: tuple[Installation, ChatClient, ChatClient], model: Model
-) -> None:
-    _, here, there = two
-    with followed(here, there, model) as (stream, other, stop):
-        elsewhere = []
-        for event in other:
-            elsewhere.append(event)
-            if len(elsewhere) == 30:
-                assert stop().status_code == 202
-        first = list(stream)
-    assert [(e.seq, e.body) for e in elsewhere[1:]] == [(e.seq, e.body) for e in first]
-    assert first[-1].body["status"] == "stopped"
-    until(lambda: model.running == 0, 30)
-
-
-@pytest.mark.timing
-def test_stop_from_another_process_is_fast(
-    two: tuple[Installation, ChatClient, ChatClient], model: Model
-) -> None:
-    _, here, there = two
-    with followed(here, there, model) as (stream, other, stop):
-        for _ in range(30):
-            next(iter(other))
-        stopped_at = time.monotonic()
-        stop()
-        list(other)
-        assert time.monotonic() - stopped_at < 2
-        list(stream)
-    until(lambda: model.running == 0, 1)
-
-
-@pytest.mark.extended
-@pytest.mark.postgres
-def test_answer_of_a_dead_host_is_interrupted_by_its_heartbeat(
-    two: tuple[Installation, ChatClient, ChatClient], model: Model
-) -> None:
-    """Pretends that the process runs on another host, where its pid cannot be checked."""
-    installation, here, there = two
-    model.script = Script(pieces=WORDS, pause=PAUSE)
-    chat = here.chat()
-    with here.stream(chat) as stream:
-        message = stream.start()
-        installation.manage(
-            "shell", "-v0", "-c",
-            "from chats.models import Generation\n"
-            "Generation.objects.running().update(process='another/1/1/1')",
-        )  # fmt: skip
-        installation.processes[0].kill()
-    events = there.events(chat, message)
-    assert events[-1].body == {"type": "done", "status": "failed"}
-    assert events[-2].body["code"] == "interrupted"
-    assert there.last(chat)["content"] == text_of(events)
-    installation.processes.pop(0).wait(30)
-    installation.serve()
