@@ -20,7 +20,7 @@ async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
     """Raise after the response has begun, as a streaming generator may do."""
     headers = [(b"content-type", b"text/event-stream")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
+    await send({"type": "http.response.body", "body": b": ping\n", "more_body": True})
     raise RuntimeError("provoked")
 
 

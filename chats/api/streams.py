@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
-from django.http import JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -30,7 +30,7 @@ from chats.sse.encoding import PING
 from chats.sse.replay import Replay
 from chats.sse.subscribers import QueueSubscriber, Subscriber, WriterSubscriber
 from project.accounts.access import ConnectionGrant
-from project.accounts.authentication import methods
+from project.accounts.authentication import Denied, methods
 from project.audit.log import Action, log_action
 from project.audit.requesters import Requester
 from project.problems import problem
@@ -101,11 +101,9 @@ async def continue_answer(
 async def events(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpResponseBase:
     """Stream an answer's events after `Last-Event-ID` (or `?after=`), up to `done`."""
     access = await open_chat(request, pk)
-    after = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
-    if not (len(after) < 17 and after.isascii() and after.isdigit() and int(after) <= MAX_SEQ):
-        return problem(400, "“Last-Event-ID” must be a number that an event had.")
+    after = _last_event_id(request, request.GET.get("after"))
     answer = await database_sync_to_async(answer_in)(access.chat, message)
-    return _stream(request, access, answer.generation.pk, int(after))
+    return await _stream(request, access, answer.generation.pk, after)
 
 
 @methods("POST")
@@ -123,13 +121,17 @@ async def stop(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpR
 
 async def _answer(
     request: ASGIRequest, access: ChatAccess, detail: str, write: partial[PromptResult]
-) -> StreamingHttpResponse:
-    """Store a prompt and stream its answer. `detail` names the kind of request in the audit."""
+) -> HttpResponseBase:
+    """Store a prompt and stream its answer. `detail` names the kind of request in the audit.
+
+    A repeated request, with the same key, continues after `Last-Event-ID`.
+    """
+    after = _last_event_id(request)
     key = validate_key(request.headers.get("Idempotency-Key"))
     requester = Requester(access.user, access.grant.credential, Requester.of(request).address)
     audited = partial(_write_audited, requester, access.chat, detail, partial(write, key))
     prompt = await services.runner().submit(audited, services.prepare, access.user.pk)
-    return _stream(request, access, prompt.generation_id, 0)
+    return await _stream(request, access, prompt.generation_id, 0 if prompt.is_new else after)
 
 
 @transaction.atomic
@@ -143,9 +145,25 @@ def _write_audited(
     return prompt
 
 
-def _stream(
+def _last_event_id(request: ASGIRequest, parameter: str | None = None) -> int:
+    """Return the number of the last event that the client has; 0 without one. Raises `Denied`."""
+    text = request.headers.get("Last-Event-ID") or parameter or "0"
+    if not (len(text) < 17 and text.isascii() and text.isdigit() and int(text) <= MAX_SEQ):
+        raise Denied(problem(400, "“Last-Event-ID” must be a number that an event had."))
+    return int(text)
+
+
+def _is_done_event(generation_id: uuid.UUID, seq: int) -> bool:
+    generation = Generation.objects.filter(pk=generation_id).first()
+    return generation is not None and generation.is_done_event(seq)
+
+
+async def _stream(
     request: ASGIRequest, access: ChatAccess, generation_id: uuid.UUID, after: int
-) -> StreamingHttpResponse:
+) -> HttpResponseBase:
+    """Return the stream; 204 for a client that has all events: an `EventSource` then stops."""
+    if after and await database_sync_to_async(_is_done_event)(generation_id, after):
+        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     extensions = request.scope.get("extensions", {})
     body = event_stream(services.runner(), generation_id, after, extensions, access.grant)
     response = StreamingHttpResponse(body, content_type="text/event-stream; charset=utf-8")

@@ -26,6 +26,8 @@ INTERRUPTED = "The server was stopped before the answer was finished. What had a
 # A killed process may have sent events that it had not stored. Their numbers must not be reused:
 # events that the reaper adds start this far after the last stored one.
 GAP = 1_000_000
+# Events of a pruned log are made from the message, with numbers that no event of a log has.
+REMADE = 2**40
 _INSERT = """
     INSERT INTO chats_generationevent (generation_id, "first", "last", events)
     VALUES (%s, %s, %s, %s)
@@ -103,13 +105,26 @@ class Generation(models.Model):
         """
         rows = self.events.filter(last__gt=after)
         found = [(seq, event) for row in rows for seq, event in row.numbered() if seq > after]
-        if not found and after == 0 and self.status != Status.RUNNING:
-            return list(enumerate(_events_from(self.message), 1))
-        return found
+        return found or [(seq, event) for seq, event in self._remade() if seq > after]
 
     def has_event(self, seq: int) -> bool:
         """Whether event `seq` is stored; True for 0, the position before the first event."""
+        if seq > REMADE:
+            return any(seq == made for made, _ in self._remade())
         return seq == 0 or self.events.filter(first__lte=seq, last__gte=seq).exists()
+
+    def is_done_event(self, seq: int) -> bool:
+        """Whether `seq` is the number of the `done` event, the last one."""
+        if self.status == Status.RUNNING:
+            return False
+        last = self.events.values_list("last", flat=True).last() or self._remade()[-1][0]
+        return seq == last
+
+    def _remade(self) -> list[tuple[int, Event]]:
+        """Return numbers and events made from the message, if the log was pruned."""
+        if self.status == Status.RUNNING or self.events.exists():
+            return []
+        return list(enumerate(_events_from(self.message), REMADE + 1))
 
     def text(self) -> str:
         """Return the text in the log."""

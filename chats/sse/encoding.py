@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-PING = b": ping\n\n"
+PING = b": ping\n"  # an empty line after it would make some libraries fire an empty event
 MAX_CHUNK = 1000  # bytes of text in one event: the seed's client does not reassemble lines
 _LINE_ENDS = "\x85\u2028\u2029"  # JSON does not escape them; Python's splitlines breaks there
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import Any
 
-from chats.sse.encoding import PING
+from chats.sse.encoding import PING, as_chunk
 
 MAX_BEHIND = 256 * 1024  # bytes; a client further behind is dropped, and resumes
 STUCK_S = 60.0  # a client that reads none of its pending bytes for so long is dropped
@@ -58,7 +58,7 @@ class Subscriber:
 
     def ping(self) -> None:
         """Send a comment that keeps the connection open."""
-        raise NotImplementedError
+        self.send(PING, as_chunk(PING))
 
     async def drain(self) -> None:
         """Wait until the client has read everything, or drop it if it is stuck."""
@@ -99,9 +99,6 @@ class WriterSubscriber(Subscriber):
     def waiting(self) -> int:
         return int(self._writer.waiting())
 
-    def ping(self) -> None:
-        self.send(PING, b"8\r\n" + PING + b"\r\n")
-
 
 class QueueSubscriber(Subscriber):
     """Queues events for the response's generator."""
@@ -128,9 +125,6 @@ class QueueSubscriber(Subscriber):
 
     def waiting(self) -> int:
         return self._size + (self._server_waiting() if self._server_waiting is not None else 0)
-
-    def ping(self) -> None:
-        self.send(PING, b"")
 
     def drop(self) -> None:
         super().drop()

@@ -46,18 +46,20 @@ class Event:
 
 
 def parse_events(lines: Iterable[str]) -> Iterator[Event]:
-    """Yield events as they arrive. Asserts that each is an id, one data line and an empty line."""
+    """Yield events as they arrive. Asserts that each is an id, one data line and an empty line,
+    and that there are no other empty lines."""
     block: list[str] = []
     for line in lines:
-        if line:
+        if line.startswith(":"):
+            assert not block, "a comment inside an event"
+        elif line:
             block.append(line)
-            continue
-        if block and not block[0].startswith(":"):
+        else:
             assert len(block) == 2, block
             assert block[0].startswith("id: "), block
             assert block[1].startswith("data: "), block
             yield Event(int(block[0][4:]), json.loads(block[1][6:]))
-        block = []
+            block = []
 
 
 def text_of(events: Iterable[Event]) -> str:

@@ -46,6 +46,24 @@ def test_key_of_a_finished_answer_returns_that_answer(keeper: ChatClient, model:
     assert len(model.requests) == 1
 
 
+@pytest.mark.postgres
+def test_repeated_prompt_continues_after_the_last_event(keeper: ChatClient, model: Model) -> None:
+    """Libraries send the same request again when a stream has ended, with `Last-Event-ID`."""
+    chat, key = keeper.chat(), {"Idempotency-Key": "k3"}
+    first = keeper.send(chat, "Go", **key, **{"Last-Event-ID": "2"})
+    assert first[0].type == "start", "a new answer has no events before it"
+    again = keeper.send(chat, "Go", **key, **{"Last-Event-ID": "2"})
+    assert [(e.seq, e.body) for e in again] == [(e.seq, e.body) for e in first[2:]]
+    beyond = keeper.send(chat, "Go", **key, **{"Last-Event-ID": "99"})
+    assert [e.type for e in beyond] == ["reset", *(e.type for e in first)]
+    over = keeper.api.post(
+        f"/{chat}/messages", json={"prompt": "Go"},
+        headers=key | {"Last-Event-ID": str(first[-1].seq)},
+    )  # fmt: skip
+    assert (over.status_code, over.content) == (204, b"")
+    assert len(model.requests) == 1
+
+
 @pytest.mark.parametrize("key", ["x" * 201, "a\tb"])
 def test_invalid_key_is_rejected(keeper: ChatClient, model: Model, key: str) -> None:
     answer = keeper.api.post(

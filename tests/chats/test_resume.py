@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chats.talking import ChatClient, Event, text_of
+from tests.chats.talking import ChatClient, Event, parse_events, text_of
 from tests.endpoint import Model, Script
 from tests.installation import Installation
 from tests.waiting import until
@@ -24,7 +24,7 @@ def finished_answer(keeper: ChatClient, model: Model) -> tuple[str, str, list[Ev
 def test_finished_answer_resumes_after_any_event(keeper: ChatClient, model: Model) -> None:
     chat, message, events = finished_answer(keeper, model)
     assert len(events) > 8
-    for cut in range(len(events) + 1):
+    for cut in range(len(events)):
         rest = keeper.events(chat, message, after=cut)
         assert [(e.seq, e.body) for e in events[:cut] + rest] == [(e.seq, e.body) for e in events]
         assert text_of(events[:cut] + rest) == "".join(WORDS)
@@ -69,12 +69,24 @@ def test_three_subscribers_receive_identical_events(keeper: ChatClient, model: M
     assert text_of(first) == "One. " + "".join(WORDS) == keeper.last(chat)["content"]
 
 
-def test_after_parameter_equals_the_header(keeper: ChatClient, model: Model) -> None:
+def test_after_parameter_equals_the_header_which_wins(keeper: ChatClient, model: Model) -> None:
     chat, message, events = finished_answer(keeper, model)
-    with keeper.api.stream("GET", f"/{chat}/messages/{message}/events?after=3") as answer:
-        text = "".join(answer.iter_text())
-    assert text.count("id: ") == len(events) - 3
-    assert "id: 3\n" not in text
+    address = f"/{chat}/messages/{message}/events?after=3"
+    for after, headers in ((3, {}), (5, {"Last-Event-ID": "5"}), (3, {"Last-Event-ID": ""})):
+        answer = keeper.api.get(address, headers=headers)
+        rest = list(parse_events(answer.text.splitlines()))
+        assert [e.seq for e in rest] == [e.seq for e in events[after:]]
+
+
+@pytest.mark.postgres
+def test_client_that_has_done_gets_204(keeper: ChatClient, model: Model) -> None:
+    """So an `EventSource`, which reconnects after every end, stops."""
+    chat, message, events = finished_answer(keeper, model)
+    answer = keeper.api.get(
+        f"/{chat}/messages/{message}/events", headers={"Last-Event-ID": str(events[-1].seq)}
+    )
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert [e.type for e in keeper.events(chat, message, after=events[-2].seq)] == ["done"]
 
 
 @pytest.mark.postgres
@@ -134,7 +146,12 @@ def test_pruned_log_is_replayed_from_the_message(
         "print('LEFT', GenerationEvent.objects.filter(generation__in=generations).count())",
     )  # fmt: skip
     assert "LEFT 0" in printed
-    assert text_of(keeper.events(chat, message)) == "".join(WORDS)
+    made = keeper.events(chat, message)
+    assert text_of(made) == "".join(WORDS)
     late = keeper.events(chat, message, after=7)
     assert late[0].type == "reset"
-    assert text_of(late) == "".join(WORDS)
+    assert [(e.seq, e.body) for e in late[1:]] == [(e.seq, e.body) for e in made]
+    rest = keeper.events(chat, message, after=made[4].seq)
+    assert [(e.seq, e.body) for e in rest] == [(e.seq, e.body) for e in made[5:]]
+    address = f"/{chat}/messages/{message}/events"
+    assert keeper.api.get(address, params={"after": made[-1].seq}).status_code == 204

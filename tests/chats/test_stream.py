@@ -46,10 +46,13 @@ def test_headers_and_first_ping(keeper: ChatClient, model: Model) -> None:
         assert headers["cache-control"] == "no-cache, no-transform"
         assert headers["x-accel-buffering"] == "no"
         assert headers["content-encoding"] == "identity"
-        lines = stream.response.iter_lines()
-        assert next(lines) == ": ping"
+        parts = stream.response.iter_raw()
+        first = next(parts)
+        assert first.startswith(b": ping\n")
         model.gate.set()
-        assert list(parse_events(lines))[-1].type == "done"
+        text = (first + b"".join(parts)).decode()
+    assert text.startswith(": ping\nid: 1\n"), "an empty line would be an empty event to some"
+    assert list(parse_events(text.splitlines()))[-1].type == "done"
 
 
 @pytest.mark.timing
@@ -62,6 +65,7 @@ def test_silent_stream_sends_pings(keeper: ChatClient, model: Model) -> None:
         until(lambda: next(lines) == ": ping", 20)
         assert 13 < time.monotonic() - began < 17
         model.gate.set()
+        assert list(parse_events(lines))[-1].type == "done"
 
 
 def test_both_base_urls_work(club: Installation, keeper: ChatClient, model: Model) -> None:

@@ -124,6 +124,10 @@ export class AnswerStream {
    */
   async #receive(response) {
     if (!response.ok) return this.#handleError(response);
+    if (response.status === 204) {
+      this.#handleDone({ type: "done" }); // the server has no events after those that arrived
+      return 0;
+    }
     if (!response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
       throw new Error("The response is not an event stream");
     }

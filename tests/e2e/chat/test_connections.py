@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,38 @@ def test_reload_and_second_tab_end_with_the_same_text(keeper: Person, model: Mod
         assert keeper.words.inner_html() == second.words.inner_html()
         assert second.tab.errors == []
     assert len(model.requests) == 1
+
+
+_EVENT_SOURCE = """
+address => {
+  window.opened = 0;
+  window.received = [];
+  window.source = new EventSource(address);
+  source.onopen = () => { window.opened += 1; };
+  source.onmessage = event => received.push([event.lastEventId, event.data]);
+}
+"""
+
+
+def test_event_source_of_a_browser_stops_after_the_answer(keeper: Person, model: Model) -> None:
+    """It reconnects after every end of a stream, until a response is 204."""
+    model.script = Script(pieces=("One", " by", " one."), gate_at=2)
+    page = keeper.page
+    keeper.ask_in_new_chat("Once?")
+    expect(keeper.words).to_have_text("One by")
+    chat = page.url.rsplit("/", 1)[-1]
+    with ChatClient(keeper.installation) as client:
+        address = f"/api/v1/actions/chats/{chat}/messages/{client.last(chat)['id']}/events"
+    page.evaluate(_EVENT_SOURCE, address)
+    until(lambda: page.evaluate("() => received.length") >= 2)
+    model.gate.set()
+    until(lambda: page.evaluate("() => source.readyState === EventSource.CLOSED"), 60)
+    received = page.evaluate("() => received")
+    assert [int(number) for number, _ in received] == list(range(1, len(received) + 1))
+    events = [json.loads(data) for _, data in received]
+    assert events[-1] == {"type": "done", "status": "complete"}
+    assert "".join(event.get("text", "") for event in events) == "One by one."
+    assert page.evaluate("() => opened") == 1
 
 
 def test_prompt_of_one_tab_appears_in_the_other(keeper: Person, model: Model) -> None:

@@ -8,7 +8,7 @@ import { Connection, LOG, CHUNKS, createStream, lines, errorResponse, settle } f
 console.error = () => {};
 
 test("an answer in one piece is read", async () => {
-  const whole = new Connection().write(": ping\n\n").write(lines().join(""));
+  const whole = new Connection().write(": ping\n").write(lines().join(""));
   const { answer, states, events, phases, texts } = createStream([() => whole.response]);
   await answer.start();
   assert.equal(answer.text, CHUNKS.join(""));

@@ -7,7 +7,7 @@ const bytes = (/** @type {string} */ text) => new TextEncoder().encode(text);
 const read = (/** @type {EventReader} */ reader, /** @type {Uint8Array} */ part) => [...reader.feed(part)];
 const chunk = (/** @type {string} */ text) => ({ type: "chunk", text });
 const STREAM =
-  ": ping\n\n" +
+  ": ping\n" +
   `id: 1\ndata: ${JSON.stringify({ type: "start", message_id: "m" })}\n\n` +
   `id: 2\r\ndata: ${JSON.stringify(chunk("Grüße 🏀 "))}\r\n\r\n` +
   `: ping\r\r` +

@@ -79,7 +79,7 @@ test("a cut right after a reset requests the whole answer", async () => {
 
 test("the prompt is sent again until the message id is known", async () => {
   let sends = 0;
-  const cut = [() => new Connection().write(": ping\n\n").fail().response, () => Promise.reject(new TypeError("offline"))];
+  const cut = [() => new Connection().write(": ping\n").fail().response, () => Promise.reject(new TypeError("offline"))];
   const send = async () => (sends += 1) && (cut.shift() ?? (() => new Connection().write(lines().join("")).response))();
   const { answer, clock, requests } = createStream([() => assert.fail("no message is known")], { send });
   const finished = answer.start();
@@ -108,7 +108,7 @@ test("a silence of more than two pings is a lost connection", async () => {
   for (let ping = 0; ping < 4; ping += 1) {
     await settle();
     clock.advance(39_000);
-    silent.write(": ping\n\n");
+    silent.write(": ping\n");
   }
   await settle();
   assert.ok(!phases().includes("reconnecting"));
@@ -209,6 +209,19 @@ test("a revoked permission ends the stream with a sentence", async () => {
     assert.match(states.at(-1).message, /** @type {RegExp} */ (sentence));
     assert.equal(answer.text, CHUNKS.slice(0, 2).join(""), "the text so far stays");
   }
+});
+
+test("a 204 ends the answer: the server has no more events", async () => {
+  const { answer, clock, states, requests } = createStream([
+    () => new Connection().write(lines().slice(0, 7).join("")).end().response,
+    () => new Response(null, { status: 204 }),
+  ]);
+  const finished = answer.start();
+  await settle();
+  clock.advance(1000);
+  await finished;
+  assert.deepEqual([states.at(-1).phase, states.at(-1).status, requests.length], ["ended", "complete", 2]);
+  assert.equal(answer.text, CHUNKS.join(""));
 });
 
 test("an HTML response counts as a lost connection", async () => {
