@@ -22,9 +22,12 @@ from chats.process_identity import identity
 
 log = logging.getLogger(__name__)
 
-STORE_S = 0.170  # between two batches; with the write itself under 200 ms
+# Between two batches. What was sent and not stored is lost if the server is killed, so the pause is
+# short as long as writing takes a small part of the time.
+STORE_S, MAX_STORE_S = 0.060, 0.170
+IDLE_FACTOR = 10  # the pause is at least this many times the last write
 RETRY_S = 1.0
-HEARTBEAT_S = 4.0  # not with every batch: it updates every row
+HEARTBEAT_S = 2.0  # at most twice this between two; not with every batch: it updates every row
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,9 @@ class LogWriter:
         self._buffers, self._notifications, self._stop = buffers, notifications, stop
         self._endings: dict[uuid.UUID, tuple[Ending, asyncio.Future[bool]]] = {}
         self._heartbeat_at = 0.0
+        self._write_s = 0.0  # of the last batch
         self._pending = asyncio.Event()  # there is something to store
-        self._urgent = asyncio.Event()  # do not wait for the rest of `STORE_S`
+        self._urgent = asyncio.Event()  # do not wait for the rest of the pause
 
     def schedule(self) -> None:
         """Store new events with the next batch."""
@@ -109,7 +113,8 @@ class LogWriter:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_S):
                     await self._pending.wait()
-                async with asyncio.timeout(STORE_S):
+                pause = min(max(STORE_S, IDLE_FACTOR * self._write_s), MAX_STORE_S)
+                async with asyncio.timeout(pause):
                     await self._urgent.wait()
             self._pending.clear()
             self._urgent.clear()
@@ -134,7 +139,9 @@ class LogWriter:
                     Batch(buffer.generation_id, first, lines + last, ending and ending[0])
                 )
         heartbeat = time.monotonic() - self._heartbeat_at > HEARTBEAT_S
+        began = time.monotonic()
         running = await in_log_thread(store, batches, heartbeat=heartbeat)
+        self._write_s = time.monotonic() - began
         if heartbeat:
             self._heartbeat_at = time.monotonic()
         for batch in batches:

@@ -7,14 +7,14 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from chats.generations.threads import in_database_thread
+from chats.generations.threads import in_database_thread, in_log_reader_thread
 from chats.models import Generation, GenerationEvent, Status
 from chats.sse.encoding import BURST, event_json
 from chats.sse.feed import Feed
@@ -22,13 +22,12 @@ from chats.sse.replay import LogPart
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.2  # all followed logs are read this often
+POLL_S = 0.1  # all followed logs are read this often
 POLL_WITH_REDIS_S = 1.0  # the same; another process tells at once which logs have grown
 LOGS_PER_QUERY = 100
 RETRY_S, MAX_RETRY_S = 0.1, 1.0  # the pause after a failure of the database doubles
 GIVE_UP_S = 30.0
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -96,7 +95,7 @@ class LogReader:
 
         Raises `Generation.DoesNotExist`, and `LogUnavailable`.
         """
-        return await _patiently(_read, generation_id, after)
+        return await _patiently(lambda: in_database_thread(_read, generation_id, after))
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -136,7 +135,9 @@ class LogReader:
 
     async def _read_some(self, feeds: list[FollowedLog], *, is_poll: bool) -> None:
         positions = {feed.generation_id: (feed.row, feed.seq) for feed in feeds}
-        grown, running = await _patiently(_read_growth, positions, is_poll)
+        grown, running = await _patiently(
+            lambda: in_log_reader_thread(_read_growth, positions, is_poll)
+        )
         for feed in feeds:
             growth = grown.get(feed.generation_id)
             if growth is not None:
@@ -160,15 +161,15 @@ class LogReader:
         feed.end(is_lost=is_lost)
 
 
-async def _patiently(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Return the result of a function that reads the database; retry while the database fails.
+async def _patiently(read: Callable[[], Awaitable[R]]) -> R:
+    """Return what `read` reads from the database; retry while the database fails.
 
     Raises `LogUnavailable`.
     """
     began, pause = time.monotonic(), RETRY_S
     while True:
         try:
-            return await in_database_thread(call, *args, **kwargs)
+            return await read()
         except (OperationalError, InterfaceError) as error:
             if time.monotonic() - began > GIVE_UP_S:
                 raise LogUnavailable(error) from error

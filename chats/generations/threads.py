@@ -18,7 +18,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _threads = ThreadPoolExecutor(4, thread_name_prefix="chats")
-_log_thread = ThreadPoolExecutor(1, thread_name_prefix="log")  # readers must not delay writing
+# The log is written, and read for all followers, in a thread each that nothing else delays.
+_log_thread = ThreadPoolExecutor(1, thread_name_prefix="log")
+_log_reader_thread = ThreadPoolExecutor(1, thread_name_prefix="log reader")
 
 
 async def in_database_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -29,6 +31,11 @@ async def in_database_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kw
 async def in_log_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a function that writes the log; one at a time."""
     return await in_thread(_log_thread, call, *args, **kwargs)
+
+
+async def in_log_reader_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a function that reads the log for all followers of this process; one at a time."""
+    return await in_thread(_log_reader_thread, call, *args, **kwargs)
 
 
 def release_request_thread() -> None:

@@ -55,6 +55,7 @@ class Replay:
     def __init__(self, log: Log, generation_id: uuid.UUID, subscriber: Subscriber) -> None:
         self._log, self._id, self._subscriber = log, generation_id, subscriber
         self._reads_left = MAX_READS
+        self._stored = 0  # the log holds the event of this number
 
     async def follow(self, after: int) -> None:
         """Send the events after `after`, up to `done`, or until the subscriber is dropped.
@@ -65,6 +66,8 @@ class Replay:
             feed = self._log.feed(self._id)
             if feed is not None and feed.is_ahead(after):
                 after = self._reset()
+            elif feed is not None and feed.seq < after <= self._stored:
+                await asyncio.sleep(PACE_S)  # the feed is about to read as far as this replay did
             elif feed is None or not feed.has(after):
                 after = await self._replay_log(after)
             else:
@@ -89,7 +92,8 @@ class Replay:
     async def _replay_log(self, after: int) -> int:
         """Send what the log holds; return the last number, or -1 if no more will come.
 
-        If that is nothing, but the generation runs, a feed continues after it.
+        If the generation runs, its feed continues from there. (Not only once the log holds nothing
+        new: of an answer that grows while it is read, that may never be seen.)
         """
         part = await self._log.read(self._id, after)
         if not part.is_known:
@@ -99,17 +103,15 @@ class Replay:
             await asyncio.sleep(READ_PAUSE_S)
             return after
         self._reads_left = MAX_READS
-        if not part.events:
-            if not part.may_grow:
-                return -1
-            if not self._log.follow(self._id, after).has(after):
-                await asyncio.sleep(PACE_S)  # it has not read so far yet
-            return after
         numbered = [(seq, event_bytes(seq, event_json(event))) for seq, event in part.events]
         while numbered and not self._subscriber.is_dropped:
             after = await self._send_burst(numbered)
             numbered = [(seq, data) for seq, data in numbered if seq > after]
-        return -1 if part.events[-1][1]["type"] == "done" else after
+        if not part.may_grow or (part.events and part.events[-1][1]["type"] == "done"):
+            return -1
+        self._stored = after
+        self._log.follow(self._id, after)
+        return after
 
     async def _send_burst(self, numbered: list[tuple[int, bytes]]) -> int:
         """Send at most `BURST` bytes of events, then pause; return the number of the last one."""
