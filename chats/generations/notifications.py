@@ -22,7 +22,7 @@ SEND_S = 1.0
 
 
 class Notifications:
-    """Sends and receives the messages. Without Redis there is one process, and none are sent."""
+    """Sends and receives the messages. Without Redis none are sent, and readers only poll."""
 
     def __init__(
         self,

@@ -19,7 +19,8 @@ def reap() -> list[uuid.UUID]:
 
     Processes of this machine are looked up by pid. Those of other machines count as gone once
     their heartbeat is too old, or with SQLite at once: there can only be one machine, which was
-    restarted. Cheap enough for every second: one query, unless a process is gone.
+    restarted. Cheap enough for every second: one query, and one for each process of another
+    machine or that is gone.
     """
     running = Generation.objects.running()
     others = running.exclude(process=identity()).values_list("process", flat=True).distinct()
