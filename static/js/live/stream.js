@@ -16,9 +16,10 @@ const HIDDEN_MS = 20_000; // a hidden page keeps its connection this long
  * @typedef {{state: string, since: number, reason: string, last_frame: number | null,
  *            viewers?: number}} Status
  * @typedef {{phase: "connecting" | "open" | "waiting" | "closed" | "ended", message: string,
- *            code?: number}} Connection
+ *            code?: number, refused?: boolean}} Connection
  *   `waiting`: for the next attempt; `closed`: by this page, because nobody looks at it; `ended`: will
- *   not be retried, `code` is the close code
+ *   not be retried, `code` is the close code; `refused`: the server has no place now, and says so in
+ *   the message
  *
  * Callbacks of a stream. The frame is acknowledged when the promise of `frame` settles.
  * @typedef {{frame: (frame: import("./frames.js").Frame) => unknown, status: (status: Status) => void,
@@ -206,7 +207,7 @@ export class CameraStream {
     const delay = retryDelay(this.#attempts);
     this.#nextAt = performance.now() + delay;
     this.#timer = setTimeout(() => this.#connect(), delay);
-    this.#listener.connection({ phase: "waiting", message: this.message });
+    this.#listener.connection({ phase: "waiting", message: this.message, refused: Boolean(this.#refusal) });
   }
 
   async #checkRefusal() {

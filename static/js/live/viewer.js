@@ -119,7 +119,8 @@ export class CameraViewer extends EventTarget {
       this.#freshness.reset();
       this.#show();
     }
-    if (connection.phase === "waiting" && ++this.#failures === TOAST_FROM_FAILURE) {
+    const isLost = connection.phase === "waiting" && !connection.refused;
+    if (isLost && ++this.#failures === TOAST_FROM_FAILURE) {
       toast(`${this.#element.dataset.name}: the connection was lost. Trying again.`, {
         about: "connection",
         error: true,
