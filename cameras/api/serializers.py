@@ -130,12 +130,19 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
         return self._cleaned
 
 
+EXPIRES_AT = {
+    "validators": [validate_expiry],
+    "help_text": "Never later than that of the token which makes it. It also ends with that token, "
+    "or else with the membership of who makes it.",
+}
+
+
 class StreamKeySerializer(serializers.ModelSerializer[StreamKey]):
     class Meta:
         model = StreamKey
         fields = ("id", "camera", "name", "created_at", "expires_at", "revoked_at")
         read_only_fields = ("id", "created_at", "revoked_at")
-        extra_kwargs = {"expires_at": {"validators": [validate_expiry]}}  # noqa: RUF012 - DRF's
+        extra_kwargs = {"expires_at": EXPIRES_AT}  # noqa: RUF012 - DRF's
 
 
 class IssuedStreamKeySerializer(StreamKeySerializer):
@@ -158,7 +165,7 @@ class ShareLinkSerializer(serializers.ModelSerializer[ShareLink]):
             "revoked_at",
         )  # fmt: skip
         read_only_fields = ("id", "uses", "created_at", "revoked_at")
-        extra_kwargs = {"expires_at": {"validators": [validate_expiry]}}  # noqa: RUF012 - DRF's
+        extra_kwargs = {"expires_at": EXPIRES_AT}  # noqa: RUF012 - DRF's
 
     def get_url(self, link: ShareLink) -> str:
         return shared_address(self.context["request"], link)

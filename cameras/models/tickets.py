@@ -77,10 +77,14 @@ class Ticket(models.Model):
 
     @classmethod
     def claim(cls, text: str) -> Ticket | None:
-        """Use up a ticket, for exactly one caller. None if it is used, expired or unknown."""
+        """Use up a ticket, for exactly one caller. None if it is used, expired or unknown.
+
+        The row is kept for another `TICKET_LIFE`, until the WebSocket renews it.
+        """
         now, proof = timezone.now(), digest(text)
         fresh = cls.objects.filter(digest=proof, used_at=None, expires_at__gt=now)
-        return cls.objects.get(pk=proof) if fresh.update(used_at=now) else None
+        is_claimed = fresh.update(used_at=now, expires_at=now + TICKET_LIFE)
+        return cls.objects.get(pk=proof) if is_claimed else None
 
     @staticmethod
     def renew(digests: Collection[str]) -> None:

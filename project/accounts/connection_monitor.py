@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from channels.db import database_sync_to_async
 
@@ -46,10 +46,6 @@ class ConnectionMonitor:
             try:
                 grants = {grant for grant, _ in self._watched.values()}
                 revoked = await database_sync_to_async(revoked_grants)(grants)
-                if time.monotonic() - self._renewed_at >= RENEWAL_S:
-                    kept = {grant.credential for grant in grants - revoked.keys()}
-                    await database_sync_to_async(renew_credentials)(kept)
-                    self._renewed_at = time.monotonic()
             except Exception:
                 log.exception("cannot check the grants of open connections")
                 continue
@@ -57,3 +53,14 @@ class ConnectionMonitor:
                 if grant in revoked:
                     self.forget(connection)
                     close(revoked[grant])
+            await self._renew(grants - revoked.keys())
+
+    async def _renew(self, grants: Collection[ConnectionGrant]) -> None:
+        """Renew the credentials if it is time. A failure, as on a full disk, closes nothing."""
+        if time.monotonic() - self._renewed_at < RENEWAL_S:
+            return
+        self._renewed_at = time.monotonic()
+        try:
+            await database_sync_to_async(renew_credentials)({one.credential for one in grants})
+        except Exception:
+            log.exception("cannot renew the credentials of open connections")

@@ -41,12 +41,8 @@ class MembershipInline(admin.TabularInline[Membership, Organization]):
     extra = 0
     autocomplete_fields = ("user",)
     readonly_fields = ("passes",)
-    verbose_name_plural = (
-        "memberships (keys and links end with them; administrators can take them over by removing "
-        "the member on the organization's own page)"
-    )
 
-    @admin.display(description="keys and links")
+    @admin.display(description="keys and links that end with it")
     def passes(self, member: Membership) -> str:
         return describe_passes(passes_of(member)) or "none"
 

@@ -151,7 +151,11 @@ def test_visit_has_few_places_and_a_dead_process_gives_its_own_back(link: ShareL
     assert request_ticket(other, link).status_code == 200, "each visit has its own places"
 
     visit = guest.cookies["sideline_visit"].value
+    soon = timezone.now() + timedelta(seconds=20)
+    Ticket.objects.update(expires_at=soon)
     actors = [actor_for_ticket(text, visit)[0] for text in texts]
+    held = Ticket.objects.filter(pk__in=[actor.credential.id for actor in actors])
+    assert all(ticket.expires_at > soon for ticket in held), "a use counts from its beginning"
     assert request_ticket(guest, link).status_code == 429, "a used one is an open socket"
     Ticket.objects.update(expires_at=timezone.now())  # as after 30 s
     renew_credentials(actor.credential for actor in actors[1:])
