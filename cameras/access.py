@@ -17,6 +17,7 @@ from django.utils import timezone
 from cameras.models import Camera, StreamKey, Ticket, Visit
 from cameras.models.tickets import TooManyTickets
 from project.accounts.access import (
+    NO_CREDENTIAL,
     Actor,
     BadCredential,
     Credential,
@@ -44,6 +45,7 @@ def register() -> None:
         find_actors=_actors_for_tickets,
         describe=_describe_tickets,
         renew=Ticket.renew,
+        one_use=True,
     )
     register_resource_owners(_find_owners)
 
@@ -86,12 +88,23 @@ def actor_for_ticket(text: str, visit: str = "") -> tuple[Actor, Ticket]:
 def _register_watching(
     kind: str, label: str, model: type[StreamKey] | type[Visit], path: str = ""
 ) -> None:
-    """Register a credential that may only watch one camera. `path` leads to its camera and name."""
+    """Register a credential that may only watch one camera. `path` leads to its camera and name.
+
+    With a path, the row that it leads to is the credential's parent.
+    """
     rows: Any = model.objects
 
     def find_actors(digests: Collection[str]) -> dict[str, Actor]:
-        found = rows.alive().filter(digest__in=digests).values_list("digest", f"{path}camera_id")
-        return {digest: Actor(resource_ids=(camera_id,)) for digest, camera_id in found}
+        found = rows.alive().filter(digest__in=digests)
+        return {
+            digest: Actor(
+                resource_ids=(camera_id,),
+                credential=Credential(label, str(parent)) if path else NO_CREDENTIAL,
+            )
+            for digest, camera_id, parent in found.values_list(
+                "digest", f"{path}camera_id", f"{path}pk"
+            )
+        }
 
     def describe(digests: Collection[str]) -> dict[str, Description]:
         names = rows.filter(digest__in=digests).values_list("digest", f"{path}name")

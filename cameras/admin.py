@@ -27,7 +27,9 @@ from cameras.models.cameras import CameraQuerySet
 from cameras.source_check import check_source
 from project.audit.log import Action, log_action
 from project.audit.model_admin import AuditedAdmin, RevokeOnlyAdmin
-from project.audit.stills import log_still
+from project.audit.opening_limits import TooManyOpenings, too_many_openings
+from project.audit.recent_views import log_look
+from project.audit.requesters import Requester
 
 
 class CameraAdminForm(SourceForm):
@@ -79,7 +81,10 @@ class CameraAdmin(AuditedAdmin[Camera]):
 
     async def thumbnail_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """Return the newest frame as JPEG, or else the stored still picture."""
-        camera = await database_sync_to_async(self._get_camera)(request, pk)
+        try:
+            camera = await database_sync_to_async(self._get_camera)(request, pk)
+        except TooManyOpenings as refusal:
+            return too_many_openings(refusal)
         frame = await newest_frame(camera)
         jpeg = frame.jpeg if frame else await database_sync_to_async(_read_still)(camera)
         if jpeg is None:
@@ -92,7 +97,7 @@ class CameraAdmin(AuditedAdmin[Camera]):
         if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
             raise PermissionDenied
         camera = get_object_or_404(Camera.objects.select_related("organization"), pk=pk)
-        log_still(request, camera)
+        log_look(Requester.of(request), camera, Action.STILLS)
         return camera
 
     @admin.display(description="picture")

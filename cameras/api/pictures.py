@@ -25,8 +25,10 @@ from cameras.models.states import SWITCHED_OFF
 from project.accounts.access import Actor, grant_on_resource
 from project.accounts.authentication import Denied, methods
 from project.audit.log import Action
+from project.audit.open_views import View
+from project.audit.opening_limits import TooManyOpenings, too_many_openings
+from project.audit.recent_views import claim_lasting, log_look
 from project.audit.requesters import Requester
-from project.audit.snapshots import log_snapshot
 from project.audit.view_log import ViewNotRecorded
 from project.problems import problem
 
@@ -82,7 +84,11 @@ async def snapshot(
     with_body = request.method != "HEAD"
     if with_body:  # HEAD sends no picture, so there is no view to record
         try:
-            await database_sync_to_async(log_snapshot)(Requester.of(request, actor), camera)
+            await database_sync_to_async(log_look)(
+                Requester.of(request, actor), camera, Action.SNAPSHOT
+            )
+        except TooManyOpenings as refusal:
+            return too_many_openings(refusal)
         except DatabaseError as error:
             return _not_recorded(error)
     response = HttpResponse(frame.jpeg if with_body else b"", content_type="image/jpeg")
@@ -105,9 +111,14 @@ async def mjpeg(
     """
     if request.method == "HEAD":
         return _without_buffering(StreamingHttpResponse(_nothing(), content_type=MULTIPART))
+    requester = Requester.of(request, actor)
+    try:
+        view = await database_sync_to_async(claim_lasting)(requester, camera, Action.WATCH_MJPEG)
+    except TooManyOpenings as refusal:
+        return too_many_openings(refusal)
     scope: dict[str, Any] = getattr(request, "scope", {})
     waiting = scope.get("extensions", {}).get("sideline.waiting")
-    parts = _parts(camera, actor, Requester.of(request, actor), variant, waiting)
+    parts = _parts(camera, actor, view, variant, waiting)
     try:
         await anext(parts)
     except ViewNotRecorded as error:
@@ -132,7 +143,7 @@ def _without_buffering(response: HttpResponseBase) -> HttpResponseBase:
 async def _parts(
     camera: Camera,
     actor: Actor,
-    requester: Requester,
+    view: View,
     variant: Variant,
     waiting: Callable[[], int] | None,
 ) -> AsyncGenerator[bytes, None]:
@@ -142,9 +153,9 @@ async def _parts(
     then on the event loop closes the generator, even if the response is never sent.
     """
     ended = asyncio.Event()
-    view = await services.view_log().begin(requester, camera, Action.WATCH_MJPEG)
+    opening = await services.view_log().begin(view)
     with contextlib.ExitStack() as cleanup:
-        cleanup.callback(services.view_log().end, view)
+        cleanup.callback(services.view_log().end, opening)
         viewer = services.hub().join(
             str(camera.pk),
             lambda feed: MjpegViewer(feed, variant),

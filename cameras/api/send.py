@@ -25,6 +25,10 @@ from cameras.models import Camera, Kind, StreamKey
 from cameras.models.states import PushClock
 from project.accounts.access import Actor
 from project.accounts.authentication import Denied, authenticate, methods
+from project.audit.log import Action
+from project.audit.opening_limits import TooManyOpenings, too_many_openings
+from project.audit.recent_views import log_look
+from project.audit.requesters import Requester
 from project.problems import problem
 
 ECHO_CACHE_S = 1.5  # how long permission for echoes is cached: withdrawal must act within 2 s
@@ -80,6 +84,8 @@ async def send(request: HttpRequest) -> HttpResponseBase:
         camera, duplicate = await database_sync_to_async(_authorize)(request, sent)
     except Denied as denied:
         return denied.response
+    except TooManyOpenings as refusal:
+        return too_many_openings(refusal)
     if camera.kind != Kind.PUSH and (credential or sent.camera.startswith(StreamKey.PREFIX)):
         _cache_echo((credential, sent.camera))
     if duplicate:
@@ -129,6 +135,8 @@ def _authorize(request: HttpRequest, sent: SendRequest) -> tuple[Camera, bool]:
         return camera, True
     if not actor.has_scope("publish", camera.organization_id):
         raise Denied(problem(403, "Publishing needs the operator's role and scope “publish”."))
+    if camera.enabled:
+        log_look(Requester.of(request, actor), camera, Action.PUBLISH)
     return camera, False
 
 

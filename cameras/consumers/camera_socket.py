@@ -15,8 +15,10 @@ from cameras.live import services
 from cameras.models import Ticket
 from project.audit.log import Action
 from project.audit.open_views import View
+from project.audit.opening_limits import TooManyOpenings
+from project.audit.recent_views import claim_lasting
 from project.audit.requesters import Requester
-from project.audit.view_log import ViewNotRecorded
+from project.audit.view_log import Opening, ViewNotRecorded
 from project.problems import refuse_handshake
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class CameraSocket(AsyncWebsocketConsumer):
 
     channel_layer_alias = ""  # frames come from the hub: no channel of its own in the layer
     is_publisher = False
-    view: View | None = None  # in the view log
+    opening: Opening | None = None  # in the view log
     ticket = ""  # the id of the ticket that opened it
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -47,9 +49,7 @@ class CameraSocket(AsyncWebsocketConsumer):
         name: str = self.scope["url_route"]["kwargs"]["camera"]
         try:
             self._read_query()  # first: a wrong value must not use up a ticket
-            admission = await database_sync_to_async(admit)(
-                self.scope, name, publish=self.is_publisher
-            )
+            admission, view = await database_sync_to_async(self._admit)(name)
         except Refused as refusal:
             log.info("socket refused: %s", refusal.detail)
             errors = {"errors": refusal.errors} if refusal.errors else {}
@@ -61,10 +61,14 @@ class CameraSocket(AsyncWebsocketConsumer):
             await self.accept(self._subprotocol())
             await self.close(closed.code, closed.reason)
             return
+        except TooManyOpenings as refusal:
+            await self.accept(self._subprotocol())
+            await self.close(4429, str(refusal))
+            return
         if admission.grant.credential.kind == "ticket":
             self.ticket = admission.grant.credential.id
         # Recorded before it is accepted: a device sends at once, so nothing may wait after that.
-        recorded = await self._record_view(admission)
+        recorded = await self._record(view)
         await self.accept(self._subprotocol())
         if not recorded:
             await self.close(1011)
@@ -72,12 +76,17 @@ class CameraSocket(AsyncWebsocketConsumer):
         self._open(admission, name)
         services.connection_monitor().watch(self, admission.grant, self._close_soon)
 
-    async def _record_view(self, admission: Admission) -> bool:
-        """Write the view log's entry. False if that failed: then no picture may be sent."""
+    def _admit(self, name: str) -> tuple[Admission, View]:
+        """Raises `Refused`, `Closed` and `TooManyOpenings`."""
+        admission = admit(self.scope, name, publish=self.is_publisher)
         requester = Requester.of(self.scope, admission.actor)
         action = Action.PUBLISH if self.is_publisher else Action.WATCH
+        return admission, claim_lasting(requester, admission.camera, action)
+
+    async def _record(self, view: View) -> bool:
+        """Store the view. False if that failed: then no picture may be sent."""
         try:
-            self.view = await services.view_log().begin(requester, admission.camera, action)
+            self.opening = await services.view_log().begin(view)
         except ViewNotRecorded as error:
             log.error("a WebSocket was closed, as its view could not be recorded: %s", error)
             return False
@@ -127,8 +136,8 @@ class CameraSocket(AsyncWebsocketConsumer):
 
     def _release(self) -> None:
         """Stop sending and receiving. Idempotent."""
-        if self.view is not None:
-            services.view_log().end(self.view)
+        if self.opening is not None:
+            services.view_log().end(self.opening)
         if self.task is not None:
             self.task.cancel()
 

@@ -18,7 +18,10 @@ from cameras.models import Camera, CameraStill, Kind
 from cameras.stream_urls import publish_path, shared_address
 from cameras.views.wall import CameraDisplay, with_display_data
 from project.accounts.access import actor_for_request
-from project.audit.stills import log_still
+from project.audit.log import Action
+from project.audit.opening_limits import TooManyOpenings, too_many_openings
+from project.audit.recent_views import log_look
+from project.audit.requesters import Requester
 
 
 @never_cache
@@ -69,7 +72,10 @@ def still(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     taken_at = rows.values_list("taken_at", flat=True).first()
     if taken_at is None:
         raise Http404("No picture of this camera is stored yet.")
-    log_still(request, camera)
+    try:
+        log_look(Requester.of(request), camera, Action.STILLS)
+    except TooManyOpenings as refusal:
+        return too_many_openings(refusal)
     etag, modified = f'"{taken_at.timestamp():.3f}"', int(taken_at.timestamp())
     response = get_conditional_response(request, etag, modified)
     if response is None:

@@ -47,7 +47,9 @@ class Actor:
     """What a credential stands for: a user, or (stream keys, share links) only single resources.
 
     `roles`: organization id to role. `scopes`: those of a token, which narrow the role; None if
-    they do not. `resource_ids`: what can be read without a role.
+    they do not. `resource_ids`: what can be read without a role. `parents`: what the credential was
+    made from, the nearest first: of a ticket, the credential that asked for it; of a visit, its
+    share link.
     """
 
     user: User | None = None
@@ -55,6 +57,13 @@ class Actor:
     scopes: frozenset[str] | None = None
     resource_ids: tuple[uuid.UUID, ...] = ()
     credential: Credential = NO_CREDENTIAL
+    parents: tuple[Credential, ...] = ()
+
+    @property
+    def one_use(self) -> bool:
+        """True if each connection has a new credential of this kind."""
+        kind = _kinds.get(self.credential.kind)
+        return kind is not None and kind.one_use
 
     def has_scope(self, scope: str, organization_id: uuid.UUID) -> bool:
         """True if the role in the organization includes `scope`, and the token (if any) too."""
@@ -85,22 +94,29 @@ Renew = Callable[[Collection[str]], None]
 class _Kind(NamedTuple):
     find_actors: FindActors
     describe: Describe
-    renew: Renew | None
+    renew: Renew | None = None
+    one_use: bool = False
 
 
 _kinds: dict[str, _Kind] = {}
 
 
 def register_credential_kind(
-    kind: str, *, find_actors: FindActors, describe: Describe, renew: Renew | None = None
+    kind: str,
+    *,
+    find_actors: FindActors,
+    describe: Describe,
+    renew: Renew | None = None,
+    one_use: bool = False,
 ) -> None:
     """Register a kind of credential. Idempotent. The functions take credential ids.
 
-    `find_actors` returns actors for the valid ones only; their `credential` is set here.
-    `describe` returns descriptions, also of credentials that are no longer valid.
-    `renew` is for a kind that lasts as long as its connection: see `renew_credentials`.
+    `find_actors` returns actors for the valid ones only. If it sets their `credential`, that
+    becomes the nearest parent. `describe` returns descriptions, also of credentials that are no longer
+    valid. `renew` is for a kind that lasts as long as its connection: see `renew_credentials`.
+    `one_use`: a new one is made for each connection.
     """
-    _kinds[kind] = _Kind(find_actors, describe, renew)
+    _kinds[kind] = _Kind(find_actors, describe, renew, one_use)
 
 
 def actor_for(credential: Credential) -> Actor | None:
@@ -111,10 +127,15 @@ def actor_for(credential: Credential) -> Actor | None:
 def actors_for(credentials: Iterable[Credential]) -> dict[Credential, Actor]:
     """Return the actors of those that are known, not expired or revoked, and of active users."""
     return {
-        Credential(kind, credential_id): replace(actor, credential=Credential(kind, credential_id))
+        Credential(kind, credential_id): _with_credential(actor, Credential(kind, credential_id))
         for kind, ids in _ids_by_kind(credentials).items()
         for credential_id, actor in _kinds[kind].find_actors(ids).items()
     }
+
+
+def _with_credential(actor: Actor, credential: Credential) -> Actor:
+    made_from = () if actor.credential == NO_CREDENTIAL else (actor.credential, *actor.parents)
+    return replace(actor, credential=credential, parents=made_from)
 
 
 def describe_credentials(credentials: Iterable[Credential]) -> dict[Credential, Description]:

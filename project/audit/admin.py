@@ -90,15 +90,15 @@ class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
     """Read-only. Each reading makes an entry, too."""
 
     list_display = (
-        "time", "who", "via", "address", "action", "subject", "lasted", "organization_label",
-        "detail",
+        "time", "who", "via", "address", "action", "subject", "times", "lasted",
+        "organization_label", "detail",
     )  # fmt: skip
     list_filter = (DayFilter, WhoFilter, CameraFilter, ActionFilter, "organization")
     search_fields = ("who", "subject", "detail", "address")
     search_help_text = "Who, what, details or an address. Reading this log is recorded in it."
     fields = (
         "time", "who", "via", "address", "action", "subject", "detail", "organization_label",
-        "camera_id", "started_at", "ended_at", "lasted",
+        "camera_id", "started_at", "ended_at", "lasted", "times",
     )  # fmt: skip
     readonly_fields = fields
     sortable_by = ("time",)
@@ -156,6 +156,10 @@ class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
     @admin.display(description="organization")
     def organization_label(self, entry: AuditEntry) -> str:
         return entry.organization_name
+
+    @admin.display(description="times")
+    def times(self, entry: AuditEntry) -> str:
+        return entry.times
 
     @admin.display(description="duration")
     def lasted(self, entry: AuditEntry) -> str:

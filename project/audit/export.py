@@ -21,7 +21,7 @@ CHUNK = 500  # entries in memory at a time
 POLL_S = 0.02  # how often to check whether the client has read what was sent
 COLUMNS = (
     "when (UTC)", "who", "by", "from", "organization", "action", "what", "camera", "detail",
-    "began (UTC)", "ended (UTC)", "seconds",
+    "began (UTC)", "ended (UTC)", "seconds", "times",
 )  # fmt: skip
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")  # cells that a spreadsheet would evaluate
 
@@ -101,6 +101,7 @@ def _cells(entry: AuditEntry) -> tuple[object, ...]:
         _utc_text(entry.at), entry.who, entry.via, entry.address, entry.organization_name,
         entry.action, entry.subject, entry.camera_id, entry.detail, _utc_text(entry.started_at),
         _utc_text(entry.ended_at), None if duration is None else int(duration.total_seconds()),
+        entry.openings,
     )  # fmt: skip
 
 

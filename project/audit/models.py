@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import models
@@ -47,6 +47,13 @@ class AuditRecord(models.Model):
         abstract = True
 
 
+def times_text(openings: int | None) -> str:
+    """Return how often a view was opened, for pages; empty for once."""
+    if openings is None or openings == 1:
+        return ""
+    return f"{openings:,} times" if openings else "continued"
+
+
 class AppendOnly(TypeError):
     """Code tried to change or delete an entry of the log."""
 
@@ -85,6 +92,7 @@ class AuditEntry(AuditRecord):
     detail = models.CharField(max_length=300, blank=True, default="")
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    openings = models.PositiveIntegerField(null=True)  # of a view; 0: it began the day before
 
     objects = AuditEntryQuerySet.as_manager()
 
@@ -105,6 +113,10 @@ class AuditEntry(AuditRecord):
         raise AppendOnly("Entries of the audit log go when their time is over, not before.")
 
     @property
+    def times(self) -> str:
+        return times_text(self.openings)
+
+    @property
     def duration(self) -> timedelta | None:
         """Return how long the action lasted, in whole seconds; None if it has no start and end."""
         if self.started_at is None or self.ended_at is None:
@@ -113,14 +125,15 @@ class AuditEntry(AuditRecord):
 
 
 class Viewing(AuditRecord):
-    """A view that is open now. Its entry is written when it ends or its process is found dead.
+    """A view that has not ended. See `project/audit/open_views.py`, which makes its id.
 
-    `seen_at`, the last heartbeat, is by the database's clock, which all processes share.
+    `seen_at`, when it was last known to go on, is by the database's clock, which all processes
+    share.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     action = models.CharField(max_length=60)
-    process = models.CharField(max_length=120)
+    openings = models.PositiveIntegerField(default=1)
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now, db_index=True)
 
@@ -130,13 +143,23 @@ class Viewing(AuditRecord):
     def __str__(self) -> str:
         return f"{self.who}: {self.action} {self.subject}"
 
-    def entry(self, ended_at: datetime) -> AuditEntry:
+    @property
+    def times(self) -> str:
+        return times_text(self.openings)
+
+    @property
+    def has_content(self) -> bool:
+        """False if an entry says it all already, and nothing was seen since."""
+        return bool(self.openings) or self.seen_at > self.started_at
+
+    def entry(self) -> AuditEntry:
         """Return the entry of the view, unsaved."""
-        ended_at = max(ended_at, self.started_at)
+        ended_at = max(self.seen_at, self.started_at)
         copied = {field.attname: getattr(self, field.attname) for field in AuditRecord._meta.fields}
         return AuditEntry(
-            **copied, action=self.action, at=ended_at, started_at=self.started_at, ended_at=ended_at
-        )
+            **copied, action=self.action, at=ended_at, started_at=self.started_at,
+            ended_at=ended_at, openings=self.openings,
+        )  # fmt: skip
 
 
 def single_line(text: object, max_length: int) -> str:

@@ -1,72 +1,64 @@
-"""Open views in the database: create rows, renew their heartbeats, turn them into log entries."""
+"""Open views in the database: rows are created, joined and renewed, and become log entries.
+
+A view is all that one credential sees of one camera, from one address, in one way (its action):
+sockets, MJPEG streams, snapshots, stills, and pictures that are published. It lasts while
+openings follow within `PAUSE`, in whichever process, and is one row with their number. A process
+that dies just stops renewing: what it had open ends with its last heartbeat.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import os
+import hashlib
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from functools import cache
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from typing import TypeVar
 
 from django.db import connection, models, transaction
+from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from project.accounts.access import Credential, Description, describe_credentials
+from project.addresses import network_of, parse_address
 from project.audit.log import Action
 from project.audit.models import AuditEntry, CameraLike, Viewing, single_line
 from project.audit.requesters import Requester
 
 T = TypeVar("T")
 
-SILENCE = timedelta(seconds=40)  # without a heartbeat, the process counts as dead
+PAUSE = timedelta(seconds=60)  # without an opening, a view has ended
+LONGEST = timedelta(days=1)  # a longer view gets an entry a day: the log never lags behind more
 BATCH = 500  # rows in one statement
 
 
-@cache
-def process_name() -> str:
-    """Return a globally unique name of this process. Do not call it before a fork."""
-    return f"{os.uname().nodename[:60]}/{os.getpid()}/{uuid.uuid4().hex}"
-
-
+@dataclass(frozen=True, slots=True)
 class View:
-    """One view of one camera. The future `recorded` is done when its row is stored."""
+    """One view. Its id is the same in every process; views are equal if their ids are."""
 
-    __slots__ = (
-        "action", "camera", "ended_at", "id", "recorded", "refused", "requester", "started_at",
-    )  # fmt: skip
+    id: uuid.UUID
+    requester: Requester = field(compare=False)
+    camera: CameraLike = field(compare=False)
+    action: Action = field(compare=False)
 
-    def __init__(self, requester: Requester, camera: CameraLike, action: Action) -> None:
-        self.id = uuid.uuid4()
-        self.requester, self.camera, self.action = requester, camera, action
-        self.started_at = timezone.now()
-        self.ended_at: datetime | None = None
-        self.recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.refused = False
+    @classmethod
+    def of(cls, requester: Requester, camera: CameraLike, action: Action) -> View:
+        """Return the view that an opening belongs to. The camera's organization must be loaded.
 
-    def end(self) -> bool:
-        """Set the end; return False if the view ended before or never began."""
-        if self.ended_at is not None or self.refused:
-            return False
-        self.ended_at = timezone.now()
-        return True
-
-    def admit(self) -> None:
-        """Report that the row is stored."""
-        if not self.recorded.done():
-            self.recorded.set_result(None)
-
-    def refuse(self, error: Exception) -> None:
-        """Report that the row could not be stored."""
-        self.refused = True
-        if not self.recorded.done():
-            self.recorded.set_exception(error)
+        The id is a digest, because a session's key is a secret. Addresses of one IPv6 network (/64)
+        count as one: a client can choose a new one each time.
+        """
+        address = parse_address(requester.address)
+        network = network_of(address) if address else ""
+        user = requester.user.pk if requester.user else ""
+        parts = (*requester.holder, user, network, camera.pk, action)
+        digest = hashlib.sha256("\0".join(map(str, parts)).encode()).digest()
+        return cls(uuid.UUID(bytes=digest[:16]), requester, camera, action)
 
     def row(self, descriptions: Mapping[Credential, Description]) -> Viewing:
-        """Return the row of the view, unsaved."""
+        """Return a new row of the view without openings, unsaved."""
         return Viewing(
             id=self.id,
             **self.requester.as_fields(descriptions),
@@ -75,76 +67,75 @@ class View:
             subject=single_line(self.camera.name, 200),
             camera_id=self.camera.pk,
             action=self.action,
-            process=process_name(),
-            started_at=self.started_at,
+            openings=0,
             seen_at=Now(),
         )
 
 
 @transaction.atomic
-def record(begun: Sequence[View], ended: Sequence[View]) -> None:
-    """Create the rows of views that begin; replace the rows of views that ended by entries.
+def store(openings: Mapping[View, int]) -> None:
+    """Renew the rows of views, add their new openings (0: it just goes on), create missing rows.
 
-    A view that is in both gets an entry and no row.
+    A row that was not renewed for `PAUSE` becomes an entry first, and the view a new row.
     """
-    descriptions = describe_credentials({view.requester.credential for view in begun})
-    rows = {view.id: view.row(descriptions) for view in begun}
-    ends = {view.id: view.ended_at for view in ended if view.ended_at and not view.refused}
-    Viewing.objects.bulk_create([row for pk, row in rows.items() if pk not in ends])
-    brief = [rows[pk].entry(ended_at) for pk, ended_at in ends.items() if pk in rows]
-    AuditEntry.objects.bulk_create(brief)
-    for batch in _batches(ends.keys() - rows.keys()):
-        _close(Viewing.objects.filter(pk__in=batch), ends)
+    for batch in _batches(sorted(openings, key=lambda view: view.id)):
+        rows = Viewing.objects.filter(pk__in=[view.id for view in batch])
+        _end(rows.filter(seen_at__lt=Now() - PAUSE))
+        known = set(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+        _create([view for view in batch if view.id not in known])
+        groups: dict[int, list[uuid.UUID]] = defaultdict(list)
+        for view in batch:
+            groups[openings[view]].append(view.id)
+        for more, ids in groups.items():
+            found = Viewing.objects.filter(pk__in=ids)
+            found.update(seen_at=Now(), openings=F("openings") + more)
 
 
-def _close(viewings: models.QuerySet[Viewing], ends: Mapping[uuid.UUID, datetime] | None) -> int:
-    """Replace rows by entries and return how many. The row lock makes each row become one entry.
-
-    `ends` are the times of the ends; None means the last heartbeat of each row.
-    """
-    skip = ends is None and connection.features.has_select_for_update_skip_locked
-    found = list(viewings.select_for_update(skip_locked=skip))
-    Viewing.objects.filter(pk__in=[row.pk for row in found]).delete()
-    AuditEntry.objects.bulk_create(
-        [row.entry(ends[row.pk] if ends is not None else row.seen_at) for row in found]
-    )
-    return len(found)
-
-
-@transaction.atomic
-def renew(views: Collection[View]) -> None:
-    """Renew the heartbeat of this process's rows, and make the rows match `views`.
-
-    If another process closed the row of an open view, because this one seemed dead, the view gets a
-    new row. A row without a view is left over from a commit whose confirmation was lost: its viewer
-    was refused, so the row is deleted.
-    """
-    mine = Viewing.objects.filter(process=process_name())
-    known = set(mine.values_list("pk", flat=True))
-    lost = [view for view in views if view.id not in known and view.ended_at is None]
-    for batch in _batches(known - {view.id for view in views}):
-        Viewing.objects.filter(pk__in=batch).delete()
-    descriptions = describe_credentials({view.requester.credential for view in lost})
-    for view in lost:
-        view.id, view.started_at = uuid.uuid4(), timezone.now()
-    Viewing.objects.bulk_create([view.row(descriptions) for view in lost])
-    mine.update(seen_at=Now())
+def _create(views: list[View]) -> None:
+    """Create rows, and lock those that another process has just created."""
+    descriptions = describe_credentials({view.requester.credential for view in views})
+    Viewing.objects.bulk_create(
+        [view.row(descriptions) for view in views],
+        update_conflicts=True, unique_fields=["id"], update_fields=["seen_at"],
+    )  # fmt: skip
 
 
 def reap() -> int:
-    """Close the views of processes without a heartbeat for `SILENCE`; return how many.
+    """Write the entries of views that have ended, or lasted for `LONGEST`; return how many.
 
-    Their end is the last heartbeat.
+    The end is the last time that the view was seen. A view that still lasts keeps its row, which
+    begins anew with no openings.
     """
-    dead = Viewing.objects.filter(seen_at__lt=Now() - SILENCE).order_by("seen_at")
+    ended = Viewing.objects.filter(seen_at__lt=Now() - PAUSE).order_by("seen_at")
+    long = Viewing.objects.filter(started_at__lt=Now() - LONGEST).order_by("started_at")
+    return _reap(ended, keep=False) + _reap(long, keep=True)
+
+
+def _reap(due: models.QuerySet[Viewing], *, keep: bool) -> int:
     count = 0
-    while dead.exists():
+    while due.exists():
         with transaction.atomic():
-            closed = _close(dead.all()[:BATCH], None)
-        count += closed
-        if not closed:  # another process has locked them
+            written = _end(due.all()[:BATCH], keep=keep)
+        count += written
+        if not written:  # another process has locked them
             break
     return count
+
+
+def _end(viewings: models.QuerySet[Viewing], *, keep: bool = False) -> int:
+    """Write the entries of rows, then delete the rows or, with `keep`, begin them anew.
+
+    Return how many there were. The row lock makes each row become one entry.
+    """
+    skip = connection.features.has_select_for_update_skip_locked
+    found = list(viewings.select_for_update(skip_locked=skip))
+    rows = Viewing.objects.filter(pk__in=[row.pk for row in found])
+    if keep:
+        rows.update(started_at=F("seen_at"), openings=0)
+    else:
+        rows.delete()
+    AuditEntry.objects.bulk_create([row.entry() for row in found if row.has_content])
+    return len(found)
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

@@ -25,12 +25,22 @@ RequestOrScope = HttpRequest | Request | Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """A user, or the holder of a key or link. `name` is for a requester who is neither (yet)."""
+    """A user, or the holder of a key or link. `name` is for a requester who is neither (yet).
+
+    `parents` are those of the actor; see `Actor`.
+    """
 
     user: User | None = None
     credential: Credential = NO_CREDENTIAL
     address: str | None = None
     name: str = ""
+    parents: tuple[Credential, ...] = ()
+    one_use: bool = False
+
+    @property
+    def holder(self) -> Credential:
+        """The credential, or the parent of one that is used only once, such as a ticket."""
+        return self.parents[0] if self.one_use and self.parents else self.credential
 
     @classmethod
     def of(cls, origin: RequestOrScope | None, actor: Actor | None = None) -> Requester:
@@ -68,4 +78,6 @@ class Requester:
 
 
 def _from_actor(actor: Actor, address: str | None) -> Requester:
-    return Requester(actor.user, actor.credential, address)
+    return Requester(
+        actor.user, actor.credential, address, parents=actor.parents, one_use=actor.one_use
+    )

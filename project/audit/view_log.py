@@ -1,7 +1,6 @@
-"""The views that this process serves: stored before their first frame, closed when they end.
+"""The connections of this process in the view log: stored before their first picture.
 
-A view is a `Viewing` row while it lasts and an `AuditEntry` afterwards, both written in batches.
-Every process closes rows whose process has stopped sending heartbeats.
+Writes are batched. Every process writes the entries of views that have ended, in all processes.
 """
 
 from __future__ import annotations
@@ -13,18 +12,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from project.audit.failed_sign_ins import write_unlisted
-from project.audit.log import Action
-from project.audit.models import CameraLike
-from project.audit.open_views import View, reap, record, renew
-from project.audit.requesters import Requester
-from project.audit.snapshots import write_counts
+from project.audit.open_views import View, reap
+from project.audit.recent_views import HEARTBEAT_S, RecentViews, recent_views
 from project.database_threads import in_thread
 
 log = logging.getLogger(__name__)
 
 WRITE_INTERVAL_S = 0.05  # at most twenty transactions a second
-HEARTBEAT_S = 10.0
 RETRY_S = 1.0
+UNWRITABLE = "The audit log cannot be written just now."
 
 _thread = ThreadPoolExecutor(1, thread_name_prefix="audit")  # independent of request threads
 
@@ -33,48 +29,71 @@ class ViewNotRecorded(Exception):
     """The view could not be stored, so it must not begin."""
 
 
-class ViewLog:
-    """Writes the views of this process to the audit log.
+class Opening:
+    """One open connection of a view."""
 
-    Bound: one view per open connection. A new viewer waits until the view is stored, and is refused
-    if that fails. An end that cannot be written is kept and retried; until it is written, new views
-    are refused.
+    __slots__ = ("is_over", "view")
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.is_over = False
+
+
+class ViewLog:
+    """Writes the connections of this process to the view log.
+
+    Bound: one opening per open connection. A new viewer waits until the row of the view is stored,
+    and is refused if that fails. An end that cannot be written is retried with each heartbeat.
     """
 
-    def __init__(self) -> None:
-        self._begun: list[View] = []  # not stored yet
-        self._ended: list[View] = []
-        self._open: set[View] = set()  # stored
+    def __init__(self, views: RecentViews = recent_views) -> None:
+        self._views = views
+        self._waiting: list[tuple[View, asyncio.Future[None]]] = []
+        self._ended: set[View] = set()
+        self._open: set[Opening] = set()
         self._wakeup = asyncio.Event()
         self._lock = asyncio.Lock()
         self._last_heartbeat = time.monotonic()
         self._closed = False
 
-    async def begin(self, requester: Requester, camera: CameraLike, action: Action) -> View:
+    async def begin(self, view: View) -> Opening:
         """Return when the view is stored. Concurrent calls share a transaction.
 
-        The camera's organization must be loaded. Raises `ViewNotRecorded`.
+        Raises `ViewNotRecorded`.
         """
         if self._closed:
             raise ViewNotRecorded("The server is being stopped.")
-        view = View(requester, camera, action)
-        self._begun.append(view)
+        opening = Opening(view)
+        self._open.add(opening)
+        if self._views.open(view, lasting=True):
+            return opening
+        recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((view, recorded))
         self._wakeup.set()
         try:
-            await view.recorded
+            await recorded
         except asyncio.CancelledError:
-            self.end(view)
+            self.end(opening)
             raise
-        return view
+        except ViewNotRecorded:
+            opening.is_over = True
+            self._open.discard(opening)
+            self._views.withdraw(view, lasting=True)
+            raise
+        return opening
 
-    def end(self, view: View) -> None:
-        """End the view; its entry is written soon. Idempotent."""
-        if view.end():
-            self._ended.append(view)
+    def end(self, opening: Opening) -> None:
+        """End an opening. Its view ends if no other follows. Idempotent."""
+        if opening.is_over:
+            return
+        opening.is_over = True
+        self._open.discard(opening)
+        if self._views.close(opening.view):
+            self._ended.add(opening.view)
             self._wakeup.set()
 
     async def run(self) -> None:
-        """Write views, send heartbeats and close the views of dead processes, until cancelled."""
+        """Write views, send heartbeats and end views that have ended, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._until_heartbeat()):
@@ -87,14 +106,13 @@ class ViewLog:
             await asyncio.sleep(WRITE_INTERVAL_S)
 
     async def close(self) -> None:
-        """End and write all open views. If that fails, another process will close them."""
+        """Write the end of all openings. The next process to look writes the entries."""
         self._closed = True
-        for _ in range(2):  # views that are just beginning are open after the first pass
-            for view in tuple(self._open):
-                self.end(view)
-            await self._write()
+        for opening in tuple(self._open):
+            self.end(opening)
+        await self._write()
         try:
-            await in_thread(_thread, write_counts, True)
+            await in_thread(_thread, self._views.renew)
             await in_thread(_thread, write_unlisted, True)
         except Exception:
             log.exception("counts could not be written to the audit log")
@@ -106,32 +124,32 @@ class ViewLog:
     async def _write(self) -> bool:
         """Write pending views in one transaction; return False if that failed."""
         async with self._lock:
-            begun, self._begun = self._begun, []
-            ended, self._ended = self._ended, []
-            if not (begun or ended):
+            waiting, self._waiting = self._waiting, []
+            ended, self._ended = self._ended, set()
+            views = {view for view, _ in waiting} | ended
+            if not views:
                 return True
+            is_stored = True
             try:
-                await in_thread(_thread, record, begun, ended)
+                await in_thread(_thread, self._views.store, views)
             except Exception:
                 log.exception("views could not be written to the audit log")
-                for view in begun:
-                    view.refuse(ViewNotRecorded("The audit log cannot be written just now."))
-                self._ended[:0] = [view for view in ended if not view.refused]
-                self._wakeup.set()
-                return False
-            self._open.update(begun)
-            self._open.difference_update(ended)
-            for view in begun:
-                view.admit()
-            return True
+                is_stored = False
+            for _, recorded in waiting:
+                if recorded.done():  # cancelled
+                    continue
+                if is_stored:
+                    recorded.set_result(None)
+                else:
+                    recorded.set_exception(ViewNotRecorded(UNWRITABLE))
+            return is_stored
 
     async def _send_heartbeat(self) -> None:
         async with self._lock:
             self._last_heartbeat = time.monotonic()
             try:
-                await in_thread(_thread, renew, tuple(self._open))
+                await in_thread(_thread, self._views.renew)
                 await in_thread(_thread, reap)
-                await in_thread(_thread, write_counts)
                 await in_thread(_thread, write_unlisted)
             except Exception:
                 log.exception("the heartbeat of open views could not be written to the audit log")

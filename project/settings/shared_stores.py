@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+MAX_ENTRIES = 10_000  # of a process's own cache; by default 300, and a flood would evict counters
 # By default group membership expires after a day; a feed joins its group only once.
 _NO_EXPIRY = {"expiry": 10**10, "group_expiry": 10**10}
 
@@ -26,6 +27,7 @@ def channel_layers(redis_url: str) -> dict[str, Any]:
 def caches(redis_url: str) -> dict[str, Any]:
     """Return CACHES. Without Redis, each process has its own cache."""
     if not redis_url:
-        return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+        memory = "django.core.cache.backends.locmem.LocMemCache"
+        return {"default": {"BACKEND": memory, "OPTIONS": {"MAX_ENTRIES": MAX_ENTRIES}}}
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_url}
     return {"default": redis}

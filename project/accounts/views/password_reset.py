@@ -3,7 +3,6 @@ factor stays."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from functools import partial
 from itertools import islice
@@ -11,7 +10,6 @@ from itertools import islice
 from django import forms
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
-from django.core.cache import cache
 from django.core.mail import send_mail
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +23,7 @@ from project.accounts import mail
 from project.accounts.models import User
 from project.accounts.models.one_time_links import end_sign_ins
 from project.accounts.throttling.attempts import A_RESET, client_network, is_locked, record_failure
+from project.accounts.throttling.windows import count_in_window
 from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out, retry_later
 from project.accounts.views.passwords import FirstPassword
@@ -52,7 +51,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not settings.MAIL:
         context = {"form": ForgottenForm(), "mail": settings.MAIL}
         return render(request, "accounts/forgotten.html", context)
-    if not _count(f"reset-asks-{client_network(request)}", REQUESTS_MOST, REQUESTS_S):
+    if count_in_window(f"reset-asks-{client_network(request)}", REQUESTS_MOST, REQUESTS_S):
         return retry_later(request, REQUESTS_S)
     form = ForgottenForm(request.POST)
     if not form.is_valid():
@@ -64,16 +63,6 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/forgotten_sent.html", {"address": form.cleaned_data["email"]})
 
 
-def _count(key: str, most: int, seconds: int) -> bool:
-    """Count one more in the current time window; False if there are more than `most`."""
-    window = f"{key}-{int(time.time() // seconds)}"
-    cache.add(window, 0, seconds)
-    try:
-        return int(cache.incr(window)) <= most
-    except ValueError:  # it has expired or was evicted meanwhile
-        return True
-
-
 def _send_links(email: str, home: str, address: str | None) -> None:
     """Send a link to each user with this address, at the user's own spelling of it.
 
@@ -83,7 +72,7 @@ def _send_links(email: str, home: str, address: str | None) -> None:
     # `iexact` of a database may match more than a mail server does.
     matching = (user for user in users.iterator() if user.email.casefold() == email.casefold())
     for user in islice(matching, USERS_MOST):
-        if not _count(f"reset-mails-{user.pk}", MAILS_MOST, MAILS_S):
+        if count_in_window(f"reset-mails-{user.pk}", MAILS_MOST, MAILS_S):
             continue
         token = default_token_generator.make_token(user)
         path = reverse("reset", args=[user.pk.hex, token])

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from tests.installation import Installation
 
-COLUMNS = "id, who, via, host(address) AS address, action, subject, camera_id, started_at"
+COLUMNS = "id, who, via, host(address) AS address, action, subject, camera_id, started_at, openings"
 
 
 def ask(installation: Installation, sql: str) -> list[dict[str, Any]]:
@@ -39,11 +39,29 @@ def entries(installation: Installation, camera: str, action: str = "watch") -> l
 
 
 def open_views(installation: Installation, camera: str) -> list[dict[str, Any]]:
-    """Return the open views of a camera."""
-    rows = ask(
-        installation, f"SELECT {COLUMNS}, process, seen_at FROM audit_viewing ORDER BY started_at"
-    )
+    """Return the views of a camera that have no entry yet."""
+    rows = ask(installation, f"SELECT {COLUMNS}, seen_at FROM audit_viewing ORDER BY started_at")
     return [row for row in rows if row["camera_id"] == uuid.UUID(camera)]
+
+
+def view_of(
+    installation: Installation, camera: str, who: str, action: str = "watch"
+) -> dict[str, Any]:
+    """Return the view of one user or key that has no entry yet; an empty dict without one."""
+    found = [row for row in open_views(installation, camera)
+             if (row["who"], row["action"]) == (who, action)]  # fmt: skip
+    assert len(found) <= 1, "one row a view"
+    return found[0] if found else {}
+
+
+def age_views(installation: Installation, seconds: int, who: str = "%") -> None:
+    """Make views that have no entry yet older: those of a user or key, or all."""
+    for column in ("started_at", "seen_at"):
+        if installation.environment.get("DATABASE_URL"):
+            shift = f"{column} - interval '{seconds} seconds'"
+        else:
+            shift = f"strftime('%Y-%m-%d %H:%M:%f', {column}, '-{seconds} seconds')"
+        ask(installation, f"UPDATE audit_viewing SET {column} = {shift} WHERE who LIKE '{who}'")
 
 
 def _convert(name: str, value: Any) -> Any:

@@ -83,10 +83,11 @@ def test_log_is_filtered_and_paged(club: Organization, admin: User, camera: Came
 def test_current_viewers_are_shown(club: Organization, admin: User, outsider: User) -> None:
     for organization, who in ((club, "anna"), (Organization.objects.get(slug="other"), "bert")):
         Viewing.objects.create(
-            who=who, organization=organization, subject="Gate", action="watch", process="p"
+            who=who, organization=organization, subject="Gate", action="watch", openings=14
         )
     html = page(admin)
     assert "Watching now" in html
+    assert "14 times" in html
     assert "anna" in html
     assert "bert" not in html
 

@@ -19,6 +19,8 @@ from cameras.api import pictures
 from cameras.live.variants import Variant
 from cameras.models import Camera
 from project.accounts.access import Actor
+from project.audit.log import Action
+from project.audit.open_views import View
 from project.audit.requesters import Requester
 from tests.installation import Installation, installed
 from tests.people import Scenario, create_scenario
@@ -66,7 +68,7 @@ def test_stream_is_refused_before_its_body(broken: tuple[Installation, Scenario]
     )
     with without(installation, "audit_viewing"):
         assert_unavailable(httpx.get(f"{address}/stream.mjpeg", headers=bearer, timeout=30))
-        assert refusal(installation, scenario.key) == 1011
+        assert refusal(installation, scenario.plaza, headers=bearer) == 1011
 
     def plays() -> bool:
         with httpx.stream("GET", f"{address}/stream.mjpeg", headers=bearer, timeout=30) as answer:
@@ -79,7 +81,7 @@ def test_snapshot_is_refused(broken: tuple[Installation, Scenario]) -> None:
     installation, scenario = broken
     address = f"{installation.url}/api/v1/cameras/{scenario.plaza}/snapshot.jpg"
     with httpx.Client(headers=scenario["viewer"].bearer, timeout=30) as client:
-        with without(installation, "audit_auditentry"):
+        with without(installation, "audit_viewing"):
             until(lambda: client.head(address).status_code == 200, 60, "a picture")
             assert_unavailable(client.get(address))
         until(lambda: client.get(address).status_code == 200, 60, "a picture")
@@ -117,7 +119,9 @@ def test_viewer_waits_while_the_database_is_busy(
     began = time.monotonic()
     with (
         busy(installation, BUSY_S),
-        watching(installation, scenario.key, open_timeout=30) as socket,
+        watching(
+            installation, scenario.plaza, headers=scenario["operator"].bearer, open_timeout=30
+        ) as socket,
     ):
         assert time.monotonic() - began > BUSY_S - 1
         next_frame(socket)
@@ -153,7 +157,9 @@ async def test_client_gone_before_the_first_byte_leaves_nothing_open(
     ends = Ends()
     for name in ("view_log", "hub", "connection_monitor"):
         monkeypatch.setattr(pictures.services, name, lambda: ends)
-    parts = pictures._parts(Camera(name="Gate"), Actor(), Requester(), Variant(), None)
+    camera = Camera(name="Gate")
+    view = View.of(Requester(), camera, Action.WATCH_MJPEG)
+    parts = pictures._parts(camera, Actor(), view, Variant(), None)
     assert await anext(parts) == b""
     del parts
     gc.collect()

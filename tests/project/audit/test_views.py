@@ -2,139 +2,169 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from django.utils import timezone
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
-from project.audit.models import AuditEntry, Viewing
-from project.audit.open_views import SILENCE, reap
 from tests.installation import Installation, installed, second_server
 from tests.people import Scenario, create_scenario
-from tests.project.audit.reading import ask, entries, open_views
+from tests.project.audit.reading import age_views, entries, open_views, view_of
 from tests.publishers import publishing
+from tests.push_messages import send_body
 from tests.redis import RedisServer
-from tests.sockets import close_code, next_frame, watching
+from tests.sockets import close_code, next_frame, refusal, watching
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
 def scenario(installation: Installation) -> Scenario:
-    """Users of these tests only, after the views of earlier tests have ended."""
-    made = create_scenario(installation, "logged")
-    until(lambda: not open_views(installation, made.plaza), 60, "the views of other tests")
-    return made
+    return create_scenario(installation, "logged")
 
 
-def _new(
-    installation: Installation, scenario: Scenario, before: int, action: str = "watch"
-) -> dict[str, object]:
-    found = until(lambda: entries(installation, scenario.plaza, action)[before:], 30, "an entry")
-    assert len(found) == 1
-    return found[0]
+def _ended(
+    installation: Installation, camera: str, who: str, watched: datetime, action: str = "watch"
+) -> dict[str, Any]:
+    """Return a view whose end is stored: it was seen after `watched`."""
+
+    def ended() -> dict[str, Any] | None:
+        row = view_of(installation, camera, who, action)
+        return row if row and row["seen_at"] > watched else None
+
+    return until(ended, 30, "the end of the view")
 
 
 def test_view_is_recorded_from_first_frame_to_end(
     installation: Installation, scenario: Scenario
 ) -> None:
-    before = len(entries(installation, scenario.plaza))
     began = datetime.now(UTC)
     with watching(installation, scenario.plaza, headers=scenario["viewer"].bearer) as socket:
         next_frame(socket, 30)
-        (row,) = [
-            r for r in open_views(installation, scenario.plaza) if r["who"] == "logged-viewer"
-        ]
-        assert len(entries(installation, scenario.plaza)) == before, "it has not ended"
+        row = view_of(installation, scenario.plaza, "logged-viewer")
+        assert row, "before the first frame"
         watched = datetime.now(UTC)
-    entry = _new(installation, scenario, before)
-    assert entry["who"] == "logged-viewer"
-    assert entry["via"] == "token “Sign-in”"
-    assert entry["address"] == "127.0.0.1"
-    assert entry["subject"] == "Plaza"
-    assert entry["started_at"] == row["started_at"]
-    assert began < entry["started_at"] < watched < entry["ended_at"] < datetime.now(UTC)
-    assert entry["at"] == entry["ended_at"]
-    assert not [r for r in open_views(installation, scenario.plaza) if r["who"] == "logged-viewer"]
+    view = _ended(installation, scenario.plaza, "logged-viewer", watched)
+    assert view["via"] == "token “Sign-in”"
+    assert view["address"] == "127.0.0.1"
+    assert view["subject"] == "Plaza"
+    assert view["openings"] == 1
+    assert view["started_at"] == row["started_at"]
+    assert began < view["started_at"] < watched < view["seen_at"] < datetime.now(UTC)
+
+
+def test_reconnecting_viewer_is_one_row(installation: Installation, scenario: Scenario) -> None:
+    for _ in range(14):
+        with watching(installation, scenario.plaza, headers=scenario["operator"].bearer) as socket:
+            next_frame(socket, 30)
+    counted = until(
+        lambda: view_of(installation, scenario.plaza, "logged-operator")["openings"] == 14, 30
+    )
+    assert counted
+
+
+def test_view_is_an_entry_a_minute_after_its_end(installation: Installation) -> None:
+    mine = create_scenario(installation, "past")
+    with watching(installation, mine.plaza, headers=mine["viewer"].bearer) as socket:
+        next_frame(socket, 30)
+        watched = datetime.now(UTC)
+    _ended(installation, mine.plaza, "past-viewer", watched)
+    age_views(installation, 61, "past-viewer")
+
+    def mine_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [row for row in rows if row["who"] == "past-viewer"]
+
+    (entry,) = until(lambda: mine_of(entries(installation, mine.plaza)), 30, "an entry")
+    assert entry["openings"] == 1
+    assert entry["at"] == entry["ended_at"] >= entry["started_at"]
+    assert not mine_of(open_views(installation, mine.plaza))
 
 
 def test_stream_key_is_named(installation: Installation, scenario: Scenario) -> None:
-    before = len(entries(installation, scenario.plaza))
     with watching(installation, scenario.key) as socket:
         next_frame(socket)
-    entry = _new(installation, scenario, before)
-    assert (entry["who"], entry["via"]) == ("stream key “test”", "stream key")
+        rows = open_views(installation, scenario.plaza)
+    assert ("stream key “test”", "stream key") in {(row["who"], row["via"]) for row in rows}
 
 
 def test_session_is_named(installation: Installation, scenario: Scenario) -> None:
-    before = len(entries(installation, scenario.plaza))
-    headers = {"Cookie": f"sideline_session={scenario['viewer'].session}"}
+    headers = {"Cookie": f"sideline_session={scenario['admin'].session}"}
     with watching(installation, scenario.plaza, headers=headers, origin=installation.url) as socket:
         next_frame(socket)
-    entry = _new(installation, scenario, before)
-    assert (entry["who"], entry["via"]) == ("logged-viewer", "session")
+        view = view_of(installation, scenario.plaza, "logged-admin")
+    assert view["via"] == "session"
 
 
 def test_ticket_is_named_after_the_credential_that_requested_it(
     installation: Installation, scenario: Scenario
 ) -> None:
-    before = len(entries(installation, scenario.plaza))
-    answer = httpx.post(
-        f"{installation.url}/api/v1/tickets",
-        json={"camera": scenario.plaza, "purpose": "watch"},
-        headers=scenario["viewer"].bearer,
-        timeout=30,
-    )
-    assert answer.status_code == 201, answer.text
-    with watching(
-        installation, scenario.plaza, query=f"?ticket={answer.json()['ticket']}"
-    ) as socket:
-        next_frame(socket)
-    entry = _new(installation, scenario, before)
-    assert (entry["who"], entry["via"]) == ("logged-viewer", "ticket of a token “Sign-in”")
+    for _ in range(2):  # each connection needs a new ticket, and both are one view
+        answer = httpx.post(
+            f"{installation.url}/api/v1/tickets",
+            json={"camera": scenario.plaza, "purpose": "watch"},
+            headers=scenario["reader"].bearer,
+            timeout=30,
+        )
+        assert answer.status_code == 201, answer.text
+        query = f"?ticket={answer.json()['ticket']}"
+        with watching(installation, scenario.plaza, query=query) as socket:
+            next_frame(socket)
+            view = view_of(installation, scenario.plaza, "logged-reader")
+    assert view["via"] == "ticket of a token “Sign-in”"
 
 
 def test_view_ends_in_the_log_when_its_key_is_revoked(
     installation: Installation, scenario: Scenario
 ) -> None:
     mine = create_scenario(installation, "view-withdrawn")
-    with watching(installation, mine.key) as socket:
+    with watching(installation, mine.plaza, headers=mine["viewer"].bearer) as socket:
         next_frame(socket)
-        before = len(entries(installation, mine.plaza))
-        revoked = httpx.delete(
-            f"{installation.url}/api/v1/stream-keys/{mine.key_id}",
-            headers=mine["operator"].bearer,
-            timeout=30,
-        )
-        assert revoked.status_code == 204
+        logout = f"{installation.url}/api/v1/auth/logout"
+        assert httpx.post(logout, headers=mine["viewer"].bearer, timeout=30).status_code == 204
+        revoked = datetime.now(UTC)
         assert close_code(socket, 30) == 4401
-    assert _new(installation, mine, before)["who"] == "stream key “test”"
+        _ended(installation, mine.plaza, "view-withdrawn-viewer", revoked)
 
 
 def test_mjpeg_is_logged_as_a_view(installation: Installation, scenario: Scenario) -> None:
-    before = len(entries(installation, scenario.plaza, "watch as MJPEG"))
     address = f"{installation.url}/api/v1/cameras/{scenario.plaza}/stream.mjpeg"
     with httpx.stream("GET", address, headers=scenario["viewer"].bearer, timeout=30) as stream:
         parts = stream.iter_bytes()  # kept: httpx hangs up when the iterator goes
         next(parts)
-        rows = open_views(installation, scenario.plaza)
-        (row,) = [r for r in rows if (r["who"], r["action"]) == ("logged-viewer", "watch as MJPEG")]
+        row = view_of(installation, scenario.plaza, "logged-viewer", "watch as MJPEG")
         assert row["camera_id"] == uuid.UUID(scenario.plaza)
-    entry = _new(installation, scenario, before, "watch as MJPEG")
-    assert entry["who"] == "logged-viewer"
-    assert entry["ended_at"] >= entry["started_at"]
+        watched = datetime.now(UTC)
+    _ended(installation, scenario.plaza, "logged-viewer", watched, "watch as MJPEG")
 
 
 def test_publishing_is_logged(installation: Installation, scenario: Scenario) -> None:
     with publishing(installation, scenario.push, headers=scenario["operator"].bearer):
         until(lambda: open_views(installation, scenario.push), 30)
-    (entry,) = until(lambda: entries(installation, scenario.push, "publish"), 30)
-    assert entry["who"] == "logged-operator"
+    view = view_of(installation, scenario.push, "logged-operator", "publish")
+    assert view["openings"] == 1
+
+
+def test_frames_sent_by_http_are_logged_as_publishing(
+    installation: Installation, scenario: Scenario
+) -> None:
+    mine = create_scenario(installation, "sending")
+    for _ in range(3):
+        answer = httpx.post(
+            f"{installation.url}/api/v1/actions/actions/send",
+            json=send_body(mine.push),
+            headers=mine["operator"].bearer,
+            timeout=30,
+        )
+        assert answer.status_code in (202, 503), answer.text
+    assert view_of(installation, mine.push, "sending-operator", "publish")
 
 
 def test_snapshot_is_logged_before_it_is_sent(
@@ -145,14 +175,10 @@ def test_snapshot_is_logged_before_it_is_sent(
     seen = until(lambda: _if_ok(httpx.head(address, headers=bearer, timeout=30)), 30, "a picture")
     assert seen.content == b""
     assert int(seen.headers["Content-Length"]) > 1000
-
-    def mine() -> list[dict[str, Any]]:
-        rows = entries(installation, scenario.plaza, "take snapshot")
-        return [row for row in rows if row["who"] == "logged-viewer"]
-
-    assert mine() == [], "HEAD sends no picture"
+    mine = scenario.plaza, "logged-viewer", "take snapshot"
+    assert view_of(installation, *mine) == {}, "HEAD sends no picture"
     until(lambda: _if_ok(httpx.get(address, headers=bearer, timeout=30)), 30, "a picture")
-    assert len(mine()) == 1
+    assert view_of(installation, *mine)["openings"] == 1
 
 
 def _if_ok(answer: httpx.Response) -> httpx.Response | None:
@@ -160,12 +186,9 @@ def _if_ok(answer: httpx.Response) -> httpx.Response | None:
 
 
 def test_refused_viewer_has_no_view(installation: Installation, scenario: Scenario) -> None:
-    before = len(entries(installation, scenario.plaza))
     with watching(installation, scenario.plaza, headers=scenario["outsider"].bearer) as socket:
         assert close_code(socket, 30) == 4404
-    with watching(installation, scenario.key) as socket:  # its entry comes after any earlier one
-        next_frame(socket)
-    assert _new(installation, scenario, before)["who"] == "stream key “test”"
+    assert view_of(installation, scenario.plaza, "logged-outsider") == {}
 
 
 @pytest.mark.extended
@@ -183,20 +206,59 @@ def test_stopping_the_server_writes_open_views(folder: os.PathLike[str]) -> None
             over = datetime.now(UTC)
             server.terminate()
             server.wait(30)
-        assert len(entries(own, scenario.plaza, "take snapshot")) == 2, "the first and a count"
+        taken = view_of(own, scenario.plaza, "stopped-viewer", "take snapshot")
+        assert taken["openings"] == 3, "those in memory are counted"
+        watched = view_of(own, scenario.plaza, "stream key “test”")
+        assert over < watched["seen_at"] < datetime.now(UTC)
+        age_views(own, 61)
+        own.serve()
+        until(lambda: not open_views(own, scenario.plaza), 30, "the entries")
         (entry,) = entries(own, scenario.plaza)
-        assert over < entry["ended_at"] < datetime.now(UTC)
-        assert open_views(own, scenario.plaza) == []
+        shift = watched["seen_at"] - entry["ended_at"]
+        assert abs(shift - timedelta(seconds=61)) < timedelta(milliseconds=2)
         assert "Traceback" not in own.logged()
 
 
-def _age(own: Installation, seconds: int) -> None:
-    """Make the heartbeats of all open views older by some seconds."""
-    if own.environment.get("DATABASE_URL"):
-        shift = f"seen_at - interval '{seconds} seconds'"
-    else:
-        shift = f"strftime('%Y-%m-%d %H:%M:%f', seen_at, '-{seconds} seconds')"
-    ask(own, f"UPDATE audit_viewing SET seen_at = {shift}")
+@pytest.mark.extended
+@pytest.mark.postgres
+def test_flood_of_one_viewer_is_one_row(folder: os.PathLike[str]) -> None:
+    with installed(folder) as own:  # type: ignore[arg-type]
+        own.serve()
+        scenario = create_scenario(own, "flood")
+        codes = Counter(asyncio.run(_open_many(own, scenario, 1200)))
+        assert set(codes) <= {200, 4429}
+        assert codes[200] >= 600
+        view = until(
+            lambda: (
+                view_of(own, scenario.plaza, "flood-viewer")["openings"] == codes[200]
+                and view_of(own, scenario.plaza, "flood-viewer")
+            ),
+            30,
+        )
+        assert view["via"] == "token “Sign-in”"
+        assert entries(own, scenario.plaza) == []
+
+
+async def _open_many(own: Installation, scenario: Scenario, count: int) -> list[int]:
+    """Open sockets of one viewer, twenty at a time; return 200 or the close code of each."""
+    address = f"ws://127.0.0.1:{own.port}/ws/stream/{scenario.plaza}"
+    turns = asyncio.Semaphore(20)
+
+    async def one() -> int:
+        async with (
+            turns,
+            connect(
+                address, additional_headers=scenario["viewer"].bearer, max_size=None,
+                compression=None, proxy=None, open_timeout=60,
+            ) as socket,
+        ):  # fmt: skip
+            try:
+                await asyncio.wait_for(socket.recv(), 60)
+            except ConnectionClosed as closed:
+                return closed.rcvd.code if closed.rcvd else 1006
+            return 200
+
+    return await asyncio.gather(*(one() for _ in range(count)))
 
 
 @pytest.fixture(scope="module")
@@ -211,47 +273,67 @@ def two(
             yield first, second
 
 
+_USE_UP = """
+import time
+from django.core.cache import cache
+from project.accounts.access import actor_for_token
+from project.audit import opening_limits
+counted = []
+opening_limits.count_in_window = lambda key, most, seconds: counted.append((key, most)) or 0
+opening_limits._claim(actor_for_token("{token}").credential, opening_limits.CONNECTIONS)
+for key, most in counted:
+    for window in range(30):
+        cache.set(f"{{key}}-{{int(time.time() // 60) + window}}", most, 3600)
+"""
+
+
+@pytest.mark.extended
+def test_credential_that_opened_too_much_is_refused_in_every_process(
+    two: tuple[Installation, Installation],
+) -> None:
+    first, _ = two
+    scenario = create_scenario(first, "toomuch")
+    first.manage("shell", "-v0", "-c", _USE_UP.format(token=scenario["viewer"].token))
+    for server in two:
+        address = f"{server.url}/api/v1/cameras/{scenario.plaza}"
+        headers = scenario["viewer"].bearer
+        assert refusal(server, scenario.plaza, headers=headers) == 4429
+        answer = httpx.get(f"{address}/stream.mjpeg", headers=headers, timeout=30)
+        assert answer.status_code == 429
+        assert 0 < int(answer.headers["Retry-After"]) <= 61
+        assert answer.json()["detail"].startswith("More than 600 connections a minute")
+        assert refusal(server, scenario.plaza, headers=scenario["admin"].bearer) == 200
+    assert view_of(first, scenario.plaza, "toomuch-viewer") == {}
+
+
 @pytest.mark.extended
 @pytest.mark.postgres
-def test_views_of_a_killed_process_are_closed_once_by_another(
+def test_view_of_two_processes_ends_with_the_last_of_them(
     two: tuple[Installation, Installation],
 ) -> None:
     first, second = two
     scenario = create_scenario(first, "killed")
-    with watching(second, scenario.key) as there, watching(first, scenario.key) as here:
-        next_frame(there, 30)
-        next_frame(here, 30)
-        rows = {row["process"]: row for row in open_views(first, scenario.plaza)}
-        assert len(rows) == 2
-        (theirs,) = [name for name in rows if f"/{second.processes[0].pid}/" in name]
+    bearer = scenario["viewer"].bearer
+    with (
+        watching(second, scenario.plaza, headers=bearer) as there,
+        watching(second, scenario.key) as alone,
+        watching(first, scenario.plaza, headers=bearer) as here,
+    ):
+        for socket in (there, alone, here):
+            next_frame(socket, 30)
+        row = until(
+            lambda: (
+                view_of(first, scenario.plaza, "killed-viewer")["openings"] == 2
+                and view_of(first, scenario.plaza, "killed-viewer")
+            ),
+            30,
+            "one row for both processes",
+        )
         os.killpg(second.processes[0].pid, signal.SIGKILL)
         second.processes[0].wait()
-        _age(first, 60)  # the living process sends a heartbeat before it looks
+        age_views(first, 61, "stream key “test”")
         (entry,) = until(lambda: entries(first, scenario.plaza), 60, "the dead process's view")
-        assert entry["started_at"] == rows[theirs]["started_at"]
-        assert entry["ended_at"] >= entry["started_at"]
+        assert entry["who"] == "stream key “test”"
         next_frame(here)
-        (row,) = open_views(first, scenario.plaza)
-        assert f"/{first.processes[0].pid}/" in row["process"]
-    until(lambda: len(entries(first, scenario.plaza)) >= 2, 30)
-    with watching(first, scenario.key) as last:
-        next_frame(last, 30)
-    until(lambda: entries(first, scenario.plaza)[-1]["started_at"] > row["started_at"], 30)
-    assert len(entries(first, scenario.plaza)) == 3
-
-
-@pytest.mark.django_db
-@pytest.mark.postgres
-def test_views_of_a_silent_process_end_at_its_last_heartbeat(club: Any) -> None:
-    now = timezone.now()
-    silent = now - SILENCE - timedelta(minutes=1)
-    began = silent - timedelta(minutes=1)
-    for who, seen in (("gone", silent), ("alive", now)):
-        Viewing.objects.create(
-            who=who, organization=club, subject="Gate", action="watch", process=who,
-            started_at=began, seen_at=seen,
-        )  # fmt: skip
-    assert [reap(), reap()] == [1, 0]
-    assert Viewing.objects.get().who == "alive"
-    entry = AuditEntry.objects.get()
-    assert (entry.who, entry.started_at, entry.ended_at) == ("gone", began, silent)
+        again = view_of(first, scenario.plaza, "killed-viewer")
+        assert again["id"] == row["id"]
