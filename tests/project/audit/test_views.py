@@ -245,18 +245,19 @@ async def _open_many(own: Installation, scenario: Scenario, count: int) -> list[
     turns = asyncio.Semaphore(20)
 
     async def one() -> int:
-        async with (
-            turns,
-            connect(
+        async with turns:
+            socket = await connect(
                 address, additional_headers=scenario["viewer"].bearer, max_size=None,
                 compression=None, proxy=None, open_timeout=60,
-            ) as socket,
-        ):  # fmt: skip
+            )  # fmt: skip
             try:
                 await asyncio.wait_for(socket.recv(), 60)
+                return 200
             except ConnectionClosed as closed:
                 return closed.rcvd.code if closed.rcvd else 1006
-            return 200
+            finally:
+                socket.transport.abort()
+                await socket.wait_closed()
 
     return await asyncio.gather(*(one() for _ in range(count)))
 
