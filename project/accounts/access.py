@@ -112,9 +112,9 @@ def register_credential_kind(
     """Register a kind of credential. Idempotent. The functions take credential ids.
 
     `find_actors` returns actors for the valid ones only. If it sets their `credential`, that
-    becomes the nearest parent. `describe` returns descriptions, also of credentials that are no longer
-    valid. `renew` is for a kind that lasts as long as its connection: see `renew_credentials`.
-    `one_use`: a new one is made for each connection.
+    becomes the nearest parent. `describe` returns descriptions, also of credentials that are no
+    longer valid. `renew` is for a kind that lasts as long as its connection: see
+    `renew_credentials`. `one_use`: a new one is made for each connection.
     """
     _kinds[kind] = _Kind(find_actors, describe, renew, one_use)
 
