@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
@@ -12,10 +11,9 @@ from rest_framework.exceptions import NotFound
 
 from cameras.ingest.labels import MAX_LABELS, MAX_LENGTH
 from cameras.models import Camera, CameraState, ShareLink, StreamKey, Ticket
-from cameras.models.cameras import CORNERS_MOST, KEEPS_ITS_ORGANIZATION, MASKS_MOST
+from cameras.models.cameras import CORNERS_MOST, MASKS_MOST
 from cameras.stream_urls import shared_address
-from project.accounts.api.serializers import validate_expiry
-from project.accounts.models import Organization
+from project.accounts.api.serializers import KnownField, OrganizationField, validate_expiry
 
 
 class StateSerializer(serializers.ModelSerializer[CameraState]):
@@ -28,24 +26,6 @@ def _polygon() -> serializers.ListField:
     number = serializers.FloatField(min_value=0, max_value=1)
     corner = serializers.ListField(child=number, min_length=2, max_length=2)
     return serializers.ListField(child=corner, min_length=3, max_length=CORNERS_MOST)
-
-
-class OrganizationField(serializers.PrimaryKeyRelatedField[Organization]):
-    """The organization of a new camera. It cannot change later: any other value gets the same
-    error, whether that organization exists or not."""
-
-    def to_internal_value(self, data: Any) -> Organization:
-        camera = getattr(self.parent, "instance", None)
-        if camera is None:
-            return super().to_internal_value(data)
-        try:
-            same = uuid.UUID(str(data)) == camera.organization_id
-        except ValueError:
-            same = False
-        if not same:
-            raise serializers.ValidationError(KEEPS_ITS_ORGANIZATION)
-        organization: Organization = camera.organization
-        return organization
 
 
 @extend_schema_serializer(
@@ -66,7 +46,7 @@ class OrganizationField(serializers.PrimaryKeyRelatedField[Organization]):
 class CameraSerializer(serializers.ModelSerializer[Camera]):
     """A camera. `source` is written in full; its password is masked when it is read."""
 
-    organization = OrganizationField(queryset=Organization.objects.all())
+    organization = OrganizationField()
     source = serializers.CharField(  # type: ignore[assignment]
         required=False,
         allow_blank=True,
@@ -138,6 +118,8 @@ EXPIRES_AT = {
 
 
 class StreamKeySerializer(serializers.ModelSerializer[StreamKey]):
+    camera = KnownField(queryset=Camera.objects.all())
+
     class Meta:
         model = StreamKey
         fields = ("id", "camera", "name", "created_at", "expires_at", "revoked_at")
@@ -156,6 +138,7 @@ class IssuedStreamKeySerializer(StreamKeySerializer):
 class ShareLinkSerializer(serializers.ModelSerializer[ShareLink]):
     """A share link. `url` is the address to pass on."""
 
+    camera = KnownField(queryset=Camera.objects.all())
     url = serializers.SerializerMethodField()
 
     class Meta:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from chats.models import Chat, Message
 from chats.models.chats import MAX_TITLE
-from project.accounts.models import Organization
+from project.accounts.api.serializers import OrganizationField
 
 
 class FaultSerializer(serializers.Serializer[Any]):
@@ -56,9 +56,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
 class ChatSerializer(serializers.ModelSerializer[Chat]):
     """A chat in a list. `organization` is optional for users with only one."""
 
-    organization = serializers.PrimaryKeyRelatedField(
-        queryset=Organization.objects.all(), required=False
-    )
+    organization = OrganizationField(required=False)
     title = serializers.CharField(max_length=MAX_TITLE, required=False, allow_blank=True)
     pinned = serializers.BooleanField(required=False)
     archived = serializers.BooleanField(required=False)

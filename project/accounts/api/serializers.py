@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,8 +22,39 @@ def validate_expiry(value: datetime) -> None:
         raise serializers.ValidationError("This must be between now and a year from now.")
 
 
+class KnownField(serializers.PrimaryKeyRelatedField[Any]):
+    """An object that a body names. One that the caller does not know is answered like one that
+    does not exist. The queryset has a method `known_to(actor)`."""
+
+    def get_queryset(self) -> Any:
+        queryset: Any = super().get_queryset()
+        return queryset.known_to(self.context["request"].auth)
+
+
+class OrganizationField(KnownField):
+    """The organization of a new object, which keeps it: any other value gets the same error."""
+
+    default_error_messages = {"kept": "It stays in its organization."}  # noqa: RUF012 - DRF's
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(queryset=Organization.objects.all(), **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        instance = getattr(self.parent, "instance", None)
+        if instance is None:
+            return super().to_internal_value(data)
+        try:
+            is_same = uuid.UUID(str(data)) == instance.organization_id
+        except ValueError:
+            is_same = False
+        if not is_same:
+            self.fail("kept")
+        return instance.organization
+
+
 class TokenSerializer(serializers.ModelSerializer[Token]):
     id = serializers.UUIDField(source="uid", read_only=True)
+    organization = OrganizationField(required=False)
     user = serializers.CharField(source="user.username", read_only=True)
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=SCOPES), min_length=1, max_length=len(SCOPES)
@@ -35,7 +67,6 @@ class TokenSerializer(serializers.ModelSerializer[Token]):
         )  # fmt: skip
         read_only_fields = ("id", "created", "revoked_at")
         extra_kwargs = {  # noqa: RUF012 - DRF's
-            "organization": {"required": False, "allow_null": False},
             "name": {"required": True, "validators": [validate_token_name]},
             "expiry": {
                 "required": False,
