@@ -89,9 +89,7 @@ class CameraAdmin(AuditedAdmin[Camera]):
         jpeg = frame.jpeg if frame else await database_sync_to_async(_read_still)(camera)
         if jpeg is None:
             raise Http404
-        response = HttpResponse(jpeg, content_type="image/jpeg")
-        response["Cache-Control"] = "private, no-cache"
-        return response
+        return HttpResponse(jpeg, content_type="image/jpeg")
 
     def _get_camera(self, request: HttpRequest, pk: uuid.UUID) -> Camera:
         if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):

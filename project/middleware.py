@@ -143,7 +143,7 @@ PICTURE_TYPES = ("image/", "multipart/x-mixed-replace")
 
 
 class PrivateResponses(MiddlewareMixin):
-    """Marks responses as private, so that no shared cache stores them."""
+    """Marks responses as private, so that no shared cache stores them, and no cache pictures."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
@@ -151,12 +151,13 @@ class PrivateResponses(MiddlewareMixin):
         match = request.resolver_match
         if match is not None and match.url_name in PUBLIC_URL_NAMES:
             return response
+        is_picture = response.headers.get("Content-Type", "").startswith(PICTURE_TYPES)
         response.headers.setdefault("Cache-Control", "private, no-store")
+        if is_picture and "no-store" not in response.headers["Cache-Control"]:
+            # A copy in a browser's cache would outlive the right to see it, and the masks.
+            response.headers["Cache-Control"] = "private, no-store"
         patch_vary_headers(response, ["Cookie", "Authorization"])
-        if (
-            response.headers.get("Content-Type", "").startswith(PICTURE_TYPES)
-            and not _allows_embedding()
-        ):
+        if is_picture and not _allows_embedding():
             # Otherwise any page may embed the picture; a Spectre attack there could read it.
             response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         return response

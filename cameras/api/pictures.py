@@ -94,7 +94,6 @@ async def snapshot(
     response = HttpResponse(frame.jpeg if with_body else b"", content_type="image/jpeg")
     response["Content-Length"] = str(len(frame.jpeg))
     response["Last-Modified"] = http_date(frame.timestamp / 1000)
-    response["Cache-Control"] = "private, no-cache"
     response["X-Timestamp"] = str(frame.timestamp)
     response["Content-Disposition"] = f'inline; filename="{camera.pk}-{frame.timestamp}.jpg"'
     return response

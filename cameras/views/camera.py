@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
@@ -65,24 +64,16 @@ def camera_page(request: HttpRequest, camera: Camera, **extra: Any) -> HttpRespo
 @login_required
 @require_GET
 def still(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Return the stored still picture as JPEG; 304 if the browser has it already."""
+    """Return the stored still picture as JPEG."""
     cameras = Camera.objects.visible_to(actor_for_request(request)).select_related("organization")
     camera = get_object_or_404(cameras, pk=pk)
-    rows = CameraStill.objects.filter(camera=camera)
-    taken_at = rows.values_list("taken_at", flat=True).first()
-    if taken_at is None:
-        raise Http404("No picture of this camera is stored yet.")
+    found = CameraStill.objects.filter(camera=camera).first()
+    if found is None:
+        raise Http404("No picture of this camera is stored.")
     try:
         log_look(Requester.of(request), camera, Action.STILLS)
     except TooManyOpenings as refusal:
         return too_many_openings(refusal)
-    etag, modified = f'"{taken_at.timestamp():.3f}"', int(taken_at.timestamp())
-    response = get_conditional_response(request, etag, modified)
-    if response is None:
-        jpeg = rows.values_list("jpeg", flat=True).first()
-        if jpeg is None:
-            raise Http404("The picture was deleted: the masks have just changed.")
-        response = HttpResponse(bytes(jpeg), content_type="image/jpeg")
-    response["ETag"], response["Last-Modified"] = etag, http_date(modified)
-    response["Cache-Control"] = "private, no-cache"
+    response = HttpResponse(bytes(found.jpeg), content_type="image/jpeg")
+    response["Last-Modified"] = http_date(found.taken_at.timestamp())
     return response

@@ -38,7 +38,7 @@ def test_snapshot_has_the_newest_frame(installation: Installation, scenario: Sce
     assert stamp >= shown
     taken = parsedate_to_datetime(answer.headers["Last-Modified"]).timestamp()
     assert abs(taken - stamp / 1000) <= 1
-    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Cache-Control"] == "private, no-store"
 
 
 def _good(url: str, scenario: Scenario) -> httpx.Response | None:
@@ -110,6 +110,7 @@ def test_thumbnail_is_for_staff_only(installation: Installation, scenario: Scena
         seen = staff.get(f"/admin/cameras/camera/{scenario.plaza}/thumbnail.jpg")
         assert seen.status_code == 200
         assert pixels(seen.content).shape == (432, 768, 3)
+        assert seen.headers["Cache-Control"] == "private, no-store"
 
 
 def test_picture_of_a_device_with_a_slow_clock_is_fresh(

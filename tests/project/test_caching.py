@@ -40,12 +40,22 @@ def response_headers(settings: Any, origins: list[str], kind: str, **headers: st
     return PrivateResponses(lambda _: HttpResponse(content_type=kind, headers=headers))(request)
 
 
+def cache_control(settings: Any, kind: str, value: str | None = None) -> str:
+    own = {} if value is None else {"Cache-Control": value}
+    return response_headers(settings, [], kind, **own)["Cache-Control"]
+
+
 def test_cache_header_of_a_view_is_kept(settings: Any) -> None:
-    own = {"Cache-Control": "private, no-cache"}
-    assert (
-        response_headers(settings, [], "image/jpeg", **own)["Cache-Control"] == "private, no-cache"
-    )
-    assert response_headers(settings, [], "image/jpeg")["Cache-Control"] == "private, no-store"
+    assert cache_control(settings, "text/plain", "private, no-cache") == "private, no-cache"
+    assert cache_control(settings, "text/plain") == "private, no-store"
+
+
+def test_no_picture_is_stored_by_a_cache(settings: Any) -> None:
+    for kind in ("image/jpeg", "image/svg+xml", "multipart/x-mixed-replace; boundary=x"):
+        for own in (None, "private, no-cache", "public, max-age=60"):
+            assert cache_control(settings, kind, own) == "private, no-store"
+        own = "no-store, no-transform"
+        assert cache_control(settings, kind, own) == own
 
 
 def test_other_origins_can_embed_pictures_only_if_trusted(settings: Any) -> None:
