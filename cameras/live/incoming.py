@@ -25,7 +25,7 @@ from pybase64 import b64decode
 
 from cameras.live import services
 from cameras.live.demand import Handover
-from cameras.live.jpeg import FrameError, jpeg_size
+from cameras.live.jpeg import FrameError, jpeg_size, without_metadata
 from cameras.models import Camera, Kind
 from cameras.models.states import SWITCHED_OFF, PushClock
 from project.tasks import start
@@ -39,7 +39,7 @@ _LENGTH = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True)
 class PushedFrame:
-    """A valid frame: `timestamp` in unix ms, and a JPEG within the limits."""
+    """A valid frame: `timestamp` in unix ms, and a JPEG within the limits, without metadata."""
 
     timestamp: int
     jpeg: bytes
@@ -64,10 +64,9 @@ class Envelope:
     def validate(self) -> PushedFrame:
         """Return the frame. Raises `FrameError`, which names the field."""
         timestamp = _validate_timestamp(self.fields.get("timestamp"))
-        if self.jpeg is None:
-            return PushedFrame(timestamp, _decode_jpeg(self.fields.get("frame")))
-        jpeg_size(self.jpeg)
-        return PushedFrame(timestamp, self.jpeg)
+        jpeg = _decode_base64(self.fields.get("frame")) if self.jpeg is None else self.jpeg
+        jpeg_size(jpeg)
+        return PushedFrame(timestamp, without_metadata(jpeg))
 
 
 def parse_seed(message: bytes) -> Envelope:
@@ -145,16 +144,14 @@ def _to_int(value: Any) -> int | None:
     return int(value) if is_number and -_MAX_NUMBER < value < _MAX_NUMBER else None
 
 
-def _decode_jpeg(text: Any) -> bytes:
-    """Return the bytes of a base64 JPEG within the limits. Raises `FrameError("frame", ...)`."""
+def _decode_base64(text: Any) -> bytes:
+    """Return the bytes of a base64 text. Raises `FrameError("frame", ...)`."""
     if not isinstance(text, str) or not text:
         raise FrameError("frame", "“frame” is missing or is not a text.")
     try:
-        jpeg = b64decode(text, validate=True)
+        return b64decode(text, validate=True)
     except ValueError:
         raise FrameError("frame", "The frame is not base64 without a data-URL prefix.") from None
-    jpeg_size(jpeg)
-    return jpeg
 
 
 log = logging.getLogger(__name__)

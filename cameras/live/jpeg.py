@@ -1,7 +1,11 @@
-"""Validation of JPEGs by their headers, without decoding. Django-free, OpenCV-free."""
+"""Validation of JPEGs by their headers, and removal of what they tell beside the picture.
+
+Nothing is decoded. Django-free, OpenCV-free.
+"""
 
 from __future__ import annotations
 
+import re
 import struct
 
 MAX_JPEG_BYTES = 8 * 1024 * 1024
@@ -81,3 +85,73 @@ def _start_of_frame(data: bytes) -> tuple[int, int]:
             return size
         at += 2 + length
     raise FrameError("frame", "The JPEG has no frame header, or no picture after it.")
+
+
+_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# Tables, headers of scans and the number of lines; before the first scan also frame headers.
+_PICTURE = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD})
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC8}
+_EXIF = b"Exif\0\0"
+_ORIENTATION = 0x0112  # the tag
+
+
+def without_metadata(jpeg: bytes) -> bytes:
+    """Return the same picture without EXIF, XMP, IPTC, comments, thumbnails, colour profiles and
+    bytes after its end: they tell where, when and with what it was taken.
+
+    The picture's data is not changed. Of EXIF, the orientation stays, or a phone's picture would be
+    shown turned. `jpeg` has passed `jpeg_size`. Raises `FrameError("frame", ...)` if it is damaged.
+    """
+    parts, at, orientation, segments = [b""], 2, 1, 0
+    has_scan = False
+    while True:
+        while jpeg[at : at + 2] == b"\xff\xff":
+            at += 1
+        head = jpeg[at : at + 4]
+        if head[:2] == b"\xff\xd9" and has_scan:
+            break
+        segments += 1
+        if len(head) < 4 or head[0] != 0xFF or segments > MAX_SEGMENTS:
+            raise FrameError("frame", "The JPEG is damaged.")
+        marker, end = head[1], at + 2 + int.from_bytes(head[2:])
+        content = jpeg[at + 4 : end]
+        if marker in _PICTURE or (marker in _FRAME_HEADERS and not has_scan):
+            parts.append(jpeg[at:end])
+        elif marker == 0xE0 and content.startswith(b"JFIF\0") and len(content) >= 14:
+            parts.append(_segment(marker, content[:12] + b"\0\0"))  # without its thumbnail
+        elif marker == 0xEE and content.startswith(b"Adobe"):  # how the colours are coded
+            parts.append(_segment(marker, content[:12]))
+        elif marker == 0xE1 and content.startswith(_EXIF) and orientation == 1:
+            orientation = _orientation(content[len(_EXIF) :])
+        elif not (marker == 0xFE or 0xE0 <= marker <= 0xEF):
+            raise FrameError("frame", "The JPEG is damaged.")
+        at = end
+        if marker == 0xDA:
+            has_scan = True
+            found = _MARKER_AFTER_SCAN.search(jpeg, at)
+            if found is None:
+                raise FrameError("frame", "The JPEG is damaged.")
+            parts.append(jpeg[at : found.start()])
+            at = found.start()
+    if orientation != 1:
+        tag = struct.pack(">HHIHH", _ORIENTATION, 3, 1, orientation, 0)
+        parts[0] = _segment(0xE1, _EXIF + b"MM\0*" + struct.pack(">IH", 8, 1) + tag + bytes(4))
+    return b"".join((b"\xff\xd8", *parts, b"\xff\xd9"))
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, 2 + len(content)) + content
+
+
+def _orientation(tiff: bytes) -> int:
+    """Return the orientation that EXIF names, 1 to 8; 1 (upright) if it names none."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    if order is None or len(tiff) < 10:
+        return 1
+    (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+    entries = tiff[start + 2 : start + 2 + 12 * 64]  # of the first directory; cameras write 20
+    for at in range(0, len(entries) - 11, 12):
+        tag, kind, count, value = struct.unpack_from(f"{order}HHIH", entries, at)
+        if (tag, kind, count) == (_ORIENTATION, 3, 1):
+            return value if 1 <= value <= 8 else 1
+    return 1

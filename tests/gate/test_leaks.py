@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +10,20 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from websockets.sync.client import ClientConnection
 
+from tests.cameras.live.metadata import PLACE, described
 from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import Installation
 from tests.people import Scenario, basic, create_scenario
 from tests.push_messages import now, picture, send_body
-from tests.sockets import next_frame, pixels, refusal, watching
+from tests.sockets import (
+    next_frame,
+    pixels,
+    receive_and_acknowledge,
+    refusal,
+    watching,
+)
 from tests.waiting import until
 
 
@@ -52,6 +61,37 @@ def test_frames_never_reach_viewers_of_another_camera(
                 received = next_frame(sockets[camera])
                 assert received["camera_id"] == camera
                 assert abs(float(pixels(received["frame"]).mean()) - shade) < 12
+
+
+def test_place_where_a_picture_was_taken_reaches_no_viewer(
+    installation: Installation, scenario: Scenario
+) -> None:
+    """A phone's picture through every output, in both formats."""
+    viewer, frame = scenario["viewer"].bearer, base64.b64encode(described() + b"\xff\xd9").decode()
+    with (
+        watching(installation, scenario.push, headers=viewer) as seed,
+        watching(installation, scenario.push, headers=viewer, v1=True) as binary,
+    ):
+        sent = httpx.post(
+            f"{installation.url}/api/v1/actions/actions/send",
+            json=send_body(scenario.push, frame=frame),
+            headers=scenario["operator"].bearer,
+        )
+        assert sent.status_code == 202, sent.text
+        shown = [base64.b64decode(next_frame(seed)["frame"]), next_jpeg(binary)]
+        url = f"{installation.url}/api/v1/cameras/{scenario.push}/snapshot.jpg"
+        snapshot = httpx.get(url, headers=viewer, timeout=30)
+        shown.append(snapshot.content)
+    for each in shown:
+        assert PLACE not in each
+    assert pixels(shown[0]).shape == (48, 64, 3)
+
+
+def next_jpeg(socket: ClientConnection) -> bytes:
+    while "jpeg" not in (message := receive_and_acknowledge(socket)):
+        pass
+    jpeg: bytes = message["jpeg"]
+    return jpeg
 
 
 @pytest.fixture(scope="module")
