@@ -7,6 +7,9 @@ import logging
 import subprocess
 import time
 
+from django.conf import settings
+
+from cameras.ingest.isolation import bare_environment
 from cameras.ingest.links import LinkLost, SocketLink, start_process
 from cameras.ingest.metrics import Totals
 from cameras.live import channel_groups
@@ -55,7 +58,8 @@ class IngestChild:
 
     async def _run_once(self) -> None:
         began = time.monotonic()
-        self._process, self._link = await start_process(*COMMAND)
+        environment = bare_environment() | settings.CHILD_ENVIRONMENT
+        self._process, self._link = await start_process(*COMMAND, environment=environment)
         try:
             async for header, payload in self._link.receive():
                 if header["type"] == "state":

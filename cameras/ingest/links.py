@@ -156,13 +156,12 @@ class WorkerLink:
 
 
 async def start_process(
-    *command: str, environment: dict[str, str] | None = None
+    *command: str, environment: dict[str, str]
 ) -> tuple[subprocess.Popen[bytes], SocketLink]:
     """Start a Python process with these arguments; the last one is its end of the link.
 
-    `environment` replaces the inherited one.
-
-    Raises `OSError` if the machine has no process or descriptor left; nothing stays open then.
+    `environment` is all that it gets. Raises `OSError` if the machine has no process or descriptor
+    left; nothing stays open then.
     """
     ours, theirs = socket.socketpair()
     process = None

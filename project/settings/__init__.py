@@ -1,6 +1,7 @@
 """Django settings, with `auth.py` and `rest.py`. All environment variables are optional."""
 
 from pathlib import Path
+from secrets import token_urlsafe
 
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
@@ -45,6 +46,16 @@ if bool(ADMIN_USERNAME) != bool(ADMIN_PASSWORD):
 SECRET_KEY = _env.secret("SIDELINE_SECRET_KEY", DATA_DIR / "secret.key", shortest=32)
 # Comma-separated: the first encrypts, all decrypt. To rotate, put a new key in front.
 FIELD_KEYS = _env.keys("SIDELINE_FIELD_KEY", DATA_DIR / "field.key", shortest=16)
+
+# What our own processes that read cameras or migrate tables are given: not the administrator's
+# password, the mail account or the key that signs links, in whose place they get a random one.
+CHILD_ENVIRONMENT = _env.only(
+    "SIDELINE_DATA_DIR",
+    "SIDELINE_FIELD_KEY",
+    "SIDELINE_CAMERA_SERVERS",
+    "SIDELINE_ALLOW_LOOPBACK_SOURCES",
+    "DATABASE_URL",
+) | {"SIDELINE_SECRET_KEY": token_urlsafe(48)}
 
 DEBUG = False
 ALLOWED_HOSTS = _env.hosts("SIDELINE_ALLOWED_HOSTS") or own_hosts(LISTEN_HOST)

@@ -39,6 +39,14 @@ class Values:
     def text(self, name: str, default: str = "") -> str:
         return self._values.get(name, "").strip() or default
 
+    def only(self, *names: str) -> dict[str, str]:
+        """Return the variables of these names, and libpq's (`PG…`), as far as they are set."""
+        return {
+            name: value
+            for name, value in self._values.items()
+            if name in names or name.startswith("PG")
+        }
+
     def flag(self, name: str, default: bool) -> bool:
         value = self.text(name, "1" if default else "0")
         if value not in ("0", "1"):

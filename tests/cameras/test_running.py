@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
@@ -257,15 +256,3 @@ def test_source_password_is_never_returned(installation: Installation, scenario:
             assert b"Secretive" in raw
             assert secret.encode() not in raw
     assert secret not in installation.logged()
-
-
-def test_worker_process_has_no_secret_in_its_environment(installation: Installation) -> None:
-    def environments() -> list[dict[str, str]]:
-        found = []
-        for process in installation.children("cameras.ingest.worker.main"):
-            with contextlib.suppress(psutil.NoSuchProcess):  # of a camera that was just removed
-                found.append(process.environ())
-        return found
-
-    for environment in until(environments, 60, "a worker"):
-        assert not [name for name in environment if name.startswith("SIDELINE") or "URL" in name]

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
+from cameras.ingest.isolation import bare_environment
 from project.audit.log import Action, log_action
 from project.backups import archive, databases, lock, places, unpacking
 from project.installation import is_unreleased
@@ -137,4 +138,7 @@ def _differs(new: Path, old: Path) -> bool:
 def _manage(*arguments: str) -> int:
     """Run another management command, which prints its own output; return the exit status."""
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
-    return subprocess.run(command, check=False).returncode  # nosec B603  # no user input
+    environment = bare_environment() | settings.CHILD_ENVIRONMENT
+    return subprocess.run(  # nosec B603  # no user input
+        command, env=environment, check=False
+    ).returncode

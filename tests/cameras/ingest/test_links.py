@@ -46,7 +46,7 @@ async def test_failed_process_start_leaks_no_descriptor(
     monkeypatch.setattr(links.subprocess, "Popen", refuse)
     for _ in range(3):
         with pytest.raises(OSError, match="temporarily"):
-            await start_process("-c", "pass")
+            await start_process("-c", "pass", environment={})
     assert descriptors() == before
 
 
