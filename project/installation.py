@@ -119,7 +119,10 @@ def _ensure_configured_administrator() -> None:
             raise BadSetting("SIDELINE_ADMIN_PASSWORD", " ".join(error.messages)) from None
         user.is_staff = user.is_superuser = True
         user.set_password(settings.ADMIN_PASSWORD)
-        user.save()
+        try:
+            user.save()
+        except ValidationError as error:
+            raise BadSetting("SIDELINE_ADMIN_USERNAME", " ".join(error.messages)) from None
 
 
 def _create_demo(superusers: list[User]) -> None:
@@ -139,7 +142,13 @@ def ensure_superusers() -> list[User]:
     )
     if superusers:
         return superusers
-    user, is_new = User.objects.get_or_create(username="admin")
+    try:
+        user, is_new = User.objects.get_or_create(username="admin")
+    except ValidationError as error:  # another user's name looks like it
+        raise BadSetting(
+            "SIDELINE_ADMIN_USERNAME",
+            f"name an administrator: there is none, and “admin” is not free. {error.messages[0]}",
+        ) from None
     if is_new:
         user.set_unusable_password()
     user.is_staff = user.is_superuser = user.is_active = True

@@ -16,6 +16,7 @@ from django.utils import timezone
 from project.accounts.access import Actor
 from project.accounts.models import Invitation, Organization, Role, Token, User
 from project.accounts.models.tokens import SCOPES, validate_token_name
+from project.accounts.usernames import validate_new_username
 
 ZONES = tuple(sorted(zoneinfo.available_timezones()))
 ZONE_INPUT = forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
@@ -114,8 +115,6 @@ def _password(label: str) -> forms.CharField:
 class NewPersonForm(forms.Form):
     """Username and password of a new account; an e-mail address if mail is configured."""
 
-    TAKEN = "Somebody has this name already. If it is you, sign in first."
-
     username = forms.CharField(
         max_length=150,
         widget=forms.TextInput(
@@ -141,9 +140,7 @@ class NewPersonForm(forms.Form):
         name: str = User.normalize_username(self.cleaned_data["username"])
         for validate in User._meta.get_field("username").validators:
             validate(name)
-        # Names that differ only in case would be confused.
-        if User.objects.filter(username__iexact=name).exists():
-            raise ValidationError(self.TAKEN, code="taken")
+        validate_new_username(name, User.objects.values_list("username", flat=True))
         return name
 
     def clean(self) -> dict[str, Any]:

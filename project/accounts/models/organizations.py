@@ -13,6 +13,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.crypto import salted_hmac
 
+from project.accounts.usernames import validate_new_username
+
 if TYPE_CHECKING:
     from project.accounts.access import Actor
 
@@ -28,6 +30,31 @@ class User(AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     sign_outs = models.PositiveIntegerField(default=0, editable=False)  # see `end_sign_ins`
+
+    def clean(self) -> None:
+        """Validate the username if it is new: an existing one stays valid."""
+        super().clean()
+        is_stored = User.objects.filter(pk=self.pk, username=self.username).exists()
+        if self.username and not is_stored:  # a form leaves out a name that it has refused
+            self.validate_username()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; for a new user, check the username, wherever it comes from.
+
+        Raises `ValidationError`.
+        """
+        if self._state.adding:
+            self.username = self.normalize_username(self.username)
+            self.validate_username()
+        super().save(*args, **kwargs)
+
+    def validate_username(self) -> None:
+        """Raise `ValidationError` if people could take the name for that of another user."""
+        names = User.objects.exclude(pk=self.pk).values_list("username", flat=True)
+        try:
+            validate_new_username(self.username, names)
+        except ValidationError as error:
+            raise ValidationError({"username": error}) from None
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """Return what a session must match: derived from the password and `sign_outs`."""

@@ -10,6 +10,7 @@ import uuid
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
@@ -21,6 +22,7 @@ from project.accounts.access import actor_for_request, signed_in_user
 from project.accounts.forms import InvitationForm, NewPersonForm
 from project.accounts.models import Invitation, Membership, User
 from project.accounts.throttling.attempts import AN_INVITATION, is_locked, record_failure
+from project.accounts.usernames import TAKEN
 from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out
 from project.accounts.views.organizations import get_administered, organization_page
@@ -133,10 +135,10 @@ def _register(request: HttpRequest, invitation: Invitation, token: str) -> HttpR
                 invitation.organization,
                 detail=detail,
             )
-    except (_TooLate, IntegrityError):  # the link or the name was taken meanwhile
+    except (_TooLate, IntegrityError, ValidationError):  # the link or the name was taken meanwhile
         if Invitation.find_open(token) is None:
             return _gone(request)
-        form.add_error("username", NewPersonForm.TAKEN)
+        form.add_error("username", TAKEN)
         return render(request, "accounts/invitation.html", context)
     response = complete_sign_in(request, user, resolve_url("wall"))
     messages.success(request, f"Welcome. You are a member of {invitation.organization.name}.")
