@@ -1,10 +1,11 @@
-"""The conversation that is sent to a model, and its cost in tokens.
+"""What may be sent to a model, how much of it fits, and its cost in tokens.
 
 The history comes from the database; a client sends only its prompt.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,13 @@ from chats.providers.base import Conversation, Turn
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
 EMBEDDED_CONTEXT = 4096  # tokens
 EMBEDDED_ANSWER = 512  # tokens
+# Tokens that a chat template adds to a request: a system text of its own, the answer's head.
+PER_REQUEST = 32
+# Older messages are not looked at beyond this: no prose has more bytes a token.
+MAX_BYTES_PER_TOKEN = 8
+# A server that does not count is sent what fits at this rate; see `context_window`.
+LIKELY_BYTES_PER_TOKEN = 2
+_AT_ONCE = 32  # messages read from the database in one query
 
 
 def model_of(assistant: Assistant) -> str:
@@ -23,36 +31,88 @@ def model_of(assistant: Assistant) -> str:
     return EMBEDDED_MODEL if assistant.is_embedded else assistant.model
 
 
+def context_of(assistant: Assistant) -> int:
+    """Return the tokens that a conversation and its answer may have together."""
+    return EMBEDDED_CONTEXT if assistant.is_embedded else assistant.context_tokens
+
+
 def max_answer_tokens(assistant: Assistant) -> int:
-    """Return the most tokens that an answer may have."""
-    limit = assistant.max_tokens
+    """Return the most tokens that an answer may have: at most half of the context."""
+    limit = min(assistant.max_tokens, context_of(assistant) // 2)
     return min(limit, EMBEDDED_ANSWER) if assistant.is_embedded else limit
 
 
-def conversation_for(assistant: Assistant, answer: Message, prefill: str = "") -> Conversation:
-    """Return the branch that leads to `answer`, without the oldest turns beyond the context."""
-    system = Turn("system", assistant.system_prompt) if assistant.system_prompt else None
-    context = EMBEDDED_CONTEXT if assistant.is_embedded else assistant.context_tokens
-    room = context - max_answer_tokens(assistant) - max_tokens_of(prefill)
-    room -= max_tokens_of(system.content) if system else 0
-    turns: list[Turn] = []
-    for message in _before(answer):
-        room -= max_tokens_of(message.content)
-        if turns and room < 0:
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What may be sent, before it is cut to the model's context.
+
+    `turns` are the newest of the branch, oldest first; the last one is the prompt. `room` is in
+    tokens, for all texts together.
+    """
+
+    system: str
+    turns: tuple[Turn, ...]
+    prefill: str
+    room: int
+    temperature: float
+    max_tokens: int
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts, the indispensable first: system text, prefill, prompt, then older turns,
+        newest first."""
+        return (self.system, self.prefill, *(turn.content for turn in reversed(self.turns)))
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The texts without which there is no answer: system text, prefill, prompt."""
+        return self.texts[:3]
+
+    def cut(self, sizes: Sequence[int]) -> Conversation:
+        """Return the conversation without the oldest turns that do not fit.
+
+        `sizes` are the tokens of each of `texts`. The prompt stays in any case.
+        """
+        left = self.room - sum(sizes[:2])
+        kept: list[Turn] = []
+        for turn, size in zip(reversed(self.turns), sizes[2:], strict=True):
+            left -= size
+            if kept and left < 0:
+                break
+            kept.append(turn)
+        while len(kept) > 1 and kept[-1].role == "assistant":
+            kept.pop()  # a conversation starts with a user's turn
+        system = (Turn("system", self.system),) if self.system else ()
+        return Conversation(
+            (*system, *reversed(kept)), self.prefill, self.temperature, self.max_tokens
+        )
+
+
+def draft_of(assistant: Assistant, turns: Iterable[Turn], prefill: str) -> Draft:
+    """Return the draft of a conversation. `turns` are newest first; the first is the prompt."""
+    max_tokens = max_answer_tokens(assistant)
+    room = context_of(assistant) - max_tokens - PER_REQUEST
+    kept: list[Turn] = []
+    size = 0
+    for turn in turns:
+        size += len(turn.content.encode())
+        if kept and size > room * MAX_BYTES_PER_TOKEN:
             break
-        if message.content:
-            role: Literal["user", "assistant"] = (
-                "user" if message.role == Role.USER else "assistant"
-            )
-            turns.append(Turn(role, message.content))
-    while len(turns) > 1 and turns[-1].role == "assistant":
-        turns.pop()  # a conversation starts with a user's turn
-    return Conversation(
-        turns=tuple(filter(None, (system, *reversed(turns)))),
-        prefill=prefill,
-        temperature=assistant.temperature,
-        max_tokens=max_answer_tokens(assistant),
-    )
+        kept.append(turn)
+    return Draft(
+        assistant.system_prompt, tuple(reversed(kept)), prefill, room, assistant.temperature,
+        max_tokens,
+    )  # fmt: skip
+
+
+def draft_for(assistant: Assistant, answer: Message, prefill: str = "") -> Draft:
+    """Return the draft for the branch that leads to `answer`."""
+    return draft_of(assistant, _turns_before(answer), prefill)
+
+
+def sizes_in_bytes(texts: Iterable[str], per_token: int = 1) -> list[int]:
+    """Return how many tokens each text has at most, or at `per_token` bytes a token."""
+    return [-(-max_tokens_of(text) // per_token) if text else 0 for text in texts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +126,37 @@ class Cost:
 
 
 def cost_of(assistant: Assistant, answer: Message, prefill: str) -> Cost:
-    """Return what an answer may cost."""
-    conversation = conversation_for(assistant, answer, prefill)
-    texts = [turn.content for turn in conversation.turns] + [prefill] * bool(prefill)
+    """Return what an answer may cost, without asking the model's tokenizer.
+
+    The limit holds whatever part of the draft is sent: all of it, what the tokenizer says that
+    fits, or what is likely to fit where there is no tokenizer.
+    """
+    draft = draft_for(assistant, answer, prefill)
+    room = draft.room
+    if not assistant.is_embedded:
+        room = max(room * LIKELY_BYTES_PER_TOKEN, sum(sizes_in_bytes(draft.required)))
+    most = min(sum(sizes_in_bytes(draft.texts)), room)
     return Cost(
-        limit=sum(map(max_tokens_of, texts)) + conversation.max_tokens,
-        prompt=sum(map(estimate_tokens, texts)),
+        limit=PER_REQUEST + most + draft.max_tokens,
+        prompt=min(sum(map(estimate_tokens, draft.texts)), draft.room),
         prefill=estimate_tokens(prefill),
     )
 
 
-def _before(answer: Message) -> list[Message]:
-    """Return the messages that lead to `answer`, newest first; other branches are not loaded."""
+def _turns_before(answer: Message) -> Iterator[Turn]:
+    """Yield the turns that lead to `answer`, newest first; other branches are not loaded."""
     parents = dict(Message.objects.filter(chat=answer.chat_id).values_list("pk", "parent_id"))
     path = []
     at = answer.parent_id
     while at is not None:
         path.append(at)
         at = parents.get(at)
-    found = Message.objects.in_bulk(path)
-    return [found[pk] for pk in path]
+    for start in range(0, len(path), _AT_ONCE):
+        keys = path[start : start + _AT_ONCE]
+        found = Message.objects.only("role", "content").in_bulk(keys)
+        for message in map(found.__getitem__, keys):
+            if message.content:
+                role: Literal["user", "assistant"] = (
+                    "user" if message.role == Role.USER else "assistant"
+                )
+                yield Turn(role, message.content)

@@ -113,6 +113,20 @@ def continue_answer(chat: Chat, user: User, message_id: uuid.UUID, key: str | No
     return _begin(chat, user, key, lambda: _prompt_of(earlier), earlier.content)
 
 
+def texts_of(chat: Chat, message_id: uuid.UUID, *, is_continued: bool) -> tuple[str, str]:
+    """Return the prompt of an answer, and the text that its continuation starts with.
+
+    Raises `NoSuchMessage`.
+    """
+    answer = _message(chat, message_id, Role.ASSISTANT)
+    return _prompt_of(answer).content, answer.content if is_continued else ""
+
+
+def is_known(chat: Chat, user: User, key: str | None) -> bool:
+    """Whether an earlier request with this key stored its prompt. Raises `BadPrompt`."""
+    return _find(chat, user, key) is not None
+
+
 def _begin(
     chat: Chat, user: User, key: str | None, prompt: Callable[[], Message], prefill: str = ""
 ) -> PromptResult:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 
 from django.conf import settings
 
-from chats.conversation import conversation_for
+from chats.context_window import cut_to_fit, require_room, surely_fits
+from chats.conversation import Draft, draft_for, draft_of
 from chats.generations.runner import Runner
 from chats.generations.threads import in_database_thread
-from chats.models import Assistant, Message
+from chats.models import Assistant, Chat, Message
 from chats.prompts import PromptResult
-from chats.providers.base import Conversation, Provider, Refused, Rejected
+from chats.providers.base import (
+    Conversation,
+    Provider,
+    ProviderError,
+    Refused,
+    Rejected,
+    Turn,
+)
 from chats.providers.embedded import Embedded
 from chats.providers.openai import OpenAICompatible
 from project.encryption import UnsealFailed
@@ -69,14 +79,33 @@ def _endpoint(base_url: str, key: str, model: str) -> OpenAICompatible:
 
 async def prepare(prompt: PromptResult) -> tuple[Provider, Conversation]:
     """Return the provider for a prompt, and the conversation to send. Raises `ProviderError`."""
-    assistant, conversation = await in_database_thread(_load, prompt)
-    return provider_of(assistant), conversation
+    assistant, draft = await in_database_thread(_load, prompt)
+    provider = provider_of(assistant)
+    return provider, await cut_to_fit(draft, provider)
 
 
-def _load(prompt: PromptResult) -> tuple[Assistant, Conversation]:
+def _load(prompt: PromptResult) -> tuple[Assistant, Draft]:
     message = Message.objects.select_related("chat__organization").get(pk=prompt.message_id)
     assistant = Assistant.of(message.chat.organization)
-    return assistant, conversation_for(assistant, message, prompt.prefill)
+    return assistant, draft_for(assistant, message, prompt.prefill)
+
+
+async def check_prompt(chat: Chat, texts: Callable[[], tuple[str, str]]) -> None:
+    """Raise `PromptTooLong` if a prompt cannot fit into the context of the chat's model.
+
+    `texts` returns the prompt and the prefill; it is called in a database thread. A model that
+    cannot be asked now will say so when it answers.
+    """
+
+    def load() -> tuple[Assistant, Draft]:
+        assistant = Assistant.of(chat.organization)
+        prompt, prefill = texts()
+        return assistant, draft_of(assistant, (Turn("user", prompt),), prefill)
+
+    assistant, draft = await in_database_thread(load)
+    if not surely_fits(draft):
+        with suppress(ProviderError):
+            await require_room(draft, provider_of(assistant))
 
 
 async def start_runner() -> None:

@@ -5,7 +5,8 @@
         model.script = Script(pieces=("Hel", "lo"), pause=0.02)
 
 Without a script it answers `FIXED`. `model.requests` holds all requests; `model.running` counts
-open streams, and drops as soon as a client disconnects.
+open streams, and drops as soon as a client disconnects. `/tokenize` is there if `model.tokenizer`
+is set, and is not among the requests.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class Model:
         self.script: Script | Callable[[ModelRequest], Script] = Script()
         self.requests: list[ModelRequest] = []
         self.running = 0
+        self.tokenizer: Callable[[str], int] | None = None
         self.gate = Gate(loop)
         self.port = 0
         self._open: set[asyncio.StreamWriter] = set()
@@ -115,6 +117,7 @@ class Model:
     def reset(self) -> None:
         """Remove the script and recorded requests; close the gate."""
         self.script = Script()
+        self.tokenizer = None
         self.requests.clear()
         self.gate.clear()
 
@@ -123,6 +126,8 @@ class Model:
         self._open.add(writer)
         try:
             request = await _request(reader)
+            if request.path.endswith("/tokenize"):
+                return await self._answer(self._tokens(request), writer)
             self.requests.append(request)
             script = self.script(request) if callable(self.script) else self.script
             self.running += 1
@@ -147,6 +152,11 @@ class Model:
         """Abort every connection; call it on the endpoint's loop."""
         for writer in self._open:
             writer.transport.abort()
+
+    def _tokens(self, request: ModelRequest) -> Script:
+        if self.tokenizer is None:
+            return Script(status=404)
+        return Script(body={"tokens": [1] * self.tokenizer(request.body["content"])})
 
     async def _answer(self, script: Script, writer: asyncio.StreamWriter) -> None:
         if script.silent:

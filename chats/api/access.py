@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 
+from chats.context_window import PromptTooLong
 from chats.generations.runner import Overloaded
 from chats.models import Chat, Message, QuotaExceeded
 from chats.prompts import AlreadyAnswering, BadPrompt, NoSuchMessage
@@ -88,6 +89,11 @@ def with_problems(view: View) -> View:
             return denied.response
         except BadPrompt as bad:
             return problem(bad.status, str(bad), errors={bad.field: [str(bad)]})
+        except PromptTooLong as long:
+            errors = {"prompt": [long.sentence]}
+            return problem(
+                413, long.sentence, errors=errors, prompt_tokens=long.tokens, room=long.room
+            )
         except NoSuchMessage as missing:
             return problem(404, str(missing))
         except AlreadyAnswering as running:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from asgiref.sync import sync_to_async
@@ -21,9 +21,10 @@ from cameras.live.services import connection_monitor
 from chats import prompts, services
 from chats.api.access import ChatAccess, answer_in, json_body, open_chat, with_problems
 from chats.api.messages import MessageList
+from chats.context_window import PromptTooLong
 from chats.generations.log_reader import LogUnavailable
 from chats.generations.runner import Runner
-from chats.generations.threads import release_request_thread
+from chats.generations.threads import in_database_thread, release_request_thread
 from chats.models import Chat, Generation
 from chats.prompts import PromptResult, validate_key, validate_prompt
 from chats.sse.encoding import PING
@@ -56,8 +57,9 @@ async def send(request: ASGIRequest, pk: uuid.UUID) -> HttpResponseBase:
     access = await open_chat(request, pk)
     prompt = validate_prompt(json_body(request).get("prompt"))
     return await _answer(
-        request, access, "ask", partial(prompts.send, access.chat, access.user, prompt)
-    )
+        request, access, "ask", partial(prompts.send, access.chat, access.user, prompt),
+        lambda: (prompt, ""),
+    )  # fmt: skip
 
 
 @methods("POST")
@@ -67,8 +69,9 @@ async def edit(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpR
     access = await open_chat(request, pk)
     prompt = validate_prompt(json_body(request).get("prompt"))
     return await _answer(
-        request, access, "edit", partial(prompts.edit, access.chat, access.user, message, prompt)
-    )
+        request, access, "edit", partial(prompts.edit, access.chat, access.user, message, prompt),
+        lambda: (prompt, ""),
+    )  # fmt: skip
 
 
 @methods("POST")
@@ -77,8 +80,9 @@ async def regenerate(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) ->
     """Stream another answer to the same prompt."""
     access = await open_chat(request, pk)
     return await _answer(
-        request, access, "again", partial(prompts.regenerate, access.chat, access.user, message)
-    )
+        request, access, "again", partial(prompts.regenerate, access.chat, access.user, message),
+        partial(prompts.texts_of, access.chat, message, is_continued=False),
+    )  # fmt: skip
 
 
 @methods("POST")
@@ -89,11 +93,10 @@ async def continue_answer(
     """Stream the continuation of an answer that ended early."""
     access = await open_chat(request, pk)
     return await _answer(
-        request,
-        access,
-        "resume",
+        request, access, "resume",
         partial(prompts.continue_answer, access.chat, access.user, message),
-    )
+        partial(prompts.texts_of, access.chat, message, is_continued=True),
+    )  # fmt: skip
 
 
 @methods("GET")
@@ -120,17 +123,27 @@ async def stop(request: ASGIRequest, pk: uuid.UUID, message: uuid.UUID) -> HttpR
 
 
 async def _answer(
-    request: ASGIRequest, access: ChatAccess, detail: str, write: partial[PromptResult]
-) -> HttpResponseBase:
+    request: ASGIRequest, access: ChatAccess, detail: str, write: partial[PromptResult],
+    texts: Callable[[], tuple[str, str]],
+) -> HttpResponseBase:  # fmt: skip
     """Store a prompt and stream its answer. `detail` names the kind of request in the audit.
 
-    A repeated request, with the same key, continues after `Last-Event-ID`.
+    `texts` returns the prompt and what the answer starts with. A repeated request, with the same
+    key, continues after `Last-Event-ID`.
     """
+
+    async def check() -> None:
+        try:
+            await services.check_prompt(access.chat, texts)
+        except PromptTooLong:  # unless the request is a repetition
+            if not await in_database_thread(prompts.is_known, access.chat, access.user, key):
+                raise
+
     after = _last_event_id(request)
     key = validate_key(request.headers.get("Idempotency-Key"))
     requester = Requester(access.user, access.grant.credential, Requester.of(request).address)
     audited = partial(_write_audited, requester, access.chat, detail, partial(write, key))
-    prompt = await services.runner().submit(audited, services.prepare, access.user.pk)
+    prompt = await services.runner().submit(check, audited, services.prepare, access.user.pk)
     return await _stream(request, access, prompt.generation_id, 0 if prompt.is_new else after)
 
 

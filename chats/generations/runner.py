@@ -27,7 +27,7 @@ from chats.generations.threads import in_database_thread
 from chats.models import Status
 from chats.models.generations import INTERRUPTED, Ending
 from chats.prompts import PromptResult
-from chats.providers.base import Conversation, Finish, Provider, ProviderError
+from chats.providers.base import Conversation, Finish, Provider, ProviderError, TooLong
 from chats.sse import encoding
 from chats.sse.subscribers import Subscriber
 from project.tasks import report, start
@@ -40,6 +40,7 @@ INTERNAL_ERROR = "Something went wrong in Sideline while the answer was made; it
 
 # Returns the provider to use and the conversation to send. Raises `ProviderError`.
 Prepare = Callable[[PromptResult], Awaitable[tuple[Provider, Conversation]]]
+Check = Callable[[], Awaitable[None]]  # raises if a prompt must not be stored
 
 
 class Overloaded(Exception):
@@ -75,19 +76,21 @@ class Runner:
             self._background.append(start(loop(), f"chats {name}"))
 
     async def submit(
-        self, write: Callable[[], PromptResult], prepare: Prepare, user_id: uuid.UUID
+        self, check: Check, write: Callable[[], PromptResult], prepare: Prepare, user_id: uuid.UUID
     ) -> PromptResult:
-        """Call `write`, which stores a prompt, and start its generation if that is new.
+        """Await `check`, call `write`, which stores a prompt, and start a new generation.
 
         Completes even if the request is cancelled. One user gets at most half of all slots.
-        Raises `Overloaded`, and whatever `write` raises.
+        Raises `Overloaded`, and whatever `check` and `write` raise.
         """
         limit = settings.ANSWERS_AT_ONCE
         if self.is_closing or self._slots.total() >= limit or 2 * self._slots[user_id] > limit:
             raise Overloaded
         # An empty context: in the request's, the database connection ends with the request.
         task = asyncio.get_running_loop().create_task(
-            self._submit(write, prepare, user_id), name="prompt", context=contextvars.Context()
+            self._submit(check, write, prepare, user_id),
+            name="prompt",
+            context=contextvars.Context(),
         )
         self._slots[user_id] += 1
         self._submissions.add(task)
@@ -95,10 +98,11 @@ class Runner:
         return await asyncio.shield(task)
 
     async def _submit(
-        self, write: Callable[[], PromptResult], prepare: Prepare, user_id: uuid.UUID
+        self, check: Check, write: Callable[[], PromptResult], prepare: Prepare, user_id: uuid.UUID
     ) -> PromptResult:
         task = None
         try:
+            await check()
             result = await in_database_thread(write)
             task = self._begin(result, prepare) if result.is_new else None
         finally:
@@ -204,8 +208,7 @@ class AnswerReader:
             if conversation.prefill:
                 self.buffer.add_text(conversation.prefill)
                 on_text(self.buffer)
-            async with aclosing(provider.answer(conversation)) as answer:
-                await self._receive(answer, on_text)
+            await self._ask(provider, conversation, on_text)
         except ProviderError as error:
             log.info("answer %s failed: %s", self.buffer.message_id, error.sentence)
             self._error = error
@@ -213,6 +216,21 @@ class AnswerReader:
             log.exception("answer %s failed", self.buffer.message_id)
             self._error = ProviderError(INTERNAL_ERROR)
         await self.buffer.drained.wait()
+
+    async def _ask(
+        self, provider: Provider, conversation: Conversation, on_text: Callable[[Buffer], None]
+    ) -> None:
+        """Receive the answer; a model that refuses the length is asked with a shorter history."""
+        while True:
+            try:
+                async with aclosing(provider.answer(conversation)) as answer:
+                    return await self._receive(answer, on_text)
+            except TooLong:
+                shorter = conversation.shortened()
+                if shorter is None or self._first_token_at is not None:
+                    raise
+                log.info("answer %s: asked again with less history", self.buffer.message_id)
+                conversation = shorter
 
     async def _receive(
         self, answer: AsyncIterator[str | Finish], on_text: Callable[[Buffer], None]

@@ -18,8 +18,8 @@ PER_TURN = 8  # tokens that a chat template adds to a message
 
 
 def max_tokens_of(text: str) -> int:
-    """Return an upper bound: in natural languages a token has two bytes or more."""
-    return len(text.encode()) // 2 + PER_TURN
+    """Return an upper bound for any text and tokenizer: a token has at least one byte."""
+    return len(text.encode()) + PER_TURN
 
 
 def estimate_tokens(text: str) -> int:

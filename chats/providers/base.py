@@ -4,7 +4,8 @@
     ├── Unreachable            no connection, no answer in time, or a broken connection
     ├── Refused                401, 403: the key is not accepted
     ├── Busy                   429, 503: retry later, perhaps after `retry_after` seconds
-    ├── Rejected               other 4xx: the request is wrong (unknown model, too long, …)
+    ├── Rejected               other 4xx: the request is wrong (unknown model, …)
+    │   └── TooLong            the conversation does not fit into the model's context
     └── InvalidResponse        the response does not follow the protocol
 
 Each has a `code` for programs and a plain `sentence` for users; `retryable` says whether a retry
@@ -14,8 +15,8 @@ may help.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Protocol
 
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
@@ -51,6 +52,10 @@ class Rejected(ProviderError):
     retryable = False
 
 
+class TooLong(Rejected):
+    code = "provider_too_long"
+
+
 class InvalidResponse(ProviderError):
     code = "provider_nonsense"
 
@@ -75,6 +80,15 @@ class Conversation:
     prefill: str = ""
     temperature: float = 0.7
     max_tokens: int = 1024
+
+    def shortened(self) -> Conversation | None:
+        """Return it without the older half of its turns; None if only the prompt is left."""
+        system = tuple(turn for turn in self.turns if turn.role == "system")
+        rest = self.turns[len(system) :]
+        kept = rest[(len(rest) + 1) // 2 :]
+        while len(kept) > 1 and kept[0].role == "assistant":
+            kept = kept[1:]
+        return replace(self, turns=system + kept) if kept else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,12 @@ class Provider(Protocol):
 
         Raises `ProviderError`. Closing the iterator (or cancelling its task) stops the model, even
         before its first token.
+        """
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
+        """Return the tokens of each text by the model's tokenizer; None if it cannot be asked.
+
+        Raises `ProviderError`.
         """
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
@@ -136,6 +136,14 @@ class Embedded:
                 raise
             log.warning("the embedded model's process died while it answered")
             raise Unreachable(f"{LABEL} stopped in mid-answer. Try again.") from None
+        finally:
+            self._release()
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
+        """See `Provider`. Starts the model if it does not run."""
+        endpoint, _ = await self._acquire()
+        try:
+            return await endpoint.count_tokens(texts)
         finally:
             self._release()
 

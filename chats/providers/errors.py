@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from chats.providers.base import Busy, ProviderError, Refused, Rejected, Unreachable, clean
+from chats.providers.base import (
+    Busy,
+    ProviderError,
+    Refused,
+    Rejected,
+    TooLong,
+    Unreachable,
+    clean,
+)
 
 MAX_RETRY_AFTER_S = 3600.0
 MAX_QUOTE = 160  # characters of an endpoint's own message in a sentence
@@ -97,7 +105,9 @@ def exception_for(
     if status is not None and 300 <= status < 400:
         return Rejected(f"{label} redirects elsewhere. Enter the address it leads to as base URL.")
     if any(word in f"{kind} {quote}".lower() for word in _TOO_LONG):
-        return Rejected("The conversation is too long for this model. Start a new chat.")
+        return TooLong(
+            f"The prompt is too long for this model{_in_brackets(quote)}. Send a shorter one."
+        )
     if status == 404:
         return Rejected(
             f"{label} knows no such model or address{_in_brackets(quote)}. "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from chats.providers.base import (
     Finish,
     InvalidResponse,
     Refused,
+    Rejected,
     Turn,
     Unreachable,
     clean,
@@ -31,6 +33,9 @@ MAX_BODY = 32 * 1024 * 1024  # bytes of a whole answer, JSON included
 SLICE = 16 * 1024  # bytes parsed at a time
 USAGE_S = 5.0  # that a finished answer waits for its token counts
 MAX_ERROR = 64 * 1024  # bytes read of an error's body
+COUNT_S = 10.0  # for counting the tokens of a conversation
+COUNTS_AT_ONCE = 8
+MAX_TOKEN_BYTES = 32  # of a token in a list of tokens
 _ATTEMPTS = 3  # with another `Dialect` each
 CONTINUE = "Continue your answer exactly where it stopped. Do not repeat anything."
 
@@ -42,6 +47,7 @@ class Dialect:
     usage: bool = True  # `stream_options`, which requests token counts
     temperature: bool = True  # OpenAI's reasoning models have a fixed one
     limit_name: str = "max_tokens"  # or its newer name
+    tokenizes: bool = True  # whether it has llama.cpp's or vLLM's `/tokenize`
 
     def learn(self, error: Any) -> bool:
         """Leave out or rename the parameter that an error names; False if it names none."""
@@ -98,7 +104,9 @@ class OpenAICompatible:
         piece_s: float = PIECE_S,
         label: str = "",
     ) -> None:
-        self._url = check_base_url(base_url, listed) + "/chat/completions"
+        base = check_base_url(base_url, listed)
+        self._url = base + "/chat/completions"
+        self._tokenize_url = base.removesuffix("/v1") + "/tokenize"
         self._key = key.strip()
         self._model = model
         self._supports_prefill = supports_prefill
@@ -129,6 +137,23 @@ class OpenAICompatible:
         finally:
             await body.close()
 
+    async def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
+        """See `Provider`. None also if it takes longer than `COUNT_S`."""
+        places = asyncio.Semaphore(COUNTS_AT_ONCE)
+
+        async def count(text: str) -> int:
+            async with places:
+                return await self._count(text)
+
+        if not self._dialect.tokenizes:
+            return None
+        try:
+            async with asyncio.timeout(COUNT_S), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(count(text)) for text in texts]
+        except (TimeoutError, ExceptionGroup):
+            return None
+        return [task.result() for task in tasks]
+
     async def check(self) -> str:
         """Request a few words; return a sentence with the time to the first token.
 
@@ -147,6 +172,30 @@ class OpenAICompatible:
     async def close(self) -> None:
         """Close connections."""
         await self._client.aclose()
+
+    async def _count(self, text: str) -> int:
+        """Return the number of tokens. Raises `InvalidResponse`, `Rejected` and httpx's errors."""
+        if not text:
+            return 0
+        fields = {"model": self._model, "add_special": False, "add_special_tokens": False}
+        text = clean(text)
+        request = self._client.build_request(
+            "POST", self._tokenize_url, headers=self._headers(),
+            json=fields | {"content": text, "prompt": text},  # llama.cpp's name and vLLM's
+        )  # fmt: skip
+        response = await self._client.send(request, stream=True)
+        limit = MAX_ERROR + MAX_TOKEN_BYTES * len(text.encode())
+        answer = await self._read(BodyReader(response), limit)
+        if response.status_code >= 500 or response.status_code == 429:
+            raise InvalidResponse("The tokenizer is not available now.")
+        try:
+            found = json.loads(answer)
+            tokens, count = found.get("tokens"), found.get("count")
+            number = len(tokens) if isinstance(tokens, list) else int(count)
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            self._dialect.tokenizes = False
+            raise Rejected("There is no tokenizer.") from None
+        return number
 
     async def _pieces(self, body: BodyReader) -> AsyncGenerator[str | Finish, None]:
         answer = AnswerParser(self._label, self._key)
@@ -197,18 +246,14 @@ class OpenAICompatible:
             response = await self._send(conversation)
             if response.status_code == 200:
                 return response
-            error = error_in(await self._error_body(BodyReader(response)))
+            error = error_in(await self._read(BodyReader(response), MAX_ERROR))
             if response.status_code not in (400, 422) or not self._dialect.learn(error):
                 break
         wait = retry_after(response.headers.get("Retry-After"))
         raise exception_for(self._label, response.status_code, error, self._key, wait)
 
     async def _send(self, conversation: Conversation) -> httpx.Response:
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise Refused("The key holds characters that no key has. Enter it again.")
-        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
+        headers = self._headers() | {"Accept": "text/event-stream"}
         body = request(
             self._model, conversation, self._dialect, supports_prefill=self._supports_prefill
         )
@@ -230,11 +275,20 @@ class OpenAICompatible:
             raise InvalidResponse(f"{self._label} compresses its answer, though asked not to.")
         return response
 
-    async def _error_body(self, reader: BodyReader) -> bytes:
+    def _headers(self) -> dict[str, str]:
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise Refused("The key holds characters that no key has. Enter it again.")
+        headers = {"Accept-Encoding": "identity"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        return headers
+
+    async def _read(self, reader: BodyReader, limit: int) -> bytes:
+        """Return the body, or as much of it as came within the limits of size and time."""
         body = b""
         try:
             async with asyncio.timeout(self._piece_s):
-                while len(body) < MAX_ERROR and (chunk := await reader.read()):
+                while len(body) < limit and (chunk := await reader.read()):
                     body += chunk
         except (TimeoutError, httpx.HTTPError):
             pass  # the status is enough

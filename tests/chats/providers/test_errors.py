@@ -15,6 +15,7 @@ from chats.providers.base import (
     ProviderError,
     Refused,
     Rejected,
+    TooLong,
     Unreachable,
 )
 from chats.providers.errors import MAX_RETRY_AFTER_S, retry_after
@@ -38,7 +39,7 @@ from tests.endpoint import FIXED, Model, Script
             Rejected,
             "knows no such model or address (“model `m-1` not found”)",
         ),
-        (400, {"error": {"type": "exceed_context_size_error"}}, Rejected, "too long"),
+        (400, {"error": {"type": "exceed_context_size_error"}}, TooLong, "too long"),
         (413, b"", Rejected, "rejected the request."),
         (302, b"", Rejected, "redirects elsewhere"),
         (500, {"error": {"message": "CUDA error at 0x7f"}}, ProviderError, "(500)"),
