@@ -8,6 +8,11 @@ from django.core.exceptions import RequestAborted
 MAX_MESSAGE = 2000  # characters; clients choose parts of messages, such as the request path
 CUT = "…"
 
+# What follows one of these paths is a credential: a one-time link, a share link, a stream key or a
+# ticket of the self-test. deploy/nginx.conf masks the same paths in its log.
+SECRET_PATHS = "signin|invitations|shared|ws/stream|ws/publish|chats/selftest/messages"
+_ID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
 # These run on the event loop over text from clients. Each begins with a fixed word, so a long text
 # costs linear time. A password cut off by `MAX_MESSAGE` has CUT instead of @ after it.
 _SECRETS = (
@@ -19,9 +24,13 @@ _SECRETS = (
     (re.compile(r"(?P<keep>\bBearer )\S+", re.I), r"\g<keep>•••"),
     (re.compile(r"(?P<keep>\bBasic )[\w+/=-]{8,}", re.I), r"\g<keep>•••"),
     (re.compile(r"(?P<keep>\b(?:sk|sv)_)[\w-]{8,}"), r"\g<keep>•••"),
-    # One-time links and share links; the colon before a signature may be percent-encoded.
-    (re.compile(r"(?P<keep>/(?:signin|shared|invitations)/)[\w:%.=-]{8,}"), r"\g<keep>•••"),
-    (re.compile(r"(?P<keep>/signin/reset/)[\w:%.=/-]+"), r"\g<keep>•••"),
+    # Characters may be percent-encoded. The names of two pages and the ids of cameras are shown.
+    (
+        re.compile(
+            rf"(?P<keep>/(?:{SECRET_PATHS})/)(?!(?:code|forgotten|{_ID})(?![\w:%.=/-]))[\w:%.=/-]+"
+        ),
+        r"\g<keep>•••",
+    ),
 )
 
 

@@ -93,6 +93,7 @@ TESTS_BY_ATTACK = {
     "credentials in APIs, logs and errors": (
         "gate/test_leaks.py::test_credentials_are_never_logged_or_returned",
         "project/test_logs.py::test_secrets_are_masked",
+        "project/test_masked_logs.py::test_nginx_logs_no_credential",
         "cameras/ingest/sources/test_addresses.py::test_redacted_source_contains_no_secret",
     ),
     "places in the metadata of pictures": (

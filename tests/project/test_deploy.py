@@ -20,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests import ROOT
+from tests.gate.routes import credential_paths
 from tests.installation import KEEPER, Installation, installed, submit
 from tests.nginx import nginx
 from tests.people import Scenario, create_scenario
@@ -29,9 +30,12 @@ DEPLOY = ROOT / "deploy"
 SUBPATH = "/sideline"
 
 
-def sample(sideline: int, root: int, under_path: int) -> str:
-    """Return the shipped nginx.conf without TLS, with its two servers on these ports."""
-    text = (DEPLOY / "nginx.conf").read_text()
+def sample(sideline: int, root: int, under_path: int, logs: Path) -> str:
+    """Return the shipped nginx.conf without TLS, with its two servers on these ports.
+
+    Its logs are in the folder `logs`.
+    """
+    text = (DEPLOY / "nginx.conf").read_text().replace("/var/log/nginx", str(logs))
     text = re.sub(r"\n *(listen \[::\]|ssl_certificate)[^;]*;", "", text)
     assert text.count("listen 443 ssl http2;") == 2
     for port in (root, under_path):
@@ -43,9 +47,10 @@ def sample(sideline: int, root: int, under_path: int) -> str:
 class Site:
     """An installation, and the URL at which nginx serves it."""
 
-    def __init__(self, installation: Installation, origin: str, path: str) -> None:
+    def __init__(self, installation: Installation, origin: str, path: str, folder: Path) -> None:
         self.installation, self.origin, self.path = installation, origin, path
         self.url = origin + path
+        self.folder = folder
         self.scenario: Scenario = create_scenario(installation, "deploy")
 
     def bearer(self) -> dict[str, str]:
@@ -54,9 +59,10 @@ class Site:
     def cookie(self) -> dict[str, str]:
         return {"Cookie": f"sideline_session={self.scenario['viewer'].session}"}
 
-    def watch(self, headers: dict[str, str]) -> dict[str, object]:
+    def watch(self, headers: dict[str, str], camera: str = "") -> dict[str, object]:
         """Receive three frames on a socket through nginx; return the first."""
-        address = f"{self.url.replace('http', 'ws', 1)}/ws/stream/{self.scenario.plaza}"
+        camera = camera or self.scenario.plaza
+        address = f"{self.url.replace('http', 'ws', 1)}/ws/stream/{camera}"
         with connect(
             address, additional_headers=headers, max_size=None, open_timeout=60, proxy=None
         ) as socket:
@@ -78,9 +84,9 @@ def behind_nginx(folder: Path, path: str) -> Iterator[Site]:
         data, SIDELINE_PUBLIC_URL=origin + path, SIDELINE_TRUSTED_PROXIES="127.0.0.1"
     ) as installation:
         installation.serve()
-        site = sample(installation.port, ports[""], ports[SUBPATH])
+        site = sample(installation.port, ports[""], ports[SUBPATH], folder)
         with nginx(folder, site, ports[path]):
-            made = Site(installation, origin, path)
+            made = Site(installation, origin, path, folder)
             until(lambda: installation.state(made.scenario.plaza) == "live", 60, "the camera")
             yield made
 
@@ -150,6 +156,25 @@ def test_socket_delivers_frames_to_a_session_of_the_public_origin(site: Site) ->
     assert frame["camera_id"] == site.scenario.plaza
     with pytest.raises(InvalidStatus, match="403"):
         site.watch(site.cookie() | {"Origin": "http://elsewhere.example"})
+
+
+def test_no_credential_of_a_url_is_in_any_log(site: Site) -> None:
+    """`test_masked_logs.py` tests more spellings, without a server behind nginx."""
+    secret = "hunter2hunter2"
+    paths = [*credential_paths(secret).values(), *credential_paths(f"sk_{secret}").values()]
+    for path in (*paths, f"/ws/stream/{site.scenario.plaza}?ticket={secret}"):
+        answer = httpx.get(site.url + path, headers={"Referer": site.url + path})
+        assert answer.status_code >= 400, path
+    with pytest.raises(InvalidStatus):
+        site.watch({}, site.scenario.key[:-1])
+    watched = site.watch({}, site.scenario.key)
+    assert watched["camera_id"] == site.scenario.key
+    log = site.folder / "sideline.log"
+    until(lambda: "/ws/stream/*** " in log.read_text(), 30, "nginx to log the socket")
+    logs = log.read_text() + (site.folder / "sideline-error.log").read_text()
+    logs += site.installation.logged()
+    assert secret not in logs
+    assert site.scenario.key.removeprefix("sk_")[:8] not in logs
 
 
 def arrivals(site: Site, timeout: float) -> list[float]:
