@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
@@ -18,6 +18,7 @@ from chats.admin.erasure import confirm_and_erase
 from chats.models import Chat
 from chats.models.chats import ChatQuerySet
 from project.audit.log import Action, log_action
+from project.search import SearchTimeout
 
 MAX_MESSAGES = 500  # newest messages of a chat on its page
 
@@ -68,7 +69,11 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
         match = request.resolver_match
         if match is not None and match.url_name == "autocomplete":
             raise PermissionDenied("Titles are not autocompleted: that would not be audited.")
-        return queryset.matching(search_term), False
+        try:
+            return queryset.matching(search_term), False
+        except SearchTimeout as error:
+            self.message_user(request, error.sentence, messages.ERROR)
+            return queryset.none(), False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Forbid filters on titles in the URL, which would reveal them without a trace."""

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,12 +23,17 @@ from chats.models import Chat
 from project.accounts.models import Organization, User
 from project.api import CreatedAtCursorPagination
 from project.audit.log import Action, log_action
+from project.search import SearchTimeout
 
 _TRUE = ("1", "true")
 
 
 class NewestFirst(CreatedAtCursorPagination):
     ordering = ("-touched_at", "pk")
+
+
+class SearchUnavailable(APIException):
+    status_code = 503
 
 
 class ChatList(WithActor, generics.ListCreateAPIView[Chat]):
@@ -43,7 +48,10 @@ class ChatList(WithActor, generics.ListCreateAPIView[Chat]):
         chats = chats.filter(archived_at__isnull=query.get("archived") not in _TRUE)
         if "pinned" in query:
             chats = chats.filter(pinned_at__isnull=query["pinned"] not in _TRUE)
-        return chats.matching(query.get("q", ""))
+        try:
+            return chats.matching(query.get("q", ""))
+        except SearchTimeout as error:
+            raise SearchUnavailable(error.sentence) from None
 
     @extend_schema(
         parameters=[

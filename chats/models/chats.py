@@ -12,8 +12,10 @@ from django.utils import timezone
 from chats.models.messages import Message
 from project.accounts.access import Actor
 from project.accounts.models import Organization
+from project.search import contains, time_limit, words_of
 
 MAX_TITLE = 60
+MAX_FOUND = 1000  # chats of a search
 UNDO = timedelta(minutes=5)  # a deleted chat can be restored for this long
 
 
@@ -40,12 +42,19 @@ class ChatQuerySet(models.QuerySet["Chat"]):
         )
 
     def matching(self, words: str) -> ChatQuerySet:
-        """Chats whose title or messages contain every word; words are plain text, not patterns."""
+        """Chats whose title or messages contain every word; words are plain text, not patterns.
+
+        Searches at once, and finds the `MAX_FOUND` newest. Raises `SearchTimeout`.
+        """
         found = self
-        for word in words[:200].replace("\0", " ").split()[:8]:
-            messages = Message.objects.filter(chat=models.OuterRef("pk"), content__icontains=word)
-            found = found.filter(models.Q(title__icontains=word) | models.Exists(messages))
-        return found
+        for word in words_of(words):
+            messages = Message.objects.filter(contains("content", word), chat=models.OuterRef("pk"))
+            found = found.filter(contains("title", word) | models.Exists(messages))
+        if found is self:
+            return self
+        with time_limit():
+            newest = found.order_by("-touched_at").values_list("pk", flat=True)
+            return self.filter(pk__in=list(newest[:MAX_FOUND]))
 
     def in_order(self) -> ChatQuerySet:
         """Pinned chats first, then by the last prompt, newest first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,9 +12,9 @@ from django.http import HttpRequest
 
 from chats.models import Chat, Message
 from project.accounts.views.shell import Shell
+from project.search import MAX_QUERY, SearchTimeout, contains, words_of
 
 PAGE_SIZE = 50
-MAX_QUERY = 200  # characters
 BEFORE, AFTER = 24, 90  # characters of an excerpt around the word found
 
 
@@ -41,6 +40,7 @@ class Listing:
     words: str
     archived: bool
     show_organization: bool
+    problem: str = ""  # why a search found nothing, if it was not ended
 
     @property
     def rows(self) -> list[Row]:
@@ -55,18 +55,22 @@ def listing(request: HttpRequest, shell: Shell) -> Listing:
     chats = Chat.objects.visible_to(shell.actor).exclude(Q(leaf=None) & Q(title=""))
     if shell.current is not None:
         chats = chats.filter(organization=shell.current)
-    chats = chats.filter(archived_at__isnull=not archived).matching(words).in_order()
+    problem = ""
+    try:
+        chats = chats.filter(archived_at__isnull=not archived).matching(words).in_order()
+    except SearchTimeout as error:
+        chats, problem = chats.none(), error.sentence
     found = _with_excerpts(chats, words).select_related("organization")
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     show_organization = shell.current is None and len(shell.organizations) > 1
-    return Listing(page, words, archived, show_organization)
+    return Listing(page, words, archived, show_organization, problem)
 
 
 def _with_excerpts(chats: QuerySet[Chat], words: str) -> QuerySet[Chat]:
-    if not words:
+    if not words_of(words):
         return chats.annotate(found=Value("", CharField()), word=Value("", CharField()))
-    word = words.split()[0]
-    messages = Message.objects.filter(chat=OuterRef("pk"), content__icontains=word)
+    word = words_of(words)[0]
+    messages = Message.objects.filter(contains("content", word), chat=OuterRef("pk"))
     return chats.annotate(
         found=Subquery(messages.order_by("-created_at").values("content")[:1]),
         word=Value(word, CharField()),
@@ -82,9 +86,9 @@ def _row(chat: Chat) -> Row:
 
 def excerpt(text: str, word: str) -> str:
     """Return the text around the first occurrence of `word`; empty if there is none."""
-    found = re.search(re.escape(word), text, re.IGNORECASE) if word else None
-    if found is None:
+    at = text.lower().find(word.lower()) if word else -1  # in linear time, unlike `re`
+    if at < 0:
         return ""
-    start, end = max(0, found.start() - BEFORE), found.end() + AFTER
+    start, end = max(0, at - BEFORE), at + len(word) + AFTER
     around = " ".join(text[start:end].split())
     return f"{'…' if start else ''}{around}{'…' if end < len(text) else ''}"

@@ -20,6 +20,7 @@ from project.accounts.models import Organization
 from project.audit.export import csv_response, log_reading
 from project.audit.filters import AuditFilter
 from project.audit.log import Action
+from project.audit.model_admin import BoundedSearchAdmin
 from project.audit.models import AuditEntry
 
 
@@ -86,7 +87,7 @@ class ActionFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
+class AuditEntryAdmin(BoundedSearchAdmin[AuditEntry]):
     """Read-only. Each reading makes an entry, too."""
 
     list_display = (

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from project.audit.log import Action
 from project.audit.models import AuditEntryQuerySet, single_line
+from project.search import contains
 
 MAX_TEXT = 150  # characters
 # A day at either end of `date` has no midnight in some time zones.
@@ -44,9 +45,9 @@ class AuditFilter:
     def apply(self, entries: AuditEntryQuerySet) -> AuditEntryQuerySet:
         """Return the entries that match all conditions."""
         if self.who:
-            entries = entries.filter(who__icontains=self.who)
+            entries = entries.filter(contains("who", self.who))
         if self.camera:
-            by_name = Q(camera_id__isnull=False, subject__icontains=self.camera)
+            by_name = Q(contains("subject", self.camera), camera_id__isnull=False)
             pk = _parse_uuid(self.camera)
             entries = entries.filter(by_name | Q(camera_id=pk) if pk else by_name)
         if self.action:

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from project.accounts.models import Organization, Token
 from project.audit.log import Action, differences, fetch_stored, log_action
+from project.search import words_of
 
 M = TypeVar("M", bound=Model)
 # Columns with secrets or digests, which a changelist's query string could filter by.
@@ -31,7 +32,17 @@ class CountedDeletionAdmin(admin.ModelAdmin[M]):
         return [str(row) for row in objs], counts, permissions, protected
 
 
-class AuditedAdmin(admin.ModelAdmin[M]):
+class BoundedSearchAdmin(admin.ModelAdmin[M]):
+    """Searches for as many words as one would type; each is a condition of the statement."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        words = " ".join(words_of(search_term))
+        return super().get_search_results(request, queryset, words)
+
+
+class AuditedAdmin(BoundedSearchAdmin[M]):
     """Writes changes to the audit log, besides Django's own admin log."""
 
     added: ClassVar[Action]
