@@ -1,7 +1,7 @@
 from chats.models.assistants import Assistant
 from chats.models.chats import Chat
 from chats.models.generations import Generation, GenerationEvent
-from chats.models.messages import Message, Role, Status
+from chats.models.messages import Message, RenderedMessage, Role, Status
 from chats.models.quotas import Quota, QuotaExceeded
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Message",
     "Quota",
     "QuotaExceeded",
+    "RenderedMessage",
     "Role",
     "Status",
 ]

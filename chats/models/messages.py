@@ -85,3 +85,19 @@ class Message(models.Model):
         """Position among its siblings, from 1, and their number. Needs `siblings`."""
         ids = [sibling.pk for sibling in self.siblings]
         return ids.index(self.pk) + 1, len(ids)
+
+
+class RenderedMessage(models.Model):
+    """The HTML of a finished answer, kept so that its Markdown is parsed once.
+
+    It is valid for one `chats.markdown.VERSION`; see `chats.views.message`.
+    """
+
+    message = models.OneToOneField(
+        Message, on_delete=models.CASCADE, primary_key=True, related_name="rendered"
+    )
+    version = models.CharField(max_length=60)
+    html = models.TextField()
+
+    def __str__(self) -> str:
+        return f"HTML of {self.message_id}"

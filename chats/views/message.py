@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.db import DatabaseError, transaction
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 
-from chats.markdown import render
-from chats.models import Chat, Message, Role, Status
+from chats.markdown import MAX_MARKUP, VERSION, is_within_limits, markup_in, plain, render
+from chats.models import Chat, Message, RenderedMessage, Role, Status
 
 PAGE_SIZE = 60  # newest messages of a chat that a page shows; a link loads the earlier ones
+MAX_RENDERED = 2 * MAX_MARKUP  # that a page renders anew: a third of a second for ordinary texts
 STOPPED = "Stopped."
 EMPTY = "Response was empty."
 CUT_OFF = "The answer met its limit of length."
@@ -29,6 +32,7 @@ class MessageView:
     role: str
     message: Message | None = None
     zone: str = "UTC"
+    kept_html: SafeString | None = None
 
     @cached_property
     def text(self) -> str:
@@ -38,7 +42,7 @@ class MessageView:
     @property
     def html(self) -> SafeString:
         """The text, rendered as Markdown."""
-        return render(self.text)
+        return render(self.text) if self.kept_html is None else self.kept_html
 
     @property
     def is_user(self) -> bool:
@@ -120,4 +124,44 @@ def newest_messages(chat: Chat, *, show_all: bool) -> tuple[list[MessageView], i
     branch = chat.branch()
     hidden = 0 if show_all else max(0, len(branch) - PAGE_SIZE)
     zone = chat.organization.time_zone
-    return [MessageView(message.role, message, zone) for message in branch[hidden:]], hidden
+    shown = branch[hidden:]
+    html = _html_of([each for each in shown if each.role == Role.ASSISTANT and not each.is_running])
+    views = [MessageView(each.role, each, zone, html.get(each.pk)) for each in shown]
+    return views, hidden
+
+
+def _html_of(answers: list[Message]) -> dict[uuid.UUID, SafeString]:
+    """Return the HTML of finished answers, and keep what is new.
+
+    Renders at most `MAX_RENDERED` markup anew, the newest answers first. The others are shown as
+    they were written, until the page is loaded again.
+    """
+    kept = RenderedMessage.objects.filter(message__in=answers, version=VERSION)
+    html = {
+        pk: SafeString(text)  # nosec B703  # by `render`
+        for pk, text in kept.values_list("message", "html")
+    }
+    new = []
+    left = MAX_RENDERED
+    for answer in reversed(answers):
+        if answer.pk in html:
+            continue
+        effort = markup_in(answer.content) + len(answer.content) // 16
+        if effort > left or not is_within_limits(answer.content):
+            html[answer.pk] = plain(answer.content)
+            continue
+        left -= effort
+        html[answer.pk] = render(answer.content)
+        new.append(RenderedMessage(message=answer, version=VERSION, html=html[answer.pk]))
+    if new:
+        _keep(new)
+    return html
+
+
+def _keep(rendered: list[RenderedMessage]) -> None:
+    # The page does without: the chat was deleted meanwhile, or the database is locked.
+    with suppress(DatabaseError), transaction.atomic():
+        RenderedMessage.objects.bulk_create(
+            rendered, update_conflicts=True, unique_fields=["message"],
+            update_fields=["version", "html"],
+        )  # fmt: skip

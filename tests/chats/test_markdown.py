@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chats import markdown
-from chats.markdown import MAX_LENGTH, render
+from chats.markdown import MAX_LENGTH, MAX_MARKUP, is_within_limits, plain, render
 
 CORPUS = json.loads(Path(__file__).with_name("markdown_corpus.json").read_text())
 TAGS = set(
@@ -112,6 +112,12 @@ HOSTILE = {
     "backticks": "`a``",
     "tags": "<a ",
     "addresses": "<a:b ",
+    "links to addresses": "<http://a>",
+    "links that are complete": "[a](/b)",
+    "items": "- a\n",
+    "paragraphs": "a\n\n",
+    "emphasis": "*_a_* ",
+    "underlines": "_a_ ",
     "comments": "<!--",
     "entities": "&#x",
     "backslashes": "\\",
@@ -122,28 +128,55 @@ HOSTILE = {
 }
 
 
-@pytest.mark.timing
-@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_text_renders_in_linear_time(piece: str) -> None:
-    def seconds(size: int) -> float:
-        text = piece * (size // len(piece))
-        gc.disable()  # a collection would scan the objects of all earlier tests
-        try:
+ORDINARY = (
+    "The red team *passed* the ball. It was `3` to **2**, see [here](https://a.example/b).\n\n"
+    "- one item\n- another\n\n"
+)
+
+
+def seconds(text: str) -> float:
+    """Return the CPU seconds of rendering, the least of three."""
+    times = []
+    gc.disable()  # a collection would scan the objects of all earlier tests
+    try:
+        for _ in range(3):
             began = time.process_time()
             render(text)
-            return time.process_time() - began
-        finally:
-            gc.enable()
+            times.append(time.process_time() - began)
+    finally:
+        gc.enable()
+    return min(times)
 
-    short = min(seconds(8 * 1024) for _ in range(2))
-    assert (
-        seconds(64 * 1024) < 20 * short + 0.2
-    )  # eight times the text; 64 times would be quadratic
+
+def at_the_limit(piece: str) -> str:
+    """Return the longest text of these pieces that is rendered."""
+    count = MAX_LENGTH // len(piece)
+    while not is_within_limits(piece * count):
+        count = count * 99 // 100
+    return piece * count
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_takes_little_longer_than_an_ordinary_one(piece: str) -> None:
+    """At the limits it took 15 times as long."""
+    ordinary = (ORDINARY * 1000)[:MAX_LENGTH]
+    assert is_within_limits(ordinary)
+    assert seconds(at_the_limit(piece)) < 4 * seconds(ordinary)
+    assert seconds(piece * (MAX_LENGTH // len(piece))) < 4 * seconds(ordinary)
+
+
+@pytest.mark.parametrize(("piece", "weight"), [("[", 8), ("a\r\n", 4), ("*", 1), ("<", 4)])
+def test_text_with_too_much_markup_is_shown_as_it_was_written(piece: str, weight: int) -> None:
+    text = piece * (MAX_MARKUP // weight)
+    assert not render(text).startswith("<pre class")
+    assert render(f"{text}|") == plain(f"{text}|")
+    assert plain("[a](/b)\r\n<i>") == '<pre class="plain"><code>[a](/b)\n&lt;i&gt;</code></pre>'
 
 
 def test_nesting_is_limited() -> None:
-    deep = [">" * 5_000 + " a", "- " * 5_000 + "b", "[" * 5_000 + "x" + "](/y)" * 5_000]
-    deep += ["![" * 5_000 + "x" + "](/y)" * 5_000, "*" * 5_000 + "x" + "*" * 5_000]
+    deep = [">" * 5_000 + " a", "- " * 5_000 + "b", "[" * 2_000 + "x" + "](/y)" * 2_000]
+    deep += ["![" * 2_000 + "x" + "](/y)" * 2_000, "*" * 5_000 + "x" + "*" * 5_000]
     deep += ["\n".join(" " * depth + "- a" for depth in range(600))]
     for text in deep:
         assert len(render(text)) < 40 * len(text)

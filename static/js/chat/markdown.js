@@ -1,4 +1,4 @@
-import { MAX_LENGTH, normalize } from "./parser.js";
+import { MAX_LENGTH, isWithinLimits, normalize } from "./parser.js";
 import { patch } from "./patch.js";
 import { parseBlocks, plainNode, rowsOf, setListAttributes } from "./tree.js";
 
@@ -40,7 +40,7 @@ export class IncrementalMarkdown {
     if (!this.#shown.length) this.#element.replaceChildren();
     if (final || !whole.startsWith(this.#text)) this.#restart();
     this.#text = whole;
-    if (text.length > MAX_LENGTH) {
+    if (text.length > MAX_LENGTH || !isWithinLimits(whole)) {
       this.#restart();
       return this.#render([plainNode(whole)]);
     }

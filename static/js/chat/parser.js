@@ -7,6 +7,10 @@ import markdownit from "../../vendor/markdown-it.min.js";
 
 /** Longer texts, in UTF-16 units, are shown as plain text. */
 export const MAX_LENGTH = 64 * 1024;
+/** Texts with more markup are shown as plain text, too. */
+export const MAX_MARKUP = 24_000;
+const WEIGHTS = new Map([..."]*_~`|&\\"].map((mark) => [mark.charCodeAt(0), 1]));
+WEIGHTS.set("[".charCodeAt(0), 8).set("\n".charCodeAt(0), 4).set("<".charCodeAt(0), 4);
 const MAX_NESTING = 20; // levels of blocks, and of inline markup
 const PERMITTED_LINK = /^(?:https?:\/\/|mailto:|\/(?![/\\]))[!-[\]-~]*$/i; // printable ASCII, no backslash
 const OUTER_SPACE = /^[\s\x1c-\x1f\x85]+|[\s\x1c-\x1f\x85]+$/g; // whitespace of JavaScript and of Python
@@ -39,6 +43,14 @@ function isUrl(href) {
 export function normalize(text) {
   if (!/[\r\0\ufeff]/.test(text)) return text;
   return text.replace(/\r\n?/g, "\n").replaceAll("\0", "\ufffd").replaceAll("\ufeff", "");
+}
+
+/** Whether a normalized text is parsed; if not, it is shown as it was written. @param {string} text */
+export function isWithinLimits(text) {
+  if (text.length > MAX_LENGTH) return false;
+  let markup = 0;
+  for (let at = 0; at < text.length; at++) markup += WEIGHTS.get(text.charCodeAt(at)) ?? 0;
+  return markup <= MAX_MARKUP;
 }
 
 /**

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { Page } from "./dom.js";
-import { MAX_LENGTH } from "../../../static/js/chat/parser.js";
+import { MAX_LENGTH, MAX_MARKUP } from "../../../static/js/chat/parser.js";
 import { IncrementalMarkdown } from "../../../static/js/chat/markdown.js";
 
 /** @type {{name: string, text: string, html: string}[]} with the server's HTML of each */
@@ -141,6 +141,20 @@ test("the former content of the element is replaced", () => {
   root.append(page.createElement("p"));
   markdown.show("a");
   assert.equal(root.inner, "<p>a</p>");
+});
+
+test("a text with too much markup is shown as plain text", () => {
+  const { root, markdown } = create();
+  for (const [piece, weight] of /** @type {[string, number][]} */ ([["[", 8], ["a\r\n", 4], ["*", 1], ["\\\\", 2]])) {
+    const text = piece.repeat(MAX_MARKUP / weight);
+    markdown.show("");
+    markdown.show(text);
+    assert.ok(!root.inner.startsWith('<pre class="plain">'), piece);
+    markdown.show(`${text}|`);
+    assert.ok(root.inner.startsWith('<pre class="plain">'), piece);
+  }
+  markdown.show("*a*");
+  assert.equal(root.inner, "<p><em>a</em></p>");
 });
 
 test("a text that is too long is shown as plain text", () => {
