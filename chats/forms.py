@@ -45,7 +45,7 @@ class AssistantForm(forms.ModelForm[Assistant]):
         model = Assistant
         fields = (
             "base_url", "model", "system_prompt", "temperature", "max_tokens", "context_tokens",
-            "daily_tokens", "daily_tokens_each", "retention_days",
+            "daily_tokens", "daily_tokens_each", "storage_mb", "storage_mb_each", "retention_days",
         )  # fmt: skip
         labels = {  # noqa: RUF012
             "base_url": "Base URL",
@@ -54,11 +54,15 @@ class AssistantForm(forms.ModelForm[Assistant]):
             "context_tokens": "Tokens of context",
             "daily_tokens": "Tokens a day, together",
             "daily_tokens_each": "Tokens a day, each",
+            "storage_mb": "Stored text, together (MB)",
+            "storage_mb_each": "Stored text, each (MB)",
         }
         help_texts = {  # noqa: RUF012
             "model": "As the endpoint calls it. Not used by the built-in model.",
             "temperature": "From 0 to 2. Lower repeats itself, higher wanders.",
             "daily_tokens": "Empty: no limit.",
+            "storage_mb": "Empty: no limit.",
+            "storage_mb_each": "Empty: no limit. Who has more must delete chats first.",
             "max_tokens": "From 16 to 32,768. The built-in model writes 512.",
         }
         widgets = {  # noqa: RUF012

@@ -13,6 +13,7 @@ from django.utils import timezone
 from chats.conversation import cost_of, model_of
 from chats.models import Assistant, Chat, Generation, Message, Quota, Role, Status
 from chats.models.messages import MAX_PROMPT
+from chats.models.storage import lack_of_room
 from chats.process_identity import identity
 from project.accounts.models import User
 
@@ -21,7 +22,7 @@ KEY_FIELD = "Idempotency-Key"
 
 
 class BadPrompt(Exception):
-    """The request is invalid; `status` is 400, 409 or 413, the text says why."""
+    """The request is refused; `status` is 400, 409 or 413, the text says why."""
 
     def __init__(self, status: int, sentence: str, field: str = "prompt") -> None:
         super().__init__(sentence)
@@ -175,6 +176,8 @@ def _create(
     )  # fmt: skip
     cost = cost_of(assistant, answer, prefill)
     day = Quota.reserve(chat.organization, user, cost.limit, **assistant.daily_limits())
+    if reason := lack_of_room(assistant, chat, user, len(question.content.encode())):
+        raise BadPrompt(413, reason)
     generation = Generation.objects.create(
         message=answer, chat=chat, user=user, organization=chat.organization,
         idempotency_key=key, process=identity(), day=day, reserved=cost.limit,

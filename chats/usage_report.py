@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
 
-from chats.models import Assistant, Quota
+from django.db.models import Sum
+
+from chats.models import Assistant, Message, Quota
+from chats.models.storage import MB
 from project.accounts.models import Organization
 
 DAYS = 30
@@ -36,13 +39,16 @@ class Usage:
     """Usage of an organization. `days` are consecutive and end with today.
 
     `limit` and `each` are tokens a day, together and per user; None means no limit. `reserved`
-    tokens belong to running answers.
+    tokens belong to running answers. `stored` is the text of all chats in bytes.
     """
 
     days: tuple[Day, ...]
     reserved: int
     limit: int | None
     each: int | None
+    stored: int
+    storage: int | None  # the limit of `stored`
+    storage_each: int | None
 
     @property
     def today(self) -> Day:
@@ -141,7 +147,7 @@ def short(number: float) -> str:
 
 
 def usage_of(organizations: Iterable[Organization], days: int = DAYS) -> dict[uuid.UUID, Usage]:
-    """Return the usage of each organization up to its current date, with two queries."""
+    """Return the usage of each organization up to its current date, with three queries."""
     today = {one.pk: Quota.today(one) for one in organizations}
     since = min(today.values(), default=date.max) - timedelta(days=days - 1)
     rows: dict[tuple[uuid.UUID, date], Quota] = {
@@ -152,16 +158,25 @@ def usage_of(organizations: Iterable[Organization], days: int = DAYS) -> dict[uu
         assistant.organization_id: assistant
         for assistant in Assistant.objects.filter(organization__in=today)
     }
+    messages = Message.objects.filter(chat__organization__in=today).order_by()
+    stored = dict(messages.values_list("chat__organization").annotate(Sum("size")))
     found = {}
     for pk, last in today.items():
-        row, assistant = rows.get((pk, last)), limits.get(pk)
+        row, assistant = rows.get((pk, last)), limits.get(pk) or Assistant()
         found[pk] = Usage(
             tuple(_day(rows, pk, last - timedelta(days=ago)) for ago in reversed(range(days))),
             reserved=row.reserved if row else 0,
-            limit=assistant.daily_tokens if assistant else None,
-            each=assistant.daily_tokens_each if assistant else None,
+            limit=assistant.daily_tokens,
+            each=assistant.daily_tokens_each,
+            stored=stored.get(pk, 0),
+            storage=_megabytes(assistant.storage_mb),
+            storage_each=_megabytes(assistant.storage_mb_each),
         )
     return found
+
+
+def _megabytes(count: int | None) -> int | None:
+    return None if count is None else count * MB
 
 
 def _day(rows: dict[tuple[uuid.UUID, date], Quota], pk: uuid.UUID, day: date) -> Day:

@@ -42,7 +42,18 @@ class AssistantAdmin(AuditedAdmin[Assistant]):
         (None, {"fields": ("organization",)}),
         ("Model", {"fields": AssistantForm.connecting}),
         ("Answers", {"fields": ("system_prompt", "temperature", "max_tokens", "context_tokens")}),
-        ("Limits", {"fields": ("daily_tokens", "daily_tokens_each", "retention_days")}),
+        (
+            "Limits",
+            {
+                "fields": (
+                    "daily_tokens",
+                    "daily_tokens_each",
+                    "storage_mb",
+                    "storage_mb_each",
+                    "retention_days",
+                )
+            },
+        ),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -57,11 +57,23 @@ class Assistant(models.Model):
         help_text="Older messages are left out beyond it. The built-in model takes 4096.",
     )  # fmt: skip
     daily_tokens = models.PositiveBigIntegerField(
-        "tokens a day", null=True, blank=True, help_text="For all together. Empty: no limit."
-    )
+        "tokens a day", null=True, blank=True, default=10_000_000,
+        help_text="For all together. Empty: no limit.",
+    )  # fmt: skip
     daily_tokens_each = models.PositiveBigIntegerField(
-        "tokens a day for each person", null=True, blank=True, help_text="Empty: no limit."
-    )
+        "tokens a day for each person", null=True, blank=True, default=1_000_000,
+        help_text="Empty: no limit.",
+    )  # fmt: skip
+    storage_mb = models.PositiveIntegerField(
+        "megabytes of stored text", null=True, blank=True, default=2048,
+        validators=[MinValueValidator(1)],
+        help_text="Prompts and answers in all chats together. Empty: no limit.",
+    )  # fmt: skip
+    storage_mb_each = models.PositiveIntegerField(
+        "megabytes of stored text for each person", null=True, blank=True, default=64,
+        validators=[MinValueValidator(1)],
+        help_text="Who has more cannot ask until chats are deleted. Empty: no limit.",
+    )  # fmt: skip
     retention_days = models.PositiveIntegerField(
         "days that chats are kept", null=True, blank=True,
         validators=[MinValueValidator(1)],

@@ -250,6 +250,7 @@ def settle(generation: Generation, ending: Ending) -> None:
     Quota.settle(
         generation.organization_id, generation.user_id, generation.day,
         reserved=generation.reserved, tokens_in=tokens_in, tokens_out=tokens_out,
+        stored=len(ending.text.encode()),
     )  # fmt: skip
 
 

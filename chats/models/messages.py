@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from chats.models.generations import Generation
 
 MAX_PROMPT = 32_000  # characters
+
+
+class ByteLength(models.Func):
+    """The length of a text in bytes of UTF-8."""
+
+    function = "OCTET_LENGTH"
+    output_field = models.PositiveIntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """SQLite has OCTET_LENGTH only from 3.43 on."""
+        template = "LENGTH(CAST(%(expressions)s AS BLOB))"
+        return self.as_sql(compiler, connection, template=template, **context)
 
 
 class Role(models.TextChoices):
@@ -36,6 +48,10 @@ class Message(models.Model):
     parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="replies")
     role = models.CharField(max_length=10, choices=Role.choices)
     content = models.TextField(blank=True)
+    size = models.GeneratedField(
+        expression=ByteLength("content"), output_field=models.PositiveIntegerField(),
+        db_persist=True,
+    )  # fmt: skip
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.COMPLETE)
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
@@ -56,7 +72,10 @@ class Message(models.Model):
 
     class Meta:
         ordering = ("created_at", "pk")
-        indexes = (models.Index(fields=("chat", "created_at"), name="messages_in_order"),)
+        indexes = (
+            models.Index(fields=("chat", "created_at"), name="messages_in_order"),
+            models.Index(fields=("chat", "size"), name="messages_by_size"),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}, {self.created_at:%Y-%m-%d %H:%M}"

@@ -61,6 +61,8 @@ class Quota(models.Model):
     tokens_in = models.PositiveBigIntegerField(default=0)
     tokens_out = models.PositiveBigIntegerField(default=0)
     answers = models.PositiveIntegerField(default=0)
+    # Of the whole organization; see `storage.py`. None: nothing was asked yet on this day.
+    stored_bytes = models.PositiveBigIntegerField(null=True)
 
     objects = QuotaQuerySet.as_manager()
 
@@ -115,9 +117,9 @@ class Quota(models.Model):
     @classmethod
     def settle(
         cls, organization_id: uuid.UUID, user_id: uuid.UUID, day: date,
-        *, reserved: int, tokens_in: int, tokens_out: int,
+        *, reserved: int, tokens_in: int, tokens_out: int, stored: int = 0,
     ) -> None:  # fmt: skip
-        """Replace the reservation by the tokens that were used."""
+        """Replace the reservation by the tokens that were used; count the bytes of the answer."""
         rows = cls.objects.filter(organization=organization_id, day=day)
         for row in (rows.filter(user=None), rows.filter(user=user_id)):  # in `reserve`'s order
             row.update(
@@ -125,6 +127,7 @@ class Quota(models.Model):
                 tokens_in=F("tokens_in") + tokens_in,
                 tokens_out=F("tokens_out") + tokens_out,
                 answers=F("answers") + 1,
+                stored_bytes=F("stored_bytes") + stored,  # stays None if it is
             )
 
 
