@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from cameras.access import actor_for_ticket, actor_for_visit
+from cameras.access import actor_for_ticket, issue_visit_ticket
 from cameras.models import Camera, ShareLink, Ticket
 from project.accounts.access import Credential, actor_for
 from project.accounts.models import Organization, Token, User
+from project.accounts.models.tokens import digest
 from project.audit.log import Action
 from project.audit.models import AuditEntry, Viewing
 from project.audit.open_views import LONGEST, PAUSE, View, reap, store
@@ -124,13 +125,18 @@ def test_tickets_of_one_token_are_one_view(camera: Camera, viewer: User) -> None
 def test_each_visit_of_a_share_link_is_a_view(camera: Camera) -> None:
     link = ShareLink.objects.create(camera=camera, name="Party")
     for _ in range(2):
-        visit = link.open()
-        assert visit is not None
-        actor = actor_for_visit(visit)
-        assert actor is not None
-        assert actor.parents == (Credential("share link", str(link.pk)),)
+        cookie = link.open()
+        assert cookie is not None
+        visit = link.visits.get(digest=digest(cookie))
         for _ in range(5):
+            ticket, _ = issue_visit_ticket(visit)
+            actor, used = actor_for_ticket(ticket, cookie)
+            assert actor.parents == (
+                Credential("visit", visit.pk),
+                Credential("share link", str(link.pk)),
+            )
             store({View.of(Requester.of({}, actor), camera, Action.WATCH): 1})
+            Ticket.release(used.pk)
     assert rows() == [("watch", 5), ("watch", 5)]
     assert set(Viewing.objects.values_list("who", flat=True)) == {"share link “Party”"}
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chats', '0001_initial'),
+        ('chats', '0002_keep_rendered_answers'),
     ]
 
     operations = [
