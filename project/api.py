@@ -1,11 +1,13 @@
-"""Base classes of the REST API: pagination, content negotiation and the JSON parser."""
+"""Base classes of the REST API: pagination, parameters, content negotiation and the JSON parser."""
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from rest_framework import exceptions
 from rest_framework.exceptions import NotAcceptable, NotFound, ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import CursorPagination
@@ -20,10 +22,44 @@ class CreatedAtCursorPagination(CursorPagination):
     max_page_size = 200
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+        self.get_page_size(request)  # its error is no error of the cursor
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (ValidationError, ValueError, OverflowError):
-            raise NotFound("The cursor is not valid.") from None
+        except (NotFound, ValidationError, ValueError, OverflowError):
+            raise bad_parameter("cursor", "that of a link in “next” or “previous”") from None
+
+    def decode_cursor(self, request: Any) -> Any:
+        """DRF's, which takes the first page for what is no base64. Raises `ValueError`."""
+        text = request.query_params.get(self.cursor_query_param)
+        if text is not None and not base64.b64decode(text.encode("ascii"), validate=True):
+            raise ValueError("The cursor is empty.")
+        return super().decode_cursor(request)
+
+    def get_page_size(self, request: Any) -> int:
+        """Return `?limit=`. Raises 400 if it is no number of rows that a page may have."""
+        text = request.query_params.get(self.page_size_query_param, str(self.page_size))
+        is_number = len(text) < 9 and text.isascii() and text.isdigit()
+        if not (is_number and 1 <= int(text) <= self.max_page_size):
+            raise bad_parameter("limit", f"a whole number from 1 to {self.max_page_size}")
+        return int(text)
+
+
+_FLAGS = {"1": True, "true": True, "0": False, "false": False}
+
+
+def flag_in(request: Any, name: str) -> bool | None:
+    """Return a parameter of the URL that is true or false; None without it. Raises 400."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if text.lower() not in _FLAGS:
+        raise bad_parameter(name, "“true” or “false”")
+    return _FLAGS[text.lower()]
+
+
+def bad_parameter(name: str, allowed: str) -> exceptions.ValidationError:
+    """Return the error 400 for a parameter of the URL, with what is allowed."""
+    return exceptions.ValidationError({name: [f"“{name}” must be {allowed}, or left out."]})
 
 
 class JSONOnlyNegotiation(DefaultContentNegotiation):

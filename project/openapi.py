@@ -14,7 +14,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
-from project.problems import problem_response
+from project.problems import problem, problem_response
 
 _DESCRIPTIONS = {
     "400": "The request is not understood; `errors` names the fields.",
@@ -53,8 +53,10 @@ def add_error_responses(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]
 def _error_statuses(path: str, operation: dict[str, Any]) -> set[str]:
     parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
     statuses = {"401", "403", *_BY_OPERATION.get(operation["operationId"], ())}
-    if parameters & {"id", "cursor"}:
+    if "id" in parameters:
         statuses.add("404")
+    if "cursor" in parameters:
+        statuses.add("400")
     if "requestBody" in operation:
         statuses |= {"400", "404", "413"}
         if not path.endswith(_STREAMS):
@@ -91,9 +93,12 @@ def schema(request: HttpRequest) -> HttpResponse:
     requested = request.GET.get("format") or (
         "json" if "json" in request.headers.get("Accept", "") else "yaml"
     )
-    form = requested if requested in _RENDERERS else "yaml"
-    response = HttpResponse(_rendered_schema(form), content_type=_RENDERERS[form].media_type)
-    response["Content-Disposition"] = f'inline; filename="sideline.{form}"'
+    if requested not in _RENDERERS:
+        sentence = "“format” must be json or yaml, or left out."
+        return problem(400, sentence, errors={"format": [sentence]})
+    content = _rendered_schema(requested)
+    response = HttpResponse(content, content_type=_RENDERERS[requested].media_type)
+    response["Content-Disposition"] = f'inline; filename="sideline.{requested}"'
     response["Cache-Control"] = "public, max-age=300"
     return response
 

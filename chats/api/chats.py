@@ -21,11 +21,9 @@ from chats.api.export import as_json, as_markdown
 from chats.api.serializers import ChatDetailSerializer, ChatSerializer
 from chats.models import Chat
 from project.accounts.models import Organization, User
-from project.api import CreatedAtCursorPagination
+from project.api import CreatedAtCursorPagination, flag_in
 from project.audit.log import Action, log_action
 from project.search import SearchTimeout
-
-_TRUE = ("1", "true")
 
 
 class NewestFirst(CreatedAtCursorPagination):
@@ -44,12 +42,12 @@ class ChatList(WithActor, generics.ListCreateAPIView[Chat]):
 
     def get_queryset(self) -> QuerySet[Chat]:
         chats = Chat.objects.visible_to(self.actor)
-        query = self.request.query_params
-        chats = chats.filter(archived_at__isnull=query.get("archived") not in _TRUE)
-        if "pinned" in query:
-            chats = chats.filter(pinned_at__isnull=query["pinned"] not in _TRUE)
+        chats = chats.filter(archived_at__isnull=not flag_in(self.request, "archived"))
+        pinned = flag_in(self.request, "pinned")
+        if pinned is not None:
+            chats = chats.filter(pinned_at__isnull=not pinned)
         try:
-            return chats.matching(query.get("q", ""))
+            return chats.matching(self.request.query_params.get("q", ""))
         except SearchTimeout as error:
             raise SearchUnavailable(error.sentence) from None
 

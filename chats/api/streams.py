@@ -160,9 +160,12 @@ def _write_audited(
 
 def _last_event_id(request: ASGIRequest, parameter: str | None = None) -> int:
     """Return the number of the last event that the client has; 0 without one. Raises `Denied`."""
-    text = request.headers.get("Last-Event-ID") or parameter or "0"
+    header = request.headers.get("Last-Event-ID")
+    text = header or ("0" if parameter is None else parameter)
     if not (len(text) < 17 and text.isascii() and text.isdigit() and int(text) <= MAX_SEQ):
-        raise Denied(problem(400, "“Last-Event-ID” must be a number that an event had."))
+        name = "Last-Event-ID" if header else "after"
+        sentence = f"“{name}” must be a number that an event had."
+        raise Denied(problem(400, sentence, errors={name: [sentence]}))
     return int(text)
 
 
