@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests import ROOT
@@ -128,6 +129,15 @@ def test_both_formats_work(start: Callable[[str], Other], name: str) -> None:
         assert v1_message(viewer)["type"] == "status"
         pictures = until(lambda: pictures_of(viewer, 8), 20, "pictures")
     assert pictures == sorted(set(pictures))
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_refused_handshake_says_why(start: Callable[[str], Other], name: str) -> None:
+    with pytest.raises(InvalidStatus) as refused, start(name).watching("?fps=abc"):
+        pass
+    response = refused.value.response
+    assert response.status_code == 400
+    assert list(json.loads(response.body)["errors"]) == ["fps"]
 
 
 def pictures_of(viewer: ClientConnection, count: int) -> list[int]:

@@ -53,6 +53,14 @@ def test_basic_takes_keys_and_tokens_that_may_only_read(
     assert get(key, Authorization="Bearer unknown").status_code == 401, "a bearer ends the matter"
 
 
+def test_page_of_a_trusted_origin_may_read_when_a_picture_was_taken(
+    camera: Camera, key: str, settings: Any
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["http://localhost:3000"]
+    exposed = get(key, Origin="http://localhost:3000").headers["Access-Control-Expose-Headers"]
+    assert {"X-Timestamp", "Retry-After"} <= set(exposed.split(", "))
+
+
 def test_unknown_basic_falls_through_to_the_cookie(camera: Camera, viewer: User) -> None:
     browser = client_of(viewer)
     url = f"/api/v1/cameras/{camera.pk}/snapshot.jpg"
