@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -43,6 +44,16 @@ class RedisServer:
                 return bool(client.ping())
             except redis.ConnectionError:
                 return False
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open and are not answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Kill the server. It saves nothing."""

@@ -18,6 +18,8 @@ from cameras.ingest.links import Packet
 from cameras.live import channel_groups, demand
 from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader
+from cameras.live.redis_clients import TIMEOUT_S, connect
+from cameras.live.variants import NATIVE
 from project.tasks import end
 
 log = logging.getLogger(__name__)
@@ -25,50 +27,74 @@ log = logging.getLogger(__name__)
 INBOX_PACKETS = 64
 DEMAND_S = 0.5  # how often demand is recomputed: that of a silent web process expires
 RETRY_S = 1.0
+SILENCE_S = 5.0  # without a packet for this long: PING; for twice as long: connection lost
 
 
 class RedisLink:
     """Sends to the channel layer's groups; receives demand and pushed frames by pub/sub.
 
-    Bound: `INBOX_PACKETS` unread packets; newer ones are dropped.
+    Bounds: `INBOX_PACKETS` unread packets; newer ones are dropped. Unsent ones: of each camera one
+    of each type and width; the newest wins.
     """
 
     def __init__(self) -> None:
-        self._client = redis.Redis.from_url(settings.REDIS_URL, protocol=2)
+        self._client = connect(settings.REDIS_URL)
+        self._unsent: dict[tuple[str, str, int], Packet] = {}  # by camera, type and width
+        self._has_unsent = asyncio.Event()
         self._demand_table = demand.DemandTable()
         self._new: dict[str, set[int]] = {}  # widths not yet reported as new
         self._queue: asyncio.Queue[Packet] = asyncio.Queue(maxsize=INBOX_PACKETS)
 
     async def send(self, header: dict[str, Any], payload: bytes) -> bool:
-        """Publish a packet. False while Redis is down (logged by the leases): it is dropped."""
-        try:
-            await channel_groups.publish(header["camera"], header, payload)
-            return True
-        except (redis.RedisError, OSError):
-            return False
+        """Queue a packet, without waiting for Redis. False if it replaces an unsent one."""
+        key = header["camera"], header["type"], header.get("variant", NATIVE)
+        is_replaced = key in self._unsent
+        self._unsent[key] = header, payload
+        self._has_unsent.set()
+        return not is_replaced
+
+    async def _publish(self) -> None:
+        """Publish what is queued, until cancelled. It is dropped while Redis is down or hangs.
+
+        The leases log that.
+        """
+        while True:
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
+            while self._unsent:
+                header, payload = self._unsent.pop(next(iter(self._unsent)))
+                try:
+                    async with asyncio.timeout(TIMEOUT_S):
+                        await channel_groups.publish(header["camera"], header, payload)
+                except (redis.RedisError, OSError):
+                    await asyncio.sleep(0)  # let the workers replace what has become old
 
     async def receive(self) -> AsyncGenerator[Packet, None]:
         """Yield packets until closed; reconnect within a second after a Redis restart.
 
-        Raises the exception that ended its own task.
+        Raises the exception that ended one of its own tasks.
         """
-        inbox = asyncio.create_task(self._listen(), name="inbox")
+        tasks = {
+            asyncio.create_task(self._listen(), name="inbox"),
+            asyncio.create_task(self._publish(), name="outbox"),
+        }
         item: asyncio.Task[Packet] | None = None
         try:
             while True:
                 yield self._demand_packet()
                 item = item or asyncio.create_task(self._queue.get())
                 await asyncio.wait(
-                    {item, inbox}, timeout=DEMAND_S, return_when=asyncio.FIRST_COMPLETED
+                    {item, *tasks}, timeout=DEMAND_S, return_when=asyncio.FIRST_COMPLETED
                 )
-                if inbox.done():
-                    inbox.result()
+                for task in tasks:
+                    if task.done():
+                        task.result()
                 if item.done():
                     packet, item = item.result(), None
                     if packet[0]["type"] != "demand":  # those only wake us: the table has them
                         yield packet
         finally:
-            await end(inbox, *([item] if item else []))
+            await end(*tasks, *([item] if item else []))
             await self._client.aclose()
 
     def _demand_packet(self) -> Packet:
@@ -81,8 +107,9 @@ class RedisLink:
         while True:
             try:
                 async with self._client.pubsub() as inbox:
-                    await inbox.subscribe(demand.INBOX)
-                    async for message in inbox.listen():
+                    async with asyncio.timeout(TIMEOUT_S):
+                        await inbox.subscribe(demand.INBOX)
+                    while (message := await _next_message(inbox)) is not None:
                         if message["type"] == "message":
                             self._enqueue(message["data"])
             except (redis.RedisError, OSError):
@@ -103,6 +130,16 @@ class RedisLink:
                     self._queue.put_nowait((header, payload))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             log.warning("a bad packet was published to %s: %s", demand.INBOX, error)
+
+
+async def _next_message(inbox: Any) -> dict[str, Any] | None:
+    """Return the next message of a subscription; None if Redis does not answer any more."""
+    message: dict[str, Any] | None = await inbox.get_message(timeout=SILENCE_S)
+    if message is None:
+        async with asyncio.timeout(TIMEOUT_S):
+            await inbox.ping()
+        message = await inbox.get_message(timeout=SILENCE_S)
+    return message
 
 
 def _is_push(header: dict[str, Any]) -> bool:

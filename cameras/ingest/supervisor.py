@@ -97,7 +97,7 @@ class Supervisor:
             if worker := self.workers.pop(camera_id, None):
                 await worker.stop()
                 await worker.report("ended", SWITCHED_OFF)
-                await self._leases.release(camera_id)
+                self._leases.release(camera_id)
         self._leases.set_cameras(configs.keys())
 
     async def _follow_leases(self, link: Link) -> None:
@@ -121,7 +121,7 @@ class Supervisor:
         """
         if worker := self.workers.pop(camera_id, None):
             await worker.stop()
-        await self._leases.release(camera_id)
+        self._leases.release(camera_id)
 
     async def _reconcile(self, worker: WorkerProcess, config: Config, link: Link) -> None:
         """Replace the worker if its configuration changed, its process ended or it is stuck."""

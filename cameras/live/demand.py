@@ -16,6 +16,7 @@ from django.conf import settings
 from cameras.live.ages import stamp
 from cameras.live.hub import Hub
 from cameras.live.packets import pack
+from cameras.live.redis_clients import TIMEOUT_S, connect
 from cameras.live.variants import Demand, merge
 
 log = logging.getLogger(__name__)
@@ -127,25 +128,33 @@ def _widths(demand: DemandByCamera) -> set[tuple[str, int]]:
 
 
 class RedisIngestLink:
-    """The link over Redis pub/sub. Every ingest process gets all of it and uses what it needs."""
+    """The link over Redis pub/sub. Every ingest process gets all of it and uses what it needs.
+
+    A call takes `redis_clients.TIMEOUT_S` at most.
+    """
 
     def __init__(self) -> None:
-        self._client = redis.Redis.from_url(settings.REDIS_URL, protocol=2)
+        self._client = connect(settings.REDIS_URL)
         self._sender = uuid.uuid4().hex
         self._had_process_at = time.monotonic()
 
     async def send_demand(self, demand: DemandByCamera) -> None:
         """Publish the demand. It expires unless repeated."""
-        await self._client.publish(INBOX, pack(demand_packet(demand, self._sender)))
+        await self._publish(pack(demand_packet(demand, self._sender)))
 
     async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
         """Publish a pushed frame, which all subscribed ingest processes get."""
         header = push_packet(camera_id, timestamp)
         try:
-            subscribers = await self._client.publish(INBOX, pack(header, jpeg))
+            subscribers = await self._publish(pack(header, jpeg))
         except (redis.RedisError, OSError):
             return Handover.BUSY
         if not subscribers:
             return without_process(self._had_process_at)
         self._had_process_at = time.monotonic()
         return Handover.TAKEN
+
+    async def _publish(self, packet: bytes) -> int:
+        """Return how many processes received it. Raises `OSError` or `RedisError`."""
+        async with asyncio.timeout(TIMEOUT_S):
+            return int(await self._client.publish(INBOX, packet))

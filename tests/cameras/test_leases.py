@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import configurations
-from cameras.ingest.leases import shared
-from cameras.ingest.leases.members import Members, connect
+from cameras.ingest.leases.members import Members
 from cameras.ingest.leases.shared import LEASE_TTL_S, POLL_S, REJOIN_DELAY_S, RedisLeases
+from cameras.live.redis_clients import connect
 from tests.cameras.shared_ingest import Club, check_stays_true
 from tests.installation import installed
 from tests.redis import RedisServer
@@ -146,20 +145,6 @@ async def leasing() -> AsyncIterator[RedisLeases]:
         await leases.close()
 
 
-@pytest.fixture
-def fences(
-    redis: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[itertools.count[int]]:
-    """Fences from a counter, in the place of the database."""
-    settings.REDIS_URL = redis.url + "?db=1"
-    numbers = itertools.count(1)
-    claimed = lambda cameras: dict.fromkeys(cameras, next(numbers))  # noqa: E731
-    monkeypatch.setattr(configurations, "claim_fences", claimed)
-    # There is no supervisor here that says again and again what is wanted.
-    monkeypatch.setattr(shared, "CAMERAS_TTL_S", 600)
-    return numbers
-
-
 async def test_refused_write_causes_a_higher_fence(fences: itertools.count[int]) -> None:
     """Another process took the camera, slept, lost it, and then claimed its fence."""
     async with leasing() as leases:
@@ -203,7 +188,7 @@ async def test_camera_that_no_other_process_takes_is_read_beyond_the_share(
         async with an_idle_process(settings.REDIS_URL):
             await until_async(lambda: leases.leaving, 60)
             (given,) = leases.leaving
-            await leases.release(given)
+            leases.release(given)
             await until_async(lambda: leases.fence(given) is not None, 60)
             await check_stays_true_for_a_while(
                 lambda: not leases.leaving
@@ -220,7 +205,7 @@ async def test_camera_is_not_taken_over_before_its_reader_has_ended(
             assert [*first.leaving] == ["c"]
             await check_stays_true_for_a_while(lambda: second.fence("c") is None)
             assert second.is_held_elsewhere("c")
-            await first.release("c")
+            first.release("c")
             await until_async(lambda: second.fence("c") == 2, 60)
             assert not second.is_held_elsewhere("c")
 

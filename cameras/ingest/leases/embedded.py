@@ -40,8 +40,8 @@ class Leases(Protocol):
     def leaving(self) -> Collection[str]:
         """Cameras whose workers must be stopped; the cameras are to be released then."""
 
-    async def release(self, camera_id: str) -> None:
-        """Release a camera whose worker has ended. Does not raise."""
+    def release(self, camera_id: str) -> None:
+        """Release a camera whose worker has ended. Waits for nothing and does not raise."""
 
     def report_stale_fence(self, camera_id: str, fence: int) -> None:
         """Claim a new fence if the camera is still ours: a write with this one was refused."""
@@ -80,7 +80,7 @@ class EmbeddedLeases:
         """Return False: there is no other process."""
         return False
 
-    async def release(self, camera_id: str) -> None:
+    def release(self, camera_id: str) -> None:
         """Forget the fence: the camera is switched off."""
         self._fences.pop(camera_id, None)
 

@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 import redis.asyncio as redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 TTL_S = 4.0
 MEMBERS_KEY = "sideline:ingest"
-MAX_CONNECTIONS = 8
-
-
-def connect(url: str) -> redis.Redis:
-    """Return a client that fails at once if Redis is down, with at most `MAX_CONNECTIONS`.
-
-    Callers set a timeout themselves: redis-py's own costs a task for every command.
-    """
-    pool = redis.BlockingConnectionPool.from_url(
-        url, max_connections=MAX_CONNECTIONS, socket_timeout=None, retry=Retry(NoBackoff(), 1)
-    )
-    return redis.Redis.from_pool(pool)
 
 
 class Members:

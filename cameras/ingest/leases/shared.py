@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import redis.asyncio as redis
 from django.conf import settings
@@ -20,7 +20,8 @@ from redis.exceptions import LockNotOwnedError
 
 from cameras.ingest.leases.embedded import claim
 from cameras.ingest.leases.members import TTL_S as MEMBER_TTL_S
-from cameras.ingest.leases.members import Members, connect
+from cameras.ingest.leases.members import Members
+from cameras.live.redis_clients import TIMEOUT_S, connect
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,6 @@ REJOIN_DELAY_S = 3.0  # after Redis lost its data; meanwhile every process takes
 ORPHAN_S = 3.0  # a camera that was free for this long is taken even beyond our share
 HANDOVER_PAUSE_S = 30.0  # no handover for this long after no process took the last one
 CAMERAS_TTL_S = 5.0  # a process that cannot read the cameras for this long takes none
-REDIS_TIMEOUT_S = 2.0  # Redis counts as down when it did not answer for this long
 
 
 class RedisLeases:
@@ -47,6 +47,7 @@ class RedisLeases:
         self._client = connect(settings.REDIS_URL)
         self._members = Members(self._client, self._token)
         self._leases: dict[str, Lease] = {}
+        self._released = asyncio.Queue[Lease]()  # to be unlocked; at most one per camera
         self._cameras = frozenset[str]()  # all enabled ones
         self._held_elsewhere = frozenset[str]()
         self._cameras_set_at = self._rejoin_at = self._next_handover_at = -math.inf  # monotonic
@@ -74,45 +75,71 @@ class RedisLeases:
         """Cameras that were lost, handed over or switched off."""
         return [camera_id for camera_id, lease in self._leases.items() if lease.leaving]
 
-    async def release(self, camera_id: str) -> None:
-        """Release the lock if it is ours; while Redis is down it expires by itself."""
+    def release(self, camera_id: str) -> None:
+        """Let the lock be released at once; while Redis is down it expires by itself."""
         lease = self._leases.pop(camera_id, None)
         if lease is not None:
             lease.leaving = True
-            if not self._is_redis_down:
-                with suppress(redis.RedisError, OSError):
-                    async with asyncio.timeout(REDIS_TIMEOUT_S):
-                        await lease.lock.release()
+            self._released.put_nowait(lease)
+
+    async def _run_releases(self) -> None:
+        while True:
+            lease = await self._released.get()
+            try:
+                await self._unlock(lease)
+            except asyncio.CancelledError:
+                self._released.put_nowait(lease)  # for `close`
+                raise
+
+    async def _unlock(self, lease: Lease) -> None:
+        if not self._is_redis_down:
+            with suppress(redis.RedisError, OSError):
+                async with asyncio.timeout(TIMEOUT_S):
+                    await lease.lock.release()
 
     def report_stale_fence(self, camera_id: str, fence: int) -> None:
         """Claim a new fence once Redis confirms that the lock is still ours.
 
         The process with the higher fence may have lost the camera since: it slept between lock and
-        fence. It must not shut out the process that reads the camera.
+        fence. It must not shut out the process that reads the camera. But if Redis has not
+        confirmed the lease for so long that it expired, another process has taken the camera.
         """
         lease = self._leases.get(camera_id)
-        if lease is not None and lease.fence == fence and not lease.needs_fence:
+        if lease is None or lease.fence != fence:
+            return
+        if time.monotonic() - lease.confirmed_at > LEASE_TTL_S:
+            log.warning("camera %s: another process reads it now; Redis is out of reach", camera_id)
+            self._leave(lease)
+        elif not lease.needs_fence:
             lease.needs_fence, lease.is_confirmed = True, False
 
     async def run(self) -> None:
-        """Run renewals and balancing in two tasks: renewals must not wait for the database."""
+        """Renew, release and balance until cancelled.
+
+        Each in its own task: renewals must not wait for the database, and the supervisor, which
+        judges the workers, must not wait for a release while Redis hangs.
+        """
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_releases(), name="lease releases")
             tasks.create_task(self._run_renewals(), name="lease renewals")
             tasks.create_task(self._run_balancing(), name="lease balancing")
 
     async def close(self) -> None:
         """Release everything; the other processes take our cameras at their next poll."""
         with suppress(redis.RedisError, OSError):
-            async with asyncio.timeout(REDIS_TIMEOUT_S):
-                await asyncio.gather(*(self.release(camera_id) for camera_id in [*self._leases]))
+            async with asyncio.timeout(TIMEOUT_S):
+                for camera_id in [*self._leases]:
+                    self.release(camera_id)
+                released = [self._released.get_nowait() for _ in range(self._released.qsize())]
+                await asyncio.gather(*map(self._unlock, released))
                 if not self._is_redis_down:
                     await self._members.leave()
-        await self._client.aclose()
+                await self._client.aclose()
 
     async def _run_renewals(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(REDIS_TIMEOUT_S):
+                async with asyncio.timeout(TIMEOUT_S):
                     await self._renew_all()
             except (redis.RedisError, OSError) as error:
                 if not self._is_redis_down:
@@ -147,7 +174,7 @@ class RedisLeases:
         while True:
             try:
                 if self._members.is_registered and not self._is_redis_down:
-                    async with asyncio.timeout(REDIS_TIMEOUT_S):
+                    async with asyncio.timeout(TIMEOUT_S):
                         await self._balance()
                 await self._claim()
             except (redis.RedisError, OSError):
@@ -222,6 +249,7 @@ class Lease:
     fence: int | None = None
     needs_fence: bool = True
     is_confirmed: bool = True  # Redis said since then that the lock is ours
+    confirmed_at: float = field(default_factory=time.monotonic)  # when it was asked
     leaving: bool = False
 
     @classmethod
@@ -232,6 +260,7 @@ class Lease:
 
     async def renew(self, token: str) -> bool:
         """Extend the lock, or acquire it again if it expired. False if another process has it."""
+        asked_at = time.monotonic()
         try:
             await self.lock.reacquire()
         except LockNotOwnedError:
@@ -240,7 +269,7 @@ class Lease:
             if not await self.lock.acquire(blocking=False, token=token):
                 return False
             self.needs_fence = True
-        self.is_confirmed = True
+        self.is_confirmed, self.confirmed_at = True, asked_at
         return True
 
 

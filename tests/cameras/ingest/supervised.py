@@ -13,6 +13,7 @@ import pytest
 from cameras.ingest import configurations, state_writer
 from cameras.ingest.labels import DEFAULT_CLASSES
 from cameras.ingest.leases.embedded import EmbeddedLeases, Leases
+from cameras.ingest.links import Link
 from cameras.ingest.supervisor import Supervisor
 
 
@@ -49,9 +50,15 @@ def configuration() -> dict[str, Any]:
 
 @asynccontextmanager
 async def supervised(
-    monkeypatch: pytest.MonkeyPatch, leases: Leases | None = None, **writes: Callable[..., object]
+    monkeypatch: pytest.MonkeyPatch,
+    leases: Leases | None = None,
+    web_link: Link | None = None,
+    **writes: Callable[..., object],
 ) -> AsyncGenerator[tuple[Supervisor, FakeLink], None]:
-    """Run a supervisor of one demo camera; `writes` replace its database functions."""
+    """Run a supervisor of one demo camera; `writes` replace its database functions.
+
+    `web_link` is used in the place of the fake one.
+    """
     monkeypatch.setattr(configurations, "load_configurations", lambda: {"c": configuration()})
     monkeypatch.setattr(configurations, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
     for name in ("store_state", "store_still"):
@@ -60,7 +67,7 @@ async def supervised(
         module = state_writer if name in ("store_state", "store_still") else configurations
         monkeypatch.setattr(module, name, write)
     supervisor, link = Supervisor(leases or EmbeddedLeases()), FakeLink()
-    task = asyncio.create_task(supervisor.run(link))
+    task = asyncio.create_task(supervisor.run(web_link or link))
     try:
         yield supervisor, link
     finally:
