@@ -41,7 +41,10 @@ _REFUSALS = {
 }
 _BUSY = {
     "409": problem_response("The chat is being answered; `message_id` names the answer."),
-    "413": problem_response("The prompt is too long, or the stored text is at its limit."),
+    "413": problem_response(
+        "The prompt does not fit into the model (it has `prompt_tokens` and there is `room`), or "
+        "the stored text is at its limit."
+    ),
     "429": problem_response("The day's tokens are used up; see `Retry-After`."),
     "503": problem_response("Too many answers are being made; see `Retry-After`."),
 }

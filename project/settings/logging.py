@@ -27,7 +27,8 @@ _SECRETS = (
     # Characters may be percent-encoded. The names of two pages and the ids of cameras are shown.
     (
         re.compile(
-            rf"(?P<keep>/(?:{SECRET_PATHS})/)(?!(?:code|forgotten|{_ID})(?![\w:%.=/-]))[\w:%.=/-]+"
+            rf"(?P<keep>/(?:{SECRET_PATHS})/)(?!(?:code|forgotten|{_ID})(?![\w:%.=/-]))[\w:%.=/-]+",
+            re.IGNORECASE,
         ),
         r"\g<keep>•••",
     ),

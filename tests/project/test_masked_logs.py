@@ -37,6 +37,7 @@ def targets() -> list[str]:
     for picture in ("snapshot.jpg", "stream.mjpeg"):
         found.append(f"/api/v1/cameras/{KEY}/{picture}?width=640")
     found += [f"/signin?next=/shared/{PIECE}", f"/wrong/{KEY}", f"/%73hared/{PIECE}"]
+    found += [f"/Shared/{PIECE}", f"//signin/{PIECE}", f"/x/../signin/{PIECE}"]
     found += [f"/signin/reset/{UUID}/{PIECE}", f"/signin/code{PIECE}", f"/shared/{UUID}{PIECE}"]
     return found
 
