@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 from project.server.daphne import Server  # noqa: F401  # isort:skip  # Daphne's reactor first
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import django
@@ -38,6 +38,9 @@ class Model:
             async for token in tokens:
                 yield token
         yield Finish("stop", Usage(1, 1))
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
+        return None
 
     async def close(self) -> None:
         pass
