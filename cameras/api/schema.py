@@ -53,6 +53,7 @@ Close codes 1009, 4401, 4403, 4404 and 4429 are final: do not connect again.
 """
 
 
+_TOO_MANY = "One credential opened too many connections or views; see `Retry-After`."
 _ASYNC_PATHS: dict[str, Any] = {
     "/api/v1/cameras/{id}/snapshot.jpg": {
         "get": {
@@ -63,6 +64,7 @@ _ASYNC_PATHS: dict[str, Any] = {
             "parameters": [_CAMERA_PARAMETER, _VARIANT_PARAMETERS[0]],
             "responses": {
                 "200": {"description": "A JPEG.", "content": {"image/jpeg": {}}},
+                "429": problem_response(_TOO_MANY),
                 "503": problem_response(
                     "There is no fresh picture, or the view cannot be recorded (then with "
                     "`Retry-After`). `detail` says which."
@@ -85,6 +87,7 @@ _ASYNC_PATHS: dict[str, Any] = {
                     "description": "JPEGs, one after the other.",
                     "content": {"multipart/x-mixed-replace": {}},
                 },
+                "429": problem_response(_TOO_MANY),
                 "503": problem_response("The view cannot be recorded just now; see `Retry-After`."),
             },
         }
@@ -136,6 +139,7 @@ _ASYNC_PATHS: dict[str, Any] = {
                 },
                 "400": problem_response("The frame is bad; `errors` names the field."),
                 "413": problem_response("The body is over 12 MiB."),
+                "429": problem_response(_TOO_MANY),
             },
         }
     },

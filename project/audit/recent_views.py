@@ -28,7 +28,7 @@ class _State:
     open: int = 0  # openings that last, such as sockets
     uncounted: int = 0
     has_ended: bool = False  # the last one has, and the row does not say so yet
-    opened_at: float = -math.inf  # monotonic, as is `stored_at`
+    active_at: float = -math.inf  # monotonic, as is `stored_at`
     stored_at: float = -math.inf
 
 
@@ -57,21 +57,22 @@ class RecentViews:
             state = self._states.setdefault(view, _State())
             state.open += lasting
             state.uncounted += 1
-            state.opened_at = now
+            state.active_at = now
             return now - state.stored_at < FRESH_S
 
     def withdraw(self, view: View, *, lasting: bool) -> None:
         """Undo `open`: the view could not be stored, so it was refused."""
         with self._lock:
-            state = self._states[view]
+            state = self._states.setdefault(view, _State())
             state.open -= lasting
-            state.uncounted -= 1
+            state.uncounted -= 1  # below 0 if a concurrent `store` has just counted it
 
     def close(self, view: View) -> bool:
         """Count the end of a lasting opening. True if it was the last: then store the view."""
         with self._lock:
             state = self._states[view]
             state.open -= 1
+            state.active_at = time.monotonic()
             state.has_ended = state.has_ended or not state.open
             return not state.open
 
@@ -111,11 +112,11 @@ class RecentViews:
         with self._lock:
             if self._writing:  # what fails to be written is counted again
                 return
-            idle = [(state.opened_at, view) for view, state in self._states.items()
+            idle = [(state.active_at, view) for view, state in self._states.items()
                     if not (state.open or state.uncounted or state.has_ended)]  # fmt: skip
             idle.sort(key=lambda each: each[0], reverse=True)
-            for position, (opened_at, view) in enumerate(idle):
-                if position >= MAX_IDLE or now - opened_at > PAUSE.total_seconds():
+            for position, (active_at, view) in enumerate(idle):
+                if position >= MAX_IDLE or now - active_at > PAUSE.total_seconds():
                     del self._states[view]
 
 

@@ -121,6 +121,9 @@ def test_views_without_openings_are_forgotten_after_the_pause(
     assert len(views) == 1, "the open one"
     views.close(view)
     views.renew()
+    assert view in views, "it ended just now: the next opening joins"
+    clock.now += PAUSE.total_seconds() + 1
+    views.renew()
     assert len(views) == 0
 
 
