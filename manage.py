@@ -15,3 +15,10 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:
         sys.exit(130)  # Ctrl-C while still importing: nothing to tell
+    except Exception as error:
+        from project.database_errors import unavailability
+
+        reason = unavailability(error)
+        if reason is None:
+            raise
+        sys.exit(f"The database cannot be used: {reason}")

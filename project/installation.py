@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connection, transaction
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.recorder import MigrationRecorder
 
 from cameras.models import Camera, Kind
 from project.accounts.models import Membership, Organization, Role, User
+from project.database_tables import has_pending_migrations, require_released_data
 from project.settings.environment import BadSetting
 
 ADVISORY_LOCK = 7103  # an arbitrary number
@@ -34,34 +33,6 @@ def page_url(path: str = "") -> str:
         host = "127.0.0.1"
     host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.LISTEN_PORT}{path or '/'}"
-
-
-def has_pending_migrations() -> bool:
-    """True if a migration is not applied yet."""
-    executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
-
-UNRELEASED = (
-    "This data is of a version from before the first release, which this one cannot read. Start "
-    "with an empty data folder (SIDELINE_DATA_DIR) and an empty database (DATABASE_URL). Nothing "
-    "was changed here."
-)
-
-
-def is_unreleased(migrations: Iterable[str]) -> bool:
-    """True if these applied migrations (`app.name`) are of a version before the first release."""
-    names = set(migrations)
-    return "accounts.0001_initial" not in names and any(
-        name.startswith("cameras.") for name in names
-    )
-
-
-def require_released_data() -> None:
-    """Raise `CommandError` if the database is of a version before the first release."""
-    applied = MigrationRecorder(connection).applied_migrations()
-    if is_unreleased(f"{app}.{name}" for app, name in applied):
-        raise CommandError(UNRELEASED)
 
 
 def prepare() -> None:

@@ -9,7 +9,6 @@ import socket
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cameras.ingest.leases.embedded import EmbeddedLeases
@@ -18,6 +17,7 @@ from cameras.ingest.links import Link, SocketLink
 from cameras.ingest.metrics import IngestCollector
 from cameras.ingest.redis_link import RedisLink
 from cameras.ingest.supervisor import Supervisor
+from project.database_tables import require_tables
 from project.metrics import expose
 from project.tasks import end, report
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["link"] is None:  # `serve` checked it for its child
-            self.check(tags=[Tags.database], databases=["default"])
+            require_tables()
         if options["link"] is None and not settings.REDIS_URL:
             raise CommandError(
                 "Without REDIS_URL the cameras are read by “manage.py serve” itself; "

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError, connection
+from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from project import installation
 from project.audit.log import Action, log_action
 from project.backups import archive, databases, places
+from project.database_tables import has_pending_migrations, require_released_data
 
 
 class Command(BaseCommand):
@@ -42,14 +42,12 @@ class Command(BaseCommand):
         if target.resolve().is_relative_to(settings.DATA_DIR.resolve()):
             raise CommandError("Put the backup outside of the data folder, best on another disk.")
         try:
-            installation.require_released_data()
+            require_released_data()
             migrations = sorted(MigrationRecorder(connection).applied_migrations())
             if not migrations:
                 raise CommandError("There is nothing to back up: the database has no tables.")
             self._log(target, keys)
             writer, skipped = _write(target, keys, [f"{app}.{name}" for app, name in migrations])
-        except OperationalError as error:
-            raise CommandError(f"The database does not answer: {error}") from None
         except databases.DatabaseTrouble as error:
             raise CommandError(str(error)) from None
         except OSError as error:
@@ -68,7 +66,7 @@ class Command(BaseCommand):
 
     def _log(self, target: Path, keys: bool) -> None:
         """Log the backup before it is made, so that it contains its own entry."""
-        if installation.has_pending_migrations():
+        if has_pending_migrations():
             self.stderr.write("Not in the audit log: the database needs “serve --prepare” first.")
             return
         detail = "with keys" if keys else "without keys"

@@ -6,14 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from project.database_tables import require_tables
 from project.housekeeping import JOBS
-from project.installation import require_released_data
 
 
 class Command(BaseCommand):
     help = "Remove chats, logs, audit entries and credentials whose time is over."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        require_released_data()
+        require_tables()
         for label, job in JOBS.items():
             self.stdout.write(f"Removed {label}: {job()}.")

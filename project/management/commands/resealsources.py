@@ -6,8 +6,8 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
+from project.database_tables import require_tables
 from project.encryption import UnsealFailed, reseal, unseal
-from project.installation import require_released_data
 
 PREFIX = "sealed_"  # of the names of encrypted fields: a camera's source, a model's key
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        require_released_data()
+        require_tables()
         action = _check if options["check"] else _reseal
         done, failed = 0, []
         for model, field in sealed_fields():

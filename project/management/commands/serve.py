@@ -13,7 +13,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
 from django.urls import reverse
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -27,6 +26,7 @@ from project import housekeeping, installation
 from project.accounts.models import SignInLink
 from project.audit.log import Action, log_action
 from project.backups import lock
+from project.database_tables import require_tables
 from project.metrics import expose
 from project.tasks import start
 
@@ -50,12 +50,10 @@ class Command(BaseCommand):
                 if options["prepare"]:
                     installation.prepare()
                 else:
-                    installation.require_released_data()
+                    require_tables()
                 self._serve()
         except lock.Occupied as error:
             raise CommandError(str(error)) from None
-        except OperationalError as error:
-            raise CommandError(f"The database does not answer: {error}") from None
 
     def _greet(self) -> None:
         self.stdout.write(f"Sideline is at {installation.page_url()}")

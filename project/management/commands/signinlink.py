@@ -10,6 +10,7 @@ from project import installation
 from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.one_time_links import end_sign_ins
 from project.audit.log import Action, log_action, sole_organization
+from project.database_tables import require_tables
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        installation.require_released_data()
+        require_tables()
         user = self._find_user(options["username"])
         with transaction.atomic():
             if options["reset_second_factor"]:
