@@ -11,6 +11,7 @@ http = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from cameras.consumers.routing import websockets  # noqa: E402
+from project import database_probe  # noqa: E402
 from project.middleware import ErrorBoundary, PublicPathPrefix, TrustedProxies  # noqa: E402
 
 application = ErrorBoundary(
@@ -18,3 +19,5 @@ application = ErrorBoundary(
         PublicPathPrefix(ProtocolTypeRouter({"http": http, "websocket": URLRouter(websockets)}))
     )
 )
+
+database_probe.watch("web")  # here, so that other servers than `serve` do it, too

@@ -12,10 +12,12 @@ from chats import retention as chats
 from project.accounts import retention as accounts
 from project.audit import retention as audit
 from project.database_threads import in_thread
+from project.postgresql.base import statement_limit
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 3600.0
+STATEMENT_S = 600.0  # after months without a server there is much to delete
 # Label: function that deletes and returns how many. The order matters: tickets fall with their
 # parent credential.
 JOBS: dict[str, Callable[[], int]] = {
@@ -34,7 +36,12 @@ async def run() -> None:
     while True:
         for label, job in JOBS.items():
             try:
-                await in_thread(_thread, job)
+                await in_thread(_thread, _run_job, job)
             except Exception:
                 log.exception("%s could not be deleted", label)
         await asyncio.sleep(INTERVAL_S)
+
+
+def _run_job(job: Callable[[], int]) -> None:
+    with statement_limit(STATEMENT_S):
+        job()

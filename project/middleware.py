@@ -14,7 +14,6 @@ from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
 from project.addresses import parse_address
-from project.problems import SERVER_FAILED, refuse_handshake
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +54,9 @@ class ErrorBoundary:
 
     async def _end(self, scope: Scope, has_begun: bool, send: Send) -> None:
         kind = scope["type"]
-        if kind == "websocket" and not has_begun:
-            await refuse_handshake(scope, send, 500, SERVER_FAILED)
-        elif kind == "websocket":
+        if kind == "websocket":
+            if not has_begun:  # refused with 403, it would look like a right that was withdrawn
+                await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": 1011})
         elif has_begun:
             await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -28,12 +28,12 @@ _DESCRIPTIONS = {
     "503": "Not just now; see `Retry-After`.",
 }
 _BY_OPERATION = {
-    "auth_login_create": ("429", "503"),
+    "auth_login_create": ("429",),
     "auth_logout_create": ("400",),
     "actions_chats_export_retrieve": ("400",),
     "camera_mjpeg": ("400", "429"),
     "camera_snapshot": ("400", "429"),
-    "send_frame": ("409", "503"),
+    "send_frame": ("409",),
     "tickets_create": ("429",),
 }
 _STREAMS = ("actions/send", "/snapshot.jpg", "/stream.mjpeg", "/events", "/messages", "/edit")
@@ -52,7 +52,7 @@ def add_error_responses(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]
 
 def _error_statuses(path: str, operation: dict[str, Any]) -> set[str]:
     parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
-    statuses = {"401", "403", *_BY_OPERATION.get(operation["operationId"], ())}
+    statuses = {"401", "403", "503", *_BY_OPERATION.get(operation["operationId"], ())}
     if "id" in parameters:
         statuses.add("404")
     if "cursor" in parameters:

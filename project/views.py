@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+import sys
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.core.exceptions import PermissionDenied
-from django.db import connection
-from django.db.models import Q
-from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from cameras.models import Camera, CameraState, Kind
-from cameras.models.states import State
+from project import database_probe
+from project.database_errors import unavailability
+from project.database_health import RETRY_AFTER_S, SENTENCE, health
 from project.problems import PROBLEM_TYPE, SERVER_FAILED, problem, problem_body
 
 _API_PATHS = re.compile(r"^/(api/|chats/[^/]+/messages)")
-STALLED_AFTER = timedelta(seconds=60)
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -33,16 +29,14 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Readiness: 200 if the database and the channel layer work and some camera delivers; else 503.
+    """Readiness: 200 if the database can be written and the channel layer works; else 503.
 
-    Push cameras do not count: they deliver only once clients can connect. The response has no
-    details, because it needs no credential.
+    Cameras do not count: their pages, on which they are repaired, must stay reachable. The
+    response has no details, because it needs no credential.
     """
+    ready = database_probe.readiness.is_writable()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
         async_to_sync(_check_channel_layer)()
-        ready = _is_frame_fresh()
     except Exception:
         ready = False
     text = "ready\n" if ready else "not ready\n"
@@ -54,17 +48,6 @@ async def _check_channel_layer() -> None:
     await layer.group_send("sideline.ready", {"type": "ready"})
 
 
-def _is_frame_fresh() -> bool:
-    """True if some enabled camera delivers, or none is enabled."""
-    enabled = Camera.objects.filter(enabled=True).exclude(kind=Kind.PUSH)
-    confirmed = Q(state=State.LIVE, reported_at__gt=Now() - STALLED_AFTER)
-    # By the clock of another host, which may be wrong: not alone, and not if it is from the future.
-    now = timezone.now()
-    recent = Q(last_frame_at__range=(now - STALLED_AFTER, now + STALLED_AFTER))
-    fresh = CameraState.objects.filter(confirmed | recent, camera__in=enabled)
-    return not enabled.exists() or fresh.exists()
-
-
 def _error_response(request: HttpRequest, status: int, template: str, detail: str) -> HttpResponse:
     if _API_PATHS.match(request.path_info):
         return problem(status, detail)
@@ -72,7 +55,9 @@ def _error_response(request: HttpRequest, status: int, template: str, detail: st
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400, e.g. for a Host header that is not allowed."""
+    """400, e.g. for a Host header that is not allowed; 503 if a session could not be stored."""
+    if unavailability(exception) is not None:
+        return _unavailable(request, exception)
     if _API_PATHS.match(request.path_info):
         return problem(400, "The request is malformed.")
     return HttpResponse("The request is malformed.\n", content_type="text/plain", status=400)
@@ -91,10 +76,30 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; the traceback is in the log."""
+    """500, with a traceback in the log; 503 if the database cannot be used.
+
+    Django calls this for every exception, of views of any kind, middleware and templates.
+    """
+    error = sys.exc_info()[1]
+    if error is not None and unavailability(error) is not None:
+        return _unavailable(request, error)
     if _API_PATHS.match(request.path_info):
         return problem(500, SERVER_FAILED)
     return render(None, "500.html", status=500)
+
+
+def _unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
+    """503, for clients to try again. Only a page that changes nothing does so by itself."""
+    health.report(error)
+    health.count_refusal()
+    response: HttpResponse
+    if _API_PATHS.match(request.path_info):
+        response = problem(503, SENTENCE)
+    else:
+        seconds = RETRY_AFTER_S if request.method in ("GET", "HEAD") else None
+        response = render(None, "503.html", {"seconds": seconds}, status=503)
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "", **more: Any) -> HttpResponse:

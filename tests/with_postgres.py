@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -40,37 +39,59 @@ def _answers(url: str) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def cluster() -> Iterator[tuple[str, int]]:
-    """Run a PostgreSQL server; yield the URL of an empty database and the server's pid."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-    folder = Path(tempfile.mkdtemp(prefix="sideline-postgres-"))
-    if os.geteuid() == 0:
-        os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
-    data, port = folder / "data", free_port()
-    subprocess.run(
-        _as_postgres(str(binaries / "initdb"), "-A", "trust", "-U", "sideline", "--no-sync",
-                     "-D", str(data)),
-        check=True, stdout=subprocess.DEVNULL, cwd="/",
-    )  # fmt: skip
-    url = f"postgres://sideline@127.0.0.1:{port}/"
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            _as_postgres(*killed_with_parent(
-                str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder),
-                "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=300",
-                "-c", "full_page_writes=off", "-c", "synchronous_commit=off",
-            )),
-            stdout=log, stderr=log, cwd="/",
+class Cluster:
+    """A PostgreSQL server on a free port of 127.0.0.1, with an empty database. Owns the process."""
+
+    def __init__(self) -> None:
+        self._binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+        self._port = free_port()
+        self.url = f"postgres://sideline@127.0.0.1:{self._port}/postgres"
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Cluster:
+        self._folder = Path(tempfile.mkdtemp(prefix="sideline-postgres-"))
+        if os.geteuid() == 0:
+            os.chown(self._folder, pwd.getpwnam("postgres").pw_uid, -1)
+        subprocess.run(
+            _as_postgres(str(self._binaries / "initdb"), "-A", "trust", "-U", "sideline",
+                         "--no-sync", "-D", str(self._folder / "data")),
+            check=True, stdout=subprocess.DEVNULL, cwd="/",
         )  # fmt: skip
-    try:
-        until(lambda: _answers(url + "postgres") or server.poll() is not None, 30, "PostgreSQL")
-        assert server.poll() is None, (folder / "log").read_text()
-        yield url + "postgres", server.pid
-    finally:
-        server.send_signal(signal.SIGQUIT)  # immediate shutdown
-        server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        self.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def pid(self) -> int:
+        """The pid of the server, which must run."""
+        assert self._server is not None
+        return self._server.pid
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        data = str(self._folder / "data")
+        with (self._folder / "log").open("ab") as log:
+            server = self._server = subprocess.Popen(
+                _as_postgres(*killed_with_parent(
+                    str(self._binaries / "postgres"), "-D", data, "-p", str(self._port),
+                    "-k", str(self._folder), "-c", "listen_addresses=127.0.0.1",
+                    "-c", "fsync=off", "-c", "max_connections=300",
+                    "-c", "full_page_writes=off", "-c", "synchronous_commit=off",
+                )),
+                stdout=log, stderr=log, cwd="/",
+            )  # fmt: skip
+        until(lambda: _answers(self.url) or server.poll() is not None, 30, "PostgreSQL")
+        assert server.poll() is None, (self._folder / "log").read_text()
+
+    def stop(self) -> None:
+        """Stop the server at once, as a crash of its machine would."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT)  # immediate shutdown
+            self._server.wait()
+            self._server = None
 
 
 def make_templates(url: str) -> None:
@@ -121,7 +142,10 @@ if __name__ == "__main__":
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(143)
     )  # otherwise the server would outlive this process
-    with cluster() as (url, pid):
-        make_templates(url)
-        environment = os.environ | {"DATABASE_URL": url, "SUITE_POSTGRES": str(pid)}
+    with Cluster() as cluster:
+        make_templates(cluster.url)
+        environment = os.environ | {
+            "DATABASE_URL": cluster.url,
+            "SUITE_POSTGRES": str(cluster.pid),
+        }
         sys.exit(subprocess.call(killed_with_parent(*sys.argv[1:]), env=environment))

@@ -19,11 +19,13 @@ from project.audit.opening_limits import TooManyOpenings
 from project.audit.recent_views import claim_lasting
 from project.audit.requesters import Requester
 from project.audit.view_log import Opening, ViewNotRecorded
+from project.database_health import health
 from project.problems import refuse_handshake
 
 log = logging.getLogger(__name__)
 
 V1 = "sideline.v1"
+ADMISSION_S = 10.0  # less than the server's limit on a handshake
 POLL_S = 0.02  # interval at which unsent bytes of a connection are polled
 
 
@@ -49,7 +51,12 @@ class CameraSocket(AsyncWebsocketConsumer):
         name: str = self.scope["url_route"]["kwargs"]["camera"]
         try:
             self._read_query()  # first: a wrong value must not use up a ticket
-            admission, view = await database_sync_to_async(self._admit)(name)
+            async with asyncio.timeout(ADMISSION_S):
+                admission, view = await database_sync_to_async(self._admit)(name)
+                if admission.grant.credential.kind == "ticket":
+                    self.ticket = admission.grant.credential.id
+                # Recorded before it is accepted: a device sends at once, so nothing may wait then.
+                self.opening = await services.view_log().begin(view)
         except Refused as refusal:
             log.info("socket refused: %s", refusal.detail)
             errors = {"errors": refusal.errors} if refusal.errors else {}
@@ -65,14 +72,13 @@ class CameraSocket(AsyncWebsocketConsumer):
             await self.accept(self._subprotocol())
             await self.close(4429, str(refusal))
             return
-        if admission.grant.credential.kind == "ticket":
-            self.ticket = admission.grant.credential.id
-        # Recorded before it is accepted: a device sends at once, so nothing may wait after that.
-        recorded = await self._record(view)
-        await self.accept(self._subprotocol())
-        if not recorded:
+        except Exception as error:
+            # Not a refusal, which would look like a right that was withdrawn.
+            _report(error)
+            await self.accept(self._subprotocol())
             await self.close(1011)
             return
+        await self.accept(self._subprotocol())
         self._open(admission, name)
         services.connection_monitor().watch(self, admission.grant, self._close_soon)
 
@@ -82,15 +88,6 @@ class CameraSocket(AsyncWebsocketConsumer):
         requester = Requester.of(self.scope, admission.actor)
         action = Action.PUBLISH if self.is_publisher else Action.WATCH
         return admission, claim_lasting(requester, admission.camera, action)
-
-    async def _record(self, view: View) -> bool:
-        """Store the view. False if that failed: then no picture may be sent."""
-        try:
-            self.opening = await services.view_log().begin(view)
-        except ViewNotRecorded as error:
-            log.error("a WebSocket was closed, as its view could not be recorded: %s", error)
-            return False
-        return True
 
     async def _release_ticket(self) -> None:
         """Give back the place that the ticket holds; if that fails, it ends by itself."""
@@ -154,3 +151,14 @@ class NoSuchSocket(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await refuse_handshake(self.scope, self.base_send, 404, "There is no such WebSocket.")
+
+
+def _report(error: Exception) -> None:
+    """Report why a socket with a possibly valid credential could not be admitted."""
+    health.count_refusal()
+    if isinstance(error, TimeoutError):
+        health.report_reason(f"a WebSocket was not admitted within {ADMISSION_S:.0f} s")
+    elif isinstance(error, ViewNotRecorded):
+        log.error("a WebSocket was closed, as its view could not be recorded: %s", error)
+    else:
+        log.exception("a WebSocket could not be admitted")

@@ -129,20 +129,22 @@ class ViewLog:
             views = {view for view, _ in waiting} | ended
             if not views:
                 return True
-            is_stored = True
+            failure: Exception | None = None
             try:
                 await in_thread(_thread, self._views.store, views)
-            except Exception:
+            except Exception as error:
                 log.exception("views could not be written to the audit log")
-                is_stored = False
+                failure = error
             for _, recorded in waiting:
                 if recorded.done():  # cancelled
                     continue
-                if is_stored:
+                if failure is None:
                     recorded.set_result(None)
                 else:
-                    recorded.set_exception(ViewNotRecorded(UNWRITABLE))
-            return is_stored
+                    refusal = ViewNotRecorded(UNWRITABLE)
+                    refusal.__cause__ = failure
+                    recorded.set_exception(refusal)
+            return failure is None
 
     async def _send_heartbeat(self) -> None:
         async with self._lock:

@@ -24,7 +24,7 @@ reactor: Any = installed_reactor
 
 READ_S = 0.25  # interval at which WebSockets without auto-read are read
 IDLE_S = 1.0  # ... while there are none
-HANDSHAKE_S = 30  # more than the database's timeout of 20 s, so that the client gets an answer
+HANDSHAKE_S = 30  # more than the 10 s of an admission, so that the client gets an answer
 
 
 class Server(DaphneServer):  # type: ignore[misc]

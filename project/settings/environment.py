@@ -248,11 +248,14 @@ class Servers(Values):
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             }
         elif database["ENGINE"] == "django.db.backends.postgresql":
-            # Persistent connections leak under ASGI; psycopg's pool does not.
+            database["ENGINE"] = "project.postgresql"
             url_options: Any = database.get("OPTIONS", {})  # such as sslmode
             database["OPTIONS"] = {
+                "connect_timeout": 5,
                 **url_options,
-                "pool": {"min_size": 1, "max_size": 8, "timeout": 10},
+                # Persistent connections leak under ASGI; psycopg's pool does not. By default it
+                # tries for 5 minutes to reconnect, with ever longer pauses.
+                "pool": {"min_size": 1, "max_size": 8, "timeout": 10, "reconnect_timeout": 3},
             }
         else:
             raise BadSetting(name, "only sqlite and postgres are supported.")

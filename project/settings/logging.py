@@ -78,9 +78,16 @@ LOGGING = {
             "style": "{",
         }
     },
-    "filters": {"brief": {"()": "project.settings.logging.PeerErrors"}},
+    "filters": {
+        "brief": {"()": "project.settings.logging.PeerErrors"},
+        "outages": {"()": "project.database_health.Consequences"},
+    },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]}
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["outages", "brief"],
+        }
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
@@ -89,6 +96,7 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "project": {"level": "INFO"},
         "daphne": {"level": "WARNING"},
+        "psycopg.pool": {"level": "ERROR"},  # its warnings of lost connections: see the filter
         "django.server": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
     },
 }

@@ -1,0 +1,50 @@
+"""A socket that cannot be admitted for now is accepted and closed with 1011, in bounded time."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from cameras.consumers import camera_socket
+from cameras.consumers.stream import StreamConsumer
+
+HEADERS = [(b"sec-websocket-protocol", b"sideline.v1")]
+# A browser would not report the code if its subprotocol were not accepted.
+TRY_AGAIN = [("websocket.accept", "sideline.v1"), ("websocket.close", 1011)]
+
+
+async def answers() -> list[tuple[str, Any]]:
+    """Open a socket; return what the client gets."""
+    consumer, sent = StreamConsumer(), list[tuple[str, Any]]()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append((message["type"], message.get("subprotocol", message.get("code"))))
+
+    consumer.base_send = send
+    consumer.scope = {"url_route": {"kwargs": {"camera": "x"}}, "headers": HEADERS}
+    await consumer.connect()
+    return sent
+
+
+async def test_handshake_does_not_wait_for_a_database_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(camera_socket, "ADMISSION_S", 0.05)
+    monkeypatch.setattr(camera_socket, "admit", lambda *args, **options: released.wait(60))
+    try:
+        assert await answers() == TRY_AGAIN
+    finally:
+        released.set()
+
+
+@pytest.mark.parametrize("error", [OperationalError("lost"), KeyError("a fault of ours")])
+async def test_failure_is_no_refusal(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(camera_socket, "admit", fail)
+    assert await answers() == TRY_AGAIN
