@@ -99,7 +99,7 @@ def _register_watching(
         return {
             digest: Actor(
                 resource_ids=(camera_id,),
-                credential=Credential(label, str(parent)) if path else NO_CREDENTIAL,
+                credential=Credential("link", str(parent)) if path else NO_CREDENTIAL,
             )
             for digest, camera_id, parent in found.values_list(
                 "digest", f"{path}camera_id", f"{path}pk"

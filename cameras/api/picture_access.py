@@ -29,8 +29,7 @@ from project.problems import problem
 READ_ALONE = frozenset({"read"})
 BAD_KEY = "The stream key is unknown, expired or revoked."
 BAD_PASSWORD = (
-    "The password must be a stream key, or a token whose only scope is “read”, that is not expired "
-    "or revoked."
+    "The password must be a valid stream key, or a valid token with only the scope “read”."
 )
 # A browser that gets Basic opens a dialog for a password. Over plain HTTP, browsers send
 # `Sec-Fetch-*` only to localhost, but this one with each address that a person opens.

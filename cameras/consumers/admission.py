@@ -27,7 +27,7 @@ from project.accounts.authentication import parse_bearer
 NOT_PUSH = "This camera is not of kind push."
 
 
-NO_CREDENTIAL = (
+CREDENTIAL_NEEDED = (
     "This needs a credential: a bearer token, a ticket, a stream key in place of the camera id, or "
     "a session cookie with a trusted Origin."
 )
@@ -130,7 +130,7 @@ def _actor_for_session(headers: Mapping[bytes, str], cookies: Mapping[str, str])
     elif session_key is not None:
         raise Refused(NO_ORIGIN)
     if session_key is None:
-        raise Refused(NO_CREDENTIAL)
+        raise Refused(CREDENTIAL_NEEDED)
     actor = actor_for_session(session_key)
     if actor is None:
         raise Refused(SIGNED_OUT)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import IntegrityError, models, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, MAX_LABELS
 from cameras.ingest.sources.addresses import MASK, SourceError, check, device_index, redact
@@ -276,6 +276,6 @@ class Camera(Masked):
                 except IntegrityError:  # deleted just now
                     return None
             elif states.filter(fence=newest).update(fence=newest + 1):
-                silent = states.filter(reported_at__lt=timezone.now() - SILENCE)
+                silent = states.filter(reported_at__lt=Now() - SILENCE)
                 CameraState.restart(silent.values_list("pk", flat=True))
                 return newest + 1

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from project.database_clock import database_now
@@ -56,9 +57,8 @@ class CameraState(models.Model):
     @classmethod
     def restart(cls, camera_ids: Collection[object]) -> None:
         """Mark cameras as connecting: the last report is from before they were switched on."""
-        now = timezone.now()
         cls.objects.filter(camera_id__in=camera_ids).update(
-            state=State.CONNECTING, since=now, reason="", reported_at=now
+            state=State.CONNECTING, since=Now(), reason="", reported_at=Now()
         )
 
     @staticmethod

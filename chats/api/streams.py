@@ -164,7 +164,7 @@ def _last_event_id(request: ASGIRequest, parameter: str | None = None) -> int:
     text = header or ("0" if parameter is None else parameter)
     if not (len(text) < 17 and text.isascii() and text.isdigit() and int(text) <= MAX_SEQ):
         name = "Last-Event-ID" if header else "after"
-        sentence = f"“{name}” must be a number that an event had."
+        sentence = f"“{name}” must be the id of an event."
         raise Denied(problem(400, sentence, errors={name: [sentence]}))
     return int(text)
 

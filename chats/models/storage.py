@@ -12,7 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from chats.models.assistants import Assistant
 from chats.models.chats import Chat
 from chats.models.generations import erase
-from chats.models.messages import Message
+from chats.models.messages import Message, Status
 from chats.models.quotas import Quota
 from project.accounts.models import Organization, User
 
@@ -88,6 +88,6 @@ def _erase_deleted(organization: Organization, user: User) -> int:
     because this transaction has locked a quota.
     """
     deleted = Chat.objects.filter(organization=organization, owner=user, deleted_at__isnull=False)
-    idle = deleted.exclude(generations__status="running").order_by("pk")
+    idle = deleted.exclude(generations__status=Status.RUNNING).order_by("pk")
     ids = list(idle.select_for_update(skip_locked=True).values_list("pk", flat=True))
     return erase(Chat.objects.filter(pk__in=ids)) if ids else 0

@@ -27,7 +27,7 @@ from project.accounts.models.passes import (
 from project.audit.log import Action, differences, fetch_stored, log_action
 
 LAST_ADMIN = "An organization needs an administrator. Make someone else one first."
-REVOKE = "Revoke them on the pages of the cameras if they should not."
+REVOKE = "To end them, revoke them on the cameras' pages."
 FOR_ADMINS = "These settings are for the organization's administrators."
 
 
@@ -111,7 +111,9 @@ def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             label = member.get_role_display().lower()
             messages.success(request, f"{member.user.username} is now {_with_article(label)}.")
             if role == Role.VIEWER and (made := describe_passes(passes_of(member))):
-                messages.info(request, f"{member.user.username} made {made}: they go on. {REVOKE}")
+                messages.info(
+                    request, f"{member.user.username} made {made}, which still work. {REVOKE}"
+                )
     return (
         redirect("organization", slug)
         if _is_still_admin(request, organization)

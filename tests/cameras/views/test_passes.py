@@ -190,7 +190,7 @@ def test_demoted_operator_leaves_passes_to_the_operators(
     member = Membership.objects.get(user=operator)
     change = reverse("member-change", args=[camera.organization.slug, member.pk])
     page = client_of(admin).post(change, {"role": "viewer"}, follow=True).content.decode()
-    assert "operator made 1 share link and 1 stream key: they go on." in page
+    assert "operator made 1 share link and 1 stream key, which still work." in page
     assert are_alive(*passes) == {True}
 
 
@@ -207,7 +207,7 @@ def test_removing_a_member_asks_what_becomes_of_keys_and_links(
     passes = [*add_by_page(operator, camera), *add_by_page(operator, camera, "Hall")]
     member = Membership.objects.get(user=operator)
     page = remove(admin, member)
-    assert "2 share links and 2 stream keys of theirs would end with this membership" in page
+    assert "These end with the membership: 2 share links and 2 stream keys" in page
     assert "Bar for Gate" in page
     assert Membership.objects.filter(pk=member.pk).exists()
     assert are_alive(*passes) == {True}

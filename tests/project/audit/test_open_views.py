@@ -133,7 +133,7 @@ def test_each_visit_of_a_share_link_is_a_view(camera: Camera) -> None:
             actor, used = actor_for_ticket(ticket, cookie)
             assert actor.parents == (
                 Credential("visit", visit.pk),
-                Credential("share link", str(link.pk)),
+                Credential("link", str(link.pk)),
             )
             store({View.of(Requester.of({}, actor), camera, Action.WATCH): 1})
             Ticket.release(used.pk)

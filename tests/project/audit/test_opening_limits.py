@@ -46,7 +46,7 @@ def limit(monkeypatch: pytest.MonkeyPatch, name: str, most: int) -> None:
 
 
 def guest(visit: str = "v", address: str = "192.0.2.1") -> Requester:
-    link = Credential("share link", "1")
+    link = Credential("link", "1")
     return Requester(None, Credential("visit", visit), address, parents=(link,))
 
 
