@@ -176,7 +176,7 @@ def _create(
     )  # fmt: skip
     cost = cost_of(assistant, answer, prefill)
     day = Quota.reserve(chat.organization, user, cost.limit, **assistant.daily_limits())
-    if reason := lack_of_room(assistant, chat, user, len(question.content.encode())):
+    if reason := lack_of_room(assistant, chat, user, len(question.content.encode()), day):
         raise BadPrompt(413, reason)
     generation = Generation.objects.create(
         message=answer, chat=chat, user=user, organization=chat.organization,

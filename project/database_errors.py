@@ -9,6 +9,8 @@ import errno
 import sqlite3
 
 import psycopg
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import utils
 from psycopg import errors
 
@@ -36,21 +38,24 @@ _SQLITE_CODES = (
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_READONLY,
 )
+# The database's own later errors, and those of Django where a session was not written.
+_FOLLOWERS = (utils.Error, psycopg.Error, sqlite3.Error, UpdateError, SessionInterrupted)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def unavailability(error: BaseException | None) -> BaseException | None:
     """Return the error that says that database or disk cannot be used; None if it is another fault.
 
-    It may be the cause of `error`: Django raises `SessionInterrupted` where a session was not
-    written, and a view may raise its own error.
+    It may be the cause of `error`, or what was handled when one of `_FOLLOWERS` was raised. Another
+    error that is raised then may be a fault of the program.
     """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if _is_unavailable(error):
             return error
         seen.add(id(error))
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        follows = isinstance(error, _FOLLOWERS)
+        error = error.__cause__ or (error.__context__ if follows else None)
     return None
 
 

@@ -122,13 +122,13 @@ class DatabaseHealth:
 
 
 def _succeeds(probe: Callable[[], object]) -> bool:
-    """Call a probe; False if it fails. A failure that is no outage is logged."""
+    """Call a probe; False if the database cannot be used. Another failure is logged: no outage."""
     try:
         probe()
     except Exception as error:
-        if unavailability(error) is None:
-            log.exception("the database could not be probed")
-        return False
+        if unavailability(error) is not None:
+            return False
+        log.exception("the database could not be probed")
     return True
 
 

@@ -1,3 +1,4 @@
+import filecmp
 import logging
 import os
 import shutil
@@ -19,6 +20,8 @@ def move_files(apps, schema_editor):
     Files that no camera plays stay where they are. May be repeated.
     """
     root = Path(settings.MEDIA_DIR).resolve()
+    organizations = apps.get_model("accounts", "Organization").objects.values_list("pk", flat=True)
+    folders = set(map(str, organizations))  # what is there already has its place
     targets: dict[Path, list[Path]] = {}
     for camera in apps.get_model("cameras", "Camera").objects.filter(kind="file"):
         try:
@@ -28,13 +31,14 @@ def move_files(apps, schema_editor):
         with suppress(OSError, RuntimeError):
             file = (root / source).resolve()
             inside = file.is_relative_to(root) and ".." not in Path(source).parts
-            if inside and file.is_file():
+            if inside and file.is_file() and file.relative_to(root).parts[0] not in folders:
                 targets.setdefault(file, []).append(root / str(camera.organization_id) / source)
     for file, places in targets.items():
         try:
             for place in places:
                 _link(file, place)
-            file.unlink()
+            if all(filecmp.cmp(file, place, shallow=False) for place in places):
+                file.unlink()
         except OSError as error:
             log.warning("%s could not be moved to %s: %s", file, places[0].parent, error)
 

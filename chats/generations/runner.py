@@ -103,6 +103,8 @@ class Runner:
         task = None
         try:
             await check()
+            if self.is_closing:
+                raise Overloaded
             result = await in_database_thread(write)
             task = self._begin(result, prepare) if result.is_new else None
         finally:

@@ -6,6 +6,8 @@ erased. An answer counts when it ends, so answers that are running can exceed a 
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.db.models import Sum
 from django.template.defaultfilters import filesizeformat
 
@@ -27,20 +29,23 @@ def stored_bytes(organization: Organization, user: User | None = None) -> int:
     return messages.aggregate(whole=Sum("size"))["whole"] or 0
 
 
-def lack_of_room(assistant: Assistant, chat: Chat, user: User, added: int) -> str | None:
+def lack_of_room(assistant: Assistant, chat: Chat, user: User, added: int, day: date) -> str | None:
     """Return why a prompt has no room, or None. It is stored already, with `added` bytes at most.
 
-    Call it after `Quota.reserve` in the same transaction: that locks the organization's quota, so
-    no two prompts take the same room. Deleted chats of the user are erased if they are in the way.
-    If it returns a reason, the caller must roll back the transaction, which keeps them.
+    Call it after `Quota.reserve`, which returned `day`, in the same transaction: that locks the
+    organization's quota, so no two prompts take the same room. Deleted chats of the user are erased
+    if they are in the way. If it returns a reason, the caller must roll back the transaction, which
+    keeps them.
     """
-    reason = _lack_of_room(assistant, chat, user, added)
+    reason = _lack_of_room(assistant, chat, user, added, day)
     if reason and _erase_deleted(chat.organization, user):
-        reason = _lack_of_room(assistant, chat, user, added)
+        reason = _lack_of_room(assistant, chat, user, added, day)
     return reason
 
 
-def _lack_of_room(assistant: Assistant, chat: Chat, user: User, added: int) -> str | None:
+def _lack_of_room(
+    assistant: Assistant, chat: Chat, user: User, added: int, day: date
+) -> str | None:
     organization = chat.organization
     each, together = assistant.storage_mb_each, assistant.storage_mb
     mine = stored_bytes(organization, user)
@@ -49,7 +54,7 @@ def _lack_of_room(assistant: Assistant, chat: Chat, user: User, added: int) -> s
             f"Your chats hold {filesizeformat(mine)} of text with this prompt, and may hold "
             f"{each} MB. Delete chats to make room{_largest(organization, user)}."
         )
-    if together is not None and not _has_room(organization, added, together * MB):
+    if together is not None and not _has_room(organization, added, together * MB, day):
         return (
             f"The chats of {organization} may hold {together} MB of text together, and are full. "
             f"Yours hold {filesizeformat(mine)}. Delete chats{_largest(organization, user)}, or "
@@ -58,14 +63,14 @@ def _lack_of_room(assistant: Assistant, chat: Chat, user: User, added: int) -> s
     return None
 
 
-def _has_room(organization: Organization, added: int, limit: int) -> bool:
-    """Add bytes to what the organization's quota of today counts; False beyond `limit`.
+def _has_room(organization: Organization, added: int, limit: int, day: date) -> bool:
+    """Add bytes to what the organization's quota of `day` counts; False beyond `limit`.
 
     The count is what was measured at the first prompt of a day, and all that was added since.
     What was deleted since is found out by measuring again, only when the limit seems reached:
     the sum over 100,000 messages takes 60 to 90 ms.
     """
-    quota = Quota.objects.get(organization=organization, user=None, day=Quota.today(organization))
+    quota = Quota.objects.get(organization=organization, user=None, day=day)
     stored = None if quota.stored_bytes is None else quota.stored_bytes + added
     if stored is None or stored > limit:
         stored = stored_bytes(organization)

@@ -35,6 +35,7 @@ USAGE_S = 5.0  # that a finished answer waits for its token counts
 MAX_ERROR = 64 * 1024  # bytes read of an error's body
 COUNT_S = 10.0  # for counting the tokens of a conversation
 COUNTS_AT_ONCE = 8
+_NO_SUCH_PATH = (404, 405, 501)  # a server without a tokenizer
 MAX_TOKEN_BYTES = 32  # of a token in a list of tokens
 _ATTEMPTS = 3  # with another `Dialect` each
 CONTINUE = "Continue your answer exactly where it stopped. Do not repeat anything."
@@ -186,8 +187,8 @@ class OpenAICompatible:
         response = await self._client.send(request, stream=True)
         limit = MAX_ERROR + MAX_TOKEN_BYTES * len(text.encode())
         answer = await self._read(BodyReader(response), limit)
-        if response.status_code >= 500 or response.status_code == 429:
-            raise InvalidResponse("The tokenizer is not available now.")
+        if response.status_code not in (200, *_NO_SUCH_PATH):  # a refusal of this text, or of now
+            raise InvalidResponse("The tokenizer did not count this text.")
         try:
             found = json.loads(answer)
             tokens, count = found.get("tokens"), found.get("count")

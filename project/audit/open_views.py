@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from django.db import connection, models, transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from project.accounts.access import Credential, Description, describe_credentials
 from project.addresses import network_of, parse_address
@@ -88,7 +88,8 @@ def store(openings: Mapping[View, int]) -> None:
             groups[openings[view]].append(view.id)
         for more, ids in groups.items():
             found = Viewing.objects.filter(pk__in=ids)
-            found.update(seen_at=Now(), openings=F("openings") + more)
+            # Never below 0: what a refused opening takes back may be in an entry already.
+            found.update(seen_at=Now(), openings=Greatest(F("openings") + more, 0))
 
 
 def _create(views: list[View]) -> None:

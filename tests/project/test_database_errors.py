@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import OperationalError, ProgrammingError, connection
 from psycopg import errors
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -117,20 +118,24 @@ def test_full_disk_is_an_outage_and_a_missing_file_is_not() -> None:
 
 
 def test_outage_is_found_behind_the_error_that_it_caused() -> None:
+    """But not behind a fault of the program that comes up while the outage is handled."""
     full_disk = wrapped(errors.DiskFull("no space"))
 
-    def fail(*, hide: bool) -> None:
+    def fail(error: Exception, *, named: bool) -> None:
         try:
             raise full_disk
-        except OperationalError:
-            if hide:
-                raise ValueError("x") from None
-            raise ValueError("x")  # noqa: B904
+        except OperationalError as cause:
+            if named:
+                raise error from cause
+            raise error  # noqa: B904
 
-    with pytest.raises(ValueError, match="x") as caused:
-        fail(hide=False)
-    assert unavailability(caused.value) is full_disk
-    with pytest.raises(ValueError, match="x") as another:
-        fail(hide=True)
-    assert unavailability(another.value) is None
+    for error, named, found in (
+        (ValueError("x"), True, full_disk),
+        (ValueError("x"), False, None),
+        (SessionInterrupted("x"), False, full_disk),
+        (ProgrammingError("x"), False, full_disk),
+    ):
+        with pytest.raises(type(error)) as raised:
+            fail(error, named=named)
+        assert unavailability(raised.value) is found
     assert unavailability(None) is None

@@ -133,14 +133,14 @@ def remove_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     with transaction.atomic():
         member = _member(organization, pk)
         passes = passes_of(member)
+        others = organization.memberships.exclude(pk=member.pk)
+        own = others.filter(user=signed_in_user(request)).first()
         if member.is_last_admin():
             messages.error(request, LAST_ADMIN)
-        elif passes and choice not in ("end", "take"):
+        elif passes and (choice not in ("end", "take") or (choice == "take" and own is None)):
             context = {"member": member, "passes": passes, "count": describe_passes(passes)}
             return render(request, "accounts/member_remove.html", context)
         else:
-            others = organization.memberships.exclude(pk=member.pk)
-            own = others.filter(user=signed_in_user(request)).first()
             _remove(request, member, passes, own if choice == "take" else None)
     return (
         redirect("organization", slug)

@@ -235,3 +235,11 @@ print("COUNTED", list(rows.values_list("openings", flat=True)), faults)
 def test_concurrent_processes_count_every_opening(installation: Installation) -> None:
     printed = installation.manage("shell", "-v0", "-c", _CONCURRENT)
     assert f"COUNTED {[40] * 6} []" in printed
+
+
+def test_opening_that_is_taken_back_after_its_view_ended_leaves_no_negative_count(
+    camera: Camera,
+) -> None:
+    view, other = view_of(camera), view_of(camera, key="b")
+    store({view: -1, other: 1})
+    assert sorted(rows()) == [("watch", 0), ("watch", 1)]
