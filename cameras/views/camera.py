@@ -76,4 +76,5 @@ def still(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return too_many_openings(refusal)
     response = HttpResponse(bytes(found.jpeg), content_type="image/jpeg")
     response["Last-Modified"] = http_date(found.taken_at.timestamp())
+    response["X-Timestamp"] = str(round(found.taken_at.timestamp() * 1000))
     return response

@@ -187,8 +187,8 @@ def test_changed_masks_cause_no_picture_without_masks(
 
 
 def kept_at(staff: httpx.Client, camera: str) -> str:
-    """The ETag of the still, or empty: a change deletes the still, a new worker stores another."""
-    return staff.get(f"/cameras/{camera}/still.jpg").headers.get("ETag", "")
+    """The time of the still, or empty: a change deletes the still, a new worker stores another."""
+    return staff.get(f"/cameras/{camera}/still.jpg").headers.get("X-Timestamp", "")
 
 
 def test_new_viewer_of_a_silent_camera_gets_no_picture_from_before_the_masks(

@@ -73,5 +73,5 @@ def test_killed_run_leaves_no_process(tmp_path: Path, workers: int, postgres: bo
     finally:
         run.send_signal(signal.SIGKILL)
         run.wait()
-    _, alive = psutil.wait_procs(descendants, 20)
+    _, alive = psutil.wait_procs(descendants, 60)
     assert [command_line(one) or one for one in still_running(alive)] == []
