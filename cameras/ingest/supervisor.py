@@ -14,10 +14,11 @@ from django.db import Error as DatabaseError
 from cameras.ingest import configurations
 from cameras.ingest.custom_models.store import FailureCount
 from cameras.ingest.leases.embedded import Leases
+from cameras.ingest.leases.handovers import Taking
 from cameras.ingest.links import Link, LinkLost, Packet
 from cameras.ingest.metrics import Totals
 from cameras.ingest.state_writer import StateWriter
-from cameras.ingest.worker_process import SILENCE_S, Config, WorkerProcess
+from cameras.ingest.worker_process import SILENCE_S, Config, Standby, WorkerProcess
 from cameras.live.demand import read_demand
 from cameras.live.variants import Demand
 from cameras.models.states import SWITCHED_OFF
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 POLL_S = 0.5  # how often the cameras are read from the database
 SLOW_POLL_S = 1.0  # after a poll that took longer, the silence of a worker proves nothing
 HUNG_S = 8.0  # how long native code hung before a worker ended itself: see worker/capture.py
+OPENED_ONCE = ("device",)  # kinds of cameras that only one process can open
 NO_ANSWER = "The process that reads this camera stopped answering and is being restarted."
 
 
@@ -43,6 +45,12 @@ class Supervisor:
         self._state_writer = StateWriter(leases.report_stale_fence)
         self._model_failures = FailureCount()
         self._pending_frames = PendingFrames()
+        self._standbys: dict[str, WorkerProcess] = {}  # of cameras that are being taken over
+        self._is_ending = asyncio.Event()
+
+    def end_in_order(self) -> None:
+        """Let `run` return once other processes have taken over the cameras."""
+        self._is_ending.set()
 
     async def run(self, link: Link) -> None:
         """Run until the link to the web is lost or the task is cancelled; then stop all workers.
@@ -54,18 +62,28 @@ class Supervisor:
             asyncio.create_task(self._state_writer.run(), name="state writer"),
             asyncio.create_task(self._leases.run(), name="leases"),
             asyncio.create_task(self._follow_leases(link), name="lease changes"),
+            asyncio.create_task(self._run_polls(link), name="polls"),
+            asyncio.create_task(self._drain(), name="hand-over of all cameras"),
         ]
         try:
-            while not any(task.done() for task in tasks):
-                await self._poll(link)
-                await asyncio.wait(tasks, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
                     task.result()
         finally:
             await end(*tasks)
-            await asyncio.gather(*(worker.stop() for worker in self.workers.values()))
+            every = (*self.workers.values(), *self._standbys.values())
+            await asyncio.gather(*(worker.stop() for worker in every))
             await self._leases.close()
+
+    async def _run_polls(self, link: Link) -> None:
+        while True:
+            await self._poll(link)
+            await asyncio.sleep(POLL_S)
+
+    async def _drain(self) -> None:
+        await self._is_ending.wait()
+        await self._leases.drain()
 
     async def _poll(self, link: Link) -> None:
         """Read the configurations, then start, replace or stop workers accordingly."""
@@ -111,8 +129,32 @@ class Supervisor:
             await asyncio.gather(*(self._release(camera_id) for camera_id in self._leases.leaving))
             for camera_id, worker in self.workers.items():
                 worker.fence = self._leases.fence(camera_id) or worker.fence
+            await self._tend_standbys(link)
             for camera_id in self._configs.keys() - self.workers.keys():
                 self._start(self._configs[camera_id], link)
+
+    async def _tend_standbys(self, link: Link) -> None:
+        """Activate the standbys whose cameras are ours now, stop those not needed, start others."""
+        takings = self._leases.takings
+        for camera_id, worker in [*self._standbys.items()]:
+            fence, taking = self._leases.fence(camera_id), takings.get(camera_id)
+            assert worker.standby is not None
+            if fence is not None and camera_id not in self.workers and not worker.task.done():
+                self.workers[camera_id] = self._standbys.pop(camera_id)
+                await worker.activate(fence)
+            elif taking is None or (taking.releases_first and worker.standby.opens):
+                await self._standbys.pop(camera_id).stop()
+        for camera_id in takings.keys() & self._configs.keys():
+            if camera_id not in self._standbys and camera_id not in self.workers:
+                self._start_standby(self._configs[camera_id], link, takings[camera_id])
+
+    def _start_standby(self, config: Config, link: Link, taking: Taking) -> None:
+        camera_id = config["camera"]
+        opens = config["kind"] not in OPENED_ONCE and not taking.releases_first
+        standby = Standby(opens, lambda: self._leases.report_ready(camera_id, is_open=opens))
+        worker = WorkerProcess(config, link, self._state_writer, self.totals, standby=standby)
+        worker.demand = self._demand.get(camera_id, [])
+        self._standbys[camera_id] = worker
 
     async def _release(self, camera_id: str) -> None:
         """Stop the worker and release the camera.
@@ -159,6 +201,8 @@ class Supervisor:
         fence, former = self._leases.fence(config["camera"]), self.workers.get(config["camera"])
         if fence is None or (former is not None and not former.task.done()):
             return
+        if config["camera"] in self._standbys:
+            return  # it is activated in a moment
         first_run = 0 if former is None else former.last_run + 1
         worker = WorkerProcess(
             config, link, self._state_writer, self.totals, attempt, waited, first_run
@@ -174,16 +218,19 @@ class Supervisor:
             async for header, payload in link.receive():
                 if header["type"] == "demand":
                     await self._set_demand(read_demand(header), header.get("new", {}))
-                elif worker := self.workers.get(header["camera"]):
+                elif worker := self._worker(header["camera"]):
                     await worker.push(header, payload)
                 elif not self._leases.is_held_elsewhere(header["camera"]):
                     self._pending_frames.put((header, payload), time.monotonic())
         except LinkLost:
             return
 
+    def _worker(self, camera_id: str) -> WorkerProcess | None:
+        return self.workers.get(camera_id) or self._standbys.get(camera_id)
+
     async def _set_demand(self, demand: dict[str, list[Demand]], new: dict[str, list[int]]) -> None:
         self._demand = demand
-        for camera_id, worker in self.workers.items():
+        for camera_id, worker in (*self.workers.items(), *self._standbys.items()):
             await worker.set_demand(demand.get(camera_id, []), new.get(camera_id, []))
 
 

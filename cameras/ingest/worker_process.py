@@ -7,8 +7,9 @@ import logging
 import subprocess
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from cameras.ingest.isolation import bare_environment
@@ -29,12 +30,24 @@ REPORT_S = 5.0  # how often an unchanged state is stored, so that `reported_at` 
 Config = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """Whether a standby opens the camera beside its reader, and what to call when it is ready."""
+
+    opens: bool
+    on_ready: Callable[[], None]
+
+
 class WorkerProcess:
     """Owns the process, its link and the task that reads the link.
 
     `attempt` counts the starts since the last picture; `waited` is the part of the next back-off
     that is already over, in seconds. `first_run` is the number of its first run of frames within
     the lease, above `last_run` of the worker before.
+
+    A standby is a worker of a camera that another process still reads. What it sends is dropped
+    until `activate`, and `on_ready` is called when it may be activated: when it has pictures or, if
+    it does not open the camera until then, when it has loaded its libraries.
     """
 
     def __init__(
@@ -46,11 +59,14 @@ class WorkerProcess:
         attempt: int = 0,
         waited: float = 0.0,
         first_run: int = 0,
+        standby: Standby | None = None,
     ) -> None:
         self.config = config
         self.camera_id: str = config["camera"]
         self.attempt, self._waited = attempt, waited
         self._first_run = self.last_run = first_run
+        self.standby = standby
+        self._last_state: dict[str, Any] | None = None  # of a standby
         self._web_link, self._state_writer, self._totals = web_link, state_writer, totals
         self._link: SocketLink | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -78,8 +94,7 @@ class WorkerProcess:
         self.silence_deadline = max(self.silence_deadline, time.monotonic() + SILENCE_S)
 
     async def _run(self) -> None:
-        with suppress(LinkLost):  # the supervisor notices by itself
-            await self._web_link.send({"type": "masks"} | self._identity(), b"")
+        await self._announce_masks()
         if self.config["unusable"]:
             self.silence_deadline = float("inf")
             await self.report("offline", self.config["unusable"])
@@ -92,14 +107,15 @@ class WorkerProcess:
             log.warning("camera %s: its worker could not be started: %s", self.camera_id, error)
             return
         try:
-            start = {"type": "config", "attempt": self.attempt, "waited": self._waited}
-            await self._link.send(self.config | start, b"")
-            await self._link.send(self._demand_packet(), b"")
-            if self.pending_frame is not None:
-                await self._link.send(*self.pending_frame)
-                self.pending_frame = None
+            if self.standby is None or self.standby.opens:
+                await self._configure()
             async for header, payload in self._link.receive():
                 self.silence_deadline = time.monotonic() + SILENCE_S
+                if self.standby is not None:
+                    self._note_readiness(self.standby, header)
+                    continue
+                if header["type"] == "loaded":
+                    continue
                 header |= self._identity()
                 if header["type"] == "frame":
                     self.last_run = self._first_run + header["run"]
@@ -113,6 +129,42 @@ class WorkerProcess:
             self._link.close()
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
+
+    async def _announce_masks(self) -> None:
+        if self.standby is None:
+            with suppress(LinkLost):  # the supervisor notices by itself
+                await self._web_link.send({"type": "masks"} | self._identity(), b"")
+
+    async def _configure(self) -> None:
+        """Let the worker begin. Raises `LinkLost`."""
+        assert self._link is not None
+        start = {"type": "config", "attempt": self.attempt, "waited": self._waited}
+        await self._link.send(self.config | start, b"")
+        await self._link.send(self._demand_packet(), b"")
+        if self.pending_frame is not None:
+            await self._link.send(*self.pending_frame)
+            self.pending_frame = None
+
+    def _note_readiness(self, standby: Standby, header: dict[str, Any]) -> None:
+        """Look at a standby's packet. A push camera's worker has pictures as soon as they come."""
+        if header["type"] == "state":
+            self._last_state = header
+            if header["state"] == "live" or self.config["kind"] == "push":
+                standby.on_ready()
+        elif header["type"] == "loaded" and not standby.opens:
+            standby.on_ready()
+
+    async def activate(self, fence: int) -> None:
+        """Publish what this standby sends from now on: the camera is leased with this fence."""
+        standby, self.standby, self.fence = self.standby, None, fence
+        self.silence_deadline = time.monotonic() + START_S
+        await self._announce_masks()
+        with suppress(LinkLost):
+            if standby is not None and not standby.opens:
+                if self._link is not None:  # otherwise it is configured as it starts
+                    await self._configure()
+            elif self._last_state is not None:
+                await self._forward(self._last_state | self._identity(), b"")
 
     def _wait(self, seconds: float) -> None:
         assert self._process is not None
@@ -177,6 +229,8 @@ class WorkerProcess:
 
     async def report(self, state: str, reason: str) -> None:
         """Send and store a state that the worker cannot report itself: failed, or stopped."""
+        if self.standby is not None:
+            return
         now = int(time.time() * 1000)
         header = {
             "type": "state", "state": state, "since": now, "reason": reason,

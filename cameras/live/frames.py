@@ -125,7 +125,8 @@ class Status:
     """The state of a camera. Times are unix ms; `reason` is a plain sentence or empty.
 
     `viewers` counts those of all processes. `mask_version` is that of the pictures that follow.
-    Both are None if ingest did not report them.
+    Both are None if ingest did not report them. `fence` is that of the lease under which it was
+    reported.
     """
 
     state: str
@@ -134,6 +135,7 @@ class Status:
     last_frame: int | None = None
     viewers: int | None = None
     mask_version: str | None = None
+    fence: int = 0
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> Status:
@@ -145,6 +147,7 @@ class Status:
             header["last_frame"],
             header.get("viewers"),
             header.get("mask_version"),
+            header.get("fence", 0),
         )
 
     @property

@@ -146,6 +146,7 @@ class Feed:
         self.prepared: PreparedFrame | None = None
         self.status: Status | None = None
         self.received_at = self.left_at = self._frame_at = time.monotonic()
+        self._fence = 0  # of the last status
         self._newest: tuple[int, int] | None = None  # order of the last frame sent to viewers
         self._acknowledging = 0  # viewers that acknowledge frames
         self._collecting: asyncio.TimerHandle | None = None
@@ -195,6 +196,9 @@ class Feed:
         if self._mask_versions.newest != former or is_switched_off:
             self._drop_frames()
         if isinstance(item, Status):
+            if item.fence < self._fence and now - self.received_at < SILENCE_S:
+                return  # of a process that has handed the camera over
+            self._fence = item.fence
             self._receive_status(item)
         elif isinstance(item, Frame) and has_current_masks:
             if self._is_repeated_or_late(item, now):

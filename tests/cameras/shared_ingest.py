@@ -37,6 +37,7 @@ class Watcher:
 
     def __init__(self, installation: Installation, camera: str) -> None:
         self.frames: list[tuple[float, int]] = []  # received (unix s), taken (unix ms)
+        self.orders: list[tuple[int, int]] = []  # run and number of each
         self.states: list[str] = []
         self._installation, self._camera = installation, camera
         self._ending = threading.Event()
@@ -60,6 +61,7 @@ class Watcher:
                         self.states.append(message["state"])
                     if abs(age_ms(message)) < 1000:
                         self.frames.append((time.time(), message["timestamp"]))
+                        self.orders.append((message["run"], message["seq"]))
 
     def since(self, moment: float) -> float | None:
         """Seconds from that unix time until a picture taken after it arrived; None if none did."""

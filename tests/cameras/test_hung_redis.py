@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cameras.ingest import configurations
-from cameras.ingest.leases import shared
+from cameras.ingest.leases import locks, shared
 from cameras.ingest.leases.shared import RedisLeases
 from cameras.ingest.redis_link import RedisLink
 from cameras.ingest.worker_process import SILENCE_S
@@ -103,8 +103,9 @@ async def test_process_that_redis_does_not_reach_leaves_a_camera_that_another_to
     fences: Any, redis: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its writes are refused by then, for the other one has a higher fence."""
-    for name, seconds in (("LEASE_TTL_S", 0.5), ("RENEW_S", 0.1)):
-        monkeypatch.setattr(shared, name, seconds)
+    monkeypatch.setattr(shared, "RENEW_S", 0.1)
+    for module in (shared, locks):
+        monkeypatch.setattr(module, "LEASE_TTL_S", 0.5)
     monkeypatch.setattr("cameras.ingest.leases.members.TTL_S", 0.4)
     with Wire(redis.port).running() as wire:
         direct, settings.REDIS_URL = settings.REDIS_URL, f"redis://127.0.0.1:{wire.port}/1"

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
 from cameras.ingest import configurations
+from cameras.ingest.leases.handovers import Taking
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,16 @@ class Leases(Protocol):
     def release(self, camera_id: str) -> None:
         """Release a camera whose worker has ended. Waits for nothing and does not raise."""
 
+    @property
+    def takings(self) -> Mapping[str, Taking]:
+        """Cameras that are being taken over: a worker is started beside that of the holder."""
+
+    def report_ready(self, camera_id: str, *, is_open: bool) -> None:
+        """Take the camera over: a worker has pictures of it, or waits to open it."""
+
+    async def drain(self) -> None:
+        """Hand over all cameras to other processes, if there are any, within seconds."""
+
     def report_stale_fence(self, camera_id: str, fence: int) -> None:
         """Claim a new fence if the camera is still ours: a write with this one was refused."""
 
@@ -62,6 +73,7 @@ class EmbeddedLeases:
     def __init__(self) -> None:
         self.changed = asyncio.Event()
         self.leaving: Collection[str] = ()
+        self.takings: Mapping[str, Taking] = {}
         self._fences: dict[str, int] = {}
         self._unclaimed: set[str] = set()
         self._wakeup = asyncio.Event()
@@ -83,6 +95,12 @@ class EmbeddedLeases:
     def release(self, camera_id: str) -> None:
         """Forget the fence: the camera is switched off."""
         self._fences.pop(camera_id, None)
+
+    def report_ready(self, camera_id: str, *, is_open: bool) -> None:
+        """Do nothing: there is no other process."""
+
+    async def drain(self) -> None:
+        """Do nothing: there is no other process."""
 
     def report_stale_fence(self, camera_id: str, fence: int) -> None:
         """Claim a new fence."""

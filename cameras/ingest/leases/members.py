@@ -31,6 +31,12 @@ class Members:
         self.is_registered = True
         return len(names) - len(dead)
 
+    async def count_others(self) -> int:
+        """Return the number of other live processes."""
+        names: set[bytes] = await self._client.smembers(MEMBERS_KEY)  # type: ignore[assignment]
+        others = [_key(name.decode()) for name in names if name.decode() != self._name]
+        return int(await self._client.exists(*others)) if others else 0
+
     async def has_expired(self) -> bool:
         """Whether our name is gone: Redis lost its data, or we were silent for too long."""
         if self.is_registered and not await self._client.exists(self.key):

@@ -9,16 +9,15 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import redis.asyncio as redis
 from django.conf import settings
-from redis.asyncio.lock import Lock
-from redis.exceptions import LockNotOwnedError
 
 from cameras.ingest.leases.embedded import claim
+from cameras.ingest.leases.handovers import MAX_TAKINGS, OPEN, Handovers, Outcome, Taking, offer_key
+from cameras.ingest.leases.locks import LEASE_TTL_S, Lease, lock_key
 from cameras.ingest.leases.members import TTL_S as MEMBER_TTL_S
 from cameras.ingest.leases.members import Members
 from cameras.live.redis_clients import TIMEOUT_S, connect
@@ -26,17 +25,20 @@ from cameras.live.redis_clients import TIMEOUT_S, connect
 log = logging.getLogger(__name__)
 
 RENEW_S = 1.0
-POLL_S = 0.25  # how often to look for free cameras
+POLL_S = 0.25  # how often to look for free and for offered cameras
+HANDOVER_POLL_S = 0.1  # the same during a hand-over
+DRAIN_S = 8.0  # for the hand-over of all cameras; service managers kill after 10 s
 REJOIN_DELAY_S = 3.0  # after Redis lost its data; meanwhile every process takes back its cameras
 ORPHAN_S = 3.0  # a camera that was free for this long is taken even beyond our share
-HANDOVER_PAUSE_S = 30.0  # no handover for this long after no process took the last one
+HANDOVER_PAUSE_S = 30.0  # no offer for this long after no process took the last one
 CAMERAS_TTL_S = 5.0  # a process that cannot read the cameras for this long takes none
 
 
 class RedisLeases:
     """The leases of one process among all on this Redis. Bound: one lease per camera.
 
-    Each process aims at its share: the number of cameras divided by the number of processes.
+    Each process aims at its share: the number of cameras divided by the number of processes. What
+    is above it, and everything when the process is to end, is handed over (handovers.py).
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,7 @@ class RedisLeases:
         )
         self._client = connect(settings.REDIS_URL)
         self._members = Members(self._client, self._token)
+        self._handovers = Handovers(self._client, self._token, self.changed)
         self._leases: dict[str, Lease] = {}
         self._released = asyncio.Queue[Lease]()  # to be unlocked; at most one per camera
         self._cameras = frozenset[str]()  # all enabled ones
@@ -53,11 +56,13 @@ class RedisLeases:
         self._cameras_set_at = self._rejoin_at = self._next_handover_at = -math.inf  # monotonic
         self._processes = 0  # not counted yet
         self._free_since: dict[str, float] = {}
-        self._is_redis_down = False
+        self._is_redis_down = self._is_draining = False
+        self._hurry = asyncio.Event()  # renew now
 
     def set_cameras(self, cameras: Collection[str]) -> None:
         """Compete for these cameras; give up all others."""
         self._cameras, self._cameras_set_at = frozenset(cameras), time.monotonic()
+        self._handovers.forget(self._handovers.takings.keys() - self._cameras)
         for camera_id in self._leases.keys() - self._cameras:
             self._leave(self._leases[camera_id])
 
@@ -74,6 +79,26 @@ class RedisLeases:
     def leaving(self) -> Collection[str]:
         """Cameras that were lost, handed over or switched off."""
         return [camera_id for camera_id, lease in self._leases.items() if lease.leaving]
+
+    @property
+    def takings(self) -> Mapping[str, Taking]:
+        """Cameras that are being taken over from another process."""
+        return self._handovers.takings
+
+    def report_ready(self, camera_id: str, *, is_open: bool) -> None:
+        """Take the camera over: a worker has pictures of it, or waits to open it."""
+        self._handovers.report_ready(camera_id, is_open=is_open)
+
+    async def drain(self) -> None:
+        """Hand over all cameras. Returns at once if there is no other process to take them."""
+        self._is_draining = True
+        self._hurry.set()
+        with suppress(redis.RedisError, OSError):
+            async with asyncio.timeout(DRAIN_S):
+                while self._leases and not self._is_redis_down:
+                    if not await self._members.count_others():
+                        return
+                    await asyncio.sleep(HANDOVER_POLL_S)
 
     def release(self, camera_id: str) -> None:
         """Let the lock be released at once; while Redis is down it expires by itself."""
@@ -95,7 +120,7 @@ class RedisLeases:
         if not self._is_redis_down:
             with suppress(redis.RedisError, OSError):
                 async with asyncio.timeout(TIMEOUT_S):
-                    await lease.lock.release()
+                    await lease.release(self._client, self._token)
 
     def report_stale_fence(self, camera_id: str, fence: int) -> None:
         """Claim a new fence once Redis confirms that the lock is still ours.
@@ -132,6 +157,8 @@ class RedisLeases:
                     self.release(camera_id)
                 released = [self._released.get_nowait() for _ in range(self._released.qsize())]
                 await asyncio.gather(*map(self._unlock, released))
+                for camera_id in [*self.takings]:
+                    await self._handovers.finish(camera_id, offer=False)
                 if not self._is_redis_down:
                     await self._members.leave()
                 await self._client.aclose()
@@ -149,7 +176,10 @@ class RedisLeases:
                 if self._is_redis_down:
                     log.info("Redis is back")
                 self._is_redis_down = False
-            await asyncio.sleep(POLL_S if self._is_redis_down else RENEW_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S if self._is_redis_down else RENEW_S):
+                    await self._hurry.wait()
+            self._hurry.clear()
 
     async def _renew_all(self) -> None:
         if await self._members.has_expired():
@@ -162,7 +192,9 @@ class RedisLeases:
             if error is not None:
                 raise error
         now = time.monotonic()
-        if now > self._rejoin_at and now - self._cameras_set_at < CAMERAS_TTL_S:
+        if self._is_draining:
+            await self._members.leave()
+        elif now > self._rejoin_at and now - self._cameras_set_at < CAMERAS_TTL_S:
             self._processes = await self._members.heartbeat()
 
     async def _renew(self, camera_id: str, lease: Lease) -> None:
@@ -173,39 +205,77 @@ class RedisLeases:
     async def _run_balancing(self) -> None:
         while True:
             try:
-                if self._members.is_registered and not self._is_redis_down:
+                if self._is_redis_down:
+                    self._handovers.forget([*self._handovers.takings])
+                else:
                     async with asyncio.timeout(TIMEOUT_S):
+                        await self._settle_offers()
+                        await self._take_over()
                         await self._balance()
                 await self._claim()
             except (redis.RedisError, OSError):
                 pass  # logged by the renewals
-            await asyncio.sleep(POLL_S)
+            is_busy = self._handovers.are_running
+            await asyncio.sleep(HANDOVER_POLL_S if is_busy else POLL_S)
 
     async def _balance(self) -> None:
-        """Take free cameras up to our share, or hand over one camera above it."""
+        """Take free and offered cameras up to our share, and offer what is above it."""
+        kept = [pk for pk, lease in self._leases.items() if not (lease.leaving or lease.is_offered)]
+        if self._is_draining:
+            return await self._offer(kept)
+        if not self._members.is_registered:
+            return None
         others = sorted(self._cameras - self._leases.keys())
-        known, *owners = await self._client.mget([self._members.key, *map(lock_key, others)])
+        keys = [self._members.key, *map(lock_key, others), *map(offer_key, others)]
+        known, *found = await self._client.mget(keys)
         if known is None:
-            return  # Redis lost our name, and perhaps all of its data: see `_renew_all`
-        now = time.monotonic()
+            return None  # Redis lost our name, and perhaps all of its data: see `_renew_all`
+        now, owners, offers = time.monotonic(), found[: len(others)], found[len(others) :]
         free = [pk for pk, owner in zip(others, owners, strict=True) if owner is None]
         self._free_since = {pk: self._free_since.get(pk, now) for pk in free}
         self._held_elsewhere = frozenset(others) - frozenset(free)
-        mine = [pk for pk, lease in self._leases.items() if not lease.leaving]
-        room = math.ceil(len(self._cameras) / self._processes) - len(mine)
+        room = math.ceil(len(self._cameras) / self._processes) - len({*kept, *self.takings})
         for camera_id, since in self._free_since.items():
             if (room > 0 or now - since > ORPHAN_S) and await self._take(camera_id):
                 if room <= 0:
                     self._next_handover_at = now + HANDOVER_PAUSE_S
                 room -= 1
-        if (
-            room < 0
-            and len(mine) == len(self._leases)
-            and not free
-            and now > self._next_handover_at
-        ):
-            log.info("camera %s: handed over to another process", mine[-1])
-            self._leave(self._leases[mine[-1]])  # the one acquired last
+        for camera_id, offer in zip(others, offers, strict=True):
+            is_new = camera_id in self._held_elsewhere and camera_id not in self.takings
+            if offer == OPEN and is_new and room > 0 and len(self.takings) < MAX_TAKINGS:
+                await self._handovers.answer(camera_id)
+                room -= camera_id in self.takings
+        is_settled = len(kept) == len(self._leases) and not free
+        if room < 0 and is_settled and now > self._next_handover_at:
+            await self._offer(kept[room:])  # those acquired last
+        return None
+
+    async def _offer(self, cameras: Collection[str]) -> None:
+        for camera_id in cameras:
+            self._leases[camera_id].is_offered = True
+        await self._handovers.offer(cameras)
+
+    async def _settle_offers(self) -> None:
+        """Leave the cameras that other processes have taken; keep those that none took."""
+        for camera_id, (outcome, process) in (await self._handovers.outcomes()).items():
+            lease = self._leases.get(camera_id)
+            if lease is None:  # switched off meanwhile
+                continue
+            if outcome is Outcome.LAPSED:
+                lease.is_offered = False
+                self._next_handover_at = time.monotonic() + HANDOVER_PAUSE_S
+                continue
+            log.info("camera %s: handed over to another process", camera_id)
+            lease.successor = process if outcome is Outcome.ASKED else None
+            self._leave(lease)
+
+    async def _take_over(self) -> None:
+        for camera_id in await self._handovers.advance():
+            if camera_id not in self._leases:
+                lease = Lease.taken_over(self._client, camera_id, self._token)
+                self._leases[camera_id] = lease
+            elif not self._leases[camera_id].needs_fence:  # since the last poll, so it publishes
+                await self._handovers.finish(camera_id)
 
     async def _take(self, camera_id: str) -> bool:
         lease = await Lease.acquire(self._client, camera_id, self._token)
@@ -235,44 +305,5 @@ class RedisLeases:
         self.changed.set()
 
 
-LEASE_TTL_S = 5.0
-
 # When a process dies, the others' shares must grow before its cameras become free.
 assert MEMBER_TTL_S < LEASE_TTL_S
-
-
-@dataclass(slots=True, eq=False)
-class Lease:
-    """One camera's lock and the fence claimed under it. Methods raise `RedisError`."""
-
-    lock: Lock
-    fence: int | None = None
-    needs_fence: bool = True
-    is_confirmed: bool = True  # Redis said since then that the lock is ours
-    confirmed_at: float = field(default_factory=time.monotonic)  # when it was asked
-    leaving: bool = False
-
-    @classmethod
-    async def acquire(cls, client: redis.Redis, camera_id: str, token: str) -> Lease | None:
-        """Lock a free camera. None if another process has it. `token` identifies the owner."""
-        lock = Lock(client, lock_key(camera_id), timeout=LEASE_TTL_S, thread_local=False)
-        return cls(lock) if await lock.acquire(blocking=False, token=token) else None
-
-    async def renew(self, token: str) -> bool:
-        """Extend the lock, or acquire it again if it expired. False if another process has it."""
-        asked_at = time.monotonic()
-        try:
-            await self.lock.reacquire()
-        except LockNotOwnedError:
-            if self.leaving:  # released meanwhile
-                return True
-            if not await self.lock.acquire(blocking=False, token=token):
-                return False
-            self.needs_fence = True
-        self.is_confirmed, self.confirmed_at = True, asked_at
-        return True
-
-
-def lock_key(camera_id: str) -> str:
-    """Return the Redis key of the camera's lock."""
-    return f"sideline:lease:{camera_id}"

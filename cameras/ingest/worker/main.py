@@ -201,6 +201,7 @@ def main(fd: int) -> NoReturn:
     cv2.setNumThreads(1)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     link = WorkerLink(socket.socket(fileno=fd))
+    link.send_state({"type": "loaded"})
     worker: Worker | None = None
     for header, payload in link.packets():
         if worker is not None:

@@ -46,7 +46,6 @@ async def _ingest(descriptor: int | None) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
     if descriptor is not None:
         # Ctrl-C reaches the whole process group; the parent decides when this process ends.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
@@ -54,6 +53,7 @@ async def _ingest(descriptor: int | None) -> None:
         loop.add_signal_handler(signal.SIGINT, task.cancel)
     link: Link
     supervisor = Supervisor(RedisLeases() if descriptor is None else EmbeddedLeases())
+    loop.add_signal_handler(signal.SIGTERM, supervisor.end_in_order)
     metrics: list[asyncio.Task[None]] = []
     if descriptor is None:
         link = RedisLink()

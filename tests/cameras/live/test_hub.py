@@ -111,6 +111,16 @@ async def test_status_is_sent_only_when_it_changes(hub: Hub, camera: Camera) -> 
     assert status.state == "stale"
 
 
+async def test_status_of_a_process_that_handed_the_camera_over_is_ignored(
+    hub: Hub, camera: Camera
+) -> None:
+    viewer = join(hub)
+    await camera.send(Status("live", 1, fence=2))
+    assert viewer.take_status() is not None
+    await camera.send(Status("offline", 5, "It ended.", fence=1))
+    assert viewer.take_status() is None
+
+
 async def test_silence_is_reported_as_stale(
     hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
