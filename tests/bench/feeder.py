@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from cameras.ingest.worker.freshness import Health
+from cameras.live.ages import stamp
 from cameras.live.frames import Frame
 from tests.bench.picture import Picture, camera_of
 from tests.bench.servers.ticks import Ticks
@@ -46,7 +47,7 @@ class Ours:
         self._seq += 1
         camera = self._cameras[number]
         header = Frame(jpeg, timestamp, self._seq, *self._size).header()
-        await self._publish(camera, header | {"type": "frame", "camera": camera}, jpeg)
+        await self._publish(camera, header | {"type": "frame", "camera": camera} | stamp(), jpeg)
 
     async def states(self) -> None:
         """Publish each second that all cameras are live."""
