@@ -151,7 +151,11 @@ class Supervisor:
     def _start_standby(self, config: Config, link: Link, taking: Taking) -> None:
         camera_id = config["camera"]
         opens = config["kind"] not in OPENED_ONCE and not taking.releases_first
-        standby = Standby(opens, lambda: self._leases.report_ready(camera_id, is_open=opens))
+        standby = Standby(
+            opens,
+            lambda: self._leases.report_loaded(camera_id),
+            lambda: self._leases.report_ready(camera_id, is_open=opens),
+        )
         worker = WorkerProcess(config, link, self._state_writer, self.totals, standby=standby)
         worker.demand = self._demand.get(camera_id, [])
         self._standbys[camera_id] = worker

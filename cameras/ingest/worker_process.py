@@ -32,9 +32,13 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Standby:
-    """Whether a standby opens the camera beside its reader, and what to call when it is ready."""
+    """Whether a standby opens the camera beside its reader, and what it calls.
+
+    First when it has loaded its libraries, then when it is ready.
+    """
 
     opens: bool
+    on_loaded: Callable[[], None]
     on_ready: Callable[[], None]
 
 
@@ -151,8 +155,10 @@ class WorkerProcess:
             self._last_state = header
             if header["state"] == "live" or self.config["kind"] == "push":
                 standby.on_ready()
-        elif header["type"] == "loaded" and not standby.opens:
-            standby.on_ready()
+        elif header["type"] == "loaded":
+            standby.on_loaded()
+            if not standby.opens:
+                standby.on_ready()
 
     async def activate(self, fence: int) -> None:
         """Publish what this standby sends from now on: the camera is leased with this fence."""

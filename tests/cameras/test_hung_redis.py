@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import Any
 
@@ -14,42 +13,14 @@ from cameras.ingest.leases import locks, shared
 from cameras.ingest.leases.shared import RedisLeases
 from cameras.ingest.redis_link import RedisLink
 from cameras.ingest.worker_process import SILENCE_S
-from cameras.live import channel_groups, demand
-from cameras.live.frames import Frame, Status
+from cameras.live import demand
 from cameras.live.redis_clients import TIMEOUT_S
-from cameras.live.variants import Demand
 from project.settings.shared_stores import channel_layers
 from tests.cameras.ingest.supervised import configuration, supervised
+from tests.cameras.redis_viewer import Web
 from tests.redis import RedisServer
 from tests.waiting import until_async
 from tests.wire import Wire
-
-
-class Web:
-    """A web process that watches camera “c” and repeats its demand."""
-
-    def __init__(self) -> None:
-        self.frames: list[Frame] = []
-        self.states: list[str] = []
-
-    async def watch(self) -> None:
-        """Receive until cancelled."""
-        async for item in channel_groups.subscribe("c", 0):
-            if isinstance(item, Frame):
-                self.frames.append(item)
-            elif isinstance(item, Status):
-                self.states.append(item.state)
-
-    async def want(self) -> None:
-        """Send the demand until cancelled."""
-        link = demand.RedisIngestLink()
-        try:
-            while True:
-                with contextlib.suppress(demand.redis.RedisError, OSError):
-                    await link.send_demand({"c": [Demand(0, 0, 1)]})
-                await asyncio.sleep(0.3)
-        finally:
-            await link._client.aclose()
 
 
 @pytest.mark.extended

@@ -48,6 +48,9 @@ class Leases(Protocol):
     def takings(self) -> Mapping[str, Taking]:
         """Cameras that are being taken over: a worker is started beside that of the holder."""
 
+    def report_loaded(self, camera_id: str) -> None:
+        """Note that the worker of a camera that is being taken over begins to open it."""
+
     def report_ready(self, camera_id: str, *, is_open: bool) -> None:
         """Take the camera over: a worker has pictures of it, or waits to open it."""
 
@@ -95,6 +98,9 @@ class EmbeddedLeases:
     def release(self, camera_id: str) -> None:
         """Forget the fence: the camera is switched off."""
         self._fences.pop(camera_id, None)
+
+    def report_loaded(self, camera_id: str) -> None:
+        """Do nothing: there is no other process."""
 
     def report_ready(self, camera_id: str, *, is_open: bool) -> None:
         """Do nothing: there is no other process."""

@@ -18,7 +18,7 @@ import enum
 import logging
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio as redis
@@ -28,8 +28,8 @@ from cameras.ingest.leases.locks import lock_key, pass_on
 log = logging.getLogger(__name__)
 
 OPEN = b"open"
-OFFER_TTL_S = 15.0  # an offer that nobody took, or whose taker died, lapses
-TAKE_S = 4.0  # without pictures for so long the camera may have room for one connection only
+OFFER_TTL_S = 30.0  # an offer that nobody took, or whose taker died, lapses
+TAKE_S = 4.0  # without pictures for so long after its start: there is room for one connection only
 MAX_TAKINGS = 8  # at once: each starts a process
 
 
@@ -45,9 +45,14 @@ class Outcome(enum.Enum):
 class Taking:
     """A camera that this process is about to take over."""
 
-    began: float = field(default_factory=time.monotonic)
+    loaded_at: float | None = None  # when the worker began to open the camera, monotonic
     releases_first: bool = False
     is_ready: bool = False
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the worker has had no pictures for too long."""
+        return self.loaded_at is not None and time.monotonic() - self.loaded_at > TAKE_S
 
 
 class Handovers:
@@ -95,19 +100,30 @@ class Handovers:
             self.takings[camera_id] = Taking()
             self._changed.set()
 
+    def report_loaded(self, camera_id: str) -> None:
+        """Note that our worker begins to open the camera, or would."""
+        if taking := self.takings.get(camera_id):
+            taking.loaded_at = time.monotonic()
+
     def report_ready(self, camera_id: str, *, is_open: bool) -> None:
         """Note that our worker is ready: it has pictures, or waits to open the camera."""
         if taking := self.takings.get(camera_id):
             taking.is_ready, taking.releases_first = True, not is_open
 
-    async def advance(self) -> list[str]:
-        """Go on with what we take over; return the cameras whose locks are ours now."""
-        ours = []
+    async def advance(self) -> tuple[list[str], list[str]]:
+        """Go on with what we take over.
+
+        Returns the cameras whose locks are ours now, and those that their holder has released
+        without waiting for us.
+        """
+        ours, free = [], []
         for camera_id, offer, owner in await self._read(self.takings):
-            taking, now = self.takings[camera_id], time.monotonic()
+            taking = self.takings[camera_id]
             if owner == self._token:
                 ours.append(camera_id)
-            elif offer is None or owner is None or now - taking.began > 2 * TAKE_S:
+            elif owner is None:
+                free.append(camera_id)
+            elif offer is None:
                 await self.finish(camera_id, offer=False)
             elif taking.is_ready and taking.releases_first:
                 if offer == OPEN:
@@ -115,10 +131,10 @@ class Handovers:
             elif taking.is_ready:
                 if await pass_on(self._client, lock_key(camera_id), owner, self._token):
                     ours.append(camera_id)
-            elif now - taking.began > TAKE_S and not taking.releases_first:
+            elif taking.is_late and not taking.releases_first:
                 taking.releases_first = True
                 self._changed.set()
-        return ours
+        return ours, free
 
     async def finish(self, camera_id: str, *, offer: bool = True) -> None:
         """End a taking, and with `offer` the offer: we publish the camera's pictures."""

@@ -85,6 +85,10 @@ class RedisLeases:
         """Cameras that are being taken over from another process."""
         return self._handovers.takings
 
+    def report_loaded(self, camera_id: str) -> None:
+        """Note that the worker of a camera that is being taken over begins to open it."""
+        self._handovers.report_loaded(camera_id)
+
     def report_ready(self, camera_id: str, *, is_open: bool) -> None:
         """Take the camera over: a worker has pictures of it, or waits to open it."""
         self._handovers.report_ready(camera_id, is_open=is_open)
@@ -270,7 +274,10 @@ class RedisLeases:
             self._leave(lease)
 
     async def _take_over(self) -> None:
-        for camera_id in await self._handovers.advance():
+        ours, free = await self._handovers.advance()
+        for camera_id in free:
+            await self._take(camera_id)
+        for camera_id in ours:
             if camera_id not in self._leases:
                 lease = Lease.taken_over(self._client, camera_id, self._token)
                 self._leases[camera_id] = lease
