@@ -125,10 +125,11 @@ def test_sockets_and_pages_log_the_same_address(behind: tuple[Installation, Scen
 def test_untrusted_peer_cannot_set_its_address(installation: Installation) -> None:
     assert failed_from(installation, "203.0.113.7") == "127.0.0.1"
     scenario = create_scenario(installation, "unbelieved")
-    with watching(installation, scenario.key, headers={"X-Forwarded-For": "203.0.113.7"}) as socket:
+    viewer = scenario["viewer"]
+    headers = viewer.bearer | {"X-Forwarded-For": "203.0.113.7"}
+    with watching(installation, scenario.plaza, headers=headers) as socket:
         next_frame(socket, 20)
-        here = {row["address"] for row in open_views(installation, scenario.plaza)}
-    assert here == {"127.0.0.1"}
+        assert view_of(installation, scenario.plaza, viewer.username)["address"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
