@@ -30,13 +30,13 @@ class Command(BaseCommand):
         parser.add_argument("--link", type=int, help="an inherited socket (used by serve)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["link"] is None:  # `serve` checked it for its child
+            require_tables()
         if options["link"] is None and not settings.REDIS_URL:
             raise CommandError(
                 "Without REDIS_URL the cameras are read by “manage.py serve” itself; "
                 "set REDIS_URL for both to run them apart."
             )
-        if options["link"] is None:  # `serve` checked it for its child
-            require_tables()
         database_probe.watch("ingest")
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_ingest(options["link"]))
