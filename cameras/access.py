@@ -24,7 +24,6 @@ from project.accounts.access import (
     Description,
     actor_for,
     actors_for,
-    describe_credentials,
     register_credential_kind,
     register_resource_owners,
 )
@@ -32,6 +31,8 @@ from project.accounts.authentication import Denied
 from project.accounts.models.tokens import digest
 from project.problems import problem
 
+NO_CAMERA = "There is no such camera."
+BAD_KEY = "The stream key is unknown, expired or revoked."
 VISIT_COOKIE = "sideline_visit"  # on the path of the link's page, and on that of its sockets
 VISIT_SOCKETS_MOST = 4  # of one visit at a time: reloads, and a second tab or two
 
@@ -43,7 +44,6 @@ def register() -> None:
     register_credential_kind(
         "ticket",
         find_actors=_actors_for_tickets,
-        describe=_describe_tickets,
         renew=Ticket.renew,
         one_use=True,
     )
@@ -125,18 +125,6 @@ def _actors_for_tickets(digests: Collection[str]) -> dict[str, Actor]:
     }
 
 
-def _describe_tickets(digests: Collection[str]) -> dict[str, Description]:
-    """Describe tickets by their parent credentials."""
-    parents = _parents(digests)
-    parent_descriptions = describe_credentials(parents.values())
-    descriptions: dict[str, Description] = dict.fromkeys(digests, Description("", "ticket"))
-    for credential_id, parent in parents.items():
-        if parent in parent_descriptions:
-            who, via = parent_descriptions[parent]
-            descriptions[credential_id] = Description(who, f"ticket of a {via}")
-    return descriptions
-
-
 def _parents(digests: Collection[str], **filters: object) -> dict[str, Credential]:
     """The credentials that requested tickets, by the tickets' digests. They are no tickets."""
     rows = Ticket.objects.filter(digest__in=digests, **filters).exclude(parent_kind="ticket")
@@ -158,7 +146,7 @@ def get_known_camera(actor: Actor, camera_id: uuid.UUID) -> Camera:
     known = Camera.objects.known_to(actor).select_related("organization", "state")
     camera = known.filter(pk=camera_id).first()
     if camera is None:
-        raise Denied(problem(404, "There is no such camera."))
+        raise Denied(problem(404, NO_CAMERA))
     return camera
 
 

@@ -25,9 +25,9 @@ from cameras.live.services import newest_frame
 from cameras.models import Camera, CameraState, CameraStill, DeviceGrant, ShareLink, StreamKey
 from cameras.models.cameras import CameraQuerySet
 from cameras.source_check import check_source
+from project.accounts.authentication import Denied
 from project.audit.log import Action, log_action
 from project.audit.model_admin import AuditedAdmin, RevokeOnlyAdmin
-from project.audit.opening_limits import TooManyOpenings, too_many_openings
 from project.audit.recent_views import log_look
 from project.audit.requesters import Requester
 
@@ -83,8 +83,8 @@ class CameraAdmin(AuditedAdmin[Camera]):
         """Return the newest frame as JPEG, or else the stored still picture."""
         try:
             camera = await database_sync_to_async(self._get_camera)(request, pk)
-        except TooManyOpenings as refusal:
-            return too_many_openings(refusal)
+        except Denied as denied:
+            return denied.response
         frame = await newest_frame(camera)
         jpeg = frame.jpeg if frame else await database_sync_to_async(_read_still)(camera)
         if jpeg is None:

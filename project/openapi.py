@@ -14,7 +14,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
-from project.problems import problem, problem_response
+from project.problems import field_problem, problem_response
 
 _DESCRIPTIONS = {
     "400": "The request is not understood; `errors` names the fields.",
@@ -94,8 +94,7 @@ def schema(request: HttpRequest) -> HttpResponse:
         "json" if "json" in request.headers.get("Accept", "") else "yaml"
     )
     if requested not in _RENDERERS:
-        sentence = "“format” must be json or yaml, or left out."
-        return problem(400, sentence, errors={"format": [sentence]})
+        return field_problem("format", "“format” must be json or yaml, or left out.")
     content = _rendered_schema(requested)
     response = HttpResponse(content, content_type=_RENDERERS[requested].media_type)
     response["Content-Disposition"] = f'inline; filename="sideline.{requested}"'

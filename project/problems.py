@@ -45,6 +45,11 @@ def problem(status: int, detail: str, **more: Any) -> JsonResponse:
     return response
 
 
+def field_problem(field: str, sentence: str, status: int = 400) -> JsonResponse:
+    """Return a problem with the value of one field of the request."""
+    return problem(status, sentence, errors={field: [sentence]})
+
+
 async def refuse_handshake(
     scope: Mapping[str, Any],
     send: Callable[[Any], Awaitable[None]],

@@ -11,7 +11,7 @@ import uuid
 from django.http import HttpRequest, HttpResponse
 from knox.crypto import hash_token
 
-from cameras.access import actor_for_stream_key, get_known_camera, require_watch
+from cameras.access import BAD_KEY, NO_CAMERA, actor_for_stream_key, get_known_camera, require_watch
 from cameras.models import Camera, StreamKey
 from project.accounts.access import Actor, BadCredential, actor_for_token
 from project.accounts.authentication import (
@@ -27,7 +27,6 @@ from project.accounts.views.lockout import locked_out
 from project.problems import problem
 
 READ_ALONE = frozenset({"read"})
-BAD_KEY = "The stream key is unknown, expired or revoked."
 BAD_PASSWORD = (
     "The password must be a valid stream key, or a valid token with only the scope “read”."
 )
@@ -47,7 +46,7 @@ def open_camera(request: HttpRequest, name: str) -> tuple[Camera, Actor]:
     try:
         camera_id = key_actor.resource_ids[0] if key_actor else uuid.UUID(name)
     except ValueError:
-        raise Denied(problem(404, "There is no such camera.")) from None
+        raise Denied(problem(404, NO_CAMERA)) from None
     camera = get_known_camera(actor, camera_id)
     require_watch(actor, camera)
     return camera, actor

@@ -26,11 +26,10 @@ from project.accounts.access import Actor, grant_on_resource
 from project.accounts.authentication import Denied, methods
 from project.audit.log import Action
 from project.audit.open_views import View
-from project.audit.opening_limits import TooManyOpenings, too_many_openings
 from project.audit.recent_views import claim_lasting, log_look
 from project.audit.requesters import Requester
 from project.audit.view_log import ViewNotRecorded
-from project.problems import problem
+from project.problems import field_problem, problem
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def _opens_camera(view: PictureView) -> Callable[[HttpRequest, str], Any]:
         except Denied as denied:
             response = denied.response
         except UnknownValue as error:
-            response = problem(400, error.sentence, errors={error.field: [error.sentence]})
+            response = field_problem(error.field, error.sentence)
         if is_key(name):  # the URL is the credential
             response["Referrer-Policy"] = "no-referrer"
             response["Cross-Origin-Resource-Policy"] = "cross-origin"
@@ -87,8 +86,6 @@ async def snapshot(
             await database_sync_to_async(log_look)(
                 Requester.of(request, actor), camera, Action.SNAPSHOT
             )
-        except TooManyOpenings as refusal:
-            return too_many_openings(refusal)
         except DatabaseError as error:
             return _not_recorded(error)
     response = HttpResponse(frame.jpeg if with_body else b"", content_type="image/jpeg")
@@ -111,10 +108,7 @@ async def mjpeg(
     if request.method == "HEAD":
         return _without_buffering(StreamingHttpResponse(_nothing(), content_type=MULTIPART))
     requester = Requester.of(request, actor)
-    try:
-        view = await database_sync_to_async(claim_lasting)(requester, camera, Action.WATCH_MJPEG)
-    except TooManyOpenings as refusal:
-        return too_many_openings(refusal)
+    view = await database_sync_to_async(claim_lasting)(requester, camera, Action.WATCH_MJPEG)
     scope: dict[str, Any] = getattr(request, "scope", {})
     waiting = scope.get("extensions", {}).get("sideline.waiting")
     parts = _parts(camera, actor, view, variant, waiting)

@@ -11,7 +11,7 @@ from channels.db import database_sync_to_async
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from cameras.access import actor_for_stream_key, get_known_camera, require_watch
+from cameras.access import NO_CAMERA, actor_for_stream_key, get_known_camera, require_watch
 from cameras.live.incoming import (
     PROBLEMS,
     Envelope,
@@ -26,14 +26,12 @@ from cameras.models.states import PushClock
 from project.accounts.access import Actor
 from project.accounts.authentication import Denied, authenticate, methods
 from project.audit.log import Action
-from project.audit.opening_limits import TooManyOpenings, too_many_openings
 from project.audit.recent_views import log_look
 from project.audit.requesters import Requester
-from project.problems import problem
+from project.problems import field_problem, problem
 
 ECHO_CACHE_S = 1.5  # how long permission for echoes is cached: withdrawal must act within 2 s
 ECHO_CACHE_MAX = 4096  # entries; a full cache is emptied
-NO_CAMERA = "There is no such camera."
 LARGE_BYTES = 256 * 1024  # a larger body is parsed only for callers with permission
 _KEY_IN_BODY = re.compile(rb'"camera_id"\s*:\s*"(sk_[\w-]{20,80})"')
 
@@ -74,7 +72,7 @@ async def send(request: HttpRequest) -> HttpResponseBase:
             await database_sync_to_async(_check_permission)(request)
         except Denied as denied:
             return denied.response
-        return problem(400, error.sentence, errors={error.field: [error.sentence]})
+        return field_problem(error.field, error.sentence)
     except Denied as denied:
         return denied.response
     credential = request.META.get("HTTP_AUTHORIZATION", "")
@@ -84,8 +82,6 @@ async def send(request: HttpRequest) -> HttpResponseBase:
         camera, duplicate = await database_sync_to_async(_authorize)(request, sent)
     except Denied as denied:
         return denied.response
-    except TooManyOpenings as refusal:
-        return too_many_openings(refusal)
     if camera.kind != Kind.PUSH and (credential or sent.camera.startswith(StreamKey.PREFIX)):
         _cache_echo((credential, sent.camera))
     if duplicate:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
-from cameras.access import VISIT_COOKIE, actor_for_stream_key, actor_for_ticket
+from cameras.access import BAD_KEY, VISIT_COOKIE, actor_for_stream_key, actor_for_ticket
 from cameras.models import Camera, CameraState, Kind, StreamKey, Ticket
 from project.accounts.access import (
     Actor,
@@ -31,7 +31,6 @@ CREDENTIAL_NEEDED = (
     "This needs a credential: a bearer token, a ticket, a stream key in place of the camera id, or "
     "a session cookie with a trusted Origin."
 )
-BAD_KEY = "The stream key in the URL is unknown, expired or revoked."
 NO_ORIGIN = "A session cookie needs a trusted Origin, and no Origin was sent."
 BAD_ORIGIN = "The Origin is not trusted; SIDELINE_TRUSTED_ORIGINS lists those of other pages."
 BAD_HOST = "The Host is not one of this server's; SIDELINE_ALLOWED_HOSTS lists them."

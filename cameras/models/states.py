@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SWITCHED_OFF = "This camera is switched off."
 # An accepted time was within 60 s of the server's clock, as is the new one: where they are further
 # apart than that, the server's clock was set back.
-SET_BACK_MS = 120_000
+SERVER_SET_BACK_MS = 120_000
 # A state that ingest has not confirmed for this long counts as offline.
 SILENCE = timedelta(seconds=15)
 
@@ -119,7 +119,7 @@ class PushClock(models.Model):
     @classmethod
     def has_accepted(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
         """True if a frame of that time, or a newer one, was accepted."""
-        accepted = timestamp_ms, timestamp_ms + SET_BACK_MS
+        accepted = timestamp_ms, timestamp_ms + SERVER_SET_BACK_MS
         return cls.objects.filter(camera_id=camera_id, accepted_ms__range=accepted).exists()
 
     @classmethod
@@ -132,7 +132,7 @@ class PushClock(models.Model):
     def accept(cls, camera_id: uuid.UUID, timestamp_ms: int) -> bool:
         """True for exactly one caller per rising timestamp: claimed by one UPDATE."""
         older = models.Q(accepted_ms__lt=timestamp_ms)
-        older |= models.Q(accepted_ms__gt=timestamp_ms + SET_BACK_MS)
+        older |= models.Q(accepted_ms__gt=timestamp_ms + SERVER_SET_BACK_MS)
         clock = cls.objects.filter(older, camera_id=camera_id)
         if clock.update(accepted_ms=timestamp_ms):
             return True

@@ -17,8 +17,8 @@ from cameras.models import Camera, CameraStill, Kind
 from cameras.stream_urls import publish_path, shared_address
 from cameras.views.wall import CameraDisplay, with_display_data
 from project.accounts.access import actor_for_request
+from project.accounts.authentication import Denied
 from project.audit.log import Action
-from project.audit.opening_limits import TooManyOpenings, too_many_openings
 from project.audit.recent_views import log_look
 from project.audit.requesters import Requester
 
@@ -72,8 +72,8 @@ def still(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         raise Http404("No picture of this camera is stored.")
     try:
         log_look(Requester.of(request), camera, Action.STILLS)
-    except TooManyOpenings as refusal:
-        return too_many_openings(refusal)
+    except Denied as denied:
+        return denied.response
     response = HttpResponse(bytes(found.jpeg), content_type="image/jpeg")
     response["Last-Modified"] = http_date(found.taken_at.timestamp())
     response["X-Timestamp"] = str(round(found.taken_at.timestamp() * 1000))

@@ -22,7 +22,7 @@ from project.accounts.access import ConnectionGrant, grant_in_organization
 from project.accounts.api import views
 from project.accounts.authentication import Denied, authenticate
 from project.accounts.models import User
-from project.problems import problem
+from project.problems import field_problem, problem
 
 RETRY_S = 5  # `Retry-After` of an overloaded server
 
@@ -88,7 +88,7 @@ def with_problems(view: View) -> View:
         except Denied as denied:
             return denied.response
         except BadPrompt as bad:
-            return problem(bad.status, str(bad), errors={bad.field: [str(bad)]})
+            return field_problem(bad.field, str(bad), bad.status)
         except PromptTooLong as long:
             errors = {"prompt": [long.sentence]}
             return problem(

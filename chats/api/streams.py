@@ -34,7 +34,7 @@ from project.accounts.access import ConnectionGrant
 from project.accounts.authentication import Denied, methods
 from project.audit.log import Action, log_action
 from project.audit.requesters import Requester
-from project.problems import problem
+from project.problems import field_problem
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def _last_event_id(request: ASGIRequest, parameter: str | None = None) -> int:
     if not (len(text) < 17 and text.isascii() and text.isdigit() and int(text) <= MAX_SEQ):
         name = "Last-Event-ID" if header else "after"
         sentence = f"“{name}” must be the id of an event."
-        raise Denied(problem(400, sentence, errors={name: [sentence]}))
+        raise Denied(field_problem(name, sentence))
     return int(text)
 
 

@@ -93,7 +93,7 @@ Renew = Callable[[Collection[str]], None]
 
 class _Kind(NamedTuple):
     find_actors: FindActors
-    describe: Describe
+    describe: Describe | None = None
     renew: Renew | None = None
     one_use: bool = False
 
@@ -105,7 +105,7 @@ def register_credential_kind(
     kind: str,
     *,
     find_actors: FindActors,
-    describe: Describe,
+    describe: Describe | None = None,
     renew: Renew | None = None,
     one_use: bool = False,
 ) -> None:
@@ -114,7 +114,8 @@ def register_credential_kind(
     `find_actors` returns actors for the valid ones only. If it sets their `credential`, that
     becomes the nearest parent. `describe` returns descriptions, also of credentials that are no
     longer valid. `renew` is for a kind that lasts as long as its connection: see
-    `renew_credentials`. `one_use`: a new one is made for each connection.
+    `renew_credentials`. `one_use`: a new one is made for each connection, and its parent is
+    described in its place.
     """
     _kinds[kind] = _Kind(find_actors, describe, renew, one_use)
 
@@ -143,7 +144,8 @@ def describe_credentials(credentials: Iterable[Credential]) -> dict[Credential, 
     return {
         Credential(kind, credential_id): description
         for kind, ids in _ids_by_kind(credentials).items()
-        for credential_id, description in _kinds[kind].describe(ids).items()
+        if (describe := _kinds[kind].describe) is not None
+        for credential_id, description in describe(ids).items()
     }
 
 

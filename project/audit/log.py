@@ -41,7 +41,7 @@ def log_action(
     if camera is not None and organization is None:
         organization = camera.organization
     AuditEntry.objects.create(
-        **requester.as_fields(describe_credentials([requester.credential])),
+        **requester.as_fields(describe_credentials([requester.holder])),
         organization=organization,
         organization_name=organization.name if organization else "",
         action=action,

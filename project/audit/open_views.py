@@ -94,7 +94,7 @@ def store(openings: Mapping[View, int]) -> None:
 
 def _create(views: list[View]) -> None:
     """Create rows, and lock those that another process has just created."""
-    descriptions = describe_credentials({view.requester.credential for view in views})
+    descriptions = describe_credentials({view.requester.holder for view in views})
     Viewing.objects.bulk_create(
         [view.row(descriptions) for view in views],
         update_conflicts=True, unique_fields=["id"], update_fields=["seen_at"],

@@ -11,10 +11,10 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.http import HttpResponse
 from redis import RedisError
 
 from project.accounts.access import Credential
+from project.accounts.authentication import Denied
 from project.accounts.throttling.windows import count_in_window
 from project.audit.open_views import View
 from project.audit.requesters import Requester
@@ -40,22 +40,19 @@ SHARED_CONNECTIONS = Limit("connections", 3000, 60)
 SHARED_VIEWS = Limit("views", 5000, 3600)
 
 
-class TooManyOpenings(Exception):
-    """A limit is reached. `retry_after`: seconds until the next window begins."""
+class TooManyOpenings(Denied):
+    """A limit is reached: 429, with Retry-After. Its text is a sentence.
+
+    `retry_after`: seconds until the next window begins. Sockets close with 4429 and the sentence.
+    """
 
     def __init__(self, limit: Limit, retry_after: int) -> None:
         every = "a minute" if limit.seconds == 60 else "an hour"
-        super().__init__(
-            f"More than {limit.most:,} {limit.what} {every} were opened with one credential."
-        )
-        self.retry_after = retry_after
-
-
-def too_many_openings(refusal: TooManyOpenings) -> HttpResponse:
-    """Return 429 with Retry-After. Sockets close with 4429 instead."""
-    response = problem(429, str(refusal))
-    response["Retry-After"] = str(refusal.retry_after)
-    return response
+        sentence = f"More than {limit.most:,} {limit.what} {every} were opened with one credential."
+        response = problem(429, sentence)
+        response["Retry-After"] = str(retry_after)
+        super().__init__(response)
+        self.args, self.retry_after = (sentence,), retry_after
 
 
 def claim_opening(view: View, *, is_new: bool, lasting: bool) -> None:

@@ -66,8 +66,13 @@ class Requester:
         return cls(user, session_credential(origin), address)
 
     def as_fields(self, descriptions: Mapping[Credential, Description]) -> dict[str, Any]:
-        """Return the fields of an `AuditRecord` that describe the requester."""
-        described, via = descriptions.get(self.credential, ("", ""))
+        """Return the fields of an `AuditRecord` that describe the requester.
+
+        `descriptions` has that of the `holder`: a ticket is deleted when its socket ends.
+        """
+        described, via = descriptions.get(self.holder, ("", ""))
+        if self.one_use and via:
+            via = f"{self.credential.kind} of a {via}"
         username = self.user.get_username() if self.user else ""
         return {
             "user_id": self.user.pk if self.user else None,

@@ -6,6 +6,7 @@ from datetime import tzinfo
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,6 +21,7 @@ from project.audit.export import csv_response, log_reading
 from project.audit.filters import AuditFilter
 from project.audit.log import Action
 from project.audit.models import AuditEntry, AuditEntryQuerySet, Viewing
+from project.search import SearchTimeout, time_limit
 
 PAGE_SIZE = 100
 MAX_OPEN_VIEWS = 200  # of "Watching now"
@@ -51,7 +53,12 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
     matching = audit_filter.apply(entries).order_by("-pk")
     if before.isascii() and before.isdigit() and len(before) < 19:  # fits a 64-bit integer
         matching = matching.filter(pk__lt=int(before))
-    page = list(matching[: PAGE_SIZE + 1])
+    try:
+        with time_limit():
+            page = list(matching[: PAGE_SIZE + 1])
+    except SearchTimeout as error:
+        messages.error(request, error.sentence)
+        page = []
     log_reading(request, audit_filter.describe(), organization)
     filters = {
         "who": audit_filter.who, "camera": audit_filter.camera, "action": audit_filter.action,

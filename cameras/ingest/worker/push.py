@@ -12,7 +12,7 @@ from cameras.ingest.worker.masks import Masks
 from cameras.live.jpeg import FrameError, jpeg_size
 
 # Accepted frames overtake each other by less; an older one means that a clock was set back.
-SET_BACK_MS = 30_000
+DEVICE_SET_BACK_MS = 30_000
 
 
 class Push:
@@ -40,7 +40,7 @@ class Push:
 
         `captured_at` is when it came to us, in seconds of `time.monotonic`; None is now.
         """
-        is_set_back = timestamp < self._last - SET_BACK_MS
+        is_set_back = timestamp < self._last - DEVICE_SET_BACK_MS
         if timestamp <= self._last and not is_set_back:
             return False
         try:

@@ -243,3 +243,19 @@ def test_opening_that_is_taken_back_after_its_view_ended_leaves_no_negative_coun
     view, other = view_of(camera), view_of(camera, key="b")
     store({view: -1, other: 1})
     assert sorted(rows()) == [("watch", 0), ("watch", 1)]
+
+
+def test_view_that_begins_anew_is_described_although_its_ticket_is_gone(camera: Camera) -> None:
+    link = ShareLink.objects.create(camera=camera, name="Party")
+    cookie = link.open()
+    assert cookie is not None
+    ticket, _ = issue_visit_ticket(link.visits.get(digest=digest(cookie)))
+    actor, used = actor_for_ticket(ticket, cookie)
+    view = View.of(Requester.of({}, actor), camera, Action.WATCH)
+    store({view: 1})
+    Ticket.release(used.pk)
+    Viewing.objects.update(seen_at=timezone.now() - 2 * PAUSE)
+    store({view: 1})
+    row = Viewing.objects.get()
+    assert (row.who, row.via) == ("share link “Party”", "ticket of a share link")
+    assert AuditEntry.objects.get().who == row.who

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from cameras.models import Camera
 from project.accounts.models import Organization, User
 from project.audit.models import AuditEntry, Viewing
+from project.search import SearchTimeout, time_limit
 from tests.cameras.views.rows import client_of
 
 pytestmark = pytest.mark.django_db
@@ -98,3 +100,14 @@ def test_names_are_escaped(club: Organization, admin: User) -> None:
     assert "<script>alert" not in html
     assert "<img src=x>" not in html
     assert "<b>&lt;b&gt;" not in html
+
+
+@pytest.mark.postgres
+def test_filter_that_takes_too_long_ends_with_a_sentence(
+    club: Organization, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [AuditEntry(who="a" * 150, organization=club, action="watch") for _ in range(2000)]
+    AuditEntry.objects.bulk_create(entries)
+    limit = 0.0 if connection.vendor == "sqlite" else 0.001
+    monkeypatch.setattr("project.audit.views.time_limit", lambda: time_limit(limit))
+    assert SearchTimeout.sentence in page(admin, who="aab")
