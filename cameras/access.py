@@ -16,7 +16,9 @@ from django.utils import timezone
 
 from cameras.models import Camera, StreamKey, Ticket, Visit
 from cameras.models.tickets import TooManyTickets
-from project.accounts.access import (
+from project.accounts.access import register_resource_owners
+from project.accounts.authentication import Denied
+from project.accounts.credentials import (
     NO_CREDENTIAL,
     Actor,
     BadCredential,
@@ -25,9 +27,7 @@ from project.accounts.access import (
     actor_for,
     actors_for,
     register_credential_kind,
-    register_resource_owners,
 )
-from project.accounts.authentication import Denied
 from project.accounts.models.tokens import digest
 from project.problems import problem
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cameras.models import Camera
-from project.accounts.access import Actor
+from project.accounts.credentials import Actor
 from project.audit.log import Action, differences, log_action
 from project.audit.models import single_line
 from project.audit.requesters import RequestOrScope

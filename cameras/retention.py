@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from cameras.models import ShareLink, StreamKey, Ticket, Visit
-from project.accounts.access import Credential, actors_for
+from project.accounts.credentials import Credential, actors_for
 from project.accounts.retention import LINKS_KEPT, TOKENS_KEPT
 
 TICKETS_KEPT = timedelta(days=1)  # used ones, after their renewal stopped

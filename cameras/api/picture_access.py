@@ -13,13 +13,14 @@ from knox.crypto import hash_token
 
 from cameras.access import BAD_KEY, NO_CAMERA, actor_for_stream_key, get_known_camera, require_watch
 from cameras.models import Camera, StreamKey
-from project.accounts.access import Actor, BadCredential, actor_for_token
+from project.accounts.access import actor_for_token
 from project.accounts.authentication import (
     Denied,
     authenticate,
     authenticate_cookie,
     parse_basic,
 )
+from project.accounts.credentials import Actor, BadCredential
 from project.accounts.models import Token
 from project.accounts.models.tokens import digest
 from project.accounts.throttling.attempts import A_KEY, is_locked, record_failure

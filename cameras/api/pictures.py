@@ -22,8 +22,9 @@ from cameras.live.frames import Frame
 from cameras.live.variants import UnknownValue, Variant
 from cameras.models import Camera
 from cameras.models.states import SWITCHED_OFF
-from project.accounts.access import Actor, grant_on_resource
+from project.accounts.access import grant_on_resource
 from project.accounts.authentication import Denied, methods
+from project.accounts.credentials import Actor
 from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.recent_views import claim_lasting, log_look

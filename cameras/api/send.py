@@ -23,8 +23,8 @@ from cameras.live.incoming import (
 from cameras.live.jpeg import FrameError
 from cameras.models import Camera, Kind, StreamKey
 from cameras.models.states import PushClock
-from project.accounts.access import Actor
 from project.accounts.authentication import Denied, authenticate, methods
+from project.accounts.credentials import Actor
 from project.audit.log import Action
 from project.audit.recent_views import log_look
 from project.audit.requesters import Requester

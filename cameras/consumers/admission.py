@@ -15,14 +15,13 @@ from django.http.request import split_domain_port, validate_host
 from cameras.access import BAD_KEY, VISIT_COOKIE, actor_for_stream_key, actor_for_ticket
 from cameras.models import Camera, CameraState, Kind, StreamKey, Ticket
 from project.accounts.access import (
-    Actor,
-    BadCredential,
     ConnectionGrant,
     actor_for_session,
     actor_for_token,
     grant_on_resource,
 )
 from project.accounts.authentication import parse_bearer
+from project.accounts.credentials import Actor, BadCredential
 
 NOT_PUSH = "This camera is not of kind push."
 

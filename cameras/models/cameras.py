@@ -22,7 +22,7 @@ from project.accounts.models.organizations import Organization, validate_time_zo
 from project.encryption import UnsealFailed, seal, unseal
 
 if TYPE_CHECKING:
-    from project.accounts.access import Actor
+    from project.accounts.credentials import Actor
 
 
 MASKS_MOST, CORNERS_MOST = 16, 32

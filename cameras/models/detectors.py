@@ -13,7 +13,7 @@ from django.utils import timezone
 from project.accounts.models.organizations import Organization, User
 
 if TYPE_CHECKING:
-    from project.accounts.access import Actor
+    from project.accounts.credentials import Actor
 
 
 PART = 512 * 1024  # bytes of each part but the last

@@ -17,7 +17,7 @@ from project.accounts.models.passes import Pass, PassQuerySet
 from project.accounts.models.tokens import digest
 
 if TYPE_CHECKING:
-    from project.accounts.access import Actor
+    from project.accounts.credentials import Actor
 
 
 _SALT = "sideline.share"

@@ -14,7 +14,7 @@ from cameras.models.cameras import Camera
 from project.accounts.models.tokens import digest
 
 if TYPE_CHECKING:
-    from project.accounts.access import Credential
+    from project.accounts.credentials import Credential
 
 TICKET_LIFE = timedelta(seconds=30)
 TICKETS_MOST = 200  # unused ones of one credential; enough for the wall on several screens

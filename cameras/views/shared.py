@@ -32,9 +32,7 @@ from project.accounts.views.lockout import locked_out
 from project.audit.log import Action, log_action
 from project.problems import problem
 
-TOO_MANY_SOCKETS = (
-    f"This link is open in {VISIT_SOCKETS_MOST} windows of this browser. Close one of them."
-)
+TOO_MANY_SOCKETS = f"Open in {VISIT_SOCKETS_MOST} windows. Close one of them."
 
 
 def _with_link(

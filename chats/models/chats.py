@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from chats.models.messages import Message
-from project.accounts.access import Actor
+from project.accounts.credentials import Actor
 from project.accounts.models import Organization
 from project.search import contains, time_limit, words_of
 

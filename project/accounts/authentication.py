@@ -17,13 +17,12 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from project.accounts.access import (
-    Actor,
-    BadCredential,
     actor_for_request,
     actor_for_token,
     actor_for_user,
     session_credential,
 )
+from project.accounts.credentials import Actor, BadCredential
 from project.accounts.models import User
 from project.problems import problem
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection
 
 from channels.db import database_sync_to_async
 
-from project.accounts.access import ConnectionGrant, renew_credentials, revoked_grants
+from project.accounts.access import ConnectionGrant, revoked_grants
+from project.accounts.credentials import renew_credentials
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from project.accounts.access import Actor
+from project.accounts.credentials import Actor
 from project.accounts.models import Invitation, Organization, Role, Token, User
 from project.accounts.models.tokens import SCOPES, validate_token_name
 from project.accounts.usernames import validate_new_username

@@ -15,7 +15,8 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.dateformat import format as as_date
 
-from project.accounts.access import Credential, actor_for, actor_for_request
+from project.accounts.access import actor_for_request
+from project.accounts.credentials import Credential, actor_for
 from project.accounts.models import Organization
 from project.audit.export import csv_response, log_reading
 from project.audit.filters import AuditFilter

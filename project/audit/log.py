@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from django.db import models
 
-from project.accounts.access import Actor, describe_credentials
+from project.accounts.credentials import Actor, describe_credentials
 from project.accounts.models import Organization, User
 from project.audit.models import AuditEntry, CameraLike, single_line
 from project.audit.requesters import Requester, RequestOrScope

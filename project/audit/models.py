@@ -12,7 +12,7 @@ from django.utils import timezone
 from project.accounts.models.organizations import Organization, User
 
 if TYPE_CHECKING:
-    from project.accounts.access import Actor
+    from project.accounts.credentials import Actor
 
 
 class CameraLike(Protocol):

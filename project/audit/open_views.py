@@ -21,7 +21,7 @@ from django.db import connection, models, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
-from project.accounts.access import Credential, Description, describe_credentials
+from project.accounts.credentials import Credential, Description, describe_credentials
 from project.addresses import network_of, parse_address
 from project.audit.log import Action
 from project.audit.models import AuditEntry, CameraLike, Viewing, single_line

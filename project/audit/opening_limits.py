@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from redis import RedisError
 
-from project.accounts.access import Credential
 from project.accounts.authentication import Denied
+from project.accounts.credentials import Credential
 from project.accounts.throttling.windows import count_in_window
 from project.audit.open_views import View
 from project.audit.requesters import Requester

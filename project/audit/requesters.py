@@ -9,13 +9,8 @@ from typing import Any
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from project.accounts.access import (
-    NO_CREDENTIAL,
-    Actor,
-    Credential,
-    Description,
-    session_credential,
-)
+from project.accounts.access import session_credential
+from project.accounts.credentials import NO_CREDENTIAL, Actor, Credential, Description
 from project.accounts.models import User
 from project.addresses import normalize_address
 from project.audit.models import single_line

@@ -12,7 +12,8 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from project.accounts.access import Credential, session_credential
+from project.accounts.access import session_credential
+from project.accounts.credentials import Credential
 from project.accounts.models import User
 from project.addresses import normalize_address
 from project.audit.failed_sign_ins import SIGN_IN_METHODS, Kind, claim_entry

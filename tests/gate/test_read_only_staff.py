@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from cameras.models import Camera, DeviceGrant, ShareLink, StreamKey, Ticket
 from chats.models import Assistant, Chat
-from project.accounts.access import Credential
+from project.accounts.credentials import Credential
 from project.accounts.models import Invitation, Organization, SecondFactor, SignInLink, Token, User
 from project.accounts.models.second_factor import new_secret
 from tests.cameras.views.conftest import (  # noqa: F401 - fixtures

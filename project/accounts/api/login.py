@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from project.accounts.access import Credential, actor_for_request
+from project.accounts.access import actor_for_request
 from project.accounts.api.serializers import LoggedInSerializer, LoginSerializer
+from project.accounts.credentials import Credential
 from project.accounts.models import Membership, SecondFactor, Token, User
 from project.accounts.models.second_factor import Paused
 from project.accounts.throttling.attempts import clear_failures, record_failure

@@ -10,7 +10,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from project.accounts.access import Actor, actor_for_request
+from project.accounts.access import actor_for_request
+from project.accounts.credentials import Actor
 
 
 class WithActor(APIView):

@@ -14,7 +14,7 @@ from project.accounts.models.organizations import ROLE_SCOPES, Membership, Organ
 from project.accounts.models.tokens import Token, digest
 
 if TYPE_CHECKING:
-    from project.accounts.access import Actor
+    from project.accounts.credentials import Actor
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):

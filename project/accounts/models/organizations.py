@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from project.accounts.usernames import validate_new_username
 
 if TYPE_CHECKING:
-    from project.accounts.access import Actor
+    from project.accounts.credentials import Actor
 
 _HOST = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"

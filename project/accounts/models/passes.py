@@ -20,7 +20,7 @@ from project.accounts.models.organizations import Membership, Organization, User
 from project.accounts.models.tokens import Token
 
 if TYPE_CHECKING:
-    from project.accounts.access import Actor
+    from project.accounts.credentials import Actor
 
 P = TypeVar("P", bound="Pass")
 

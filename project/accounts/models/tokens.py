@@ -15,7 +15,7 @@ from knox.models import AbstractAuthToken, AuthTokenManager
 from project.accounts.models.organizations import ROLE_SCOPES, Membership, Organization, Role, User
 
 if TYPE_CHECKING:
-    from project.accounts.access import Actor, Credential
+    from project.accounts.credentials import Actor, Credential
 
 SCOPES = ("read", "publish", "chat", "admin")
 

@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from project.accounts.access import Actor, actor_for_request
+from project.accounts.access import actor_for_request
+from project.accounts.credentials import Actor
 from project.accounts.models import Organization, User
 
 CHOSEN = "organization"  # session key of the chosen organization's slug

@@ -17,7 +17,8 @@ from knox.crypto import hash_token
 
 from cameras.access import actor_for_stream_key
 from cameras.models import Camera, ShareLink, StreamKey
-from project.accounts.access import Credential, actor_for, actor_for_token
+from project.accounts.access import actor_for_token
+from project.accounts.credentials import Credential, actor_for
 from project.accounts.models import Invitation, Membership, Organization, SignInLink, Token, User
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import client_of, person

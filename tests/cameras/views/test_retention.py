@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from cameras.models import Camera, ShareLink, StreamKey, Ticket, Visit
-from project.accounts.access import Credential
+from project.accounts.credentials import Credential
 from project.accounts.models import Token, User
 from project.housekeeping import JOBS
 

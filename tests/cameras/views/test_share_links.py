@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from cameras.access import VISIT_SOCKETS_MOST, actor_for_ticket
 from cameras.models import Camera, Kind, ShareLink, Ticket, Visit
-from project.accounts.access import BadCredential, actor_for, renew_credentials
+from project.accounts.credentials import BadCredential, actor_for, renew_credentials
 from project.accounts.models import User
 from project.accounts.models.tokens import digest
 from project.audit.models import AuditEntry

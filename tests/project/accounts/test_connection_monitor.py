@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import pytest
 
 from project.accounts import connection_monitor
-from project.accounts.access import ConnectionGrant, Credential
+from project.accounts.access import ConnectionGrant
 from project.accounts.connection_monitor import ConnectionMonitor
+from project.accounts.credentials import Credential
 from tests.waiting import until_async
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from cameras.access import actor_for_ticket, issue_visit_ticket
 from cameras.models import Camera, ShareLink, Ticket
-from project.accounts.access import Credential, actor_for
+from project.accounts.credentials import Credential, actor_for
 from project.accounts.models import Organization, Token, User
 from project.accounts.models.tokens import digest
 from project.audit.log import Action

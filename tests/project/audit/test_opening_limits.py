@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.urls import reverse
 
 from cameras.models import Camera, CameraStill
-from project.accounts.access import Credential
+from project.accounts.credentials import Credential
 from project.accounts.models import User
 from project.accounts.throttling import windows
 from project.audit import opening_limits, recent_views

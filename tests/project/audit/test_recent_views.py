@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 
 from cameras.models import Camera, CameraStill
-from project.accounts.access import Credential
+from project.accounts.credentials import Credential
 from project.accounts.models import User
 from project.audit import recent_views as module
 from project.audit.log import Action

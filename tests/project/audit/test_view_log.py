@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 
 from cameras.models import Camera
 from project import database_threads
-from project.accounts.access import Credential
+from project.accounts.credentials import Credential
 from project.audit import recent_views, view_log
 from project.audit.log import Action
 from project.audit.open_views import View

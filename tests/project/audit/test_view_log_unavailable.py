@@ -18,7 +18,7 @@ import pytest
 from cameras.api import pictures
 from cameras.live.variants import Variant
 from cameras.models import Camera
-from project.accounts.access import Actor
+from project.accounts.credentials import Actor
 from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.requesters import Requester
