@@ -14,6 +14,7 @@ import pytest
 from tests.cameras.picture_outputs import create_token
 from tests.installation import Installation
 from tests.people import Scenario, basic, create_scenario
+from tests.project.audit.reading import view_of
 from tests.sockets import pixels
 from tests.waiting import until
 
@@ -96,20 +97,16 @@ def test_opencv_plays_the_stream(installation: Installation, scenario: Scenario,
 
 
 def test_views_by_a_url_are_in_the_view_log(installation: Installation, scenario: Scenario) -> None:
-    with (
-        _stream(installation, scenario.key),
-        _stream(installation, scenario.plaza, basic(scenario.key)),
-    ):
-        script = (
-            "from project.audit.models import *\n"
-            f"row = Viewing.objects.get(camera_id='{scenario.plaza}', "
-            "who='stream key “test”', action='watch as MJPEG')\n"
-            "print('N=', row.openings)"
-        )
+    with installation.api() as api:
+        body = {"camera": scenario.plaza, "name": "By a URL"}
+        key = api.post("/stream-keys", json=body).json()["key"]
 
-        def openings() -> int:  # the second one is written with the next heartbeat
-            return int(installation.manage("shell", "-v0", "-c", script).partition("N=")[2])
+    def openings() -> int:  # the second one is written with the next heartbeat
+        who = "stream key “By a URL”"
+        view = view_of(installation, scenario.plaza, who, "watch as MJPEG")
+        return int(view.get("openings", 0))
 
+    with _stream(installation, key), _stream(installation, scenario.plaza, basic(key)):
         until(lambda: openings() >= 2, 60, "two openings of one view")
 
 

@@ -1,4 +1,4 @@
-"""A page of another site shows a camera in `<img>`: by a stream key, and by nothing else."""
+"""Stream keys in Chromium: `<img>` on a page of another site, and the page that makes a key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser import new_page
 from tests.installation import Installation
@@ -64,3 +64,22 @@ def test_image_tag_elsewhere_shows_a_camera_by_its_key(
         until(lambda: tab.page.evaluate(_STATES) == [320, 768, "yes"], 60, "two pictures")
         assert [error for error in tab.errors if "401" not in error] == []
         tab.errors.clear()
+
+
+def test_new_key_is_focused_and_in_view_on_a_phone(
+    installation: Installation, browser: Browser
+) -> None:
+    scenario = create_scenario(installation, "new-key")
+    session = scenario["operator"].session
+    with new_page(browser) as tab:
+        cookie = {"name": "sideline_session", "value": session, "url": installation.url}
+        tab.page.context.add_cookies([cookie])  # type: ignore[list-item]
+        tab.page.set_viewport_size({"width": 390, "height": 844})
+        tab.page.goto(f"{installation.url}/cameras/{scenario.plaza}")
+        keys = tab.page.locator("#stream-keys")
+        keys.evaluate("(panel) => { panel.open = true; }")
+        keys.locator("input[name$=name]").fill("TV")
+        keys.get_by_role("button", name="Make a key").click()
+        secret = tab.page.locator(".secret")
+        expect(secret).to_be_focused()
+        expect(secret.get_by_role("button").first).to_be_in_viewport()
