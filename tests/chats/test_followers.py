@@ -244,4 +244,6 @@ def test_hundred_followers_elsewhere_are_less_than_300_ms_behind(
             stack.enter_context(follower.peer)
         lags(followers, 3)  # what came before they joined
         found = lags(followers, 10)
-    assert found[int(len(found) * 0.99)] < 0.3
+    middle, late = found[len(found) // 2], found[int(len(found) * 0.99)]
+    print(f"MEASURED lag p50 {middle * 1000:.0f} ms, p99 {late * 1000:.0f} ms")
+    assert late < 0.3

@@ -95,6 +95,10 @@ def killed_while_answering(
         if lost_s is not None:
             had_in_time = text_of(event for event in received if at[event.seq] <= killed - lost_s)
             assert stored.startswith(had_in_time), f"more than {lost_s} s of text were lost"
+            unstored = [each for n, each in enumerate(received)
+                        if len(text_of(received[: n + 1])) > len(stored)]  # fmt: skip
+            lost = killed - at[unstored[0].seq] if unstored else 0
+            print(f"MEASURED text of {lost:.2f} s taken back")
         assert "".join(WORDS).startswith(stored)
 
         rest = client.events(chat, message, after=received[-1].seq)
