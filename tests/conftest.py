@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from asgiref.sync import SyncToAsync
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import setup_databases, teardown_databases
 from playwright.sync_api import Browser
 from xdist.scheduler import LoadScopeScheduling
@@ -73,6 +75,23 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
     yield
     with django_db_blocker.unblock():
         teardown_databases(before, 0, keepdb=True)
+
+
+def _close_connection() -> None:
+    # Not `connection.close()`, which leaves a SQLite database in memory open.
+    BaseDatabaseWrapper.close(connections["default"])
+
+
+@pytest.fixture(autouse=True)
+def _asynchronous_connection_is_closed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close what `database_sync_to_async` opened in its thread.
+
+    Otherwise a later test without a database fails in it: Channels looks at an open connection
+    before every call, and pytest-django forbids that.
+    """
+    yield
+    if request.node.get_closest_marker("django_db") or "db" in request.fixturenames:
+        SyncToAsync.single_thread_executor.submit(_close_connection).result(10)
 
 
 @pytest.fixture(scope="session")

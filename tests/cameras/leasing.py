@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from cameras.ingest.leases.members import Members
 from cameras.ingest.leases.shared import POLL_S, RedisLeases
 from cameras.live.redis_clients import connect
-from project.tasks import end
+from project.tasks import end, start
 
 
 async def check_stays_true_for_a_while(condition: Callable[[], object]) -> None:
@@ -24,7 +24,7 @@ async def leasing(*cameras: str) -> AsyncIterator[RedisLeases]:
     """A process's leases of these cameras, by default “c”, without its supervisor."""
     leases = RedisLeases()
     leases.set_cameras(cameras or {"c"})
-    task = asyncio.create_task(leases.run())
+    task = start(leases.run(), "leases")  # logs a failure
     try:
         yield leases
     finally:
