@@ -48,7 +48,7 @@ def contains(column: str, word: str) -> GreaterThan:
 
 @contextmanager
 def time_limit(seconds: float = SEARCH_S) -> Iterator[None]:
-    """End each statement within after `seconds`, so that it holds no thread for longer.
+    """End each statement of the block after `seconds`, so that it holds no thread for longer.
 
     Raises `SearchTimeout`.
     """

@@ -49,7 +49,8 @@ than the last accepted one, and `"dropped": n` if n frames were skipped for a ne
 409 (switched off) and 503 (send it again).
 
 A message has at most 12 MiB. More than 60 messages or 60 MiB a second close the socket with 4429.
-Close codes 1009, 4401, 4403, 4404 and 4429 are final: do not connect again.
+Close codes 1009, 4401, 4403 and 4404 are final: do not connect again. 4429 is also sent if one
+credential opens too many connections: connect again after a minute.
 """
 
 

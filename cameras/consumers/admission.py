@@ -94,7 +94,8 @@ def admit(scope: Mapping[str, Any], name: str, *, publish: bool = False) -> Admi
 def _actor(scope: Mapping[str, Any], name: str) -> tuple[Actor, Ticket | None]:
     """Return the actor, and its ticket if it has one. Raises `Refused`.
 
-    Only the first credential that is present counts: bearer, ticket, key in the URL, cookie.
+    Only the first credential that is present counts: bearer, ticket, cookie. A valid stream key in
+    the URL goes before the cookie; with one that is not valid, the cookie decides.
     """
     headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
     # Django's parser; that of the standard library stops at the first malformed cookie.

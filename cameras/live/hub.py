@@ -263,9 +263,7 @@ class Feed:
         if time.monotonic() - self.received_at > SILENCE_S:
             last = self.prepared.frame.timestamp if self.prepared else None
             since = last or int((time.time() - SILENCE_S) * 1000)
-            self.status = Status(
-                "stale", since, "Nothing arrives from the process that reads this camera.", last
-            )
+            self.status = Status("stale", since, SILENT, last)
             self._offer_status(self.status)
 
 

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -30,10 +30,6 @@ class NewestFirst(CreatedAtCursorPagination):
     ordering = ("-touched_at", "pk")
 
 
-class SearchUnavailable(APIException):
-    status_code = 503
-
-
 class ChatList(WithActor, generics.ListCreateAPIView[Chat]):
     """The user's own chats. `?q=` searches titles and messages."""
 
@@ -49,7 +45,7 @@ class ChatList(WithActor, generics.ListCreateAPIView[Chat]):
         try:
             return chats.matching(self.request.query_params.get("q", ""))
         except SearchTimeout as error:
-            raise SearchUnavailable(error.sentence) from None
+            raise ValidationError({"q": [error.sentence]}) from None
 
     @extend_schema(
         parameters=[

@@ -40,7 +40,7 @@ class Listing:
     words: str
     archived: bool
     show_organization: bool
-    problem: str = ""  # why a search found nothing, if it was not ended
+    problem: str = ""  # why a search was ended without a result
 
     @property
     def rows(self) -> list[Row]:

@@ -95,8 +95,8 @@ def test_ended_search_is_said_on_the_page_and_in_the_api(
     page = body(client, f"/chats?q={WORD}")
     assert SearchTimeout.sentence in page
     answer = client.get("/api/v1/actions/chats", {"q": WORD})
-    assert answer.status_code == 503
-    assert answer.json()["detail"] == SearchTimeout.sentence
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == {"q": [SearchTimeout.sentence]}
     User.objects.filter(pk=person.pk).update(is_staff=True, is_superuser=True)
     staff = client_of(User.objects.get(pk=person.pk))
     assert SearchTimeout.sentence in body(staff, f"/admin/chats/chat/?q={WORD}")

@@ -1,9 +1,9 @@
 /**
  * The `sideline.v1` message: uint32 big-endian header length, UTF-8 JSON header, JPEG bytes.
  *
- * @typedef {{class: string, confidence: number, bbox: [number, number, number, number]}} Detection
  * Frames are ordered by `run`, then by `seq`; `timestamp` rises within a run.
  *
+ * @typedef {{class: string, confidence: number, bbox: [number, number, number, number]}} Detection
  * @typedef {{timestamp: number, run: number, seq: number, width: number, height: number, camera_id: string,
  *            age_ms: number, detections?: Detection[]}} FrameHeader
  * @typedef {{header: FrameHeader, jpeg: Uint8Array}} Frame
