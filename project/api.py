@@ -61,6 +61,15 @@ def bad_parameter(name: str, allowed: str) -> exceptions.ValidationError:
     """Return the error 400 for a parameter of the URL, with what is allowed."""
     return exceptions.ValidationError({name: [f"“{name}” must be {allowed}, or left out."]})
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page; DRF's own description has an example that is not a URL."""
+        url = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": url, "previous": url, "results": schema},
+        }
+
 
 class JSONOnlyNegotiation(DefaultContentNegotiation):
     """Responds in JSON whatever the Accept header says, instead of 406."""

@@ -1,4 +1,6 @@
-"""The OpenAPI schema: authentication schemes, error responses, and the view that serves it.
+"""The OpenAPI schema: authentication schemes, what every operation has, and its view.
+
+Version 3.0.3, which most generators of clients read.
 
 405 is not listed: no documented operation returns it. Other methods get it, as a problem.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -39,20 +42,72 @@ _BY_OPERATION = {
 _STREAMS = ("actions/send", "/snapshot.jpg", "/stream.mjpeg", "/events", "/messages", "/edit")
 
 
-def add_error_responses(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Add a problem response for each error status of an operation. Postprocessing hook."""
+_VERBS = {
+    "list": "List",
+    "create": "Create",
+    "retrieve": "Read",
+    "partial_update": "Change",
+    "update": "Replace",
+    "destroy": "Delete",
+}
+_TAGS = {
+    "tokens": "auth",
+    "stream-keys": "access",
+    "share-links": "access",
+    "tickets": "access",
+    "actions": "chats",
+}
+
+
+def complete_operations(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Add what drf-spectacular leaves out of operations and of nullable references.
+
+    Each operation gets a summary, a tag, problem responses, and `security` (empty where no
+    credential is needed). A postprocessing hook: the last one.
+    """
     for path, operations in result["paths"].items():
         for operation in operations.values():
+            if "summary" not in operation:
+                operation["summary"] = _summary(path, operation)
+            operation["tags"] = [_TAGS.get(tag, tag) for tag in operation["tags"]]
+            operation.setdefault("security", [])
             responses = operation["responses"]
             for status in _error_statuses(path, operation):
-                responses.setdefault(status, problem_response(_DESCRIPTIONS[status]))
+                responses.setdefault(status, problem_response(status, _DESCRIPTIONS[status]))
             operation["responses"] = dict(sorted(responses.items()))
+    _add_types_to_nullable(result, result["components"]["schemas"])
     return result
+
+
+def _summary(path: str, operation: dict[str, Any]) -> str:
+    """Return a verb and the noun of the path; where that is a verb, the first sentence."""
+    noun = [part for part in path.split("/") if not part.startswith("{")][-1].replace("-", " ")
+    if not noun.endswith("s"):
+        return str(operation["description"]).partition(".")[0]
+    verb = next(text for end, text in _VERBS.items() if operation["operationId"].endswith(end))
+    if verb == "List":
+        return f"{verb} {noun}"
+    return f"{verb} {'an' if noun[0] in 'aeiou' else 'a'} {noun[:-1]}"
+
+
+def _add_types_to_nullable(node: Any, schemas: dict[str, Any]) -> None:
+    """Give each `nullable` reference the type that it refers to: in 3.0, `nullable` needs one."""
+    if isinstance(node, list):
+        for item in node:
+            _add_types_to_nullable(item, schemas)
+    elif isinstance(node, dict):
+        if node.get("nullable") is True and "type" not in node:
+            (reference,) = node.get("allOf") or node["oneOf"]
+            node["type"] = schemas[reference["$ref"].rpartition("/")[2]]["type"]
+        for item in node.values():
+            _add_types_to_nullable(item, schemas)
 
 
 def _error_statuses(path: str, operation: dict[str, Any]) -> set[str]:
     parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
-    statuses = {"401", "403", "503", *_BY_OPERATION.get(operation["operationId"], ())}
+    statuses = {"401", "503", *_BY_OPERATION.get(operation["operationId"], ())}
+    if operation["security"]:
+        statuses.add("403")
     if "id" in parameters:
         statuses.add("404")
     if "cursor" in parameters:
@@ -71,7 +126,8 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "From /auth/login."}
+        described = "A token, from `/api/v1/auth/login` or `/api/v1/tokens`."
+        return {"type": "http", "scheme": "bearer", "description": described}
 
 
 class CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -81,7 +137,9 @@ class CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "cookie"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "apiKey", "in": "cookie", "name": "sideline_session"}
+        described = "A browser's session. Methods other than GET also need `X-CSRFToken`."
+        name = settings.SESSION_COOKIE_NAME
+        return {"type": "apiKey", "in": "cookie", "name": name, "description": described}
 
 
 _RENDERERS = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}

@@ -14,8 +14,10 @@ PROBLEM_TYPE = "application/problem+json"
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
 PROBLEM_SCHEMA = {
     "type": "object",
+    "description": "An error, as RFC 9457 describes it. Some have more members.",
+    "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string"},
+        "type": {"type": "string", "example": "about:blank"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "A plain sentence."},
@@ -75,10 +77,11 @@ async def refuse_handshake(
     await send({"type": "websocket.http.response.body", "body": body})
 
 
-def problem_response(description: str) -> dict[str, Any]:
+def problem_response(status: str, description: str) -> dict[str, Any]:
     """Return the OpenAPI response object of a problem."""
     schema = {"$ref": "#/components/schemas/Problem"}
-    return {
-        "description": description,
-        "content": {"application/problem+json": {"schema": schema}},
-    }
+    response = {"description": description, "content": {PROBLEM_TYPE: {"schema": schema}}}
+    if status not in ("429", "503"):
+        return response
+    seconds = {"description": "Seconds.", "schema": {"type": "integer"}}
+    return response | {"headers": {"Retry-After": seconds}}

@@ -29,6 +29,7 @@ _VARIANT_PARAMETERS = [
     }
     for name, values in (("width", WIDTHS), ("fps", RATES))
 ]
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FRAME_EXAMPLE = {
     "streamName": "webcam",
     "streamType": "frame",
@@ -36,39 +37,23 @@ _FRAME_EXAMPLE = {
     "timestamp": 1767225600000,
     "camera_id": "0c1de7c5-5f0a-4c33-9a3e-0d8f0b8f6f11",
 }
-_PUBLISHING = """\
-Devices that send many frames do better with the WebSocket `/ws/publish/{id}` (scope `publish`).
-It takes the same JSON as text messages (only `frame` and `timestamp` are read) or, with the
-subprotocol `sideline.v1`, binary messages: uint32 big-endian header length, JSON header with
-`timestamp`, JPEG bytes.
-
-Answers are JSON texts. Each acknowledges all messages up to the one that it names by its `seq` or,
-without one, by its timestamp: `{"ack": 7}`, with `"duplicate": true` if the frame was not newer
-than the last accepted one, and `"dropped": n` if n frames were skipped for a newer one; or
-`{"type": "problem", "status": 400, "field": "frame", "detail": "…", "ack": 7}`, also with status
-409 (switched off) and 503 (send it again).
-
-A message has at most 12 MiB. More than 60 messages or 60 MiB a second close the socket with 4429.
-Close codes 1009, 4401, 4403 and 4404 are final: do not connect again. 4429 is also sent if one
-credential opens too many connections: connect again after a minute.
-"""
-
-
 _TOO_MANY = "One credential opened too many connections or views; see `Retry-After`."
 _ASYNC_PATHS: dict[str, Any] = {
     "/api/v1/cameras/{id}/snapshot.jpg": {
         "get": {
             "operationId": "camera_snapshot",
+            "summary": "Read the newest picture",
             "tags": ["cameras"],
             "description": "The newest frame, with `Last-Modified`; never one older than 3 s.",
             "security": _PICTURE_SECURITY,
             "parameters": [_CAMERA_PARAMETER, _VARIANT_PARAMETERS[0]],
             "responses": {
-                "200": {"description": "A JPEG.", "content": {"image/jpeg": {}}},
-                "429": problem_response(_TOO_MANY),
+                "200": {"description": "A JPEG.", "content": {"image/jpeg": _BINARY}},
+                "429": problem_response("429", _TOO_MANY),
                 "503": problem_response(
+                    "503",
                     "There is no fresh picture, or the view cannot be recorded (then with "
-                    "`Retry-After`). `detail` says which."
+                    "`Retry-After`). `detail` says which.",
                 ),
             },
         }
@@ -76,6 +61,7 @@ _ASYNC_PATHS: dict[str, Any] = {
     "/api/v1/cameras/{id}/stream.mjpeg": {
         "get": {
             "operationId": "camera_mjpeg",
+            "summary": "Watch as MJPEG",
             "tags": ["cameras"],
             "description": (
                 "An endless stream of frames. A slow reader misses frames. The socket "
@@ -86,21 +72,26 @@ _ASYNC_PATHS: dict[str, Any] = {
             "responses": {
                 "200": {
                     "description": "JPEGs, one after the other.",
-                    "content": {"multipart/x-mixed-replace": {}},
+                    "content": {"multipart/x-mixed-replace": _BINARY},
                 },
-                "429": problem_response(_TOO_MANY),
-                "503": problem_response("The view cannot be recorded just now; see `Retry-After`."),
+                "429": problem_response("429", _TOO_MANY),
+                "503": problem_response(
+                    "503", "The view cannot be recorded just now; see `Retry-After`."
+                ),
             },
         }
     },
     "/api/v1/actions/actions/send": {
         "post": {
             "operationId": "send_frame",
-            "tags": ["actions"],
+            "summary": "Hand over a frame",
+            "tags": ["frames"],
             "description": (
                 "Hand over a frame. Echoes of a camera that the server reads itself are "
                 "duplicates; a newer frame of a `push` camera is published once. A stream key "
-                "in `camera_id` is a sufficient credential for duplicates.\n\n" + _PUBLISHING
+                "in `camera_id` is a sufficient credential for duplicates.\n\n"
+                "Devices that send many frames do better with the WebSocket `/ws/publish/{id}`: "
+                "see `/api/asyncapi/`."
             ),
             "security": [*SECURITY, {}],
             "requestBody": {
@@ -138,9 +129,9 @@ _ASYNC_PATHS: dict[str, Any] = {
                         }
                     },
                 },
-                "400": problem_response("The frame is bad; `errors` names the field."),
-                "413": problem_response("The body is over 12 MiB."),
-                "429": problem_response(_TOO_MANY),
+                "400": problem_response("400", "The frame is bad; `errors` names the field."),
+                "413": problem_response("413", "The body is over 12 MiB."),
+                "429": problem_response("429", _TOO_MANY),
             },
         }
     },

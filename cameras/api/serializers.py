@@ -20,6 +20,7 @@ class StateSerializer(serializers.ModelSerializer[CameraState]):
     class Meta:
         model = CameraState
         fields = ("state", "since", "reason", "fps", "width", "height", "last_frame_at")
+        read_only_fields = fields
 
 
 def _polygon() -> serializers.ListField:

@@ -126,7 +126,7 @@ class ChatRestore(WithActor):
 
 
 class ChatExport(WithActor):
-    """The selected branch as a file: `?as=markdown` (the default) or `json`."""
+    """Export the selected branch. As `?as=markdown` (the default) or `json`."""
 
     @extend_schema(
         parameters=[OpenApiParameter("as", str, enum=["markdown", "json"])],

@@ -37,7 +37,7 @@ class MessageList(WithActor, generics.ListAPIView[Message]):
 
 
 class MessageRating(WithActor):
-    """The rating of an answer: thumbs up or down."""
+    """Rate an answer, thumbs up or down."""
 
     @extend_schema(request=RatingSerializer, responses={204: None})
     def put(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:

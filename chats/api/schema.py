@@ -4,55 +4,68 @@ from __future__ import annotations
 
 from typing import Any
 
+from project.api import CreatedAtCursorPagination
 from project.problems import SECURITY, problem_response
 
 _STREAM = """\
-The answer is a stream of server-sent events. Each is one `data:` line of JSON with an `id`:
-`start`, `chunk` (append its `text`), `sources`, `error`, `stopped`, `reset` (discard the text so
-far; a replay follows) and, always last, `done` with `status` complete, stopped or failed. Lines
-that begin with `:` are pings. After a stream that ends without `done`, resume from
-`messages/{message}/events` with the last id as `Last-Event-ID`. Disconnecting does not stop an
-answer.
+The answer is a stream of server-sent events. Each is an `id` and one `data:` line of JSON:
+
+| `type` | other members | what to do |
+|---|---|---|
+| `start` | `message_id`, `user_message_id`, `model` | note `message_id` |
+| `chunk` | `text` | append it |
+| `error` | `code`, `message`, `retryable` | show `message`; `done` follows |
+| `stopped` | | `done` follows |
+| `reset` | | discard the text so far; a replay follows |
+| `done` | `status`: `complete`, `stopped` or `failed` | end; always the last event |
+
+Ignore types that you do not know. Lines that begin with `:` are pings. After a stream that ends
+without `done`, resume from `messages/{message}/events` with the last id as `Last-Event-ID`.
+Disconnecting does not stop an answer. The schemas of the events are at `/api/asyncapi/`.
 """
-_EVENT = {
-    "type": "object",
-    "required": ["id", "data"],
-    "properties": {
-        "id": {"type": "string", "description": "Counts up from 1."},
-        "data": {"type": "string", "description": "One line of JSON with a `type`."},
-    },
-}
+_EXAMPLE = """\
+: ping
+id: 2
+data: {"type":"chunk","text":"Based on"}
+
+"""
+# A text: clients that parse events do so themselves, and generated ones must not parse it as JSON.
 _EVENTS = {
     "200": {
-        "description": "Events.",
-        "content": {
-            "text/event-stream": {
-                "schema": _EVENT,
-                "example": 'id: 1\ndata: {"type":"chunk","text":"Based on"}\n\n',
-            }
-        },
+        "description": "Events, as they happen.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
     }
 }
 _REFUSALS = {
-    "400": problem_response("The prompt is missing or is not a text."),
-    "401": problem_response("No valid credential."),
-    "403": problem_response("The scope “chat” is missing."),
-    "404": problem_response("There is no such chat or message."),
+    "400": problem_response("400", "The prompt is missing or is not a text."),
+    "401": problem_response("401", "No valid credential."),
+    "403": problem_response("403", "The scope “chat” is missing."),
+    "404": problem_response("404", "There is no such chat or message."),
 }
 _BUSY = {
-    "409": problem_response("The chat is being answered; `message_id` names the answer."),
+    "409": problem_response("409", "The chat is being answered; `message_id` names the answer."),
     "413": problem_response(
+        "413",
         "The prompt does not fit into the model (it has `prompt_tokens` and there is `room`), or "
-        "the stored text is at its limit."
+        "the stored text is at its limit.",
     ),
-    "429": problem_response("The day's tokens are used up; see `Retry-After`."),
-    "503": problem_response("Too many answers are being made; see `Retry-After`."),
+    "429": problem_response("429", "The day's tokens are used up; see `Retry-After`."),
+    "503": problem_response("503", "Too many answers are being made; see `Retry-After`."),
 }
 
 
 def _id(name: str) -> dict[str, Any]:
     schema = {"type": "string", "format": "uuid"}
     return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _status(description: str) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["status"],
+        "properties": {"status": {"type": "string", "description": "Of the answer."}},
+    }
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 _KEY = {
@@ -79,8 +92,9 @@ _PROMPT = {
 def _streaming(name: str, summary: str, *, prompt: bool, message: bool = True) -> dict[str, Any]:
     return {
         "operationId": name,
-        "tags": ["actions"],
-        "description": f"{summary}\n\n{_STREAM}",
+        "tags": ["answers"],
+        "summary": summary,
+        "description": _STREAM,
         "security": SECURITY,
         "parameters": [_id("id"), *([_id("message")] if message else []), _KEY],
         **({"requestBody": _PROMPT} if prompt else {}),
@@ -93,7 +107,8 @@ _STREAMS: dict[str, Any] = {
     "/api/v1/actions/chats/{id}/messages": {
         "get": {
             "operationId": "messages_list",
-            "tags": ["actions"],
+            "tags": ["chats"],
+            "summary": "List messages",
             "description": "The messages of the selected branch, oldest first, by cursor.",
             "security": SECURITY,
             "parameters": [
@@ -106,39 +121,32 @@ _STREAMS: dict[str, Any] = {
                     "description": "A page.",
                     "content": {
                         "application/json": {
-                            "schema": {
-                                "type": "object",
-                                "properties": {
-                                    "next": {"type": "string", "nullable": True},
-                                    "previous": {"type": "string", "nullable": True},
-                                    "results": {
-                                        "type": "array",
-                                        "items": {"$ref": "#/components/schemas/Message"},
-                                    },
-                                },
-                            }
+                            "schema": CreatedAtCursorPagination().get_paginated_response_schema(
+                                {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}
+                            )
                         }
                     },
                 },
                 **{status: _REFUSALS[status] for status in ("401", "403", "404")},
             },
         },
-        "post": _streaming("send_prompt", "Send a prompt.", prompt=True, message=False),
+        "post": _streaming("send_prompt", "Send a prompt", prompt=True, message=False),
     },
     f"{_MESSAGE}/edit": {
-        "post": _streaming("edit_prompt", "Edit a prompt, on a new branch.", prompt=True)
+        "post": _streaming("edit_prompt", "Edit a prompt, on a new branch", prompt=True)
     },
     f"{_MESSAGE}/again": {
-        "post": _streaming("answer_again", "Another answer to the same prompt.", prompt=False)
+        "post": _streaming("answer_again", "Make another answer to the same prompt", prompt=False)
     },
     f"{_MESSAGE}/continue": {
-        "post": _streaming("continue_answer", "Continue an answer that ended early.", prompt=False)
+        "post": _streaming("continue_answer", "Continue an answer that ended early", prompt=False)
     },
     f"{_MESSAGE}/events": {
         "get": {
             "operationId": "message_events",
-            "tags": ["actions"],
-            "description": f"Follow an answer from any event on.\n\n{_STREAM}",
+            "tags": ["answers"],
+            "summary": "Follow an answer from any event on",
+            "description": _STREAM,
             "security": SECURITY,
             "parameters": [
                 _id("id"),
@@ -146,19 +154,22 @@ _STREAMS: dict[str, Any] = {
                 {"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer"}},
                 {"name": "after", "in": "query", "schema": {"type": "integer"}},
             ],
-            "responses": _EVENTS | _REFUSALS,
+            "responses": _EVENTS
+            | {"204": {"description": "The id is that of `done`: there is no more."}}
+            | _REFUSALS,
         }
     },
     f"{_MESSAGE}/stop": {
         "post": {
             "operationId": "stop_answer",
-            "tags": ["actions"],
-            "description": "Stop an answer; its text is kept.",
+            "tags": ["answers"],
+            "summary": "Stop an answer",
+            "description": "Its text is kept. Works before the first text, too.",
             "security": SECURITY,
             "parameters": [_id("id"), _id("message")],
             "responses": {
-                "200": {"description": "It had already ended."},
-                "202": {"description": "It is being stopped."},
+                "200": _status("It had already ended."),
+                "202": _status("It is being stopped."),
                 **{status: _REFUSALS[status] for status in ("401", "403", "404")},
             },
         }

@@ -18,7 +18,24 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Sideline",
     "VERSION": "1",
-    "DESCRIPTION": "Live cameras, and an assistant that has watched them.",
+    "DESCRIPTION": (
+        "Live cameras, and an assistant that has watched them.\n\n"
+        "The sockets and the events of answers are described in AsyncAPI, at `/api/asyncapi/`."
+    ),
+    "CONTACT": {"name": "The administrator of this installation"},
+    "LICENSE": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0.html"},
+    "SERVERS": [{"url": "/", "description": "This installation."}],
+    "TAGS": [
+        {"name": "auth", "description": "Sign in and out; bearer tokens."},
+        {"name": "organizations", "description": "Every other object belongs to one of them."},
+        {"name": "cameras", "description": "Cameras, and their pictures over HTTP."},
+        {"name": "access", "description": "Credentials for one camera."},
+        {"name": "frames", "description": "Pictures that clients hand over."},
+        {"name": "chats", "description": "Chats and their messages."},
+        {"name": "answers", "description": "Prompts, and streams of events that answer them."},
+    ],
+    # Else a nullable choice is one of two types, which generated clients take for a union.
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -29,7 +46,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cameras.api.schema.add_streams",
         "chats.api.schema.add_streams",
-        "project.openapi.add_error_responses",
+        "project.openapi.complete_operations",
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKind": "cameras.models.cameras.Kind",
