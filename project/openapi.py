@@ -1,6 +1,7 @@
-"""The OpenAPI schema: authentication schemes, what every operation has, and its view.
+"""The API's descriptions and their views: OpenAPI of REST, AsyncAPI of sockets and events.
 
-Version 3.0.3, which most generators of clients read.
+OpenAPI is generated: here are the authentication schemes, and what every operation has. Its version
+is 3.0.3, which most generators of clients read. AsyncAPI is the file `asyncapi.yaml`.
 
 405 is not listed: no documented operation returns it. Other methods get it, as a problem.
 """
@@ -8,8 +9,10 @@ Version 3.0.3, which most generators of clients read.
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import yaml
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
@@ -19,6 +22,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
 from project.problems import field_problem, problem_response
 
+ASYNCAPI = Path(__file__).with_name("asyncapi.yaml")
 _DESCRIPTIONS = {
     "400": "The request is not understood; `errors` names the fields.",
     "401": "No valid credential.",
@@ -60,7 +64,7 @@ _TAGS = {
 
 
 def complete_operations(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Add what drf-spectacular leaves out of operations and of nullable references.
+    """Add what drf-spectacular leaves out: the server, types of nullable references, and more.
 
     Each operation gets a summary, a tag, problem responses, and `security` (empty where no
     credential is needed). A postprocessing hook: the last one.
@@ -75,7 +79,13 @@ def complete_operations(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]
             for status in _error_statuses(path, operation):
                 responses.setdefault(status, problem_response(status, _DESCRIPTIONS[status]))
             operation["responses"] = dict(sorted(responses.items()))
-    _add_types_to_nullable(result, result["components"]["schemas"])
+    schemas = result["components"]["schemas"]
+    _add_types_to_nullable(result, schemas)
+    for name, schema in schemas.items():
+        if "properties" in schema and not name.endswith(("Request", "Problem")):
+            schema["required"] = sorted(schema["properties"])  # a serializer leaves none out
+    url = settings.FORCE_SCRIPT_NAME or "/"
+    result["servers"] = [{"url": url, "description": "This installation."}]
     return result
 
 
@@ -147,21 +157,45 @@ _RENDERERS = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}
 
 @require_GET
 def schema(request: HttpRequest) -> HttpResponse:
-    """Serve the schema as YAML; as JSON if the Accept header or `?format=json` says so."""
+    """Serve the OpenAPI document as YAML; as JSON if Accept or `?format=json` says so."""
+    return _serve(request, "openapi")
+
+
+@require_GET
+def asyncapi(request: HttpRequest) -> HttpResponse:
+    """Serve the AsyncAPI document, of sockets and events, in the same forms."""
+    return _serve(request, "asyncapi")
+
+
+def _serve(request: HttpRequest, name: str) -> HttpResponse:
     requested = request.GET.get("format") or (
         "json" if "json" in request.headers.get("Accept", "") else "yaml"
     )
     if requested not in _RENDERERS:
         return field_problem("format", "“format” must be json or yaml, or left out.")
-    content = _rendered_schema(requested)
-    response = HttpResponse(content, content_type=_RENDERERS[requested].media_type)
-    response["Content-Disposition"] = f'inline; filename="sideline.{requested}"'
+    media_type = _RENDERERS[requested].media_type
+    if name == "asyncapi":
+        media_type = media_type.replace("oai.openapi", "aai.asyncapi")
+    response = HttpResponse(_rendered(name, requested), content_type=media_type)
+    response["Content-Disposition"] = f'inline; filename="sideline-{name}.{requested}"'
     response["Cache-Control"] = "public, max-age=300"
     return response
 
 
-@lru_cache(len(_RENDERERS))
-def _rendered_schema(form: str) -> bytes:
-    result = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-    rendered = _RENDERERS[form]().render(result, renderer_context={})
+@lru_cache(len(_RENDERERS) * 2)
+def _rendered(name: str, form: str) -> bytes:
+    document = _openapi() if name == "openapi" else _asyncapi()
+    rendered = _RENDERERS[form]().render(document, renderer_context={})
     return rendered if isinstance(rendered, bytes) else rendered.encode()
+
+
+def _openapi() -> Any:
+    return SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+
+
+def _asyncapi() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(ASYNCAPI.read_text())
+    if settings.FORCE_SCRIPT_NAME:
+        for server in document["servers"].values():
+            server["pathname"] = settings.FORCE_SCRIPT_NAME
+    return document

@@ -21,7 +21,11 @@ PROBLEM_SCHEMA = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "A plain sentence."},
-        "errors": {"type": "object", "description": "Sentences by field, for status 400."},
+        "errors": {
+            "type": "object",
+            "description": "Sentences by field, for status 400.",
+            "additionalProperties": True,
+        },
     },
 }
 

@@ -9,12 +9,13 @@ from chats.api.streams import messages
 from chats.api.urls import CHAT
 from project import views
 from project.accounts.views import sign_in
-from project.openapi import schema
+from project.openapi import asyncapi, schema
 
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("api/schema/", schema, name="api-schema"),
+    path("api/asyncapi/", asyncapi, name="api-asyncapi"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/v1/", include("project.accounts.api.urls")),
     path("api/v1/", include("cameras.api.urls")),

@@ -24,7 +24,6 @@ SPECTACULAR_SETTINGS = {
     ),
     "CONTACT": {"name": "The administrator of this installation"},
     "LICENSE": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0.html"},
-    "SERVERS": [{"url": "/", "description": "This installation."}],
     "TAGS": [
         {"name": "auth", "description": "Sign in and out; bearer tokens."},
         {"name": "organizations", "description": "Every other object belongs to one of them."},

@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from cameras.consumers import routing
 
+DOCUMENTS = {"api-schema", "api-asyncapi", "api-docs"}  # of the API, open to everybody
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 

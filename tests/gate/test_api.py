@@ -112,7 +112,7 @@ def api(installation: Installation, in_process: InProcessClient) -> Iterator[Api
 
 def test_every_route_of_the_api_has_a_row_and_every_row_a_route() -> None:
     names = {name for name in routes.http_routes() if name.startswith("api-")}
-    assert {row.route for row in ROWS} == names - {"api-schema", "api-docs"}
+    assert {row.route for row in ROWS} == names - routes.DOCUMENTS
     assert set(SOCKETS) == routes.websocket_routes()
     assert len(ROWS) * (len(CALLERS) + len(REJECTED)) > 500
 
