@@ -8,7 +8,7 @@ LANES = $(BIN)/python -m tests.lanes --since $(STARTED)
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
 
-.PHONY: run test full soak bench check audit lock ready requisites
+.PHONY: run test full soak bench check audit lock ready requisites tools clients
 .DEFAULT_GOAL := run
 
 run: .venv/.installed
@@ -38,8 +38,23 @@ requisites:
 test: ready
 	@$(LANES) behaviour $(if $(BUDGET),--budget)
 
+# What checks the API's descriptions and tests the clients in docs/clients. None of it reports home.
+tools: tests/tools/node_modules/.installed
+
+tests/tools/node_modules/.installed: tests/tools/package-lock.json tests/tools/requirements.txt .venv/.developing
+	@sh tests/requisites.sh npm
+	@echo "Installing the linters of the API and the generators of its clients (once) ..."
+	@cd tests/tools && npm ci --ignore-scripts --silent
+	@$(BIN)/python -m venv tests/tools/.venv
+	@tests/tools/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r tests/tools/requirements.txt
+	@touch $@
+
+# After a change of the API.
+clients: tools
+	@DJANGO_SETTINGS_MODULE=project.settings SIDELINE_DATA_DIR=.venv/check $(BIN)/python -m tests.clients.generate
+
 # What CI runs beside that.
-full: ready
+full: ready tools
 	@$(LANES) extended timing postgres
 
 soak: ready
@@ -74,4 +89,5 @@ lock: .venv/.developing
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --no-annotate pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --no-annotate --group dev -c requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --no-annotate tests/tools/requirements.in -o tests/tools/requirements.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --no-annotate --group bench -c requirements.txt -c requirements-dev.txt -o requirements-bench.txt

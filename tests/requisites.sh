@@ -31,6 +31,7 @@ if command -v node >/dev/null 2>&1; then
 else
 	want="$want nodejs"
 fi
+for extra in "$@"; do need "$extra" "$extra"; done
 [ -n "$want" ] || exit 0
 run=""
 [ "$(id -u)" = 0 ] || run="sudo -n"

@@ -1,0 +1,1 @@
+"""Tests of the clients in `docs/clients`, and of the descriptions that they are generated from."""

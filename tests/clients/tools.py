@@ -1,0 +1,43 @@
+"""The tools of `tests/tools`, installed by `make tools`: Node packages and a generator of types."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from tests import ROOT
+from tests.processes import killed_with_parent
+
+TOOLS = ROOT / "tests" / "tools"
+_ENVIRONMENT = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+
+
+def run(command: str | Path, *arguments: object, folder: Path = TOOLS) -> str:
+    """Run a tool of Node, or a program by its path; return what it printed.
+
+    Raises `AssertionError` with its output if it fails, and if the tools are not installed.
+    """
+    program = command if isinstance(command, Path) else TOOLS / "node_modules" / ".bin" / command
+    assert program.exists(), f"{program} is missing: run `make tools`."
+    done = subprocess.run(
+        killed_with_parent("env", *(f"{name}={value}" for name, value in _ENVIRONMENT.items()),
+                           str(program), *map(str, arguments)),
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def node_version() -> tuple[int, ...]:
+    """Return the version of Node, such as `(20, 19, 0)`."""
+    text = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(part) for part in text.strip().lstrip("v").split("."))
+
+
+def package(name: str) -> dict[str, object]:
+    """Return the package.json of an installed Node package."""
+    found: dict[str, object] = json.loads(
+        (TOOLS / "node_modules" / name / "package.json").read_text()
+    )
+    return found
