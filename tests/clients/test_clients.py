@@ -5,36 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import ROOT
-from tests.chats.talking import chat_installation
+from tests.clients.conftest import WHO
 from tests.clients.generate import PYTHON, TYPESCRIPT
 from tests.clients.tools import TOOLS, run
-from tests.endpoint import FIXED, Model, Script, endpoint
+from tests.endpoint import FIXED, Model, Script
 from tests.installation import Installation
-from tests.prepared import KEEPER
 from tests.wire import Wire
 
 pytestmark = pytest.mark.extended
-WHO = (KEEPER["username"], KEEPER["password"])
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    with endpoint() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def club(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with chat_installation(tmp_path_factory.mktemp("clients"), model) as installation:
-        installation.add_camera(name="Court", kind="demo")
-        yield installation
 
 
 @pytest.fixture
