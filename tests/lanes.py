@@ -77,7 +77,9 @@ def node_tests() -> Counter[str]:
     say("Scripts in Node")
     files = sorted(str(path) for path in (ROOT / "tests" / "js").rglob("*.test.js"))
     done = subprocess.run(
-        killed_with_parent("node", "--test", "--test-reporter=tap", *files),
+        killed_with_parent(
+            "node", "--import", "./tests/js/node18.js", "--test", "--test-reporter=tap", *files
+        ),
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     totals = dict(re.findall(r"^# (pass|fail) (\d+)$", done.stdout, re.MULTILINE))

@@ -26,8 +26,9 @@ for plugin in h264parse:gstreamer1.0-plugins-bad rtph264pay:gstreamer1.0-plugins
 	PYTHON
 done
 if command -v node >/dev/null 2>&1; then
-	major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
-	[ "$major" -ge 20 ] || { echo "The suite needs Node 20 or newer; this is $(node --version)." >&2; exit 1; }
+	# 18.18 is the first with --import, and Debian 12 has a later one.
+	node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 18 || (a == 18 && b >= 18) ? 0 : 1)' ||
+		{ echo "The suite needs Node 18.18 or newer; this is $(node --version)." >&2; exit 1; }
 else
 	want="$want nodejs"
 fi

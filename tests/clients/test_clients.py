@@ -92,12 +92,10 @@ def test_typescript_client_compiles_and_does_the_same(
     script = ROOT / "tests" / "clients" / "watch_and_ask.mjs"
     node = shutil.which("node")
     assert node
-    found = json.loads(
-        run(
-            Path(node), script, tmp_path / "sideline.js", club.url, *WHO,
-            TOOLS / "node_modules" / "ws" / "wrapper.mjs",
-        )
-    )  # fmt: skip
+    missing_in_node_18 = ROOT / "tests" / "js" / "node18.js"
+    ws = TOOLS / "node_modules" / "ws" / "wrapper.mjs"
+    command = ["--import", missing_in_node_18, script, tmp_path / "sideline.js", club.url, *WHO, ws]
+    found = json.loads(run(Path(node), *command))
     assert "wrong" in found["refused"]
     assert found["cameras"] == ["Court"]
     assert found["messages"][0] == "status"

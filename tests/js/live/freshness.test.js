@@ -33,7 +33,7 @@ test("the age on arrival is added", () => {
 });
 
 test("a wrong local clock has no effect", (t) => {
-  t.mock.timers.enable({ apis: ["Date"], now: 0 });
+  t.mock.method(Date, "now", () => 0);
   const camera = new Freshness(ZONE);
   camera.addPicture(1000, frame(NOON, 100));
   assert.equal(camera.view(1000).state, "live");
@@ -41,7 +41,7 @@ test("a wrong local clock has no effect", (t) => {
 });
 
 test("offline is shown at once, with its time and reason", (t) => {
-  t.mock.timers.enable({ apis: ["Date"], now: NOON + 60_000 });
+  t.mock.method(Date, "now", () => NOON + 60_000);
   const camera = new Freshness(ZONE);
   camera.addPicture(1000, frame(NOON));
   camera.setStatus(status("offline", NOON, "The camera closed the connection."));
@@ -52,7 +52,7 @@ test("offline is shown at once, with its time and reason", (t) => {
 });
 
 test("offline since another day includes the day", (t) => {
-  t.mock.timers.enable({ apis: ["Date"], now: NOON + 86_400_000 });
+  t.mock.method(Date, "now", () => NOON + 86_400_000);
   const camera = new Freshness(ZONE, { state: "offline", since: NOON });
   assert.equal(camera.view(0).label, "Offline since 1 Jun 12:04");
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { differs, watchRoster } from "../../../static/js/live/roster.js";
+import { fakeTimers, tick } from "../timers.js";
 
 const of = (organization, ...ids) => ids.map((id) => ({ id, organization }));
 const listing = (results, next = null) => ({ results, next });
@@ -29,7 +30,7 @@ test("a camera missing on the first page of a long list is not a change", () => 
 });
 
 test("the line appears once when the list changes, and disappears again", async (t) => {
-  t.mock.timers.enable({ apis: ["setInterval"] });
+  fakeTimers(t, "setInterval");
   const page = Object.assign(new EventTarget(), { hidden: false, createElement: () => ({}) });
   let answer = { ok: true, json: async () => listing(of("club", "1")) };
   const requests = [];
@@ -48,7 +49,7 @@ test("the line appears once when the list changes, and disappears again", async 
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   watchRoster(/** @type {any} */ (line), new Set(["1"]));
 
-  t.mock.timers.tick(60_000);
+  tick(60_000);
   await settle();
   assert.deepEqual([requests, written], [["/sideline/api/v1/cameras?limit=200"], 0]);
 
@@ -64,12 +65,12 @@ test("the line appears once when the list changes, and disappears again", async 
   ]);
 
   answer = { ok: false };
-  t.mock.timers.tick(60_000);
+  tick(60_000);
   await settle();
   assert.equal(written, 1);
 
   page.hidden = true;
-  t.mock.timers.tick(60_000);
+  tick(60_000);
   await settle();
   assert.equal(requests.length, 4);
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { FakeSocket } from "../fake-socket.js";
+import { fakeTimers, tick } from "../timers.js";
 
 /** The part of a document that a stream uses. */
 class Page extends EventTarget {
@@ -105,22 +106,22 @@ test("a hidden page drops frames and acknowledges them", async () => {
 });
 
 test("after five attempts it reconnects every half minute", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeTimers(t, "setTimeout");
   const { connections } = startStream();
   for (const wait of [1000, 2000, 4000, 8000, 16_000, 35_000, 35_000]) {
     const before = Socket.instances.length;
     newest().drop(1006);
-    t.mock.timers.tick(wait);
+    tick(wait);
     assert.equal(Socket.instances.length, before + 1);
   }
   assert.equal(connections.filter(({ phase }) => phase === "waiting")[1].message, "Reconnecting, try 2 of 5");
 });
 
 test("a good connection resets the attempts", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeTimers(t, "setTimeout");
   const { connections } = startStream();
   newest().drop(1006);
-  t.mock.timers.tick(1000);
+  tick(1000);
   newest().open();
   newest().deliver(JSON.stringify({ type: "status", state: "live", since: 1, reason: "", last_frame: 1 }));
   newest().drop(1001);
@@ -128,23 +129,23 @@ test("a good connection resets the attempts", (t) => {
 });
 
 test("a revoked permission is not retried", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeTimers(t, "setTimeout");
   for (const code of [4401, 4403, 4404]) {
     const { connections } = startStream();
     const count = Socket.instances.length;
     newest().drop(code);
-    t.mock.timers.tick(120_000);
+    tick(120_000);
     assert.equal(Socket.instances.length, count);
     assert.deepEqual([connections.at(-1).phase, connections.at(-1).code], ["ended", code]);
   }
 });
 
 test("a refused handshake is distinguished from a network failure by the API", async (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeTimers(t, "setTimeout");
   apiStatus = 401;
   const { connections } = startStream();
   newest().drop(1006);
-  t.mock.timers.tick(1000);
+  tick(1000);
   newest().drop(1006);
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(connections.at(-1).code, 4401);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { fakeTimers, tick } from "../timers.js";
 
 /** The part of a DOM element that a tile uses; records all values of `textContent`. */
 class Node extends EventTarget {
@@ -102,11 +103,11 @@ beforeEach(() => {
 /** Advance the clock and the timers. */
 function advance(t, ms) {
   clock += ms;
-  t.mock.timers.tick(ms);
+  tick(ms);
 }
 
 async function startLiveTile(t) {
-  t.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  fakeTimers(t, "setInterval", "setTimeout");
   const tile = createTile();
   tile.viewer.start();
   Socket.newest.open();
@@ -153,7 +154,7 @@ test("a picture that freezes is announced as stale once", async (t) => {
 });
 
 test("each outage of a camera without pictures shows a toast", (t) => {
-  t.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  fakeTimers(t, "setInterval", "setTimeout");
   createTile().viewer.start();
   for (let outage = 1; outage <= 2; outage += 1) {
     Socket.newest.open();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { FakeSocket } from "../fake-socket.js";
+import { fakeTimers, tick } from "../timers.js";
 
 class Socket extends FakeSocket {
   /** @type {Socket[]} */
@@ -104,7 +105,7 @@ test("a problem acknowledges frames, with or without `ack`", () => {
 });
 
 test("a lost connection is reopened, with a message and without the unacknowledged frames", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeTimers(t, "setTimeout");
   const { uplink } = startUplink();
   newest().open();
   uplink.send(1, picture);
@@ -114,7 +115,7 @@ test("a lost connection is reopened, with a message and without the unacknowledg
     newest().drop(1006);
     assert.notEqual(uplink.message, "");
     assert.equal(uplink.isReady, false);
-    t.mock.timers.tick(wait);
+    tick(wait);
     assert.equal(Socket.instances.length, before + 1);
   }
   newest().open();
@@ -127,28 +128,28 @@ test("a lost connection is reopened, with a message and without the unacknowledg
 });
 
 test("without an answer the connection counts as lost", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeTimers(t, "setTimeout");
   const { uplink } = startUplink();
   newest().open();
-  t.mock.timers.tick(60_000); // nothing was sent, so no answer is due
+  tick(60_000); // nothing was sent, so no answer is due
   uplink.send(1, picture);
-  t.mock.timers.tick(9000);
+  tick(9000);
   newest().deliver({ ack: 1 });
-  t.mock.timers.tick(60_000);
+  tick(60_000);
   assert.equal(uplink.message, "");
   uplink.send(2, picture);
-  t.mock.timers.tick(10_000);
+  tick(10_000);
   assert.equal(uplink.message, "Reconnecting, try 1 of 5");
   uplink.stop();
 });
 
 test("final close codes are not retried and give a sentence", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeTimers(t, "setTimeout");
   for (const code of [1009, 4401, 4403, 4404, 4429]) {
     const { ended } = startUplink();
     const count = Socket.instances.length;
     newest().drop(code);
-    t.mock.timers.tick(120_000);
+    tick(120_000);
     assert.equal(Socket.instances.length, count);
     assert.match(ended[0], /\.$/);
   }
@@ -158,18 +159,18 @@ test("final close codes are not retried and give a sentence", (t) => {
 });
 
 test("a refused handshake is distinguished from a network failure by the API", async (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeTimers(t, "setTimeout");
   status = 401;
   const { ended } = startUplink();
   newest().drop(1006);
-  t.mock.timers.tick(1000);
+  tick(1000);
   newest().drop(1006);
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(ended, ["You are signed out. Sign in to publish."]);
 });
 
 test("it reconnects at once when the network is back", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeTimers(t, "setTimeout");
   const { uplink } = startUplink();
   newest().drop(1006);
   events.dispatchEvent(new Event("online"));
