@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -33,11 +32,3 @@ def node_version() -> tuple[int, ...]:
     """Return the version of Node, such as `(20, 19, 0)`."""
     text = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
     return tuple(int(part) for part in text.strip().lstrip("v").split("."))
-
-
-def package(name: str) -> dict[str, object]:
-    """Return the package.json of an installed Node package."""
-    found: dict[str, object] = json.loads(
-        (TOOLS / "node_modules" / name / "package.json").read_text()
-    )
-    return found
