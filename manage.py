@@ -16,7 +16,7 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)  # Ctrl-C while still importing: nothing to tell
     except Exception as error:
-        from project.database_errors import unavailability
+        from project.database.errors import unavailability
 
         reason = unavailability(error)
         if reason is None:

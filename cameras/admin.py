@@ -28,7 +28,7 @@ from cameras.source_check import check_source
 from project.accounts.authentication import Denied
 from project.audit.log import Action, log_action
 from project.audit.model_admin import AuditedAdmin, RevokeOnlyAdmin
-from project.audit.recent_views import log_look
+from project.audit.recent_views import log_picture
 from project.audit.requesters import Requester
 
 
@@ -95,7 +95,7 @@ class CameraAdmin(AuditedAdmin[Camera]):
         if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
             raise PermissionDenied
         camera = get_object_or_404(Camera.objects.select_related("organization"), pk=pk)
-        log_look(Requester.of(request), camera, Action.STILLS)
+        log_picture(Requester.of(request), camera, Action.STILLS)
         return camera
 
     @admin.display(description="picture")

@@ -11,7 +11,7 @@ http = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from cameras.consumers.routing import websockets  # noqa: E402
-from project import database_probe  # noqa: E402
+from project.database import probe  # noqa: E402
 from project.middleware import ErrorBoundary, PublicPathPrefix, TrustedProxies  # noqa: E402
 
 application = ErrorBoundary(
@@ -20,4 +20,4 @@ application = ErrorBoundary(
     )
 )
 
-database_probe.watch("web")  # here, so that other servers than `serve` do it, too
+probe.watch("web")  # here, so that other servers than `serve` do it, too

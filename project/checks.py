@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.core.management import CommandError
 
-from project.database_tables import require_released_data
+from project.database.tables import require_released_data
 
 
 @register(Tags.security, deploy=True)

@@ -11,8 +11,8 @@ from cameras import retention as cameras
 from chats import retention as chats
 from project.accounts import retention as accounts
 from project.audit import retention as audit
-from project.database_threads import in_thread
-from project.postgresql.base import statement_limit
+from project.database.postgresql.base import statement_limit
+from project.database.threads import in_thread
 
 log = logging.getLogger(__name__)
 

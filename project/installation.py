@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from cameras.models import Camera, Kind
 from project.accounts.models import Membership, Organization, Role, User
-from project.database_tables import has_pending_migrations, require_released_data
+from project.database.tables import has_pending_migrations, require_released_data
 from project.settings.environment import BadSetting
 
 ADVISORY_LOCK = 7103  # an arbitrary number

@@ -15,9 +15,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from project import database_probe
-from project.database_errors import unavailability
-from project.database_health import RETRY_AFTER_S, SENTENCE, health
+from project.database import probe
+from project.database.errors import unavailability
+from project.database.health import RETRY_AFTER_S, SENTENCE, health
 from project.problems import PROBLEM_TYPE, SERVER_FAILED, problem, problem_body
 
 _API_PATHS = re.compile(r"^/(api/|chats/[^/]+/messages)")
@@ -34,7 +34,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     Cameras do not count: their pages, on which they are repaired, must stay reachable. The
     response has no details, because it needs no credential.
     """
-    ready = database_probe.readiness.is_writable()
+    ready = probe.readiness.is_writable()
     try:
         async_to_sync(_check_channel_layer)()
     except Exception:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -21,10 +20,10 @@ from cameras.api.serializers import (
     StreamKeySerializer,
     TicketSerializer,
 )
+from cameras.credentials import make_share_link, make_stream_key, revoke
 from cameras.models import Camera, Kind, ShareLink, StreamKey, Ticket
 from cameras.models.tickets import TICKET_LIFE, TooManyTickets
 from project.accounts.api.views import ForOperators, WithActor, uuid_in
-from project.audit.log import Action, log_action
 
 
 class TicketList(WithActor):
@@ -97,11 +96,7 @@ class StreamKeyList(_CameraCredentialView, generics.ListCreateAPIView[StreamKey]
         serializer.is_valid(raise_exception=True)
         self.require("publish", serializer.validated_data["camera"].organization_id)
         key = StreamKey(**serializer.validated_data)
-        with transaction.atomic():
-            key.set_maker(self.actor, key.camera.organization_id)
-            text = key.issue()
-            ends = f"ends {key.expires_at:%-d %B %Y}"
-            log_action(request, Action.MAKE_KEY, key.name, camera=key.camera, detail=ends)
+        text = make_stream_key(request, self.actor, key)
         return Response(StreamKeySerializer(key).data | {"key": text}, status=201)
 
 
@@ -114,10 +109,8 @@ class StreamKeyDetail(_CameraCredentialView, generics.RetrieveDestroyAPIView[Str
         key: StreamKey = self.get_credential(StreamKey)
         return key
 
-    @transaction.atomic
     def perform_destroy(self, instance: StreamKey) -> None:
-        instance.revoke()
-        log_action(self.request, Action.REVOKE_KEY, instance.name, camera=instance.camera)
+        revoke(self.request, instance)
 
 
 class ShareLinkList(_CameraCredentialView, generics.ListCreateAPIView[ShareLink]):
@@ -132,15 +125,11 @@ class ShareLinkList(_CameraCredentialView, generics.ListCreateAPIView[ShareLink]
         self.check_camera(request)
         return self.create(request, *args, **kwargs)
 
-    @transaction.atomic
     def perform_create(self, serializer: Any) -> None:
         link = ShareLink(**serializer.validated_data)
         self.require("publish", link.camera.organization_id)
-        link.set_maker(self.actor, link.camera.organization_id)
-        link.save()
+        make_share_link(self.request, self.actor, link)
         serializer.instance = link
-        detail = f"may be opened {link.openings}, ends {link.expires_at:%-d %B %Y}"
-        log_action(self.request, Action.MAKE_LINK, link.name, camera=link.camera, detail=detail)
 
 
 class ShareLinkDetail(_CameraCredentialView, generics.RetrieveDestroyAPIView[ShareLink]):
@@ -152,7 +141,5 @@ class ShareLinkDetail(_CameraCredentialView, generics.RetrieveDestroyAPIView[Sha
         link: ShareLink = self.get_credential(ShareLink)
         return link
 
-    @transaction.atomic
     def perform_destroy(self, instance: ShareLink) -> None:
-        instance.revoke()
-        log_action(self.request, Action.REVOKE_LINK, instance.name, camera=instance.camera)
+        revoke(self.request, instance)

@@ -27,7 +27,7 @@ from project.accounts.authentication import Denied, methods
 from project.accounts.credentials import Actor
 from project.audit.log import Action
 from project.audit.open_views import View
-from project.audit.recent_views import claim_lasting, log_look
+from project.audit.recent_views import claim_connection, log_picture
 from project.audit.requesters import Requester
 from project.audit.view_log import ViewNotRecorded
 from project.problems import field_problem, problem
@@ -84,7 +84,7 @@ async def snapshot(
     with_body = request.method != "HEAD"
     if with_body:  # HEAD sends no picture, so there is no view to record
         try:
-            await database_sync_to_async(log_look)(
+            await database_sync_to_async(log_picture)(
                 Requester.of(request, actor), camera, Action.SNAPSHOT
             )
         except DatabaseError as error:
@@ -109,7 +109,7 @@ async def mjpeg(
     if request.method == "HEAD":
         return _without_buffering(StreamingHttpResponse(_nothing(), content_type=MULTIPART))
     requester = Requester.of(request, actor)
-    view = await database_sync_to_async(claim_lasting)(requester, camera, Action.WATCH_MJPEG)
+    view = await database_sync_to_async(claim_connection)(requester, camera, Action.WATCH_MJPEG)
     scope: dict[str, Any] = getattr(request, "scope", {})
     waiting = scope.get("extensions", {}).get("sideline.waiting")
     parts = _parts(camera, actor, view, variant, waiting)

@@ -26,7 +26,7 @@ from cameras.models.states import PushClock
 from project.accounts.authentication import Denied, authenticate, methods
 from project.accounts.credentials import Actor
 from project.audit.log import Action
-from project.audit.recent_views import log_look
+from project.audit.recent_views import log_picture
 from project.audit.requesters import Requester
 from project.problems import field_problem, problem
 
@@ -132,7 +132,7 @@ def _authorize(request: HttpRequest, sent: SendRequest) -> tuple[Camera, bool]:
     if not actor.has_scope("publish", camera.organization_id):
         raise Denied(problem(403, "Publishing needs the operator's role and scope “publish”."))
     if camera.enabled:
-        log_look(Requester.of(request, actor), camera, Action.PUBLISH)
+        log_picture(Requester.of(request, actor), camera, Action.PUBLISH)
     return camera, False
 
 

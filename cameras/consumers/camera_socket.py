@@ -16,10 +16,10 @@ from cameras.models import Ticket
 from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.opening_limits import TooManyOpenings
-from project.audit.recent_views import claim_lasting
+from project.audit.recent_views import claim_connection
 from project.audit.requesters import Requester
 from project.audit.view_log import Opening, ViewNotRecorded
-from project.database_health import health
+from project.database.health import health
 from project.problems import refuse_handshake
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class CameraSocket(AsyncWebsocketConsumer):
         admission = admit(self.scope, name, publish=self.is_publisher)
         requester = Requester.of(self.scope, admission.actor)
         action = Action.PUBLISH if self.is_publisher else Action.WATCH
-        return admission, claim_lasting(requester, admission.camera, action)
+        return admission, claim_connection(requester, admission.camera, action)
 
     async def _release_ticket(self) -> None:
         """Give back the place that the ticket holds; if that fails, it ends by itself."""

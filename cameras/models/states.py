@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from project.database_clock import database_now
+from project.database.clock import database_now
 
 if TYPE_CHECKING:
     from cameras.models.cameras import Camera

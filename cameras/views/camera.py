@@ -19,7 +19,7 @@ from cameras.views.wall import CameraDisplay, with_display_data
 from project.accounts.access import actor_for_request
 from project.accounts.authentication import Denied
 from project.audit.log import Action
-from project.audit.recent_views import log_look
+from project.audit.recent_views import log_picture
 from project.audit.requesters import Requester
 
 
@@ -44,8 +44,8 @@ def camera_page(request: HttpRequest, camera: Camera, **extra: Any) -> HttpRespo
     actor = actor_for_request(request)
     can_operate = actor.has_scope("publish", camera.organization_id)
     owners = ("created_by", "token", "membership__user")
-    links = camera.share_links.unended().select_related(*owners) if can_operate else []
-    keys = camera.stream_keys.unended().select_related(*owners) if can_operate else []
+    links = camera.share_links.not_ended().select_related(*owners) if can_operate else []
+    keys = camera.stream_keys.not_ended().select_related(*owners) if can_operate else []
     context = {
         "camera": camera,
         "display": CameraDisplay.of(camera),
@@ -71,7 +71,7 @@ def still(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if found is None:
         raise Http404("No picture of this camera is stored.")
     try:
-        log_look(Requester.of(request), camera, Action.STILLS)
+        log_picture(Requester.of(request), camera, Action.STILLS)
     except Denied as denied:
         return denied.response
     response = HttpResponse(bytes(found.jpeg), content_type="image/jpeg")

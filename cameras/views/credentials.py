@@ -7,19 +7,18 @@ import uuid
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from cameras.credentials import make_share_link, make_stream_key, revoke
 from cameras.forms import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, ShareLink, StreamKey
 from cameras.stream_urls import key_addresses
 from cameras.views.camera import camera_page, get_visible_camera
 from project.accounts.access import actor_for_request
-from project.audit.log import Action, log_action
 
 
 def _get_operated_camera(request: HttpRequest, pk: uuid.UUID) -> Camera:
@@ -41,11 +40,7 @@ def add_stream_key(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return camera_page(request, camera, key_form=form, keys_open=True)
     key: StreamKey = form.save(commit=False)
     key.camera = camera
-    with transaction.atomic():
-        key.set_maker(actor_for_request(request), camera.organization_id)
-        text = key.issue()
-        ends = f"ends {key.expires_at:%-d %B %Y}"
-        log_action(request, Action.MAKE_KEY, key.name, camera=camera, detail=ends)
+    text = make_stream_key(request, actor_for_request(request), key)
     addresses = key_addresses(request, camera.organization, text)
     return camera_page(request, camera, new_key=key, new_addresses=addresses, keys_open=True)
 
@@ -57,9 +52,7 @@ def revoke_stream_key(request: HttpRequest, pk: uuid.UUID, key: uuid.UUID) -> Ht
     camera = _get_operated_camera(request, pk)
     keys = StreamKey.objects.visible_to(actor_for_request(request))
     found = get_object_or_404(keys, pk=key, camera=camera)
-    with transaction.atomic():
-        found.revoke()
-        log_action(request, Action.REVOKE_KEY, found.name, camera=camera)
+    revoke(request, found)
     messages.success(request, f"The stream key “{found.name}” is revoked.")
     return redirect("camera", camera.pk)
 
@@ -75,11 +68,7 @@ def add_share_link(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return camera_page(request, camera, share_form=form, shares_open=True)
     link: ShareLink = form.save(commit=False)
     link.camera = camera
-    with transaction.atomic():
-        link.set_maker(actor_for_request(request), camera.organization_id)
-        link.save()
-        detail = f"may be opened {link.openings}, ends {link.expires_at:%-d %B %Y}"
-        log_action(request, Action.MAKE_LINK, link.name, camera=camera, detail=detail)
+    make_share_link(request, actor_for_request(request), link)
     messages.success(request, f"The share link “{link.name}” is made. Copy its address below.")
     return _redirect_to_links(camera)
 
@@ -91,9 +80,7 @@ def revoke_share_link(request: HttpRequest, pk: uuid.UUID, link: uuid.UUID) -> H
     camera = _get_operated_camera(request, pk)
     links = ShareLink.objects.visible_to(actor_for_request(request))
     found = get_object_or_404(links, pk=link, camera=camera)
-    with transaction.atomic():
-        found.revoke()
-        log_action(request, Action.REVOKE_LINK, found.name, camera=camera)
+    revoke(request, found)
     messages.success(request, f"The share link “{found.name}” is revoked.")
     return _redirect_to_links(camera)
 

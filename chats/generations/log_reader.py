@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import Error as DatabaseError
+from django.db import InterfaceError
 
 from chats.generations.threads import in_database_thread, in_log_reader_thread
 from chats.models import Generation, GenerationEvent, Status
 from chats.sse.encoding import BURST, event_json
 from chats.sse.feed import Feed
 from chats.sse.replay import LogPart
+from project.database.errors import unavailability
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +172,9 @@ async def _patiently(read: Callable[[], Awaitable[R]]) -> R:
     while True:
         try:
             return await read()
-        except (OperationalError, InterfaceError) as error:
+        except DatabaseError as error:
+            if not isinstance(error, InterfaceError) and unavailability(error) is None:
+                raise
             if time.monotonic() - began > GIVE_UP_S:
                 raise LogUnavailable(error) from error
             if pause == RETRY_S:

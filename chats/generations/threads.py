@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 from asgiref.sync import SyncToAsync
 from django.db import close_old_connections
 
-from project.database_threads import in_thread
+from project.database.threads import in_thread
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -123,7 +123,7 @@ class RecentViews:
 recent_views = RecentViews()
 
 
-def log_look(requester: Requester, camera: CameraLike, action: Action) -> None:
+def log_picture(requester: Requester, camera: CameraLike, action: Action) -> None:
     """Log one picture, before it is sent; if this raises, do not send it. Synchronous.
 
     Queries the database only if the view's row was not stored within `FRESH_S`. Raises
@@ -141,7 +141,7 @@ def log_look(requester: Requester, camera: CameraLike, action: Action) -> None:
         raise
 
 
-def claim_lasting(requester: Requester, camera: CameraLike, action: Action) -> View:
+def claim_connection(requester: Requester, camera: CameraLike, action: Action) -> View:
     """Return the view of a connection that is about to open. Synchronous.
 
     Raises `TooManyOpenings`.

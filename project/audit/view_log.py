@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from project.audit.failed_sign_ins import write_unlisted
 from project.audit.open_views import View, reap
 from project.audit.recent_views import HEARTBEAT_S, RecentViews, recent_views
-from project.database_threads import in_thread
+from project.database.threads import in_thread
 
 log = logging.getLogger(__name__)
 

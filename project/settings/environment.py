@@ -248,7 +248,7 @@ class Servers(Values):
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             }
         elif database["ENGINE"] == "django.db.backends.postgresql":
-            database["ENGINE"] = "project.postgresql"
+            database["ENGINE"] = "project.database.postgresql"
             url_options: Any = database.get("OPTIONS", {})  # such as sslmode
             database["OPTIONS"] = {
                 "connect_timeout": 5,

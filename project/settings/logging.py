@@ -80,7 +80,7 @@ LOGGING = {
     },
     "filters": {
         "brief": {"()": "project.settings.logging.PeerErrors"},
-        "outages": {"()": "project.database_health.Consequences"},
+        "outages": {"()": "project.database.health.OutageFilter"},
     },
     "handlers": {
         "stderr": {

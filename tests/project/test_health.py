@@ -10,8 +10,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from cameras.models import Camera, Kind
-from project import database_probe
 from project.accounts.models import Organization
+from project.database import probe
 from project.models import WriteCheck
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _new_process(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.STATIC_ROOT = tmp_path  # otherwise WhiteNoise warns
-    monkeypatch.setattr(database_probe, "readiness", database_probe.Readiness())
+    monkeypatch.setattr(probe, "readiness", probe.Readiness())
 
 
 def get(path: str) -> tuple[int, str]:
@@ -32,7 +32,7 @@ def get(path: str) -> tuple[int, str]:
 def test_ready_if_the_database_can_be_written() -> None:
     assert get("/readyz") == (200, "ready\n")
     first = bytes(WriteCheck.objects.get().filling)
-    database_probe.write()
+    probe.write()
     assert bytes(WriteCheck.objects.get().filling) != first
 
 

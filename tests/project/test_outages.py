@@ -103,7 +103,7 @@ def outage_of(process: str, installation: Installation) -> Iterator[None]:
     lines = installation.logged()[before:].splitlines()
     assert sum(f"{process}: the database cannot be used" in line for line in lines) == 1, lines
     assert sum(again in line for line in lines) == 1, lines
-    others = [line for line in lines if "project.database_health" not in line]
+    others = [line for line in lines if "project.database.health" not in line]
     assert others == [], "an outage has consequences in the log"
 
 

@@ -12,8 +12,9 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from project import database_probe, views
+from project import views
 from project.accounts.models import Membership, Organization, Role, User
+from project.database import probe
 from project.middleware import ErrorBoundary
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +28,7 @@ def _installation(settings: Settings, tmp_path: Path, monkeypatch: pytest.Monkey
     settings.STORAGES = {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
-    monkeypatch.setattr(database_probe, "readiness", database_probe.Readiness())
+    monkeypatch.setattr(probe, "readiness", probe.Readiness())
 
 
 @pytest.fixture
@@ -125,8 +126,8 @@ def test_readiness_writes_once_in_five_seconds_and_one_thread_at_a_time(
         entered.set()
         assert leave.wait(60)
 
-    monkeypatch.setattr(database_probe, "write", write)
-    readiness, answers = database_probe.Readiness(), list[bool]()
+    monkeypatch.setattr(probe, "write", write)
+    readiness, answers = probe.Readiness(), list[bool]()
     asking = [
         threading.Thread(target=lambda: answers.append(readiness.is_writable())) for _ in range(8)
     ]
@@ -137,7 +138,7 @@ def test_readiness_writes_once_in_five_seconds_and_one_thread_at_a_time(
     for thread in asking:
         thread.join()
     assert (answers, writes) == ([True] * 8, [1])
-    monkeypatch.setattr(database_probe, "CACHED_S", 0.0)
+    monkeypatch.setattr(probe, "CACHED_S", 0.0)
     assert readiness.is_writable()
     assert len(writes) == 2
 

@@ -17,8 +17,8 @@ from cameras.ingest.links import Link, SocketLink
 from cameras.ingest.metrics import IngestCollector
 from cameras.ingest.redis_link import RedisLink
 from cameras.ingest.supervisor import Supervisor
-from project import database_probe
-from project.database_tables import require_tables
+from project.database import probe
+from project.database.tables import require_tables
 from project.metrics import expose
 from project.tasks import end, report
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
                 "Without REDIS_URL the cameras are read by “manage.py serve” itself; "
                 "set REDIS_URL for both to run them apart."
             )
-        database_probe.watch("ingest")
+        probe.watch("ingest")
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_ingest(options["link"]))
 

@@ -27,19 +27,19 @@ P = TypeVar("P", bound="Pass")
 
 class PassQuerySet(models.QuerySet[P]):
     # Subqueries, not joins: after a wait for a lock, PostgreSQL re-checks only an UPDATE's own row.
-    def unended(self) -> PassQuerySet[P]:
+    def not_ended(self) -> PassQuerySet[P]:
         """The passes that are not revoked or expired, nor is the token that they end with.
 
         They include those that pause, because the account of their member is switched off.
         """
-        token = models.Q(token=None) | models.Q(token__in=Token.objects.unended().values("pk"))
+        token = models.Q(token=None) | models.Q(token__in=Token.objects.not_ended().values("pk"))
         return self.filter(token, revoked_at=None, expires_at__gt=timezone.now())
 
     def alive(self) -> PassQuerySet[P]:
         """The passes that open something now."""
         active = Membership.objects.filter(user__is_active=True).values("pk")
         owned = models.Q(membership=None) | models.Q(membership__in=active)
-        return self.unended().filter(owned)
+        return self.not_ended().filter(owned)
 
 
 class Pass(models.Model):
@@ -119,25 +119,25 @@ class Pass(models.Model):
 
 
 def passes_of(membership: Membership) -> list[Pass]:
-    """Return the unended passes that end with the membership."""
+    """Return the passes that have not ended and end with the membership."""
     # Without names, `select_related` loads what every pass has: what it opens.
     return [
-        one for rows in _unended() for one in rows.filter(membership=membership).select_related()
+        one for rows in _not_ended() for one in rows.filter(membership=membership).select_related()
     ]
 
 
 def owners_of_passes(organization: Organization) -> set[int]:
-    """Return the ids of the organization's memberships that have unended passes."""
+    """Return the ids of the organization's memberships with passes that have not ended."""
     owners: set[int] = set()
-    for rows in _unended():
+    for rows in _not_ended():
         owned = rows.filter(membership__organization=organization)
         owners |= set(owned.values_list("membership", flat=True))
     return owners
 
 
 def take_over(membership: Membership, by: Membership) -> None:
-    """Make the membership's unended passes those of `by`. They no longer end with a token."""
-    for rows in _unended():
+    """Make the membership's passes those of `by`. They no longer end with a token."""
+    for rows in _not_ended():
         rows.filter(membership=membership).update(membership=by, token=None)
 
 
@@ -150,7 +150,7 @@ def describe_passes(passes: Sequence[Pass]) -> str:
     )
 
 
-def _unended() -> list[PassQuerySet[Any]]:
-    """Return the unended passes of each kind."""
+def _not_ended() -> list[PassQuerySet[Any]]:
+    """Return the passes of each kind that have not ended."""
     kinds: list[Any] = [model for model in apps.get_models() if issubclass(model, Pass)]
-    return [kind.objects.unended() for kind in kinds]
+    return [kind.objects.not_ended() for kind in kinds]

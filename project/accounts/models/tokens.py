@@ -57,15 +57,15 @@ class TokenManager(AuthTokenManager):
         )
         return visible
 
-    def unended(self) -> models.QuerySet[Token]:
+    def not_ended(self) -> models.QuerySet[Token]:
         """Return tokens that are not expired and not revoked."""
         unexpired = models.Q(expiry=None) | models.Q(expiry__gt=timezone.now())
-        unended: models.QuerySet[Token] = self.filter(unexpired, revoked_at=None)
-        return unended
+        found: models.QuerySet[Token] = self.filter(unexpired, revoked_at=None)
+        return found
 
     def alive(self) -> models.QuerySet[Token]:
         """Return valid tokens: not expired, not revoked, of active users."""
-        return self.unended().filter(user__is_active=True)
+        return self.not_ended().filter(user__is_active=True)
 
     def sign_ins(self) -> models.QuerySet[Token]:
         """Return the tokens issued for a password. Tokens for programs cannot have this name (see

@@ -14,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from project.audit.log import Action, log_action
 from project.backups import archive, databases, places
-from project.database_tables import has_pending_migrations, require_released_data
+from project.database.tables import has_pending_migrations, require_released_data
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from project.database_tables import require_tables
+from project.database.tables import require_tables
 from project.housekeeping import JOBS
 
 

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
-from project.database_tables import require_tables
+from project.database.tables import require_tables
 from project.encryption import UnsealFailed, reseal, unseal
 
 PREFIX = "sealed_"  # of the names of encrypted fields: a camera's source, a model's key

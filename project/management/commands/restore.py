@@ -18,7 +18,7 @@ from django.db.migrations.loader import MigrationLoader
 from cameras.ingest.isolation import bare_environment
 from project.audit.log import Action, log_action
 from project.backups import archive, databases, lock, places, unpacking
-from project.database_tables import is_unreleased
+from project.database.tables import is_unreleased
 
 
 class Command(BaseCommand):

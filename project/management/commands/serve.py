@@ -26,7 +26,7 @@ from project import housekeeping, installation
 from project.accounts.models import SignInLink
 from project.audit.log import Action, log_action
 from project.backups import lock
-from project.database_tables import require_tables
+from project.database.tables import require_tables
 from project.metrics import expose
 from project.tasks import start
 

@@ -10,7 +10,7 @@ from project import installation
 from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.one_time_links import end_sign_ins
 from project.audit.log import Action, log_action, sole_organization
-from project.database_tables import require_tables
+from project.database.tables import require_tables
 
 
 class Command(BaseCommand):

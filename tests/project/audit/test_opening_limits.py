@@ -16,7 +16,7 @@ from project.audit import opening_limits, recent_views
 from project.audit.log import Action
 from project.audit.models import Viewing
 from project.audit.opening_limits import Limit, TooManyOpenings
-from project.audit.recent_views import RecentViews, claim_lasting, log_look
+from project.audit.recent_views import RecentViews, claim_connection, log_picture
 from project.audit.requesters import Requester
 from tests.cameras.views.rows import client_of
 
@@ -53,22 +53,22 @@ def guest(visit: str = "v", address: str = "192.0.2.1") -> Requester:
 def test_walls_on_ten_screens_reconnect_at_once(camera: Camera, viewer: User) -> None:
     requester = Requester(viewer, Credential("session", "s"), "192.0.2.1")
     for _ in range(10 * 60):
-        claim_lasting(requester, camera, Action.WATCH)
+        claim_connection(requester, camera, Action.WATCH)
     with pytest.raises(TooManyOpenings, match="600 connections a minute"):
-        claim_lasting(requester, camera, Action.WATCH)
+        claim_connection(requester, camera, Action.WATCH)
 
 
 def test_refused_credential_may_open_again_in_the_next_window(
     camera: Camera, clock: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit(monkeypatch, "CONNECTIONS", 1)
-    claim_lasting(guest(), camera, Action.WATCH)
+    claim_connection(guest(), camera, Action.WATCH)
     with pytest.raises(TooManyOpenings) as refusal:
-        claim_lasting(guest(), camera, Action.WATCH)
+        claim_connection(guest(), camera, Action.WATCH)
     assert 45 <= refusal.value.retry_after <= 46
-    claim_lasting(guest("another"), camera, Action.WATCH)
+    claim_connection(guest("another"), camera, Action.WATCH)
     clock.now += refusal.value.retry_after
-    claim_lasting(guest(), camera, Action.WATCH)
+    claim_connection(guest(), camera, Action.WATCH)
 
 
 def test_visits_of_one_link_are_limited_together(
@@ -76,9 +76,9 @@ def test_visits_of_one_link_are_limited_together(
 ) -> None:
     limit(monkeypatch, "SHARED_CONNECTIONS", 3)
     for visit in "abc":
-        claim_lasting(guest(visit), camera, Action.WATCH)
+        claim_connection(guest(visit), camera, Action.WATCH)
     with pytest.raises(TooManyOpenings):
-        claim_lasting(guest("d"), camera, Action.WATCH)
+        claim_connection(guest("d"), camera, Action.WATCH)
 
 
 def test_stream_key_has_the_limit_of_a_shared_credential(
@@ -88,7 +88,7 @@ def test_stream_key_has_the_limit_of_a_shared_credential(
     key = Requester(None, Credential("key", "k"), "192.0.2.1")
     assert key.parents == ()
     for _ in range(5):
-        claim_lasting(key, camera, Action.WATCH)
+        claim_connection(key, camera, Action.WATCH)
 
 
 def test_tickets_count_for_the_credential_that_asked_for_them(
@@ -100,10 +100,10 @@ def test_tickets_count_for_the_credential_that_asked_for_them(
     def ticket(text: str) -> Requester:
         return Requester(viewer, Credential("ticket", text), None, parents=(token,), one_use=True)
 
-    claim_lasting(ticket("a"), camera, Action.WATCH)
-    claim_lasting(Requester(viewer, token), camera, Action.WATCH)
+    claim_connection(ticket("a"), camera, Action.WATCH)
+    claim_connection(Requester(viewer, token), camera, Action.WATCH)
     with pytest.raises(TooManyOpenings):
-        claim_lasting(ticket("b"), camera, Action.WATCH)
+        claim_connection(ticket("b"), camera, Action.WATCH)
 
 
 def test_guest_with_many_addresses_makes_a_bounded_number_of_rows(
@@ -113,16 +113,16 @@ def test_guest_with_many_addresses_makes_a_bounded_number_of_rows(
     refused = 0
     for host in range(20):
         try:
-            log_look(guest(address=f"192.0.2.{host}"), camera, Action.SNAPSHOT)
+            log_picture(guest(address=f"192.0.2.{host}"), camera, Action.SNAPSHOT)
         except TooManyOpenings:
             refused += 1
     assert (Viewing.objects.count(), refused) == (5, 15)
-    log_look(guest(address="192.0.2.0"), camera, Action.SNAPSHOT)  # a view that is known
+    log_picture(guest(address="192.0.2.0"), camera, Action.SNAPSHOT)  # a view that is known
 
 
 def test_pictures_of_a_known_view_are_not_limited(camera: Camera) -> None:
     for _ in range(2000):
-        log_look(guest(), camera, Action.SNAPSHOT)
+        log_picture(guest(), camera, Action.SNAPSHOT)
 
 
 def test_still_beyond_the_limit_is_answered_with_429(
@@ -143,7 +143,7 @@ def test_session_keys_are_not_in_the_cache(
     monkeypatch.setattr(
         opening_limits, "count_in_window", lambda key, most, seconds: keys.append(key) or 0
     )
-    claim_lasting(Requester(viewer, Credential("session", "secret-key")), camera, Action.WATCH)
+    claim_connection(Requester(viewer, Credential("session", "secret-key")), camera, Action.WATCH)
     assert len(keys) == 2
     assert not [key for key in keys if "secret-key" in key]
 
@@ -155,4 +155,4 @@ def test_nothing_is_limited_while_the_counters_cannot_be_reached(
         raise ConnectionError("no Redis")
 
     monkeypatch.setattr(opening_limits, "count_in_window", fail)
-    claim_lasting(guest(), camera, Action.WATCH)
+    claim_connection(guest(), camera, Action.WATCH)

@@ -16,7 +16,7 @@ from project.audit import recent_views as module
 from project.audit.log import Action
 from project.audit.models import Viewing
 from project.audit.open_views import PAUSE, View
-from project.audit.recent_views import FRESH_S, HEARTBEAT_S, RecentViews, log_look
+from project.audit.recent_views import FRESH_S, HEARTBEAT_S, RecentViews, log_picture
 from project.audit.requesters import Requester
 from tests.cameras.views.rows import client_of
 
@@ -73,12 +73,12 @@ def test_snapshot_loop_is_one_view_with_a_query_each_heartbeat(
     clock: FakeTime,
     django_assert_num_queries: Any,
 ) -> None:
-    log_look(requester(viewer), camera, Action.SNAPSHOT)
+    log_picture(requester(viewer), camera, Action.SNAPSHOT)
     assert rows() == [("viewer", "take snapshot", 1)], "stored before the first is sent"
     for _ in range(6):
         with django_assert_num_queries(0):
             for _ in range(100):
-                log_look(requester(viewer), camera, Action.SNAPSHOT)
+                log_picture(requester(viewer), camera, Action.SNAPSHOT)
                 clock.now += HEARTBEAT_S / 100
         views.renew()
     assert rows() == [("viewer", "take snapshot", 601)]
@@ -93,18 +93,18 @@ def test_picture_is_refused_if_its_view_cannot_be_stored(
     store = module.store
     monkeypatch.setattr(module, "store", fail)
     with pytest.raises(DatabaseError):
-        log_look(requester(), camera, Action.SNAPSHOT)
+        log_picture(requester(), camera, Action.SNAPSHOT)
     monkeypatch.setattr(module, "store", store)
     views.renew()
     assert rows() == [], "nobody saw anything"
-    log_look(requester(), camera, Action.SNAPSHOT)
+    log_picture(requester(), camera, Action.SNAPSHOT)
     monkeypatch.setattr(module, "store", fail)
-    log_look(requester(), camera, Action.SNAPSHOT)  # its view is stored
+    log_picture(requester(), camera, Action.SNAPSHOT)  # its view is stored
     with pytest.raises(DatabaseError):
         views.renew()
     clock.now += FRESH_S
     with pytest.raises(DatabaseError):
-        log_look(requester(), camera, Action.SNAPSHOT)
+        log_picture(requester(), camera, Action.SNAPSHOT)
     monkeypatch.setattr(module, "store", store)
     views.renew()
     assert [openings for _, _, openings in rows()] == [2], "what was shown is counted"
@@ -115,7 +115,7 @@ def test_views_without_openings_are_forgotten_after_the_pause(
 ) -> None:
     view = View.of(requester(), camera, Action.WATCH)
     views.open(view, lasting=True)
-    log_look(requester(key="y"), camera, Action.SNAPSHOT)
+    log_picture(requester(key="y"), camera, Action.SNAPSHOT)
     clock.now += PAUSE.total_seconds() + 1
     views.renew()
     assert len(views) == 1, "the open one"
@@ -132,7 +132,7 @@ def test_number_of_views_without_openings_is_bounded(
 ) -> None:
     monkeypatch.setattr(module, "MAX_IDLE", 2)
     for key in "abcd":
-        log_look(requester(key=key), camera, Action.SNAPSHOT)
+        log_picture(requester(key=key), camera, Action.SNAPSHOT)
         clock.now += 1
     views.renew()
     views.renew()

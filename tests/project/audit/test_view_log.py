@@ -15,7 +15,6 @@ import pytest
 from websockets.asyncio.client import connect
 
 from cameras.models import Camera
-from project import database_threads
 from project.accounts.credentials import Credential
 from project.audit import recent_views, view_log
 from project.audit.log import Action
@@ -23,6 +22,7 @@ from project.audit.open_views import View
 from project.audit.recent_views import RecentViews
 from project.audit.requesters import Requester
 from project.audit.view_log import ViewLog, ViewNotRecorded
+from project.database import threads
 from tests.installation import Installation
 from tests.people import create_scenario
 from tests.project.audit.reading import open_views
@@ -59,7 +59,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     tables = Tables()
     monkeypatch.setattr(recent_views, "store", tables.store)
     monkeypatch.setattr(view_log, "write_unlisted", lambda _=False: None)
-    monkeypatch.setattr(database_threads, "close_old_connections", lambda: None)
+    monkeypatch.setattr(threads, "close_old_connections", lambda: None)
     monkeypatch.setattr(view_log, "RETRY_S", 0.05)
     return tables
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from django.db import OperationalError
 
-from project import database_health
-from project.database_health import Consequences, DatabaseHealth
+from project.database import health as module
+from project.database.health import DatabaseHealth, OutageFilter
 from tests.waiting import until
 
 LOST = psycopg.OperationalError("server closed the connection\n\tunexpectedly")
@@ -39,9 +39,9 @@ def server() -> Server:
 @pytest.fixture
 def health(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseHealth]:
     """The health that the filter uses. Ends the outage of the test."""
-    monkeypatch.setattr(database_health, "PROBE_S", 0.02)
+    monkeypatch.setattr(module, "PROBE_S", 0.02)
     found = DatabaseHealth()
-    monkeypatch.setattr(database_health, "health", found)
+    monkeypatch.setattr(module, "health", found)
     found.watch("web", server.connect, server.write)
     yield found
     server.connects = server.writes = True
@@ -118,7 +118,7 @@ def test_consequences_of_an_outage_are_not_logged(health: DatabaseHealth, server
     lost = OperationalError("lost")
     lost.__cause__ = LOST
     response = logged(KeyError("x"), status_code=503)
-    shown = Consequences()
+    shown = OutageFilter()
     assert shown.filter(response)
     server.connects = False
     assert not shown.filter(logged(lost))
@@ -129,5 +129,5 @@ def test_consequences_of_an_outage_are_not_logged(health: DatabaseHealth, server
 
 
 def test_commands_that_do_not_serve_log_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_health, "health", DatabaseHealth())
-    assert Consequences().filter(logged(LOST))
+    monkeypatch.setattr(module, "health", DatabaseHealth())
+    assert OutageFilter().filter(logged(LOST))

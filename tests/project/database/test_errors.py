@@ -15,7 +15,7 @@ from django.db import OperationalError, ProgrammingError, connection
 from psycopg import errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from project.database_errors import unavailability
+from project.database.errors import unavailability
 
 
 def locked(file: Path) -> None:

@@ -9,9 +9,9 @@ import time
 
 from django.db import connections
 
-from project.database_health import health
+from project.database.health import health
+from project.database.postgresql.base import DatabaseWrapper, bound_statements, statement_limit
 from project.models import WriteCheck
-from project.postgresql.base import DatabaseWrapper, bound_statements, statement_limit
 
 log = logging.getLogger(__name__)
 

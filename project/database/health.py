@@ -1,7 +1,7 @@
 """Whether this process can use its database: one line in the log per change, and quick refusals.
 
 Web and ingest processes call `watch`. From then on the first failure is logged, a thread probes the
-database until it works again, and that is logged, too. Meanwhile `Consequences` drops what else is
+database until it works again, and that is logged, too. Meanwhile `OutageFilter` drops what else is
 logged about it: requests, sockets and loops all fail for this one reason. While no connection can
 be made, PostgreSQL's backend refuses new ones at once, so that requests do not wait for it.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from django.db import close_old_connections
 
-from project.database_errors import unavailability
+from project.database.errors import unavailability
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ def _succeeds(probe: Callable[[], object]) -> bool:
 health = DatabaseHealth()
 
 
-class Consequences(logging.Filter):
+class OutageFilter(logging.Filter):
     """Drops records about errors of a database that cannot be used; reports the outage instead.
 
     The error is the record's exception or one of its arguments. During an outage it also drops the

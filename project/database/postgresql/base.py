@@ -20,7 +20,7 @@ from django.db.backends.postgresql import base
 from psycopg.abc import PQGen
 from psycopg_pool import PoolTimeout
 
-from project.database_health import health
+from project.database.health import health
 
 STATEMENT_S = 10.0
 CANCEL_S = 1.0

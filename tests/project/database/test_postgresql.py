@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, connections
 
-from project.database_errors import unavailability
-from project.postgresql import base
-from project.postgresql.base import BoundedConnection, bound_statements, statement_limit
+from project.database.errors import unavailability
+from project.database.postgresql import base
+from project.database.postgresql.base import BoundedConnection, bound_statements, statement_limit
 
 pytestmark = [
     pytest.mark.postgres,
