@@ -6,11 +6,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from django.conf import settings
 from django.http.cookie import parse_cookie
-from django.http.request import split_domain_port, validate_host
 
 from cameras.access import BAD_KEY, VISIT_COOKIE, actor_for_stream_key, actor_for_ticket
 from cameras.models import Camera, CameraState, Kind, StreamKey, Ticket
@@ -22,17 +21,18 @@ from project.accounts.access import (
 )
 from project.accounts.authentication import parse_bearer
 from project.accounts.credentials import Actor, BadCredential
+from project.accounts.origins import (
+    UntrustedOrigin,
+    origin_is_trusted,
+    require_trusted_origin,
+)
 
 NOT_PUSH = "This camera is not of kind push."
-
-
 CREDENTIAL_NEEDED = (
     "This needs a credential: a bearer token, a ticket, a stream key in place of the camera id, or "
     "a session cookie with a trusted Origin."
 )
 NO_ORIGIN = "A session cookie needs a trusted Origin, and no Origin was sent."
-BAD_ORIGIN = "The Origin is not trusted; SIDELINE_TRUSTED_ORIGINS lists those of other pages."
-BAD_HOST = "The Host is not one of this server's; SIDELINE_ALLOWED_HOSTS lists them."
 SIGNED_OUT = "The session has ended; sign in again."
 
 
@@ -100,14 +100,17 @@ def _actor(scope: Mapping[str, Any], name: str) -> tuple[Actor, Ticket | None]:
     headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
     # Django's parser; that of the standard library stops at the first malformed cookie.
     cookies = parse_cookie(headers.get(b"cookie", ""))
+    origin = headers.get(b"origin", "")
     try:
         token = parse_bearer(headers.get(b"authorization", ""))
         if token is not None:
             return actor_for_token(token), None
         ticket = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if "ticket" in ticket:
-            visit = cookies.get(VISIT_COOKIE, "") if origin_is_trusted(headers) else ""
-            return actor_for_ticket(ticket["ticket"][0], visit)
+            is_trusted = origin_is_trusted(origin, headers.get(b"host", ""))
+            return actor_for_ticket(
+                ticket["ticket"][0], cookies.get(VISIT_COOKIE, "") if is_trusted else ""
+            )
     except BadCredential as error:
         raise Refused(str(error)) from None
     actor = actor_for_stream_key(name)
@@ -125,7 +128,10 @@ def _actor_for_session(headers: Mapping[bytes, str], cookies: Mapping[str, str])
     """Return the actor of the session cookie. Raises `Refused` with the first thing missing."""
     session_key = cookies.get(settings.SESSION_COOKIE_NAME)
     if b"origin" in headers:
-        require_trusted_origin(headers)
+        try:
+            require_trusted_origin(headers[b"origin"], headers.get(b"host", ""))
+        except UntrustedOrigin as error:
+            raise Refused(str(error), error.status) from None
     elif session_key is not None:
         raise Refused(NO_ORIGIN)
     if session_key is None:
@@ -134,29 +140,3 @@ def _actor_for_session(headers: Mapping[bytes, str], cookies: Mapping[str, str])
     if actor is None:
         raise Refused(SIGNED_OUT)
     return actor
-
-
-def origin_is_trusted(headers: Mapping[bytes, str]) -> bool:
-    """True for pages of this host, and for the origins in the settings."""
-    try:
-        require_trusted_origin(headers)
-    except Refused:
-        return False
-    return True
-
-
-def require_trusted_origin(headers: Mapping[bytes, str]) -> None:
-    """Accept pages of this host, and the origins in the settings. Raises `Refused` for others."""
-    origin = headers.get(b"origin", "").lower()
-    host = headers.get(b"host", "").lower()
-    if origin and origin in settings.TRUSTED_ORIGINS:
-        return
-    schemes = ("https",) if settings.SESSION_COOKIE_SECURE else ("http", "https")
-    try:
-        parts = urlsplit(origin)
-    except ValueError:  # such as an unclosed bracket
-        raise Refused(BAD_ORIGIN) from None
-    if not host or parts.netloc != host or parts.scheme not in schemes:
-        raise Refused(BAD_ORIGIN)
-    if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
-        raise Refused(BAD_HOST, 400)

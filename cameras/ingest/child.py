@@ -9,7 +9,6 @@ import time
 
 from django.conf import settings
 
-from cameras.ingest.isolation import bare_environment
 from cameras.ingest.links import LinkLost, SocketLink, start_process
 from cameras.ingest.metrics import Totals
 from cameras.live import channel_groups
@@ -21,6 +20,7 @@ from cameras.live.demand import (
     push_packet,
     without_process,
 )
+from project.child_processes import bare_environment
 
 log = logging.getLogger(__name__)
 

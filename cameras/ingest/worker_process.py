@@ -12,12 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cameras.ingest.isolation import bare_environment
 from cameras.ingest.links import Link, LinkLost, Packet, SocketLink, start_process
 from cameras.ingest.metrics import Totals
 from cameras.ingest.state_writer import StateWriter
 from cameras.live.frames import RUN_BITS
 from cameras.live.variants import Demand
+from project.child_processes import bare_environment
 from project.tasks import end
 
 log = logging.getLogger(__name__)

@@ -20,12 +20,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
 from cameras.access import VISIT_COOKIE, VISIT_SOCKETS_MOST, issue_visit_ticket
-from cameras.consumers.admission import origin_is_trusted
 from cameras.models import ShareLink, Visit
 from cameras.models.tickets import TICKET_LIFE, TooManyTickets
 from cameras.stream_urls import stream_path
 from cameras.views.wall import CameraDisplay
 from project.accounts.models.tokens import digest
+from project.accounts.origins import origin_is_trusted
 from project.accounts.throttling.attempts import A_SHARE, is_locked, record_failure
 from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out
@@ -89,8 +89,8 @@ def shared_ticket(request: HttpRequest, link: ShareLink) -> HttpResponse:
 
     It is valid together with the visit's cookie, which is set here for the path of the WebSocket.
     """
-    origin, host = request.headers.get("Origin", ""), request.get_host()
-    if origin and not origin_is_trusted({b"origin": origin, b"host": host}):
+    origin = request.headers.get("Origin", "")
+    if origin and not origin_is_trusted(origin, request.get_host()):
         return problem(403, "Only the link's own page is given a ticket.")
     visit = _find_visit(request, link)
     if visit is None:

@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 
-from cameras.ingest.isolation import bare_environment
 from chats.providers.base import Busy, Conversation, Finish, ProviderError, Unreachable
 from chats.providers.embedded_server import NAME
 from chats.providers.openai import OpenAICompatible
+from project.child_processes import bare_environment
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from cameras.ingest.isolation import bare_environment
+from project.child_processes import bare_environment
 
 CLOSING_S = 2.0  # for which connections that are being closed are awaited
 

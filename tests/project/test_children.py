@@ -8,7 +8,7 @@ import contextlib
 import psutil
 from django.conf import settings
 
-from cameras.ingest.isolation import bare_environment
+from project.child_processes import bare_environment
 from tests import ROOT
 from tests.installation import KEEPER, Installation
 from tests.waiting import until

@@ -14,7 +14,7 @@ from typing import Any
 
 from cameras.ingest.custom_models import protocol
 from cameras.ingest.custom_models.protocol import ModelFailed
-from cameras.ingest.isolation import bare_environment
+from project.child_processes import bare_environment
 
 COMMAND = ("-m", "cameras.ingest.custom_models.main")
 ROOT = Path(__file__).resolve().parents[3]

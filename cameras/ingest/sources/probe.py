@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cameras.ingest.isolation import bare_environment
 from cameras.ingest.sources.addresses import SourceError, check
+from project.child_processes import bare_environment
 
 ROOT = Path(__file__).resolve().parents[3]
 RESERVE = 0.4  # seconds of the time-out for ending the process

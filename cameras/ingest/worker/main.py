@@ -23,7 +23,6 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is import
 
 import cv2
 
-from cameras.ingest.isolation import limit_memory
 from cameras.ingest.links import WorkerLink
 from cameras.ingest.worker.capture import Picture
 from cameras.ingest.worker.encoder import Encoder
@@ -36,6 +35,7 @@ from cameras.ingest.worker.reconnect import ReconnectingCapture
 from cameras.live.ages import Ages
 from cameras.live.frames import Detection, Frame
 from cameras.live.variants import NATIVE
+from project.child_processes import limit_memory
 
 IDLE_RATE = 1.0  # pictures per second without viewers, for stills
 STILL_INTERVAL_S = 60.0

@@ -15,12 +15,12 @@ from typing import Any
 
 import cv2
 
-from cameras.ingest.isolation import limit_memory
 from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.sources.explanations import explain
 from cameras.ingest.sources.opening import open_egress, resolve
 from cameras.ingest.sources.probe import Probe
 from cameras.ingest.worker.opencv import open_capture, too_large
+from project.child_processes import limit_memory
 
 
 def probe(

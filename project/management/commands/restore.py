@@ -15,9 +15,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
-from cameras.ingest.isolation import bare_environment
 from project.audit.log import Action, log_action
 from project.backups import archive, databases, lock, places, unpacking
+from project.child_processes import bare_environment
 from project.database.tables import is_unreleased
 
 

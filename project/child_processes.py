@@ -1,4 +1,4 @@
-"""Environment and memory limits of processes that decode untrusted data. Django-free."""
+"""Environment and memory limits of child processes, which handle untrusted data. Django-free."""
 
 import os
 import resource
