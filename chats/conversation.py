@@ -88,7 +88,7 @@ class Draft:
         )
 
 
-def draft_of(assistant: Assistant, turns: Iterable[Turn], prefill: str) -> Draft:
+def draft_of_turns(assistant: Assistant, turns: Iterable[Turn], prefill: str) -> Draft:
     """Return the draft of a conversation. `turns` are newest first; the first is the prompt."""
     max_tokens = max_answer_tokens(assistant)
     room = context_of(assistant) - max_tokens - PER_REQUEST
@@ -105,9 +105,9 @@ def draft_of(assistant: Assistant, turns: Iterable[Turn], prefill: str) -> Draft
     )  # fmt: skip
 
 
-def draft_for(assistant: Assistant, answer: Message, prefill: str = "") -> Draft:
+def draft_of_answer(assistant: Assistant, answer: Message, prefill: str = "") -> Draft:
     """Return the draft for the branch that leads to `answer`."""
-    return draft_of(assistant, _turns_before(answer), prefill)
+    return draft_of_turns(assistant, _turns_before(answer), prefill)
 
 
 def sizes_in_bytes(texts: Iterable[str], per_token: int = 1) -> list[int]:
@@ -131,7 +131,7 @@ def cost_of(assistant: Assistant, answer: Message, prefill: str) -> Cost:
     The limit holds whatever part of the draft is sent: all of it, what the tokenizer says that
     fits, or what is likely to fit where there is no tokenizer.
     """
-    draft = draft_for(assistant, answer, prefill)
+    draft = draft_of_answer(assistant, answer, prefill)
     room = draft.room
     if not assistant.is_embedded:
         room = max(room * LIKELY_BYTES_PER_TOKEN, sum(sizes_in_bytes(draft.required)))

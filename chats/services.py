@@ -9,7 +9,7 @@ from functools import lru_cache
 from django.conf import settings
 
 from chats.context_window import cut_to_fit, require_room, surely_fits
-from chats.conversation import Draft, draft_for, draft_of
+from chats.conversation import Draft, draft_of_answer, draft_of_turns
 from chats.generations.runner import Runner
 from chats.generations.threads import in_database_thread
 from chats.models import Assistant, Chat, Message
@@ -87,7 +87,7 @@ async def prepare(prompt: PromptResult) -> tuple[Provider, Conversation]:
 def _load(prompt: PromptResult) -> tuple[Assistant, Draft]:
     message = Message.objects.select_related("chat__organization").get(pk=prompt.message_id)
     assistant = Assistant.of(message.chat.organization)
-    return assistant, draft_for(assistant, message, prompt.prefill)
+    return assistant, draft_of_answer(assistant, message, prompt.prefill)
 
 
 async def check_prompt(chat: Chat, texts: Callable[[], tuple[str, str]]) -> None:
@@ -100,7 +100,7 @@ async def check_prompt(chat: Chat, texts: Callable[[], tuple[str, str]]) -> None
     def load() -> tuple[Assistant, Draft]:
         assistant = Assistant.of(chat.organization)
         prompt, prefill = texts()
-        return assistant, draft_of(assistant, (Turn("user", prompt),), prefill)
+        return assistant, draft_of_turns(assistant, (Turn("user", prompt),), prefill)
 
     assistant, draft = await in_database_thread(load)
     if not surely_fits(draft):
