@@ -43,6 +43,15 @@ class CreatedAtCursorPagination(CursorPagination):
             raise bad_parameter("limit", f"a whole number from 1 to {self.max_page_size}")
         return int(text)
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page; DRF's own description has an example that is not a URL."""
+        url = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": url, "previous": url, "results": schema},
+        }
+
 
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
@@ -60,15 +69,6 @@ def flag_in(request: Any, name: str) -> bool | None:
 def bad_parameter(name: str, allowed: str) -> exceptions.ValidationError:
     """Return the error 400 for a parameter of the URL, with what is allowed."""
     return exceptions.ValidationError({name: [f"“{name}” must be {allowed}, or left out."]})
-
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Describe a page; DRF's own description has an example that is not a URL."""
-        url = {"type": "string", "format": "uri", "nullable": True}
-        return {
-            "type": "object",
-            "required": ["next", "previous", "results"],
-            "properties": {"next": url, "previous": url, "results": schema},
-        }
 
 
 class JSONOnlyNegotiation(DefaultContentNegotiation):

@@ -137,7 +137,7 @@ class PublicPathPrefix:
         await self._app(scope, receive, send)
 
 
-PUBLIC_URL_NAMES = frozenset({"healthz", "readyz", "api-schema"})
+PUBLIC_URL_NAMES = frozenset({"healthz", "readyz", "api-schema", "api-asyncapi"})
 PICTURE_TYPES = ("image/", "multipart/x-mixed-replace")
 
 

@@ -22,7 +22,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
 from project.problems import field_problem, problem_response
 
-ASYNCAPI = Path(__file__).with_name("asyncapi.yaml")
+_ASYNCAPI = Path(__file__).with_name("asyncapi.yaml")
 _DESCRIPTIONS = {
     "400": "The request is not understood; `errors` names the fields.",
     "401": "No valid credential.",
@@ -80,10 +80,13 @@ def complete_operations(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]
                 responses.setdefault(status, problem_response(status, _DESCRIPTIONS[status]))
             operation["responses"] = dict(sorted(responses.items()))
     schemas = result["components"]["schemas"]
-    _add_types_to_nullable(result, schemas)
     for name, schema in schemas.items():
         if "properties" in schema and not name.endswith(("Request", "Problem")):
             schema["required"] = sorted(schema["properties"])  # a serializer leaves none out
+    _inline_nullable(result, schemas)
+    text = str(result)
+    for name in [name for name in schemas if f"schemas/{name}'" not in text]:
+        del schemas[name]  # it was nullable in each place
     url = settings.FORCE_SCRIPT_NAME or "/"
     result["servers"] = [{"url": url, "description": "This installation."}]
     return result
@@ -100,17 +103,24 @@ def _summary(path: str, operation: dict[str, Any]) -> str:
     return f"{verb} {'an' if noun[0] in 'aeiou' else 'a'} {noun[:-1]}"
 
 
-def _add_types_to_nullable(node: Any, schemas: dict[str, Any]) -> None:
-    """Give each `nullable` reference the type that it refers to: in 3.0, `nullable` needs one."""
+def _inline_nullable(node: Any, schemas: dict[str, Any]) -> None:
+    """Replace each `nullable` reference by what it refers to.
+
+    In 3.0 `nullable` needs a type beside it, and some generators misread a type beside a reference.
+    """
     if isinstance(node, list):
         for item in node:
-            _add_types_to_nullable(item, schemas)
+            _inline_nullable(item, schemas)
     elif isinstance(node, dict):
         if node.get("nullable") is True and "type" not in node:
-            (reference,) = node.get("allOf") or node["oneOf"]
-            node["type"] = schemas[reference["$ref"].rpartition("/")[2]]["type"]
+            (reference,) = node.pop("allOf", None) or node.pop("oneOf")
+            name = reference["$ref"].rpartition("/")[2]
+            node["title"] = name
+            node.update({key: value for key, value in schemas[name].items() if key not in node})
+            if "enum" in node:
+                node["enum"] = [*node["enum"], None]
         for item in node.values():
-            _add_types_to_nullable(item, schemas)
+            _inline_nullable(item, schemas)
 
 
 def _error_statuses(path: str, operation: dict[str, Any]) -> set[str]:
@@ -184,7 +194,7 @@ def _serve(request: HttpRequest, name: str) -> HttpResponse:
 
 @lru_cache(len(_RENDERERS) * 2)
 def _rendered(name: str, form: str) -> bytes:
-    document = _openapi() if name == "openapi" else _asyncapi()
+    document = _openapi() if name == "openapi" else asyncapi_document()
     rendered = _RENDERERS[form]().render(document, renderer_context={})
     return rendered if isinstance(rendered, bytes) else rendered.encode()
 
@@ -193,8 +203,11 @@ def _openapi() -> Any:
     return SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
 
 
-def _asyncapi() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(ASYNCAPI.read_text())
+def asyncapi_document() -> dict[str, Any]:
+    """Return the file with what the settings decide: the cookie's name and the path."""
+    document: dict[str, Any] = yaml.safe_load(_ASYNCAPI.read_text())
+    cookie = document["components"]["securitySchemes"]["cookie"]
+    cookie["name"] = settings.SESSION_COOKIE_NAME
     if settings.FORCE_SCRIPT_NAME:
         for server in document["servers"].values():
             server["pathname"] = settings.FORCE_SCRIPT_NAME

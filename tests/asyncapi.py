@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import yaml
 from jsonschema import Draft7Validator, FormatChecker
 
-from project.openapi import ASYNCAPI
+from project.openapi import asyncapi_document
 
-DOCUMENT: dict[str, Any] = yaml.safe_load(ASYNCAPI.read_text())
+DOCUMENT: dict[str, Any] = asyncapi_document()
 
 
 def validate(schema: str, message: Any) -> None:

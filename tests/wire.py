@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,40 +16,74 @@ class Wire:
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._open: set[asyncio.StreamWriter] = set()
-        self._is_cut = False
+        self._silent: set[asyncio.StreamWriter] = set()
+        self._refusals: float = 0  # of new connections
+        self._answer = b""
         self.port = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def cut(self) -> None:
-        """Reset all connections, and new ones until `mend`."""
-        self._is_cut = True
+    def cut(self, refusals: float = math.inf, answer: bytes = b"") -> None:
+        """Reset all connections, and so many new ones, at most until `mend`.
+
+        With `answer`, new ones get these bytes, as from a proxy whose server restarts.
+        """
+        self._refusals, self._answer = refusals, answer
         self._loop.call_soon_threadsafe(self._reset)
 
     def mend(self) -> None:
         """Accept connections again."""
-        self._is_cut = False
+        self._refusals = 0
+
+    def stall(self) -> None:
+        """Carry nothing more on the present connections, and leave them open."""
+        self._loop.call_soon_threadsafe(lambda: self._silent.update(self._open))
 
     def _reset(self) -> None:
         for writer in self._open:
             writer.transport.abort()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_cut:
-            writer.transport.abort()
+        if self._refusals > 0:
+            self._refusals -= 1
+            await self._refuse(reader, writer)
             return
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
         pair = {writer, server_writer}
         self._open |= pair
-        directions = [_copy(reader, server_writer), _copy(server_reader, writer)]
+        directions = [self._copy(reader, server_writer), self._copy(server_reader, writer)]
         try:
             await asyncio.gather(*directions)
         finally:
             self._open -= pair
+            self._silent -= pair
             for one in pair:
                 one.close()
+
+    async def _refuse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._answer:
+            writer.transport.abort()
+            return
+        with suppress(OSError):
+            await reader.read(65536)
+            writer.write(self._answer)
+            writer.write_eof()
+            while await reader.read(65536):  # closed with unread bytes, it would be a reset
+                pass
+        writer.close()
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                if writer in self._silent:
+                    continue
+                writer.write(data)
+                await writer.drain()
+        with suppress(OSError):
+            if writer.can_write_eof():
+                writer.write_eof()
 
     async def _serve(self) -> asyncio.Server:
         server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
@@ -77,13 +112,3 @@ class Wire:
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
             self._loop.close()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    with suppress(OSError):
-        if writer.can_write_eof():
-            writer.write_eof()

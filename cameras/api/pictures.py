@@ -75,12 +75,12 @@ async def snapshot(
 ) -> HttpResponseBase:
     """Return the newest frame as image/jpeg with Last-Modified, or 503 with the reason."""
     if not camera.enabled:
-        return problem(503, SWITCHED_OFF, state="ended")
+        return _no_picture(SWITCHED_OFF, state="ended")
     frame = await services.newest_frame(camera, variant)
     if frame is None:
         state = await database_sync_to_async(camera.current_state)()
         reason = state.reason or "No picture arrived within a second."
-        return problem(503, reason, state=state.state)
+        return _no_picture(reason, state=state.state)
     with_body = request.method != "HEAD"
     if with_body:  # HEAD sends no picture, so there is no view to record
         try:
@@ -183,9 +183,14 @@ async def _parts(
 
 
 def _not_recorded(error: Exception) -> HttpResponse:
-    """Return 503 with Retry-After. Sockets close with 1011 instead."""
+    """Return 503. Sockets close with 1011 instead."""
     log.error("picture refused because the view cannot be recorded: %s", error)
-    response = problem(503, UNRECORDED)
+    return _no_picture(UNRECORDED)
+
+
+def _no_picture(reason: str, **more: str) -> HttpResponse:
+    """Return 503 with Retry-After."""
+    response = problem(503, reason, **more)
     response["Retry-After"] = "2"
     return response
 

@@ -52,8 +52,8 @@ _ASYNC_PATHS: dict[str, Any] = {
                 "429": problem_response("429", _TOO_MANY),
                 "503": problem_response(
                     "503",
-                    "There is no fresh picture, or the view cannot be recorded (then with "
-                    "`Retry-After`). `detail` says which.",
+                    "There is no fresh picture, or the view cannot be recorded; `detail` says "
+                    "which. See `Retry-After`.",
                 ),
             },
         }

@@ -34,14 +34,17 @@ _EVENTS = {
     "200": {
         "description": "Events, as they happen.",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
-    }
+    },
+    "204": {"description": "`Last-Event-ID` is the id of `done`: there is no more."},
 }
 _REFUSALS = {
-    "400": problem_response("400", "The prompt is missing or is not a text."),
     "401": problem_response("401", "No valid credential."),
     "403": problem_response("403", "The scope “chat” is missing."),
     "404": problem_response("404", "There is no such chat or message."),
 }
+_BAD_KEY = "`Idempotency-Key` is longer than 200 characters, or some cannot be printed."
+_BAD_PROMPT = f"The prompt is missing or is not a text. Or {_BAD_KEY}"
+_BAD_NUMBER = "`Last-Event-ID` or `after` is no number."
 _BUSY = {
     "409": problem_response("409", "The chat is being answered; `message_id` names the answer."),
     "413": problem_response(
@@ -68,6 +71,12 @@ def _status(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+_LAST_EVENT = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "schema": {"type": "integer"},
+    "description": "The id of the last event that you have: the stream begins after it.",
+}
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -96,9 +105,12 @@ def _streaming(name: str, summary: str, *, prompt: bool, message: bool = True) -
         "summary": summary,
         "description": _STREAM,
         "security": SECURITY,
-        "parameters": [_id("id"), *([_id("message")] if message else []), _KEY],
+        "parameters": [_id("id"), *([_id("message")] if message else []), _KEY, _LAST_EVENT],
         **({"requestBody": _PROMPT} if prompt else {}),
-        "responses": _EVENTS | _REFUSALS | _BUSY,
+        "responses": _EVENTS
+        | {"400": problem_response("400", _BAD_PROMPT if prompt else _BAD_KEY)}
+        | _REFUSALS
+        | _BUSY,
     }
 
 
@@ -127,7 +139,7 @@ _STREAMS: dict[str, Any] = {
                         }
                     },
                 },
-                **{status: _REFUSALS[status] for status in ("401", "403", "404")},
+                **_REFUSALS,
             },
         },
         "post": _streaming("send_prompt", "Send a prompt", prompt=True, message=False),
@@ -151,12 +163,10 @@ _STREAMS: dict[str, Any] = {
             "parameters": [
                 _id("id"),
                 _id("message"),
-                {"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer"}},
+                _LAST_EVENT,
                 {"name": "after", "in": "query", "schema": {"type": "integer"}},
             ],
-            "responses": _EVENTS
-            | {"204": {"description": "The id is that of `done`: there is no more."}}
-            | _REFUSALS,
+            "responses": _EVENTS | {"400": problem_response("400", _BAD_NUMBER)} | _REFUSALS,
         }
     },
     f"{_MESSAGE}/stop": {
@@ -170,7 +180,7 @@ _STREAMS: dict[str, Any] = {
             "responses": {
                 "200": _status("It had already ended."),
                 "202": _status("It is being stopped."),
-                **{status: _REFUSALS[status] for status in ("401", "403", "404")},
+                **_REFUSALS,
             },
         }
     },

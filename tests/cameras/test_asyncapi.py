@@ -14,6 +14,7 @@ from cameras.consumers import routing
 from cameras.live.frames import Detection, Status
 from cameras.live.variants import RATES, WIDTHS
 from cameras.models.states import State
+from project.openapi import asyncapi_document
 from tests.asyncapi import DOCUMENT, validate
 from tests.installation import Installation
 from tests.people import Scenario, create_scenario
@@ -35,6 +36,12 @@ def test_document_is_served_and_linked(installation: Installation) -> None:
     assert served.headers["content-type"] == "application/vnd.aai.asyncapi+json"
     assert served.json() == DOCUMENT
     assert "/api/asyncapi/" in httpx.get(f"{installation.url}/api/schema/").text
+
+
+def test_cookie_has_the_name_of_the_settings(settings: Any) -> None:
+    settings.SESSION_COOKIE_NAME = "club_session"
+    cookie = asyncapi_document()["components"]["securitySchemes"]["cookie"]
+    assert cookie["name"] == "club_session"
 
 
 def test_every_socket_is_described() -> None:
@@ -106,3 +113,17 @@ def test_answers_to_publishers_are_described(
     first = messages[0]
     head = first[4 : first.index(b"}") + 1] if isinstance(first, bytes) else first
     validate(described, json.loads(head))
+
+
+def test_no_sentence_is_cut_at_a_comma() -> None:
+    """In YAML's short form, an unquoted comma ends the value and begins a key without one."""
+
+    def keys_without_value(node: Any) -> list[str]:
+        if isinstance(node, list):
+            return [key for item in node for key in keys_without_value(item)]
+        if not isinstance(node, dict):
+            return []
+        own = [key for key, value in node.items() if value is None]
+        return own + keys_without_value(list(node.values()))
+
+    assert keys_without_value(DOCUMENT) == []

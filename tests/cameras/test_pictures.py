@@ -64,6 +64,7 @@ def test_camera_without_a_picture_answers_503_with_the_reason(
     assert answer.status_code == 503
     assert "refused" in answer.json()["detail"]
     assert answer.json()["state"] == "offline"
+    assert answer.headers["Retry-After"] == "2"
 
 
 @pytest.mark.timing

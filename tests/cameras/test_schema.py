@@ -111,6 +111,8 @@ def test_whatever_may_be_null_has_a_type(document: dict[str, Any]) -> None:
     nullable = [node for node in nodes(document) if node.get("nullable") is True]
     assert nullable
     assert [node for node in nullable if "type" not in node] == []
+    # A type beside a reference is misread by generators.
+    assert [node for node in nullable if {"allOf", "oneOf"} & node.keys()] == []
 
 
 def test_docs_page_loads_no_external_assets(installation: Installation) -> None:
@@ -123,6 +125,29 @@ def test_docs_page_loads_no_external_assets(installation: Installation) -> None:
         assert httpx.get(installation.url + asset).status_code == 200, asset
     assert "<style" not in page.text
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page.text), "an inline script"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "named", "unnamed"),
+    [
+        ("", "post", ("prompt", "Idempotency-Key"), ("Last-Event-ID",)),
+        ("/{message}/edit", "post", ("prompt", "Idempotency-Key"), ("Last-Event-ID",)),
+        ("/{message}/again", "post", ("Idempotency-Key",), ("prompt",)),
+        ("/{message}/continue", "post", ("Idempotency-Key",), ("prompt",)),
+        ("/{message}/events", "get", ("Last-Event-ID", "after"), ("prompt", "Idempotency-Key")),
+    ],
+)
+def test_bad_requests_name_what_the_address_takes(
+    document: dict[str, Any],
+    path: str,
+    method: str,
+    named: tuple[str, ...],
+    unnamed: tuple[str, ...],
+) -> None:
+    operation = document["paths"][f"/api/v1/actions/chats/{{id}}/messages{path}"][method]
+    sentence = operation["responses"]["400"]["description"]
+    assert [word for word in named if word not in sentence] == []
+    assert [word for word in unnamed if word in sentence] == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -26,6 +27,16 @@ def run(command: str | Path, *arguments: object, folder: Path = TOOLS) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+def node_command(script: str, client: Path, *arguments: object) -> list[str]:
+    """Return the command that runs a script of this folder with the compiled client."""
+    node = shutil.which("node")
+    assert node
+    missing_in_node_18 = ROOT / "tests" / "js" / "node18.js"
+    ws = TOOLS / "node_modules" / "ws" / "wrapper.mjs"
+    path = Path(__file__).with_name(script)
+    return [node, "--import", *map(str, (missing_in_node_18, path, client, ws, *arguments))]
 
 
 def node_version() -> tuple[int, ...]:

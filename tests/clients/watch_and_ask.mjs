@@ -1,5 +1,5 @@
-// Uses the compiled TypeScript client: node watch_and_ask.mjs CLIENT URL USERNAME PASSWORD WS
-const [client, url, username, password, ws] = process.argv.slice(2);
+// Uses the compiled TypeScript client: node watch_and_ask.mjs CLIENT WS URL USERNAME PASSWORD
+const [client, ws, url, username, password] = process.argv.slice(2);
 globalThis.WebSocket ??= (await import(ws)).WebSocket;
 const { Sideline, SidelineError } = await import(client);
 

@@ -27,10 +27,13 @@ def test_responses_to_users_are_not_cached(installation: Installation) -> None:
 def test_public_responses_may_be_cached(installation: Installation) -> None:
     page = httpx.get(installation.url + "/signin").text
     script = page.split('src="')[1].split('"')[0]
-    for path in ("/healthz", "/api/schema/", script):
+    for path in ("/healthz", "/api/schema/", "/api/asyncapi/", script):
         answer = httpx.get(installation.url + path)
         assert answer.status_code == 200
         assert "no-store" not in answer.headers.get("cache-control", ""), path
+        vary = answer.headers.get("vary", "").lower()
+        assert "cookie" not in vary, path
+        assert "authorization" not in vary, path
 
 
 def response_headers(settings: Any, origins: list[str], kind: str, **headers: str) -> HttpResponse:

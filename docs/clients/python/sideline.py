@@ -13,26 +13,31 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 from sideline_types import Camera, Chat, Dropped, Event, FrameHeader, Status
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
 ATTEMPTS = 6  # without a new event or message; the pause before each doubles, from 1 s
 FINAL = (4401, 4403, 4404)  # close codes after which a new connection would fail, too
+TOO_MANY = 4429  # messages or connections: wait for a minute
+MINUTE = 60
 
 
 class SidelineError(Exception):
-    """The server refused a request; the text is its sentence. `problem` has all it said."""
+    """The server refused a request; the text is its sentence. `problem` has all it said.
 
-    def __init__(self, problem: dict[str, Any]) -> None:
+    `retry_after`: how long it asks you to wait, in seconds; 0 if it does not say.
+    """
+
+    def __init__(self, problem: dict[str, Any], retry_after: int = 0) -> None:
         super().__init__(problem.get("detail") or problem.get("title") or "The request failed.")
-        self.problem = problem
+        self.problem, self.retry_after = problem, retry_after
         self.status: int = problem.get("status", 0)
 
 
@@ -102,13 +107,14 @@ class Sideline:
     def ask(self, chat: str, prompt: str) -> Iterator[Event]:
         """Send a prompt; yield the events of its answer up to `done`, across lost connections.
 
-        Raises `SidelineError` if the prompt is refused, and `httpx.TransportError` if the server
-        cannot be reached for a minute.
+        Raises `SidelineError` if the prompt is refused, or a server or its proxy answers 502, 503
+        or 504 for a minute, and `httpx.TransportError` if it cannot be reached for a minute.
         """
         messages = f"/actions/chats/{chat}/messages"
         # With the key, a prompt that is sent again is not a second prompt.
         key, message, last, failures = str(uuid.uuid4()), "", "0", 0
         while True:
+            wait = 0
             if message:
                 headers = {"Last-Event-ID": last}
                 request = self._http.build_request("GET", f"{messages}/{message}/events",
@@ -132,10 +138,14 @@ class Sideline:
             except httpx.TransportError:
                 if failures >= ATTEMPTS:
                     raise
+            except SidelineError as refused:  # a server that restarts, or the proxy before it
+                if refused.status not in (502, 503, 504) or failures >= ATTEMPTS:
+                    raise
+                wait = refused.retry_after
             failures += 1
             if failures > ATTEMPTS:
                 raise SidelineError({"detail": "The stream ended early, again and again."})
-            time.sleep(2 ** (failures - 1))
+            time.sleep(max(wait, 2 ** (failures - 1)))
 
     def watch(
         self, camera: str, *, width: int = 0, fps: int = 0
@@ -143,13 +153,18 @@ class Sideline:
         """Yield what a camera shows, newest first, and connect again where that helps.
 
         While you work on a picture, newer ones replace each other: you never lag behind. `width`
-        (320, 640) and `fps` (1, 5, 10) ask for less. Raises `ConnectionClosed` with a code of
-        `FINAL`, and `OSError` if the server cannot be reached for a minute.
+        (320, 640) and `fps` (1, 5, 10) ask for less.
+
+        Raises `ConnectionClosed` with a code of `FINAL`; `SidelineError` if the handshake is
+        refused, at once for a status below 500 (403: the token is not valid; 400: the size is not
+        allowed; but 429 waits); and `OSError` or `InvalidHandshake` if the server cannot be reached
+        for a minute.
         """
         query = urlencode({name: n for name, n in (("width", width), ("fps", fps)) if n})
         url = f"ws{self._url.removeprefix('http')}/ws/stream/{camera}?{query}"
         failures = 0
         while True:
+            wait = 0
             try:
                 with connect(
                     url, additional_headers=self._bearer, subprotocols=[V1], compression=None,
@@ -166,13 +181,21 @@ class Sideline:
                         # Without this, the server stops after two frames.
                         socket.send(json.dumps({"ack": header["seq"]}))
             except ConnectionClosed as closed:
-                if closed.rcvd and closed.rcvd.code in FINAL:
+                code = closed.rcvd.code if closed.rcvd else 1006
+                if code in FINAL:
                     raise
-            except OSError:
+                wait = MINUTE if code == TOO_MANY else 0
+            except InvalidStatus as invalid:
+                response = invalid.response
+                refused = _refusal(response.status_code, response.headers, response.body or b"")
+                if (refused.status < 500 and refused.status != 429) or failures >= ATTEMPTS:
+                    raise refused from None
+                wait = refused.retry_after or (MINUTE if refused.status == 429 else 0)
+            except (OSError, InvalidHandshake):
                 if failures >= ATTEMPTS:
                     raise
             failures = min(failures + 1, ATTEMPTS)
-            time.sleep(2 ** (failures - 1))
+            time.sleep(max(wait, 2 ** (failures - 1)))
 
 
 V1 = cast(Any, "sideline.v1")
@@ -182,9 +205,17 @@ def _checked(response: httpx.Response) -> httpx.Response:
     """Return a response that succeeded. Raises `SidelineError`."""
     if response.is_success:
         return response
-    response.read()
-    is_json = "json" in response.headers.get("content-type", "")
-    raise SidelineError(response.json() if is_json else {"status": response.status_code})
+    raise _refusal(response.status_code, response.headers, response.read())
+
+
+def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> SidelineError:
+    """Return the error of a response. A proxy's has no problem, only a status."""
+    is_problem = "problem+json" in headers.get("Content-Type", "")
+    wait = headers.get("Retry-After", "")
+    return SidelineError(
+        {"status": status, **(json.loads(body) if is_problem else {})},
+        int(wait) if wait.isdecimal() else 0,
+    )
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[str, Event]]:

@@ -50,16 +50,6 @@ class ChatRequest(TypedDict):
     archived: NotRequired[bool]
 
 
-class Fault(TypedDict):
-    """
-    Why an answer is incomplete.
-    """
-
-    code: str
-    message: str
-    retryable: bool
-
-
 class IssuedStreamKey(TypedDict):
     id: str
     camera: str
@@ -86,6 +76,16 @@ class LoginRequest(TypedDict):
     password: str
     organization: NotRequired[str]
     code: NotRequired[str]
+
+
+class Fault(TypedDict):
+    """
+    Why an answer is incomplete.
+    """
+
+    code: str
+    message: str
+    retryable: bool
 
 
 class Metadata(TypedDict):
@@ -335,7 +335,7 @@ Event: TypeAlias = Start | Chunk | Error | Stopped | Reset | Done
 
 class IssuedToken(TypedDict):
     id: str
-    organization: str | None
+    organization: str
     user: str
     name: str
     scopes: list[Literal['read', 'publish', 'chat', 'admin']]

@@ -14,11 +14,22 @@ export type Picture = { header: FrameHeader; jpeg: Uint8Array };
 
 const ATTEMPTS = 6; // without a new event or message; the pause before each doubles, from 1 s
 const FINAL = [4401, 4403, 4404]; // close codes after which a new connection would fail, too
+const TOO_MANY = 4429; // messages or connections: wait for a minute
+const MINUTE = 60;
+const SILENT_MS = 40_000; // pings come every 15 s; what is silent for longer is dead
 
-/** The server refused a request; `message` is its sentence, and `problem` has all it said. */
+/**
+ * The server refused a request; `message` is its sentence, and `problem` has all it said.
+ * `retryAfter`: how long it asks you to wait, in seconds; 0 if it does not say.
+ */
 export class SidelineError extends Error {
-  constructor(readonly problem: Partial<Problem> & Record<string, unknown>) {
+  readonly status: number;
+
+  constructor(
+    readonly problem: Partial<Problem> & Record<string, unknown>, readonly retryAfter = 0,
+  ) {
     super(problem.detail ?? problem.title ?? "The request failed.");
+    this.status = problem.status ?? 0;
   }
 }
 
@@ -73,14 +84,17 @@ export class Sideline {
   }
 
   /**
-   * Send a prompt; yield the events of its answer up to `done`, across lost connections. Throws
-   * `SidelineError` if the prompt is refused.
+   * Send a prompt; yield the events of its answer up to `done`, across lost connections.
+   *
+   * Throws `SidelineError` if the prompt is refused, or a server or its proxy answers 502, 503 or
+   * 504 for a minute, and `TypeError` if it cannot be reached for a minute.
    */
   async *ask(chat: string, prompt: string): AsyncGenerator<Event> {
     const messages = `/actions/chats/${chat}/messages`;
     const key = crypto.randomUUID(); // with it, a prompt that is sent again is no second prompt
     let [message, last, failures] = ["", "0", 0];
     for (;;) {
+      let wait = 0;
       try {
         const response: Response = message
           ? await this.#request("GET", `${messages}/${message}/events`, undefined,
@@ -93,54 +107,72 @@ export class Sideline {
           if (event.type === "done") return;
         }
       } catch (error) {
-        // `fetch` and its body throw a TypeError when the connection is lost.
-        if (!(error instanceof TypeError) || failures >= ATTEMPTS) throw error;
+        const refused = error instanceof SidelineError ? error : null;
+        // These come from a server that restarts, or from the proxy before it.
+        const mayPass = refused ? [502, 503, 504].includes(refused.status) : isLost(error);
+        if (!mayPass || failures >= ATTEMPTS) throw error;
+        wait = refused?.retryAfter ?? 0;
       }
       if (failures >= ATTEMPTS) {
         throw new SidelineError({ detail: "The stream ended early, again and again." });
       }
-      await pause(failures++);
+      await pause(failures++, wait);
     }
   }
 
   /**
    * What a camera shows, the newest only: while you work on a picture, newer ones replace each
-   * other. `width` (320, 640) and `fps` (1, 5, 10) ask for less. Throws a CloseEvent with a code of
-   * `FINAL`.
+   * other. `width` (320, 640) and `fps` (1, 5, 10) ask for less. Connects again where that helps.
+   *
+   * Throws a CloseEvent with a code of `FINAL`; `SidelineError` if it gets no ticket, at once for
+   * a status below 500 (401: the token is not valid; but 429 waits); and `TypeError` if the server
+   * cannot be reached for a minute.
    */
   async *watch(
     camera: string, variant: { width?: number; fps?: number } = {},
   ): AsyncGenerator<Picture | Status | Dropped> {
     for (let failures = 0; ; ) {
-      // A browser's socket sends no Authorization header: a ticket opens one connection.
-      const response = await this.#post("/tickets", { camera, purpose: "watch" });
-      const { ticket } = await response.json();
-      const query = new URLSearchParams({ ticket });
-      for (const [name, value] of Object.entries(variant)) query.set(name, String(value));
-      const url = `${this.#url.replace(/^http/, "ws")}/ws/stream/${camera}?${query}`;
-      const socket = new WebSocket(url, ["sideline.v1"]);
-      socket.binaryType = "arraybuffer";
-      const incoming = new Incoming(socket);
+      let wait = 0;
       try {
-        for (let data = await incoming.next(); data !== null; data = await incoming.next()) {
-          failures = 0;
-          if (typeof data === "string") {
-            yield JSON.parse(data);
-            continue;
+        const socket = new WebSocket(await this.#socketUrl(camera, variant), ["sideline.v1"]);
+        socket.binaryType = "arraybuffer";
+        const incoming = new Incoming(socket);
+        try {
+          for (let data = await incoming.next(); data !== null; data = await incoming.next()) {
+            failures = 0;
+            if (typeof data === "string") {
+              yield JSON.parse(data);
+              continue;
+            }
+            const end = 4 + new DataView(data).getUint32(0);
+            const header: FrameHeader =
+              JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, end - 4)));
+            yield { header, jpeg: new Uint8Array(data, end) };
+            // Without this, the server stops after two frames.
+            if (socket.readyState === 1) socket.send(JSON.stringify({ ack: header.seq }));
           }
-          const end = 4 + new DataView(data).getUint32(0);
-          const header: FrameHeader =
-            JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, end - 4)));
-          yield { header, jpeg: new Uint8Array(data, end) };
-          // Without this, the server stops after two frames.
-          if (socket.readyState === 1) socket.send(JSON.stringify({ ack: header.seq }));
+        } finally {
+          socket.close();
         }
-      } finally {
-        socket.close();
+        if (FINAL.includes(incoming.closed?.code ?? 0)) throw incoming.closed;
+        if (incoming.closed?.code === TOO_MANY) wait = MINUTE;
+      } catch (error) {
+        const refused = error instanceof SidelineError ? error : null;
+        const isBusy = refused?.status === 429;
+        const mayPass = refused ? isBusy || refused.status >= 500 : isLost(error);
+        if (!mayPass || failures >= ATTEMPTS) throw error;
+        wait = refused?.retryAfter || (isBusy ? MINUTE : 0);
       }
-      if (FINAL.includes(incoming.closed?.code ?? 0)) throw incoming.closed;
-      await pause(Math.min(failures++, ATTEMPTS - 1));
+      await pause(Math.min(failures++, ATTEMPTS - 1), wait);
     }
+  }
+
+  /** A browser's socket sends no Authorization header: a ticket opens one connection. */
+  async #socketUrl(camera: string, variant: { width?: number; fps?: number }): Promise<string> {
+    const response = await this.#post("/tickets", { camera, purpose: "watch" });
+    const query = new URLSearchParams({ ticket: (await response.json()).ticket });
+    for (const [name, value] of Object.entries(variant)) query.set(name, String(value));
+    return `${this.#url.replace(/^http/, "ws")}/ws/stream/${camera}?${query}`;
   }
 
   #post(path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
@@ -153,12 +185,18 @@ export class Sideline {
   ): Promise<Response> {
     if (this.#token) headers = { Authorization: `Bearer ${this.#token}`, ...headers };
     if (body !== undefined) headers = { "Content-Type": "application/json", ...headers };
-    const response = await fetch(`${this.#url}/api/v1${path}`, {
+    const abort = new AbortController();
+    const request = fetch(`${this.#url}/api/v1${path}`, {
       method, headers, body: body === undefined ? undefined : JSON.stringify(body),
+      signal: abort.signal,
     });
+    const response =
+      await unlessSilent(request, () => abort.abort(new TypeError("The server is silent.")));
     if (response.ok) return response;
-    const isJson = response.headers.get("Content-Type")?.includes("json");
-    throw new SidelineError(isJson ? await response.json() : { status: response.status });
+    // A proxy's response has no problem, only a status.
+    const isProblem = response.headers.get("Content-Type")?.includes("problem+json");
+    const problem = { status: response.status, ...(isProblem ? await response.json() : {}) };
+    throw new SidelineError(problem, Number(response.headers.get("Retry-After")) || 0);
   }
 }
 
@@ -173,6 +211,7 @@ class Incoming {
       this.#waiting.push(data);
       this.#wake();
     };
+    socket.onerror = () => {}; // `onclose` follows; the package `ws` throws without this
     socket.onclose = (event) => {
       this.closed = event;
       this.#wake();
@@ -195,7 +234,7 @@ async function* events(response: Response): AsyncGenerator<[string, Event]> {
   let [rest, id] = ["", ""];
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await unlessSilent(reader.read(), () => reader.cancel());
       if (done) return;
       const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
       rest = lines.pop()!;
@@ -209,6 +248,17 @@ async function* events(response: Response): AsyncGenerator<[string, Event]> {
   }
 }
 
-function pause(failures: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1000 * 2 ** failures));
+/** Wait for bytes; call `stop`, which must end the wait, if none come for `SILENT_MS`. */
+function unlessSilent<T>(bytes: Promise<T>, stop: () => void): Promise<T> {
+  const timer = setTimeout(stop, SILENT_MS);
+  return bytes.finally(() => clearTimeout(timer));
+}
+
+/** `fetch` and its body throw a TypeError when the connection is lost. */
+function isLost(error: unknown): boolean {
+  return error instanceof TypeError;
+}
+
+function pause(failures: number, seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(2 ** failures, seconds)));
 }

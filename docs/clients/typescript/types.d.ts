@@ -139,7 +139,7 @@ export interface components {
             title?: string;
         };
         Chunk: {
-            /** @description Append it. */
+            /** @description Append it. At most 1,000 bytes in UTF-8. */
             text: string;
             /** @constant */
             type: "chunk";
@@ -179,12 +179,6 @@ export interface components {
         };
         /** @description One event of an answer. */
         Event: components["schemas"]["Start"] | components["schemas"]["Chunk"] | components["schemas"]["Error"] | components["schemas"]["Stopped"] | components["schemas"]["Reset"] | components["schemas"]["Done"];
-        /** @description Why an answer is incomplete. */
-        Fault: {
-            code: string;
-            message: string;
-            retryable: boolean;
-        };
         Frame: {
             /** @description As the URL names the camera. */
             camera_id: string;
@@ -238,7 +232,7 @@ export interface components {
             readonly id: string;
             name: string;
             /** Format: uuid */
-            organization: string | null;
+            organization: string;
             /** Format: date-time */
             revoked_at: string | null;
             scopes: components["schemas"]["ScopesEnum"][];
@@ -273,7 +267,15 @@ export interface components {
             readonly created_at: string;
             readonly cut_off: boolean;
             readonly duration_ms: number | null;
-            error: components["schemas"]["Fault"] | null;
+            /**
+             * Fault
+             * @description Why an answer is incomplete.
+             */
+            readonly error: {
+                code: string;
+                message: string;
+                retryable: boolean;
+            } | null;
             readonly first_token_ms: number | null;
             /** Format: uuid */
             readonly id: string;
@@ -436,15 +438,15 @@ export interface components {
         };
         /** @description Unix milliseconds, at most 60 s from the server's clock; each above the last. */
         PushedTimestamp: number;
-        /**
-         * @description * `1` - 1
-         *     * `-1` - -1
-         * @enum {integer}
-         */
-        RatingEnum: 1 | -1;
         /** @description A rating: 1, -1, or null to remove it; with an optional reason. */
         RatingRequest: {
-            rating: components["schemas"]["RatingEnum"] | null;
+            /**
+             * RatingEnum
+             * @description * `1` - 1
+             *     * `-1` - -1
+             * @enum {integer|null}
+             */
+            rating: 1 | -1 | null;
             /** @default  */
             reason: string;
         };
@@ -488,7 +490,10 @@ export interface components {
             camera: string;
             /** Format: date-time */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Never later than that of the token which makes it. It also ends with that token, or else with the membership of who makes it.
+             */
             expires_at: string;
             /** Format: uuid */
             readonly id: string;
@@ -505,7 +510,10 @@ export interface components {
         ShareLinkRequest: {
             /** Format: uuid */
             camera: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Never later than that of the token which makes it. It also ends with that token, or else with the membership of who makes it.
+             */
             expires_at?: string;
             name: string;
             /** May be opened */
@@ -569,7 +577,10 @@ export interface components {
             camera: string;
             /** Format: date-time */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Never later than that of the token which makes it. It also ends with that token, or else with the membership of who makes it.
+             */
             expires_at: string;
             /** Format: uuid */
             readonly id: string;
@@ -580,7 +591,10 @@ export interface components {
         StreamKeyRequest: {
             /** Format: uuid */
             camera: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Never later than that of the token which makes it. It also ends with that token, or else with the membership of who makes it.
+             */
             expires_at?: string;
             name: string;
         };
@@ -642,7 +656,6 @@ export type Done = components['schemas']['Done'];
 export type Dropped = components['schemas']['Dropped'];
 export type Error = components['schemas']['Error'];
 export type Event = components['schemas']['Event'];
-export type Fault = components['schemas']['Fault'];
 export type Frame = components['schemas']['Frame'];
 export type FrameHeader = components['schemas']['FrameHeader'];
 export type IssuedStreamKey = components['schemas']['IssuedStreamKey'];
@@ -669,7 +682,6 @@ export type PurposeEnum = components['schemas']['PurposeEnum'];
 export type PushedFrame = components['schemas']['PushedFrame'];
 export type PushedFrameHeader = components['schemas']['PushedFrameHeader'];
 export type PushedTimestamp = components['schemas']['PushedTimestamp'];
-export type RatingEnum = components['schemas']['RatingEnum'];
 export type RatingRequest = components['schemas']['RatingRequest'];
 export type Refused = components['schemas']['Refused'];
 export type Reset = components['schemas']['Reset'];

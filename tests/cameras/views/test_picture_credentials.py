@@ -32,6 +32,12 @@ def get(name: object, **headers: str) -> Any:
     return Client().get(f"/api/v1/cameras/{name}/snapshot.jpg", headers=headers)
 
 
+def test_camera_that_is_switched_off_says_when_to_ask_again(camera: Camera, key: str) -> None:
+    answer = get(key)
+    assert (answer.status_code, answer.json()["state"]) == (503, "ended")
+    assert answer.headers["Retry-After"] == "2"
+
+
 def test_basic_takes_keys_and_tokens_that_may_only_read(
     camera: Camera, key: str, admin: User
 ) -> None:
