@@ -27,6 +27,7 @@ PUBLISHED_S = 1000  # per second, of a publisher
 PAUSED_LIMIT = 4 * MESSAGE_LIMIT  # bytes kept while reading is paused
 PONGS = 100  # unsent pongs of one connection
 CLOSE_S = 5.0
+DEAD_S = 1.0  # for a peer that answers no pings to read why it is closed
 REFUSED = "The server refused this connection."
 TOO_SLOW = "The server took too long to admit this connection; try again."
 
@@ -150,6 +151,12 @@ class BoundedWebSocket(WebSocketProtocol):  # type: ignore[misc]
         super().dropConnection(abort)
         if not abort:
             self.factory.reactor.callLater(CLOSE_S, self.transport.abortConnection)
+
+    def onAutoPingTimeout(self) -> None:
+        """Close, and not only drop the connection: the peer may still read."""
+        self.autoPingTimeoutCall = None
+        self.closeHandshakeTimeout = DEAD_S
+        self.sendClose(4408, "The connection did not answer pings.")
 
     def connectionLost(self, reason: Any) -> None:
         if self.pause is not None:

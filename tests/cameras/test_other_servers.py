@@ -23,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests import ROOT
 from tests.certificates import certificate
+from tests.hostile.peer import Closed, Peer
 from tests.installation import Installation, installed
 from tests.people import Scenario, create_scenario
 from tests.processes import killed_with_parent
@@ -207,6 +208,20 @@ def test_dead_peer_is_closed_when_it_answers_no_ping(start: Callable[[str], Othe
         while time.monotonic() - began < 3:  # a viewer that answers stays connected
             newest = next_frame(living)
         assert age_ms(newest) < 1500
+
+
+def test_peer_that_reads_but_answers_no_ping_is_told_why(start: Callable[[str], Other]) -> None:
+    server = start("impatient")
+    mute = Peer(server.port, f"/ws/stream/{server.key}", {}, v1=False)
+    mute.send = lambda data: None  # type: ignore[method-assign]
+    code = 0
+    while not code:
+        try:
+            mute.receive()
+        except Closed as closed:
+            code = closed.code
+    mute.close()
+    assert code == 4408
 
 
 def to(process: psutil.Process, port: int) -> list[Any]:
