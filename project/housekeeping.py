@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,8 +12,7 @@ from project.accounts import retention as accounts
 from project.audit import retention as audit
 from project.database.postgresql.base import statement_limit
 from project.database.threads import in_thread
-
-log = logging.getLogger(__name__)
+from project.tasks import suppress_and_log
 
 INTERVAL_S = 3600.0
 STATEMENT_S = 600.0  # after months without a server there is much to delete
@@ -32,14 +30,17 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix="housekeeping")
 
 
 async def run() -> None:
-    """Run all jobs now and then every hour, until cancelled. Failures are logged."""
+    """Run all jobs now and then every hour, until cancelled."""
     while True:
-        for label, job in JOBS.items():
-            try:
-                await in_thread(_thread, _run_job, job)
-            except Exception:
-                log.exception("%s could not be deleted", label)
+        await run_jobs()
         await asyncio.sleep(INTERVAL_S)
+
+
+async def run_jobs() -> None:
+    """Run all jobs, one after the other. Failures are logged."""
+    for label, job in JOBS.items():
+        with suppress_and_log("%s could not be deleted", label):
+            await in_thread(_thread, _run_job, job)
 
 
 def _run_job(job: Callable[[], int]) -> None:

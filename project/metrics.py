@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,7 +15,10 @@ from prometheus_client import (
     ProcessCollector,
     start_http_server,
 )
+from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.registry import Collector
+
+from project.tasks import restarts, supervise_all
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +33,7 @@ async def expose(address: tuple[str, int], *collectors: Collector) -> None:
     warning and return: the process is more important than its metrics.
     """
     registry = CollectorRegistry()
-    for collector in collectors:
+    for collector in (*collectors, RestartCollector()):
         registry.register(collector)
     for process_collector in (ProcessCollector, PlatformCollector, GCCollector):
         process_collector(registry=registry)
@@ -46,7 +50,26 @@ async def expose(address: tuple[str, int], *collectors: Collector) -> None:
     except (OSError, RuntimeError) as error:
         log.warning("metrics are not served on port %d of %s: %s", port, host, error)
         return
+    await supervise_all({"event loop lag": lambda: _measure(lag)})
+
+
+async def _measure(lag: Histogram) -> None:
     while True:
         due = time.monotonic() + LAG_INTERVAL_S
         await asyncio.sleep(LAG_INTERVAL_S)
         lag.observe(max(0.0, time.monotonic() - due))
+
+
+class RestartCollector(Collector):
+    """Exports how often supervised tasks and child processes were started again."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield one counter, labelled by kind of task."""
+        family = CounterMetricFamily(
+            "sideline_task_restarts",
+            "How often a task or child process failed and was started again.",
+            labels=["task"],
+        )
+        for kind, count in sorted(restarts.items()):
+            family.add_metric([kind], count)
+        yield family

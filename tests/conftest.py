@@ -20,6 +20,7 @@ from playwright.sync_api import Browser
 from xdist.scheduler import LoadScopeScheduling
 
 from cameras.ingest.sources import address_rules
+from project import tasks
 from tests.browser import chromium
 from tests.installation import Installation, installed
 from tests.meter import METER
@@ -80,6 +81,12 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
 def _close_connection() -> None:
     # Not `connection.close()`, which leaves a SQLite database in memory open.
     BaseDatabaseWrapper.close(connections["default"])
+
+
+@pytest.fixture(autouse=True)
+def _sentences_are_logged_again() -> None:
+    """Forget what earlier tests have logged: the same sentence is logged once in a while."""
+    tasks._logged_at.clear()
 
 
 @pytest.fixture(autouse=True)

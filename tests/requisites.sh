@@ -9,6 +9,7 @@ need chromium chromium
 need ffmpeg ffmpeg
 need nginx nginx-light
 need openssl openssl
+need promtool prometheus
 need cc "gcc libc6-dev"
 need systemd-analyze systemd
 need setpriv util-linux

@@ -162,6 +162,7 @@ async def _parts(
             ended.set()
             viewer.wake()
 
+        viewer.on_failure = lambda: end(1011)
         services.connection_monitor().watch(
             viewer, grant_on_resource(actor, "read", camera.pk), end
         )

@@ -21,6 +21,7 @@ from project.audit.requesters import Requester
 from project.audit.view_log import Opening, ViewNotRecorded
 from project.database.health import health
 from project.problems import refuse_handshake
+from project.tasks import suppress_and_log
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class CameraSocket(AsyncWebsocketConsumer):
             await super().__call__(scope, receive, send)
         finally:
             services.connection_monitor().forget(self)
-            self._release()
+            self._release_safely()
             await self._release_ticket()
 
     async def connect(self) -> None:
@@ -138,9 +139,14 @@ class CameraSocket(AsyncWebsocketConsumer):
         if self.task is not None:
             self.task.cancel()
 
+    def _release_safely(self) -> None:
+        """Release everything; what cannot be released keeps nothing else open."""
+        with suppress_and_log("a connection could not be released"):
+            self._release()
+
     def _close_soon(self, code: int, reason: str = "") -> None:
         """Stop at once, and close the connection in a task."""
-        self._release()
+        self._release_safely()
         self.task = asyncio.create_task(self.close(code, reason))
 
 

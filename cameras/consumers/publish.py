@@ -126,10 +126,12 @@ class PublishConsumer(CameraSocket):
         self.task = asyncio.create_task(self._process_all(publisher))
 
     def _release(self) -> None:
-        if self.publisher is not None:
-            self.publisher.close()
-            self.publisher = None
-        super()._release()
+        publisher, self.publisher = self.publisher, None
+        try:
+            if publisher is not None:
+                publisher.close()
+        finally:
+            super()._release()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Receive a message on a connection without a writer."""

@@ -48,6 +48,7 @@ class StreamConsumer(CameraSocket):
             _stored_status(admission),
             admission.camera.mask_version,
         )
+        viewer.on_failure = lambda: self._close_soon(1011)
         writer = self._writer
         if writer is None:
             self.task = asyncio.create_task(self._send_all(viewer))
@@ -91,10 +92,12 @@ class StreamConsumer(CameraSocket):
             self._close_soon(4429)
 
     def _release(self) -> None:
-        if self.viewer is not None:
-            self.viewer.leave()
-            self.viewer = None
-        super()._release()
+        viewer, self.viewer = self.viewer, None
+        try:
+            if viewer is not None:
+                viewer.leave()
+        finally:
+            super()._release()
 
 
 def _stored_status(admission: Admission) -> Status:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import subprocess
 import time
+from collections import Counter
+from typing import Any
 
 from django.conf import settings
 
@@ -21,16 +23,18 @@ from cameras.live.demand import (
     without_process,
 )
 from project.child_processes import bare_environment
+from project.tasks import restarts, suppress_and_log
 
 log = logging.getLogger(__name__)
 
 COMMAND = ("manage.py", "ingest", "--link")
-RESTART_S = 1.0
+MAX_RESTART_S = 5.0  # the longest pause before it is started again
+SILENCE_S = 30.0  # a process that sends nothing for this long, not even its report, is stuck
 TERMINATE_S = 1.5  # after SIGTERM, before SIGKILL
 
 
 class IngestChild:
-    """Owns `manage.py ingest`: starts it, publishes its packets, restarts it if it ends.
+    """Owns `manage.py ingest`: starts it and publishes its packets. To be supervised.
 
     Also the web side's `IngestLink`. Bound: the link's backlog; frames beyond it are dropped.
     """
@@ -40,39 +44,40 @@ class IngestChild:
         self._process: subprocess.Popen[bytes] | None = None
         self._link: SocketLink | None = None
         self._ended_at = time.monotonic()
+        self._restarts: Counter[str] = Counter()  # that the child has reported
 
     async def run(self) -> None:
-        """Run until cancelled; then stop the child."""
-        try:
-            while True:
-                try:
-                    await self._run_once()
-                    log.warning("the ingest process ended; starting it again")
-                except OSError as error:
-                    log.error("the ingest process could not be started, trying again: %s", error)
-                except Exception:
-                    log.exception("the ingest process was lost; starting it again")
-                await asyncio.sleep(RESTART_S)
-        finally:
-            self.stop()
-
-    async def _run_once(self) -> None:
+        """Run the child until it ends. Raises `OSError` if it cannot be started or is stuck."""
         began = time.monotonic()
+        self._restarts.clear()
         environment = bare_environment() | settings.CHILD_ENVIRONMENT
         self._process, self._link = await start_process(*COMMAND, environment=environment)
         try:
-            async for header, payload in self._link.receive():
-                if header["type"] == "state":
-                    self.totals.add(header)
-                await channel_groups.publish(header["camera"], header, payload)
-        except LinkLost:
+            packets = self._link.receive()
+            while True:
+                async with asyncio.timeout(SILENCE_S):
+                    header, payload = await anext(packets)
+                with suppress_and_log("a packet of the ingest process was not published"):
+                    await self._publish(header, payload)
+        except (LinkLost, StopAsyncIteration):
             pass
         finally:
             self._link.close()
             self._link = None
+            self.totals.forget_all()
             if time.monotonic() - began > STARTING_S:  # one that ends at once is no working process
                 self._ended_at = time.monotonic()
             await asyncio.to_thread(self._reap)
+
+    async def _publish(self, header: dict[str, Any], payload: bytes) -> None:
+        if header["type"] == "restarts":
+            for name, count in header["counts"].items():
+                restarts[name] += count - self._restarts[name]
+                self._restarts[name] = count
+            return
+        if header["type"] == "state":
+            self.totals.add(header)
+        await channel_groups.publish(header["camera"], header, payload)
 
     async def send_demand(self, demand: DemandByCamera) -> None:
         """Send the current demand; dropped while no child runs."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 import redis.asyncio as redis
@@ -20,7 +21,7 @@ from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader
 from cameras.live.redis_clients import TIMEOUT_S, connect
 from cameras.live.variants import NATIVE
-from project.tasks import end
+from project.tasks import URGENT_S, end, supervise, suppress_and_log
 
 log = logging.getLogger(__name__)
 
@@ -59,42 +60,35 @@ class RedisLink:
         The leases log that.
         """
         while True:
-            await self._has_unsent.wait()
-            self._has_unsent.clear()
             while self._unsent:
                 header, payload = self._unsent.pop(next(iter(self._unsent)))
-                try:
-                    async with asyncio.timeout(TIMEOUT_S):
-                        await channel_groups.publish(header["camera"], header, payload)
-                except (redis.RedisError, OSError):
-                    await asyncio.sleep(0)  # let the workers replace what has become old
+                with suppress_and_log("camera %s: a packet was not published", header["camera"]):
+                    try:
+                        async with asyncio.timeout(TIMEOUT_S):
+                            await channel_groups.publish(header["camera"], header, payload)
+                    except (redis.RedisError, OSError):
+                        await asyncio.sleep(0)  # let the workers replace what has become old
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
 
     async def receive(self) -> AsyncGenerator[Packet, None]:
-        """Yield packets until closed; reconnect within a second after a Redis restart.
-
-        Raises the exception that ended one of its own tasks.
-        """
-        tasks = {
-            asyncio.create_task(self._listen(), name="inbox"),
-            asyncio.create_task(self._publish(), name="outbox"),
-        }
-        item: asyncio.Task[Packet] | None = None
+        """Yield packets until closed; reconnect within a second after a Redis restart."""
+        tasks = (
+            supervise(self._listen, "ingest inbox", max_pause_s=URGENT_S),
+            supervise(self._publish, "ingest outbox", max_pause_s=URGENT_S),
+        )
         try:
             while True:
                 yield self._demand_packet()
-                item = item or asyncio.create_task(self._queue.get())
-                await asyncio.wait(
-                    {item, *tasks}, timeout=DEMAND_S, return_when=asyncio.FIRST_COMPLETED
-                )
-                for task in tasks:
-                    if task.done():
-                        task.result()
-                if item.done():
-                    packet, item = item.result(), None
-                    if packet[0]["type"] != "demand":  # those only wake us: the table has them
-                        yield packet
+                packet = None
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(DEMAND_S):
+                        packet = await self._queue.get()
+                # Those of demand only wake us: the table has them.
+                if packet is not None and packet[0]["type"] != "demand":
+                    yield packet
         finally:
-            await end(*tasks, *([item] if item else []))
+            await end(*tasks)
             await self._client.aclose()
 
     def _demand_packet(self) -> Packet:
@@ -111,7 +105,8 @@ class RedisLink:
                         await inbox.subscribe(demand.INBOX)
                     while (message := await _next_message(inbox)) is not None:
                         if message["type"] == "message":
-                            self._enqueue(message["data"])
+                            with suppress_and_log("a packet of a web process was not read"):
+                                self._enqueue(message["data"])
             except (redis.RedisError, OSError):
                 await asyncio.sleep(RETRY_S)
 

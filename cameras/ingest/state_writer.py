@@ -15,6 +15,8 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from cameras.models import Camera, CameraState, CameraStill
+from project.database.errors import unavailability
+from project.tasks import suppress_and_log
 
 log = logging.getLogger(__name__)
 Write = tuple[int, Callable[..., None], tuple[Any, ...]]  # fence, function, arguments
@@ -48,20 +50,26 @@ class StateWriter:
         self._put((camera_id, "still"), fence, store_still, *arguments)
 
     async def run(self) -> None:
-        """Write until cancelled. A database error is logged and its write dropped."""
+        """Write until cancelled. An error is logged and its write dropped."""
         while True:
+            while self._pending:
+                await self._write_next()
             await self._changed.wait()
             self._changed.clear()
-            while self._pending:
-                key = next(iter(self._pending))
-                fence, write, arguments = self._pending.pop(key)
-                try:
-                    await database_sync_to_async(write)(*arguments)
-                except StaleFence:
-                    log.info("camera %s: a %s with the stale fence %d was refused", *key, fence)
-                    self._on_stale_fence(key[0], fence)
-                except DatabaseError as error:
-                    log.warning("camera %s: its %s could not be stored: %s", *key, error)
+
+    async def _write_next(self) -> None:
+        key = next(iter(self._pending))
+        fence, write, arguments = self._pending.pop(key)
+        with suppress_and_log("camera %s: its %s could not be stored", *key):
+            try:
+                await database_sync_to_async(write)(*arguments)
+            except StaleFence:
+                log.info("camera %s: a %s with the stale fence %d was refused", *key, fence)
+                self._on_stale_fence(key[0], fence)
+            except DatabaseError as error:
+                if unavailability(error) is None:
+                    raise
+                log.warning("camera %s: its %s could not be stored: %s", *key, error)
 
     def _put(
         self, key: tuple[str, str], fence: int, write: Callable[..., None], *arguments: Any

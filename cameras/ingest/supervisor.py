@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Container
+from typing import Any
 
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
@@ -22,7 +23,8 @@ from cameras.ingest.worker_process import SILENCE_S, Config, Standby, WorkerProc
 from cameras.live.demand import read_demand
 from cameras.live.variants import Demand
 from cameras.models.states import SWITCHED_OFF
-from project.tasks import end
+from project.database.errors import unavailability
+from project.tasks import URGENT_S, LongTask, end, restarts, start, supervise, suppress_and_log
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class Supervisor:
         self._pending_frames = PendingFrames()
         self._standbys: dict[str, WorkerProcess] = {}  # of cameras that are being taken over
         self._is_ending = asyncio.Event()
+        restarts["worker"] += 0  # a rate needs the value before the first restart
 
     def end_in_order(self) -> None:
         """Let `run` return once other processes have taken over the cameras."""
@@ -55,23 +58,25 @@ class Supervisor:
     async def run(self, link: Link) -> None:
         """Run until the link to the web is lost or the task is cancelled; then stop all workers.
 
-        Raises the exception that ended one of its own tasks.
+        Raises the exception that ended the reading of the link, or the hand-over of the cameras.
         """
-        tasks = [
-            asyncio.create_task(self._receive(link), name="link"),
-            asyncio.create_task(self._state_writer.run(), name="state writer"),
-            asyncio.create_task(self._leases.run(), name="leases"),
-            asyncio.create_task(self._follow_leases(link), name="lease changes"),
-            asyncio.create_task(self._run_polls(link), name="polls"),
-            asyncio.create_task(self._drain(), name="hand-over of all cameras"),
-        ]
+        runs: dict[str, LongTask] = {
+            "state writer": self._state_writer.run,
+            "leases": self._leases.run,
+            "lease changes": lambda: self._follow_leases(link),
+            "camera polls": lambda: self._run_polls(link),
+        }
+        supervised = [supervise(run, name, max_pause_s=URGENT_S) for name, run in runs.items()]
+        until = {
+            start(self._receive(link), "link"),
+            start(self._drain(), "hand-over of all cameras"),
+        }
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    task.result()
+            done, _ = await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            await end(*tasks)
+            await end(*until, *supervised)
             every = (*self.workers.values(), *self._standbys.values())
             await asyncio.gather(*(worker.stop() for worker in every))
             await self._leases.close()
@@ -93,6 +98,8 @@ class Supervisor:
         try:
             configs = await database_sync_to_async(configurations.load_configurations)()
         except DatabaseError as error:
+            if unavailability(error) is None:
+                raise
             log.warning("the cameras could not be read from the database: %s", error)
         if time.monotonic() - began > SLOW_POLL_S:
             for worker in self.workers.values():
@@ -101,12 +108,16 @@ class Supervisor:
             self._pending_frames.keep_only(configs, began)
             await self._apply(configs)
         for camera_id, config in self._configs.items():
-            current = self.workers.get(camera_id)
-            if current is None:
-                self._start(config, link)
-            else:
-                await self._reconcile(current, config, link)
-                await self._count_model_failures(current)
+            with suppress_and_log("camera %s: its worker could not be checked", camera_id):
+                await self._check(config, link)
+
+    async def _check(self, config: Config, link: Link) -> None:
+        current = self.workers.get(config["camera"])
+        if current is None:
+            self._start(config, link)
+        else:
+            await self._reconcile(current, config, link)
+            await self._count_model_failures(current)
 
     async def _apply(self, configs: dict[str, Config]) -> None:
         """Replace the known configurations; stop the workers of cameras that are switched off."""
@@ -124,14 +135,14 @@ class Supervisor:
         A process that lost a camera must not go on reading it.
         """
         while True:
-            await self._leases.changed.wait()
-            self._leases.changed.clear()
             await asyncio.gather(*(self._release(camera_id) for camera_id in self._leases.leaving))
             for camera_id, worker in self.workers.items():
                 worker.fence = self._leases.fence(camera_id) or worker.fence
             await self._tend_standbys(link)
             for camera_id in self._configs.keys() - self.workers.keys():
                 self._start(self._configs[camera_id], link)
+            await self._leases.changed.wait()
+            self._leases.changed.clear()
 
     async def _tend_standbys(self, link: Link) -> None:
         """Activate the standbys whose cameras are ours now, stop those not needed, start others."""
@@ -165,9 +176,12 @@ class Supervisor:
 
         Viewers get no state: another process reads the camera already, or will in a moment.
         """
-        if worker := self.workers.pop(camera_id, None):
-            await worker.stop()
-        self._leases.release(camera_id)
+        try:
+            if worker := self.workers.pop(camera_id, None):
+                await worker.stop()
+        finally:
+            self._leases.release(camera_id)
+            self.totals.forget(camera_id)
 
     async def _reconcile(self, worker: WorkerProcess, config: Config, link: Link) -> None:
         """Replace the worker if its configuration changed, its process ended or it is stuck."""
@@ -180,11 +194,13 @@ class Supervisor:
             log.warning(
                 "camera %s: its worker ended; starting another", worker.camera_id, exc_info=error
             )
+            restarts["worker"] += 1
             # The time that the worker hung counts as back-off.
             waited = HUNG_S if worker.exit_status == os.EX_TEMPFAIL else 0.0
             self._start(config, link, worker.attempt + 1, waited)
         elif worker.is_stuck:
             log.warning("camera %s: its worker is stuck; starting another", worker.camera_id)
+            restarts["worker"] += 1
             await worker.report("offline", NO_ANSWER)
             await worker.stop()
             self._start(config, link, worker.attempt + 1, SILENCE_S)
@@ -198,6 +214,8 @@ class Supervisor:
                 try:
                     await database_sync_to_async(configurations.disable_model)(model, sentence)
                 except DatabaseError as error:
+                    if unavailability(error) is None:
+                        raise
                     log.warning("the model %s could not be disabled: %s", model, error)
 
     def _start(self, config: Config, link: Link, attempt: int = 0, waited: float = 0.0) -> None:
@@ -220,14 +238,18 @@ class Supervisor:
         """Handle packets from the web until the link is lost."""
         try:
             async for header, payload in link.receive():
-                if header["type"] == "demand":
-                    await self._set_demand(read_demand(header), header.get("new", {}))
-                elif worker := self._worker(header["camera"]):
-                    await worker.push(header, payload)
-                elif not self._leases.is_held_elsewhere(header["camera"]):
-                    self._pending_frames.put((header, payload), time.monotonic())
+                with suppress_and_log("a packet from the web could not be handled"):
+                    await self._handle(header, payload)
         except LinkLost:
             return
+
+    async def _handle(self, header: dict[str, Any], payload: bytes) -> None:
+        if header["type"] == "demand":
+            await self._set_demand(read_demand(header), header.get("new", {}))
+        elif worker := self._worker(header["camera"]):
+            await worker.push(header, payload)
+        elif not self._leases.is_held_elsewhere(header["camera"]):
+            self._pending_frames.put((header, payload), time.monotonic())
 
     def _worker(self, camera_id: str) -> WorkerProcess | None:
         return self.workers.get(camera_id) or self._standbys.get(camera_id)

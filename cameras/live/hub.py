@@ -20,6 +20,7 @@ from cameras.live.frames import Frame, Status
 from cameras.live.mask_versions import MasksChanged, MaskVersions
 from cameras.live.metrics import Tally
 from cameras.live.variants import NATIVE, Demand, Pace, Variant
+from project.tasks import URGENT_S, end, supervise, suppress_and_log
 
 if TYPE_CHECKING:
     from cameras.live.formats import PreparedFrame
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 LINGER_S = 5.0  # a feed outlives its last viewer, so that a reload or the next snapshot is instant
 SILENT = "Nothing arrives from the process that reads this camera."
 SILENCE_S = 3.0  # a camera's picture is stale if ingest sends nothing for this long
-RETRY_S = 1.0  # pause before a failed source is opened again
 CHECK_S = 0.5  # interval of the checks for silent and for unused feeds
 COLLECT_DELAY_S = 0.015  # most acknowledgements arrive within this time after a frame was sent
 
@@ -44,6 +44,7 @@ class Viewer:
     # Slots: attribute access per viewer dominates the cost of a frame.
     __slots__ = (
         "_feed", "_news", "_pace", "_prepared", "_status", "delivered", "fps", "missed",
+        "on_failure",
     )  # fmt: skip
     kind = "snapshot"  # label of the metrics
     acknowledges_frames = False
@@ -52,6 +53,7 @@ class Viewer:
     def __init__(self, feed: Feed, variant: Variant) -> None:
         self.fps = variant.fps
         self.delivered = self.missed = 0
+        self.on_failure: Callable[[], None] | None = None  # closes the connection
         self._feed = feed
         self._pace = Pace(variant.fps) if variant.fps else None
         self._prepared: PreparedFrame | None = feed.prepared
@@ -114,7 +116,8 @@ class Viewer:
         if prepared is not None:
             self._prepared = None
             self.delivered += 1
-            self._feed.tally.count_age(prepared.frame.age_ms)
+            if self.kind != Viewer.kind:  # a snapshot may be up to 3 s old
+                self._feed.tally.count_age(prepared.frame.age_ms)
         return prepared
 
     def collect_acknowledgements(self) -> None:
@@ -153,7 +156,9 @@ class Feed:
         self._prepare, self._demand_changed = prepare, demand_changed
         self._mask_versions = MaskVersions()
         self._last_fps = NATIVE  # of the viewer that left last
-        self.task = asyncio.create_task(self._run(source), name=f"feed {camera_id} {width}")
+        self.task = supervise(
+            lambda: self._read(source), "feed", f"{camera_id} {width}", max_pause_s=URGENT_S
+        )
 
     @property
     def demand(self) -> Demand:
@@ -177,15 +182,9 @@ class Feed:
             self._last_fps, self.left_at = viewer.fps, time.monotonic()
             self._demand_changed.set()
 
-    async def _run(self, source: Source) -> None:
-        """Read the source until cancelled; open it again if it fails."""
-        while True:
-            try:
-                async for item in source(self.camera_id, self.width):
-                    self._receive(item)
-            except Exception as error:
-                log.warning("camera %s: feed lost (%s), retrying", self.camera_id, error)
-            await asyncio.sleep(RETRY_S)
+    async def _read(self, source: Source) -> None:
+        async for item in source(self.camera_id, self.width):
+            self._receive(item)
 
     def _receive(self, item: Frame | Status | MasksChanged) -> None:
         now = time.monotonic()
@@ -210,11 +209,14 @@ class Feed:
     def _receive_status(self, status: Status) -> None:
         former, self.status = self.status, status
         if former is None or former.visible_state != status.visible_state:
-            self._offer_status(status)
+            self._for_each_viewer(lambda viewer: viewer.offer_status(status))
 
-    def _offer_status(self, status: Status) -> None:
+    def _for_each_viewer(self, action: Callable[[Viewer], None]) -> None:
         for viewer in tuple(self.viewers):
-            viewer.offer_status(status)
+            try:
+                action(viewer)
+            except Exception as error:
+                self._expel(viewer, error)
 
     def _is_repeated_or_late(self, frame: Frame, now: float) -> bool:
         """True for a frame that viewers must not get.
@@ -235,15 +237,17 @@ class Feed:
     def _drop_frames(self) -> None:
         """Drop every frame that is held here: its masks are, or may be, out of date."""
         self.prepared = None
-        for viewer in tuple(self.viewers):
-            viewer.drop_frame()
+        self._for_each_viewer(lambda viewer: viewer.drop_frame())
 
     def _send_to_viewers(self, frame: Frame) -> None:
         prepared = self.prepared = self._prepare(frame)
         sent, is_fresh = 0, frame.is_fresh
         for viewer in tuple(self.viewers):
-            if (is_fresh or viewer.shows_age) and viewer.offer_frame(prepared):
-                sent += 1
+            try:
+                if (is_fresh or viewer.shows_age) and viewer.offer_frame(prepared):
+                    sent += 1
+            except Exception as error:
+                self._expel(viewer, error)
         prepared.is_first_round = False
         self.tally.received += 1
         self.tally.count_age(frame.age_ms, sent)
@@ -253,8 +257,15 @@ class Feed:
     def _collect(self) -> None:
         """Read acknowledgements between two frames, so that this does not delay the next one."""
         self._collecting = None
-        for viewer in tuple(self.viewers):
-            viewer.collect_acknowledgements()
+        self._for_each_viewer(lambda viewer: viewer.collect_acknowledgements())
+
+    def _expel(self, viewer: Viewer, error: Exception) -> None:
+        """Unsubscribe a viewer that failed and close its connection; the others go on."""
+        log.error("camera %s: a viewer failed and is closed", self.camera_id, exc_info=error)
+        self.remove(viewer)
+        if viewer.on_failure is not None:
+            with suppress_and_log("camera %s: a viewer could not be closed", self.camera_id):
+                viewer.on_failure()
 
     def check_silence(self) -> None:
         """Set the status to stale if ingest has sent nothing for `SILENCE_S`."""
@@ -263,8 +274,8 @@ class Feed:
         if time.monotonic() - self.received_at > SILENCE_S:
             last = self.prepared.frame.timestamp if self.prepared else None
             since = last or int((time.time() - SILENCE_S) * 1000)
-            self.status = Status("stale", since, SILENT, last)
-            self._offer_status(self.status)
+            stale = self.status = Status("stale", since, SILENT, last)
+            self._for_each_viewer(lambda viewer: viewer.offer_status(stale))
 
 
 AnyViewer = TypeVar("AnyViewer", bound=Viewer)
@@ -318,7 +329,7 @@ class Hub:
 
     def _feed(self, camera_id: str, width: int, known: Status | None) -> Feed:
         if self._checks is None:
-            self._checks = asyncio.create_task(self._check_feeds(), name="hub")
+            self._checks = supervise(self._run_checks, "feed checks")
         feed = self._feeds.get((camera_id, width))
         if feed is None:
             tally = self.tallies.setdefault(camera_id, Tally())
@@ -327,21 +338,23 @@ class Hub:
         feed.status = feed.status or known
         return feed
 
-    async def _check_feeds(self) -> None:
+    async def _run_checks(self) -> None:
         while True:
             await asyncio.sleep(CHECK_S)
-            for key, feed in list(self._feeds.items()):
+            self._check_feeds()
+
+    def _check_feeds(self) -> None:
+        for key, feed in list(self._feeds.items()):
+            with suppress_and_log("a feed could not be checked"):
                 feed.check_silence()
-                if not feed.viewers and time.monotonic() - feed.left_at > LINGER_S:
-                    del self._feeds[key]
-                    feed.task.cancel()
-                    self.demand_changed.set()
+            if not feed.viewers and time.monotonic() - feed.left_at > LINGER_S:
+                del self._feeds[key]
+                feed.task.cancel()
+                self.demand_changed.set()
 
     async def close(self) -> None:
         """Cancel all tasks and wait for their end."""
         tasks = [feed.task for feed in self._feeds.values()]
         tasks += [self._checks] if self._checks is not None else []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
         self._feeds.clear()

@@ -136,7 +136,7 @@ def _metrics(readings: list[Reading]) -> Iterator[Metric]:
     )
     ages = HistogramMetricFamily(
         "sideline_age_at_delivery_seconds",
-        "How old the picture was when a viewer got it.",
+        "How old the picture was when a viewer got it. Without snapshots.",
         labels=["camera"],
     )
     for reading in readings:

@@ -25,6 +25,8 @@ from channels_redis.utils import create_pool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from project.tasks import URGENT_S, supervise
+
 log = logging.getLogger(__name__)
 
 READ_BYTES = 256 * 1024
@@ -62,7 +64,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             self._subscribed_to.add(channel)
             self._send_command("SUBSCRIBE", channel)
         if self._receive_task is None:
-            self._receive_task = asyncio.create_task(self._run(), name="channel layer")
+            self._receive_task = supervise(self._run, "channel layer", max_pause_s=URGENT_S)
 
     async def unsubscribe(self, channel: str) -> None:
         """Stop receiving from the channel. Idempotent."""

@@ -6,6 +6,7 @@ Each is created on first use, on the serving event loop.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from django.conf import settings
 
@@ -18,7 +19,7 @@ from cameras.live.variants import Variant
 from cameras.models import Camera
 from project.accounts.connection_monitor import ConnectionMonitor
 from project.audit.view_log import ViewLog
-from project.tasks import start
+from project.tasks import URGENT_S, supervise
 
 SNAPSHOT_WAIT_S = 1.0
 FULL = Variant()
@@ -35,7 +36,7 @@ def hub() -> Hub:
     if _hub is None:
         _hub = Hub(channel_groups.subscribe, PreparedFrame)
         if (link := ingest_link()) is not None:
-            start(report_demand(_hub, link), "demand")
+            supervise(partial(report_demand, _hub, link), "demand", max_pause_s=URGENT_S)
     return _hub
 
 
@@ -44,7 +45,7 @@ def connection_monitor() -> ConnectionMonitor:
     global _connection_monitor
     if _connection_monitor is None:
         _connection_monitor = ConnectionMonitor()
-        start(_connection_monitor.run(), "connection monitor")
+        supervise(_connection_monitor.run, "connection monitor", max_pause_s=URGENT_S)
     return _connection_monitor
 
 
@@ -53,7 +54,7 @@ def view_log() -> ViewLog:
     global _view_log
     if _view_log is None:
         _view_log = ViewLog()
-        start(_view_log.run(), "view log")
+        supervise(_view_log.run, "view log")
     return _view_log
 
 

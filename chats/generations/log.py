@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
 
@@ -19,6 +20,7 @@ from chats.generations.threads import in_log_thread
 from chats.models import Generation, GenerationEvent
 from chats.models.generations import Ending, settle
 from chats.process_identity import identity
+from project.database.errors import unavailability
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +124,10 @@ class LogWriter:
                 continue
             try:
                 await self._store()
-            except Exception:
-                log.exception("answers could not be stored; retrying")
+            except DatabaseError as error:
+                if unavailability(error) is None:
+                    raise
+                log.error("answers could not be stored; retrying: %s", error)
                 self._pending.set()
                 await asyncio.sleep(RETRY_S)
 

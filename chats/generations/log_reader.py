@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import InterfaceError
+from django.db import InterfaceError, OperationalError
 
 from chats.generations.threads import in_database_thread, in_log_reader_thread
 from chats.models import Generation, GenerationEvent, Status
 from chats.sse.encoding import BURST, event_json
 from chats.sse.feed import Feed
 from chats.sse.replay import LogPart
-from project.database.errors import unavailability
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +100,8 @@ class LogReader:
     async def run(self) -> None:
         """Read until cancelled."""
         while True:
-            try:
-                await self._wait()
-                await self._read_followed()
-            except Exception:
-                log.exception("the logs of other processes cannot be read; retrying")
-                await asyncio.sleep(MAX_RETRY_S)
+            await self._wait()
+            await self._read_followed()
 
     async def _wait(self) -> None:
         """Wait for growth, or for the next poll. Without followers, wait for the first one."""
@@ -172,9 +166,7 @@ async def _patiently(read: Callable[[], Awaitable[R]]) -> R:
     while True:
         try:
             return await read()
-        except DatabaseError as error:
-            if not isinstance(error, InterfaceError) and unavailability(error) is None:
-                raise
+        except (OperationalError, InterfaceError) as error:
             if time.monotonic() - began > GIVE_UP_S:
                 raise LogUnavailable(error) from error
             if pause == RETRY_S:

@@ -17,7 +17,6 @@ from django.conf import settings
 log = logging.getLogger(__name__)
 
 GROUP = "chats"
-RETRY_S = 1.0
 SEND_S = 1.0
 
 
@@ -43,15 +42,7 @@ class Notifications:
         await self._send({"type": "chats.stop", "ids": [str(generation_id)]})
 
     async def listen(self) -> None:
-        """Receive messages until cancelled; reconnect after an error. Returns without Redis."""
-        while settings.REDIS_URL:
-            try:
-                await self._receive()
-            except Exception as error:
-                log.warning("chat notifications cannot be received, retrying: %s", error)
-                await asyncio.sleep(RETRY_S)
-
-    async def _receive(self) -> None:
+        """Receive messages until cancelled. Needs Redis."""
         layer = get_channel_layer()
         channel = await layer.new_channel()
         try:

@@ -17,10 +17,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from chats.generations.buffer import MAX_TEXT, Buffer, FlushTimer
 from chats.generations.log import LogWriter
 from chats.generations.log_reader import LogReader
+from chats.generations.metrics import AnswerMetrics
 from chats.generations.notifications import Notifications
 from chats.generations.reaper import reap
 from chats.generations.threads import in_database_thread
@@ -30,11 +32,13 @@ from chats.prompts import PromptResult
 from chats.providers.base import Conversation, Finish, Provider, ProviderError, TooLong
 from chats.sse import encoding
 from chats.sse.subscribers import Subscriber
-from project.tasks import report, start
+from project.database.errors import unavailability
+from project.tasks import URGENT_S, report, supervise, suppress_and_log
 
 log = logging.getLogger(__name__)
 
 REAP_S, REAP_RETRY_S = 1.0, 10.0
+PING_CHECK_S = 1.0
 CLOSE_S = 1.5
 INTERNAL_ERROR = "Something went wrong in Sideline while the answer was made; it has been logged."
 
@@ -62,18 +66,22 @@ class Runner:
         self._background: list[asyncio.Task[None]] = []
         self._log = LogWriter(self.buffers, self.notifications, self.stop)
         self._timer = FlushTimer(self.buffers, self._log.schedule, self.stop)
+        self.metrics = AnswerMetrics(lambda: len(self.buffers))
         self.is_closing = False
 
     def open(self) -> None:
         """Start the background tasks."""
-        for name, loop in (
-            ("log", self._log.run),
-            ("log reader", self.log_reader.run),
-            ("reaper", self._reap_loop),
-            ("pings", self._ping_loop),
-            ("notifications", self.notifications.listen),
-        ):
-            self._background.append(start(loop(), f"chats {name}"))
+        runs = {
+            "answer log": self._log.run,
+            "answer log reader": self.log_reader.run,
+            "answer reaper": self._run_reaper,
+            "answer pings": self._run_pings,
+        }
+        if settings.REDIS_URL:
+            runs["answer notifications"] = self.notifications.listen
+        self._background = [
+            supervise(run, name, max_pause_s=URGENT_S) for name, run in runs.items()
+        ]
 
     async def submit(
         self, check: Check, write: Callable[[], PromptResult], prepare: Prepare, user_id: uuid.UUID
@@ -163,6 +171,7 @@ class Runner:
                 buffer.discard_pending_text()
             ending = reader.ending(is_cancelled=reading.cancelled(), is_closing=self.is_closing)
             if buffer.generation_id in self.buffers and await self._log.finish(buffer, ending):
+                self.metrics.count(ending)
                 for event in ending.events():
                     buffer.append(event)
         finally:
@@ -171,24 +180,29 @@ class Runner:
             self.buffers.pop(buffer.generation_id, None)
             buffer.end()
 
-    async def _reap_loop(self) -> None:
+    async def _run_reaper(self) -> None:
         while True:
             try:
-                await self.notifications.announce_growth(set(await in_database_thread(reap)))
-            except Exception:
-                log.exception("orphaned generations could not be reaped")
+                orphans = await in_database_thread(reap)
+                self.metrics.count_orphans(len(orphans))
+                await self.notifications.announce_growth(set(orphans))
+            except DatabaseError as error:
+                if unavailability(error) is None:
+                    raise
+                log.error("answers of dead processes could not be ended: %s", error)
                 await asyncio.sleep(REAP_RETRY_S)
             await asyncio.sleep(REAP_S)
 
-    async def _ping_loop(self) -> None:
+    async def _run_pings(self) -> None:
         while True:
-            await asyncio.sleep(1.0)
-            now = time.monotonic()
-            for subscriber in tuple(self.subscribers):
-                try:
-                    subscriber.check(now)
-                except Exception:
-                    log.exception("a subscriber could not be checked")
+            await asyncio.sleep(PING_CHECK_S)
+            self._ping()
+
+    def _ping(self) -> None:
+        now = time.monotonic()
+        for subscriber in tuple(self.subscribers):
+            with suppress_and_log("a subscriber could not be checked"):
+                subscriber.check(now)
 
 
 class AnswerReader:

@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable, Collection
 
 from channels.db import database_sync_to_async
+from django.db import Error as DatabaseError
 
 from project.accounts.access import ConnectionGrant, revoked_grants
 from project.accounts.credentials import renew_credentials
+from project.database.errors import unavailability
+from project.tasks import suppress_and_log
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +50,16 @@ class ConnectionMonitor:
             try:
                 grants = {grant for grant, _ in self._watched.values()}
                 revoked = await database_sync_to_async(revoked_grants)(grants)
-            except Exception:
-                log.exception("cannot check the grants of open connections")
+            except DatabaseError as error:
+                if unavailability(error) is None:
+                    raise
+                log.error("cannot check the grants of open connections: %s", error)
                 continue
             for connection, (grant, close) in list(self._watched.items()):
                 if grant in revoked:
                     self.forget(connection)
-                    close(revoked[grant])
+                    with suppress_and_log("a connection whose right ended could not be closed"):
+                        close(revoked[grant])
             await self._renew(grants - revoked.keys())
 
     async def _renew(self, grants: Collection[ConnectionGrant]) -> None:
@@ -63,5 +69,7 @@ class ConnectionMonitor:
         self._renewed_at = time.monotonic()
         try:
             await database_sync_to_async(renew_credentials)({one.credential for one in grants})
-        except Exception:
-            log.exception("cannot renew the credentials of open connections")
+        except DatabaseError as error:
+            if unavailability(error) is None:
+                raise
+            log.error("cannot renew the credentials of open connections: %s", error)

@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "chats",
 ]
 MIDDLEWARE = [
+    "project.http_metrics.count_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",

@@ -10,6 +10,7 @@ from tests.chats.talking import ChatClient, chat_installation
 from tests.endpoint import Model, endpoint
 from tests.installation import Installation
 from tests.meter import METER
+from tests.waiting import free_port
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,8 @@ def model(scripted: Model) -> Model:
 
 @pytest.fixture(scope="session")
 def club(scripted: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with chat_installation(tmp_path_factory.mktemp("club"), scripted) as installation:
+    folder, port = tmp_path_factory.mktemp("club"), str(free_port())
+    with chat_installation(folder, scripted, SIDELINE_METRICS=port) as installation:
         METER.share(installation.processes[0].pid, "club")
         yield installation
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from cameras.ingest.metrics import Totals
 from cameras.live import metrics
@@ -22,7 +21,9 @@ from cameras.live.frames import Frame, Status
 from cameras.live.hub import Hub, Viewer
 from cameras.live.variants import Variant
 from tests.installation import Installation, installed
+from tests.metrics import MetricsEndpoint
 from tests.people import Scenario, create_scenario
+from tests.project.monitoring import used_families
 from tests.redis import RedisServer
 from tests.sockets import next_frame, receive_and_acknowledge, watching
 from tests.waiting import free_port, until
@@ -31,40 +32,6 @@ COUNTERS = tuple(
     f"sideline_{name}_total" for name in ("frames_captured", "frames_published", "encodes")
 )
 SHUTDOWN_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsEndpoint:
-    """The metrics served on a port of this machine."""
-
-    port: int
-
-    def is_served(self) -> bool:
-        """True if the port accepts connections."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def names(self) -> set[str]:
-        """Return the names of all metric families."""
-        return {family.name for family in text_string_to_metric_families(self._text())}
-
-    def total(self, name: str, **labels: str) -> float:
-        """Return the sum of the samples with this name and these labels."""
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(self._text())
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
-
-    def wait_for_more(self, name: str, than: float, **labels: str) -> None:
-        """Wait until that sum is larger."""
-        until(lambda: self.total(name, **labels) > than, 60, name)
-
-    def _text(self) -> str:
-        answer = httpx.get(f"http://127.0.0.1:{self.port}/metrics")
-        assert answer.status_code == 200, answer.text
-        return answer.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +110,39 @@ def test_ages_are_in_seconds(measured: Measured) -> None:
         assert 0 < measured.endpoint.total(f"{ages}_sum", camera=measured.scenario.plaza) < total
 
 
+def test_camera_is_named_and_its_state_is_exported(measured: Measured) -> None:
+    plaza, endpoint = measured.scenario.plaza, measured.endpoint
+    assert endpoint.total("sideline_camera_info", camera=plaza, name="Plaza") == 1
+    until(lambda: endpoint.total("sideline_camera_up", camera=plaza) == 1, 60, "the camera")
+    last = "sideline_camera_last_frame_timestamp_seconds"
+    endpoint.wait_for_more(last, endpoint.total(last, camera=plaza), camera=plaza)
+    assert abs(endpoint.total(last, camera=plaza) - time.time()) < 60
+    with measured.installation.api() as api:
+        api.patch(f"/cameras/{plaza}", json={"enabled": False})
+        until(lambda: not endpoint.has("sideline_camera_up", camera=plaza), 60, "its end")
+        api.patch(f"/cameras/{plaza}", json={"enabled": True})
+
+
+def test_requests_are_counted_by_route_and_status(measured: Measured) -> None:
+    endpoint, url = measured.endpoint, measured.installation.url
+
+    def requests(**labels: str) -> float:
+        return endpoint.total("sideline_http_requests_total", **labels)
+
+    httpx.get(f"{url}/api/v1/cameras/{measured.scenario.plaza}")
+    httpx.get(f"{url}/nothing/here")
+    httpx.request("BREW", f"{url}/nothing/here")
+    assert requests(route="/api/v1/cameras/<pk>", method="GET", status="401") == 1
+    assert requests(route="other", method="GET", status="404") == 1
+    assert requests(route="other", method="other") == 1
+    durations = "sideline_http_request_duration_seconds_count"
+    assert endpoint.total(durations, route="other") == 2
+
+
+def test_alerts_and_dashboard_use_metrics_that_exist(measured: Measured) -> None:
+    assert used_families() <= measured.endpoint.names()
+
+
 def test_dropped_frames_of_a_slow_viewer_are_counted(measured: Measured) -> None:
     plaza, bearer = measured.scenario.plaza, measured.scenario["viewer"].bearer
 
@@ -166,9 +166,13 @@ def test_counters_never_fall_when_a_worker_or_ingest_is_killed(measured: Measure
         )
         return seen[-1]
 
+    restarts, victims = "sideline_task_restarts_total", {
+        "worker": "cameras.ingest.worker.main", "ingest process": "manage.py ingest"
+    }  # fmt: skip
     with watching(measured.installation, measured.scenario.key):
         until(lambda: min(read_counters()) > 0, 60, "the first counts")
-        for victim in ("cameras.ingest.worker.main", "manage.py ingest"):
+        for task, victim in victims.items():
+            before = measured.endpoint.total(restarts, task=task)
             for process in measured.installation.children(victim):
                 process.kill()
             killed = read_counters()
@@ -177,6 +181,7 @@ def test_counters_never_fall_when_a_worker_or_ingest_is_killed(measured: Measure
                 60,
                 f"counts, {victim}",
             )
+            measured.endpoint.wait_for_more(restarts, before, task=task)
     for earlier, later in pairwise(seen):
         assert all(was <= now for was, now in zip(earlier, later, strict=True)), (earlier, later)
 
@@ -299,7 +304,7 @@ async def test_blocked_loop_keeps_the_last_metrics(
 def test_counts_of_a_restarted_worker_are_added() -> None:
     totals = Totals()
     for captured in (0, 5, 8, 2, 3, 0, 0, 4):
-        totals.add({"camera": "gate", "captured": captured})
-    totals.add({"camera": "gate", "state": "offline"})
+        totals.add({"camera": "gate", "state": "live", "last_frame": 1, "captured": captured})
+    totals.add({"camera": "gate", "state": "offline", "last_frame": None})
     assert totals.by_camera("captured") == [("gate", 8 + 3 + 4)]
     assert totals.by_camera("encodes") == []

@@ -117,13 +117,13 @@ class EmbeddedLeases:
     async def run(self) -> None:
         """Claim fences as they are needed, until cancelled."""
         while True:
-            await self._wakeup.wait()
-            self._wakeup.clear()
             if self._unclaimed:
                 claimed = await claim(self._unclaimed)  # failures wait for the next poll
                 self._fences |= claimed
                 self._unclaimed -= claimed.keys()
                 self.changed.set()
+            await self._wakeup.wait()
+            self._wakeup.clear()
 
     async def close(self) -> None:
         """Do nothing."""

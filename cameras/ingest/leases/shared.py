@@ -21,6 +21,7 @@ from cameras.ingest.leases.locks import LEASE_TTL_S, Lease, lock_key
 from cameras.ingest.leases.members import TTL_S as MEMBER_TTL_S
 from cameras.ingest.leases.members import Members
 from cameras.live.redis_clients import TIMEOUT_S, connect
+from project.tasks import URGENT_S, supervise_all
 
 log = logging.getLogger(__name__)
 
@@ -148,10 +149,14 @@ class RedisLeases:
         Each in its own task: renewals must not wait for the database, and the supervisor, which
         judges the workers, must not wait for a release while Redis hangs.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._run_releases(), name="lease releases")
-            tasks.create_task(self._run_renewals(), name="lease renewals")
-            tasks.create_task(self._run_balancing(), name="lease balancing")
+        await supervise_all(
+            {
+                "lease releases": self._run_releases,
+                "lease renewals": self._run_renewals,
+                "lease balancing": self._run_balancing,
+            },
+            max_pause_s=URGENT_S,
+        )
 
     async def close(self) -> None:
         """Release everything; the other processes take our cameras at their next poll."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -18,9 +19,12 @@ from cameras.ingest.metrics import IngestCollector
 from cameras.ingest.redis_link import RedisLink
 from cameras.ingest.supervisor import Supervisor
 from project.database import probe
+from project.database.metrics import DatabaseCollector
 from project.database.tables import require_tables
 from project.metrics import expose
-from project.tasks import end, report
+from project.tasks import end, restarts, start, supervise
+
+REPORT_S = 1.0
 
 
 class Command(BaseCommand):
@@ -54,16 +58,28 @@ async def _ingest(descriptor: int | None) -> None:
     link: Link
     supervisor = Supervisor(RedisLeases() if descriptor is None else EmbeddedLeases())
     loop.add_signal_handler(signal.SIGTERM, supervisor.end_in_order)
-    metrics: list[asyncio.Task[None]] = []
+    reporting: list[asyncio.Task[None]] = []
     if descriptor is None:
         link = RedisLink()
         if settings.METRICS is not None:  # without Redis, `serve` exposes the metrics
-            exposed = expose(settings.METRICS, IngestCollector(supervisor.totals))
-            metrics.append(asyncio.create_task(exposed, name="metrics"))
-            metrics[0].add_done_callback(report)
+            exposed = expose(
+                settings.METRICS, IngestCollector(supervisor.totals), DatabaseCollector()
+            )
+            reporting.append(start(exposed, "metrics"))
     else:
         link = await SocketLink.from_socket(socket.socket(fileno=descriptor))
+        reporting.append(supervise(partial(_report_restarts, link), "restart reports"))
     try:
         await supervisor.run(link)
     finally:
-        await end(*metrics)
+        await end(*reporting)
+
+
+async def _report_restarts(link: Link) -> None:
+    """Tell `serve`, which exposes the metrics, how often tasks and workers were started again.
+
+    It also learns from this that this process lives.
+    """
+    while True:
+        await link.send({"type": "restarts", "counts": dict(restarts)}, b"")
+        await asyncio.sleep(REPORT_S)

@@ -17,18 +17,20 @@ from django.urls import reverse
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from cameras.ingest.child import IngestChild
+from cameras.camera_info import CameraInfoCollector
+from cameras.ingest.child import MAX_RESTART_S, IngestChild
 from cameras.ingest.metrics import IngestCollector
 from cameras.live import services
 from cameras.live.metrics import HubCollector
 from chats import services as chats
-from project import housekeeping, installation
+from project import housekeeping, http_metrics, installation
 from project.accounts.models import SignInLink
 from project.audit.log import Action, log_action
 from project.backups import lock
+from project.database.metrics import DatabaseCollector
 from project.database.tables import require_tables
 from project.metrics import expose
-from project.tasks import start
+from project.tasks import MAX_PAUSE_S, LongTask, start, supervise
 
 SHUTDOWN_LIMIT_S = 2.5
 
@@ -79,9 +81,9 @@ class Command(BaseCommand):
         child = None if settings.REDIS_URL else IngestChild()
         if child is not None:
             services.set_ingest_link(child)
-            reactor.callWhenRunning(_run_task, child.run)
+            reactor.callWhenRunning(_supervise, child.run, "ingest process", MAX_RESTART_S)
         reactor.callWhenRunning(_run_task, chats.start_runner)
-        reactor.callWhenRunning(_run_task, housekeeping.run)
+        reactor.callWhenRunning(_supervise, housekeeping.run, "housekeeping")
         reactor.callWhenRunning(_run_task, services.start_view_log)
         reactor.addSystemEventTrigger("before", "shutdown", _end_views)  # type: ignore[arg-type]
         reactor.addSystemEventTrigger("before", "shutdown", _end_answers)  # type: ignore[arg-type]
@@ -108,15 +110,29 @@ def _allow_many_connections() -> None:
 
 
 def _run_task(job: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
-    """Run a coroutine function in a task until the server stops."""
+    """Run a coroutine function in a task; cancel it when the server stops."""
     task = start(job(*args), job.__qualname__)
+    reactor.addSystemEventTrigger("after", "shutdown", task.cancel)  # type: ignore[arg-type]
+
+
+def _supervise(run: LongTask, name: str, max_pause_s: float = MAX_PAUSE_S) -> None:
+    """Supervise a task until the server stops."""
+    task = supervise(run, name, max_pause_s=max_pause_s)
     reactor.addSystemEventTrigger("after", "shutdown", task.cancel)  # type: ignore[arg-type]
 
 
 async def _expose(address: tuple[str, int], child: IngestChild | None) -> None:
     """Serve metrics, also those of the ingest child, which has no address of its own."""
     ingest = [IngestCollector(child.totals)] if child is not None else []
-    await expose(address, HubCollector(services.hub()), *ingest)
+    await expose(
+        address,
+        HubCollector(services.hub()),
+        CameraInfoCollector(),
+        chats.runner().metrics,
+        DatabaseCollector(),
+        *http_metrics.COLLECTORS,
+        *ingest,
+    )
 
 
 def _end_answers() -> Deferred[None]:

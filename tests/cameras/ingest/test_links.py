@@ -20,6 +20,7 @@ from cameras.live.demand import Handover
 from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
 from cameras.live.variants import Demand
+from project.tasks import end, supervise
 from tests.redis import RedisServer
 from tests.waiting import until_async
 
@@ -27,7 +28,7 @@ ECHO = (  # sends one state, then waits for the end of the link
     "import socket, sys\n"
     "from cameras.live.packets import pack\n"
     "link = socket.socket(fileno=int(sys.argv[1]))\n"
-    "link.sendall(pack({'type': 'state', 'camera': 'c'}))\n"
+    "link.sendall(pack({'type': 'state', 'camera': 'c', 'state': 'live', 'last_frame': 1}))\n"
     "link.recv(1)\n"
 )
 
@@ -65,22 +66,36 @@ async def test_ingest_child_that_cannot_start_is_retried(
         published.append(camera_id)
 
     monkeypatch.setattr(links.subprocess, "Popen", sometimes)
-    monkeypatch.setattr(child, "RESTART_S", 0.05)
     monkeypatch.setattr(child, "COMMAND", ("-c", ECHO))
     monkeypatch.setattr(child.channel_groups, "publish", publish)
     child_link = IngestChild()
     assert await child_link.push("c", 1, b"jpeg") is Handover.STARTING
-    owner = asyncio.create_task(child_link.run())
+    owner = supervise(child_link.run, "ingest process")
     try:
         await until_async(lambda: published)
         assert await child_link.push("c", 1, b"jpeg") is Handover.TAKEN
     finally:
-        owner.cancel()
-        await asyncio.gather(owner, return_exceptions=True)
+        await end(owner)
     assert await child_link.push("c", 2, b"jpeg") is Handover.STARTING
     monkeypatch.setattr(demand, "STARTING_S", 0.0)
     assert await child_link.push("c", 3, b"jpeg") is Handover.NO_PROCESS
-    assert caplog.text.count("could not be started") == 2
+    assert caplog.text.count("the task ingest process failed") == 2
+
+
+async def test_ingest_process_that_is_silent_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    async def start(*command: str, **options: Any) -> Any:
+        process, link = await start_process(*command, **options)
+        started.append(process)
+        return process, link
+
+    monkeypatch.setattr(child, "start_process", start)
+    monkeypatch.setattr(child, "SILENCE_S", 0.1)
+    monkeypatch.setattr(child, "COMMAND", ("-c", "import time; time.sleep(600)"))
+    with pytest.raises(TimeoutError):
+        await IngestChild().run()
+    assert started[0].returncode is not None
 
 
 async def test_link_drops_payloads_while_its_backlog_is_full() -> None:
@@ -106,13 +121,6 @@ async def subscribed(publisher: Any) -> None:
     async with asyncio.timeout(60):
         while not (await publisher.pubsub_numsub(demand.INBOX))[0][1]:
             await asyncio.sleep(0.01)
-
-
-async def all_of(first: Any, packets: Any) -> None:
-    """Receive until an exception."""
-    await first
-    async for _ in packets:
-        pass
 
 
 async def test_malformed_packets_are_ignored(
@@ -169,22 +177,49 @@ async def test_demand_of_all_web_processes_is_summed(redis: RedisServer, setting
         await publisher.aclose()
 
 
-async def test_exception_in_the_inbox_task_is_raised(
+async def test_inbox_that_failed_listens_again(
     redis: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(link: RedisLink, data: bytes) -> None:
+    real = RedisLink._enqueue
+
+    def fails_once(link: RedisLink, data: bytes) -> None:
+        monkeypatch.setattr(RedisLink, "_enqueue", real)
         raise RuntimeError("a fault of ours")
 
     settings.REDIS_URL = redis.url
-    monkeypatch.setattr(RedisLink, "_enqueue", broken)
+    monkeypatch.setattr(RedisLink, "_enqueue", fails_once)
     packets = RedisLink().receive()
     publisher = redis_link.redis.Redis.from_url(redis.url)
+    pushed = pack(demand.push_packet("c", 1), b"jpeg")
     try:
         await anext(packets)
-        waiting = asyncio.create_task(anext(packets))
         await subscribed(publisher)
-        await publisher.publish(demand.INBOX, b"anything")
-        with pytest.raises(RuntimeError, match="a fault of ours"):
-            await all_of(waiting, packets)
+        await publisher.publish(demand.INBOX, pushed)
+        async with asyncio.timeout(60):
+            while (packet := await anext(packets))[0]["type"] != "push":
+                await publisher.publish(demand.INBOX, pushed)
+        assert packet[1] == b"jpeg"
     finally:
+        await packets.aclose()
         await publisher.aclose()
+
+
+async def test_packet_that_cannot_be_published_delays_no_other(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    published: list[str] = []
+
+    async def publish(camera_id: str, header: dict[str, Any], payload: bytes) -> None:
+        if camera_id == "broken":
+            raise TypeError("a fault of ours")
+        published.append(camera_id)
+
+    monkeypatch.setattr(redis_link.channel_groups, "publish", publish)
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    link = RedisLink()
+    for camera_id in ("a", "broken", "b"):
+        await link.send({"camera": camera_id, "type": "state"}, b"")
+    task = asyncio.create_task(link._publish())
+    await until_async(lambda: published == ["a", "b"])
+    await end(task)
+    assert "camera broken: a packet was not published" in caplog.text

@@ -15,13 +15,11 @@ import pytest
 
 from cameras.ingest import configurations, state_writer, worker_process
 from cameras.ingest.custom_models.store import ModelStore
-from cameras.ingest.leases.embedded import EmbeddedLeases
 from cameras.ingest.state_writer import StateWriter
-from cameras.ingest.supervisor import Supervisor
 from cameras.ingest.worker import capture
 from project.tasks import end
 from tests.cameras.ingest.custom_models import onnx_models
-from tests.cameras.ingest.supervised import FakeLink, configuration, supervised
+from tests.cameras.ingest.supervised import configuration, supervised
 from tests.waiting import until_async
 
 HANGS_ONCE = (  # the first process's third picture never comes out of native code
@@ -133,18 +131,24 @@ async def test_only_newest_state_and_still_wait_for_the_database(
     assert written == [("a", 0), ("a", 99), ("a", 1099), ("b", 99)]
 
 
-async def test_exception_while_writing_ends_the_supervisor(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_state_that_cannot_be_stored_delays_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*arguments: Any) -> None:
-        raise RuntimeError("a fault of ours")
+    stored: list[str] = []
 
-    monkeypatch.setattr(configurations, "load_configurations", lambda: {"c": configuration()})
-    monkeypatch.setattr(configurations, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
-    monkeypatch.setattr(state_writer, "store_state", broken)
-    async with asyncio.timeout(60):
-        with pytest.raises(RuntimeError, match="a fault of ours"):
-            await Supervisor(EmbeddedLeases()).run(FakeLink())
+    def store(header: dict[str, Any]) -> None:
+        if header["camera"] == "broken":
+            raise RuntimeError("a fault of ours")
+        stored.append(header["camera"])
+
+    monkeypatch.setattr(state_writer, "store_state", store)
+    writer = state_writer.StateWriter(lambda camera, fence: None)
+    for camera in ("a", "broken", "b"):
+        writer.put_state({"camera": camera, "fence": 1})
+    task = asyncio.create_task(writer.run())
+    await until_async(lambda: stored == ["a", "b"])
+    await end(task)
+    assert caplog.text.count("camera broken: its state could not be stored") == 1
 
 
 async def test_task_ends_although_it_swallowed_a_cancellation() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from cameras.live import hub as hub_module
 from cameras.live.formats import SeedViewer
-from cameras.live.frames import Status
-from cameras.live.hub import Hub
+from cameras.live.frames import Frame, Status
+from cameras.live.hub import Hub, Viewer
 from cameras.live.variants import Demand, Variant
-from tests.cameras.live.sources import Camera, join, picture
+from tests.cameras.live.sources import NATIVE, Camera, join, picture
 
 
 async def test_it_works(hub: Hub, camera: Camera) -> None:
@@ -149,10 +149,35 @@ async def test_silence_of_a_camera_that_is_off_is_not_reported(
     assert viewer.take_status() is None
 
 
-async def test_failed_source_is_opened_again(
-    hub: Hub, camera: Camera, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("item", [picture(1), Status("live", 1)], ids=["frame", "status"])
+async def test_viewer_that_fails_is_closed_and_the_others_go_on(
+    hub: Hub, camera: Camera, item: Frame | Status, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(hub_module, "RETRY_S", 0.01)
+    class Failing(Viewer):
+        def offer_frame(self, prepared: object) -> bool:
+            raise RuntimeError("of one viewer")
+
+        offer_status = offer_frame  # type: ignore[assignment]
+
+    closed: list[str] = []
+    before, failing, after = join(hub), hub.join("a", lambda feed: Failing(feed, NATIVE)), join(hub)
+
+    def close() -> None:
+        closed.append("failing")
+        raise RuntimeError("of its connection")
+
+    failing.on_failure = close
+    await camera.send(item, picture(2), Status("stale", 1))
+    for viewer in (before, after):
+        assert (await viewer.next_frame()).timestamp == 2
+        assert (status := viewer.take_status()) is not None
+        assert status.state == "stale"
+    assert closed == ["failing"]
+    assert caplog.text.count("a viewer failed") == 1
+    assert caplog.text.count("a viewer could not be closed") == 1
+
+
+async def test_failed_source_is_opened_again(hub: Hub, camera: Camera) -> None:
     viewer = join(hub)
     await camera.send(ConnectionError("Redis is away"))
     camera.items.put_nowait(picture(3))
