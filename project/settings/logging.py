@@ -68,6 +68,16 @@ class PeerErrors(logging.Filter):
         return True
 
 
+class TemporaryRefusals(logging.Filter):
+    """Drops Django's entry of each response with 503: the outage, or the camera's state, is known.
+
+    A program that polls the snapshot of a camera that is off would fill the log.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.name != "django.request" or getattr(record, "status_code", 0) != 503
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -80,13 +90,14 @@ LOGGING = {
     },
     "filters": {
         "brief": {"()": "project.settings.logging.PeerErrors"},
+        "refusals": {"()": "project.settings.logging.TemporaryRefusals"},
         "outages": {"()": "project.database.health.OutageFilter"},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["outages", "brief"],
+            "filters": ["outages", "refusals", "brief"],
         }
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},

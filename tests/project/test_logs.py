@@ -9,7 +9,7 @@ import time
 import pytest
 from django.core.exceptions import DisallowedHost
 
-from project.settings.logging import PeerErrors, RedactingFormatter
+from project.settings.logging import PeerErrors, RedactingFormatter, TemporaryRefusals
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,12 @@ def test_peer_errors_are_one_line_and_own_errors_keep_the_traceback() -> None:
         assert PeerErrors().filter(record)
         assert (record.exc_info is None) == is_brief
         assert record.getMessage().startswith("failed")
+
+
+@pytest.mark.parametrize(("status", "is_logged"), [(503, False), (500, True), (404, True)])
+def test_responses_that_say_try_again_are_not_logged(status: int, is_logged: bool) -> None:
+    record = logging.LogRecord("django.request", logging.ERROR, "", 0, "Failed: /", (), None)
+    record.status_code = status
+    assert TemporaryRefusals().filter(record) is is_logged
+    record.name = "cameras.live"
+    assert TemporaryRefusals().filter(record)
