@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 COMMAND = ("-m", "cameras.ingest.worker.main")
 SILENCE_S = 5.0  # a worker that sends nothing for this long is stuck
 START_S = 10.0  # the same while it starts and loads its libraries
+TAKEN_OVER_S = 3.0  # a push camera that is live may have no picture here for this long
 REPORT_S = 5.0  # how often an unchanged state is stored, so that `reported_at` stays current
 
 Config = dict[str, Any]
@@ -71,6 +73,7 @@ class WorkerProcess:
         self._first_run = self.last_run = first_run
         self.standby = standby
         self._last_state: dict[str, Any] | None = None  # of a standby
+        self._activated_at = -math.inf  # monotonic seconds
         self._web_link, self._state_writer, self._totals = web_link, state_writer, totals
         self._link: SocketLink | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -125,6 +128,8 @@ class WorkerProcess:
                     self.last_run = self._first_run + header["run"]
                     header["run"] = (self.fence << RUN_BITS) + self.last_run
                 elif header["type"] == "state":
+                    if self._has_nothing_to_say(header):
+                        continue
                     header["viewers"] = sum(each.viewers for each in self.demand)
                 await self._forward(header, payload)
         except LinkLost:
@@ -163,14 +168,23 @@ class WorkerProcess:
     async def activate(self, fence: int) -> None:
         """Publish what this standby sends from now on: the camera is leased with this fence."""
         standby, self.standby, self.fence = self.standby, None, fence
-        self.silence_deadline = time.monotonic() + START_S
+        self._activated_at = time.monotonic()
+        self.silence_deadline = self._activated_at + START_S
         await self._announce_masks()
         with suppress(LinkLost):
             if standby is not None and not standby.opens:
                 if self._link is not None:  # otherwise it is configured as it starts
                     await self._configure()
-            elif self._last_state is not None:
+            elif self._last_state and not self._has_nothing_to_say(self._last_state):
                 await self._forward(self._last_state | self._identity(), b"")
+
+    def _has_nothing_to_say(self, state: Mapping[str, Any]) -> bool:
+        """Whether the state only says that a push camera, just taken over, sent nothing yet.
+
+        Viewers have pictures of it from the process before, and are not to be told “offline”.
+        """
+        is_new = time.monotonic() - self._activated_at < TAKEN_OVER_S
+        return is_new and self.config["kind"] == "push" and state["last_frame"] is None
 
     def _wait(self, seconds: float) -> None:
         assert self._process is not None

@@ -40,9 +40,9 @@ class FakeLink:
         return [at for at, header in self.packets if header["type"] == kind]
 
 
-def configuration() -> dict[str, Any]:
+def configuration(kind: str = "demo") -> dict[str, Any]:
     return {
-        "camera": "c", "kind": "demo", "source": "", "unusable": "", "fps": 10, "width": 160,
+        "camera": "c", "kind": kind, "source": "", "unusable": "", "fps": 10, "width": 160,
         "quality": 60, "detect": False, "classes": list(DEFAULT_CLASSES), "threshold": 0.4,
         "allow_loopback": True, "media_root": ".", "masks": [], "mask_version": "",
     }  # fmt: skip
@@ -53,13 +53,14 @@ async def supervised(
     monkeypatch: pytest.MonkeyPatch,
     leases: Leases | None = None,
     web_link: Link | None = None,
+    kind: str = "demo",
     **writes: Callable[..., object],
 ) -> AsyncGenerator[tuple[Supervisor, FakeLink], None]:
-    """Run a supervisor of one demo camera; `writes` replace its database functions.
+    """Run a supervisor of one camera, by default the demo; `writes` replace its database functions.
 
     `web_link` is used in the place of the fake one.
     """
-    monkeypatch.setattr(configurations, "load_configurations", lambda: {"c": configuration()})
+    monkeypatch.setattr(configurations, "load_configurations", lambda: {"c": configuration(kind)})
     monkeypatch.setattr(configurations, "claim_fences", lambda cameras: dict.fromkeys(cameras, 1))
     for name in ("store_state", "store_still"):
         monkeypatch.setattr(state_writer, name, lambda *arguments: None)

@@ -6,9 +6,13 @@ import asyncio
 
 import pytest
 
+from cameras.ingest import worker_process
 from cameras.ingest.leases.embedded import EmbeddedLeases
 from cameras.ingest.leases.handovers import Taking
+from cameras.live.ages import stamp
 from tests.cameras.ingest.supervised import supervised
+from tests.push_messages import now
+from tests.sockets import jpeg
 from tests.waiting import until_async
 
 
@@ -53,6 +57,23 @@ async def test_standby_sends_nothing_until_the_camera_is_ours(
         assert {header.get("fence") for header in headers} == {7}
         states = [header["state"] for header in headers if header["type"] == "state"]
         assert releases_first or {*states} == {"live"}, "no viewer reads that it connects"
+
+
+async def test_device_that_is_handed_over_is_not_called_offline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before its first picture here, viewers have those of the process before."""
+    monkeypatch.setattr(worker_process, "TAKEN_OVER_S", 600)
+    leases = HeldElsewhere(releases_first=False)
+    async with supervised(monkeypatch, leases, kind="push") as (supervisor, link):
+        await until_async(lambda: leases.ready, 60)
+        leases.give()
+        await until_async(lambda: supervisor.workers, 60)
+        frame = {"camera": "c", "timestamp": now(), **stamp()}
+        await link.down.put(({"type": "push"} | frame, jpeg()))
+        await until_async(lambda: link.times("state"), 60)
+        headers = [header for _, header in link.packets if header["type"] == "state"]
+        assert {header["state"] for header in headers} == {"live"}
 
 
 async def test_standby_that_gets_no_pictures_waits_to_open_the_camera(
