@@ -6,10 +6,13 @@ import itertools
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from cameras.ingest.leases import shared
 from cameras.ingest.leases.shared import LEASE_TTL_S, REJOIN_DELAY_S
+from cameras.live.redis_clients import connect
 from tests.cameras.leasing import check_stays_true_for_a_while, leasing
 from tests.cameras.shared_ingest import Club, check_stays_true
 from tests.installation import installed
@@ -176,3 +179,21 @@ async def test_process_knows_which_cameras_others_have(
         async with leasing() as second:
             await until_async(lambda: second.is_held_elsewhere("c"), 60)
             assert not second.is_held_elsewhere("d"), "no process has it"
+
+
+async def test_second_loss_of_redis_data_is_noticed_before_the_process_is_registered_again(
+    fences: itertools.count[int], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would count itself alone, and take cameras that others are about to renew."""
+    monkeypatch.setattr(shared, "REJOIN_DELAY_S", 600)
+    client = connect(settings.REDIS_URL)
+    async with leasing() as leases:
+        await until_async(lambda: leases.fence("c") == 1, 60)
+        await until_async(lambda: leases._members.is_registered, 60)
+        for fence in (2, 3):
+            until_then = leases._rejoin_at
+            await client.flushdb()
+            await until_async(lambda fence=fence: leases.fence("c") == fence, 60)
+            assert leases._rejoin_at > until_then
+            assert not leases._members.is_registered
+    await client.aclose()

@@ -207,9 +207,12 @@ class RedisLeases:
             self._processes = await self._members.heartbeat()
 
     async def _renew(self, camera_id: str, lease: Lease) -> None:
+        needed_fence = lease.needs_fence
         if not await lease.renew(self._token):
             log.warning("camera %s: another process reads it now", camera_id)
             self._leave(lease)
+        elif lease.needs_fence and not needed_fence:  # the lock was gone, and is ours again
+            self._rejoin_at = time.monotonic() + REJOIN_DELAY_S
 
     async def _run_balancing(self) -> None:
         while True:
