@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 CANCEL_S = 0.1  # between attempts to cancel
 PAUSE_S, MAX_PAUSE_S = 0.1, 30.0  # the pause before a restart doubles
@@ -32,7 +33,7 @@ _running: set[asyncio.Task[Any]] = set()  # the event loop itself holds tasks on
 _logged_at: dict[str, float] = {}  # by sentence; emptied at `MAX_SENTENCES`
 
 
-def start(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+def start(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
     """Run `work` in a task whose failure is logged.
 
     The task gets a new context: in that of a request it would lose its database thread when the

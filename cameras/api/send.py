@@ -12,14 +12,8 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from cameras.access import NO_CAMERA, actor_for_stream_key, get_known_camera, require_watch
-from cameras.live.incoming import (
-    PROBLEMS,
-    Envelope,
-    PushedFrame,
-    Verdict,
-    accept_frame,
-    parse_body,
-)
+from cameras.live.frame_acceptor import PROBLEMS, Verdict, accept_frame
+from cameras.live.incoming import Envelope, PushedFrame, parse_body
 from cameras.live.jpeg import FrameError
 from cameras.models import Camera, Kind, StreamKey
 from cameras.models.states import PushClock

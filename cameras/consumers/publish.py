@@ -14,14 +14,8 @@ from typing import Any
 from cameras.consumers.admission import NOT_PUSH, Admission
 from cameras.consumers.camera_socket import CameraSocket
 from cameras.live.formats import Message, MessageWriter, text_message
-from cameras.live.incoming import (
-    PROBLEMS,
-    Envelope,
-    Verdict,
-    accept_frame,
-    parse_seed,
-    parse_v1,
-)
+from cameras.live.frame_acceptor import PROBLEMS, Verdict, accept_frame
+from cameras.live.incoming import Envelope, parse_seed, parse_v1
 from cameras.live.jpeg import FrameError
 
 RATE = 60.0  # messages per second; a message costs one more for each MiB

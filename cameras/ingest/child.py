@@ -83,9 +83,11 @@ class IngestChild:
         """Send the current demand; dropped while no child runs."""
         await self._send(demand_packet(demand), b"")
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
+    async def push(
+        self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float
+    ) -> Handover:
         """Send a pushed frame. `BUSY` if the child's backlog is full."""
-        if await self._send(push_packet(camera_id, timestamp), jpeg):
+        if await self._send(push_packet(camera_id, timestamp, arrived_at), jpeg):
             return Handover.TAKEN
         return without_process(self._ended_at) if self._link is None else Handover.BUSY
 

@@ -52,8 +52,10 @@ class IngestLink(Protocol):
     async def send_demand(self, demand: DemandByCamera) -> None:
         """Send what is watched in this process. It replaces what was sent before."""
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
-        """Send a frame that a client pushed."""
+    async def push(
+        self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float
+    ) -> Handover:
+        """Send a frame that a client pushed; `push_packet` explains its times."""
 
 
 async def report_demand(hub: Hub, link: IngestLink) -> None:
@@ -80,9 +82,12 @@ def demand_packet(demand: DemandByCamera, sender: str = "") -> dict[str, Any]:
     return {"type": "demand", "sender": sender, "cameras": cameras}
 
 
-def push_packet(camera_id: str, timestamp: int) -> dict[str, Any]:
-    """The header of a packet with a pushed frame that has just arrived; `timestamp` in unix ms."""
-    return {"type": "push", "camera": camera_id, "timestamp": timestamp} | stamp()
+def push_packet(camera_id: str, timestamp: int, arrived_at: float) -> dict[str, Any]:
+    """The header of a packet with a pushed frame.
+
+    `timestamp` is in unix ms; `arrived_at`, when it came to us, in seconds of `time.monotonic`.
+    """
+    return {"type": "push", "camera": camera_id, "timestamp": timestamp} | stamp(arrived_at)
 
 
 def read_demand(header: Mapping[str, Any]) -> dict[str, list[Demand]]:
@@ -142,9 +147,11 @@ class RedisIngestLink:
         """Publish the demand. It expires unless repeated."""
         await self._publish(pack(demand_packet(demand, self._sender)))
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
+    async def push(
+        self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float
+    ) -> Handover:
         """Publish a pushed frame, which all subscribed ingest processes get."""
-        header = push_packet(camera_id, timestamp)
+        header = push_packet(camera_id, timestamp, arrived_at)
         try:
             subscribers = await self._publish(pack(header, jpeg))
         except (redis.RedisError, OSError):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from channels.db import database_sync_to_async
+from django.db import OperationalError
 
-from cameras.live import incoming
+from cameras.live import frame_acceptor
 from cameras.live.demand import Handover
-from cameras.live.incoming import PROBLEMS, PushedFrame, Verdict, accept_frame
+from cameras.live.frame_acceptor import PROBLEMS, Verdict, accept_frame
+from cameras.live.incoming import PushedFrame
 from cameras.models import Camera
 from project.accounts.models import Organization
 from tests.waiting import until_async
@@ -27,16 +32,20 @@ class Link:
 
     def __init__(self) -> None:
         self.frames: list[int] = []
+        self.ages: list[float] = []
         self.handover = Handover.TAKEN
         self.is_open = asyncio.Event()
         self.is_open.set()
         self.waiting = 0
 
-    async def push(self, camera_id: str, timestamp: int, jpeg: bytes) -> Handover:
+    async def push(
+        self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float
+    ) -> Handover:
         self.waiting += 1
         await self.is_open.wait()
         if self.handover is Handover.TAKEN:
             self.frames.append(timestamp)
+            self.ages.append(time.monotonic() - arrived_at)
         return self.handover
 
     async def send_demand(self, demand: Any) -> None:
@@ -52,15 +61,16 @@ def camera() -> Camera:
 @pytest.fixture
 async def link(monkeypatch: pytest.MonkeyPatch) -> Link:
     made = Link()
-    monkeypatch.setattr(incoming.services, "ingest_link", lambda: made)
-    monkeypatch.setattr(incoming, "_acceptor", incoming.FrameAcceptor())
+    monkeypatch.setattr(frame_acceptor.services, "ingest_link", lambda: made)
+    monkeypatch.setattr(frame_acceptor, "_acceptor", frame_acceptor.FrameAcceptor())
+    monkeypatch.setattr(frame_acceptor, "CLAIM_S", 60)
     return made
 
 
 @pytest.fixture
 def held_claims(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[Any], threading.Event]]:
     """Claims stop after their transaction until the event is set. The list has what was claimed."""
-    claim, claimed, may_go_on = incoming.claim_frames, [], threading.Event()
+    claim, claimed, may_go_on = frame_acceptor.claim_frames, [], threading.Event()
 
     def held(frames: Any) -> Any:
         verdicts = claim(frames)
@@ -68,7 +78,7 @@ def held_claims(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[Any], th
         assert may_go_on.wait(60)
         return verdicts
 
-    monkeypatch.setattr(incoming, "claim_frames", held)
+    monkeypatch.setattr(frame_acceptor, "claim_frames", held)
     yield claimed, may_go_on
     may_go_on.set()
 
@@ -177,11 +187,61 @@ async def test_frame_that_is_not_taken_may_be_sent_again(
 async def test_failed_claim_does_not_say_that_no_process_reads_cameras(
     link: Link, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(incoming, "RETRY_S", 0.0)
+    monkeypatch.setattr(frame_acceptor, "RETRY_S", 0.0)
     camera_id = camera.pk
     with monkeypatch.context() as broken:
-        broken.setattr(incoming, "claim_frames", lambda frames: 1 / 0)
+        broken.setattr(frame_acceptor, "claim_frames", lambda frames: 1 / 0)
         assert await accept_frame(camera_id, FRAME) is Verdict.BUSY
     assert await accept_frame(camera_id, FRAME) is Verdict.ACCEPTED
     await database_sync_to_async(Camera.objects.update)(enabled=False)
     assert await accept_frame(camera_id, PushedFrame(2_000, b"")) is Verdict.SWITCHED_OFF
+
+
+async def test_camera_that_is_known_goes_on_while_the_database_cannot_be_used(
+    link: Link, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_acceptor, "RETRY_S", 0.0)
+    assert await accept_frame(camera.pk, FRAME) is Verdict.ACCEPTED
+
+    def fail(frames: Any) -> Any:
+        raise OperationalError from psycopg.OperationalError("server closed the connection")
+
+    newer = PushedFrame(2_000, b"jpeg")
+    with monkeypatch.context() as broken:
+        broken.setattr(frame_acceptor, "claim_frames", fail)
+        assert await accept_frame(camera.pk, FRAME) is Verdict.DUPLICATE
+        assert await accept_frame(camera.pk, newer) is Verdict.ACCEPTED
+        assert await accept_frame(camera.pk, newer) is Verdict.DUPLICATE
+        assert await accept_frame(uuid.uuid4(), newer) is Verdict.BUSY, "its rights are unknown"
+        link.handover = Handover.NO_PROCESS
+        latest = PushedFrame(3_000, b"jpeg")
+        with contextlib.suppress(OperationalError):
+            assert await accept_frame(camera.pk, latest) is Verdict.NO_PROCESS
+        link.handover = Handover.TAKEN
+        assert await accept_frame(camera.pk, latest) is Verdict.ACCEPTED, "it may be sent again"
+    assert await accept_frame(camera.pk, PushedFrame(4_000, b"jpeg")) is Verdict.ACCEPTED
+    assert link.frames == [1_000, 2_000, 3_000, 4_000]
+
+
+async def test_frame_does_not_wait_for_a_database_that_hangs(
+    link: Link,
+    camera: Camera,
+    held_claims: tuple[list[Any], threading.Event],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claimed, may_go_on = held_claims
+    may_go_on.set()
+    assert await accept_frame(camera.pk, FRAME) is Verdict.ACCEPTED
+    may_go_on.clear()
+    monkeypatch.setattr(frame_acceptor, "CLAIM_S", 0.05)
+    assert await accept_frame(camera.pk, PushedFrame(2_000, b"jpeg")) is Verdict.ACCEPTED
+    assert await accept_frame(camera.pk, PushedFrame(3_000, b"jpeg")) is Verdict.ACCEPTED
+    assert [timestamp for _, timestamp in claimed] == [1_000, 2_000], "one claim at a time"
+    may_go_on.set()
+    monkeypatch.setattr(frame_acceptor, "CLAIM_S", 60)
+    late = frame_acceptor._acceptor._late
+    assert late is not None
+    await late
+    assert await accept_frame(camera.pk, PushedFrame(4_000, b"jpeg")) is Verdict.ACCEPTED
+    assert link.frames == [1_000, 2_000, 3_000, 4_000]
+    assert link.ages[1] > link.ages[2], "the time that it waited counts"
