@@ -32,7 +32,10 @@ from tests.with_postgres import copy_database
 # Folders whose tests share expensive fixtures: one worker runs all tests of such a folder.
 ONE_WORKER = ("tests/e2e/chat", "tests/hostile", "tests/project/backups")
 # Slow folders run first; otherwise the other workers wait for them at the end.
-FIRST = (*ONE_WORKER, "tests/suite", "tests/e2e", "tests/project", "tests/chats", "tests/gate")
+FIRST = (
+    "tests/faults", *ONE_WORKER,
+    "tests/suite", "tests/e2e", "tests/project", "tests/chats", "tests/gate",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

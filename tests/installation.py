@@ -196,12 +196,21 @@ def installed(folder: Path, **environment: str) -> Iterator[Installation]:
         installation.stop()
 
 
+def sibling(installation: Installation, **more: str) -> Installation:
+    """Return an installation with the same data and settings, for processes beside its own.
+
+    It has a port of its own; `more` overrides settings.
+    """
+    second = Installation(installation.folder)
+    second.environment = installation.environment | {"SIDELINE_PORT": str(second.port), **more}
+    second.token, second.log = installation.token, installation.log
+    return second
+
+
 @contextlib.contextmanager
 def second_server(installation: Installation, **more: str) -> Iterator[Installation]:
     """Run another web process on the same database; `more` overrides settings."""
-    second = Installation(installation.folder)
-    second.environment = installation.environment | {"SIDELINE_PORT": str(second.port), **more}
-    second.token = installation.token
+    second = sibling(installation, **more)
     try:
         second.spawn("serve")
         until(second.answers, 60, "the second server")

@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import psutil
 
@@ -51,6 +51,21 @@ def _is_running(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def freeze(pid: int) -> Callable[[], None]:
+    """Stop a process and its descendants, which keep their connections. Return what wakes them."""
+    process = psutil.Process(pid)
+    frozen = [process, *process.children(recursive=True)]
+    for each in frozen:
+        each.suspend()
+
+    def wake() -> None:
+        for each in frozen:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.resume()
+
+    return wake
 
 
 def command_line(process: psutil.Process) -> str:

@@ -40,16 +40,21 @@ def _answers(url: str) -> bool:
 
 
 class Cluster:
-    """A PostgreSQL server on a free port of 127.0.0.1, with an empty database. Owns the process."""
+    """A PostgreSQL server on a free port of 127.0.0.1, with an empty database. Owns the process.
 
-    def __init__(self) -> None:
+    Its data are in a new folder, inside `parent` if that is given. A transaction that was committed
+    within the last moments is lost by a crash, unless it is `durable`.
+    """
+
+    def __init__(self, parent: Path | None = None, durable: bool = False) -> None:
+        self._parent, self._commit = parent, "on" if durable else "off"
         self._binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
         self._port = free_port()
         self.url = f"postgres://sideline@127.0.0.1:{self._port}/postgres"
         self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Cluster:
-        self._folder = Path(tempfile.mkdtemp(prefix="sideline-postgres-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="sideline-postgres-", dir=self._parent))
         if os.geteuid() == 0:
             os.chown(self._folder, pwd.getpwnam("postgres").pw_uid, -1)
         subprocess.run(
@@ -70,6 +75,11 @@ class Cluster:
         assert self._server is not None
         return self._server.pid
 
+    @property
+    def is_running(self) -> bool:
+        """False if it was stopped or has ended by itself."""
+        return self._server is not None and self._server.poll() is None
+
     def start(self) -> None:
         """Start the server and wait until it answers."""
         data = str(self._folder / "data")
@@ -79,7 +89,7 @@ class Cluster:
                     str(self._binaries / "postgres"), "-D", data, "-p", str(self._port),
                     "-k", str(self._folder), "-c", "listen_addresses=127.0.0.1",
                     "-c", "fsync=off", "-c", "max_connections=300",
-                    "-c", "full_page_writes=off", "-c", "synchronous_commit=off",
+                    "-c", "full_page_writes=off", "-c", f"synchronous_commit={self._commit}",
                 )),
                 stdout=log, stderr=log, cwd="/",
             )  # fmt: skip

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import psutil
@@ -147,6 +147,12 @@ class Club:
 
     def leases(self) -> dict[str, bytes | None]:
         """The holder of each camera's lease in Redis."""
-        with redis_client.Redis(port=self.redis.port) as client:
-            names = [f"sideline:lease:{camera}" for camera in self.cameras.values()]
-            return dict(zip(self.cameras, client.mget(names), strict=True))
+        holders = lease_holders(self.redis, self.cameras.values())
+        return dict(zip(self.cameras, holders, strict=True))
+
+
+def lease_holders(redis: RedisServer, cameras: Iterable[str]) -> list[bytes | None]:
+    """Who leases each of these cameras: `host:pid:` and a random number."""
+    with redis_client.Redis(port=redis.port) as client:
+        holders: list[bytes | None] = client.mget([f"sideline:lease:{one}" for one in cameras])
+        return holders

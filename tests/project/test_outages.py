@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
+from tests.disks import NoSmallDisk, fill, small_disk
 from tests.installation import Installation, installed
 from tests.prepared import KEEPER
+from tests.processes import freeze
 from tests.sockets import next_frame, refusal, watching
 from tests.waiting import until
 from tests.with_postgres import Cluster
@@ -135,22 +134,13 @@ def crash(cluster: Cluster) -> Callable[[], None]:
     return cluster.start
 
 
-def freeze(cluster: Cluster) -> Callable[[], None]:
+def hang(cluster: Cluster) -> Callable[[], None]:
     """Stop all processes of the server, which keep their connections. Return what wakes them."""
-    server = psutil.Process(cluster.pid)
-    processes = [server, *server.children(recursive=True)]
-    for process in processes:
-        process.suspend()
-
-    def wake() -> None:
-        for process in processes:
-            process.resume()
-
-    return wake
+    return freeze(cluster.pid)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("stop", [crash, freeze])
+@pytest.mark.parametrize("stop", [crash, hang])
 def test_server_without_its_postgresql_refuses_for_the_time_being(
     apart: Installation, cluster: Cluster, caller: Caller, stop: Callable[[Cluster], Any]
 ) -> None:
@@ -176,22 +166,18 @@ def test_server_without_its_postgresql_refuses_for_the_time_being(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 24 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("only root may mount")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    try:
+        with small_disk(tmp_path / "disk", 24) as folder:
+            yield folder
+    except NoSmallDisk as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.timeout(300)
-def test_full_disk_stops_what_must_be_stored_and_nothing_else(
-    small_disk: Path, tmp_path: Path
-) -> None:
-    folder, filling = small_disk / "data", small_disk / "filling"
+def test_full_disk_stops_what_must_be_stored_and_nothing_else(disk: Path, tmp_path: Path) -> None:
+    folder, filling = disk / "data", disk / "filling"
     folder.mkdir()
     with installed(folder) as installation:
         installation.log = tmp_path / "log.txt"
@@ -212,12 +198,3 @@ def test_full_disk_stops_what_must_be_stored_and_nothing_else(
             filling.unlink()
             until(caller.works, 60)
         assert "disk is full" in installation.logged()
-
-
-def fill(file: Path) -> None:
-    """Write to a file until the disk is full."""
-    descriptor = os.open(file, os.O_CREAT | os.O_WRONLY)
-    with contextlib.suppress(OSError):
-        while True:
-            os.write(descriptor, bytes(4096))
-    os.close(descriptor)

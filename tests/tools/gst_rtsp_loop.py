@@ -27,7 +27,7 @@ class Loop(GstRtspServer.RTSPMediaFactory):
     def __init__(self, clip):
         super().__init__()
         self.clip = clip
-        self.set_shared(True)
+        self.set_shared(False)  # shared, it would end for all when one of them leaves
 
     def do_create_element(self, url):
         self.passes = subprocess.Popen(
@@ -40,7 +40,8 @@ class Loop(GstRtspServer.RTSPMediaFactory):
 
     def do_configure(self, media):
         media.set_reusable(False)
-        media.connect("unprepared", lambda _: os.killpg(self.passes.pid, 9))
+        pid = self.passes.pid  # of the element that was just created for this client
+        media.connect("unprepared", lambda _: os.killpg(pid, 9))
 
 
 def ask_for(login, method, server, factory):
