@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +70,16 @@ async def test_ingest_child_that_cannot_start_is_retried(
     monkeypatch.setattr(child, "COMMAND", ("-c", ECHO))
     monkeypatch.setattr(child.channel_groups, "publish", publish)
     child_link = IngestChild()
-    assert await child_link.push("c", 1, b"jpeg") is Handover.STARTING
+    assert await child_link.push("c", 1, b"jpeg", time.monotonic()) is Handover.STARTING
     owner = supervise(child_link.run, "ingest process")
     try:
         await until_async(lambda: published)
-        assert await child_link.push("c", 1, b"jpeg") is Handover.TAKEN
+        assert await child_link.push("c", 1, b"jpeg", time.monotonic()) is Handover.TAKEN
     finally:
         await end(owner)
-    assert await child_link.push("c", 2, b"jpeg") is Handover.STARTING
+    assert await child_link.push("c", 2, b"jpeg", time.monotonic()) is Handover.STARTING
     monkeypatch.setattr(demand, "STARTING_S", 0.0)
-    assert await child_link.push("c", 3, b"jpeg") is Handover.NO_PROCESS
+    assert await child_link.push("c", 3, b"jpeg", time.monotonic()) is Handover.NO_PROCESS
     assert caplog.text.count("the task ingest process failed") == 2
 
 
@@ -190,7 +191,7 @@ async def test_inbox_that_failed_listens_again(
     monkeypatch.setattr(RedisLink, "_enqueue", fails_once)
     packets = RedisLink().receive()
     publisher = redis_link.redis.Redis.from_url(redis.url)
-    pushed = pack(demand.push_packet("c", 1), b"jpeg")
+    pushed = pack(demand.push_packet("c", 1, time.monotonic()), b"jpeg")
     try:
         await anext(packets)
         await subscribed(publisher)
