@@ -83,8 +83,7 @@ class Caller(Observer):
             status = response.status_code
             if not 200 <= status < 300:
                 after = response.headers.get("Retry-After", "")
-                told = refused(status, after) if after else str(status)
-                self.note(told if after and what != "snapshot" else f"{what} {told}")
+                self.note(refused(status, after) if after else f"{what} {status}")
         self.calls.append(Call(began, time.monotonic(), what, status))
 
     def _open_socket(self) -> None:

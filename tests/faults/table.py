@@ -69,7 +69,8 @@ def _told(outcomes: list[Outcome]) -> str:
     first: dict[str, dict[str, float]] = {}
     for each in sorted(chain(*(outcome.told for outcome in outcomes)), key=lambda told: told.at):
         first.setdefault(each.who, {}).setdefault(each.what, each.at)
-    return "; ".join(
+    told = "; ".join(
         f"{who}: " + ", ".join(f"{what} ({at:.1f} s)" for what, at in found.items())
         for who, found in sorted(first.items(), reverse=True)
     )
+    return told or "nothing"
