@@ -13,6 +13,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     start_http_server,
 )
 from prometheus_client.metrics_core import CounterMetricFamily
@@ -32,6 +33,8 @@ async def expose(address: tuple[str, int], *collectors: Collector) -> None:
     Requests are answered in daemon threads. If the address (host, port) cannot be bound, log a
     warning and return: the process is more important than its metrics.
     """
+    # Otherwise each series has another one that says when it began.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     for collector in (*collectors, RestartCollector()):
         registry.register(collector)

@@ -41,7 +41,7 @@ class AnswerMetrics(Collector):
         # A rate needs the value before the first one.
         for status in (Status.COMPLETE, Status.STOPPED):
             self._ended.labels(status, "")
-        for code in (ProviderError.code, *(each.code for each in ProviderError.__subclasses__())):
+        for code in _codes(ProviderError):
             self._ended.labels(Status.FAILED, code)
         self._ended.labels(Status.INTERRUPTED, INTERRUPTED)
 
@@ -59,3 +59,10 @@ class AnswerMetrics(Collector):
         """Yield the gauge, the counter and the histogram."""
         for each in (self._running, self._ended, self._first_token):
             yield from each.collect()
+
+
+def _codes(kind: type[ProviderError]) -> Iterator[str]:
+    """Yield the codes of a kind of failure and of those below it."""
+    yield kind.code
+    for each in kind.__subclasses__():
+        yield from _codes(each)

@@ -36,3 +36,4 @@ def test_answers_are_counted_by_how_they_ended(
     assert ended("complete") == before[0] + 1
     assert ended("failed", "provider_failed") == before[1] + 1
     assert endpoint.total(first_tokens) == before[2] + 1, "one answer had a token"
+    assert endpoint.has("sideline_answers_total", status="failed", code="provider_too_long")
