@@ -12,6 +12,7 @@ ROUNDS = 4
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_faults_cost_no_more_than_promised() -> None:
     try:
         table, broken = run(FAULTS, ROUNDS)

@@ -63,7 +63,7 @@ export class Sideline {
     while (page) {
       const body: { results: Camera[]; next: string | null } =
         await (await this.#request("GET", page)).json();
-      yield* body.results;
+      for (const camera of body.results) yield camera;
       page = body.next && `/cameras${new URL(body.next).search}`;
     }
   }
