@@ -177,13 +177,13 @@ DARK = STALE | {"viewers: offline", "callers: 503, Retry-After 2", "devices: 503
 NOT_READY = frozenset({"callers: readyz 503"})
 REFUSED = NOT_READY | {"callers: 503, Retry-After 5", "callers: new socket 1011"}
 RETRYING = REFUSED | {"followers: 503, Retry-After 5"}
-KILLED = Promise(
-    15, text_s=0.3, ends_s=3, must=INTERRUPTED,
-    told=GONE | INTERRUPTED | STALE | {"followers: reset"},
-)  # fmt: skip
+# Clients of a server that is away come back with an attempt after 1, 3, 7 or 15 s; a device that
+# pushes to it is offline meanwhile.
+AWAY_S, AWAY = 16, GONE | INTERRUPTED | STALE | {"viewers: offline"}
+KILLED = Promise(AWAY_S, text_s=0.3, ends_s=3, must=INTERRUPTED, told=AWAY | {"followers: reset"})
 CLOSED = Promise(
-    15, ends_s=3, must=INTERRUPTED,
-    told=GONE | INTERRUPTED | STALE
+    AWAY_S, ends_s=3, must=INTERRUPTED,
+    told=AWAY
     | {"viewers: closed 1001", "devices: closed 1001", "callers: new socket 1001"},
 )  # fmt: skip
 # A device's picture that waited in a frozen server counts from when the server reads it.
