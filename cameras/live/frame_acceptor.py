@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import logging
 import time
 import uuid
 from collections.abc import Sequence
@@ -20,8 +19,6 @@ from cameras.models import Camera, Kind
 from cameras.models.states import SERVER_SET_BACK_MS, SWITCHED_OFF, PushClock
 from project.database.errors import unavailability
 from project.tasks import start
-
-log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 CLAIM_S = 1.5  # for the database's answer: a picture that waits for long is no longer live

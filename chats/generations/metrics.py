@@ -37,7 +37,6 @@ class AnswerMetrics(Collector):
             buckets=FIRST_TOKEN_S,
             registry=None,
         )
-
         # A rate needs the value before the first one.
         for status in (Status.COMPLETE, Status.STOPPED):
             self._ended.labels(status, "")
