@@ -18,7 +18,7 @@ from project.audit.open_views import View
 from project.audit.opening_limits import TooManyOpenings
 from project.audit.recent_views import claim_connection
 from project.audit.requesters import Requester
-from project.audit.view_log import Opening, ViewNotRecorded
+from project.audit.view_log import Opening, ServerIsStopping, ViewNotRecorded
 from project.database.health import health
 from project.problems import refuse_handshake
 from project.tasks import suppress_and_log
@@ -72,6 +72,10 @@ class CameraSocket(AsyncWebsocketConsumer):
         except TooManyOpenings as refusal:
             await self.accept(self._subprotocol())
             await self.close(4429, str(refusal))
+            return
+        except ServerIsStopping:
+            await self.accept(self._subprotocol())
+            await self.close(1001)
             return
         except Exception as error:
             # Not a refusal, which would look like a right that was withdrawn.

@@ -29,6 +29,10 @@ class ViewNotRecorded(Exception):
     """The view could not be stored, so it must not begin."""
 
 
+class ServerIsStopping(ViewNotRecorded):
+    """No view begins any more in this process."""
+
+
 class Opening:
     """One open connection of a view."""
 
@@ -62,7 +66,7 @@ class ViewLog:
         Raises `ViewNotRecorded`.
         """
         if self._closed:
-            raise ViewNotRecorded("The server is being stopped.")
+            raise ServerIsStopping("The server is being stopped.")
         opening = Opening(view)
         self._open.add(opening)
         if self._views.open(view, lasting=True):

@@ -10,10 +10,12 @@ from django.db import OperationalError
 
 from cameras.consumers import camera_socket
 from cameras.consumers.stream import StreamConsumer
+from project.audit.view_log import ServerIsStopping
 
 HEADERS = [(b"sec-websocket-protocol", b"sideline.v1")]
 # A browser would not report the code if its subprotocol were not accepted.
-TRY_AGAIN = [("websocket.accept", "sideline.v1"), ("websocket.close", 1011)]
+ACCEPTED = ("websocket.accept", "sideline.v1")
+TRY_AGAIN = [ACCEPTED, ("websocket.close", 1011)]
 
 
 async def answers() -> list[tuple[str, Any]]:
@@ -24,7 +26,8 @@ async def answers() -> list[tuple[str, Any]]:
         sent.append((message["type"], message.get("subprotocol", message.get("code"))))
 
     consumer.base_send = send
-    consumer.scope = {"url_route": {"kwargs": {"camera": "x"}}, "headers": HEADERS}
+    route = {"kwargs": {"camera": "x"}}
+    consumer.scope = {"url_route": route, "headers": HEADERS, "query_string": b""}
     await consumer.connect()
     return sent
 
@@ -48,3 +51,11 @@ async def test_failure_is_no_refusal(error: Exception, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(camera_socket, "admit", fail)
     assert await answers() == TRY_AGAIN
+
+
+async def test_server_that_stops_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise ServerIsStopping
+
+    monkeypatch.setattr(camera_socket, "admit", refuse)
+    assert await answers() == [ACCEPTED, ("websocket.close", 1001)]

@@ -21,7 +21,7 @@ from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.recent_views import RecentViews
 from project.audit.requesters import Requester
-from project.audit.view_log import ViewLog, ViewNotRecorded
+from project.audit.view_log import ServerIsStopping, ViewLog, ViewNotRecorded
 from project.database import threads
 from tests.installation import Installation
 from tests.people import create_scenario
@@ -173,7 +173,7 @@ async def test_close_writes_open_views_and_refuses_new_ones(tables: Tables) -> N
         await asyncio.sleep(0)
         await log.close()
         await joining
-        with pytest.raises(ViewNotRecorded):
+        with pytest.raises(ServerIsStopping):
             await log.begin(_view("late"))
     assert tables.openings == 4
     assert all(tables.writes_of(view) == 2 for view in views[:3]), "the end, too"
