@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 COMMAND = ("-m", "cameras.ingest.worker.main")
 SILENCE_S = 5.0  # a worker that sends nothing for this long is stuck
 START_S = 10.0  # the same while it starts and loads its libraries
-TAKEN_OVER_S = 3.0  # a push camera that is live may have no picture here for this long
+TAKEN_OVER_S = 3.0  # a camera just taken over may have no picture here for this long
 REPORT_S = 5.0  # how often an unchanged state is stored, so that `reported_at` stays current
 
 Config = dict[str, Any]
@@ -179,12 +179,13 @@ class WorkerProcess:
                 await self._forward(self._last_state | self._identity(), b"")
 
     def _has_nothing_to_say(self, state: Mapping[str, Any]) -> bool:
-        """Whether the state only says that a push camera, just taken over, sent nothing yet.
+        """Whether the state only says that a camera, just taken over, has no picture here yet.
 
-        Viewers have pictures of it from the process before, and are not to be told “offline”.
+        Viewers have pictures of it from the process before, and notice by themselves if those
+        become stale.
         """
         is_new = time.monotonic() - self._activated_at < TAKEN_OVER_S
-        return is_new and self.config["kind"] == "push" and state["last_frame"] is None
+        return is_new and state["last_frame"] is None
 
     def _wait(self, seconds: float) -> None:
         assert self._process is not None

@@ -127,7 +127,7 @@ def test_cameras_of_a_killed_process_are_taken_over_in_time(club: Club) -> None:
         assert list(club.shares().values()) == [4]
 
 
-@pytest.mark.extended
+@pytest.mark.timing
 def test_camera_is_handed_over_without_a_word_and_without_an_older_picture(club: Club) -> None:
     """Viewers notice nothing but a new run: when a process joins, and when it ends."""
     first, second = club.two_ingests()
