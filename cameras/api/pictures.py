@@ -29,7 +29,7 @@ from project.audit.log import Action
 from project.audit.open_views import View
 from project.audit.recent_views import claim_connection, log_picture
 from project.audit.requesters import Requester
-from project.audit.view_log import ViewNotRecorded
+from project.audit.view_log import ServerIsStopping, ViewNotRecorded
 from project.problems import field_problem, problem
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ MULTIPART = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 DELIMITER = f"--{BOUNDARY}\r\n".encode()
 POLL_S = 0.02  # between checks whether the reader has taken the part before
 UNRECORDED = "Views cannot be recorded just now, so none can begin. Try again in a moment."
+STOPPING = "The server is being stopped. Try again in a moment."
 
 
 PictureView = Callable[[HttpRequest, Camera, Actor, Variant], Awaitable[HttpResponseBase]]
@@ -184,7 +185,9 @@ async def _parts(
 
 
 def _not_recorded(error: Exception) -> HttpResponse:
-    """Return 503. Sockets close with 1011 instead."""
+    """Return 503. Sockets close with 1011 instead, or with 1001 if the server stops."""
+    if isinstance(error, ServerIsStopping):
+        return _no_picture(STOPPING)
     log.error("picture refused because the view cannot be recorded: %s", error)
     return _no_picture(UNRECORDED)
 

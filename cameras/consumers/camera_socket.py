@@ -66,26 +66,23 @@ class CameraSocket(AsyncWebsocketConsumer):
             )
             return
         except Closed as closed:
-            await self.accept(self._subprotocol())
-            await self.close(closed.code, closed.reason)
-            return
+            return await self._accept_and_close(closed.code, closed.reason)
         except TooManyOpenings as refusal:
-            await self.accept(self._subprotocol())
-            await self.close(4429, str(refusal))
-            return
+            return await self._accept_and_close(4429, str(refusal))
         except ServerIsStopping:
-            await self.accept(self._subprotocol())
-            await self.close(1001)
-            return
+            return await self._accept_and_close(1001)
         except Exception as error:
             # Not a refusal, which would look like a right that was withdrawn.
             _report(error)
-            await self.accept(self._subprotocol())
-            await self.close(1011)
-            return
+            return await self._accept_and_close(1011)
         await self.accept(self._subprotocol())
         self._open(admission, name)
         services.connection_monitor().watch(self, admission.grant, self._close_soon)
+
+    async def _accept_and_close(self, code: int, reason: str = "") -> None:
+        """Close before any data; the code only exists after an accept."""
+        await self.accept(self._subprotocol())
+        await self.close(code, reason)
 
     def _admit(self, name: str) -> tuple[Admission, View]:
         """Raises `Refused`, `Closed` and `TooManyOpenings`."""

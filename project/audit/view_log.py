@@ -63,10 +63,10 @@ class ViewLog:
     async def begin(self, view: View) -> Opening:
         """Return when the view is stored. Concurrent calls share a transaction.
 
-        Raises `ViewNotRecorded`.
+        Raises `ViewNotRecorded`; `ServerIsStopping` after `close`.
         """
         if self._closed:
-            raise ServerIsStopping("The server is being stopped.")
+            raise ServerIsStopping
         opening = Opening(view)
         self._open.add(opening)
         if self._views.open(view, lasting=True):

@@ -92,7 +92,7 @@ def start(
     pem = certificate(folder)
     trusting = ssl.create_default_context(cafile=str(pem))
     # The client reads and writes in two threads, which OpenSSL does not allow: with TLS 1.3, whose
-    # handshake goes on while the request is sent, 3 of 1,100 requests were lost unsent.
+    # handshake goes on while the request is sent, a request is now and then lost unsent.
     trusting.maximum_version = ssl.TLSVersion.TLSv1_2
     running: dict[str, Other] = {}
 

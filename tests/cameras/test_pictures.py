@@ -14,6 +14,7 @@ import pytest
 from cameras.api import pictures
 from cameras.live.variants import Variant
 from cameras.models import Camera
+from project.audit.view_log import ServerIsStopping
 from tests.cameras.picture_outputs import check_mjpeg_ends_when_revoked
 from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import KEEPER, Installation, submit
@@ -98,6 +99,15 @@ async def test_failed_view_is_closed_in_the_view_log(
     with pytest.raises(RuntimeError, match="no hub"):
         await anext(parts)
     assert ended == ["view"]
+
+
+def test_stream_that_begins_while_the_server_stops_is_refused_without_an_error_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer = pictures._not_recorded(ServerIsStopping())
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert pictures.STOPPING in answer.content.decode()
+    assert caplog.records == []
 
 
 def test_thumbnail_is_for_staff_only(installation: Installation, scenario: Scenario) -> None:

@@ -173,9 +173,9 @@ GONE = frozenset(
 ) | {"callers: new socket 1006"}
 INTERRUPTED = frozenset({"followers: error “interrupted”"})
 STALE = frozenset({"viewers: stale"})
-DARK = STALE | {"viewers: offline", "callers: 503, Retry-After 2", "devices: 503"}
 # Pictures come late on a machine that does much else: then viewers are told, whatever the fault.
 LATE = STALE | {"viewers: offline", "callers: 503, Retry-After 2"}
+DARK = LATE | {"devices: 503"}
 NOT_READY = frozenset({"callers: readyz 503"})
 REFUSED = NOT_READY | {"callers: 503, Retry-After 5", "callers: new socket 1011"}
 RETRYING = REFUSED | {"followers: 503, Retry-After 5"}

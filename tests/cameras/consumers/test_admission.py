@@ -1,4 +1,5 @@
-"""A socket that cannot be admitted for now is accepted and closed with 1011, in bounded time."""
+"""A socket that cannot be admitted for now is accepted, and closed with 1011 in bounded time; with
+1001 if the server stops."""
 
 from __future__ import annotations
 
