@@ -4,9 +4,21 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
 BIN := .venv/bin
 STARTED := $(shell date +%s)
 LANES = $(BIN)/python -m tests.lanes --since $(STARTED)
+SHELL := bash
 # The environment may forbid it, and without it every process compiles what it imports.
 unexport PYTHONDONTWRITEBYTECODE
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
+PIP := install --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
+
+# Installs a locked list, and says how far it is: pip itself prints everything or nothing.
+define install
+@set -o pipefail; all=$$(grep -c '^[a-z].*==' $(1)); n=0; \
+PYTHONUNBUFFERED=1 $(BIN)/python -m pip $(PIP) -r $(1) | while read -r line; do case $$line in \
+	Ignoring*) all=$$((all - 1));; \
+	Collecting*|Processing*|Requirement\ already*) n=$$((n + 1)); \
+		test $$((n % 10)) -ne 0 || echo "  $$n of $$all packages";; \
+	Installing\ collected*) echo "  All are here. Unpacking them takes about half a minute ...";; \
+	esac; done
+endef
 
 .PHONY: run test full soak bench check audit lock ready requisites tools clients
 .DEFAULT_GOAL := run
@@ -18,13 +30,13 @@ run: .venv/.installed
 	@test -n "$(PYTHON)" || { echo "Sideline needs Python 3.11, 3.12 or 3.13 on the PATH."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
 		echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
-	@echo "Installing what Sideline needs (once) ..."
-	@$(PIP) -r requirements.txt
+	@echo "Installing what Sideline needs into .venv, once; it takes a minute or two ..."
+	$(call install,requirements.txt)
 	@touch $@
 
 .venv/.developing: .venv/.installed requirements-dev.txt
-	@echo "Installing what its tests need (once) ..."
-	@$(PIP) -r requirements-dev.txt
+	@echo "Installing what its tests need, once ..."
+	$(call install,requirements-dev.txt)
 	@touch $@
 
 # Both at once: one waits for the network while the other unpacks.
@@ -61,7 +73,7 @@ soak: ready
 	@$(LANES) soak
 
 .venv/.benching: .venv/.developing requirements-bench.txt
-	@$(PIP) -r requirements-bench.txt
+	$(call install,requirements-bench.txt)
 	@touch $@
 
 # For example: make bench BENCH="--scenarios 100,saturated --rounds 3" ANSWERS="--scenarios 200"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
@@ -35,17 +35,20 @@ def page_url(path: str = "") -> str:
     return f"http://{host}:{settings.LISTEN_PORT}{path or '/'}"
 
 
-def prepare() -> None:
+def prepare(tell: Callable[[str], object] = str) -> None:
     """Create or update tables, static files, the media folder and an administrator.
 
-    On the first start, also create the demo organization, if the settings want it.
+    On the first start, also create the demo organization, if the settings want it. `tell` is
+    called before each step that takes a while.
     """
     settings.MEDIA_DIR.mkdir(parents=True, exist_ok=True)
     with _exclusive():
         require_released_data()
         if has_pending_migrations():  # `migrate` takes 0.5 s even if there is nothing to do
+            tell("Making the tables of the database ...")
             call_command("migrate", interactive=False, verbosity=0)
         if _is_static_outdated():
+            tell("Collecting the files of the pages ...")
             call_command("collectstatic", interactive=False, verbosity=0)
         _ensure_configured_administrator()  # hashing is slow: not inside a transaction
         with transaction.atomic():

@@ -105,7 +105,10 @@ def test_sign_in_links_are_printed_until_a_user_has_a_password(folder: Path) -> 
         assert installation.is_empty()
         installation.start(new=True)  # ... and creates the tables
         assert (folder / "static" / "staticfiles.json").exists()
-        assert f"Sideline is at {installation.url}/\n" in installation.logged()
+        said = installation.logged()
+        assert f"Sideline is at {installation.url}/\n" in said
+        steps = ["Making the tables", "Collecting the files", "Sideline is at", "Its data is in"]
+        assert sorted(steps, key=said.index) == steps, "what takes a while is announced"
         (first,) = links(installation.logged())
         assert users_with_a_password(installation) == [], "a default password"
 

@@ -50,12 +50,16 @@ class Command(BaseCommand):
         try:
             with lock.serving():
                 if options["prepare"]:
-                    installation.prepare()
+                    installation.prepare(self._tell)
                 else:
                     require_tables()
                 self._serve()
         except lock.Occupied as error:
             raise CommandError(str(error)) from None
+
+    def _tell(self, sentence: str) -> None:
+        self.stdout.write(sentence)
+        self.stdout.flush()
 
     def _greet(self) -> None:
         self.stdout.write(f"Sideline is at {installation.page_url()}")
@@ -64,7 +68,7 @@ class Command(BaseCommand):
             link = reverse("signin-link", args=[SignInLink.issue(owner)])
             log_action(None, Action.SIGN_IN_LINK, owner.username, detail="printed at the start")
             self.stdout.write(f"Sign in once as {owner}: {installation.page_url(link)}")
-        self.stdout.flush()
+        self._tell(f"Its data is in {settings.DATA_DIR}. Ctrl-C stops it.")
 
     def _serve(self) -> None:
         from project.asgi import application
