@@ -47,6 +47,8 @@ def _custom_models() -> dict[uuid.UUID, dict[str, Any]]:
             "sha256": model.sha256,
             "path": str(paths[model.pk]),
             "labels": model.labels,
+            "width": model.width,
+            "height": model.height,
             "colours": model.colours,
             "scale": model.scale,
         }

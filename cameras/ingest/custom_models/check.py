@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cameras.ingest.custom_models import protocol
 from cameras.ingest.custom_models.process import ModelProcess
@@ -14,7 +14,7 @@ from cameras.ingest.labels import read_labels
 _one_at_a_time = threading.Lock()
 
 
-class Busy(Exception):
+class Busy(OSError):
     """Another model is being checked by this process."""
 
 
@@ -42,37 +42,29 @@ class Passed:
         )
 
 
-def check(model: bytes, labels: Sequence[str] | None, colours: str, scale: str) -> Passed:
+def check(model: bytes, labels: list[str] | None, colours: str, scale: str) -> Passed:
     """Run a model in a process of its own, for `protocol.CHECK_S` at most.
 
-    `labels` None: those that the file names. Raises `ModelFailed` with the reason, `Busy`, or
-    `OSError` where the machine has no process left.
+    `labels` None: those that the file names. Raises `ModelFailed` with the reason, and
+    `OSError` where the machine has no process left; `Busy` is one.
     """
     if not _one_at_a_time.acquire(blocking=False):
         raise Busy
     try:
-        asked = {
-            "check": True,
-            "labels": None if labels is None else list(labels),
-            "colours": colours,
-            "scale": scale,
-        }
-        runner = ModelProcess(model, asked, protocol.CHECK_S)
+        request = {"check": True, "labels": labels, "colours": colours, "scale": scale}
+        runner = ModelProcess(model, request, protocol.CHECK_S)
         runner.close()
         return _passed(runner.facts)
     finally:
         _one_at_a_time.release()
 
 
-def _passed(facts: dict[str, object]) -> Passed:
+def _passed(facts: dict[str, Any]) -> Passed:
     """The process ran a stranger's model: its answer is read as a stranger's, too."""
     try:
-        names = facts["labels"]
-        if not isinstance(names, list):
-            raise ValueError
-        width, height, memory = (int(str(facts[key])) for key in ("width", "height", "memory"))
+        width, height, memory = (int(facts[key]) for key in ("width", "height", "memory"))
         if not all(protocol.SMALLEST <= side <= protocol.LARGEST for side in (width, height)):
             raise ValueError
-        return Passed(width, height, read_labels(names), float(str(facts["seconds"])), memory)
-    except (KeyError, ValueError, OverflowError):
+        return Passed(width, height, read_labels(facts["labels"]), float(facts["seconds"]), memory)
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ModelFailed("It failed on a picture.") from None

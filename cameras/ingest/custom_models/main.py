@@ -1,23 +1,18 @@
 """The process of one custom model: `python -m cameras.ingest.custom_models.main FD`.
 
-FD is an inherited end of a Unix socket pair. The parent sends a JSON request (`protocol.send`), the
-ONNX file, and then pictures: BGR bytes [height, width, 3] of the size that the response names. The
-process sends that response, and per picture a count and that many candidates (`protocol.VALUES`
-float32 each).
-
-Before it loads the model, the process drops its rights: see `confine`.
+FD is the inherited end of a connection to its parent; `protocol` says what goes over it. Before it
+reads anything, the process drops its rights: see `confine`.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import os
 import resource
 import signal
-import socket
-import struct
 import sys
-from typing import Any, NoReturn
+from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -28,7 +23,6 @@ from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.custom_models.validation import Model, check
 
 NICE = 5  # pictures on their way to viewers go first
-_COUNT = struct.Struct("=I")
 
 
 def confine() -> None:
@@ -44,46 +38,37 @@ def confine() -> None:
         resource.setrlimit(what, (most, most))
 
 
-def main(fd: int) -> NoReturn:
+def main(fd: int) -> None:
     """Serve the link until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICE)
-    link = socket.socket(fileno=fd)
-    asked = protocol.receive(link)
-    data = bytes(protocol.exactly(link, int(asked["bytes"])))
     confine()
-    checking = bool(asked["check"])
-    limit = float(asked["seconds"])
-    signal.setitimer(signal.ITIMER_REAL, limit)  # kills, even an orphan that computes for ever
-    if checking:
-        cpu = math.ceil(limit)  # with equal limits the kernel kills without saying why
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
+    link = Connection(fd)
+    request = json.loads(link.recv_bytes())
+    signal.alarm(protocol.ORPHAN_S)
     try:
-        model = Model(data, str(asked["colours"]), str(asked["scale"]))
-        answer = check(model, asked["labels"]) if checking else model.facts()
+        model = Model(link.recv_bytes(), request["colours"], request["scale"])
+        answer = check(model, request["labels"]) if request["check"] else {}
     except ModelFailed as error:
         answer = {"refused": error.sentence}
     except (MemoryError, RecursionError):
         answer = {"refused": "It needs more memory than a detector may have."}
-    protocol.send(link, answer)
-    if not checking and "refused" not in answer:
-        del data
-        _serve(link, model, asked)
-    os._exit(0)
+    link.send_bytes(json.dumps(answer).encode())
+    if not answer:  # neither checked nor refused
+        _serve(link, model, request)
 
 
-def _serve(link: socket.socket, model: Model, asked: dict[str, Any]) -> None:
-    chosen = np.array(asked["chosen"], dtype=int)
+def _serve(link: Connection, model: Model, request: dict[str, Any]) -> None:
+    chosen = np.array(request["chosen"], dtype=int)
     while True:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.alarm(0)
         try:
-            picture = protocol.exactly(link, model.height * model.width * 3)
+            picture = link.recv_bytes()
         except EOFError:
             return
-        signal.setitimer(signal.ITIMER_REAL, float(asked["each"]))
+        signal.alarm(protocol.ORPHAN_S)
         image = np.frombuffer(picture, np.uint8).reshape(model.height, model.width, 3)
-        found = _candidates(model.look(image, int(asked["classes"])), chosen, asked["threshold"])
-        link.sendall(_COUNT.pack(len(found)) + found.tobytes())
+        output = model.look(image, request["classes"])
+        link.send_bytes(_candidates(output, chosen, request["threshold"]).tobytes())
 
 
 def _candidates(

@@ -7,6 +7,8 @@ centre y, width, height in pixels of that picture, then a score from 0 to 1 for 
 
 from __future__ import annotations
 
+import ast
+import errno
 import json
 import resource
 import time
@@ -16,13 +18,14 @@ import numpy as np
 import onnxruntime
 from numpy.random import default_rng  # now: later no file can be opened
 from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidProtobuf
 
 from cameras.ingest.custom_models import protocol
-from cameras.ingest.custom_models.onnx_file import keeps_data_elsewhere, listed_names
 from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.labels import read_labels
 
 ROUNDING = 1e-3
+_CANNOT_OPEN = f"SystemError : {errno.EMFILE}"  # onnxruntime, in a process that may open no file
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 Picture = NDArray[np.uint8]  # BGR [height, width, 3]
@@ -33,13 +36,6 @@ class Model:
     """An ONNX file in onnxruntime, on one thread of the CPU. Raises `ModelFailed`."""
 
     def __init__(self, data: bytes, colours: str, scale: str) -> None:
-        try:
-            if keeps_data_elsewhere(memoryview(data)):
-                raise ModelFailed(
-                    "It keeps part of its data in other files. Export it as one file."
-                )
-        except ValueError:
-            raise ModelFailed("This is not an ONNX file, or it is damaged.") from None
         self._session: Any = _session(data)
         self._rgb, self._unit = colours == "rgb", scale == "unit"
         self._meta = dict(self._session.get_modelmeta().custom_metadata_map)
@@ -53,10 +49,6 @@ class Model:
     def names(self) -> list[str]:
         """The labels that the file names, if any."""
         return listed_names(self._meta.get("names", ""))
-
-    def facts(self) -> dict[str, Any]:
-        """What the other side needs to know to send pictures."""
-        return {"width": self.width, "height": self.height}
 
     def look(self, image: Picture, classes: int) -> Output:
         """What it sees in a picture [height, width, 3] of BGR bytes."""
@@ -79,7 +71,7 @@ class Model:
         shape, kind = inputs[0].shape, inputs[0].type
         if kind not in _TYPES:
             raise ModelFailed("Its input must be of type float or float16.")
-        if len(shape) != 4 or shape[1] != 3 or shape[0] not in (1, None, *_texts(shape[:1])):
+        if len(shape) != 4 or shape[1] != 3 or not _may_be_one(shape[0]):
             shown = " × ".join(str(side) for side in shape)
             raise ModelFailed(f"Its input must be 1 × 3 × height × width; it is {shown[:60]}.")
         usual = self._usual_size()
@@ -131,7 +123,8 @@ def check(model: Model, wanted: list[str] | None) -> dict[str, Any]:
             "is the most. Export a smaller one, or for smaller pictures."
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return model.facts() | {"labels": labels, "seconds": seconds, "memory": peak}
+    sides = {"width": model.width, "height": model.height}
+    return sides | {"labels": labels, "seconds": seconds, "memory": peak}
 
 
 def _pictures(height: int, width: int) -> list[Picture]:
@@ -167,13 +160,36 @@ def _session(data: bytes) -> Any:
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except InvalidProtobuf:
+        raise ModelFailed("This is not an ONNX file, or it is damaged.") from None
     except Exception as error:  # onnxruntime's have no base of their own
+        if "External data" in str(error) or _CANNOT_OPEN in str(error):
+            sentence = "It keeps part of its data in other files. Export it as one file."
+            raise ModelFailed(sentence) from None
         raise ModelFailed(_why("It cannot be loaded", error)) from None
 
 
-def _texts(shape: list[Any]) -> list[Any]:
-    """A side that is open has a name."""
-    return [side for side in shape if isinstance(side, str)]
+def _may_be_one(side: object) -> bool:
+    """True for 1, and for a side that the file leaves open: it has a name or is None."""
+    return side in (1, None) or isinstance(side, str)
+
+
+def listed_names(text: str) -> list[str]:
+    """The labels in a model's metadata `names`; empty where it cannot be read.
+
+    YOLO exports write a Python dictionary, `{0: 'person', 1: 'ball'}`; others JSON, or a list with
+    commas.
+    """
+    text = text.strip()[:100_000]
+    if not text.startswith(("{", "[", "(")):
+        return [name.strip() for name in text.split(",")] if text else []
+    try:
+        found = ast.literal_eval(text)
+        if isinstance(found, dict):
+            found = [found[key] for key in sorted(found, key=int)]
+        return [str(name) for name in found]
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return []
 
 
 def _why(what: str, error: Exception) -> str:

@@ -12,8 +12,7 @@ import numpy as np
 
 from cameras.ingest.custom_models import protocol
 from cameras.ingest.custom_models.process import ModelProcess
-from cameras.ingest.custom_models.protocol import ModelFailed
-from cameras.ingest.labels import read_labels, select_labels
+from cameras.ingest.labels import select_labels
 from cameras.ingest.worker.detector import Canvas, Image, nms_groups
 from cameras.live.frames import Detection
 
@@ -26,6 +25,8 @@ class CustomModel:
     sha256: str
     path: str
     labels: tuple[str, ...]
+    width: int
+    height: int
     colours: str
     scale: str
 
@@ -34,15 +35,14 @@ class CustomModel:
         """Return the model in a camera's configuration; None if there is none."""
         if not config:
             return None
-        values = {name: str(config[name]) for name in ("id", "sha256", "path", "colours", "scale")}
-        return cls(labels=tuple(read_labels(config["labels"])), **values)
+        return cls(**config | {"labels": tuple(config["labels"])})
 
     def read_bytes(self) -> bytes:
         """Return the file's content. Raises `OSError` if it is missing or not what was checked."""
         data = Path(self.path).read_bytes()
         if hashlib.sha256(data).hexdigest() != self.sha256:
             Path(self.path).unlink(missing_ok=True)  # the next poll stores it again
-            raise OSError("The model's file is damaged.")
+            raise OSError("The model's file is damaged, or still being written.")
         return data
 
 
@@ -62,14 +62,8 @@ class CustomDetector:
             "check": False, "colours": model.colours, "scale": model.scale,
             "classes": len(model.labels), "chosen": indices, "threshold": threshold,
         }  # fmt: skip
+        self._canvas = Canvas(model.width, model.height)
         self._process = ModelProcess(model.read_bytes(), request, protocol.LOAD_S)
-        try:
-            self._canvas = Canvas(
-                *(_checked_side(self._process.facts.get(k)) for k in ("width", "height"))
-            )
-        except BaseException:
-            self.close()
-            raise
 
     def detect(self, image: Image) -> list[Detection]:
         """Return the objects in a BGR image [height, width, 3], best first; boxes in pixels."""
@@ -77,7 +71,7 @@ class CustomDetector:
             return []
         self._canvas.fit(image)
         found = self._process.candidates(self._canvas.pixels.tobytes())
-        rows = np.frombuffer(found, np.float32).reshape(-1, protocol.VALUES).astype(np.float64)
+        rows = np.frombuffer(found, np.float32).reshape(-1, 6).astype(np.float64)
         rows = rows[np.isfinite(rows).all(axis=1)]
         known = (rows[:, 5] >= 0) & (rows[:, 5] < len(self._labels))
         rows = rows[known & (rows[:, 4] >= self.threshold)]
@@ -90,10 +84,3 @@ class CustomDetector:
         """End the model's process."""
         if self._process is not None:
             self._process.close()
-
-
-def _checked_side(value: object) -> int:
-    """Return a side of the model's input in pixels. Raises `ModelFailed` for any other value."""
-    if not isinstance(value, int) or not protocol.SMALLEST <= value <= protocol.LARGEST:
-        raise ModelFailed("It failed on a picture.")
-    return value

@@ -230,13 +230,12 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     The model is disabled; the worker goes on with the built-in detector.
     """
     dies = (
-        "import json, socket, struct, sys, os, signal\n"
-        "from cameras.ingest.custom_models import protocol\n"
-        "link = socket.socket(fileno=int(sys.argv[-1]))\n"
-        "request = protocol.receive(link)\n"
-        "protocol.exactly(link, request['bytes'])\n"
-        "protocol.send(link, {'width': 96, 'height': 64})\n"
-        "protocol.exactly(link, 96 * 64 * 3)\n"
+        "import sys, os, signal\n"
+        "from multiprocessing.connection import Connection\n"
+        "link = Connection(int(sys.argv[-1]))\n"
+        "request, model = link.recv_bytes(), link.recv_bytes()\n"
+        "link.send_bytes(b'{}')\n"
+        "picture = link.recv_bytes()\n"
         "os.kill(os.getpid(), signal.SIGSEGV)\n"
     )
     command = (
@@ -254,6 +253,7 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     custom_model = {
         "id": "custom", "sha256": sha256, "path": str(path),
         "labels": onnx_models.LABELS, "colours": "rgb", "scale": "unit",
+        "width": onnx_models.WIDTH, "height": onnx_models.HEIGHT,
     }  # fmt: skip
     disabled: list[tuple[str, str]] = []
 

@@ -12,6 +12,7 @@ from cameras.ingest.custom_models.check import check
 from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.custom_models.store import ModelStore
 from cameras.ingest.worker.custom_detector import CustomModel
+from tests.cameras.ingest.custom_models import onnx_models
 from tests.cameras.ingest.custom_models.onnx_models import LABELS
 
 RED, BLUE = (0, 0, 255), (255, 0, 0)
@@ -23,7 +24,8 @@ def stored_model(
     """Store a model and return it as a worker's configuration describes it."""
     sha256 = hashlib.sha256(data).hexdigest()
     path = ModelStore(folder).put(sha256, lambda: data)
-    return CustomModel("the model", sha256, str(path), tuple(labels), colours, "unit")
+    sides = onnx_models.WIDTH, onnx_models.HEIGHT
+    return CustomModel("the model", sha256, str(path), tuple(labels), *sides, colours, "unit")
 
 
 def refusal(data: bytes, labels: list[str] | None = LABELS) -> str:

@@ -151,19 +151,52 @@ def nan_boxes(*, below: float = 0.3) -> bytes:
     )  # fmt: skip
 
 
+def external(name: str, dims: Sequence[int], location: str) -> TensorProto:
+    """Return a tensor that is in another file."""
+    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=dims)
+    tensor.data_location = TensorProto.EXTERNAL
+    length = str(4 * int(np.prod(dims)))
+    for key, value in (("location", location), ("offset", "0"), ("length", length)):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    return tensor
+
+
 def with_external_data(location: str) -> bytes:
     """A detector with external data: it adds 74 KB of another file to each picture."""
     nodes, constants = finding()
     nodes[0].input[0] = "seen"
     nodes.insert(0, helper.make_node("Add", ["images", "secret"], ["seen"]))
     nodes.append(helper.make_node("Identity", ["found"], ["out"]))
-    outside = TensorProto(name="secret", data_type=TensorProto.FLOAT, dims=[1, 3, HEIGHT, WIDTH])
-    outside.data_location = TensorProto.EXTERNAL
-    length = str(4 * 3 * HEIGHT * WIDTH)
-    for key, value in (("location", location), ("offset", "0"), ("length", length)):
-        entry = outside.external_data.add()
-        entry.key, entry.value = key, value
+    outside = external("secret", [1, 3, HEIGHT, WIDTH], location)
     return model(nodes, [*constants, outside]).SerializeToString()
+
+
+def with_hidden_external_data(where: str, location: str) -> bytes:
+    """A detector that adds external data in a node, in a branch of one, or in a function."""
+    secret = helper.make_node("Constant", [], ["secret"], value=external("s", [1], location))
+    add = helper.make_node("Add", ["found", "secret"], ["out"])
+    nodes, constants = finding()
+    if where == "node":
+        return model([*nodes, secret, add], constants).SerializeToString()
+    if where == "branch":
+        inner = helper.make_graph(
+            [secret], "inner", [], [helper.make_tensor_value_info("secret", TensorProto.FLOAT, [1])]
+        )
+        nodes.append(
+            helper.make_node("If", ["yes"], ["chosen"], then_branch=inner, else_branch=inner)
+        )
+        nodes.append(helper.make_node("Add", ["found", "chosen"], ["out"]))
+        constants.append(constant("yes", True, np.bool_))
+        return model(nodes, constants).SerializeToString()
+    nodes.append(helper.make_node("f", ["found"], ["out"], domain="own"))
+    proto = model(nodes, constants)
+    opset = helper.make_opsetid("", 17)
+    proto.functions.append(
+        helper.make_function("own", "f", ["found"], ["out"], [secret, add], [opset])
+    )
+    proto.opset_import.append(helper.make_opsetid("own", 1))
+    return proto.SerializeToString()
 
 
 def picture(colour: tuple[int, int, int], x: int, y: int, side: int = CELL) -> Any:

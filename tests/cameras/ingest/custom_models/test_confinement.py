@@ -9,12 +9,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from onnx import TensorProto, helper
 
 from cameras.ingest.custom_models import check as checking
 from cameras.ingest.custom_models import process, protocol
 from cameras.ingest.custom_models.check import Busy, check
-from cameras.ingest.custom_models.onnx_file import keeps_data_elsewhere
 from tests.cameras.ingest.custom_models import onnx_models
 from tests.cameras.ingest.custom_models.checks import refusal
 from tests.cameras.ingest.custom_models.onnx_models import LABELS
@@ -30,34 +28,9 @@ def test_model_with_external_data_is_refused(tmp_path: Path) -> None:
         assert "other files" in refusal(onnx_models.with_external_data(location))
 
 
-def test_external_data_is_found_anywhere_in_the_model() -> None:
-    assert not keeps_data_elsewhere(memoryview(onnx_models.finder()))
-    hidden = TensorProto(name="x", data_type=TensorProto.FLOAT, dims=[1])
-    hidden.data_location = TensorProto.EXTERNAL
-    constant = helper.make_node("Constant", [], ["c"], value=hidden)
-    inner = helper.make_graph([constant], "inner", [], [])
-    branch = helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)
-    function = helper.make_function(
-        "own", "f", [], ["c"], [constant], [helper.make_opsetid("", 17)]
-    )
-    for nodes, functions in (([constant], []), ([branch], []), ([], [function])):
-        proto = onnx_models.model(nodes, [])
-        proto.functions.extend(functions)
-        assert keeps_data_elsewhere(memoryview(proto.SerializeToString()))
-
-
-def test_model_process_cannot_open_a_file_even_without_the_check(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The check of the file for external data is switched off."""
-    unguarded = (
-        "import sys; from cameras.ingest.custom_models import main, validation;"
-        "validation.keeps_data_elsewhere = lambda data: False; main.main(int(sys.argv[1]))"
-    )
-    monkeypatch.setattr(process, "COMMAND", ("-c", unguarded))
-    assert check(onnx_models.finder(), LABELS, "rgb", "unit").labels == LABELS
-    sentence = refusal(onnx_models.with_external_data(PLAIN))
-    assert "cannot be loaded" in sentence
+@pytest.mark.parametrize("where", ["node", "branch", "function"])
+def test_model_with_external_data_anywhere_is_refused(where: str) -> None:
+    assert "other files" in refusal(onnx_models.with_hidden_external_data(where, PLAIN))
 
 
 def test_confined_process_can_open_nothing() -> None:
@@ -101,6 +74,19 @@ def test_malformed_response_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         monkeypatch.setattr(process, "COMMAND", ("-c", talk))
         assert refusal(onnx_models.finder())
+
+
+def test_process_that_sends_half_an_answer_is_ended_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "CHECK_S", 1.0)
+    talk = (
+        "import signal, socket, sys, time; signal.signal(signal.SIGALRM, signal.SIG_IGN);"
+        "s = socket.socket(fileno=int(sys.argv[1])); s.sendall(b'\\0\\0\\3\\xff');"
+        "[(s.sendall(b'\\0'), time.sleep(0.1)) for _ in range(900)]"
+    )
+    monkeypatch.setattr(process, "COMMAND", ("-c", talk))
+    assert "took longer" in refusal(onnx_models.finder())
 
 
 def test_only_one_model_is_checked_at_a_time(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import time
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
@@ -78,20 +78,20 @@ def test_store_keeps_only_checked_models_in_use(tmp_path: Path) -> None:
 def test_model_that_cannot_be_stored_leaves_no_file_and_is_retried_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, data, loaded = tmp_path / "detectors", b"a model", []
+    folder, data, loaded = tmp_path / "detectors", bytes(8 * 2**20), []
     store, sha256 = ModelStore(folder), hashlib.sha256(data).hexdigest()
 
     def load() -> bytes:
         loaded.append(sha256)
         return data
 
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            "cameras.ingest.custom_models.store.os.replace",
-            Mock(side_effect=OSError("no space left")),
-        )
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(data) - 1, hard))  # Python ignores SIGXFSZ
+    try:
         assert store.put(sha256, load) is None
-        assert list(folder.iterdir()) == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(folder.iterdir()) == []
     assert store.put(sha256, load) is None
     assert len(loaded) == 1
     later = time.monotonic() + store_module.PAUSE_S
@@ -99,11 +99,15 @@ def test_model_that_cannot_be_stored_leaves_no_file_and_is_retried_later(
     assert store.put(sha256, load) is not None
 
 
-def test_stale_partial_files_are_removed(tmp_path: Path) -> None:
-    left, present = tmp_path / "left.part", tmp_path / "present.part"
-    left.touch()
-    present.touch()
-    long_ago = time.time() - store_module.LEFT_S - 1
-    os.utime(left, (long_ago, long_ago))
+def test_files_that_are_no_models_in_use_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "left by an earlier version.part").touch()
     ModelStore(tmp_path).keep([])
-    assert list(tmp_path.iterdir()) == [present]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_model_that_is_not_written_whole_is_stored_again(tmp_path: Path) -> None:
+    model = stored_model(tmp_path, onnx_models.finder())
+    os.truncate(model.path, 400)
+    with pytest.raises(OSError, match="still being written"):
+        model.read_bytes()
+    assert stored_model(tmp_path, onnx_models.finder()).read_bytes() == onnx_models.finder()

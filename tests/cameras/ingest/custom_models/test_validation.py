@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from cameras.ingest.custom_models.check import check
-from cameras.ingest.custom_models.onnx_file import listed_names
+from cameras.ingest.custom_models.validation import listed_names
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, read_labels, select_labels
 from cameras.ingest.worker.custom_detector import CustomDetector
 from cameras.ingest.worker.detector import WEIGHTS
