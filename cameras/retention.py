@@ -1,4 +1,7 @@
-"""Deletion of cameras' ended credentials, after a time in which they can still be looked up."""
+"""Deletion of cameras' ended credentials, after a time in which they can still be looked up.
+
+Also of models whose upload was never finished.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils import timezone
 
-from cameras.models import ShareLink, StreamKey, Ticket, Visit
+from cameras.models import ShareLink, StreamKey, Ticket, Visit, Weights
 from project.accounts.credentials import Credential, actors_for
 from project.accounts.retention import LINKS_KEPT, TOKENS_KEPT
 
@@ -16,7 +19,9 @@ BATCH = 500  # credentials in one query
 
 
 def prune() -> int:
-    """Delete keys, links, visits and tickets that ended long ago. Return the number of rows.
+    """Delete keys, links, visits and tickets that ended long ago, and abandoned uploads.
+
+    Return the number of rows.
 
     An open WebSocket is re-examined by its used ticket, which it renews: one that was not renewed
     for `TICKETS_KEPT` belonged to a process that died.
@@ -28,6 +33,7 @@ def prune() -> int:
         Visit.objects.exclude(pk__in=Visit.objects.alive()),
         ShareLink.objects.filter(_ended_by(now - LINKS_KEPT)),
         StreamKey.objects.filter(_ended_by(now - TOKENS_KEPT)),
+        Weights.objects.abandoned(),
     )
     return sum(rows.delete()[0] for rows in due) + _delete_orphaned_tickets()
 

@@ -5,26 +5,18 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from project.accounts.models.organizations import Organization, User
-
-if TYPE_CHECKING:
-    from project.accounts.credentials import Actor
-
 
 PART = 512 * 1024  # bytes of each part but the last
 
 
 class UploadRefused(ValueError):
-    """A part that is not accepted. `due` is the number of the expected part."""
-
-    def __init__(self, sentence: str, due: int) -> None:
-        super().__init__(sentence)
-        self.sentence, self.due = sentence, due
+    """A part that is not accepted, with a sentence why."""
 
 
 class WeightsPart(models.Model):
@@ -43,49 +35,27 @@ class WeightsPart(models.Model):
     def __str__(self) -> str:
         return f"Part {self.number} of {self.weights_id}"
 
-    @staticmethod
-    def add(weights: Weights, number: int, data: bytes) -> int:
-        """Store a part and return the number of the next. The caller has locked the upload.
 
-        Raises `UploadRefused`.
-        """
-        due = weights.parts.count()
-        if number < due:
-            known = weights.parts.values_list("data", flat=True).get(number=number)
-            if bytes(known) != data:
-                raise UploadRefused("This is another file than before. Choose it again.", due)
-            return due
-        if number > due or number >= weights.count:
-            raise UploadRefused("The parts of the file must come in their order.", due)
-        if len(data) != min(PART, weights.size - number * PART):
-            raise UploadRefused("This part of the file is not of the right length.", due)
-        weights.parts.create(number=number, data=data)
-        return due + 1
-
-
-ABANDONED = timedelta(days=1)
+ABANDONED = timedelta(days=1)  # uploads that began earlier are deleted
 LOST = timedelta(seconds=90)  # longer than any check takes
 
 
 class WeightsQuerySet(models.QuerySet["Weights"]):
-    def visible_to(self, actor: Actor) -> WeightsQuerySet:
-        """The models of organizations that the actor administers."""
-        return self.filter(organization__in=actor.organization_ids("admin"))
-
     def in_use(self) -> WeightsQuerySet:
         """The models that cameras detect with: at most one per organization."""
         return self.filter(state=Weights.State.READY)
 
-    def in_progress(self) -> WeightsQuerySet:
-        """The models being uploaded or checked: at most one per organization."""
-        return self.filter(state__in=(Weights.State.ARRIVING, Weights.State.CHECKING))
+    def abandoned(self) -> WeightsQuerySet:
+        """The uploads that nobody will finish."""
+        unfinished = self.filter(state__in=(Weights.State.ARRIVING, Weights.State.CHECKING))
+        return unfinished.filter(uploaded_at__lt=timezone.now() - ABANDONED)
 
 
 class Weights(models.Model):
     """One organization's own model. It is used only after a child process has checked it.
 
-    The model in use stays in use until another one has passed its check. Code that replaces or
-    removes one locks the organization before any other row.
+    The model in use stays in use until another one has passed its check. Code that changes one, or
+    its parts, locks the organization before any other row.
     """
 
     class State(models.TextChoices):
@@ -136,23 +106,10 @@ class Weights(models.Model):
     @classmethod
     @transaction.atomic
     def begin(cls, organization: Organization, **facts: Any) -> Weights:
-        """Create the row of an upload. Delete the organization's unfinished or refused one.
-
-        Abandoned uploads of other organizations are deleted, too.
-        """
+        """Create the row of an upload. Delete the organization's unfinished or refused one."""
         Organization.objects.lock(organization.pk)
-        mine = cls.objects.filter(organization=organization)
-        cls._delete_locked(mine.exclude(state=cls.State.READY))
-        old = cls.objects.in_progress().filter(uploaded_at__lt=timezone.now() - ABANDONED)
-        # Rows of organizations that are not locked here: waiting for one could deadlock.
-        cls._delete_locked(old, skip_locked=connection.features.has_select_for_update_skip_locked)
+        organization.weights.exclude(state=cls.State.READY).delete()
         return cls.objects.create(organization=organization, **facts)
-
-    @classmethod
-    def _delete_locked(cls, rows: models.QuerySet[Weights], *, skip_locked: bool = False) -> None:
-        """Lock, then delete: `add_part` may just be adding a part, and parts are deleted first."""
-        locked = rows.select_for_update(skip_locked=skip_locked)
-        cls.objects.filter(pk__in=list(locked.values_list("pk", flat=True))).delete()
 
     @classmethod
     @transaction.atomic
@@ -161,7 +118,7 @@ class Weights(models.Model):
         Organization.objects.lock(organization.pk)
         used = cls.objects.in_use().filter(organization=organization).first()
         if used is not None:
-            cls.objects.filter(pk=used.pk).delete()
+            used.delete()
         return used
 
     @property
@@ -170,15 +127,16 @@ class Weights(models.Model):
         return -(-self.size // PART)
 
     @transaction.atomic
-    def add_part(self, number: int, data: bytes) -> int:
-        """Store the next part and return the number of the one after it. Parts may be repeated.
-
-        Raises `UploadRefused`.
-        """
-        now = Weights.objects.select_for_update().filter(pk=self.pk).first()
-        if now is None or now.state != Weights.State.ARRIVING:
-            raise UploadRefused("This upload is over. Choose the file again.", 0)
-        return WeightsPart.add(now, number, data)
+    def add_part(self, number: int, data: bytes) -> None:
+        """Store a part of the file. A part may be repeated. Raises `UploadRefused`."""
+        Organization.objects.lock(self.organization_id)
+        if not Weights.objects.filter(pk=self.pk, state=Weights.State.ARRIVING).exists():
+            raise UploadRefused("This upload is over. Choose the file again.")
+        if number >= self.count or len(data) != min(PART, self.size - number * PART):
+            raise UploadRefused("This part of the file is not of the right length.")
+        part, _ = self.parts.get_or_create(number=number, defaults={"data": data})
+        if bytes(part.data) != data:
+            raise UploadRefused("This is another file than before. Choose it again.")
 
     def data(self) -> bytes:
         """Return the whole file."""

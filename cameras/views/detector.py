@@ -1,4 +1,7 @@
-"""Pages for an organization's own detector: upload in parts, check, remove."""
+"""Pages for an organization's own detector: upload in parts, check, remove.
+
+Each part is an ordinary request, so that the server takes no larger body of anybody.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from cameras.ingest.custom_models import protocol
-from cameras.ingest.custom_models.check import Busy, check
+from cameras.ingest.custom_models.check import check
 from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.labels import COCO, read_labels
 from cameras.models import Weights
@@ -25,6 +28,7 @@ from project.accounts.access import actor_for_request
 from project.accounts.models import Organization
 from project.accounts.views.organizations import get_administered
 from project.audit.log import Action, log_action
+from project.problems import problem
 
 FOR_ADMINS = "The detector is chosen by the organization's administrators."
 NO_PROCESS = "The model could not be checked just now: the server has too much to do. Try again."
@@ -73,9 +77,10 @@ class UploadForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         names: list[str] = []
-        if cleaned.get("source") == "coco":
+        source = cleaned.pop("source", "")  # the others are fields of the `Weights` row
+        if source == "coco":
             names = list(COCO)
-        elif cleaned.get("source") == "list":
+        elif source == "list":
             lines = str(cleaned.get("labels", "")).splitlines()
             try:
                 names = read_labels(line for line in lines if line.strip())
@@ -83,10 +88,6 @@ class UploadForm(forms.Form):
                 self.add_error("labels", str(error))
         cleaned["labels"] = names
         return cleaned
-
-    def facts(self) -> dict[str, Any]:
-        """Return the fields of the `Weights` row."""
-        return {key: value for key, value in self.cleaned_data.items() if key != "source"}
 
 
 def _upload(request: HttpRequest, slug: str, pk: uuid.UUID) -> Weights:
@@ -101,14 +102,16 @@ def detector(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_administered(request, slug, FOR_ADMINS)
     if request.method == "POST":
         return _begin(request, found)
+    newest = {
+        row.state: row
+        for row in found.weights.select_related("uploaded_by").order_by("uploaded_at")
+    }
     context = {
         "organization": found,
         "form": UploadForm(),
-        "used": found.weights.in_use().first(),
-        "coming": found.weights.in_progress().first(),
-        "refused": found.weights.filter(state=Weights.State.REFUSED)
-        .order_by("-uploaded_at")
-        .first(),
+        "used": newest.get(Weights.State.READY),
+        "checked": newest.get(Weights.State.CHECKING),
+        "refused": newest.get(Weights.State.REFUSED),
         "most": protocol.MOST_BYTES,
     }
     return render(request, "cameras/detector.html", context)
@@ -118,23 +121,22 @@ def _begin(request: HttpRequest, organization: Organization) -> JsonResponse:
     form = UploadForm(request.POST)
     if not form.is_valid():
         errors = {name: " ".join(map(str, sentences)) for name, sentences in form.errors.items()}
-        return _problem(400, " ".join(errors.values()), errors=errors)
+        return problem(400, " ".join(errors.values()), errors=errors)
     by = actor_for_request(request).user
-    weights = Weights.begin(organization, uploaded_by=by, **form.facts())
-    return JsonResponse({"id": str(weights.pk), "part": PART, "due": 0}, status=201)
+    weights = Weights.begin(organization, uploaded_by=by, **form.cleaned_data)
+    return JsonResponse({"id": str(weights.pk), "part": PART}, status=201)
 
 
 @login_required
 @require_POST
-def part(request: HttpRequest, slug: str, pk: uuid.UUID, number: int) -> JsonResponse:
-    """Store a part of the file, sent as the body. `{due}` is the next part; another gets 409."""
+def part(request: HttpRequest, slug: str, pk: uuid.UUID, number: int) -> HttpResponse:
+    """Store a part of the file, sent as the body: 204, or 409 for one that does not fit."""
     weights = _upload(request, slug, pk)
-    if len(request.body) > PART:
-        return _problem(413, "A part of a file has at most 512 KiB.")
     try:
-        return JsonResponse({"due": weights.add_part(number, request.body)})
+        weights.add_part(number, request.body)
     except UploadRefused as error:
-        return _problem(409, error.sentence, due=error.due)
+        return problem(409, str(error))
+    return HttpResponse(status=204)
 
 
 @login_required
@@ -146,22 +148,19 @@ def finish(request: HttpRequest, slug: str, pk: uuid.UUID) -> JsonResponse:
     """
     weights = _upload(request, slug, pk)
     if not weights.claim_check():
-        return _problem(409, "This upload is not complete, or over. Choose the file again.")
+        return problem(409, "This upload is not complete, or over. Choose the file again.")
     try:
         data = weights.data()
         passed = check(data, weights.labels or None, weights.colours, weights.scale)
     except ModelFailed as error:
         return _refuse(request, weights, error.sentence)
-    except (Busy, OSError):
+    except OSError:
         weights.release_check()
-        return _problem(503, NO_PROCESS)
-    except BaseException:
-        weights.release_check()
-        raise
+        return problem(503, NO_PROCESS)
     facts = {"labels": passed.labels, "width": passed.width, "height": passed.height}
     with transaction.atomic():
         if not weights.accept(data, passed.sentence(), **facts):
-            return _problem(409, "Another file was chosen meanwhile.")
+            return problem(409, "Another file was chosen meanwhile.")
         detail = f"in use; {weights.size} bytes, {len(passed.labels)} labels"
         log_action(request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=detail)
     messages.success(request, f"{weights.name} passed its check. The cameras detect with it now.")
@@ -189,7 +188,3 @@ def remove(request: HttpRequest, slug: str) -> HttpResponse:
             log_action(request, Action.CHANGE_MODEL, used.name, found, detail="removed")
             messages.success(request, f"{used.name} is removed.")
     return redirect("detector", slug)
-
-
-def _problem(status: int, detail: str, **more: Any) -> JsonResponse:
-    return JsonResponse({"detail": detail, **more}, status=status)

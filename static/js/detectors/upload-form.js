@@ -1,13 +1,12 @@
 import { csrfToken } from "../shell/requests.js";
 import { retryDelay } from "../shell/retry.js";
-import { MAX_ATTEMPTS, sendParts } from "./upload.js";
+import { errorSentence, MAX_ATTEMPTS, repeat, sendParts } from "./upload.js";
 
 /** The form that uploads an organization's own model in parts and lets the server check it. */
 export class DetectorUpload {
   #form;
   #button;
   #cancel;
-  #progress;
   #status;
   /** @type {AbortController | null} */
   #running = null;
@@ -15,22 +14,16 @@ export class DetectorUpload {
   /** @param {HTMLFormElement} form */
   constructor(form) {
     this.#form = form;
-    const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (form.querySelector(selector));
-    this.#button = /** @type {HTMLButtonElement} */ (find("[type=submit]"));
-    this.#cancel = /** @type {HTMLButtonElement} */ (find("[data-cancel]"));
-    this.#progress = /** @type {HTMLProgressElement} */ (find("progress"));
-    this.#status = /** @type {HTMLOutputElement} */ (find("[data-says]"));
+    this.#button = /** @type {HTMLButtonElement} */ (form.querySelector("[type=submit]"));
+    this.#cancel = /** @type {HTMLButtonElement} */ (form.querySelector("[data-cancel]"));
+    this.#status = /** @type {HTMLOutputElement} */ (form.querySelector("output"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#run();
     });
-    form.addEventListener("change", (event) => {
-      this.#showLabels();
-      if (event.target instanceof HTMLElement && event.target.id === "id_file") this.#suggestName();
-    });
+    form.addEventListener("change", () => this.#suggestName());
     this.#cancel.addEventListener("click", () => this.#running?.abort());
     addEventListener("beforeunload", (event) => this.#running && event.preventDefault());
-    this.#showLabels();
     this.#suggestName(); // a file may have been chosen before this script ran
     this.#button.disabled = false; // disabled in the markup: a click before this script ran would be lost
   }
@@ -38,12 +31,6 @@ export class DetectorUpload {
   #suggestName() {
     const name = /** @type {HTMLInputElement} */ (this.#form.elements.namedItem("name"));
     if (!name.value) name.value = this.#file?.name.replace(/\.onnx$/i, "").slice(0, 100) ?? "";
-  }
-
-  #showLabels() {
-    const source = /** @type {HTMLSelectElement} */ (this.#form.elements.namedItem("source"));
-    const row = /** @type {HTMLElement} */ (this.#form.querySelector("[data-field=labels]"));
-    row.hidden = source.value !== "list";
   }
 
   get #file() {
@@ -54,7 +41,6 @@ export class DetectorUpload {
   #show(sentence, state = "") {
     this.#status.textContent = sentence;
     this.#status.dataset.state = state;
-    /** @type {HTMLElement} */ (this.#status.parentElement).hidden = false;
   }
 
   async #run() {
@@ -64,7 +50,6 @@ export class DetectorUpload {
     this.#running = new AbortController();
     this.#button.disabled = true;
     this.#cancel.hidden = false;
-    this.#progress.hidden = false;
     let failure = "The upload failed. Nothing has changed; reload the page and try again.";
     try {
       failure = await this.#upload(file);
@@ -77,7 +62,6 @@ export class DetectorUpload {
       this.#cancel.hidden = true;
     }
     if (!failure) return location.reload();
-    this.#progress.hidden = true;
     this.#show(failure, "failed");
   }
 
@@ -90,32 +74,28 @@ export class DetectorUpload {
     const fields = new FormData(this.#form);
     fields.delete("file");
     fields.set("size", String(file.size));
-    const url = this.#form.dataset.upload ?? "";
-    const created = await this.#post(url, fields);
-    if (created.status !== 201) return this.#errorOf(created);
+    const created = await this.#post(this.#form.action, fields);
+    if (created.status !== 201) return this.#refusal(created);
+    const url = `${this.#form.action}/${created.id}`;
     const failure = await sendParts(file, {
       partSize: created.part,
-      send: (number, data) => this.#post(`${url}/${created.id}/parts/${number}`, data),
-      onProgress: (share) => {
-        this.#progress.value = share;
-        this.#show(`Uploading, ${Math.floor(share * 100)} %`);
-      },
+      send: (number, data) => this.#post(`${url}/parts/${number}`, data),
+      onProgress: (share) => this.#show(`Uploading, ${Math.floor(share * 100)} %`),
       wait: (attempt) => this.#wait(attempt),
     });
-    return failure || this.#check(`${url}/${created.id}/check`);
+    return failure || this.#check(`${url}/check`);
   }
 
   /** @param {string} url @returns {Promise<string>} an error sentence; empty after success */
   async #check(url) {
     this.#cancel.hidden = true;
-    this.#progress.removeAttribute("value");
-    for (let attempt = 1; ; attempt++) {
+    const send = () => {
       this.#show("Checking it, at most half a minute");
-      const answer = await this.#post(url, new URLSearchParams());
-      if (answer.status === 200) return answer.state === "ready" ? "" : `It is refused. ${answer.reason}`;
-      if (answer.status !== 503 || attempt >= MAX_ATTEMPTS) return this.#errorOf(answer);
-      await this.#wait(attempt);
-    }
+      return this.#post(url);
+    };
+    const answer = await repeat(send, ({ status }) => status === 503, (attempt) => this.#wait(attempt));
+    if (answer.status !== 200) return errorSentence(answer);
+    return answer.state === "ready" ? "" : `It is refused. ${answer.reason}`;
   }
 
   /** @param {number} attempt that failed */
@@ -131,17 +111,17 @@ export class DetectorUpload {
     );
   }
 
-  /** Focus the first invalid field; return the error sentence. @param {any} answer */
-  #errorOf(answer) {
+  /** Focus the first invalid field; return the error sentence. @param {import("./upload.js").Answer} answer */
+  #refusal(answer) {
     const invalid = Object.keys(answer.errors ?? {})[0];
     const field = this.#form.elements.namedItem(invalid ?? "");
     if (field instanceof HTMLElement) field.focus();
-    return answer.detail || `The server answered ${answer.status}.`;
+    return errorSentence(answer);
   }
 
   /**
-   * @param {string} url @param {BodyInit} body
-   * @returns {Promise<any>} the JSON of the response, with its `status`
+   * @param {string} url @param {BodyInit} [body]
+   * @returns {Promise<import("./upload.js").Answer>}
    */
   async #post(url, body) {
     const headers = { "X-CSRFToken": csrfToken() };

@@ -3,14 +3,28 @@
 export const MAX_ATTEMPTS = 6;
 
 /**
- * @typedef {{ status: number, due?: number, detail?: string }} Answer
- *   `due`: the number of the part that the server expects next
+ * @typedef {{ status: number, [member: string]: any }} Answer with the members of its JSON
+ * @typedef {(attempt: number) => Promise<void>} Wait after that attempt; rejects to give up
  * @typedef {object} Options
  * @property {number} partSize bytes of each part
  * @property {(number: number, data: Blob) => Promise<Answer>} send rejects on a network error
  * @property {(share: number) => void} onProgress from 0 to 1
- * @property {(attempt: number) => Promise<void>} wait before that attempt; rejects to give up
+ * @property {Wait} wait
  */
+
+/**
+ * Send until an answer is final or no attempt is left; return the last answer.
+ * @param {() => Promise<Answer>} send
+ * @param {(answer: Answer) => boolean} mayRepeat
+ * @param {Wait} wait
+ */
+export async function repeat(send, mayRepeat, wait) {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await send();
+    if (!mayRepeat(answer) || attempt >= MAX_ATTEMPTS) return answer;
+    await wait(attempt);
+  }
+}
 
 /**
  * @param {Blob} file
@@ -19,21 +33,23 @@ export const MAX_ATTEMPTS = 6;
  */
 export async function sendParts(file, { partSize, send, onProgress, wait }) {
   const count = Math.ceil(file.size / partSize);
-  for (let due = 0, attempts = 0; due < count; ) {
-    onProgress(due / count);
-    /** @type {Answer | null} */
-    const answer = await send(due, file.slice(due * partSize, (due + 1) * partSize)).catch(() => null);
-    if (answer?.status === 200 && answer.due !== undefined) {
-      due = answer.due;
-      attempts = 0;
-    } else if (answer !== null && answer.status < 500 && answer.status !== 429) {
-      return answer.detail || `The server answered ${answer.status}.`;
-    } else if (++attempts >= MAX_ATTEMPTS) {
-      return "The server cannot be reached. Nothing has changed; try again.";
-    } else {
-      await wait(attempts);
-    }
+  for (let number = 0; number < count; number++) {
+    onProgress(number / count);
+    const data = file.slice(number * partSize, (number + 1) * partSize);
+    const answer = await repeat(() => send(number, data).catch(() => ({ status: 0 })), isTransient, wait);
+    if (isTransient(answer)) return "The server cannot be reached. Nothing has changed; try again.";
+    if (answer.status >= 300) return errorSentence(answer);
   }
   onProgress(1);
   return "";
+}
+
+/** @param {Answer} answer its status is 0 after a network error */
+function isTransient({ status }) {
+  return status === 0 || status === 429 || status >= 500;
+}
+
+/** @param {Answer} answer */
+export function errorSentence({ status, detail }) {
+  return detail || `The server answered ${status}.`;
 }

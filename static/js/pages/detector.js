@@ -4,6 +4,6 @@ import { DetectorUpload } from "../detectors/upload-form.js";
 
 const RELOAD_MS = 3000;
 
-const form = document.querySelector("form[data-upload]");
+const form = document.querySelector("form[data-most]");
 if (form instanceof HTMLFormElement) new DetectorUpload(form);
 if (document.querySelector("[data-checking]")) setTimeout(() => location.reload(), RELOAD_MS);

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from cameras.models import Camera, ShareLink, StreamKey, Ticket, Visit
+from cameras.models import Camera, ShareLink, StreamKey, Ticket, Visit, Weights, WeightsPart
 from project.accounts.credentials import Credential
 from project.accounts.models import Token, User
 from project.housekeeping import JOBS
@@ -90,3 +90,17 @@ def test_tokens_and_keys_are_pruned_ninety_days_after_their_end(
     prune()
     assert set(Token.objects.all()) == tokens
     assert set(StreamKey.objects.all()) == keys
+
+
+def test_abandoned_uploads_are_pruned(camera: Camera) -> None:
+    upload = Weights.begin(camera.organization, name="Left", size=5)
+    upload.add_part(0, b"12345")
+    Weights.objects.update(uploaded_at=timezone.now() - timedelta(hours=23))
+    prune()
+    assert WeightsPart.objects.exists()
+    Weights.objects.update(uploaded_at=timezone.now() - timedelta(hours=25), state="ready")
+    prune()
+    assert WeightsPart.objects.exists()
+    Weights.objects.update(state="arriving")
+    prune()
+    assert not Weights.objects.exists()

@@ -25,7 +25,7 @@ async function upload(answer) {
   return { refusal, parts, shares, waits };
 }
 
-const accept = (/** @type {number} */ number) => ({ status: 200, due: number + 1 });
+const accept = () => ({ status: 204 });
 
 test("all parts are sent in order and progress is reported", async () => {
   const { refusal, parts, shares } = await upload(accept);
@@ -38,7 +38,7 @@ test("a part without a response is sent again", async () => {
   let failures = 2;
   const { refusal, parts, waits } = await upload((number) => {
     if (number === 1 && failures-- > 0) throw new Error("no network");
-    return accept(number);
+    return accept();
   });
   assert.equal(refusal, "");
   assert.equal(waits, 2);
