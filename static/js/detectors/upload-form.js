@@ -1,10 +1,11 @@
 import { csrfToken } from "../shell/requests.js";
 import { retryDelay } from "../shell/retry.js";
-import { errorSentence, MAX_ATTEMPTS, repeat, sendParts } from "./upload.js";
+import { MAX_ATTEMPTS, repeat, sendParts } from "./upload.js";
 
 /** The form that uploads an organization's own model in parts and lets the server check it. */
 export class DetectorUpload {
   #form;
+  #input;
   #button;
   #cancel;
   #status;
@@ -14,6 +15,7 @@ export class DetectorUpload {
   /** @param {HTMLFormElement} form */
   constructor(form) {
     this.#form = form;
+    this.#input = /** @type {HTMLInputElement} */ (form.elements.namedItem("file"));
     this.#button = /** @type {HTMLButtonElement} */ (form.querySelector("[type=submit]"));
     this.#cancel = /** @type {HTMLButtonElement} */ (form.querySelector("[data-cancel]"));
     this.#status = /** @type {HTMLOutputElement} */ (form.querySelector("output"));
@@ -21,7 +23,7 @@ export class DetectorUpload {
       event.preventDefault();
       this.#run();
     });
-    form.addEventListener("change", () => this.#suggestName());
+    this.#input.addEventListener("change", () => this.#suggestName());
     this.#cancel.addEventListener("click", () => this.#running?.abort());
     addEventListener("beforeunload", (event) => this.#running && event.preventDefault());
     this.#suggestName(); // a file may have been chosen before this script ran
@@ -30,11 +32,7 @@ export class DetectorUpload {
 
   #suggestName() {
     const name = /** @type {HTMLInputElement} */ (this.#form.elements.namedItem("name"));
-    if (!name.value) name.value = this.#file?.name.replace(/\.onnx$/i, "").slice(0, 100) ?? "";
-  }
-
-  get #file() {
-    return /** @type {HTMLInputElement} */ (this.#form.elements.namedItem("file")).files?.[0];
+    if (!name.value) name.value = this.#input.files?.[0]?.name.replace(/\.onnx$/i, "").slice(0, 100) ?? "";
   }
 
   /** @param {string} sentence @param {"" | "failed"} [state] */
@@ -44,7 +42,7 @@ export class DetectorUpload {
   }
 
   async #run() {
-    const file = this.#file;
+    const file = this.#input.files?.[0];
     if (!file) return this.#show("Choose a file first.", "failed");
     if (file.size > Number(this.#form.dataset.most)) return this.#show("The file is larger than 64 MiB.", "failed");
     this.#running = new AbortController();
@@ -75,7 +73,11 @@ export class DetectorUpload {
     fields.delete("file");
     fields.set("size", String(file.size));
     const created = await this.#post(this.#form.action, fields);
-    if (created.status !== 201) return this.#refusal(created);
+    if (created.detail) {
+      const invalid = this.#form.elements.namedItem(Object.keys(created.errors ?? {})[0] ?? "");
+      if (invalid instanceof HTMLElement) invalid.focus();
+      return created.detail;
+    }
     const url = `${this.#form.action}/${created.id}`;
     const failure = await sendParts(file, {
       partSize: created.part,
@@ -94,8 +96,7 @@ export class DetectorUpload {
       return this.#post(url);
     };
     const answer = await repeat(send, ({ status }) => status === 503, (attempt) => this.#wait(attempt));
-    if (answer.status !== 200) return errorSentence(answer);
-    return answer.state === "ready" ? "" : `It is refused. ${answer.reason}`;
+    return answer.detail ?? (answer.state === "ready" ? "" : `It is refused. ${answer.reason}`);
   }
 
   /** @param {number} attempt that failed */
@@ -111,14 +112,6 @@ export class DetectorUpload {
     );
   }
 
-  /** Focus the first invalid field; return the error sentence. @param {import("./upload.js").Answer} answer */
-  #refusal(answer) {
-    const invalid = Object.keys(answer.errors ?? {})[0];
-    const field = this.#form.elements.namedItem(invalid ?? "");
-    if (field instanceof HTMLElement) field.focus();
-    return errorSentence(answer);
-  }
-
   /**
    * @param {string} url @param {BodyInit} [body]
    * @returns {Promise<import("./upload.js").Answer>}
@@ -127,7 +120,7 @@ export class DetectorUpload {
     const headers = { "X-CSRFToken": csrfToken() };
     const response = await fetch(url, { method: "POST", body, headers, signal: this.#running?.signal });
     if (response.redirected) return { status: 401, detail: "You are signed out. Sign in and try again." };
-    const json = await response.json().catch(() => ({}));
-    return { ...json, status: response.status };
+    const error = response.ok ? {} : { detail: `The server answered ${response.status}.` };
+    return { ...error, ...(await response.json().catch(() => ({}))), status: response.status };
   }
 }

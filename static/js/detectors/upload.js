@@ -3,7 +3,8 @@
 export const MAX_ATTEMPTS = 6;
 
 /**
- * @typedef {{ status: number, [member: string]: any }} Answer with the members of its JSON
+ * @typedef {{ status: number, detail?: string, [member: string]: any }} Answer with the members of
+ *   its JSON; `detail` is the sentence of an error
  * @typedef {(attempt: number) => Promise<void>} Wait after that attempt; rejects to give up
  * @typedef {object} Options
  * @property {number} partSize bytes of each part
@@ -38,7 +39,7 @@ export async function sendParts(file, { partSize, send, onProgress, wait }) {
     const data = file.slice(number * partSize, (number + 1) * partSize);
     const answer = await repeat(() => send(number, data).catch(() => ({ status: 0 })), isTransient, wait);
     if (isTransient(answer)) return "The server cannot be reached. Nothing has changed; try again.";
-    if (answer.status >= 300) return errorSentence(answer);
+    if (answer.detail) return answer.detail;
   }
   onProgress(1);
   return "";
@@ -47,9 +48,4 @@ export async function sendParts(file, { partSize, send, onProgress, wait }) {
 /** @param {Answer} answer its status is 0 after a network error */
 function isTransient({ status }) {
   return status === 0 || status === 429 || status >= 500;
-}
-
-/** @param {Answer} answer */
-export function errorSentence({ status, detail }) {
-  return detail || `The server answered ${status}.`;
 }
