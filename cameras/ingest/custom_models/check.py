@@ -14,10 +14,6 @@ from cameras.ingest.labels import read_labels
 _one_at_a_time = threading.Lock()
 
 
-class Busy(OSError):
-    """Another model is being checked by this process."""
-
-
 @dataclass(frozen=True, slots=True)
 class Passed:
     """What is known of a model that may be used: pixels, labels, seconds and bytes."""
@@ -45,11 +41,11 @@ class Passed:
 def check(model: bytes, labels: list[str] | None, colours: str, scale: str) -> Passed:
     """Run a model in a process of its own, for `protocol.CHECK_S` at most.
 
-    `labels` None: those that the file names. Raises `ModelFailed` with the reason, and
-    `OSError` where the machine has no process left; `Busy` is one.
+    `labels` None: those that the file names. Raises `ModelFailed` with the reason, or
+    `OSError` where the machine has no process left or this process checks another model.
     """
     if not _one_at_a_time.acquire(blocking=False):
-        raise Busy
+        raise BlockingIOError("This process checks another model.")
     try:
         request = {"check": True, "labels": labels, "colours": colours, "scale": scale}
         runner = ModelProcess(model, request, protocol.CHECK_S)

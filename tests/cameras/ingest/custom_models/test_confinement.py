@@ -12,7 +12,7 @@ import pytest
 
 from cameras.ingest.custom_models import check as checking
 from cameras.ingest.custom_models import process, protocol
-from cameras.ingest.custom_models.check import Busy, check
+from cameras.ingest.custom_models.check import check
 from tests.cameras.ingest.custom_models import onnx_models
 from tests.cameras.ingest.custom_models.checks import refusal
 from tests.cameras.ingest.custom_models.onnx_models import LABELS
@@ -100,7 +100,7 @@ def test_only_one_model_is_checked_at_a_time(
         first.start()
         try:
             until(checking._one_at_a_time.locked)
-            with pytest.raises(Busy):
+            with pytest.raises(BlockingIOError):
                 check(onnx_models.finder(), LABELS, "rgb", "unit")
         finally:
             over.touch()
