@@ -6,14 +6,14 @@ attacker who never stops, or who has many addresses, would fill the disk.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
+from axes.models import AccessAttempt
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
-from project.accounts.throttling.counters import UNREPORTED, Key, row, rows
+from project.accounts.throttling.attempts import NOWHERE
 from project.audit.log import Action, log_action
 from project.audit.requesters import Requester
 
@@ -39,59 +39,51 @@ WINDOW = timedelta(minutes=1)
 
 
 class Kind(StrEnum):
-    """What is counted separately: the key of the row with the count, and the words of the entry."""
+    """What is counted separately, in the words of the entry. Each has a row in Axes' table, which
+    all processes share: the start of its minute, and the events since."""
 
     KNOWN = "failed sign-ins under names of people"
     UNKNOWN = "failed sign-ins under other names"
     LOCK = "lockouts, and tries while locked out"
 
 
+@transaction.atomic
 def claim_entry(kind: Kind) -> bool:
     """Count one event; return True if it gets an entry of its own. Call it once per event."""
     now = timezone.now()
-    _, is_new = row(_key(kind), now)
-    if is_new:
-        return True
-    if rows(_key(kind)).filter(attempt_time__lte=now - WINDOW).exists():
-        _write_count(kind, until=now - WINDOW, restart_at=now)
-    one_more = {"failures_since_start": F("failures_since_start") + 1}
-    if rows(_key(kind)).filter(failures_since_start__lt=MAX_LISTED).update(**one_more):
-        return True
-    # If the row has just been deleted, nothing counts the event: it gets an entry.
-    return not rows(_key(kind)).update(**one_more)
-
-
-def write_unlisted(include_open: bool = False) -> None:
-    """Write the counts of windows that are over, or of all (at the end of the process).
-
-    If a write raises, that count and the later ones are kept.
-    """
-    until = timezone.now() - (timedelta() if include_open else WINDOW)
-    for kind in Kind:
-        due = rows(_key(kind)).filter(failures_since_start__gt=MAX_LISTED)
-        if due.filter(attempt_time__lte=until).exists():
-            _write_count(kind, until)
+    minute, _ = AccessAttempt.objects.select_for_update().get_or_create(
+        username="",
+        ip_address=NOWHERE,
+        user_agent=kind,
+        defaults={"failures_since_start": 0, "attempt_time": now},
+    )
+    if minute.attempt_time <= now - WINDOW:
+        _write_count(minute)
+        minute.failures_since_start, minute.attempt_time = 0, now
+    minute.failures_since_start += 1
+    minute.save()
+    return bool(minute.failures_since_start <= MAX_LISTED)
 
 
 @transaction.atomic
-def _write_count(kind: Kind, until: datetime, restart_at: datetime | None = None) -> None:
-    """Write the entry with the count of a window that began before `until`, if there is a count.
+def write_unlisted(include_open: bool = False) -> None:
+    """Write the counts of minutes that are over, or of all (at the end of the process).
 
-    `restart_at` begins a new window. The row lock makes concurrent callers write it once.
+    If a write raises, all counts are kept.
     """
-    window = rows(_key(kind)).filter(attempt_time__lte=until).select_for_update().first()
-    if window is None:
-        return
-    started_at, more = window.attempt_time, window.failures_since_start - MAX_LISTED
+    until = timezone.now() - (timedelta() if include_open else WINDOW)
+    minutes = AccessAttempt.objects.filter(ip_address=NOWHERE, user_agent__in=list(Kind))
+    uncounted = minutes.filter(attempt_time__lte=until, failures_since_start__gt=MAX_LISTED)
+    for minute in uncounted.order_by("pk").select_for_update():
+        _write_count(minute)
+        minute.failures_since_start = MAX_LISTED
+        minute.save()
+
+
+def _write_count(minute: AccessAttempt) -> None:
+    """Write the entry with the number of events that were not listed, if there were any."""
+    more = minute.failures_since_start - MAX_LISTED
     if more > 0:
-        detail = f"within a minute from {started_at:%H:%M:%S} UTC; they are not listed"
-        log_action(Requester(), Action.SIGN_IN_FAILED, f"{more} more {kind}", detail=detail)
-        window.failures_since_start = MAX_LISTED
-    if restart_at is not None:
-        window.failures_since_start, window.attempt_time = 0, restart_at
-    changes = {"failures_since_start": window.failures_since_start}
-    rows(_key(kind)).update(**changes, attempt_time=window.attempt_time)
-
-
-def _key(kind: Kind) -> Key:
-    return *UNREPORTED, kind
+        detail = f"within a minute from {minute.attempt_time:%H:%M:%S} UTC; they are not listed"
+        subject = f"{more} more {minute.user_agent}"
+        log_action(Requester(), Action.SIGN_IN_FAILED, subject, detail=detail)

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from project.accounts.access import session_credential
 from project.accounts.credentials import Credential
 from project.accounts.models import User
+from project.accounts.throttling.attempts import counted_attempt
 from project.addresses import normalize_address
 from project.audit.failed_sign_ins import SIGN_IN_METHODS, Kind, claim_entry
 from project.audit.log import Action, log_action, sole_organization
@@ -39,33 +40,31 @@ def _log_sign_out(request: HttpRequest, user: User | None, **_: Any) -> None:
 
 
 @receiver(user_login_failed, dispatch_uid="audit")
-def _log_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    """Runs after the receiver of Axes, which is installed before this app: it sets `axes_*`."""
+def _log_failure(credentials: dict[str, Any], request: HttpRequest, **_: Any) -> None:
+    """Runs after the receiver of Axes, which is installed before this app: it counts."""
+    attempt = counted_attempt(request)
+    assert attempt is not None
+    if attempt.is_refused and not attempt.is_first_refused:
+        return
     username = single_line(credentials.get("username", ""), 150) or "(no name)"
-    requester = Requester(name=username, address=_address(request))
-    is_refused = bool(getattr(request, "axes_refused", False))
-    if is_refused and not getattr(request, "axes_first_refused", False):
-        return
     user = User.objects.filter(username=username).first()
-    organization, method = sole_organization(user), _method(request)
-    if is_refused:
-        if claim_entry(Kind.LOCK):
-            log.warning("sign-ins from %s continue while locked out", requester.address)
-            detail = f"{method}, while locked out; further tries until it ends are not listed"
-            log_action(requester, Action.SIGN_IN_FAILED, username, organization, detail=detail)
-        return
-    in_turn = bool(getattr(request, "axes_in_turn", False))
-    if claim_entry(Kind.KNOWN if user else Kind.UNKNOWN):
-        detail = method + (", while its address is locked out" if in_turn else "")
+    kind, detail = Kind.KNOWN if user else Kind.UNKNOWN, _method(request)
+    if attempt.is_refused:
+        kind = Kind.LOCK
+        detail += ", while locked out; further tries until it ends are not listed"
+    requester = Requester(name=username, address=_address(request))
+    organization = sole_organization(user)
+    if claim_entry(kind):
         log_action(requester, Action.SIGN_IN_FAILED, username, organization, detail=detail)
-    is_first_lock = bool(getattr(request, "axes_first_locked", False)) and not in_turn
-    if is_first_lock and claim_entry(Kind.LOCK):
+        if attempt.is_refused:
+            log.warning("sign-ins from %s continue while locked out", requester.address)
+    if attempt.reaches_limit and claim_entry(Kind.LOCK):
         detail = "after too many wrong tries"
         log_action(requester, Action.LOCKED_OUT, username, organization, detail=detail)
 
 
-def _address(request: HttpRequest | None) -> str | None:
-    return normalize_address(request.META.get("REMOTE_ADDR")) if request is not None else None
+def _address(request: HttpRequest) -> str | None:
+    return normalize_address(request.META.get("REMOTE_ADDR"))
 
 
 def _method(request: HttpRequest | None) -> str:

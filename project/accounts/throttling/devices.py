@@ -39,6 +39,8 @@ def device_number_for_name(request: HttpRequest, name: str) -> int | None:
 
     Looked up once per request: repeated work would reveal which names exist.
     """
+    if COOKIE not in request.COOKIES:
+        return None
     looked: dict[str, int | None] = request.__dict__.setdefault("known_devices", {})
     if name not in looked:
         user = User.objects.filter(username=name).first()

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 
-from project.accounts.throttling.attempts import release_attempt, reserved_attempt
+from project.accounts.throttling.attempts import counted_attempt, release_attempt
 from project.accounts.throttling.hashing import TooBusy
 from project.problems import problem
 
@@ -46,7 +46,7 @@ class LockoutMiddleware(MiddlewareMixin):
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         response = await super().__acall__(request)
-        if reserved_attempt(request) is not None:  # most requests have none, and need no thread
+        if counted_attempt(request) is not None:  # most requests have none, and need no thread
             await sync_to_async(release_attempt)(request)
         return response
 

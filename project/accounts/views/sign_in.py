@@ -25,8 +25,13 @@ from django.views.decorators.http import require_http_methods
 from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.second_factor import Paused
 from project.accounts.models.tokens import digest
-from project.accounts.throttling.attempts import A_LINK, is_locked, is_refused, record_failure
-from project.accounts.throttling.counters import NAME_MOST
+from project.accounts.throttling.attempts import (
+    A_LINK,
+    NAME_MOST,
+    is_locked,
+    is_refused,
+    record_failure,
+)
 from project.accounts.throttling.devices import set_device_cookie
 from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out, retry_later
@@ -51,8 +56,7 @@ class SignInForm(AuthenticationForm):
         name = self.cleaned_data.get("username") or ""
         password = self.cleaned_data.get("password") or ""
         if len(name) > NAME_MOST or len(password) > PASSWORD_MOST:
-            if self.request is not None:
-                is_refused(self.request, name)
+            if self.request is not None and not is_refused(self.request, name):
                 record_failure(self.request, name)
             raise self.get_invalid_login_error()
         cleaned: dict[str, Any] = super().clean()

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from project.accounts.throttling.attempts import ADDRESS_LIMIT
 from project.accounts.throttling.devices import COOKIE
 from project.audit.failed_sign_ins import MAX_LISTED
 from tests.installation import Installation, installed, second_server, submit
 from tests.project.audit.reading import ask
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.extended, pytest.mark.postgres]
-LIMIT, AT_ONCE = 8, 24
+LIMIT, AT_ONCE = 8, 50
 PASSWORD = "offside-trap-4-4-2"
 NAMES = ["api-stranger", "api-device", "page-stranger", "page-device"]
+OWNER = "owner"
 MAKE = f"""
 from project.accounts.models import *
 ours = Organization.objects.create(name="Club", slug="club")
-for name in {NAMES}:
+for name in {[*NAMES, OWNER]}:
     coach = User.objects.create_user(name, password="{PASSWORD}")
     Membership.objects.create(user=coach, organization=ours, role="viewer")
 """
@@ -93,6 +95,18 @@ def count_checked(installation: Installation, name: str) -> int:
     )
 
 
+def run_at_once(attempt: Callable[[int], int]) -> list[int]:
+    """Return the results of `AT_ONCE` calls that begin at the same moment."""
+    ready = threading.Barrier(AT_ONCE)
+
+    def begin(number: int) -> int:
+        ready.wait(60)
+        return attempt(number)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(begin, range(AT_ONCE)))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_concurrent_guesses_are_limited_like_sequential_ones(
     processes: list[Installation], name: str
@@ -102,19 +116,50 @@ def test_concurrent_guesses_are_limited_like_sequential_ones(
     if name.endswith("device"):
         headers["Cookie"] = f"{COOKIE}={device_of(processes[0], name)}"
     clear_counts(processes[0])
-    ready = threading.Barrier(AT_ONCE)
-
-    def attempt(number: int) -> int:
-        ready.wait(60)
-        return guess(processes[number % 2], name, f"wrong-{number}", headers).status_code
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        statuses = list(pool.map(attempt, range(AT_ONCE)))
+    statuses = run_at_once(
+        lambda n: guess(processes[n % 2], name, f"wrong-{n}", headers).status_code
+    )
     checked = [status for status in statuses if status not in (429, 503)]
     assert len(checked) < LIMIT, statuses
     assert statuses.count(429) > 0
     assert count_checked(processes[0], name) == LIMIT
     assert guess(processes[1], name, PASSWORD, headers).status_code == 429
+
+
+def test_concurrent_guesses_under_many_names_are_limited_at_their_address(
+    processes: list[Installation],
+) -> None:
+    left, headers = 3, {"X-Forwarded-For": "198.51.100.50"}
+    for number in range(ADDRESS_LIMIT - left):
+        ask(
+            processes[0],
+            "INSERT INTO axes_accessattempt (username, ip_address, user_agent, http_accept,"
+            " path_info, get_data, post_data, failures_since_start, attempt_time)"
+            f" VALUES ('failed-{number}', '198.51.100.50', '', '', '', '', '', 1,"
+            " CURRENT_TIMESTAMP)",
+        )
+    statuses = run_at_once(
+        lambda n: by_api(processes[n % 2], f"sprayed-{n}", "wrong", headers).status_code
+    )
+    assert set(statuses) <= {401, 429}
+    assert statuses.count(401) <= left, statuses
+    assert by_api(processes[1], OWNER, PASSWORD, headers).status_code == 429
+    checked = ask(processes[0], "SELECT id FROM axes_accessattempt WHERE username LIKE 'sprayed-%'")
+    assert len(checked) <= left
+
+
+def test_right_password_among_concurrent_guesses_gives_one_more_limit(
+    processes: list[Installation],
+) -> None:
+    """A success clears the failures, also those that are being checked at that moment."""
+    headers = {"X-Forwarded-For": "198.51.100.60"}
+    clear_counts(processes[0])
+    passwords = [PASSWORD if number == 0 else f"wrong-{number}" for number in range(AT_ONCE)]
+    statuses = run_at_once(
+        lambda n: by_api(processes[n % 2], OWNER, passwords[n], headers).status_code
+    )
+    assert set(statuses) <= {200, 401, 429}
+    assert LIMIT - 1 <= count_checked(processes[0], OWNER) <= 2 * LIMIT - 1
 
 
 def test_two_processes_share_the_limit_of_logged_failures(

@@ -16,9 +16,8 @@ from django.utils import timezone
 
 from project.accounts.models import Invitation, Membership, Organization, User
 from project.accounts.throttling import devices
-from project.accounts.throttling.counters import NOWHERE
+from project.accounts.throttling.attempts import ADDRESS_LIMIT, NOWHERE
 from project.accounts.throttling.devices import COOKIE, PEOPLE_MOST
-from project.accounts.throttling.limits import ADDRESS_LIMIT
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import PASSWORD, person
 from tests.installation import KEEPER, Installation, submit
@@ -163,7 +162,7 @@ def test_concurrent_attempts_log_one_lock(viewer: User) -> None:
     browser = known_browser("viewer")
     for _ in range(LIMIT - 1):
         sign_in(browser, "viewer", "wrong")
-    device_rows().update(failures_since_start=LIMIT + 1)
+    device_rows().update(failures_since_start=LIMIT)
     for _ in range(3):
         sign_in(browser, "viewer", "wrong")
     entries = AuditEntry.objects.filter(detail__contains="while locked out")

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts.models import SignInLink, User
-from project.accounts.throttling.counters import NOWHERE
+from project.accounts.throttling.attempts import NOWHERE
 
 pytestmark = pytest.mark.django_db
 LIMIT = 8

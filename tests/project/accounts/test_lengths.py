@@ -11,8 +11,12 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from project.accounts.models import User
-from project.accounts.throttling.attempts import is_refused, record_failure
-from project.accounts.throttling.counters import NAME_MOST, NOWHERE
+from project.accounts.throttling.attempts import (
+    NAME_MOST,
+    NOWHERE,
+    is_refused,
+    record_failure,
+)
 from project.accounts.views.passwords import PASSWORD_MOST
 from tests.cameras.views.rows import PASSWORD, client_of
 

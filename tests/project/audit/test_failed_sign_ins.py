@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts.models import User
-from project.accounts.throttling.counters import NOWHERE
+from project.accounts.throttling.attempts import NOWHERE
 from project.audit import failed_sign_ins
 from project.audit.failed_sign_ins import WINDOW, write_unlisted
 from project.audit.log import Action
@@ -101,27 +100,3 @@ def test_lockouts_of_many_addresses_are_bounded(viewer: User) -> None:
     write_unlisted()
     assert "3 more lockouts, and tries while locked out" in listed()
     assert f"{(LISTED + 3) * LIMIT - LISTED} more failed sign-ins under names of people" in listed()
-
-
-@pytest.mark.postgres
-@pytest.mark.usefixtures("few")
-def test_unwritten_count_outlasts_lockouts() -> None:
-    """Rows of failures are deleted after the cool-off, but not those with unwritten counts."""
-    for number in range(LISTED + 2):
-        sign_in(number)
-    AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(hours=1))
-    sign_in(500)
-    assert listed()[LISTED:] == ["2 more failed sign-ins under other names", "nobody-500"]
-
-
-@pytest.mark.postgres
-@pytest.mark.usefixtures("few")
-def test_failure_is_listed_if_its_row_is_deleted_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    sign_in(0)
-
-    def gone(*found: Any) -> Any:
-        AccessAttempt.objects.all().delete()
-        return None, False
-
-    monkeypatch.setattr(failed_sign_ins, "row", gone)
-    assert failed_sign_ins.claim_entry(failed_sign_ins.Kind.UNKNOWN)
