@@ -31,7 +31,6 @@ AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = _timedelta(minutes=10)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_HANDLER = "project.accounts.throttling.attempts.Handler"  # also limits addresses
-AXES_USERNAME_CALLABLE = "project.accounts.throttling.attempts.counted_name"
 AXES_CLIENT_IP_CALLABLE = "project.accounts.throttling.attempts.client_network"
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has it

@@ -20,7 +20,6 @@ from typing import Any
 from axes.attempts import get_cool_off_threshold
 from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
-from axes.helpers import get_client_username
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.signals import user_login_failed
@@ -34,6 +33,7 @@ from project.addresses import network_of, parse_address
 
 ADDRESS_LIMIT = 80  # many users can share one address, such as a school's
 NAME_MOST = 150  # characters, as in `User.username`
+DELETED_MOST = 1000
 
 # Names under which links and keys are counted. Usernames have no spaces.
 A_LINK = "a sign-in link"
@@ -125,12 +125,6 @@ def client_network(request: HttpRequest) -> str | None:
     return None if address is None else network_of(address)
 
 
-def counted_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
-    """Return the name under which Axes counts."""
-    name = (credentials or {}).get("username") or ""
-    return name if len(name) <= NAME_MOST else TOO_LONG
-
-
 class Handler(AxesDatabaseHandler):  # type: ignore[misc]
     """Axes' database handler, with a limit for addresses and one short row per name and address.
 
@@ -153,12 +147,8 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
         request.axes_attempt = attempt or _count(request, _at_address(request, "", LOCKED), 0)
         return bool(request.axes_attempt.is_refused)
 
-    def user_login_failed(
-        self, sender: Any, credentials: Any, request: Any = None, **_: Any
-    ) -> None:
+    def user_login_failed(self, sender: Any, credentials: Any, request: Any, **_: Any) -> None:
         """Flag the request if it is locked. Count the failure, if that was not done before."""
-        if request is None:
-            return
         attempt = counted_attempt(request)
         if attempt is None:
             self.is_locked(request, credentials)
@@ -170,7 +160,21 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
         request.axes_failures_since_start = attempt.number
         request.axes_locked_out = attempt.is_refused or attempt.reaches_limit
         request.axes_credentials = credentials
-        self.clean_expired_user_attempts(request, credentials)
+        if not attempt.is_refused:
+            self.clean_expired_user_attempts(request, credentials)
+
+    @transaction.atomic
+    def clean_expired_user_attempts(self, request: Any = None, credentials: Any = None) -> int:
+        """Delete expired rows, the oldest `DELETED_MOST`; return how many.
+
+        Unlike those of Axes: not rows that another transaction has just locked to count on them,
+        nor the counts of project/audit/failed_sign_ins.py.
+        """
+        expired = AccessAttempt.objects.filter(attempt_time__lte=get_cool_off_threshold(request))
+        due = expired.exclude(username="", ip_address=NOWHERE).order_by("attempt_time")
+        rows = due.select_for_update(skip_locked=True)[:DELETED_MOST]
+        deleted, _ = AccessAttempt.objects.filter(pk__in=[row.pk for row in rows]).delete()
+        return int(deleted)
 
     def filter_user_attempts(self, request: Any, credentials: Any = None) -> list[QuerySet[Any]]:
         """Return the row of the name on this device or at this address, for Axes' own methods."""
@@ -179,7 +183,9 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
 
 def _key(request: Any, credentials: Any) -> Key:
     """Return the columns of the row of the name: on a known device, or at the address."""
-    name = get_client_username(request, credentials)
+    name = credentials["username"] or ""
+    if len(name) > NAME_MOST:
+        name = TOO_LONG
     number = device_number_for_name(request, name)
     if number is None:
         return _at_address(request, name, "")

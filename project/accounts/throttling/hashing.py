@@ -25,9 +25,9 @@ class Argon2(Argon2PasswordHasher):
 
     Bounds: `AT_ONCE` hashes of a process at a time, so that a flood of sign-ins leaves cores to
     other requests; `WAITING_MOST` more wait, at most `WAIT_S`; the rest raise `TooBusy`. Each
-    request has its own thread, so waiting blocks no other request. The database connection is
-    returned before, since PostgreSQL's pool is small. One hash takes 0.08 s of one core (`timeit`
-    of `Argon2().encode("a", "b" * 22)` in `manage.py shell`).
+    request has its own thread, so waiting blocks no other request. While waiting, the database
+    connection is returned, since PostgreSQL's pool is small. One hash takes 0.08 s of one
+    core (`timeit` of `Argon2().encode("a", "b" * 22)` in `manage.py shell`).
     """
 
     time_cost = 2
@@ -47,21 +47,19 @@ class Argon2(Argon2PasswordHasher):
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        with _taken(self._admitted, timeout=0):
-            _close_connections()
-            with _taken(self._running, timeout=WAIT_S):
+        if not self._admitted.acquire(blocking=False):
+            raise TooBusy
+        try:
+            if not self._running.acquire(blocking=False):
+                _close_connections()
+                if not self._running.acquire(timeout=WAIT_S):
+                    raise TooBusy
+            try:
                 yield
-
-
-@contextmanager
-def _taken(semaphore: BoundedSemaphore, timeout: float) -> Iterator[None]:
-    """Take one of a semaphore's places. Raises `TooBusy`."""
-    if not semaphore.acquire(timeout=timeout):
-        raise TooBusy
-    try:
-        yield
-    finally:
-        semaphore.release()
+            finally:
+                self._running.release()
+        finally:
+            self._admitted.release()
 
 
 def _close_connections() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from axes.models import AccessAttempt
+from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
 from django.test import Client
 from django.urls import reverse
@@ -138,6 +139,16 @@ def test_device_cookie_is_invalid_after_a_password_change(viewer: User) -> None:
     assert sign_in(browser, "viewer", "wing-back-9") == 302, (
         "the browser of the change gets a new cookie"
     )
+
+
+def test_device_cookie_is_invalid_after_a_password_reset_by_mail(viewer: User) -> None:
+    thief = copy_of(known_browser("viewer"))
+    viewer.refresh_from_db()
+    link = reverse("reset", args=[viewer.pk.hex, default_token_generator.make_token(viewer)])
+    new = {"new_password1": "wing-back-9", "new_password2": "wing-back-9"}
+    assert Client().post(link, new, REMOTE_ADDR=ELSEWHERE).status_code == 302
+    spray(ADDRESS_LIMIT)
+    assert sign_in(thief, "viewer", "wing-back-9") == 429
 
 
 def test_password_change_keeps_the_device_number_and_clears_only_its_failures(viewer: User) -> None:

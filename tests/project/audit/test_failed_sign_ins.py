@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -100,3 +101,14 @@ def test_lockouts_of_many_addresses_are_bounded(viewer: User) -> None:
     write_unlisted()
     assert "3 more lockouts, and tries while locked out" in listed()
     assert f"{(LISTED + 3) * LIMIT - LISTED} more failed sign-ins under names of people" in listed()
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("few")
+def test_unwritten_count_outlasts_lockouts() -> None:
+    """Rows of failures are deleted after the cool-off, but not those with unwritten counts."""
+    for number in range(LISTED + 2):
+        sign_in(number)
+    AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(hours=1))
+    sign_in(500)
+    assert listed()[LISTED:] == ["2 more failed sign-ins under other names", "nobody-500"]

@@ -89,6 +89,18 @@ def test_lockout_is_logged_once(viewer: User, settings: Any) -> None:
     )
 
 
+def test_present_passwords_tried_while_locked_out_are_logged_once(viewer: User) -> None:
+    """Also where the view itself asks whether the limit is reached."""
+    client = client_of(viewer)
+    form = {"old_password": "no", "new_password1": "wing-back-9", "new_password2": "wing-back-9"}
+    statuses = [client.post(reverse("password"), form).status_code for _ in range(11)]
+    assert statuses[7:] == [429] * 4
+    assert [action for action, _, _ in logged_actions()] == [
+        *["fail to sign in"] * 8, "be locked out", "fail to sign in",
+    ]  # fmt: skip
+    assert logged_actions()[-1][2].startswith("as the present password, while locked out;")
+
+
 def test_used_sign_in_link_is_a_failed_sign_in(viewer: User) -> None:
     address = reverse("signin-link", args=[SignInLink.issue(viewer)])
     Client().post(address)
