@@ -6,8 +6,8 @@ from secrets import token_urlsafe
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
 
+from project.settings import environment as _env
 from project.settings.auth import *  # noqa: F403
-from project.settings.environment import BadSetting, Environment, own_hosts
 from project.settings.logging import LOGGING  # noqa: F401
 from project.settings.rest import *  # noqa: F403
 from project.settings.shared_stores import caches, channel_layers
@@ -15,37 +15,38 @@ from project.settings.shared_stores import caches, channel_layers
 django_stubs_ext.monkeypatch()  # generic Django classes take [types] at run time, too
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-_env = Environment()
 
 # --- the installation -------------------------------------------------------------------------
-DATA_DIR = _env.directory("SIDELINE_DATA_DIR", BASE_DIR / "var")
+DATA_DIR = _env.read("SIDELINE_DATA_DIR", _env.directory, str(BASE_DIR / "var"))
 MEDIA_DIR = DATA_DIR / "media"
-LISTEN_HOST = _env.listen_address("SIDELINE_HOST", "127.0.0.1")
-LISTEN_PORT = _env.port("SIDELINE_PORT", 7103)
-METRICS = _env.endpoint("SIDELINE_METRICS")  # served without a credential
-PUBLIC_URL = _env.public_url("SIDELINE_PUBLIC_URL")
-TRUSTED_ORIGINS = _env.origins("SIDELINE_TRUSTED_ORIGINS")
-TRUSTED_PROXIES = _env.networks("SIDELINE_TRUSTED_PROXIES")
-REDIS_URL = _env.redis_url("REDIS_URL")
-DEMO = _env.flag("SIDELINE_DEMO", default=True)
-ALLOW_LOOPBACK_SOURCES = _env.flag("SIDELINE_ALLOW_LOOPBACK_SOURCES", default=False)
+LISTEN_HOST = _env.read("SIDELINE_HOST", _env.listen_address, "127.0.0.1")
+LISTEN_PORT = _env.read("SIDELINE_PORT", _env.port, "7103")
+METRICS = _env.read("SIDELINE_METRICS", _env.endpoint)  # served without a credential
+PUBLIC_URL = _env.read("SIDELINE_PUBLIC_URL", _env.public_url)
+TRUSTED_ORIGINS = _env.read("SIDELINE_TRUSTED_ORIGINS", _env.origins)
+TRUSTED_PROXIES = _env.read("SIDELINE_TRUSTED_PROXIES", _env.networks)
+REDIS_URL = _env.read("REDIS_URL", _env.redis_url)
+DEMO = _env.read("SIDELINE_DEMO", _env.flag, "1")
+ALLOW_LOOPBACK_SOURCES = _env.read("SIDELINE_ALLOW_LOOPBACK_SOURCES", _env.flag, "0")
 # host:port of cameras and model servers at addresses that are otherwise refused.
-CAMERA_SERVERS = _env.host_ports("SIDELINE_CAMERA_SERVERS")
-MODEL_SERVERS = _env.host_ports("SIDELINE_MODEL_SERVERS")
-ANSWERS_AT_ONCE = _env.number("SIDELINE_ANSWERS_AT_ONCE", 2000)  # in each process
+CAMERA_SERVERS = _env.read("SIDELINE_CAMERA_SERVERS", _env.host_ports)
+MODEL_SERVERS = _env.read("SIDELINE_MODEL_SERVERS", _env.host_ports)
+ANSWERS_AT_ONCE = _env.read("SIDELINE_ANSWERS_AT_ONCE", _env.number, "2000")  # in each process
 # After this silence the process of an answer counts as dead.
-ANSWER_SILENCE_S = _env.number("SIDELINE_ANSWER_SILENCE", 60)
-ADMIN_USERNAME = _env.text("SIDELINE_ADMIN_USERNAME")
-ADMIN_PASSWORD = _env.text("SIDELINE_ADMIN_PASSWORD")
+ANSWER_SILENCE_S = _env.read("SIDELINE_ANSWER_SILENCE", _env.number, "60")
+ADMIN_USERNAME = _env.read("SIDELINE_ADMIN_USERNAME", str)
+ADMIN_PASSWORD = _env.read("SIDELINE_ADMIN_PASSWORD", str)
 if bool(ADMIN_USERNAME) != bool(ADMIN_PASSWORD):
-    raise BadSetting(
+    raise _env.BadSetting(
         "SIDELINE_ADMIN_PASSWORD" if ADMIN_USERNAME else "SIDELINE_ADMIN_USERNAME",
         "set SIDELINE_ADMIN_USERNAME and SIDELINE_ADMIN_PASSWORD together, or neither.",
     )
 
-SECRET_KEY = _env.secret("SIDELINE_SECRET_KEY", DATA_DIR / "secret.key", shortest=32)
+SECRET_KEY = _env.read(
+    "SIDELINE_SECRET_KEY", _env.secret, file=DATA_DIR / "secret.key", shortest=32
+)
 # Comma-separated: the first encrypts, all decrypt. To rotate, put a new key in front.
-FIELD_KEYS = _env.keys("SIDELINE_FIELD_KEY", DATA_DIR / "field.key", shortest=16)
+FIELD_KEYS = _env.read("SIDELINE_FIELD_KEY", _env.keys, file=DATA_DIR / "field.key", shortest=16)
 
 # What our own processes that read cameras or migrate tables are given: not the administrator's
 # password, the mail account or the key that signs links, in whose place they get a random one.
@@ -58,7 +59,7 @@ CHILD_ENVIRONMENT = _env.only(
 ) | {"SIDELINE_SECRET_KEY": token_urlsafe(48)}
 
 DEBUG = False
-ALLOWED_HOSTS = _env.hosts("SIDELINE_ALLOWED_HOSTS") or own_hosts(LISTEN_HOST)
+ALLOWED_HOSTS = _env.read("SIDELINE_ALLOWED_HOSTS", _env.hosts) or _env.own_hosts(LISTEN_HOST)
 if PUBLIC_URL is not None:
     ALLOWED_HOSTS.append(str(PUBLIC_URL.hostname))
     TRUSTED_ORIGINS.append(f"{PUBLIC_URL.scheme}://{PUBLIC_URL.netloc.lower()}")
@@ -128,7 +129,9 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- data -------------------------------------------------------------------------------------
-DATABASES = {"default": _env.database("DATABASE_URL", DATA_DIR / "sideline.sqlite3")}
+DATABASES = {
+    "default": _env.read("DATABASE_URL", _env.database, file=DATA_DIR / "sideline.sqlite3")
+}
 CHANNEL_LAYERS = channel_layers(REDIS_URL)
 CACHES = caches(REDIS_URL)
 
@@ -143,15 +146,15 @@ STORAGES = {
 WHITENOISE_MAX_AGE = 0  # files without a hash in the name; the others are immutable
 
 # --- mail -------------------------------------------------------------------------------------
-_mail = _env.mail_url("SIDELINE_EMAIL_URL")
-DEFAULT_FROM_EMAIL = _env.mail_address("SIDELINE_EMAIL_FROM")
-MAIL = _mail is not None
-if _mail is not None:
+_mail = _env.read("SIDELINE_EMAIL_URL", _env.mail_url)
+DEFAULT_FROM_EMAIL = _env.read("SIDELINE_EMAIL_FROM", _env.mail_address)
+MAIL = bool(_mail)
+if MAIL:
     if PUBLIC_URL is None:  # a Host header must not choose where a link in a mail leads
-        raise BadSetting("SIDELINE_EMAIL_URL", "it needs SIDELINE_PUBLIC_URL, for links in mails.")
-    EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
-    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
-    EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.tls, _mail.starttls
+        raise _env.BadSetting(
+            "SIDELINE_EMAIL_URL", "it needs SIDELINE_PUBLIC_URL, for links in mails."
+        )
+    globals().update(_mail)
     EMAIL_TIMEOUT = 10
     DEFAULT_FROM_EMAIL = DEFAULT_FROM_EMAIL or f"Sideline <sideline@{PUBLIC_URL.hostname}>"
 else:
@@ -173,9 +176,9 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = False  # the proxy redirects
 # Off by default: HSTS covers every port of a host, so the seed's ws:// URLs would stop working.
-SECURE_HSTS_SECONDS = _env.number("SIDELINE_HSTS_SECONDS", 0, least=0, most=63_072_000)
+SECURE_HSTS_SECONDS = _env.read("SIDELINE_HSTS_SECONDS", _env.number, "0", least=0, most=63_072_000)
 if SECURE_HSTS_SECONDS and not _https:
-    raise BadSetting("SIDELINE_HSTS_SECONDS", "it needs SIDELINE_PUBLIC_URL to be https.")
+    raise _env.BadSetting("SIDELINE_HSTS_SECONDS", "it needs SIDELINE_PUBLIC_URL to be https.")
 CONTENT_SECURITY_POLICY = {  # see project/csp.py
     "DIRECTIVES": {
         "default-src": [NONE],

@@ -1,6 +1,7 @@
 """Typed reads of environment variables, for `project/settings/__init__.py` only.
 
-Every variable is optional. A bad value ends the process with a sentence (`BadSetting`).
+`read("SIDELINE_PORT", port, "7103")` gives the variable's text to the parser `port`, or the default
+if it is empty or not set. A parser refuses a value with a sentence, which ends the process.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import dj_database_url
 
 from cameras.ingest.sources.address_rules import place
+
+T = TypeVar("T")
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 
 
 class BadSetting(SystemExit):
@@ -30,128 +34,88 @@ class BadSetting(SystemExit):
         super().__init__(f"{name}: {sentence}")
 
 
-class Values:
-    """Reads of text, flags, numbers, lists and directories."""
-
-    def __init__(self, values: Mapping[str, str] = os.environ) -> None:
-        self._values = values
-
-    def text(self, name: str, default: str = "") -> str:
-        return self._values.get(name, "").strip() or default
-
-    def only(self, *names: str) -> dict[str, str]:
-        """Return the variables of these names, and libpq's (`PG…`), as far as they are set."""
-        return {
-            name: value
-            for name, value in self._values.items()
-            if name in names or name.startswith("PG")
-        }
-
-    def flag(self, name: str, default: bool) -> bool:
-        value = self.text(name, "1" if default else "0")
-        if value not in ("0", "1"):
-            raise BadSetting(name, f"expected 1 or 0, not “{value}”.")
-        return value == "1"
-
-    def number(self, name: str, default: int, least: int = 1, most: int = 1_000_000) -> int:
-        value = self.text(name, str(default))
-        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-            raise BadSetting(name, f"expected a number from {least} to {most}, not “{value}”.")
-        return int(value)
-
-    def names(self, name: str) -> list[str]:
-        return [part.strip() for part in self.text(name).split(",") if part.strip()]
-
-    def directory(self, name: str, default: Path) -> Path:
-        path = Path(self.text(name, str(default))).expanduser().absolute()
-        try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadSetting(name, f"{path} cannot be made: {error.strerror}.") from None
-        if not os.access(path, os.W_OK):
-            raise BadSetting(name, f"{path} cannot be written to.")
-        return path
+class BadValue(Exception):
+    """A parser's refusal: a sentence without the variable's name."""
 
 
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
+def read(name: str, parse: Callable[..., T], default: str = "", **options: object) -> T:
+    """Read a variable; an empty one is not set. Raises `BadSetting`."""
+    try:
+        return parse(os.environ.get(name, "").strip() or default, **options)
+    except BadValue as error:
+        raise BadSetting(name, str(error)) from None
 
 
-class Addresses(Values):
-    """Reads of ports, hosts, networks and URLs, validated as far as possible without connecting."""
+def only(*names: str) -> dict[str, str]:
+    """Return the variables of these names, and libpq's (`PG…`), as far as they are set."""
+    return {k: v for k, v in os.environ.items() if k in names or k.startswith("PG")}
 
-    def port(self, name: str, default: int) -> int:
-        return self._port(name, self.text(name, str(default)))
 
-    def _port(self, name: str, value: str) -> int:
-        if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 65535:
-            raise BadSetting(name, f"expected a port from 1 to 65535, not “{value}”.")
-        return int(value)
+def check(valid: object, sentence: str) -> None:
+    """Raise `BadValue` with this sentence, unless `valid`."""
+    if not valid:
+        raise BadValue(sentence)
 
-    def listen_address(self, name: str, default: str) -> str:
-        return self._address(name, self.text(name, default))
 
-    def _address(self, name: str, value: str) -> str:
-        try:
-            socket.getaddrinfo(value, None)
-        except (OSError, UnicodeError):
-            raise BadSetting(name, f"“{value}” is not an address of this machine.") from None
-        return value
+def flag(value: str) -> bool:
+    check(value in ("0", "1"), f"expected 1 or 0, not “{value}”.")
+    return value == "1"
 
-    def endpoint(self, name: str) -> tuple[str, int] | None:
-        """Read `address:port`, or a port on 127.0.0.1; None if not set."""
-        value = self.text(name)
-        if not value:
-            return None
-        host, _, port = value.rpartition(":")
-        return self._address(name, host.strip("[]") or "127.0.0.1"), self._port(name, port)
 
-    def host_ports(self, name: str) -> frozenset[str]:
-        """Read a list of `host:port`, each in the form of `address_rules.place`."""
-        found = set()
-        for value in self.names(name):
-            host, _, port = value.rpartition(":")
-            if not is_host(host):
-                raise BadSetting(name, f"expected host:port, not “{value}”.")
-            found.add(place(host, self._port(name, port)))
-        return frozenset(found)
+def number(value: str, least: int = 1, most: int = 1_000_000, what: str = "number") -> int:
+    valid = value.isascii() and value.isdigit() and least <= int(value) <= most
+    check(valid, f"expected a {what} from {least} to {most}, not “{value}”.")
+    return int(value)
 
-    def hosts(self, name: str) -> list[str]:
-        for host in self.names(name):
-            if host != "*" and not is_host(host.lstrip(".")):
-                raise BadSetting(name, f"“{host}” is not a host name; give names without a scheme.")
-        return self.names(name)
 
-    def origins(self, name: str) -> list[str]:
-        found = []
-        for value in self.names(name):
-            url = self._url(name, value)
-            if url.path not in ("", "/"):
-                raise BadSetting(name, f"“{value}” has a path; an origin is scheme, host and port.")
-            found.append(f"{url.scheme}://{url.netloc.lower()}")
-        return found
+def names(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
-    def public_url(self, name: str) -> SplitResult | None:
-        value = self.text(name)
-        return self._url(name, value) if value else None
 
-    def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-        try:
-            return [ipaddress.ip_network(value) for value in self.names(name)]
-        except ValueError as error:
-            raise BadSetting(name, f"expected addresses or networks: {error}.") from None
+def directory(value: str) -> Path:
+    path = Path(value).expanduser().absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadValue(f"{path} cannot be made: {error.strerror}.") from None
+    check(os.access(path, os.W_OK), f"{path} cannot be written to.")
+    return path
 
-    def _url(self, name: str, value: str) -> SplitResult:
-        try:
-            url = urlsplit(value)
-            valid = url.scheme in ("http", "https") and is_host(url.hostname or "")
-            valid = valid and url.port != 0
-        except ValueError:
-            valid = False
-        if not valid or url.query or url.fragment or "@" in url.netloc:
-            raise BadSetting(
-                name, "expected an address like https://cameras.example.org, no login."
-            )
-        return url
+
+# Addresses are validated as far as possible without connecting.
+def port(value: str) -> int:
+    return number(value, most=65535, what="port")
+
+
+def listen_address(value: str) -> str:
+    try:
+        socket.getaddrinfo(value, None)
+    except (OSError, UnicodeError):
+        raise BadValue(f"“{value}” is not an address of this machine.") from None
+    return value
+
+
+def endpoint(value: str) -> tuple[str, int] | None:
+    """Parse `address:port`, or a port on 127.0.0.1; None if not set."""
+    host, _, number = value.rpartition(":")
+    return (listen_address(host.strip("[]") or "127.0.0.1"), port(number)) if value else None
+
+
+def host_ports(value: str) -> frozenset[str]:
+    """Parse a list of `host:port`, each into the form of `address_rules.place`."""
+    found = set()
+    for name in names(value):
+        host, _, number = name.rpartition(":")
+        check(is_host(host), f"expected host:port, not “{name}”.")
+        found.add(place(host, port(number)))
+    return frozenset(found)
+
+
+def hosts(value: str) -> list[str]:
+    for host in names(value):
+        valid = host == "*" or is_host(host.lstrip("."))
+        check(valid, f"“{host}” is not a host name; give names without a scheme.")
+    return names(value)
 
 
 def is_host(value: str) -> bool:
@@ -179,129 +143,132 @@ def own_hosts(listen: str) -> list[str]:
     return [*hosts, name, f"{name}.local"]
 
 
-class Keys(Values):
-    """Reads of secrets, each with a minimum length."""
+def networks(value: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    try:
+        return [ipaddress.ip_network(name) for name in names(value)]
+    except ValueError as error:
+        raise BadValue(f"expected addresses or networks: {error}.") from None
 
-    def secret(self, name: str, file: Path, *, shortest: int) -> str:
-        """Read the variable, else the file. Create the file, with mode 0600, if it is missing."""
-        value = self.text(name)
-        if value:
-            if len(value) < shortest:
-                raise BadSetting(name, f"is too short; use at least {shortest} random characters.")
-            return value
-        try:
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return self._stored_secret(name, file, shortest)
+
+def public_url(value: str) -> SplitResult | None:
+    return url(value) if value else None
+
+
+def origins(value: str) -> list[str]:
+    found = []
+    for name in names(value):
+        origin = url(name)
+        has_path = origin.path not in ("", "/")
+        check(not has_path, f"“{name}” has a path; an origin is scheme, host and port.")
+        found.append(f"{origin.scheme}://{origin.netloc.lower()}")
+    return found
+
+
+def url(value: str) -> SplitResult:
+    sentence = "expected an address like https://cameras.example.org, no login."
+    parts = split_url(value, ("http", "https"), sentence)
+    has_more = parts.query or parts.fragment or "@" in parts.netloc or parts.port == 0
+    check(is_host(parts.hostname or "") and not has_more, sentence)
+    return parts
+
+
+def split_url(value: str, schemes: tuple[str, ...], sentence: str) -> SplitResult:
+    """Split a URL of these schemes. The sentence never has a URL: it may have a password."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises if it is no number
+    except ValueError:
+        raise BadValue(sentence) from None
+    check(parts.scheme in schemes, sentence)
+    return parts
+
+
+def secret(value: str, file: Path, shortest: int) -> str:
+    """Take the variable, else the file. Create the file, with mode 0600, if it is missing."""
+    if value:
+        is_long = len(value) >= shortest
+        check(is_long, f"is too short; use at least {shortest} random characters.")
+        return value
+    with suppress(FileExistsError):
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as out:
-            secret = secrets.token_urlsafe(48)
-            out.write(secret)
-        return secret
-
-    def _stored_secret(self, name: str, file: Path, shortest: int) -> str:
-        """Read the file; wait, because another process may be writing it now."""
-        for _ in range(50):
-            try:
-                stored = file.read_text().strip()
-            except OSError as error:
-                raise BadSetting(name, f"{file} cannot be read: {error.strerror}.") from None
-            if len(stored) >= shortest:
-                return stored
-            time.sleep(0.02)
-        raise BadSetting(name, f"{file} holds less than {shortest} characters; delete it.")
-
-    def keys(self, name: str, file: Path, *, shortest: int) -> list[str]:
-        """Read several secrets, comma-separated."""
-        keys = [key.strip() for key in self.secret(name, file, shortest=shortest).split(",")]
-        if min(map(len, keys)) < shortest:
-            raise BadSetting(name, f"each of its keys needs at least {shortest} random characters.")
-        return keys
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """An SMTP server. `tls`: TLS from the first byte; `starttls`: after STARTTLS."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    tls: bool
-    starttls: bool
-
-
-class Servers(Values):
-    """Reads of server URLs. Error sentences never contain a URL, which may have a password."""
-
-    def database(self, name: str, file: Path) -> dict[str, Any]:
-        """Return the entry of DATABASES for the URL, or for SQLite in this file."""
+            out.write(secrets.token_urlsafe(48))
+    for _ in range(50):  # another process may be writing it now
         try:
-            database = dict(dj_database_url.parse(self.text(name) or f"sqlite:///{file}"))
-        except ValueError as error:
-            raise BadSetting(
-                name, f"expected postgres://user:password@host/name: {error}"
-            ) from None
-        if database["ENGINE"] == "django.db.backends.sqlite3":
-            database["OPTIONS"] = {
-                "transaction_mode": "IMMEDIATE",
-                "timeout": 20,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-            }
-        elif database["ENGINE"] == "django.db.backends.postgresql":
-            database["ENGINE"] = "project.database.postgresql"
-            url_options: Any = database.get("OPTIONS", {})  # such as sslmode
-            database["OPTIONS"] = {
-                "connect_timeout": 5,
-                **url_options,
-                # Persistent connections leak under ASGI; psycopg's pool does not. By default it
-                # tries for 5 minutes to reconnect, with ever longer pauses.
-                "pool": {"min_size": 1, "max_size": 8, "timeout": 10, "reconnect_timeout": 3},
-            }
-        else:
-            raise BadSetting(name, "only sqlite and postgres are supported.")
-        return database
-
-    def redis_url(self, name: str) -> str:
-        value = self.text(name)
-        try:
-            valid = not value or urlsplit(value).scheme in ("redis", "rediss", "unix")
-            _ = urlsplit(value).port  # raises if it is no number
-        except ValueError:
-            valid = False
-        if not valid:
-            raise BadSetting(name, "expected redis://host:port/number.")
-        return value
-
-    def mail_url(self, name: str) -> MailServer | None:
-        """Read an SMTP URL; None if not set.
-
-        `smtps://` uses TLS from the first byte. `smtp://` with a login uses STARTTLS; without one,
-        nothing is encrypted, for a relay on this machine.
-        """
-        value = self.text(name)
-        if not value:
-            return None
-        try:
-            url = urlsplit(value)
-            tls, user = url.scheme == "smtps", unquote(url.username or "")
-            port = url.port or (465 if tls else 587 if user else 25)
-            valid = url.scheme in ("smtp", "smtps") and is_host(url.hostname or "")
-        except ValueError:
-            valid = False
-        if not valid or url.path not in ("", "/") or url.query or url.fragment:
-            raise BadSetting(name, "expected smtps://user:password@host:port, or smtp://host.")
-        password = unquote(url.password or "")
-        return MailServer(
-            str(url.hostname), port, user, password, tls, starttls=bool(user) and not tls
-        )
-
-    def mail_address(self, name: str) -> str:
-        """Read `name@host`, or `Display name <name@host>`."""
-        value = self.text(name)
-        if value and (not parseaddr(value)[1].partition("@")[2] or not value.isprintable()):
-            raise BadSetting(name, f"expected cameras@example.org, not “{value}”.")
-        return value
+            stored = file.read_text().strip()
+        except OSError as error:
+            raise BadValue(f"{file} cannot be read: {error.strerror}.") from None
+        if len(stored) >= shortest:
+            return stored
+        time.sleep(0.02)
+    raise BadValue(f"{file} holds less than {shortest} characters; delete it.")
 
 
-class Environment(Addresses, Servers, Keys):
-    """Typed reads of all environment variables of the product."""
+def keys(value: str, file: Path, shortest: int) -> list[str]:
+    """Parse several secrets, comma-separated."""
+    found = [key.strip() for key in secret(value, file, shortest).split(",")]
+    are_long = min(map(len, found)) >= shortest
+    check(are_long, f"each of its keys needs at least {shortest} random characters.")
+    return found
+
+
+def database(value: str, file: Path) -> dict[str, Any]:
+    """Return the entry of DATABASES for the URL, or for SQLite in this file."""
+    try:
+        entry: dict[str, Any] = dict(dj_database_url.parse(value or f"sqlite:///{file}"))
+    except ValueError as error:
+        raise BadValue(f"expected postgres://user:password@host/name: {error}") from None
+    if entry["ENGINE"] == "django.db.backends.sqlite3":
+        entry["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+        return entry
+    is_postgres = entry["ENGINE"] == "django.db.backends.postgresql"
+    check(is_postgres, "only sqlite and postgres are supported.")
+    entry["ENGINE"] = "project.database.postgresql"
+    entry["OPTIONS"] = {
+        "connect_timeout": 5,
+        **entry.get("OPTIONS", {}),  # of the URL, such as sslmode
+        # Persistent connections leak under ASGI; psycopg's pool does not. By default it tries for
+        # 5 minutes to reconnect, with ever longer pauses.
+        "pool": {"min_size": 1, "max_size": 8, "timeout": 10, "reconnect_timeout": 3},
+    }
+    return entry
+
+
+def redis_url(value: str) -> str:
+    if value:
+        split_url(value, ("redis", "rediss", "unix"), "expected redis://host:port/number.")
+    return value
+
+
+def mail_url(value: str) -> dict[str, Any]:
+    """Return Django's settings for an SMTP URL; none if not set.
+
+    `smtps://` uses TLS from the first byte. `smtp://` with a login uses STARTTLS; without one,
+    nothing is encrypted, for a relay on this machine.
+    """
+    if not value:
+        return {}
+    sentence = "expected smtps://user:password@host:port, or smtp://host."
+    parts = split_url(value, ("smtp", "smtps"), sentence)
+    has_more = parts.path not in ("", "/") or parts.query or parts.fragment
+    check(is_host(parts.hostname or "") and not has_more, sentence)
+    tls, user = parts.scheme == "smtps", unquote(parts.username or "")
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if tls else 587 if user else 25),
+        "EMAIL_HOST_USER": user,
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": tls,
+        "EMAIL_USE_TLS": bool(user) and not tls,
+    }
+
+
+def mail_address(value: str) -> str:
+    """Parse `name@host`, or `Display name <name@host>`."""
+    valid = not value or (parseaddr(value)[1].partition("@")[2] and value.isprintable())
+    check(valid, f"expected cameras@example.org, not “{value}”.")
+    return value

@@ -134,7 +134,7 @@ def test_bad_value_stops_the_start_with_one_line(command: tuple[str, ...], folde
 
 def test_readme_lists_every_setting_and_no_other() -> None:
     settings = (ROOT / "project" / "settings" / "__init__.py").read_text()
-    read = re.findall(r"_env\.\w+\(\s*\"(\w+)\"", settings)
+    read = re.findall(r"_env\.read\(\s*\"(\w+)\"", settings)
     table = [line for line in README.splitlines() if line.startswith("| `")]
     listed = re.findall(r"`([A-Z]+_[A-Z_]+)`", "\n".join(line.split("|")[1] for line in table))
     assert sorted(set(read)) == sorted(listed)
