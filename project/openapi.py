@@ -1,7 +1,8 @@
 """The API's descriptions and their views: OpenAPI of REST, AsyncAPI of sockets and events.
 
-OpenAPI is generated: here are the authentication schemes, and what every operation has. Its version
-is 3.0.3, which most generators of clients read. AsyncAPI is the file `asyncapi.yaml`.
+OpenAPI is generated, but for the operations in `openapi.yaml`: here are the authentication schemes,
+and what every operation has. Its version is 3.0.3, which most generators of clients read. AsyncAPI
+is the file `asyncapi.yaml`.
 
 405 is not listed: no documented operation returns it. Other methods get it, as a problem.
 """
@@ -20,9 +21,10 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
-from project.problems import field_problem, problem_response
+from project.problems import PROBLEM_TYPE, field_problem
 
 _ASYNCAPI = Path(__file__).with_name("asyncapi.yaml")
+_OPERATIONS = Path(__file__).with_name("openapi.yaml")
 _DESCRIPTIONS = {
     "400": "The request is not understood; `errors` names the fields.",
     "401": "No valid credential.",
@@ -64,21 +66,27 @@ _TAGS = {
 
 
 def complete_operations(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Add what drf-spectacular leaves out: the server, types of nullable references, and more.
+    """Add what drf-spectacular leaves out: `openapi.yaml`, types of nullable references, and more.
 
     Each operation gets a summary, a tag, problem responses, and `security` (empty where no
     credential is needed). A postprocessing hook: the last one.
     """
+    written = yaml.safe_load(_OPERATIONS.read_text())
+    for kind, components in written["components"].items():
+        result["components"][kind] |= components
+    paths = {path.rstrip("/"): operations for path, operations in result["paths"].items()}
+    result["paths"] = dict(sorted((paths | written["paths"]).items()))
     for path, operations in result["paths"].items():
         for operation in operations.values():
             if "summary" not in operation:
                 operation["summary"] = _summary(path, operation)
             operation["tags"] = [_TAGS.get(tag, tag) for tag in operation["tags"]]
             operation.setdefault("security", [])
+            errors = {status: _DESCRIPTIONS[status] for status in _error_statuses(path, operation)}
             responses = operation["responses"]
-            for status in _error_statuses(path, operation):
-                responses.setdefault(status, problem_response(status, _DESCRIPTIONS[status]))
-            operation["responses"] = dict(sorted(responses.items()))
+            errors |= {s: responses[s]["description"] for s in responses if s >= "400"}
+            problems = {status: _problem(status, errors[status]) for status in errors}
+            operation["responses"] = dict(sorted((responses | problems).items()))
     schemas = result["components"]["schemas"]
     for name, schema in schemas.items():
         if "properties" in schema and not name.endswith(("Request", "Problem")):
@@ -90,6 +98,16 @@ def complete_operations(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]
     url = settings.FORCE_SCRIPT_NAME or "/"
     result["servers"] = [{"url": url, "description": "This installation."}]
     return result
+
+
+def _problem(status: str, description: str) -> dict[str, Any]:
+    """Return the OpenAPI response object of a problem."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    response = {"description": description, "content": {PROBLEM_TYPE: {"schema": schema}}}
+    if status not in ("429", "503"):
+        return response
+    seconds = {"description": "Seconds.", "schema": {"type": "integer"}}
+    return response | {"headers": {"Retry-After": seconds}}
 
 
 def _summary(path: str, operation: dict[str, Any]) -> str:

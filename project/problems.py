@@ -11,23 +11,6 @@ from django.http import JsonResponse
 
 SERVER_FAILED = "The server failed on this request; it has been logged."
 PROBLEM_TYPE = "application/problem+json"
-SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
-PROBLEM_SCHEMA = {
-    "type": "object",
-    "description": "An error, as RFC 9457 describes it. Some have more members.",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "example": "about:blank"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "A plain sentence."},
-        "errors": {
-            "type": "object",
-            "description": "Sentences by field, for status 400.",
-            "additionalProperties": True,
-        },
-    },
-}
 
 
 def problem_body(status: int, detail: str, **more: Any) -> dict[str, Any]:
@@ -79,13 +62,3 @@ async def refuse_handshake(
     start = {"type": "websocket.http.response.start", "status": status, "headers": headers}
     await send(start)
     await send({"type": "websocket.http.response.body", "body": body})
-
-
-def problem_response(status: str, description: str) -> dict[str, Any]:
-    """Return the OpenAPI response object of a problem."""
-    schema = {"$ref": "#/components/schemas/Problem"}
-    response = {"description": description, "content": {PROBLEM_TYPE: {"schema": schema}}}
-    if status not in ("429", "503"):
-        return response
-    seconds = {"description": "Seconds.", "schema": {"type": "integer"}}
-    return response | {"headers": {"Retry-After": seconds}}

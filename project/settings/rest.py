@@ -43,8 +43,6 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "cameras.api.schema.add_streams",
-        "chats.api.schema.add_streams",
         "project.openapi.complete_operations",
     ],
     "ENUM_NAME_OVERRIDES": {
