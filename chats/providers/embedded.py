@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from chats.providers.base import Busy, Conversation, Finish, ProviderError, Unreachable
@@ -126,34 +126,26 @@ class Embedded:
 
     async def answer(self, conversation: Conversation) -> AsyncGenerator[str | Finish, None]:
         """See `Provider`. Raises `Busy` beyond `MAX_ANSWERS`."""
-        endpoint, child = await self._acquire()
-        try:
-            async with aclosing(endpoint.answer(conversation)) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except Unreachable:
-            if not await self._has_died(child):
-                raise
-            log.warning("the embedded model's process died while it answered")
-            raise Unreachable(f"{LABEL} stopped in mid-answer. Try again.") from None
-        finally:
-            self._release()
+        async with self._running() as (child, endpoint):
+            try:
+                async with aclosing(endpoint.answer(conversation)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except Unreachable:
+                if not await self._has_died(child):
+                    raise
+                log.warning("the embedded model's process died while it answered")
+                raise Unreachable(f"{LABEL} stopped in mid-answer. Try again.") from None
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
         """See `Provider`. Starts the model if it does not run."""
-        endpoint, _ = await self._acquire()
-        try:
+        async with self._running() as (_, endpoint):
             return await endpoint.count_tokens(texts)
-        finally:
-            self._release()
 
     async def check(self) -> str:
         """See `OpenAICompatible.check`."""
-        endpoint, _ = await self._acquire()
-        try:
+        async with self._running() as (_, endpoint):
             return await endpoint.check()
-        finally:
-            self._release()
 
     async def close(self) -> None:
         """End the child. The provider cannot be used afterwards."""
@@ -168,24 +160,26 @@ class Embedded:
         self._starter.shutdown(wait=False)
         self._stop()
 
-    async def _acquire(self) -> tuple[OpenAICompatible, ServerProcess]:
+    @asynccontextmanager
+    async def _running(self) -> AsyncGenerator[tuple[ServerProcess, OpenAICompatible], None]:
+        """Start the model if it does not run, and keep it running meanwhile."""
         if self._active >= MAX_ANSWERS:
             raise Busy(
                 f"{LABEL} is busy with other chats. Try again in a moment.", retry_after=10.0
             )
         self._active += 1
+        loop = asyncio.get_running_loop()
         try:
             if self._idle_timer is not None:
                 self._idle_timer.cancel()
                 self._idle_timer = None
             if self._is_ended:
                 raise Unreachable(f"{LABEL} has been shut down.")
-            loop = asyncio.get_running_loop()
-            child, endpoint = await loop.run_in_executor(self._starter, self._ensure_running)
-        except BaseException:
-            self._release()
-            raise
-        return endpoint, child
+            yield await loop.run_in_executor(self._starter, self._ensure_running)
+        finally:
+            self._active -= 1
+            if not self._active and not self._is_ended:
+                self._idle_timer = loop.call_later(self._idle_s, self._stop_if_idle)
 
     @staticmethod
     async def _has_died(child: ServerProcess) -> bool:
@@ -194,12 +188,6 @@ class Embedded:
         while child.is_alive and time.monotonic() < until:
             await asyncio.sleep(0.02)
         return not child.is_alive
-
-    def _release(self) -> None:
-        self._active -= 1
-        if not self._active and not self._is_ended:
-            loop = asyncio.get_running_loop()
-            self._idle_timer = loop.call_later(self._idle_s, self._stop_if_idle)
 
     def _stop_if_idle(self) -> None:
         if not self._is_ended:

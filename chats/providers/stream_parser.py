@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from chats.providers.base import Cleaner, Finish, InvalidResponse, ProviderError, Unreachable, Usage
@@ -69,41 +69,15 @@ class EventParser:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """The content of one event. An `error` ends the answer, whatever else there is."""
-
-    text: str = ""
-    reason: str = ""
-    usage: Usage | None = None
-    error: Any = None
-    has_choice: bool = False
-
-
-def parse_delta(data: bytes) -> Delta:
-    """Parse one event's data, or a whole body. Raises `InvalidResponse`."""
+def _decode(data: bytes) -> dict[str, Any]:
+    """Return the object in one event's data, or in a whole body. Raises `InvalidResponse`."""
     try:
         event = json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         raise InvalidResponse("The model's server sent something that is not JSON.") from None
     if not isinstance(event, dict):
         raise InvalidResponse("The model's server sent something that is not an answer.")
-    if (error := error_of(event)) is not None:
-        return Delta(error=error)
-    usage = _usage(event.get("usage"))
-    choices = event.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-        return Delta(usage=usage)
-    choice = choices[0]
-    message = choice.get("delta") or choice.get("message")
-    text = message.get("content") if isinstance(message, Mapping) else None
-    reason = choice.get("finish_reason")
-    return Delta(
-        text=text if isinstance(text, str) else "",
-        reason=("length" if reason == "length" else "stop") if reason else "",
-        usage=usage,
-        has_choice=True,
-    )
+    return event
 
 
 def _usage(value: Any) -> Usage | None:
@@ -154,18 +128,11 @@ class AnswerParser:
             if len(self._json_body) > MAX_EVENT:
                 self._fail(InvalidResponse(f"{self._label} sent an answer without an end."))
             return ""
-        try:
-            return self._parse(self._events.feed(chunk))
-        except InvalidResponse as failure:
-            self._fail(failure)
-            return ""
+        return self._parse(partial(self._events.feed, chunk))
 
     def end(self) -> str:
         """Return the remaining text. Sets `failure` if the answer is incomplete."""
-        if not self.is_done:
-            text = self._last()
-        else:
-            text = ""
+        text = "" if self.is_done else self._parse(self._last)
         text += self._cleaner.end()
         if self.failure is None and not self._reason:
             if self._length and (self.is_done or self._json_body is not None):
@@ -179,41 +146,41 @@ class AnswerParser:
                 )
         return text
 
-    def _last(self) -> str:
-        try:
-            return self._parse([bytes(self._json_body)] if self._json_body else self._events.end())
-        except InvalidResponse as failure:
-            self._fail(failure)
-            return ""
+    def _last(self) -> list[bytes]:
+        return [bytes(self._json_body)] if self._json_body else self._events.end()
 
-    def _parse(self, events: list[bytes]) -> str:
+    def _parse(self, events: Callable[[], list[bytes]]) -> str:
+        """Return the text of the events up to a failure. What it raised ends the answer."""
         found = []
-        for data in events:
-            if data.strip() == DONE:
-                self.is_done = True
-                break
-            try:
-                delta = parse_delta(data)
-            except InvalidResponse as failure:
-                self._fail(failure)
-                break
-            if delta.error is not None:
-                self._fail(self._to_exception(delta.error))
-                break
-            found.append(self._apply(delta))
+        try:
+            for data in events():
+                if data.strip() == DONE:
+                    self.is_done = True
+                    break
+                found.append(self._apply(_decode(data)))
+        except ProviderError as failure:
+            self._fail(failure)
         return "".join(found)
 
-    def _apply(self, delta: Delta) -> str:
-        self._has_choice |= delta.has_choice
-        self._reason = delta.reason or self._reason
-        self._usage = delta.usage or self._usage
-        self._length += len(delta.text)
+    def _apply(self, event: dict[str, Any]) -> str:
+        """Note what an event says and return its text. Raises `ProviderError` for an error."""
+        if (error := error_of(event)) is not None:
+            raise exception_for(self._label, None, error, self._key)
+        self._usage = _usage(event.get("usage")) or self._usage
+        choices = event.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+            return ""
+        self._has_choice = True
+        if reason := choices[0].get("finish_reason"):
+            self._reason = "length" if reason == "length" else "stop"
+        message = choices[0].get("delta") or choices[0].get("message")
+        text = message.get("content") if isinstance(message, Mapping) else None
+        if not isinstance(text, str) or not text:
+            return ""
+        self._length += len(text)
         if self._length > MAX_TEXT:
             self._fail(InvalidResponse(f"{self._label} sent far more text than it was asked for."))
-        return self._cleaner.feed(delta.text) if delta.text else ""
-
-    def _to_exception(self, error: Any) -> ProviderError:
-        return exception_for(self._label, None, error, self._key)
+        return self._cleaner.feed(text)
 
     def _fail(self, failure: ProviderError) -> None:
         self.failure, self.is_done = failure, True
