@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
@@ -57,8 +57,8 @@ class TicketList(WithActor):
         return response
 
 
-class _CameraCredentialView(ForOperators):
-    """Base of the views of stream keys and share links, which operators create and revoke."""
+class _CredentialList(ForOperators):
+    """Base of the views where operators create stream keys and share links."""
 
     def check_camera(self, request: Request) -> None:
         """Check access to the camera named in the body, before the rest is validated.
@@ -70,18 +70,27 @@ class _CameraCredentialView(ForOperators):
             camera = get_object_or_404(Camera.objects.known_to(self.actor), pk=camera_id)
             self.require("publish", camera.organization_id)
 
-    def get_credential(self, model: type[Model]) -> Any:
+
+class _CredentialDetail(ForOperators, generics.RetrieveDestroyAPIView[Any]):
+    """Base of the views of one stream key or share link: `model`."""
+
+    model: type[StreamKey] | type[ShareLink]
+
+    def perform_destroy(self, instance: StreamKey | ShareLink) -> None:
+        revoke(self.request, instance)
+
+    def get_object(self) -> Any:
         """Return the credential named in the URL.
 
         Raises 404 if the caller cannot see its camera, 403 if they may only watch it.
         """
         visible = Camera.objects.visible_to(self.actor)
-        credential: Any = get_object_or_404(model, pk=self.kwargs["pk"], camera__in=visible)
+        credential: Any = get_object_or_404(self.model, pk=self.kwargs["pk"], camera__in=visible)
         self.require("publish", credential.camera.organization_id)
         return credential
 
 
-class StreamKeyList(_CameraCredentialView, generics.ListCreateAPIView[StreamKey]):
+class StreamKeyList(_CredentialList, generics.ListCreateAPIView[StreamKey]):
     """Stream keys of the cameras that the caller operates. Only POST shows a key."""
 
     serializer_class = StreamKeySerializer
@@ -100,20 +109,14 @@ class StreamKeyList(_CameraCredentialView, generics.ListCreateAPIView[StreamKey]
         return Response(StreamKeySerializer(key).data | {"key": text}, status=201)
 
 
-class StreamKeyDetail(_CameraCredentialView, generics.RetrieveDestroyAPIView[StreamKey]):
+class StreamKeyDetail(_CredentialDetail):
     """One stream key. DELETE revokes it and disconnects its viewers within two seconds."""
 
+    model = StreamKey
     serializer_class = StreamKeySerializer
 
-    def get_object(self) -> StreamKey:
-        key: StreamKey = self.get_credential(StreamKey)
-        return key
 
-    def perform_destroy(self, instance: StreamKey) -> None:
-        revoke(self.request, instance)
-
-
-class ShareLinkList(_CameraCredentialView, generics.ListCreateAPIView[ShareLink]):
+class ShareLinkList(_CredentialList, generics.ListCreateAPIView[ShareLink]):
     """Share links of the cameras that the caller operates."""
 
     serializer_class = ShareLinkSerializer
@@ -132,14 +135,8 @@ class ShareLinkList(_CameraCredentialView, generics.ListCreateAPIView[ShareLink]
         serializer.instance = link
 
 
-class ShareLinkDetail(_CameraCredentialView, generics.RetrieveDestroyAPIView[ShareLink]):
+class ShareLinkDetail(_CredentialDetail):
     """One share link. DELETE revokes it and disconnects its viewers within two seconds."""
 
+    model = ShareLink
     serializer_class = ShareLinkSerializer
-
-    def get_object(self) -> ShareLink:
-        link: ShareLink = self.get_credential(ShareLink)
-        return link
-
-    def perform_destroy(self, instance: ShareLink) -> None:
-        revoke(self.request, instance)
