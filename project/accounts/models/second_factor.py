@@ -1,22 +1,20 @@
 """The second factor: TOTP codes (RFC 6238) of an authenticator app, and ten recovery codes.
 
-The secret is encrypted, recovery codes are stored as digests. Only django-otp's TOTP arithmetic is
-used: its tables store both in plain text, and its throttling has no upper limit.
+The secret is encrypted, recovery codes are stored as digests. pyotp does the arithmetic.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import logging
 import re
 import secrets
 from datetime import timedelta
-from urllib.parse import quote
 
 from django.db import models, transaction
 from django.utils import timezone
-from django_otp.oath import TOTP
+from pyotp import TOTP
+from pyotp.exceptions import OTPVerificationError
 
 from project.accounts.models.organizations import User
 from project.accounts.models.tokens import digest
@@ -40,22 +38,23 @@ class Paused(Exception):
         self.seconds = seconds
 
 
-def new_secret() -> str:
-    """Return 160 random bits in base32, the format of authenticator apps."""
-    return base64.b32encode(secrets.token_bytes(20)).decode()
-
-
 def otpauth_uri(secret: str, user: User) -> str:
     """Return the `otpauth:` URI for a QR code."""
-    return f"otpauth://totp/Sideline:{quote(user.username)}?secret={secret}&issuer=Sideline"
+    return TOTP(secret, name=user.username, issuer="Sideline").provisioning_uri()
 
 
 def matching_step(secret: str, text: str, after: int = 0) -> int | None:
-    """Return the current time step that matches the code; None if none after `after` does."""
-    clock = TOTP(base64.b32decode(secret))
-    if not _CODE.fullmatch(text) or not clock.verify(int(text), DRIFT, after + 1):
+    """Return the current time step that matches the code; None if none after `after` does.
+
+    Raises `ValueError` if the secret is not base32.
+    """
+    if not _CODE.fullmatch(text):
         return None
-    return int(clock.t())
+    try:
+        step = TOTP(secret).verify_and_get_timecode(text, valid_window=DRIFT)
+    except OTPVerificationError:
+        return None
+    return step if step > after else None
 
 
 def normalize_code(text: str) -> str:
@@ -138,7 +137,7 @@ class SecondFactor(models.Model):
     def _matching_step(self, text: str) -> int | None:
         try:
             return matching_step(unseal(self.sealed_secret), text, after=self.last_step)
-        except (UnsealFailed, binascii.Error):
+        except (UnsealFailed, ValueError):
             log.error("cannot decrypt the second factor of user %s; reset it", self.user_id)
             return None
 

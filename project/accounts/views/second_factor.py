@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyotp
 import segno
 from django import forms
 from django.contrib import messages
@@ -20,7 +21,6 @@ from project.accounts.models.second_factor import (
     Paused,
     looks_like_code,
     matching_step,
-    new_secret,
     normalize_code,
     otpauth_uri,
 )
@@ -72,7 +72,7 @@ def _enrolling_secret(request: HttpRequest) -> str:
     except UnsealFailed:
         secret = ""
     if not secret:
-        secret = new_secret()
+        secret = pyotp.random_base32()
         request.session[ENROLLING] = seal(secret)
     return secret
 

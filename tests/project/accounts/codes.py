@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import time
 from dataclasses import dataclass
 
 from django.test import Client
 from django.urls import reverse
-from django_otp.oath import TOTP
+from pyotp import TOTP
 
 from project.accounts.models import User
 from tests.cameras.views.rows import PASSWORD, client_of
@@ -27,9 +26,8 @@ class Clock:
 
 def code(secret: str, steps: int = 0, at: float | None = None) -> str:
     """Return the six digits for `at` (default: now), shifted by `steps` of 30 s."""
-    totp = TOTP(base64.b32decode(secret.replace(" ", "")), drift=steps)
-    totp.time = time.time() if at is None else at
-    return f"{totp.token():06}"
+    now = time.time() if at is None else at
+    return TOTP(secret.replace(" ", "")).at(now, counter_offset=steps)
 
 
 @dataclass(frozen=True, slots=True)

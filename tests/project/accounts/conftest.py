@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
-from django_otp import oath
 
 from tests.cameras.views.conftest import (
     _fast_password_hasher,  # noqa: F401
@@ -20,7 +20,7 @@ from tests.project.accounts.codes import Clock
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Replace the clock of django-otp by one that stands still until the test advances it."""
+    """Replace the clock of pyotp by one that stands still until the test advances it."""
     clock = Clock(time.time())
-    monkeypatch.setattr(oath, "time", lambda: clock.now)
+    monkeypatch.setattr("pyotp.totp.time", SimpleNamespace(time=lambda: clock.now))
     return clock

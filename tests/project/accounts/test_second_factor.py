@@ -19,7 +19,12 @@ from project.accounts.models import (
     Token,
     User,
 )
-from project.accounts.models.second_factor import LONGEST_PAUSE, Paused
+from project.accounts.models.second_factor import (
+    LONGEST_PAUSE,
+    Paused,
+    matching_step,
+    otpauth_uri,
+)
 from project.accounts.views.passwords import NOT_PRESENT
 from project.accounts.views.sign_in import WRONG_CODE
 from project.audit.models import AuditEntry
@@ -81,6 +86,18 @@ def test_code_may_be_one_step_early_or_late(
     client = first_step(viewer)
     client.post(STEP, {"code": code(enrolled.secret, steps, clock.now)})
     assert is_signed_in(client) is right
+
+
+def test_vectors_of_rfc_6238_and_the_address_for_apps(clock: Clock) -> None:
+    secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # 12345678901234567890
+    for clock.now, digits in ((59, "287082"), (1111111109, "081804"), (20000000000, "353130")):
+        step = int(clock.now) // 30
+        assert matching_step(secret, digits) == step
+        assert matching_step(secret, digits, after=step) is None
+    assert matching_step(secret, "３５３１３０") is None
+    assert otpauth_uri(secret, User(username="ann+b@club")) == (
+        f"otpauth://totp/Sideline:ann%2Bb%40club?secret={secret}&issuer=Sideline"
+    )
 
 
 def test_spaces_and_case_of_codes_are_ignored(viewer: User, clock: Clock) -> None:
