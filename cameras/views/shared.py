@@ -27,7 +27,7 @@ from cameras.views.wall import CameraDisplay
 from project.accounts.models.tokens import digest
 from project.accounts.origins import origin_is_trusted
 from project.accounts.throttling.attempts import A_SHARE, is_locked, record_failure
-from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
+from project.accounts.views.links import refuse_cross_site_fetch
 from project.accounts.views.lockout import locked_out
 from project.audit.log import Action, log_action
 from project.problems import problem

@@ -18,7 +18,7 @@ urlpatterns = [
     path("signin/code", sign_in.second_step, name="second-step"),
     path("signin/forgotten", password_reset.forgotten, name="forgotten"),
     path("signin/reset/<str:person>/<str:token>", password_reset.reset, name="reset"),
-    path("signin/<str:token>", sign_in.sign_in_link, name="signin-link"),
+    path("signin/<str:text>", sign_in.sign_in_link, name="signin-link"),
     path("signout", sign_in.sign_out, name="signout"),
     path("account/password", passwords.password, name="password"),
     path("account/email", passwords.email, name="email"),
@@ -29,7 +29,7 @@ urlpatterns = [
     path("account/tokens/<uuid:uid>/revoke", tokens.revoke_token, name="token-revoke"),
     path("organization", shell.choose_organization, name="organization-choose"),
     path("organizations/<slug:slug>", organizations.organization, name="organization"),
-    path("invitations/<str:token>", invitations.invitation, name="invitation"),
+    path("invitations/<str:text>", invitations.invitation, name="invitation"),
     path("organizations/<slug:slug>/invitations", invitations.invite, name="invitation-add"),
     path(
         "organizations/<slug:slug>/invitations/<uuid:pk>/revoke",

@@ -37,14 +37,15 @@ _ROWS = """
 import json
 from django.contrib.auth.tokens import default_token_generator
 from django.urls import reverse
+from pyotp import random_base32
 from cameras.models import *
 from project.accounts.models import *
-from project.accounts.models.second_factor import new_secret
 from chats.models import *
 from tests.cookies import create_session
 nasty, keeper = {nasty!r}, User.objects.get(username="keeper")
 Organization.objects.update(name=nasty[:100])
 club, camera = Organization.objects.get(), Camera.objects.get()
+own = keeper.memberships.get()
 Camera.objects.update(name=nasty[:80])
 push = Camera.objects.create(organization=club, name="2" + nasty[:70], kind="push")
 StreamKey(camera=camera, name=nasty[:100]).issue()
@@ -54,13 +55,13 @@ guest = User.objects.create_user("guest", first_name=nasty[:100], last_name=nast
 Membership.objects.create(user=guest, organization=club)
 Chat.objects.create(organization=club, owner=keeper, title=nasty[:60])
 careful = User.objects.create_user("careful", password="{password}")
-SecondFactor.turn_on(careful, new_secret(), 0)
+SecondFactor.turn_on(careful, random_base32(), 0)
 newcomer = User.objects.create_user("newcomer")
 Assistant.objects.create(organization=club, base_url="{url}", model="scripted")
 print("MADE" + json.dumps(dict(
-    camera=str(camera.pk), link=link.text, signin=SignInLink.issue(guest),
+    camera=str(camera.pk), link=link.text, signin=SignInLink(user=guest).issue(),
     newcomer=create_session(newcomer),
-    invitation=Invitation(organization=club, name=nasty[:100], created_by=keeper).issue(),
+    invitation=Invitation(organization=club, name=nasty[:100], membership=own).issue(),
     reset=reverse("reset", args=[keeper.pk.hex, default_token_generator.make_token(keeper)]))))
 """
 # GET routes that are no pages: data for programs, files, a stream, redirects.

@@ -13,12 +13,12 @@ from django.contrib.auth.models import Permission
 from django.db.models import Field, Model
 from django.test import Client
 from django.urls import reverse
+from pyotp import random_base32
 
 from cameras.models import Camera, DeviceGrant, ShareLink, StreamKey, Ticket
 from chats.models import Assistant, Chat
 from project.accounts.credentials import Credential
 from project.accounts.models import Invitation, Organization, SecondFactor, SignInLink, Token, User
-from project.accounts.models.second_factor import new_secret
 from tests.cameras.views.conftest import (  # noqa: F401 - fixtures
     _fast_password_hasher,
     _plain_static_names,
@@ -55,9 +55,9 @@ def secrets(club: Organization, viewer: User) -> list[str]:  # noqa: F811
     key, link = StreamKey(camera=camera, name="TV"), ShareLink(camera=camera, name="Guests")
     link.save()
     ticket, _ = Ticket.issue(camera, "watch", Credential("token", token[0].digest))
-    factor = new_secret()
+    factor = random_base32()
     plain = ["hunter2secret", assistant.key, token[1], key.issue(), link.text, ticket, factor,
-            link.open(), SignInLink.issue(viewer), Invitation(organization=club).issue(),
+            link.open(), SignInLink(user=viewer).issue(), Invitation(organization=club).issue(),
             *(SecondFactor.turn_on(viewer, factor, 0) or ())]  # fmt: skip
     DeviceGrant.objects.create(organization=club, device=0)
     Chat.objects.create(owner=viewer, organization=club, title="Set pieces")

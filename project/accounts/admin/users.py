@@ -98,7 +98,7 @@ class PersonAdmin(CountedDeletionAdmin[User], AuditedPermissionsAdmin, UserAdmin
             return None
         self._refuse_staff(request, people)
         with transaction.atomic():
-            text = SignInLink.issue(people[0], signed_in_user(request))
+            text = SignInLink(user=people[0], made_by=signed_in_user(request)).issue()
             log_action(request, Action.SIGN_IN_LINK, people[0], sole_organization(people[0]))
         context = {
             **self.admin_site.each_context(request),

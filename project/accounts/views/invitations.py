@@ -16,15 +16,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from project.accounts.access import actor_for_request, signed_in_user
 from project.accounts.forms import InvitationForm, NewPersonForm
 from project.accounts.models import Invitation, Membership, User
-from project.accounts.throttling.attempts import AN_INVITATION, is_locked, record_failure
+from project.accounts.throttling.attempts import AN_INVITATION, record_failure
 from project.accounts.usernames import TAKEN
-from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
-from project.accounts.views.lockout import locked_out
+from project.accounts.views.links import link_ended, link_page
 from project.accounts.views.organizations import get_administered, organization_page
 from project.accounts.views.sign_in import complete_sign_in
 from project.addresses import public_url
@@ -46,7 +45,10 @@ def invite(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return organization_page(request, organization, invitation_form=form)
     invitation = form.build_invitation()
-    invitation.organization, invitation.created_by = organization, signed_in_user(request)
+    invitation.organization = organization
+    invitation.membership = get_object_or_404(
+        organization.memberships, user=signed_in_user(request)
+    )
     with transaction.atomic():
         text = invitation.issue()
         detail = f"as {invitation.role}, ends {invitation.expires_at:%Y-%m-%d}"
@@ -69,26 +71,17 @@ def revoke(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     return redirect(f"{reverse('organization', args=[slug])}#members")
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@refuse_cross_site_fetch
-def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Show an invitation (GET changes nothing), accept it if signed in, or create an account."""
-    if is_locked(request, AN_INVITATION):
-        return locked_out(request)
-    pending = Invitation.find_open(token)
-    if pending is None:
-        if not Invitation.is_known(token):  # a used or expired link was not guessed
-            record_failure(request, AN_INVITATION)
-        return _gone(request)
+@link_page(
+    AN_INVITATION,
+    Invitation.objects.select_related("organization", "membership__user").find_known,
+)
+def invitation(request: HttpRequest, found: Invitation, text: str) -> HttpResponse:
+    """Show an invitation, accept it if signed in, or create an account."""
+    if not found.is_open:
+        return link_ended(request, AN_INVITATION)
     if isinstance(request.user, User):
-        return _accept(request, pending, request.user)
-    return _register(request, pending, token)
-
-
-def _gone(request: HttpRequest) -> HttpResponse:
-    """Return the same response for wrong, used, expired and revoked links."""
-    return render(request, "accounts/link_ended.html", {"invitation": True}, status=410)
+        return _accept(request, found, request.user)
+    return _register(request, found, text)
 
 
 def _accept(request: HttpRequest, invitation: Invitation, user: User) -> HttpResponse:
@@ -100,7 +93,7 @@ def _accept(request: HttpRequest, invitation: Invitation, user: User) -> HttpRes
         return render(request, "accounts/invitation.html", context)
     with transaction.atomic():
         if not invitation.accept(user):
-            return _gone(request)
+            return link_ended(request, AN_INVITATION)
         log_action(
             request,
             Action.ACCEPT_INVITATION,
@@ -112,9 +105,9 @@ def _accept(request: HttpRequest, invitation: Invitation, user: User) -> HttpRes
     return redirect("wall")
 
 
-def _register(request: HttpRequest, invitation: Invitation, token: str) -> HttpResponse:
+def _register(request: HttpRequest, invitation: Invitation, text: str) -> HttpResponse:
     form = NewPersonForm(request.POST if request.method == "POST" else None, mail=settings.MAIL)
-    onward = reverse("invitation", args=[token])
+    onward = reverse("invitation", args=[text])
     context = {"invitation": invitation, "form": form, "next": onward}
     if not form.is_bound or not form.is_valid():
         if form.has_error("username", "taken"):
@@ -136,8 +129,8 @@ def _register(request: HttpRequest, invitation: Invitation, token: str) -> HttpR
                 detail=detail,
             )
     except (_TooLate, IntegrityError, ValidationError):  # the link or the name was taken meanwhile
-        if Invitation.find_open(token) is None:
-            return _gone(request)
+        if not invitation.is_open:
+            return link_ended(request, AN_INVITATION)
         form.add_error("username", TAKEN)
         return render(request, "accounts/invitation.html", context)
     response = complete_sign_in(request, user, resolve_url("wall"))
@@ -150,5 +143,5 @@ class _TooLate(Exception):
 
 
 def _describe(invitation: Invitation) -> str:
-    by = invitation.created_by.username if invitation.created_by else "somebody"
+    by = invitation.membership.user.username if invitation.membership else "somebody"
     return f"as {invitation.role}, invited by {by} for “{invitation.name}”"

@@ -50,7 +50,7 @@ def organization_page(
         "organization": organization,
         "form": OrganizationForm(instance=organization),
         "invitation_form": InvitationForm(),
-        "invitations": organization.invitations.open().select_related("created_by"),
+        "invitations": organization.invitations.open().select_related("membership__user"),
         "cameras": organization.cameras.select_related("organization", "state"),
         "members": organization.memberships.select_related("user"),
         "owners": owners_of_passes(organization),

@@ -22,10 +22,10 @@ from django.views.decorators.http import require_http_methods
 from project.accounts import mail
 from project.accounts.models import User
 from project.accounts.models.one_time_links import end_sign_ins
-from project.accounts.throttling.attempts import A_RESET, client_network, is_locked, record_failure
+from project.accounts.throttling.attempts import A_RESET, client_network
 from project.accounts.throttling.windows import count_in_window
-from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
-from project.accounts.views.lockout import locked_out, retry_later
+from project.accounts.views.links import link_ended, link_page
+from project.accounts.views.lockout import retry_later
 from project.accounts.views.passwords import FirstPassword
 from project.addresses import public_url
 from project.audit.log import Action, log_action, sole_organization
@@ -93,17 +93,9 @@ def _find_user(person: str, token: str) -> User | None:
     return user if is_valid else None
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@refuse_cross_site_fetch
-def reset(request: HttpRequest, person: str, token: str) -> HttpResponse:
+@link_page(A_RESET, _find_user)
+def reset(request: HttpRequest, user: User, person: str, token: str) -> HttpResponse:
     """Set a new password with a mailed link, which is valid once and for an hour."""
-    if is_locked(request, A_RESET):
-        return locked_out(request)
-    user = _find_user(person, token)
-    if user is None:
-        record_failure(request, A_RESET)
-        return render(request, "accounts/link_ended.html", status=410)
     form = FirstPassword(user, request.POST if request.method == "POST" else None)
     if not form.is_bound or not form.is_valid():
         return render(request, "accounts/reset.html", {"form": form, "person": user})
@@ -111,7 +103,7 @@ def reset(request: HttpRequest, person: str, token: str) -> HttpResponse:
     with transaction.atomic():
         current = User.objects.select_for_update().filter(pk=user.pk, is_active=True).first()
         if current is None or not default_token_generator.check_token(current, token):
-            return render(request, "accounts/link_ended.html", status=410)
+            return link_ended(request, A_RESET)
         user.save(update_fields=["password"])
         end_sign_ins(user)
         requester = Requester(address=Requester.of(request).address)

@@ -24,16 +24,9 @@ from django.views.decorators.http import require_http_methods
 
 from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.second_factor import Paused
-from project.accounts.models.tokens import digest
-from project.accounts.throttling.attempts import (
-    A_LINK,
-    NAME_MOST,
-    is_locked,
-    is_refused,
-    record_failure,
-)
+from project.accounts.throttling.attempts import A_LINK, NAME_MOST, is_refused, record_failure
 from project.accounts.throttling.devices import set_device_cookie
-from project.accounts.views.fetch_metadata import refuse_cross_site_fetch
+from project.accounts.views.links import link_ended, link_page
 from project.accounts.views.lockout import locked_out, retry_later
 from project.accounts.views.passwords import PASSWORD_MOST
 from project.audit.log import Action, log_action
@@ -133,33 +126,21 @@ def second_step(request: HttpRequest) -> HttpResponse:
     return complete_sign_in(request, user, onward)
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@refuse_cross_site_fetch
-def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
-    """Sign in by a one-time link, which replaces the password but not the second factor.
-
-    GET changes nothing, so that a link preview cannot use the link up.
-    """
-    if is_locked(request, A_LINK):
-        return locked_out(request)
-    if request.method == "POST":
-        user = SignInLink.claim(token)
-        if user is not None:
-            return _finish_first_step(request, user, resolve_url("wall"))
-    else:
-        link = SignInLink.find_open(token)
-        if link is not None:
+@link_page(A_LINK, SignInLink.objects.select_related("user").find_known)
+def sign_in_link(request: HttpRequest, link: SignInLink, text: str) -> HttpResponse:
+    """Sign in by a one-time link, which replaces the password but not the second factor."""
+    if request.method != "POST":
+        if link.is_open:
             return render(request, "accounts/signin_link.html", {"person": link.user})
-    if not SignInLink.is_known(token):
-        record_failure(request, A_LINK)
-    elif request.method == "POST" and cache.add(f"link-over:{digest(token)}", True, LOGGED_S):
+    elif link.claim():
+        return _finish_first_step(request, link.user, resolve_url("wall"))
+    elif cache.add(f"link-over:{link.digest}", True, LOGGED_S):
         # A used or expired link was not guessed; it is logged once per `LOGGED_S`.
         requester = Requester(name=A_LINK, address=Requester.of(request).address)
         log_action(
             requester, Action.SIGN_IN_FAILED, A_LINK, detail="by a sign-in link that is over"
         )
-    return render(request, "accounts/signin_link_ended.html", status=410)
+    return link_ended(request, A_LINK)
 
 
 @never_cache

@@ -65,7 +65,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Sideline is at {installation.page_url()}")
         owner = installation.first_user_without_passwords()
         if owner is not None:
-            link = reverse("signin-link", args=[SignInLink.issue(owner)])
+            link = reverse("signin-link", args=[SignInLink(user=owner).issue()])
             log_action(None, Action.SIGN_IN_LINK, owner.username, detail="printed at the start")
             self.stdout.write(f"Sign in once as {owner}: {installation.page_url(link)}")
         self._tell(f"Its data is in {settings.DATA_DIR}. Ctrl-C stops it.")

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             if options["reset_second_factor"]:
                 self._reset(user)
-            text = SignInLink.issue(user)
+            text = SignInLink(user=user).issue()
             log_action(None, Action.SIGN_IN_LINK, user.username, sole_organization(user))
         if SecondFactor.is_on(user):
             self.stderr.write(

@@ -38,7 +38,7 @@ def test_too_many_wrong_passwords_lock_the_user_out(viewer: User) -> None:
 
 @pytest.mark.postgres
 def test_opening_a_link_does_not_use_it_up(viewer: User) -> None:
-    address = reverse("signin-link", args=[SignInLink.issue(viewer)])
+    address = reverse("signin-link", args=[SignInLink(user=viewer).issue()])
     for _ in range(2):
         assert "Sign in as viewer" in Client().get(address).content.decode()
     assert Client().post(address)["Location"] == reverse("wall")

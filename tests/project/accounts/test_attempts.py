@@ -212,10 +212,11 @@ def test_client_address_is_normalized(peer: str, counted: str | None) -> None:
 
 
 def test_used_and_revoked_links_are_not_counted(viewer: User, admin: User) -> None:
-    invitation = Invitation(organization=admin.memberships.get().organization, created_by=admin)
+    own = admin.memberships.get()
+    invitation = Invitation(organization=own.organization, membership=own)
     invited = reverse("invitation", args=[invitation.issue()])
     invitation.revoke()
-    signed = reverse("signin-link", args=[SignInLink.issue(viewer)])
+    signed = reverse("signin-link", args=[SignInLink(user=viewer).issue()])
     assert Client().post(signed).status_code == 302
     for _ in range(LIMIT + 1):
         for path in (invited, signed):

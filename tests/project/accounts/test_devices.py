@@ -280,8 +280,8 @@ def test_device_cookie_holds_a_few_users(club: Organization) -> None:
 
 
 def test_accepting_an_invitation_sets_the_device_cookie(admin: User) -> None:
-    organization = Membership.objects.get(user=admin).organization
-    text = Invitation(organization=organization, created_by=admin, role="viewer").issue()
+    own = Membership.objects.get(user=admin)
+    text = Invitation(organization=own.organization, membership=own, role="viewer").issue()
     browser = Client()
     form = {"username": "new", "password1": PASSWORD, "password2": PASSWORD}
     assert browser.post(reverse("invitation", args=[text]), form).status_code == 302

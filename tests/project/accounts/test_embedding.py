@@ -40,7 +40,7 @@ def test_links_prefetched_by_another_site_are_refused_and_not_counted(link: str)
 
 
 def test_valid_link_embedded_by_another_site_is_refused(viewer: User) -> None:
-    link = reverse("signin-link", args=[SignInLink.issue(viewer)])
+    link = reverse("signin-link", args=[SignInLink(user=viewer).issue()])
     assert Client(headers=headers(**IMAGE)).get(link).status_code == 403
     assert Client(headers=headers(**IMAGE)).post(link).status_code == 403
     assert Client().get(link).status_code == 200, "programs and old browsers send no such headers"

@@ -54,7 +54,8 @@ def test_own_password_is_hashed_outside_transactions(viewer: User, hashed: list[
 def test_password_of_a_new_account_is_hashed_outside_transactions(
     club: Organization, admin: User, hashed: list[bool]
 ) -> None:
-    path = reverse("invitation", args=[Invitation(organization=club, created_by=admin).issue()])
+    invitation = Invitation(organization=club, membership=admin.memberships.get())
+    path = reverse("invitation", args=[invitation.issue()])
     hashed.clear()
     form = {"username": "fresh", "password1": NEW, "password2": NEW}
     assert Client().post(path, form).status_code == 302
@@ -67,7 +68,7 @@ def test_password_set_in_the_admin_is_hashed_outside_transactions(
     root: Client, viewer: User, hashed: list[bool]
 ) -> None:
     viewer_client = client_of(viewer)
-    SignInLink.issue(viewer)
+    SignInLink(user=viewer).issue()
     hashed.clear()
     form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
     address = reverse("admin:auth_user_password_change", args=[viewer.pk])

@@ -33,14 +33,14 @@ from cameras.models import *
 from project.accounts.models import *
 ours = Organization.objects.create(name="Once", slug="once")
 host = User.objects.create_user("once-host")
-Membership.objects.create(user=host, organization=ours, role="admin")
+own = Membership.objects.create(user=host, organization=ours, role="admin")
 coded = User.objects.create_user("once-coded", password="{PASSWORD}")
 Membership.objects.create(user=coded, organization=ours, role="viewer")
 codes = SecondFactor.turn_on(coded, "{SECRET}", 0)
 linked = User.objects.create_user("once-linked")
-invitation = Invitation(organization=ours, name="Ann", role="viewer", created_by=host)
+invitation = Invitation(organization=ours, name="Ann", role="viewer", membership=own)
 plaza = Camera.objects.get(organization__slug="demo-club", name="Plaza")
-print("CREATED", SignInLink.issue(linked), invitation.issue(), codes[0], plaza.pk)
+print("CREATED", SignInLink(user=linked).issue(), invitation.issue(), codes[0], plaza.pk)
 """
 
 
@@ -115,12 +115,13 @@ WAITING = """
 host = User.objects.create_user("once-other-host")
 other = User.objects.create_user("once-other")
 ours = Organization.objects.create(name="Waiting", slug="once-waiting")
-Membership.objects.create(user=host, organization=ours, role="admin")
-invitation = Invitation(organization=ours, name="Bea", role="viewer", created_by=host)
+own = Membership.objects.create(user=host, organization=ours, role="admin")
+invitation = Invitation(organization=ours, name="Bea", role="viewer", membership=own)
 invitation.issue()
-text = SignInLink.issue(other)
+link = SignInLink(user=other)
+link.issue()
 
-for claim in (lambda: SignInLink.claim(text) is not None, lambda: invitation.accept(other)):
+for claim in (link.claim, lambda: invitation.accept(other)):
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             first, late = claim(), pool.submit(run_in_thread, claim)

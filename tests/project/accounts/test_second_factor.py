@@ -159,7 +159,7 @@ def test_first_step_expires_with_time_password_change_and_suspension(
 def test_sign_in_link_does_not_replace_the_second_factor(viewer: User, clock: Clock) -> None:
     enrolled = enrol(viewer, clock)
     client = Client()
-    link = reverse("signin-link", args=[SignInLink.issue(viewer)])
+    link = reverse("signin-link", args=[SignInLink(user=viewer).issue()])
     assert client.post(link)["Location"] == STEP
     assert not is_signed_in(client)
     client.post(STEP, {"code": code(enrolled.secret, at=clock.now)})

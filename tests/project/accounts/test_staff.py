@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
+from pyotp import random_base32
 
 from project.accounts.models import Organization, SecondFactor, SignInLink, User
-from project.accounts.models.second_factor import new_secret
 from tests.cameras.views.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db
@@ -116,7 +116,7 @@ def test_staff_cannot_change_staff_or_themselves(
     clerk: User, root: User, colleague: User, target: str, action: str
 ) -> None:
     person = {"root": root, "colleague": colleague, "clerk": clerk}[target]
-    SecondFactor.turn_on(person, new_secret(), 0)
+    SecondFactor.turn_on(person, random_base32(), 0)
     address, form = requests_for(person)[action]
     assert client_of(clerk).post(address, form).status_code == 403
     assert not any(effects_on(person, *ACTIONS).values())
@@ -128,7 +128,7 @@ def test_staff_cannot_reset_a_second_factor(
 ) -> None:
     """Staff can set passwords; without the second factor that would give them the account."""
     person = {"root": root, "colleague": colleague, "clerk": clerk, "viewer": viewer}[target]
-    SecondFactor.turn_on(person, new_secret(), 0)
+    SecondFactor.turn_on(person, random_base32(), 0)
     address, form = requests_for(person)["factor"]
     client_of(clerk).post(address, form)
     assert effects_on(person, "factor") == {"factor": False}
@@ -158,7 +158,7 @@ def test_bulk_deletion_that_includes_staff_deletes_nobody(
 @pytest.mark.postgres
 @pytest.mark.parametrize("action", ACTIONS)
 def test_staff_can_change_ordinary_users(clerk: User, viewer: User, action: str) -> None:
-    SecondFactor.turn_on(viewer, new_secret(), 0)
+    SecondFactor.turn_on(viewer, random_base32(), 0)
     address, form = requests_for(viewer)[action]
     assert client_of(clerk).post(address, form).status_code in (200, 302)
     assert effects_on(viewer, action) == {action: True}
@@ -169,7 +169,7 @@ def test_staff_with_view_permission_cannot_change_users(
     clerk: User, viewer: User, action: str
 ) -> None:
     clerk.user_permissions.set(Permission.objects.filter(codename="view_user"))
-    SecondFactor.turn_on(viewer, new_secret(), 0)
+    SecondFactor.turn_on(viewer, random_base32(), 0)
     address, form = requests_for(viewer)[action]
     client_of(clerk).post(address, form)
     assert not any(effects_on(viewer, *ACTIONS).values())
@@ -179,7 +179,7 @@ def test_staff_with_view_permission_cannot_change_users(
 def test_superuser_can_change_another_superuser(root: User, clerk: User) -> None:
     other = User.objects.create_superuser("other", password=PASSWORD)
     client = client_of(other)
-    SecondFactor.turn_on(root, new_secret(), 0)
+    SecondFactor.turn_on(root, random_base32(), 0)
     for action in (*ACTIONS[:-2], "factor", "deletion"):
         address, form = requests_for(root)[action]
         assert client.post(address, form).status_code in (200, 302)

@@ -40,7 +40,7 @@ def test_signing_in_and_out_is_logged(viewer: User, club: Organization) -> None:
 def test_sign_in_by_link_is_logged_and_admin_has_no_sign_in(root: User, viewer: User) -> None:
     form = {"username": "root", "password": PASSWORD}
     assert Client().post(reverse("admin:login"), form)["Location"] == "/signin?next=%2Fadmin%2F"
-    Client().post(reverse("signin-link", args=[SignInLink.issue(viewer)]))
+    Client().post(reverse("signin-link", args=[SignInLink(user=viewer).issue()]))
     assert list(AuditEntry.objects.order_by("pk").values_list("who", "detail")) == [
         ("viewer", "by a sign-in link"),
     ]
@@ -102,7 +102,7 @@ def test_present_passwords_tried_while_locked_out_are_logged_once(viewer: User) 
 
 
 def test_used_sign_in_link_is_a_failed_sign_in(viewer: User) -> None:
-    address = reverse("signin-link", args=[SignInLink.issue(viewer)])
+    address = reverse("signin-link", args=[SignInLink(user=viewer).issue()])
     Client().post(address)
     for _ in range(3):
         Client().post(address)
