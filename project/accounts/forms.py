@@ -107,9 +107,13 @@ class InvitationForm(forms.ModelForm[Invitation]):
         return self.instance
 
 
-def _password(label: str) -> forms.CharField:
-    widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
-    return forms.CharField(label=label, max_length=1000, strip=False, widget=widget)
+PASSWORD_MOST = 1000  # characters: every password sent is hashed
+
+
+def password_field(label: str, autocomplete: str) -> forms.CharField:
+    """Return a field for a password, of which browsers know by `autocomplete` which it is."""
+    widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
+    return forms.CharField(label=label, max_length=PASSWORD_MOST, strip=False, widget=widget)
 
 
 class NewPersonForm(forms.Form):
@@ -121,8 +125,8 @@ class NewPersonForm(forms.Form):
             attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
         ),
     )
-    password1 = _password("Password")
-    password2 = _password("Password again")
+    password1 = password_field("Password", "new-password")
+    password2 = password_field("Password again", "new-password")
     email = forms.EmailField(
         label="E-mail",
         required=False,

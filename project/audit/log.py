@@ -60,6 +60,13 @@ def sole_organization(user: User | None) -> Organization | None:
     return organizations[0] if len(organizations) == 1 else None
 
 
+def log_account_action(
+    origin: RequestOrScope | Requester | None, action: Action, user: User, detail: str = ""
+) -> None:
+    """Write an entry about a user's account; see `log_action` and `sole_organization`."""
+    log_action(origin, action, user.username, sole_organization(user), detail=detail)
+
+
 class Action(StrEnum):
     """An action as the log names it, at most 60 characters. Rows keep the text for years: add
     actions, do not reword them."""

@@ -25,7 +25,7 @@ from project.accounts.admin.groups import AuditedPermissionsAdmin
 from project.accounts.models import Organization, SecondFactor, SignInLink, User
 from project.accounts.models.one_time_links import end_sign_ins
 from project.addresses import public_url
-from project.audit.log import Action, log_action, sole_organization
+from project.audit.log import Action, log_account_action, sole_organization
 from project.audit.model_admin import CountedDeletionAdmin
 
 # Fields that raise what an account may do; only superusers change them.
@@ -70,7 +70,7 @@ class _NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
             user.save(update_fields=["password"])
             end_sign_ins(user)
             detail = "" if user == self.request.user else "of another person"
-            log_action(self.request, Action.PASSWORD, user, sole_organization(user), detail=detail)
+            log_account_action(self.request, Action.PASSWORD, user, detail)
         return user
 
 
@@ -99,7 +99,7 @@ class PersonAdmin(CountedDeletionAdmin[User], AuditedPermissionsAdmin, UserAdmin
         self._refuse_staff(request, people)
         with transaction.atomic():
             text = SignInLink(user=people[0], made_by=signed_in_user(request)).issue()
-            log_action(request, Action.SIGN_IN_LINK, people[0], sole_organization(people[0]))
+            log_account_action(request, Action.SIGN_IN_LINK, people[0])
         context = {
             **self.admin_site.each_context(request),
             "title": f"Sign-in link for {people[0]}",
@@ -118,13 +118,7 @@ class PersonAdmin(CountedDeletionAdmin[User], AuditedPermissionsAdmin, UserAdmin
             with transaction.atomic():
                 if SecondFactor.turn_off(person):
                     end_sign_ins(person)
-                    log_action(
-                        request,
-                        Action.SECOND_FACTOR,
-                        person,
-                        sole_organization(person),
-                        detail="reset",
-                    )
+                    log_account_action(request, Action.SECOND_FACTOR, person, "reset")
                     reset.append(str(person))
         text = (
             f"Reset: {', '.join(reset)}. The password is enough now." if reset else "None had one."

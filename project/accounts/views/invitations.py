@@ -91,16 +91,8 @@ def _accept(request: HttpRequest, invitation: Invitation, user: User) -> HttpRes
     if request.method != "POST" or not gives:  # not used up: it may be meant for someone else
         context = {"invitation": invitation, "member": member, "gives": gives}
         return render(request, "accounts/invitation.html", context)
-    with transaction.atomic():
-        if not invitation.accept(user):
-            return link_ended(request, AN_INVITATION)
-        log_action(
-            request,
-            Action.ACCEPT_INVITATION,
-            user.username,
-            organization,
-            detail=_describe(invitation),
-        )
+    if not _join(request, invitation, user):
+        return link_ended(request, AN_INVITATION)
     messages.success(request, f"You are now a member of {organization.name}.")
     return redirect("wall")
 
@@ -117,17 +109,9 @@ def _register(request: HttpRequest, invitation: Invitation, text: str) -> HttpRe
     try:
         with transaction.atomic():
             user.save()
-            if not invitation.accept(user):
-                raise _TooLate
             requester = Requester(user, address=Requester.of(request).address)
-            detail = f"a new account, {_describe(invitation)}"
-            log_action(
-                requester,
-                Action.ACCEPT_INVITATION,
-                user.username,
-                invitation.organization,
-                detail=detail,
-            )
+            if not _join(requester, invitation, user, "a new account, "):
+                raise _TooLate
     except (_TooLate, IntegrityError, ValidationError):  # the link or the name was taken meanwhile
         if not invitation.is_open:
             return link_ended(request, AN_INVITATION)
@@ -142,6 +126,16 @@ class _TooLate(Exception):
     """The invitation was used or revoked meanwhile: roll the new account back."""
 
 
-def _describe(invitation: Invitation) -> str:
-    by = invitation.membership.user.username if invitation.membership else "somebody"
-    return f"as {invitation.role}, invited by {by} for “{invitation.name}”"
+@transaction.atomic
+def _join(
+    origin: HttpRequest | Requester, invitation: Invitation, user: User, prefix: str = ""
+) -> bool:
+    """Make the user a member and log it; False if the invitation is no longer open."""
+    if not invitation.accept(user):
+        return False
+    assert invitation.membership is not None  # it was open
+    by = invitation.membership.user.username
+    detail = f"{prefix}as {invitation.role}, invited by {by} for “{invitation.name}”"
+    organization = invitation.organization
+    log_action(origin, Action.ACCEPT_INVITATION, user.username, organization, detail=detail)
+    return True

@@ -114,11 +114,7 @@ def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
                 messages.info(
                     request, f"{member.user.username} made {made}, which still work. {REVOKE}"
                 )
-    return (
-        redirect("organization", slug)
-        if _is_still_admin(request, organization)
-        else redirect("wall")
-    )
+    return _redirect_after_change(request, organization)
 
 
 @login_required
@@ -142,11 +138,7 @@ def remove_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             return render(request, "accounts/member_remove.html", context)
         else:
             _remove(request, member, passes, own if choice == "take" else None)
-    return (
-        redirect("organization", slug)
-        if _is_still_admin(request, organization)
-        else redirect("wall")
-    )
+    return _redirect_after_change(request, organization)
 
 
 def _remove(
@@ -167,8 +159,11 @@ def _remove(
     messages.success(request, f"{name} is no longer a member.{outcome}")
 
 
-def _is_still_admin(request: HttpRequest, organization: Organization) -> bool:
-    return actor_for_request(request).has_scope("admin", organization.pk)
+def _redirect_after_change(request: HttpRequest, organization: Organization) -> HttpResponse:
+    """Go back to the page, or to the wall if the user is no longer an administrator."""
+    if actor_for_request(request).has_scope("admin", organization.pk):
+        return redirect("organization", organization.slug)
+    return redirect("wall")
 
 
 def _with_article(noun: str) -> str:

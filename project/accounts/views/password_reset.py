@@ -28,7 +28,7 @@ from project.accounts.views.links import link_ended, link_page
 from project.accounts.views.lockout import retry_later
 from project.accounts.views.passwords import FirstPassword
 from project.addresses import public_url
-from project.audit.log import Action, log_action, sole_organization
+from project.audit.log import Action, log_account_action
 from project.audit.requesters import Requester
 
 REQUESTS_MOST, REQUESTS_S = 10, 600  # per client address
@@ -77,7 +77,7 @@ def _send_links(email: str, home: str, address: str | None) -> None:
         token = default_token_generator.make_token(user)
         path = reverse("reset", args=[user.pk.hex, token])
         requester = Requester(address=address)
-        log_action(requester, Action.ASK_RESET, user.username, sole_organization(user))
+        log_account_action(requester, Action.ASK_RESET, user)
         context = {"person": user, "link": f"{home}{path}", "home": home}
         text = render_to_string("accounts/reset_mail.txt", context)
         send_mail("A new password for Sideline", text, None, [user.email])
@@ -107,12 +107,6 @@ def reset(request: HttpRequest, user: User, person: str, token: str) -> HttpResp
         user.save(update_fields=["password"])
         end_sign_ins(user)
         requester = Requester(address=Requester.of(request).address)
-        log_action(
-            requester,
-            Action.PASSWORD,
-            user.username,
-            sole_organization(user),
-            detail="by a reset link",
-        )
+        log_account_action(requester, Action.PASSWORD, user, "by a reset link")
     request.session.flush()  # which may hold a sign-in that waits for its code
     return redirect(f"{reverse('signin')}?reset=done")

@@ -18,15 +18,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from project.accounts.access import signed_in_user
+from project.accounts.forms import PASSWORD_MOST, password_field
 from project.accounts.models import User
 from project.accounts.models.one_time_links import end_sign_ins
 from project.accounts.throttling.attempts import clear_failures, is_refused, record_failure
 from project.accounts.throttling.devices import device_number, set_device_cookie
 from project.accounts.views.lockout import locked_out
-from project.audit.log import Action, log_action, sole_organization
+from project.audit.log import Action, log_account_action
 
 NOT_PRESENT = "That is not the present password."
-PASSWORD_MOST = 1000  # characters: every password sent is hashed
 
 
 class _LengthLimit:
@@ -57,12 +57,7 @@ class AddressForm(forms.Form):
     """The address that password reset links are sent to."""
 
     email = forms.EmailField(label="E-mail", required=False, max_length=254)
-    password = forms.CharField(
-        label="Present password",
-        max_length=PASSWORD_MOST,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    password = password_field("Present password", "current-password")
 
 
 def _page(request: HttpRequest, **forms_: forms.Form) -> HttpResponse:
@@ -96,7 +91,7 @@ def password(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         user.save(update_fields=["password"])
         end_sign_ins(user)
-        log_action(request, Action.PASSWORD, user.username, sole_organization(user))
+        log_account_action(request, Action.PASSWORD, user)
     update_session_auth_hash(request, user)
     messages.success(request, "Your password is set. Other browsers are signed out.")
     response = redirect("wall")
@@ -119,12 +114,6 @@ def email(request: HttpRequest) -> HttpResponse:
         return _page(request, address_form=form)
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(email=form.cleaned_data["email"])
-        log_action(
-            request,
-            Action.CHANGE_PERSON,
-            user.username,
-            sole_organization(user),
-            detail="e-mail address",
-        )
+        log_account_action(request, Action.CHANGE_PERSON, user, "e-mail address")
     messages.success(request, "Your e-mail address is saved.")
     return redirect("password")

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from project.accounts.access import signed_in_user
+from project.accounts.forms import password_field
 from project.accounts.models import RecoveryCode, SecondFactor, User
 from project.accounts.models.one_time_links import end_sign_ins
 from project.accounts.models.second_factor import (
@@ -29,7 +30,7 @@ from project.accounts.throttling.devices import device_number, set_device_cookie
 from project.accounts.views.lockout import locked_out, retry_later
 from project.accounts.views.passwords import NOT_PRESENT
 from project.accounts.views.sign_in import WRONG_CODE
-from project.audit.log import Action, log_action, sole_organization
+from project.audit.log import Action, log_account_action
 from project.encryption import UnsealFailed, seal, unseal
 
 ENROLLING = "enrolling"  # session key of the encrypted secret that is not confirmed yet
@@ -46,23 +47,13 @@ class ConfirmForm(forms.Form):
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
-    password = forms.CharField(
-        label="Your password",
-        max_length=1000,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    password = password_field("Your password", "current-password")
 
 
 class ProofForm(forms.Form):
     """One field for a code or the password, to confirm the user's identity."""
 
-    proof = forms.CharField(
-        label="A code, or your password",
-        max_length=1000,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    proof = password_field("A code, or your password", "current-password")
 
 
 def _enrolling_secret(request: HttpRequest) -> str:
@@ -125,9 +116,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         codes = SecondFactor.turn_on(user, secret, step)
         if codes is not None:
             end_sign_ins(user)
-            log_action(
-                request, Action.SECOND_FACTOR, user.username, sole_organization(user), detail="on"
-            )
+            log_account_action(request, Action.SECOND_FACTOR, user, "on")
     request.session.pop(ENROLLING, None)
     update_session_auth_hash(request, user)
     response = _page(request, codes=codes)
@@ -165,9 +154,7 @@ def turn_off(request: HttpRequest) -> HttpResponse:
     user = signed_in_user(request)
     with transaction.atomic():
         if SecondFactor.turn_off(user):
-            log_action(
-                request, Action.SECOND_FACTOR, user.username, sole_organization(user), detail="off"
-            )
+            log_account_action(request, Action.SECOND_FACTOR, user, "off")
     messages.success(request, "The second factor is off. Your password is enough to sign in.")
     return redirect("second-factor")
 
@@ -185,11 +172,5 @@ def renew_codes(request: HttpRequest) -> HttpResponse:
         if not SecondFactor.is_on(user):
             return redirect("second-factor")
         codes = RecoveryCode.renew(user)
-        log_action(
-            request,
-            Action.SECOND_FACTOR,
-            user.username,
-            sole_organization(user),
-            detail="new recovery codes",
-        )
+        log_account_action(request, Action.SECOND_FACTOR, user, "new recovery codes")
     return _page(request, codes=codes)

@@ -22,13 +22,13 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from project.accounts.forms import PASSWORD_MOST
 from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.second_factor import Paused
 from project.accounts.throttling.attempts import A_LINK, NAME_MOST, is_refused, record_failure
 from project.accounts.throttling.devices import set_device_cookie
 from project.accounts.views.links import link_ended, link_page
 from project.accounts.views.lockout import locked_out, retry_later
-from project.accounts.views.passwords import PASSWORD_MOST
 from project.audit.log import Action, log_action
 from project.audit.requesters import Requester
 

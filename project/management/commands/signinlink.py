@@ -9,7 +9,7 @@ from django.urls import reverse
 from project import installation
 from project.accounts.models import SecondFactor, SignInLink, User
 from project.accounts.models.one_time_links import end_sign_ins
-from project.audit.log import Action, log_action, sole_organization
+from project.audit.log import Action, log_account_action
 from project.database.tables import require_tables
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             if options["reset_second_factor"]:
                 self._reset(user)
             text = SignInLink(user=user).issue()
-            log_action(None, Action.SIGN_IN_LINK, user.username, sole_organization(user))
+            log_account_action(None, Action.SIGN_IN_LINK, user)
         if SecondFactor.is_on(user):
             self.stderr.write(
                 f"{user.username} has a second factor: the link asks for a code as well."
@@ -50,7 +50,5 @@ class Command(BaseCommand):
         if not SecondFactor.turn_off(user):
             raise CommandError(f"{user.username} has no second factor.")
         end_sign_ins(user)
-        log_action(
-            None, Action.SECOND_FACTOR, user.username, sole_organization(user), detail="reset"
-        )
+        log_account_action(None, Action.SECOND_FACTOR, user, "reset")
         self.stderr.write(f"The second factor of {user.username} is reset.")

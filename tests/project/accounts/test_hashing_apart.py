@@ -98,7 +98,7 @@ def test_password_is_not_set_if_the_audit_entry_fails(
     def full(*_: Any, **__: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("project.accounts.admin.users.log_action", full)
+    monkeypatch.setattr("project.accounts.admin.users.log_account_action", full)
     form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
     with pytest.raises(OSError, match="full"):
         root.post(reverse("admin:auth_user_password_change", args=[viewer.pk]), form)

@@ -10,14 +10,9 @@ from django.contrib.auth.hashers import BasePasswordHasher, PBKDF2PasswordHasher
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from project.accounts.forms import PASSWORD_MOST
 from project.accounts.models import User
-from project.accounts.throttling.attempts import (
-    NAME_MOST,
-    NOWHERE,
-    is_refused,
-    record_failure,
-)
-from project.accounts.views.passwords import PASSWORD_MOST
+from project.accounts.throttling.attempts import NAME_MOST, NOWHERE, is_refused, record_failure
 from tests.cameras.views.rows import PASSWORD, client_of
 
 pytestmark = pytest.mark.django_db
