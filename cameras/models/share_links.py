@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.core import signing
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -13,19 +13,18 @@ from django.db import models
 from django.utils import timezone
 
 from cameras.models.cameras import Camera
-from project.accounts.models.passes import Pass, PassQuerySet
+from project.accounts.models.passes import P, Pass, PassQuerySet
 from project.accounts.models.tokens import digest
 
 if TYPE_CHECKING:
     from project.accounts.credentials import Actor
 
-
 _SALT = "sideline.share"
 
 
-class ShareLinkQuerySet(PassQuerySet["ShareLink"]):
-    def visible_to(self, actor: Actor) -> ShareLinkQuerySet:
-        """The links of cameras that the actor may publish to: operators manage them."""
+class CameraPassQuerySet(PassQuerySet[P]):
+    def visible_to(self, actor: Actor) -> Self:
+        """Those of cameras that the actor may publish to: operators manage them."""
         return self.filter(camera__organization__in=actor.organization_ids("publish"))
 
 
@@ -43,7 +42,7 @@ class ShareLink(Pass):
     )
     uses = models.PositiveIntegerField("was opened", default=0, editable=False)
 
-    objects = ShareLinkQuerySet.as_manager()
+    objects = CameraPassQuerySet["ShareLink"].as_manager()
 
     class Meta:
         ordering = ("-created_at",)

@@ -5,27 +5,18 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from django.db import models
 from django.utils import timezone
 
 from cameras.models.cameras import Camera
-from project.accounts.models.passes import Pass, PassQuerySet
+from cameras.models.share_links import CameraPassQuerySet
+from project.accounts.models.passes import Pass
 from project.accounts.models.tokens import digest
-
-if TYPE_CHECKING:
-    from project.accounts.credentials import Actor
 
 
 def _in_ninety_days() -> datetime:
     return timezone.now() + timedelta(days=90)
-
-
-class StreamKeyQuerySet(PassQuerySet["StreamKey"]):
-    def visible_to(self, actor: Actor) -> StreamKeyQuerySet:
-        """The keys of cameras that the actor may publish to: operators manage them."""
-        return self.filter(camera__organization__in=actor.organization_ids("publish"))
 
 
 class StreamKey(Pass):
@@ -38,7 +29,7 @@ class StreamKey(Pass):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     expires_at = models.DateTimeField(default=_in_ninety_days)
 
-    objects = StreamKeyQuerySet.as_manager()
+    objects = CameraPassQuerySet["StreamKey"].as_manager()
 
     class Meta:
         ordering = ("-created_at",)
