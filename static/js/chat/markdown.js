@@ -1,34 +1,35 @@
-import { MAX_LENGTH, isWithinLimits, normalize } from "./parser.js";
-import { patch } from "./patch.js";
-import { parseBlocks, plainNode, rowsOf, setListAttributes } from "./tree.js";
+import { DomWriter } from "./dom-writer.js";
+import { blockTokens, isList, isWithinLimits, normalize } from "./parser.js";
+import { writeBlocks, writePlain } from "./renderer.js";
 
-const MANY = 40; // items or rows; of a longer list or table, the finished ones are not parsed again
+/** @typedef {import("./parser.js").Token} Token */
 
-/**
- * @typedef {import("./node.js").Node} Node
- * @typedef {import("./node.js").List} List
- */
+const STAND_IN_TOKENS = 5; // of an item: its opening, its paragraph's, the text, and their ends
 
 /**
- * Renders a streamed Markdown text incrementally. Finished blocks stay as they are; the rest is parsed
- * again with each update, and only its changed nodes are written. The `final` update parses the whole
- * text, because a link may be defined after its use.
+ * Renders a streamed Markdown text incrementally. Only the last two blocks are parsed again with each
+ * update; of a long list or table that is the last block, only the last two items or rows. A line that
+ * is not complete may still become anything, but it starts at most one block: so the start of the last
+ * but one is certain, and all before it is finished. The `final` update parses the whole text, because a
+ * link may be defined after its use.
  */
 export class IncrementalMarkdown {
   #element;
+  #writer;
   #text = "";
-  /** @type {Node[]} nodes that the element shows */
-  #shown = [];
-  #finishedCount = 0; // of `#shown`
-  #offset = 0; // in the text, where the unfinished blocks start
+  #offset = 0; // in the text, where the unfinished part starts
   /** @type {Record<string, {href: string}>} link definitions before `#offset` */
   #references = {};
-  /** @type {FinishedPart | null} of the last block */
-  #part = null;
+  /**
+   * If the unfinished part starts within a table, the table's head. Within a list, an item that stands
+   * in for the finished ones: it has the list's number, and a blank line after it if the list is loose.
+   */
+  #head = "";
 
   /** @param {Element} element its children are replaced by the rendered text */
   constructor(element) {
     this.#element = element;
+    this.#writer = new DomWriter(element);
   }
 
   /**
@@ -37,145 +38,85 @@ export class IncrementalMarkdown {
    */
   show(text, { final = false } = {}) {
     const whole = normalize(text);
-    if (!this.#shown.length) this.#element.replaceChildren();
-    if (final || !whole.startsWith(this.#text)) this.#restart();
+    const isParsed = isWithinLimits(text, whole);
+    if (final || !isParsed || !whole.startsWith(this.#text)) this.#restart();
     this.#text = whole;
-    if (text.length > MAX_LENGTH || !isWithinLimits(whole)) {
-      this.#restart();
-      return this.#render([plainNode(whole)]);
-    }
-    this.#render(this.#parse(this.#text.slice(this.#offset)));
-    if (!final) this.#finishBlocks();
+    if (isParsed) this.#render(this.#head + whole.slice(this.#offset), final);
+    else writePlain(this.#writer, whole);
   }
 
   #restart() {
-    this.#finishedCount = 0;
     this.#offset = 0;
     this.#references = {};
-    this.#part = null;
+    this.#head = "";
+    this.#writer.restart();
   }
 
-  /** @param {Node[]} nodes the unfinished blocks */
-  #render(nodes) {
-    const old = this.#finishedCount ? this.#shown.slice(this.#finishedCount) : this.#shown;
-    patch(this.#element, old, nodes);
-    this.#shown = this.#finishedCount ? [...this.#shown.slice(0, this.#finishedCount), ...nodes] : nodes;
+  /** @param {string} source the head and the unfinished part @param {boolean} isFinal */
+  #render(source, isFinal) {
+    const env = { references: { ...this.#references } };
+    const tokens = blockTokens(source, env);
+    if (this.#head && isList(tokens[0])) tokens.splice(1, STAND_IN_TOKENS);
+    writeBlocks(this.#writer, tokens, env);
+    if (!isFinal) this.#finishParts(source, tokens);
   }
 
-  /** Parse the unfinished blocks. @param {string} tail the text from `#offset` on */
-  #parse(tail) {
-    const part = this.#part;
-    if (!part) return parseBlocks(tail, this.#env());
-    const nodes = parseBlocks(part.head + tail, this.#env());
-    if (nodes[0]?.tag === part.tag && childrenOf(nodes[0])) {
-      prependPart(nodes[0], part);
-      return nodes;
+  /** @param {string} source @param {Token[]} tokens of `source`, as they are shown */
+  #finishParts(source, tokens) {
+    const blocks = tokens.filter(isBlock);
+    const items = tokens.filter(isItem); // also a table's head
+    if (blocks.length > 2) {
+      this.#finish(source.slice(0, offsetOf(source, blocks.at(-2).map[0])), this.#element);
+      this.#head = "";
+    } else if (blocks.length === 1 && items.length > 3) {
+      const finished = source.slice(0, offsetOf(source, items.at(-2).map[0]));
+      const element = /** @type {any} */ (this.#element.lastChild);
+      if (isList(blocks[0])) {
+        const item = standIn(blocks[0], source.slice(finished.length));
+        const list = this.#finish(finished, element, item).find(isList);
+        this.#head = list.isTight ? item : `${item}\n`;
+      } else {
+        const [start] = blocks[0].map;
+        this.#finish(finished, element.firstChild.lastChild);
+        this.#head = source.slice(offsetOf(source, start), offsetOf(source, start + 2));
+      }
     }
-    this.#offset = part.start;
-    this.#part = null;
-    return parseBlocks(this.#text.slice(this.#offset), this.#env());
-  }
-
-  /** Add the link definitions of finished text. @param {string} source */
-  #addDefinitions(source) {
-    const env = this.#env();
-    parseBlocks(source, env);
-    this.#references = env.references;
-  }
-
-  #env() {
-    return { references: { ...this.#references } };
   }
 
   /**
-   * Mark blocks as finished that later text cannot change. Only whole lines count: an unfinished line
-   * may still become any block.
+   * Finish all children of an element but the last two.
+   * @param {string} finished their source, from the head on
+   * @param {Node} parent
+   * @param {string} [next] source of the next child
+   * @returns {Token[]} of both sources
    */
-  #finishBlocks() {
-    const last = this.#shown.at(-1);
-    const rest = this.#shown.length - this.#finishedCount;
-    if (!last || (rest === 1 && !(childCount(last) > (this.#part?.children.length ?? 0) + MANY))) return;
-    const lines = this.#text.slice(this.#offset, this.#text.lastIndexOf("\n") + 1);
-    const head = this.#part?.head ?? "";
-    const nodes = parseBlocks(head + lines, this.#env());
-    const finishedCount = nodes.length - 1;
-    if (finishedCount > 0) {
-      const end = offsetOf(head + lines, nodes[finishedCount].line);
-      this.#addDefinitions((head + lines).slice(0, end));
-      this.#finishedCount += finishedCount;
-      this.#offset += end - head.length;
-      this.#part = null;
-    } else if (finishedCount === 0 && rest === 1) this.#finishChildren(last, nodes[0], head + lines, head.length);
-  }
-
-  /**
-   * Mark all children but the last of a long list or table as finished.
-   * @param {Node} shown the block with all its children
-   * @param {Node} parsed the same block, parsed from whole lines, without children finished before
-   * @param {string} source of `parsed`
-   * @param {number} headLength length of the repeated table head at the start of `source`
-   */
-  #finishChildren(shown, parsed, source, headLength) {
-    const children = childrenOf(parsed);
-    if (shown.tag !== parsed.tag || !children || children.length < 2) return;
-    const end = offsetOf(source, children[children.length - 1].line);
-    const before = this.#part;
-    const count = (before?.children.length ?? 0) + children.length - 1;
-    this.#addDefinitions(source.slice(0, end));
-    this.#part = {
-      tag: shown.tag,
-      children: /** @type {Node[]} */ (childrenOf(shown)).slice(0, count),
-      list: parsed.list && mergeLists(before?.list, parsed.list, /\n[ \t]*\n$/.test(source.slice(0, end))),
-      head: parsed.list ? "" : source.slice(0, offsetOf(source, parsed.line + 2)),
-      start: before?.start ?? this.#offset,
-    };
-    this.#offset += end - headLength;
+  #finish(finished, parent, next = "") {
+    this.#writer.finish(/** @type {any} */ (parent.lastChild).previousSibling.previousSibling);
+    this.#offset += finished.length - this.#head.length;
+    return blockTokens(finished + next, { references: this.#references });
   }
 }
 
-/**
- * The finished children of a block that still grows.
- * @typedef {{tag: string, children: Node[], list: List | null,
- *            head: string, start: number}} FinishedPart
- *   `head`: a table's head lines, needed to parse its rows; `start`: offset of the block in the text
- */
-
-/** @param {Node} node @returns {Node[] | null} items of a list or rows of a table */
-function childrenOf(node) {
-  if (node.list) return node.children;
-  return node.tag === "div" ? (rowsOf(node)?.children ?? null) : null;
+/** Whether an outermost block starts here; link definitions are not shown. @param {Token} token */
+function isBlock(token) {
+  return token.level === 0 && token.nesting !== -1 && token.type !== "definition";
 }
 
-/** @param {Node} node */
-function childCount(node) {
-  return childrenOf(node)?.length ?? 0;
+/** Whether an item of an outermost list, or a row of an outermost table, starts here. @param {Token} token */
+function isItem(token) {
+  if (token.type === "tr_open") return token.level === 2;
+  return token.type === "list_item_open" && token.level === 1;
 }
 
 /**
- * Properties of a list, from those of its two parts.
- * @param {List | null | undefined} first
- * @param {List} second
- * @param {boolean} [isSeparated] a blank line follows the first part
+ * An item that may stand where a list's next item stands: as far from the margin, and with the same mark.
+ * @param {Token} list
+ * @param {string} rest of the source, from the next item on
  */
-function mergeLists(first, second, isSeparated = false) {
-  return {
-    start: first ? first.start : second.start,
-    loose: Boolean(first?.loose || second.loose || isSeparated),
-    paragraphs: Boolean(first?.paragraphs || second.paragraphs),
-  };
-}
-
-/**
- * Insert the finished children before the parsed ones.
- * @param {Node} node
- * @param {FinishedPart} part
- */
-function prependPart(node, part) {
-  const holder = node.list ? node : /** @type {Node} */ (rowsOf(node));
-  holder.children = part.children.concat(holder.children);
-  if (!node.list) return;
-  node.list = mergeLists(part.list, node.list);
-  setListAttributes(node);
+function standIn(list, rest) {
+  const indent = rest.slice(0, rest.search(/[^ ]/));
+  const number = list.tag === "ol" ? (list.attrGet("start") ?? 1) : "";
+  return `${indent}${number}${list.markup} x\n`;
 }
 
 /**

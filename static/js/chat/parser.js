@@ -9,8 +9,10 @@ import markdownit from "../../vendor/markdown-it.min.js";
 export const MAX_LENGTH = 64 * 1024;
 /** Texts with more markup are shown as plain text, too. */
 export const MAX_MARKUP = 24_000;
-const WEIGHTS = new Map([..."]*_~`|&\\"].map((mark) => [mark.charCodeAt(0), 1]));
-WEIGHTS.set("[".charCodeAt(0), 8).set("\n".charCodeAt(0), 4).set("<".charCodeAt(0), 4);
+const WEIGHTS = new Uint8Array(2 ** 16); // by UTF-16 unit
+for (const mark of "]*_~`|&\\") WEIGHTS[mark.charCodeAt(0)] = 1;
+for (const mark of "\n<") WEIGHTS[mark.charCodeAt(0)] = 4;
+WEIGHTS["[".charCodeAt(0)] = 8;
 const MAX_NESTING = 20; // levels of blocks, and of inline markup
 const PERMITTED_LINK = /^(?:https?:\/\/|mailto:|\/(?![/\\]))[!-[\]-~]*$/i; // printable ASCII, no backslash
 const OUTER_SPACE = /^[\s\x1c-\x1f\x85]+|[\s\x1c-\x1f\x85]+$/g; // whitespace of JavaScript and of Python
@@ -45,16 +47,20 @@ export function normalize(text) {
   return text.replace(/\r\n?/g, "\n").replaceAll("\0", "\ufffd").replaceAll("\ufeff", "");
 }
 
-/** Whether a normalized text is parsed; if not, it is shown as it was written. @param {string} text */
-export function isWithinLimits(text) {
+/**
+ * Whether a text is parsed; if not, it is shown as it was written.
+ * @param {string} text
+ * @param {string} normalized
+ */
+export function isWithinLimits(text, normalized) {
   if (text.length > MAX_LENGTH) return false;
   let markup = 0;
-  for (let at = 0; at < text.length; at++) markup += WEIGHTS.get(text.charCodeAt(at)) ?? 0;
+  for (let at = 0; at < normalized.length; at++) markup += WEIGHTS[normalized.charCodeAt(at)];
   return markup <= MAX_MARKUP;
 }
 
 /**
- * Tokens of a text's blocks; inline markup is not parsed.
+ * Tokens of a text's blocks; inline markup is not parsed. Lists get a property `isTight`.
  * @param {string} text
  * @param {Env} env found link definitions are added
  * @returns {Token[]}
@@ -62,7 +68,26 @@ export function isWithinLimits(text) {
 export function blockTokens(text, env) {
   const tokens = [];
   parser.block.parse(text, parser, env, tokens);
+  for (const [at, token] of tokens.entries()) if (isList(token)) token.isTight = isTight(tokens, at);
   return tokens;
+}
+
+/** Whether a list starts here. @param {Token} token */
+export function isList(token) {
+  return token.type === "bullet_list_open" || token.type === "ordered_list_open";
+}
+
+/**
+ * Whether the paragraphs of a list's items are marked as hidden, or there are none.
+ * @param {Token[]} tokens
+ * @param {number} start of the list
+ */
+function isTight(tokens, start) {
+  const { level } = tokens[start];
+  for (let at = start + 1; tokens[at].level > level; at += 1) {
+    if (tokens[at].type === "paragraph_open" && tokens[at].level === level + 2) return tokens[at].hidden;
+  }
+  return true;
 }
 
 /**

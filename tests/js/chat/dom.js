@@ -1,21 +1,30 @@
 /** A minimal DOM for rendered messages, with serialization to HTML. */
 
 class Child {
-  parent = null;
+  parentNode = null;
+  previousSibling = null;
+  nextSibling = null;
   remove() {
-    const all = this.parent.childNodes;
-    all.splice(all.indexOf(this), 1);
-    this.parent = null;
+    const { parentNode, previousSibling, nextSibling } = this;
+    if (previousSibling) previousSibling.nextSibling = nextSibling;
+    else parentNode.firstChild = nextSibling;
+    if (nextSibling) nextSibling.previousSibling = previousSibling;
+    else parentNode.lastChild = previousSibling;
+    this.parentNode = this.previousSibling = this.nextSibling = null;
   }
   replaceWith(other) {
-    const all = this.parent.childNodes;
-    all[all.indexOf(this)] = other;
-    other.parent = this.parent;
-    this.parent = null;
+    const { parentNode, previousSibling, nextSibling } = this;
+    this.remove();
+    Object.assign(other, { parentNode, previousSibling, nextSibling });
+    if (previousSibling) previousSibling.nextSibling = other;
+    else parentNode.firstChild = other;
+    if (nextSibling) nextSibling.previousSibling = other;
+    else parentNode.lastChild = other;
   }
 }
 
 class Text extends Child {
+  nodeType = 3;
   constructor(data) {
     super();
     this.data = data;
@@ -31,23 +40,36 @@ class Text extends Child {
 const EMPTY = new Set(["br", "hr", "img"]);
 
 class Element extends Child {
-  childNodes = [];
+  nodeType = 1;
+  firstChild = null;
+  lastChild = null;
   attributes = new Map();
   constructor(document, tag) {
     super();
     this.ownerDocument = document;
-    this.tag = tag;
+    this.localName = tag;
+  }
+  get childNodes() {
+    const children = [];
+    for (let child = this.firstChild; child; child = child.nextSibling) children.push(child);
+    return children;
   }
   append(child) {
-    child.parent = this;
-    this.childNodes.push(child);
-  }
-  replaceChildren() {
-    this.childNodes = [];
+    child.parentNode = this;
+    child.previousSibling = this.lastChild;
+    if (this.lastChild) this.lastChild.nextSibling = child;
+    else this.firstChild = child;
+    this.lastChild = child;
   }
   setAttribute(name, value) {
     if (/^on|^src|^style$/.test(name)) throw new Error(`${name} must not be set`);
     this.attributes.set(name, value);
+  }
+  getAttribute(name) {
+    return this.attributes.get(name) ?? null;
+  }
+  getAttributeNames() {
+    return [...this.attributes.keys()];
   }
   removeAttribute(name) {
     this.attributes.delete(name);
@@ -58,8 +80,8 @@ class Element extends Child {
   get html() {
     const escape = (value) => value.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
     const attributes = [...this.attributes].map(([name, value]) => ` ${name}="${escape(value)}"`).join("");
-    const opening = `<${this.tag}${attributes}>`;
-    return EMPTY.has(this.tag) ? opening : `${opening}${this.inner}</${this.tag}>`;
+    const opening = `<${this.localName}${attributes}>`;
+    return EMPTY.has(this.localName) ? opening : `${opening}${this.inner}</${this.localName}>`;
   }
 }
 
