@@ -14,7 +14,7 @@ export class DomWriter {
   #text = ""; // not yet written: adjacent pieces become one node
   /** @type {WeakMap<Node, Node>} last finished child by parent */
   #finished = new WeakMap();
-  /** @type {WeakMap<Node, string | null>} by element, what its content was written from */
+  /** @type {WeakMap<Node, string>} by element, what its content was written from */
   #sources = new WeakMap();
 
   /** @param {Element} root */
@@ -52,6 +52,13 @@ export class DomWriter {
     this.#next = closed.nextSibling;
   }
 
+  /** An element with nothing but text. @param {string} tag @param {string} text */
+  leaf(tag, text) {
+    this.open(tag);
+    this.text(text);
+    this.close();
+  }
+
   /** @param {string} text */
   text(text) {
     this.#text += text;
@@ -59,10 +66,10 @@ export class DomWriter {
 
   /**
    * Keep the content of the open element if it was written from the same source; false if not.
-   * @param {string | null} source null is the same as none
+   * @param {string} source
    */
   keepContent(source) {
-    const isSame = source !== null && this.#sources.get(this.#element) === source;
+    const isSame = this.#sources.get(this.#element) === source;
     if (isSame) this.#next = null;
     else this.#sources.set(this.#element, source);
     return isSame;

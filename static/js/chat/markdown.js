@@ -72,6 +72,8 @@ export class IncrementalMarkdown {
       const finished = source.slice(0, offsetOf(source, items.at(-2).map[0]));
       const element = /** @type {any} */ (this.#element.lastChild);
       if (isList(blocks[0])) {
+        const isParagraph = (/** @type {Token} */ token) => token.type === "paragraph_open" && token.level === 2;
+        if (!this.#head && !tokens.slice(0, tokens.indexOf(items.at(-2))).some(isParagraph)) return;
         const item = standIn(blocks[0], source.slice(finished.length));
         const list = this.#finish(finished, element, item).find(isList);
         this.#head = list.isTight ? item : `${item}\n`;

@@ -18,9 +18,10 @@ const REL = "noopener noreferrer nofollow";
  * @param {Env} env link definitions
  */
 export function writeBlocks(writer, tokens, env) {
+  const key = JSON.stringify(env.references);
   writer.begin();
   for (const token of tokens) {
-    if (token.type === "inline") writeContent(writer, trim(token.content), env);
+    if (token.type === "inline") writeContent(writer, trim(token.content), env, key);
     else if (token.type === "fence") writeCode(writer, token.content, languageOf(token.info));
     else if (token.type === "code_block") writeCode(writer, token.content, "Code");
     else if (token.nesting === 1 || token.type === "hr") {
@@ -37,9 +38,7 @@ export function writeBlocks(writer, tokens, env) {
 export function writePlain(writer, text) {
   writer.begin();
   writer.open("pre", [["class", "plain"]]);
-  writer.open("code");
-  writer.text(text);
-  writer.close();
+  writer.leaf("code", text);
   writer.close();
   writer.close();
 }
@@ -69,29 +68,26 @@ function attributesOf(token) {
 function writeCode(writer, code, language) {
   writer.open("figure", [["class", "code"]]);
   writer.open("figcaption");
-  writer.open("span");
-  writer.text(language);
-  writer.close();
+  writer.leaf("span", language);
   writer.open("button", [["type", "button"], ["data-copy-code", ""]]);
   if (!writer.keepContent("Copy")) writer.text("Copy"); // it may say "Copied"
   writer.close();
   writer.close();
   writer.open("pre");
-  writer.open("code");
-  writer.text(code);
-  writer.close();
+  writer.leaf("code", code);
   writer.close();
   writer.close();
 }
 
 /**
- * The inline markup of one block. What has a bracket may depend on link definitions, and is not kept.
+ * The inline markup of one block.
  * @param {DomWriter} writer
  * @param {string} content
  * @param {Env} env
+ * @param {string} key of the link definitions, on which content with a bracket may depend
  */
-function writeContent(writer, content, env) {
-  if (writer.keepContent(content.includes("[") ? null : content)) return;
+function writeContent(writer, content, env, key) {
+  if (writer.keepContent(content.includes("[") ? `${content}\n${key}` : content)) return;
   const links = []; // whether each open link is shown; of the others, only the text is
   for (const token of inlineTokens(content, env)) {
     if (token.type === "link_open") links.push(!links.length && openLink(writer, token.attrGet("href")));
@@ -100,11 +96,8 @@ function writeContent(writer, content, env) {
     } else if (token.type === "image") writeImage(writer, token, links.length > 0);
     else if (token.nesting === 1) writer.open(token.tag);
     else if (token.nesting === -1) writer.close();
-    else if (token.type === "code_inline" || token.type === "hardbreak") {
-      writer.open(token.tag);
-      writer.text(token.content);
-      writer.close();
-    } else writer.text(token.type === "softbreak" ? "\n" : token.content);
+    else if (token.type === "code_inline" || token.type === "hardbreak") writer.leaf(token.tag, token.content);
+    else writer.text(token.type === "softbreak" ? "\n" : token.content);
   }
 }
 
