@@ -72,6 +72,7 @@ export class IncrementalMarkdown {
       const finished = source.slice(0, offsetOf(source, items.at(-2).map[0]));
       const element = /** @type {any} */ (this.#element.lastChild);
       if (isList(blocks[0])) {
+        // Without a paragraph a list is shown as tight, but a stand-in has one.
         const isParagraph = (/** @type {Token} */ token) => token.type === "paragraph_open" && token.level === 2;
         if (!this.#head && !tokens.slice(0, tokens.indexOf(items.at(-2))).some(isParagraph)) return;
         const item = standIn(blocks[0], source.slice(finished.length));
