@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chats.views import assistant, chats, selftest
+from chats.views import assistant, chats
 
 urlpatterns = [
     path("chats", chats.chats, name="chats"),
@@ -11,10 +11,4 @@ urlpatterns = [
     path("chats/<uuid:pk>", chats.chat, name="chat"),
     path("organizations/<slug:slug>/assistant", assistant.assistant, name="assistant"),
     path("organizations/<slug:slug>/assistant/test", assistant.test, name="assistant-test"),
-    # Beside the paths of real streams, so that a proxy treats it the same way.
-    path(
-        "api/v1/actions/chats/selftest/messages/<str:ticket>/events",
-        selftest.stream,
-        name="selftest-stream",
-    ),
 ]

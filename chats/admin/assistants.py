@@ -1,4 +1,4 @@
-"""Assistants in the admin, with pages for usage, the model test and the self-test of streams."""
+"""Assistants in the admin, with a page for usage and the model test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from chats.admin.selftest import SelftestViews
 from chats.forms import AssistantForm
 from chats.model_check import check_model
 from chats.models import Assistant
@@ -72,7 +71,6 @@ class AssistantAdmin(AuditedAdmin[Assistant]):
             # Not wrapped in `admin_view`, which is synchronous; the view checks permissions.
             path("test", require_POST(self.test_view), name="chats_assistant_test"),
             path("usage", inside(self.usage_view), name="chats_usage"),
-            *SelftestViews(self).urls(),
             *super().get_urls(),
         ]
 

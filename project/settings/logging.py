@@ -8,9 +8,9 @@ from django.core.exceptions import RequestAborted
 MAX_MESSAGE = 2000  # characters; clients choose parts of messages, such as the request path
 CUT = "…"
 
-# What follows one of these paths is a credential: a one-time link, a share link, a stream key or a
-# ticket of the self-test. deploy/nginx.conf masks the same paths in its log.
-SECRET_PATHS = "signin|invitations|shared|ws/stream|ws/publish|chats/selftest/messages"
+# What follows one of these paths is a credential: a one-time link, a share link or a stream key.
+# deploy/nginx.conf masks the same paths in its log.
+SECRET_PATHS = "signin|invitations|shared|ws/stream|ws/publish"
 _ID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 # These run on the event loop over text from clients. Each begins with a fixed word, so a long text

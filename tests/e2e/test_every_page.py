@@ -67,7 +67,7 @@ print("MADE" + json.dumps(dict(
 # GET routes that are no pages: data for programs, files, a stream, redirects.
 NO_PAGES = {
     "healthz", "readyz", "api-schema", "api-asyncapi", "audit-file", "camera-still",
-    "selftest-stream", "admin-login", "admin/password_change/",
+    "admin-login", "admin/password_change/",
 }  # fmt: skip
 # Route name → path and heading. Before signing in (OUTSIDE) and after (INSIDE).
 OUTSIDE = {

@@ -25,8 +25,7 @@ FOR_ALL_STAFF = {
 }  # fmt: skip
 # Open to everybody: sign-in, sign-out, translations, and a redirect to our own page.
 FOR_EVERYBODY = {"login", "logout", "jsi18n", "password_change"}
-POST_ONLY = {"logout", "chats_assistant_test", "chats_selftest_begin", "chats_selftest_here",
-             "chats_selftest_judge"}  # fmt: skip
+POST_ONLY = {"logout", "chats_assistant_test"}
 MAY_REFUSE = {
     "catch-all",
     "cameras_camera_thumbnail",  # 404 of a camera that has no picture yet

@@ -1,9 +1,10 @@
 import { AnswerStream } from "./answer.js";
+import { Arrival } from "./arrival.js";
 import { IncrementalMarkdown } from "./markdown.js";
 import { Throttle } from "./throttle.js";
 
 const WAITING_AFTER_MS = 3000; // then the message says what it waits for
-const TICK_MS = 1000; // of the countdown to the next attempt
+const TICK_MS = 1000; // of the countdown to the next attempt, and of the arrival
 
 /**
  * Shows a streamed answer in the element of its message. The shown text never gets shorter: a replay
@@ -18,6 +19,7 @@ export class AnswerView {
   #shownLength;
   #isAccepted;
   #stream;
+  #arrival = new Arrival();
   #rendering = new Throttle(() => this.#render(false));
   #timers = [0, 0];
 
@@ -36,8 +38,12 @@ export class AnswerView {
     this.#onResize = onResize;
     this.#shownLength = shownLength;
     this.#isAccepted = Boolean(source.message);
+    if (source.message) this.#arrival.discard();
     this.#stream = new AnswerStream(source, {
-      text: () => this.#rendering.schedule(),
+      text: () => {
+        this.#arrival.text();
+        this.#rendering.schedule();
+      },
       state: (state) => this.#handleState(state),
       event: (event) => this.#handleEvent(event),
     });
@@ -61,7 +67,7 @@ export class AnswerView {
   async follow() {
     this.element.setAttribute("aria-busy", "true");
     this.#timers[0] = setTimeout(() => this.#showMessage(this.#waitingMessage()), WAITING_AFTER_MS);
-    this.#timers[1] = setInterval(() => this.#stream.message && this.#showMessage(this.#stream.message), TICK_MS);
+    this.#timers[1] = setInterval(() => this.#tick(), TICK_MS);
     await this.#stream.start();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#rendering.cancel();
@@ -71,6 +77,17 @@ export class AnswerView {
   /** Disconnect. The server goes on writing the answer. */
   close() {
     this.#stream.close();
+  }
+
+  /** Whether the answer has ended and was held back on its way, by the server's times in the element. */
+  get wasHeldBack() {
+    const { firstMs, wholeMs } = this.element.dataset;
+    return this.#arrival.wasHeldBack(Number(firstMs || NaN), Number(wholeMs || NaN));
+  }
+
+  #tick() {
+    this.#arrival.tick();
+    if (this.#stream.message) this.#showMessage(this.#stream.message);
   }
 
   #waitingMessage() {
@@ -88,7 +105,11 @@ export class AnswerView {
 
   /** @param {import("./answer.js").State} state */
   #handleState(state) {
-    if (state.phase === "ended") this.#render(true, Boolean(state.status));
+    if (state.phase === "reconnecting") this.#arrival.discard();
+    if (state.phase === "ended") {
+      this.#arrival.end();
+      this.#render(true, Boolean(state.status));
+    }
     this.#showMessage(state.message);
     this.onstate(state);
   }

@@ -199,13 +199,17 @@ export class Conversation {
   }
 
   /** @param {AnswerView} answer */
-  #answerEnded(answer) {
+  async #answerEnded(answer) {
     if (this.#answer === answer) this.#answer = null;
     this.#isStopping = false;
     this.#composer.isRunning = this.#answer !== null;
     if (!answer.isAccepted) return;
-    this.refresh();
+    const refreshed = this.refresh();
     this.onchange();
+    await refreshed;
+    if (!answer.wasHeldBack) return;
+    answer.element.append(this.#thread.cloneTemplate("held-back"));
+    this.#scroll.contentGrew();
   }
 
   /** @param {import("./answer.js").State} state */

@@ -214,3 +214,11 @@ def test_navigation_links_to_chats(owner: User) -> None:
     page = body(client_of(owner), reverse("wall"))
     assert 'data-key="g c"' in page
     assert 'data-key="n"' in page
+
+
+def test_only_staff_are_told_where_to_mend_a_proxy(chat: Chat, owner: User) -> None:
+    assert "Tell whoever runs this server." in page_of(chat, owner)
+    assert "docs/proxies.md" not in page_of(chat, owner)
+    User.objects.filter(pk=owner.pk).update(is_staff=True)
+    assert "The file <code>docs/proxies.md</code>" in page_of(chat, owner)
+    assert "Tell whoever runs this server." not in page_of(chat, owner)
