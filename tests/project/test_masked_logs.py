@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from project.settings.logging import SECRET_PATHS, RedactingFormatter
+from tests import ROOT
 from tests.gate.routes import credential_paths
 from tests.nginx import nginx
 from tests.project.test_deploy import DEPLOY, SUBPATH, sample
@@ -48,8 +49,12 @@ def test_every_route_with_a_credential_is_among_the_masked_paths() -> None:
         assert re.search(rf"/(?:{SECRET_PATHS})/.*TEXT", path), name
 
 
-def test_nginx_and_sideline_mask_the_same_paths() -> None:
+def test_proxies_and_sideline_mask_the_same_paths() -> None:
     assert f"/(?:{SECRET_PATHS})/" in (DEPLOY / "nginx.conf").read_text()
+    guide = (ROOT / "docs" / "proxies.md").read_text()
+    assert f"/({SECRET_PATHS})/" in guide
+    for path in SECRET_PATHS.split("|"):
+        assert f"`/{path}/`" in guide
 
 
 @pytest.fixture(scope="module")
