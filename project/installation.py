@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from cameras.models import Camera, Kind
@@ -55,6 +55,21 @@ def prepare(tell: Callable[[str], object] = str) -> None:
             superusers = ensure_superusers()
             if settings.DEMO and not Organization.objects.exists():
                 _create_demo(superusers)
+
+
+@contextlib.contextmanager
+def in_use(how: int, refusal: str) -> Iterator[None]:
+    """Hold a lock on the data folder: `LOCK_SH` for servers, `LOCK_EX` for a restore.
+
+    It is released when the process ends. Raises `CommandError` with the refusal if another process
+    holds it. On PostgreSQL, a restore also counts connections, for servers on other machines.
+    """
+    with (settings.DATA_DIR / "serving.lock").open("w") as file:
+        try:
+            fcntl.flock(file, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(refusal) from None
+        yield
 
 
 @contextlib.contextmanager

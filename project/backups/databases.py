@@ -7,45 +7,31 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
+from django.core.management.base import CommandError
 from psycopg.conninfo import make_conninfo
 
 from project.child_processes import bare_environment
 
 CLOSING_S = 2.0  # for which connections that are being closed are awaited
+DROPS = """
+SELECT format('DROP TABLE IF EXISTS %I.%I CASCADE', schemaname, tablename)
+FROM pg_tables WHERE schemaname = current_schema()
+UNION ALL
+SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure) FROM pg_proc p
+WHERE p.pronamespace = current_schema()::regnamespace AND NOT EXISTS
+(SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+"""
 
 
-class DatabaseTrouble(Exception):
-    """The database, or one of its programs, failed. The message says why."""
-
-
-class Database(Protocol):
-    """A database to back up or restore. All methods may raise `DatabaseTrouble`."""
-
-    vendor: str
-    files: tuple[Path, ...]  # of the database itself; not copied as files
-
-    def dump(self, to: Path) -> None:
-        """Write a consistent snapshot to a file."""
-
-    def check(self, dump: Path) -> None:
-        """Raise if the file cannot be a result of `dump`."""
-
-    def is_empty(self) -> bool:
-        """True if there is nothing that a restore would overwrite."""
-
-    def others(self) -> int:
-        """Return the number of connections of other processes, if it is known."""
-
-    def put_aside(self, folder: Path) -> None:
-        """Move the content to a folder. The database is empty afterwards."""
-
-    def load(self, dump: Path) -> None:
-        """Load a dump into the database, which must be empty."""
+def move(path: Path, folder: Path, undo: ExitStack) -> None:
+    """Move a file or folder into a folder. `undo` moves it back."""
+    shutil.move(path, folder / path.name)
+    undo.callback(shutil.move, folder / path.name, path)
 
 
 class SQLite:
@@ -55,8 +41,8 @@ class SQLite:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        beside = ("-wal", "-shm", "-journal")
-        self.files = (path, *(path.with_name(path.name + end) for end in beside))
+        self._files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm", "-journal")]
+        self.names = [file.name for file in self._files]
 
     def dump(self, to: Path) -> None:
         """Use the online backup API in one step: a snapshot that, with WAL, blocks nobody."""
@@ -68,10 +54,11 @@ class SQLite:
                 source.backup(copy)
                 copy.execute("PRAGMA journal_mode=DELETE")  # a single file, without a journal
         except sqlite3.Error as error:
-            raise DatabaseTrouble(f"The database could not be read: {error}.") from None
+            raise CommandError(f"The database could not be read: {error}.") from None
         self.check(to)
 
     def check(self, dump: Path) -> None:
+        """Raise if the file cannot be a result of `dump`."""
         try:
             with closing(sqlite3.connect(dump)) as copy:
                 (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
@@ -79,23 +66,27 @@ class SQLite:
         except sqlite3.Error as error:
             found, orphan = str(error), None
         if found != "ok":
-            raise DatabaseTrouble(f"The database is damaged: {found}.")
+            raise CommandError(f"The database is damaged: {found}.")
         if orphan:
-            raise DatabaseTrouble(f"The database is damaged: a row of {orphan[0]} is an orphan.")
+            raise CommandError(f"The database is damaged: a row of {orphan[0]} is an orphan.")
 
     def is_empty(self) -> bool:
+        """True if there is nothing that a restore would overwrite."""
         return not self._path.exists() or not self._path.stat().st_size
 
     def others(self) -> int:
-        """Not known to SQLite; `project/backups/lock.py` detects servers."""
+        """The number of connections of other processes: not known to SQLite."""
         return 0
 
-    def put_aside(self, folder: Path) -> None:
-        for file in self.files:
+    def put_aside(self, folder: Path, undo: ExitStack) -> None:
+        """Move the content to a folder. The database is empty afterwards."""
+        for file in self._files:
             if file.exists():
-                shutil.move(file, folder / file.name)
+                move(file, folder, undo)
 
-    def load(self, dump: Path) -> None:
+    def load(self, dump: Path, undo: ExitStack) -> None:
+        """Load a dump into the database, which must be empty."""
+        undo.callback(self._path.unlink, missing_ok=True)
         shutil.move(dump, self._path)
 
 
@@ -103,7 +94,7 @@ class PostgreSQL:
     """Uses pg_dump and pg_restore. `options` are psycopg's, such as `sslmode`."""
 
     vendor = "postgresql"
-    files: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
 
     def __init__(self, password: str, **options: Any) -> None:
         self._password = password
@@ -119,7 +110,9 @@ class PostgreSQL:
         self._run("pg_restore", "--list", str(dump), connect=False)
 
     def is_empty(self) -> bool:
-        return not self._all("SELECT 1 FROM pg_tables WHERE schemaname = current_schema()")
+        with self._connect() as connection:
+            query = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema()"
+            return connection.execute(query).fetchone() is None
 
     def others(self) -> int:
         """Wait at most `CLOSING_S` until connections that were just closed, such as our own last
@@ -137,43 +130,39 @@ class PostgreSQL:
                 time.sleep(0.1)
         return len(found)
 
-    def put_aside(self, folder: Path) -> None:
-        """Dump, then drop all tables and functions of the schema. Extensions stay."""
-        self.dump(folder / "database")
-        tables = self._all(
-            "SELECT format('DROP TABLE IF EXISTS %I.%I CASCADE', schemaname, tablename)"
-            " FROM pg_tables WHERE schemaname = current_schema()"
-        )
-        functions = self._all(
-            "SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure) FROM pg_proc p"
-            " WHERE p.pronamespace = current_schema()::regnamespace AND NOT EXISTS"
-            " (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
-        )
-        with self._connect() as connection:
-            for (statement,) in [*tables, *functions]:
-                connection.execute(statement)
+    def put_aside(self, folder: Path, undo: ExitStack) -> None:
+        dump = folder / "database"
+        self.dump(dump)
+        self._clear()
+        undo.callback(self._load, dump)
 
-    def load(self, dump: Path) -> None:
+    def load(self, dump: Path, undo: ExitStack) -> None:
+        self._load(dump)
+        undo.callback(self._clear)
+
+    def _load(self, dump: Path) -> None:
         """Load in a single transaction."""
         self._run(
             "pg_restore", "--exit-on-error", "--single-transaction", "--no-owner",
             "--no-privileges", str(dump),
         )  # fmt: skip
 
+    def _clear(self) -> None:
+        """Drop all tables and functions of the schema. Extensions stay."""
+        with self._connect() as connection:
+            for (statement,) in connection.execute(DROPS).fetchall():
+                connection.execute(statement)
+
     def _connect(self) -> psycopg.Connection[Any]:
         try:
             return psycopg.connect(self._conninfo, password=self._password or None)
         except psycopg.Error as error:
-            raise DatabaseTrouble(f"The database does not answer: {error}") from None
-
-    def _all(self, query: Any) -> list[tuple[Any, ...]]:
-        with self._connect() as connection:
-            return connection.execute(query).fetchall()
+            raise CommandError(f"The database does not answer: {error}") from None
 
     def _run(self, program: str, *arguments: str, connect: bool = True) -> None:
         found = shutil.which(program)
         if found is None:
-            raise DatabaseTrouble(
+            raise CommandError(
                 f"{program} is not on the PATH; on Debian: apt-get install postgresql-client."
             )
         # The password is not in the arguments, which other users can see.
@@ -187,7 +176,10 @@ class PostgreSQL:
         )  # fmt: skip
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-            raise DatabaseTrouble(f"{program} says: {' '.join(lines[:3])}")
+            raise CommandError(f"{program} says: {' '.join(lines[:3])}")
+
+
+Database = SQLite | PostgreSQL  # to back up or restore. All methods may raise `CommandError`.
 
 
 def database_of(settings: dict[str, Any]) -> Database:

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from project.audit.log import Action, log_action
-from project.backups import archive, databases, places
+from project.backups import archive, databases
 from project.database.tables import has_pending_migrations, require_released_data
 
 
@@ -41,21 +41,17 @@ class Command(BaseCommand):
             raise CommandError(f"There is no folder {target.parent}.")
         if target.resolve().is_relative_to(settings.DATA_DIR.resolve()):
             raise CommandError("Put the backup outside of the data folder, best on another disk.")
+        require_released_data()
+        migrations = sorted(MigrationRecorder(connection).applied_migrations())
+        if not migrations:
+            raise CommandError("There is nothing to back up: the database has no tables.")
         try:
-            require_released_data()
-            migrations = sorted(MigrationRecorder(connection).applied_migrations())
-            if not migrations:
-                raise CommandError("There is nothing to back up: the database has no tables.")
             self._log(target, keys)
-            writer, skipped = _write(target, keys, [f"{app}.{name}" for app, name in migrations])
-        except databases.DatabaseTrouble as error:
-            raise CommandError(str(error)) from None
+            files = self._write(target, keys, [f"{app}.{name}" for app, name in migrations])
         except OSError as error:
             raise CommandError(f"{target} was not written: {error}.") from None
-        for path in skipped:
-            self.stderr.write(f"Left out: {path} (no file, a link to a folder, or too deep).")
         size = f"{target.stat().st_size / 1e6:.1f} MB"
-        self.stdout.write(f"Wrote {target}, {size}: the database and {writer.files - 1} files.")
+        self.stdout.write(f"Wrote {target}, {size}: the database and {files} files.")
         self.stdout.write(
             "It holds the keys: keep it where nobody else can read it."
             if keys
@@ -72,32 +68,32 @@ class Command(BaseCommand):
         detail = "with keys" if keys else "without keys"
         log_action(None, Action.TAKE_BACKUP, target.name, detail=detail)
 
+    def _write(self, target: Path, keys: bool, migrations: list[str]) -> int:
+        """Write the backup; return its number of files.
 
-def _write(target: Path, keys: bool, migrations: list[str]) -> tuple[archive.Writer, list[str]]:
-    """Write the backup; return its writer and the paths that were left out.
-
-    The database comes first: files that its rows name then exist, unless they are deleted.
-    """
-    folder = settings.DATA_DIR
-    database = databases.database_of(settings.DATABASES["default"])
-    made_at = datetime.now(UTC).isoformat(timespec="seconds")
-    description = archive.Description(made_at, database.vendor, keys, migrations)
-    skipped: list[str] = []
-    with (
-        tempfile.TemporaryDirectory(dir=folder, prefix=".backup-") as work,
-        archive.writing(target, description) as writer,
-    ):
-        dump = Path(work) / archive.DATABASE
-        database.dump(dump)
-        writer.add(archive.DATABASE, dump)
-        for top in places.tops(folder, database.files):
-            for path in places.files(top, skipped):
+        The database comes first: files that its rows name then exist, unless they are deleted.
+        """
+        folder = settings.DATA_DIR
+        database = databases.database_of(settings.DATABASES["default"])
+        made_at = datetime.now(UTC).isoformat(timespec="seconds")
+        description = archive.Description(made_at, database.vendor, keys, migrations)
+        skipped: list[str] = []
+        with (
+            tempfile.TemporaryDirectory(dir=folder, prefix=".backup-") as work,
+            archive.writing(target, description) as writer,
+        ):
+            dump = Path(work) / archive.DATABASE
+            database.dump(dump)
+            writer.add(archive.DATABASE, dump)
+            for path in archive.files(folder, database.names, skipped):
                 try:
                     writer.add(f"{archive.DATA}/{path.relative_to(folder)}", path)
                 except FileNotFoundError:  # deleted since the folder was read
                     skipped.append(str(path))
-        if keys:
-            secret, field = places.KEYS
-            writer.add_text(f"{archive.KEYS}/{secret}", settings.SECRET_KEY)
-            writer.add_text(f"{archive.KEYS}/{field}", ",".join(settings.FIELD_KEYS))
-    return writer, skipped
+            if keys:
+                secret, field = archive.KEY_FILES
+                writer.add_text(f"{archive.KEYS}/{secret}", settings.SECRET_KEY)
+                writer.add_text(f"{archive.KEYS}/{field}", ",".join(settings.FIELD_KEYS))
+        for left_out in skipped:
+            self.stderr.write(f"Left out: {left_out} (no file, a link to a folder, or too deep).")
+        return writer.files - 1

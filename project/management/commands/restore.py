@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import fcntl
 import subprocess
 import sys
 import tempfile
-from datetime import datetime
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
+from project import installation
 from project.audit.log import Action, log_action
-from project.backups import archive, databases, lock, places, unpacking
+from project.backups import archive, databases
 from project.child_processes import bare_environment
 from project.database.tables import is_unreleased
 
@@ -36,11 +37,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         file, folder = options["file"].absolute(), settings.DATA_DIR
         database = databases.database_of(settings.DATABASES["default"])
+        refusal = "Sideline is running on this data folder; stop it first."
         try:
-            with lock.restoring(), unpacking.reading(file) as backup:
-                _check_fits(backup.description, database)
-                existing = places.tops(folder, database.files)
-                if not options["replace"] and (existing or not database.is_empty()):
+            with installation.in_use(fcntl.LOCK_EX, refusal):
+                existing = bool(archive.tops(folder, database.names)) or not database.is_empty()
+                if existing and not options["replace"]:
                     raise CommandError(
                         "There is an installation here already. Restore into an empty data folder "
                         "and database, or use --replace, which moves what is here aside."
@@ -50,33 +51,40 @@ class Command(BaseCommand):
                         f"Others use the database ({others} connections); stop all servers first."
                     )
                 with tempfile.TemporaryDirectory(dir=folder, prefix=".restore-") as work:
-                    backup.unpack(Path(work))
-                    _check_files(Path(work), backup.description, database.files)
-                    self._replace(Path(work), database, existing)
-                self._bring_up_to_date(file, backup.description)
-        except (lock.Occupied, archive.BadBackup, databases.DatabaseTrouble) as error:
-            raise CommandError(str(error)) from None
+                    description = archive.unpack(file, Path(work), database.names)
+                    _require_fitting(description, database)
+                    database.check(Path(work) / archive.DATABASE)
+                    self._replace(Path(work), database)
+                self._bring_up_to_date(file, description)
         except OSError as error:
             raise CommandError(f"The backup was not restored: {error}.") from None
 
-    def _replace(self, work: Path, database: databases.Database, existing: list[Path]) -> None:
-        """Move existing files and the database aside, then the backup into place."""
-        folder, dump, keys = settings.DATA_DIR, work / archive.DATABASE, work / archive.KEYS
-        if not dump.exists():
-            raise archive.BadBackup("This backup is damaged: it holds no database.")
-        database.check(dump)
-        replaced = [folder / key.name for key in _files(keys) if _differs(key, folder / key.name)]
-        aside = None
-        if existing or replaced or not database.is_empty():
-            aside = places.create_aside(folder)
-            self.stdout.write(f"What was here is kept in {aside}.")
-            if not database.is_empty():
-                database.put_aside(aside)
-            places.move_into([*existing, *replaced], aside)
-        database.load(dump)
-        places.move_into(_files(work / archive.DATA), folder)
-        for key in _files(keys):
-            shutil.move(key, folder / key.name)
+    def _replace(self, work: Path, database: databases.Database) -> None:
+        """Move existing files and the database aside, then the backup into place.
+
+        If that fails, put back what was here.
+        """
+        folder = settings.DATA_DIR
+        keys = [*work.glob(f"{archive.KEYS}/*")]
+        replaced = [folder / key.name for key in keys if (folder / key.name).exists()]
+        existing = [*archive.tops(folder, database.names), *replaced]
+        undo = ExitStack()
+        try:
+            if existing or not database.is_empty():
+                aside = folder / datetime.now(UTC).strftime(f"{archive.ASIDE}%Y%m%d-%H%M%S")
+                aside.mkdir(mode=0o700)
+                self.stdout.write(f"What was here is kept in {aside}.")
+                if not database.is_empty():
+                    database.put_aside(aside, undo)
+                for path in existing:
+                    databases.move(path, aside, undo)
+            database.load(work / archive.DATABASE, undo)
+            for path in [*work.glob(f"{archive.DATA}/*"), *keys]:
+                databases.move(path, folder, undo)
+        except BaseException:
+            undo.close()
+            self.stderr.write("Nothing was changed: what was here is back in place.")
+            raise
 
     def _bring_up_to_date(self, file: Path, description: archive.Description) -> None:
         """Migrate and check keys, in subprocesses: they read the restored keys."""
@@ -97,7 +105,7 @@ class Command(BaseCommand):
             )
 
 
-def _check_fits(description: archive.Description, database: databases.Database) -> None:
+def _require_fitting(description: archive.Description, database: databases.Database) -> None:
     if description.vendor != database.vendor:
         raise CommandError(
             f"This backup is of {description.vendor}, and DATABASE_URL names {database.vendor}."
@@ -111,28 +119,6 @@ def _check_fits(description: archive.Description, database: databases.Database) 
         raise CommandError(
             f"This backup is of a newer version of Sideline ({unknown[-1]}): install that first."
         )
-
-
-def _check_files(work: Path, description: archive.Description, database: tuple[Path, ...]) -> None:
-    """Raise `BadBackup` for files that no backup contains, such as keys or another database."""
-    names = [path.name for path in _files(work / archive.DATA)]
-    unexpected = [name for name in names if not places.belongs(settings.DATA_DIR / name, database)]
-    keys = _files(work / archive.KEYS)
-    known = places.KEYS if description.keys is True else ()
-    unexpected += [key.name for key in keys if key.name not in known or not key.is_file()]
-    if unexpected:
-        raise archive.BadBackup(
-            f"This is not a backup of Sideline: it holds “{unexpected[0]}”, "
-            "which is not part of a backup."
-        )
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _differs(new: Path, old: Path) -> bool:
-    return os.path.lexists(old) and old.read_bytes().strip() != new.read_bytes().strip()
 
 
 def _manage(*arguments: str) -> int:

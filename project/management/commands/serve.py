@@ -4,6 +4,7 @@
 from project.server.daphne import Server  # isort:skip
 
 import asyncio
+import fcntl
 import gc
 import os
 import resource
@@ -12,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.urls import reverse
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -26,7 +27,6 @@ from chats import services as chats
 from project import housekeeping, http_metrics, installation
 from project.accounts.models import SignInLink
 from project.audit.log import Action, log_action
-from project.backups import lock
 from project.database.metrics import DatabaseCollector
 from project.database.tables import require_tables
 from project.metrics import expose
@@ -47,15 +47,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            with lock.serving():
-                if options["prepare"]:
-                    installation.prepare(self._tell)
-                else:
-                    require_tables()
-                self._serve()
-        except lock.Occupied as error:
-            raise CommandError(str(error)) from None
+        refusal = "A backup is being restored here; start again when it is done."
+        with installation.in_use(fcntl.LOCK_SH, refusal):
+            if options["prepare"]:
+                installation.prepare(self._tell)
+            else:
+                require_tables()
+            self._serve()
 
     def _tell(self, sentence: str) -> None:
         self.stdout.write(sentence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -69,11 +70,16 @@ def longer(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes
 
 
 def redescribed(**changes: object) -> Change:
-    """Change fields of the description."""
+    """Change fields of the description, and its checksum."""
+    digest = b""
 
     def change(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
+        nonlocal digest
         if member.name == "sideline.json":
             data = json.dumps(json.loads(data) | changes).encode()
+            digest = hashlib.sha256(data).hexdigest().encode()
+        if member.name == "SHA256SUMS":
+            data = digest + data[len(digest) :]
         return member, data
 
     return change

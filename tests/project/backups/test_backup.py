@@ -10,7 +10,7 @@ import httpx
 import pytest
 from django.db import connection
 
-from project.backups import databases, places
+from project.backups import archive, databases
 from tests.chats.talking import ChatClient
 from tests.installation import KEEPER, Installation, installed
 from tests.project.backups.holdings import (
@@ -178,8 +178,8 @@ def test_unknown_files_of_the_data_folder_are_backed_up(folder: Path, tmp_path: 
         (folder / name / "file").touch()
     for name in (*KEYS, "prepare.lock", "serving.lock", "sideline.sqlite3", "sideline.sqlite3-wal"):
         (folder / name).touch()
-    own = databases.SQLite(folder / "sideline.sqlite3").files
+    own = databases.SQLite(folder / "sideline.sqlite3").names
     odd: list[str] = []
-    kept = [file for top in places.tops(folder, own) for file in places.files(top, odd)]
-    assert [str(file.relative_to(folder)) for file in kept] == ["media/games/final.mp4", "new/file"]
+    kept = [str(file.relative_to(folder)) for file in archive.files(folder, own, odd)]
+    assert kept == ["media/games/final.mp4", "new/file"]
     assert sorted(odd) == [str(folder / "media" / name) for name in ("gone.mp4", "loop")]

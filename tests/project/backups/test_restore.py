@@ -30,6 +30,22 @@ for file in {files}:
         print(f"REFUSED {{error}}")
 """
 
+# Fails at the last step, when the new keys are moved into place.
+_FAILING = """
+from django.conf import settings
+from django.core.management import call_command
+from project.backups import databases
+move = databases.move
+
+def fail_at_the_end(path, folder, undo):
+    if folder == settings.DATA_DIR and path.name == "secret.key":
+        raise OSError("no space left")
+    move(path, folder, undo)
+
+databases.move = fail_at_the_end
+call_command("restore", "{file}", replace=True)
+"""
+
 
 def refusals(installation: Installation, files: list[Path]) -> list[str]:
     """Restore each file; return the error of each."""
@@ -80,6 +96,23 @@ def test_restore_overwrites_only_with_replace_and_result_works(quiet: Quiet, fol
         assert "Traceback" not in installation.logged()
 
 
+@pytest.mark.postgres
+def test_failed_restore_puts_back_what_was_there(quiet: Quiet, folder: Path) -> None:
+    with installed(folder) as installation:
+        (folder / "media").mkdir()
+        (folder / "media" / "own.mp4").write_bytes(b"mine")
+        installation.prepare()
+        before = rows(installation)
+        keys = {name: (folder / name).read_bytes() for name in KEYS}
+        script = _FAILING.format(file=quiet.file)
+        output = installation.manage("shell", "-v0", "-c", script, check=False)
+        assert "The backup was not restored: no space left." in output
+        assert "what was here is back in place" in output
+        assert rows(installation) == before
+        assert {name: (folder / name).read_bytes() for name in KEYS} == keys
+        assert [path.name for path in (folder / "media").iterdir()] == ["own.mp4"]
+
+
 def test_restore_is_refused_while_a_server_runs(installation: Installation, quiet: Quiet) -> None:
     assert "stop it first" in installation.manage(
         "restore", str(quiet.file), "--replace", check=False
@@ -99,12 +132,12 @@ def test_server_does_not_start_during_a_restore(folder: Path) -> None:
 FOREIGN = (
     "data/secret.key", "data/field.key", "data/sideline.sqlite3-wal", "data/sideline.sqlite3",
     "data/static/x.js", "data/detectors/x", "data/.restore/x", "data/replaced-1/x",
-    "keys/secret.key", "keys/other.key", "data/serving.lock",
+    "keys/other.key", "keys/secret.key/x", "data/serving.lock",
 )  # fmt: skip
 
 
 def test_unexpected_files_in_a_backup_replace_nothing(folder: Path, tmp_path: Path) -> None:
-    """Their checksums are valid; the description may say `keys: false`."""
+    """Their checksums are valid."""
     own = {key: f"{key} of this installation and long enough".encode() for key in KEYS}
     for key, content in own.items():
         (folder / key).write_bytes(content)
@@ -115,8 +148,7 @@ def test_unexpected_files_in_a_backup_replace_nothing(folder: Path, tmp_path: Pa
     for name in FOREIGN:
         if connection.vendor != "sqlite" and "sqlite3" in name:
             continue  # an ordinary file there
-        keys = name == "keys/other.key"
-        described = archive.Description("2026-11-25T16:00:00+00:00", connection.vendor, keys, [])
+        described = archive.Description("2026-11-25T16:00:00+00:00", connection.vendor, True, [])
         crafted.append(tmp_path / f"{len(crafted)}.tar")
         with archive.writing(crafted[-1], described) as writer:
             writer.add("database", tmp_path / "dump")
