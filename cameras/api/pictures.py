@@ -148,9 +148,9 @@ async def _parts(
     then on the event loop closes the generator, even if the response is never sent.
     """
     ended = asyncio.Event()
-    opening = await services.view_log().begin(view)
+    await services.view_log().begin(view)
     with contextlib.ExitStack() as cleanup:
-        cleanup.callback(services.view_log().end, opening)
+        cleanup.callback(services.view_log().end, view)
         viewer = services.hub().join(
             str(camera.pk),
             lambda feed: MjpegViewer(feed, variant),

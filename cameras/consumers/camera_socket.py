@@ -18,7 +18,7 @@ from project.audit.open_views import View
 from project.audit.opening_limits import TooManyOpenings
 from project.audit.recent_views import claim_connection
 from project.audit.requesters import Requester
-from project.audit.view_log import Opening, ServerIsStopping, ViewNotRecorded
+from project.audit.view_log import ServerIsStopping, ViewNotRecorded
 from project.database.health import health
 from project.problems import refuse_handshake
 from project.tasks import suppress_and_log
@@ -35,7 +35,7 @@ class CameraSocket(AsyncWebsocketConsumer):
 
     channel_layer_alias = ""  # frames come from the hub: no channel of its own in the layer
     is_publisher = False
-    opening: Opening | None = None  # in the view log
+    view: View | None = None  # that is open in the view log
     ticket = ""  # the id of the ticket that opened it
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -57,7 +57,8 @@ class CameraSocket(AsyncWebsocketConsumer):
                 if admission.grant.credential.kind == "ticket":
                     self.ticket = admission.grant.credential.id
                 # Recorded before it is accepted: a device sends at once, so nothing may wait then.
-                self.opening = await services.view_log().begin(view)
+                await services.view_log().begin(view)
+                self.view = view
         except Refused as refusal:
             log.info("socket refused: %s", refusal.detail)
             errors = {"errors": refusal.errors} if refusal.errors else {}
@@ -135,8 +136,9 @@ class CameraSocket(AsyncWebsocketConsumer):
 
     def _release(self) -> None:
         """Stop sending and receiving. Idempotent."""
-        if self.opening is not None:
-            services.view_log().end(self.opening)
+        view, self.view = self.view, None
+        if view is not None:
+            services.view_log().end(view)
         if self.task is not None:
             self.task.cancel()
 

@@ -18,7 +18,7 @@ from itertools import islice
 from typing import TypeVar
 
 from django.db import connection, models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 
 from project.accounts.credentials import Credential, Description, describe_credentials
@@ -32,6 +32,8 @@ T = TypeVar("T")
 PAUSE = timedelta(seconds=60)  # without an opening, a view has ended
 LONGEST = timedelta(days=1)  # a longer view gets an entry a day: the log never lags behind more
 BATCH = 500  # rows in one statement
+_IS_OVER = Q(seen_at__lt=Now() - PAUSE)
+_IS_LONG = Q(started_at__lt=Now() - LONGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def store(openings: Mapping[View, int]) -> None:
     """
     for batch in _batches(sorted(openings, key=lambda view: view.id)):
         rows = Viewing.objects.filter(pk__in=[view.id for view in batch])
-        _end(rows.filter(seen_at__lt=Now() - PAUSE))
+        _end(rows.filter(_IS_OVER))
         known = set(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
         _create([view for view in batch if view.id not in known])
         groups: dict[int, list[uuid.UUID]] = defaultdict(list)
@@ -107,35 +109,27 @@ def reap() -> int:
     The end is the last time that the view was seen. A view that still lasts keeps its row, which
     begins anew with no openings.
     """
-    ended = Viewing.objects.filter(seen_at__lt=Now() - PAUSE).order_by("seen_at")
-    long = Viewing.objects.filter(started_at__lt=Now() - LONGEST).order_by("started_at")
-    return _reap(ended, keep=False) + _reap(long, keep=True)
-
-
-def _reap(due: models.QuerySet[Viewing], *, keep: bool) -> int:
-    count = 0
+    due, count = Viewing.objects.filter(_IS_OVER | _IS_LONG).order_by("seen_at"), 0
     while due.exists():
         with transaction.atomic():
-            written = _end(due.all()[:BATCH], keep=keep)
+            written = _end(due.all()[:BATCH])
         count += written
         if not written:  # another process has locked them
             break
     return count
 
 
-def _end(viewings: models.QuerySet[Viewing], *, keep: bool = False) -> int:
-    """Write the entries of rows, then delete the rows or, with `keep`, begin them anew.
+def _end(viewings: models.QuerySet[Viewing]) -> int:
+    """Write the entries of rows; then delete those that are over, and begin the others anew.
 
     Return how many there were. The row lock makes each row become one entry.
     """
     skip = connection.features.has_select_for_update_skip_locked
     found = list(viewings.select_for_update(skip_locked=skip))
-    rows = Viewing.objects.filter(pk__in=[row.pk for row in found])
-    if keep:
-        rows.update(started_at=F("seen_at"), openings=0)
-    else:
-        rows.delete()
     AuditEntry.objects.bulk_create([row.entry() for row in found if row.has_content])
+    rows = Viewing.objects.filter(pk__in=[row.pk for row in found])
+    rows.filter(_IS_OVER).delete()
+    rows.update(started_at=F("seen_at"), openings=0)
     return len(found)
 
 

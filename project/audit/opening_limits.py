@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from redis import RedisError
@@ -17,7 +16,6 @@ from project.accounts.authentication import Denied
 from project.accounts.credentials import Credential
 from project.accounts.throttling.windows import count_in_window
 from project.audit.open_views import View
-from project.audit.requesters import Requester
 from project.problems import problem
 
 log = logging.getLogger(__name__)
@@ -25,19 +23,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `most` in each window of `seconds`."""
+    """At most `most` in each window of `seconds`: of one person's session, token or visit.
+
+    `most_shared`: of what many people use, a stream key on a page or all visits of a share link.
+    """
 
     what: str
-    most: int
+    every: str
     seconds: int
+    most: int
+    most_shared: int
 
 
-# Of one person: a session, a token, a visit of a share link.
-CONNECTIONS = Limit("connections", 600, 60)
-VIEWS = Limit("views", 1000, 3600)
-# Of a credential that many people use: a stream key on a page, all visits of a share link.
-SHARED_CONNECTIONS = Limit("connections", 3000, 60)
-SHARED_VIEWS = Limit("views", 5000, 3600)
+CONNECTIONS = Limit("connections", "a minute", 60, 600, 3000)
+VIEWS = Limit("views", "an hour", 3600, 1000, 5000)
 
 
 class TooManyOpenings(Denied):
@@ -46,9 +45,8 @@ class TooManyOpenings(Denied):
     `retry_after`: seconds until the next window begins. Sockets close with 4429 and the sentence.
     """
 
-    def __init__(self, limit: Limit, retry_after: int) -> None:
-        every = "a minute" if limit.seconds == 60 else "an hour"
-        sentence = f"More than {limit.most:,} {limit.what} {every} were opened with one credential."
+    def __init__(self, limit: Limit, most: int, retry_after: int) -> None:
+        sentence = f"More than {most:,} {limit.what} {limit.every} were opened with one credential."
         response = problem(429, sentence)
         response["Retry-After"] = str(retry_after)
         super().__init__(response)
@@ -61,32 +59,30 @@ def claim_opening(view: View, *, is_new: bool, lasting: bool) -> None:
     Counted in the cache: with Redis for all processes together, else for each process. While Redis
     cannot be reached, nothing is limited. Synchronous. Raises `TooManyOpenings`.
     """
-    for credential, is_shared in _holders(view.requester):
-        if lasting:
-            _claim(credential, SHARED_CONNECTIONS if is_shared else CONNECTIONS)
-        if is_new:
-            _claim(credential, SHARED_VIEWS if is_shared else VIEWS)
-
-
-def _holders(requester: Requester) -> Iterator[tuple[Credential, bool]]:
-    """Yield the credentials to count for, and whether many people use each."""
+    requester = view.requester
+    limits = []
+    if lasting:
+        limits.append(CONNECTIONS)
+    if is_new:
+        limits.append(VIEWS)
     if requester.user is not None:
-        yield requester.holder, False
+        _claim(requester.holder, limits, is_shared=False)
         return
-    chain = (requester.credential, *requester.parents)
-    *own, shared = chain[1:] if requester.one_use and requester.parents else chain
+    *own, shared = requester.chain
     for credential in own:
-        yield credential, False
-    yield shared, True
+        _claim(credential, limits, is_shared=False)
+    _claim(shared, limits, is_shared=True)
 
 
-def _claim(credential: Credential, limit: Limit) -> None:
+def _claim(credential: Credential, limits: list[Limit], *, is_shared: bool) -> None:
     digest = hashlib.sha256("\0".join(credential).encode()).hexdigest()  # a session key is secret
-    try:
-        retry_after = count_in_window(f"{limit.what}-{digest}", limit.most, limit.seconds)
-    except (RedisError, OSError) as error:
-        log.warning("openings cannot be counted: %s", error)
-        return
-    if retry_after:
-        log.info("a credential of kind %s opened too many %s", credential.kind, limit.what)
-        raise TooManyOpenings(limit, retry_after)
+    for limit in limits:
+        most = limit.most_shared if is_shared else limit.most
+        try:
+            retry_after = count_in_window(f"{limit.what}-{digest}", most, limit.seconds)
+        except (RedisError, OSError) as error:
+            log.warning("openings cannot be counted: %s", error)
+            return
+        if retry_after:
+            log.info("a credential of kind %s opened too many %s", credential.kind, limit.what)
+            raise TooManyOpenings(limit, most, retry_after)

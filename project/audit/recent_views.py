@@ -27,9 +27,13 @@ MAX_IDLE = 4096
 class _State:
     open: int = 0  # openings that last, such as sockets
     uncounted: int = 0
-    has_ended: bool = False  # the last one has, and the row does not say so yet
-    active_at: float = -math.inf  # monotonic, as is `stored_at`
+    ended_at: float = -math.inf  # when the last open one ended; monotonic, as is `stored_at`
     stored_at: float = -math.inf
+
+    @property
+    def is_due(self) -> bool:
+        """True if the view goes on, or its row lacks openings or its end."""
+        return bool(self.open or self.uncounted) or self.ended_at > self.stored_at
 
 
 class RecentViews:
@@ -42,7 +46,6 @@ class RecentViews:
     def __init__(self) -> None:
         self._states: dict[View, _State] = {}
         self._lock = threading.Lock()  # never held during a query
-        self._writing = 0  # calls of `store` that have not returned
 
     def __contains__(self, view: View) -> bool:
         return view in self._states
@@ -52,13 +55,11 @@ class RecentViews:
 
     def open(self, view: View, *, lasting: bool) -> bool:
         """Count an opening. False if the view's row has to be stored before a picture is sent."""
-        now = time.monotonic()
         with self._lock:
             state = self._states.setdefault(view, _State())
             state.open += lasting
             state.uncounted += 1
-            state.active_at = now
-            return now - state.stored_at < FRESH_S
+            return time.monotonic() - state.stored_at < FRESH_S
 
     def withdraw(self, view: View, *, lasting: bool) -> None:
         """Undo `open`: the view could not be stored, so it was refused."""
@@ -72,51 +73,44 @@ class RecentViews:
         with self._lock:
             state = self._states[view]
             state.open -= 1
-            state.active_at = time.monotonic()
-            state.has_ended = state.has_ended or not state.open
+            if not state.open:
+                state.ended_at = time.monotonic()
             return not state.open
 
     def store(self, views: Collection[View]) -> None:
         """Write the rows of views in one transaction. If that raises, openings stay uncounted."""
         now = time.monotonic()
         with self._lock:
-            self._writing += 1
             states = {view: self._states[view] for view in views if view in self._states}
-            taken = {view: (state.uncounted, state.has_ended) for view, state in states.items()}
+            taken = {view: state.uncounted for view, state in states.items()}
             for state in states.values():
-                state.uncounted, state.has_ended = 0, False
-        is_stored = False
+                state.uncounted = 0
         try:
-            store({view: uncounted for view, (uncounted, _) in taken.items()})
-            is_stored = True
-        finally:
+            store(taken)
+        except BaseException:
             with self._lock:
-                self._writing -= 1
                 for view, state in states.items():
-                    if is_stored:
-                        state.stored_at = now
-                    else:
-                        state.uncounted += taken[view][0]
-                        state.has_ended |= taken[view][1]
+                    # It may be forgotten by now, as it counted nothing.
+                    self._states.setdefault(view, state).uncounted += taken[view]
+            raise
+        for state in states.values():
+            state.stored_at = now
 
     def renew(self) -> None:
         """Store all views that are open or have changed, and forget those of a minute ago."""
         with self._lock:
-            due = [view for view, state in self._states.items()
-                   if state.open or state.uncounted or state.has_ended]  # fmt: skip
+            due = [view for view, state in self._states.items() if state.is_due]
         self.store(due)
         self._forget()
 
     def _forget(self) -> None:
-        now = time.monotonic()
+        limit = time.monotonic() - PAUSE.total_seconds()
         with self._lock:
-            if self._writing:  # what fails to be written is counted again
-                return
-            idle = [(state.active_at, view) for view, state in self._states.items()
-                    if not (state.open or state.uncounted or state.has_ended)]  # fmt: skip
+            idle = [(state.stored_at, view) for view, state in self._states.items()
+                    if not state.is_due]  # fmt: skip
             idle.sort(key=lambda each: each[0], reverse=True)
-            for position, (active_at, view) in enumerate(idle):
-                if position >= MAX_IDLE or now - active_at > PAUSE.total_seconds():
+            for position, (stored_at, view) in enumerate(idle):
+                if position >= MAX_IDLE or stored_at < limit:
                     del self._states[view]
 
 

@@ -33,9 +33,14 @@ class Requester:
     one_use: bool = False
 
     @property
+    def chain(self) -> tuple[Credential, ...]:
+        """The credential and its parents; without one that is used only once, such as a ticket."""
+        return self.parents if self.one_use and self.parents else (self.credential, *self.parents)
+
+    @property
     def holder(self) -> Credential:
-        """The credential, or the parent of one that is used only once, such as a ticket."""
-        return self.parents[0] if self.one_use and self.parents else self.credential
+        """The credential that has the views."""
+        return self.chain[0]
 
     @classmethod
     def of(cls, origin: RequestOrScope | None, actor: Actor | None = None) -> Requester:

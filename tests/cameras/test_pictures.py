@@ -91,14 +91,14 @@ def test_mjpeg_stream_ends_when_access_is_withdrawn(
 async def test_failed_view_is_closed_in_the_view_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    view_log, ended = Mock(begin=AsyncMock(return_value="view")), []
+    view, view_log, ended = Mock(), Mock(begin=AsyncMock()), []
     view_log.end = ended.append
     monkeypatch.setattr(pictures.services, "view_log", lambda: view_log)
     monkeypatch.setattr(pictures.services, "hub", Mock(side_effect=RuntimeError("no hub")))
-    parts = pictures._parts(Camera(), Mock(), Mock(), Variant(), None)
+    parts = pictures._parts(Camera(), Mock(), view, Variant(), None)
     with pytest.raises(RuntimeError, match="no hub"):
         await anext(parts)
-    assert ended == ["view"]
+    assert ended == [view]
 
 
 def test_stream_that_begins_while_the_server_stops_is_refused_without_an_error_in_the_log(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError
@@ -60,3 +61,13 @@ async def test_server_that_stops_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(camera_socket, "admit", refuse)
     assert await answers() == [ACCEPTED, ("websocket.close", 1001)]
+
+
+async def test_view_of_a_socket_ends_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[object] = []
+    monkeypatch.setattr(camera_socket.services, "view_log", lambda: Mock(end=ended.append))
+    consumer, view = StreamConsumer(), Mock()
+    consumer.view, consumer.task = view, None
+    consumer._release()
+    consumer._release()
+    assert ended == [view]

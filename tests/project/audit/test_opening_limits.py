@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from django.core.cache import cache
@@ -40,9 +41,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTime]:
     cache.clear()
 
 
-def limit(monkeypatch: pytest.MonkeyPatch, name: str, most: int) -> None:
-    found = getattr(opening_limits, name)
-    monkeypatch.setattr(opening_limits, name, Limit(found.what, most, found.seconds))
+def limit(monkeypatch: pytest.MonkeyPatch, name: str, **most: int) -> None:
+    found: Limit = getattr(opening_limits, name)
+    monkeypatch.setattr(opening_limits, name, replace(found, **most))
 
 
 def guest(visit: str = "v", address: str = "192.0.2.1") -> Requester:
@@ -61,7 +62,7 @@ def test_walls_on_ten_screens_reconnect_at_once(camera: Camera, viewer: User) ->
 def test_refused_credential_may_open_again_in_the_next_window(
     camera: Camera, clock: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, "CONNECTIONS", 1)
+    limit(monkeypatch, "CONNECTIONS", most=1)
     claim_connection(guest(), camera, Action.WATCH)
     with pytest.raises(TooManyOpenings) as refusal:
         claim_connection(guest(), camera, Action.WATCH)
@@ -74,7 +75,7 @@ def test_refused_credential_may_open_again_in_the_next_window(
 def test_visits_of_one_link_are_limited_together(
     camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, "SHARED_CONNECTIONS", 3)
+    limit(monkeypatch, "CONNECTIONS", most_shared=3)
     for visit in "abc":
         claim_connection(guest(visit), camera, Action.WATCH)
     with pytest.raises(TooManyOpenings):
@@ -84,7 +85,7 @@ def test_visits_of_one_link_are_limited_together(
 def test_stream_key_has_the_limit_of_a_shared_credential(
     camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, "CONNECTIONS", 1)
+    limit(monkeypatch, "CONNECTIONS", most=1)
     key = Requester(None, Credential("key", "k"), "192.0.2.1")
     assert key.parents == ()
     for _ in range(5):
@@ -94,7 +95,7 @@ def test_stream_key_has_the_limit_of_a_shared_credential(
 def test_tickets_count_for_the_credential_that_asked_for_them(
     camera: Camera, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, "CONNECTIONS", 2)
+    limit(monkeypatch, "CONNECTIONS", most=2)
     token = Credential("token", "t")
 
     def ticket(text: str) -> Requester:
@@ -109,7 +110,7 @@ def test_tickets_count_for_the_credential_that_asked_for_them(
 def test_guest_with_many_addresses_makes_a_bounded_number_of_rows(
     camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, "VIEWS", 5)
+    limit(monkeypatch, "VIEWS", most=5)
     refused = 0
     for host in range(20):
         try:
@@ -128,7 +129,7 @@ def test_pictures_of_a_known_view_are_not_limited(camera: Camera) -> None:
 def test_still_beyond_the_limit_is_answered_with_429(
     camera: Camera, viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, "VIEWS", 0)
+    limit(monkeypatch, "VIEWS", most=0)
     CameraStill.objects.create(camera=camera, jpeg=b"\xff\xd8", taken_at="2026-03-01T10:00Z")
     answer = client_of(viewer).get(reverse("camera-still", args=[camera.pk]))
     assert answer.status_code == 429

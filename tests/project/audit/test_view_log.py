@@ -84,10 +84,9 @@ def _view(key: object = "") -> View:
 async def crowd_joins_and_leaves(tables: Tables) -> None:
     views = [_view(number) for number in range(CROWD)]
     async with running() as log:
-        openings = await asyncio.gather(*(log.begin(view) for view in views))
-        for opening in openings:
-            log.end(opening)
-            log.end(opening)
+        await asyncio.gather(*(log.begin(view) for view in views))
+        for view in views:
+            log.end(view)
         await until_async(lambda: all(tables.writes_of(view) == 2 for view in views), 60)
 
 
@@ -132,18 +131,20 @@ async def test_single_viewers_cost_at_most_twenty_transactions_a_second(tables: 
     began = time.monotonic()
     async with running() as log:
         for number in range(10):
-            log.end(await log.begin(_view(number)))
+            view = _view(number)
+            await log.begin(view)
+            log.end(view)
     assert len(tables.batches) <= 1 + 20 * (time.monotonic() - began)
 
 
 async def test_viewer_is_refused_if_the_view_cannot_be_stored(tables: Tables) -> None:
     known, refused = _view("known"), _view("refused")
     async with running() as log:
-        earlier = await log.begin(known)
+        await log.begin(known)
         tables.failing = True
         with pytest.raises(ViewNotRecorded):
             await log.begin(refused)
-        log.end(earlier)
+        log.end(known)
         with pytest.raises(ViewNotRecorded):
             await log.begin(refused)
         tables.failing = False

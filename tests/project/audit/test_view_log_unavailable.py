@@ -133,11 +133,10 @@ class Ends:
     def __init__(self) -> None:
         self.ended: list[str] = []
 
-    async def begin(self, *_: Any) -> str:
-        return "view"
+    async def begin(self, *_: Any) -> None: ...
 
-    def end(self, view: str) -> None:
-        self.ended.append(view)
+    def end(self, _: View) -> None:
+        self.ended.append("view")
 
     def join(self, *_: Any, **__: Any) -> Ends:
         return self

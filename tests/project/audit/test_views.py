@@ -281,7 +281,8 @@ from project.accounts.access import actor_for_token
 from project.audit import opening_limits
 counted = []
 opening_limits.count_in_window = lambda key, most, seconds: counted.append((key, most)) or 0
-opening_limits._claim(actor_for_token("{token}").credential, opening_limits.CONNECTIONS)
+credential = actor_for_token("{token}").credential
+opening_limits._claim(credential, [opening_limits.CONNECTIONS], is_shared=False)
 for key, most in counted:
     for window in range(30):
         cache.set(f"{{key}}-{{int(time.time() // 60) + window}}", most, 3600)
