@@ -1,4 +1,4 @@
-"""The audit log as CSV, and the log entry for reading or exporting the log."""
+"""The audit log as CSV."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from channels.db import database_sync_to_async
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils import timezone
 
-from project.accounts.models import Organization, User
-from project.audit.log import Action, log_action
-from project.audit.models import AuditEntry, AuditEntryQuerySet, single_line
+from project.audit.models import AuditEntry, AuditEntryQuerySet
 
-SAME_READING = timedelta(minutes=1)
 CHUNK = 500  # entries in memory at a time
 POLL_S = 0.02  # how often to check whether the client has read what was sent
 COLUMNS = (
@@ -26,35 +22,17 @@ COLUMNS = (
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")  # cells that a spreadsheet would evaluate
 
 
-def log_reading(
-    request: HttpRequest, query: str, organization: Organization | None, *, export: bool = False
-) -> None:
-    """Write an entry for a reading of the log.
-
-    Pages of the same list within a minute make one entry; every export makes one.
-    """
-    action = Action.EXPORT_LOG if export else Action.READ_LOG
-    subject = single_line(query or "everything", 200)
-    if not export:
-        assert isinstance(request.user, User)
-        since = timezone.now() - SAME_READING
-        recent = AuditEntry.objects.filter(user=request.user, action=action, at__gte=since)
-        if recent.filter(subject=subject, organization=organization).exists():
-            return
-    log_action(request, action, subject, organization)
-
-
 def csv_response(
-    request: HttpRequest, entries: AuditEntryQuerySet, name: str, may_read: Callable[[], bool]
+    request: HttpRequest, entries: Callable[[], AuditEntryQuerySet], name: str
 ) -> StreamingHttpResponse:
     """Stream all entries as CSV, newest first, no faster than the client reads.
 
-    `may_read` is called before each chunk, in a database thread; the file ends when it returns
-    False.
+    `entries` is called before each chunk, in a database thread: the file ends when it returns none,
+    because the reader lost the right.
     """
     extensions = getattr(request, "scope", {}).get("extensions", {})
     response = StreamingHttpResponse(
-        _chunks(entries, may_read, extensions.get("sideline.waiting")),
+        _chunks(entries, extensions.get("sideline.waiting")),
         content_type="text/csv; charset=utf-8",
     )
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
@@ -64,21 +42,19 @@ def csv_response(
 
 
 async def _chunks(
-    entries: AuditEntryQuerySet,
-    may_read: Callable[[], bool],
-    unsent_bytes: Callable[[], int] | None,
+    entries: Callable[[], AuditEntryQuerySet], unsent_bytes: Callable[[], int] | None
 ) -> AsyncIterator[bytes]:
     """Yield chunks by descending id, so entries written meanwhile are not included."""
     yield "\ufeff".encode() + encode_rows([COLUMNS])  # without the BOM, Excel assumes Latin-1
-    newest_first = entries.order_by("-pk")
-    rest = newest_first
 
-    def next_entries() -> list[AuditEntry]:
-        return list(rest[:CHUNK]) if may_read() else []
+    def chunk_before(last: AuditEntry | None) -> list[AuditEntry]:
+        rest = entries() if last is None else entries().filter(pk__lt=last.pk)
+        return list(rest.order_by("-pk")[:CHUNK])
 
-    while chunk := await database_sync_to_async(next_entries)():
+    last = None
+    while chunk := await database_sync_to_async(chunk_before)(last):
         yield encode_rows(map(_cells, chunk))
-        rest = newest_first.filter(pk__lt=chunk[-1].pk)
+        last = chunk[-1]
         await asyncio.sleep(0)
         while unsent_bytes is not None and unsent_bytes():
             await asyncio.sleep(POLL_S)

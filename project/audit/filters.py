@@ -1,82 +1,83 @@
-"""Filters of the audit log, from a query string: the same for its pages and its exports."""
+"""The filter of the audit log, from a query string: the same for its pages and its exports."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
 
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q
+from django.utils.text import capfirst
 
 from project.audit.log import Action
-from project.audit.models import AuditEntryQuerySet, single_line
-from project.search import contains
+from project.audit.models import AuditEntryQuerySet
+from project.search import contains, words_of
 
-MAX_TEXT = 150  # characters
 # A day at either end of `date` has no midnight in some time zones.
-_FIRST_DAY, _LAST_DAY = date(2, 1, 1), date(9999, 1, 1)
+_DAYS = (MinValueValidator(date(2, 1, 1)), MaxValueValidator(date(9998, 12, 31)))
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """Conditions on entries; an empty one does not filter. Days are inclusive, in `zone`."""
+def _text() -> forms.CharField:
+    return forms.CharField(required=False, max_length=150)
 
-    zone: tzinfo
-    who: str = ""
-    camera: str = ""  # a part of its name, or its id
-    action: str = ""
-    since: date | None = None
-    until: date | None = None
 
-    @classmethod
-    def from_query(cls, query: Mapping[str, str], zone: tzinfo) -> AuditFilter:
-        """Parse a query string. Invalid values do not filter."""
-        action = query.get("action", "")
-        return cls(
-            zone,
-            who=single_line(query.get("who", ""), MAX_TEXT),
-            camera=single_line(query.get("camera", ""), MAX_TEXT),
-            action=action if action in list(Action) else "",
-            since=_parse_day(query.get("since", "")),
-            until=_parse_day(query.get("until", "")),
-        )
+def _day(label: str) -> forms.DateField:
+    widget = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+    return forms.DateField(required=False, label=label, validators=_DAYS, widget=widget)
+
+
+class AuditFilter(forms.Form):
+    """Conditions on entries; empty and invalid ones do not filter.
+
+    `camera` is a part of its name, or its id. Days are inclusive, in `zone`. `has_all`: entries of
+    more than one organization are shown.
+    """
+
+    q = forms.CharField(required=False, label="Search")
+    who, camera, organization = _text(), _text(), _text()
+    action = forms.ChoiceField(
+        required=False, choices=[("", "All"), *((action, capfirst(action)) for action in Action)]
+    )
+    since, until = _day("From"), _day("To")
+
+    def __init__(self, query: Any, zone: tzinfo, *, has_all: bool) -> None:
+        super().__init__(query, label_suffix="")
+        self.zone = zone
+        if not has_all:
+            del self.fields["organization"]
+        self.is_valid()
+        self.asked = {name: value for name, value in self.cleaned_data.items() if value}
 
     def apply(self, entries: AuditEntryQuerySet) -> AuditEntryQuerySet:
         """Return the entries that match all conditions."""
-        if self.who:
-            entries = entries.filter(contains("who", self.who))
-        if self.camera:
-            by_name = Q(contains("subject", self.camera), camera_id__isnull=False)
-            pk = _parse_uuid(self.camera)
+        asked = self.asked
+        for word in words_of(asked.get("q", "")):
+            texts = contains("who", word), contains("subject", word), contains("detail", word)
+            entries = entries.filter(Q(*texts, Q(address__contains=word), _connector=Q.OR))
+        if who := asked.get("who"):
+            entries = entries.filter(contains("who", who))
+        if camera := asked.get("camera"):
+            by_name = Q(contains("subject", camera), camera_id__isnull=False)
+            pk = _parse_uuid(camera)
             entries = entries.filter(by_name | Q(camera_id=pk) if pk else by_name)
-        if self.action:
-            entries = entries.filter(action=self.action)
-        if self.since:
-            entries = entries.filter(at__gte=self._midnight(self.since))
-        if self.until:
-            entries = entries.filter(at__lt=self._midnight(self.until + timedelta(days=1)))
+        if organization := asked.get("organization"):
+            entries = entries.filter(contains("organization_name", organization))
+        if action := asked.get("action"):
+            entries = entries.filter(action=action)
+        if since := asked.get("since"):
+            entries = entries.filter(at__gte=self._midnight(since))
+        if until := asked.get("until"):
+            entries = entries.filter(at__lt=self._midnight(until + timedelta(days=1)))
         return entries
 
     def describe(self) -> str:
-        """Return the conditions as text for the log entry of the reading; empty if there are
-        none."""
-        conditions = {
-            "who": self.who, "camera": self.camera, "action": self.action,
-            "from": self.since, "to": self.until,
-        }  # fmt: skip
-        return "; ".join(f"{name} {value}" for name, value in conditions.items() if value)
+        """Return the conditions as text for the log entry of the reading; empty without any."""
+        return "; ".join(f"{self[name].label.lower()} {each}" for name, each in self.asked.items())
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), self.zone)
-
-
-def _parse_day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if _FIRST_DAY < day < _LAST_DAY else None
 
 
 def _parse_uuid(text: str) -> uuid.UUID | None:

@@ -32,22 +32,19 @@ class CountedDeletionAdmin(admin.ModelAdmin[M]):
         return [str(row) for row in objs], counts, permissions, protected
 
 
-class BoundedSearchAdmin(admin.ModelAdmin[M]):
-    """Searches for as many words as one would type; each is a condition of the statement."""
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
-    ) -> tuple[QuerySet[M], bool]:
-        words = " ".join(words_of(search_term))
-        return super().get_search_results(request, queryset, words)
-
-
-class AuditedAdmin(BoundedSearchAdmin[M]):
+class AuditedAdmin(admin.ModelAdmin[M]):
     """Writes changes to the audit log, besides Django's own admin log."""
 
     added: ClassVar[Action]
     changed: ClassVar[Action]
     removed: ClassVar[Action]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        """Search for as many words as one would type: each is a condition of the statement."""
+        words = " ".join(words_of(search_term))
+        return super().get_search_results(request, queryset, words)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Refuse filters on secrets: `__startswith` would reveal them letter by letter.

@@ -42,42 +42,38 @@ class AuditRecord(models.Model):
     organization_name = models.CharField(max_length=100, blank=True, default="")
     subject = models.CharField(max_length=200)
     camera_id = models.UUIDField(null=True)
+    action: Any  # columns of both models
+    openings: Any  # 0: the view began the day before
 
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        return f"{self.who}: {self.action} {self.subject}"
 
-def times_text(openings: int | None) -> str:
-    """Return how often a view was opened, for pages; empty for once."""
-    if openings is None or openings == 1:
-        return ""
-    return f"{openings:,} times" if openings else "continued"
-
-
-class AppendOnly(TypeError):
-    """Code tried to change or delete an entry of the log."""
+    @property
+    def times(self) -> str:
+        """Return how often a view was opened, for pages; empty for once."""
+        if self.openings is None or self.openings == 1:
+            return ""
+        return f"{self.openings:,} times" if self.openings else "continued"
 
 
 class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
-    """Read and create only. `expire` deletes, if the database's triggers allow it; see
-    `project/audit/triggers.py`."""
+    """The database's triggers allow no change; see `project/audit/triggers.py`."""
 
-    def update(self, **changes: Any) -> int:
-        raise AppendOnly("Entries of the audit log are not changed.")
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise AppendOnly("Entries of the audit log go when their time is over, not before.")
-
-    def bulk_update(self, *args: Any, **kwargs: Any) -> int:
-        raise AppendOnly("Entries of the audit log are not changed.")
-
-    def expire(self) -> int:
-        """Delete these entries; return how many. Raises `IntegrityError` if one is not due."""
-        return self._raw_delete(self.db)
-
-    def visible_to(self, actor: Actor) -> AuditEntryQuerySet:
-        """Return the entries of organizations that the actor administers."""
-        return self.filter(organization__in=actor.organization_ids("admin"))
+    def visible_to(
+        self, actor: Actor | None, organization: Organization | None
+    ) -> AuditEntryQuerySet:
+        """Return an organization's entries for its administrators; without one, all for staff."""
+        if actor is None:
+            return self.none()
+        if organization is not None:
+            may_read = actor.has_scope("admin", organization.pk)
+            return self.filter(organization=organization) if may_read else self.none()
+        user = actor.user
+        may_read = user is not None and user.is_staff and user.has_perm("audit.view_auditentry")
+        return self.all() if may_read else self.none()
 
 
 class AuditEntry(AuditRecord):
@@ -92,7 +88,7 @@ class AuditEntry(AuditRecord):
     detail = models.CharField(max_length=300, blank=True, default="")
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    openings = models.PositiveIntegerField(null=True)  # of a view; 0: it began the day before
+    openings = models.PositiveIntegerField(null=True)  # of a view
 
     objects = AuditEntryQuerySet.as_manager()
 
@@ -100,21 +96,6 @@ class AuditEntry(AuditRecord):
         ordering = ("-at", "-pk")
         verbose_name_plural = "audit entries"
         indexes = (models.Index(fields=("organization", "-at"), name="audit_of_organization"),)
-
-    def __str__(self) -> str:
-        return f"{self.who}: {self.action} {self.subject}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise AppendOnly("An entry is written once.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise AppendOnly("Entries of the audit log go when their time is over, not before.")
-
-    @property
-    def times(self) -> str:
-        return times_text(self.openings)
 
     @property
     def duration(self) -> timedelta | None:
@@ -139,13 +120,6 @@ class Viewing(AuditRecord):
 
     class Meta:
         ordering = ("-started_at",)
-
-    def __str__(self) -> str:
-        return f"{self.who}: {self.action} {self.subject}"
-
-    @property
-    def times(self) -> str:
-        return times_text(self.openings)
 
     @property
     def has_content(self) -> bool:

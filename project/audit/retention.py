@@ -27,5 +27,5 @@ def prune() -> int:
 def _expire(due: AuditEntryQuerySet) -> int:
     count = 0
     while batch := list(due.order_by("at").values_list("pk", flat=True)[:BATCH]):
-        count += AuditEntry.objects.filter(pk__in=batch).expire()
+        count += AuditEntry.objects.filter(pk__in=batch).delete()[0]
     return count

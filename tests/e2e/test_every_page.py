@@ -105,7 +105,7 @@ ADMIN = {
     "/admin/accounts/user/": "Select user to change",
     "/admin/accounts/token/": "Select token to view",
     "/admin/cameras/streamkey/": "Select stream key to view",
-    "/admin/audit/auditentry/": "Select audit entry to view",
+    "/admin/audit/auditentry/": "Audit log",
     "/admin/chats/chat/": "Select chat to view",
 }
 # Resolves when the page is laid out and painted and all its images have loaded or failed.

@@ -19,6 +19,7 @@ from cameras.models import Camera, DeviceGrant, ShareLink, StreamKey, Ticket
 from chats.models import Assistant, Chat
 from project.accounts.credentials import Credential
 from project.accounts.models import Invitation, Organization, SecondFactor, SignInLink, Token, User
+from project.audit.models import AuditEntry
 from tests.cameras.views.conftest import (  # noqa: F401 - fixtures
     _fast_password_hasher,
     _plain_static_names,
@@ -82,6 +83,8 @@ def pages_of(model: type[Model]) -> Iterator[str]:
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
     yield reverse(f"{name}_changelist")
     yield reverse(f"{name}_changelist") + "?q=a"
+    if model is AuditEntry:  # it has no other page
+        return
     yield reverse(f"{name}_add")
     for row in model._default_manager.all():
         for page in ("change", "history", "delete"):
@@ -132,6 +135,8 @@ def test_lists_cannot_be_filtered_by_secrets(clients: dict[str, Client]) -> None
     """Otherwise a secret could be guessed letter by letter."""
     wrong = []
     for model in MODELS:
+        if model is AuditEntry:  # ignores what is not in its form; see `test_reading.py`
+            continue
         listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         for lookup in lookups_of(model):
             for suffix in ("", "__startswith"):

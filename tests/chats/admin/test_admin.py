@@ -211,13 +211,9 @@ def test_list_can_be_filtered_by_deleted(club: Organization, viewer: User, staff
 
 def test_staff_can_only_read_the_audit(club: Organization, staff: Client) -> None:
     entry = AuditEntry.objects.create(who="x", action="a", subject="s", organization=club)
-    address = reverse("admin:audit_auditentry_change", args=[entry.pk])
-    assert staff.get(address).status_code == 200
-    assert staff.post(address, {"who": "y"}).status_code == 403
-    assert staff.get(reverse("admin:audit_auditentry_add")).status_code == 403
-    gone = staff.post(
-        reverse("admin:audit_auditentry_changelist"),
-        {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"},
-    )
-    assert gone.status_code in (200, 302)
+    listing = reverse("admin:audit_auditentry_changelist")
+    chosen = {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"}
+    assert staff.post(listing, chosen).status_code == 405
+    for page in ("add", f"{entry.pk}/change", f"{entry.pk}/delete", f"{entry.pk}/history"):
+        assert staff.post(f"{listing}{page}/", {"who": "y"}).status_code == 404
     assert AuditEntry.objects.get(pk=entry.pk).who == "x"

@@ -94,6 +94,18 @@ def test_current_viewers_are_shown(club: Organization, admin: User, outsider: Us
     assert "bert" not in html
 
 
+def test_row_of_several_openings_can_be_expanded(club: Organization, admin: User) -> None:
+    began = timezone.datetime.fromisoformat("2026-03-01T10:00:00+00:00")  # type: ignore[attr-defined]
+    ended = began + timezone.timedelta(hours=1)  # type: ignore[attr-defined]
+    times = {"at": ended, "started_at": began, "ended_at": ended}
+    entry(club, "anna", openings=1, **times)
+    assert "<details>" not in page(admin, who="anna")
+    entry(club, "anna", openings=1204, action="take snapshot", **times)
+    _, _, row = page(admin, who="anna").partition("<details>")
+    for part in ("1,204 times", "1 Mar 2026, 11:00:00", "1 Mar 2026, 12:00:00", "take snapshot"):
+        assert part in row.partition("</details>")[0]
+
+
 def test_names_are_escaped(club: Organization, admin: User) -> None:
     entry(club, "<script>alert(1)</script>", subject="<img src=x>", detail="<b>")
     html = page(admin, who="<script>")
