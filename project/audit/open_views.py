@@ -11,11 +11,9 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import islice
-from typing import TypeVar
 
 from django.db import connection, models, transaction
 from django.db.models import F, Q
@@ -26,8 +24,6 @@ from project.addresses import network_of, parse_address
 from project.audit.log import Action
 from project.audit.models import AuditEntry, CameraLike, Viewing, single_line
 from project.audit.requesters import Requester
-
-T = TypeVar("T")
 
 PAUSE = timedelta(seconds=60)  # without an opening, a view has ended
 LONGEST = timedelta(days=1)  # a longer view gets an entry a day: the log never lags behind more
@@ -80,7 +76,9 @@ def store(openings: Mapping[View, int]) -> None:
 
     A row that was not renewed for `PAUSE` becomes an entry first, and the view a new row.
     """
-    for batch in _batches(sorted(openings, key=lambda view: view.id)):
+    views = sorted(openings, key=lambda view: view.id)
+    for start in range(0, len(views), BATCH):
+        batch = views[start : start + BATCH]
         rows = Viewing.objects.filter(pk__in=[view.id for view in batch])
         _end(rows.filter(_IS_OVER))
         known = set(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
@@ -131,9 +129,3 @@ def _end(viewings: models.QuerySet[Viewing]) -> int:
     rows.filter(_IS_OVER).delete()
     rows.update(started_at=F("seen_at"), openings=0)
     return len(found)
-
-
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while batch := list(islice(rest, BATCH)):
-        yield batch

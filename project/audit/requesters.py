@@ -54,16 +54,19 @@ class Requester:
             return cls(name="this machine")
         if isinstance(origin, Mapping):
             client = origin.get("client")
-            return _from_actor(actor or Actor(), normalize_address(client[0]) if client else None)
-        auth = getattr(origin, "auth", None)
-        actor = actor or (auth if isinstance(auth, Actor) else None)
-        address = normalize_address(origin.META.get("REMOTE_ADDR"))
-        if actor is not None:
-            return _from_actor(actor, address)
-        user: Any = getattr(origin, "user", None)
-        if not isinstance(user, User):
-            return cls(address=address)
-        return cls(user, session_credential(origin), address)
+            peer = client[0] if client else None
+        else:
+            peer = origin.META.get("REMOTE_ADDR")
+            auth, user = getattr(origin, "auth", None), getattr(origin, "user", None)
+            if actor is None and isinstance(auth, Actor):
+                actor = auth
+            elif actor is None and isinstance(user, User):
+                actor = Actor(user, credential=session_credential(origin))
+        actor = actor or Actor()
+        return cls(
+            actor.user, actor.credential, normalize_address(peer), parents=actor.parents,
+            one_use=actor.one_use,
+        )  # fmt: skip
 
     def as_fields(self, descriptions: Mapping[Credential, Description]) -> dict[str, Any]:
         """Return the fields of an `AuditRecord` that describe the requester.
@@ -80,9 +83,3 @@ class Requester:
             "via": single_line(via, 120),
             "address": self.address,
         }
-
-
-def _from_actor(actor: Actor, address: str | None) -> Requester:
-    return Requester(
-        actor.user, actor.credential, address, parents=actor.parents, one_use=actor.one_use
-    )
