@@ -1,4 +1,4 @@
-"""Settings: valid values, invalid ones, and their table in the README."""
+"""Settings: valid values, invalid ones, and their table in docs/settings.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests import ROOT
 from tests.installation import Installation
 from tests.project.configured import settings_of
 
-README = (ROOT / "README.md").read_text()
+TABLE = (ROOT / "docs" / "settings.md").read_text()
 LONG = "a-key-of-more-than-32-characters-for-tests"
 
 BAD = [
@@ -132,10 +132,10 @@ def test_bad_value_stops_the_start_with_one_line(command: tuple[str, ...], folde
     assert line.startswith("SIDELINE_PORT: ")
 
 
-def test_readme_lists_every_setting_and_no_other() -> None:
+def test_documentation_lists_every_setting_and_no_other() -> None:
     settings = (ROOT / "project" / "settings" / "__init__.py").read_text()
     read = re.findall(r"_env\.read\(\s*\"(\w+)\"", settings)
-    table = [line for line in README.splitlines() if line.startswith("| `")]
+    table = [line for line in TABLE.splitlines() if line.startswith("| `")]
     listed = re.findall(r"`([A-Z]+_[A-Z_]+)`", "\n".join(line.split("|")[1] for line in table))
     assert sorted(set(read)) == sorted(listed)
 
