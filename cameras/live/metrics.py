@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from cameras.live.hub import Hub
+    from cameras.live.hub import Hub, Viewer
 
 
 # Upper bounds of the histogram in ms. `Tally.ages` has one more bucket, for older pictures.
@@ -58,45 +57,6 @@ TIMEOUT_S = 1.0
 BUCKETS = [*(str(ms / 1000) for ms in AGES_MS), "+Inf"]  # in seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One camera's counts at one moment, by kind of viewer, for all viewers so far.
-
-    `viewers` are those connected now; `ages` and `age_ms` are those of `Tally`.
-    """
-
-    camera_id: str
-    received: int
-    delivered: Counter[str]
-    dropped: Counter[str]
-    viewers: Counter[str]
-    ages: tuple[int, ...]
-    age_ms: int
-
-
-def read(hub: Hub) -> list[Reading]:
-    """Read the counts of all cameras watched so far. Must run on the hub's event loop."""
-    readings = {
-        camera_id: Reading(
-            camera_id,
-            tally.received,
-            Counter(tally.delivered),
-            Counter(tally.dropped),
-            Counter(dict.fromkeys(tally.delivered, 0)),
-            tuple(tally.ages),
-            tally.age_ms,
-        )
-        for camera_id, tally in hub.tallies.items()
-    }
-    for feed in hub.feeds:
-        reading = readings[feed.camera_id]
-        for viewer in feed.viewers:
-            reading.delivered[viewer.kind] += viewer.delivered
-            reading.dropped[viewer.kind] += viewer.missed
-            reading.viewers[viewer.kind] += 1
-    return list(readings.values())
-
-
 class HubCollector(Collector):
     """Reads the hub on every scrape, on the hub's event loop, so that the counts are consistent.
 
@@ -106,20 +66,21 @@ class HubCollector(Collector):
 
     def __init__(self, hub: Hub) -> None:
         self._hub, self._loop = hub, asyncio.get_running_loop()
-        self._newest: list[Reading] = []
+        self._newest: list[Metric] = []
 
     async def _read(self) -> None:
-        self._newest = read(self._hub)
+        self._newest = _metrics(self._hub)
 
     def collect(self) -> Iterator[Metric]:
         """The counters, the histogram of ages at delivery, and the number of viewers."""
         reading = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
         with suppress(TimeoutError):
             reading.result(TIMEOUT_S)
-        return _metrics(self._newest)
+        return iter(self._newest)
 
 
-def _metrics(readings: list[Reading]) -> Iterator[Metric]:
+def _metrics(hub: Hub) -> list[Metric]:
+    """Those of all cameras watched so far."""
     received = CounterMetricFamily(
         "sideline_frames_received", "Frames received from ingest.", labels=["camera"]
     )
@@ -139,16 +100,20 @@ def _metrics(readings: list[Reading]) -> Iterator[Metric]:
         "How old the picture was when a viewer got it. Without snapshots.",
         labels=["camera"],
     )
-    for reading in readings:
-        camera = [reading.camera_id]
-        received.add_metric(camera, reading.received)
-        for family, counts in (
-            (delivered, reading.delivered),
-            (dropped, reading.dropped),
-            (viewers, reading.viewers),
-        ):
-            for kind, count in counts.items():
-                family.add_metric([*camera, kind], count)
-        buckets = list(zip(BUCKETS, accumulate(reading.ages), strict=True))
-        ages.add_metric(camera, buckets, reading.age_ms / 1000)
-    return iter((received, delivered, dropped, viewers, ages))
+    connected: defaultdict[str, list[Viewer]] = defaultdict(list)
+    for feed in hub.feeds:
+        connected[feed.camera_id].extend(feed.viewers)
+    for camera_id, tally in hub.tallies.items():
+        received.add_metric([camera_id], tally.received)
+        buckets = list(zip(BUCKETS, accumulate(tally.ages), strict=True))
+        ages.add_metric([camera_id], buckets, tally.age_ms / 1000)
+        sent, missed = Counter(tally.delivered), Counter(tally.dropped)
+        now = Counter(viewer.kind for viewer in connected[camera_id])
+        for viewer in connected[camera_id]:
+            sent[viewer.kind] += viewer.delivered
+            missed[viewer.kind] += viewer.missed
+        for kind in sent:
+            delivered.add_metric([camera_id, kind], sent[kind])
+            dropped.add_metric([camera_id, kind], missed[kind])
+            viewers.add_metric([camera_id, kind], now[kind])
+    return [received, delivered, dropped, viewers, ages]
