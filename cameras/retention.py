@@ -11,11 +11,9 @@ from django.db import models
 from django.utils import timezone
 
 from cameras.models import ShareLink, StreamKey, Ticket, Visit, Weights
-from project.accounts.credentials import Credential, actors_for
 from project.accounts.retention import LINKS_KEPT, TOKENS_KEPT
 
 TICKETS_KEPT = timedelta(days=1)  # used ones, after their renewal stopped
-BATCH = 500  # credentials in one query
 
 
 def prune() -> int:
@@ -35,22 +33,8 @@ def prune() -> int:
         StreamKey.objects.filter(_ended_by(now - TOKENS_KEPT)),
         Weights.objects.abandoned(),
     )
-    return sum(rows.delete()[0] for rows in due) + _delete_orphaned_tickets()
+    return sum(rows.delete()[0] for rows in due)
 
 
 def _ended_by(time: datetime) -> models.Q:
     return models.Q(expires_at__lte=time) | models.Q(revoked_at__lte=time)
-
-
-def _delete_orphaned_tickets() -> int:
-    """Delete tickets whose parent credential has ended. Return the number of rows."""
-    count = 0
-    rows = Ticket.objects.values_list("parent_kind", "parent_credential_id").distinct()
-    parents = [Credential(kind, credential_id) for kind, credential_id in rows]
-    for start in range(0, len(parents), BATCH):
-        batch = parents[start : start + BATCH]
-        for kind, credential_id in set(batch) - actors_for(batch).keys():
-            count += Ticket.objects.filter(
-                parent_kind=kind, parent_credential_id=credential_id
-            ).delete()[0]
-    return count

@@ -29,8 +29,6 @@ def ticket(camera: Camera, parent: tuple[str, str], **fields: object) -> str:
 def test_useless_tickets_are_pruned(camera: Camera, viewer: User) -> None:
     now = timezone.now()
     living, _ = Token.objects.create(user=viewer, organization=camera.organization, scopes=["read"])
-    gone, _ = Token.objects.create(user=viewer, organization=camera.organization, scopes=["read"])
-    gone.revoke()
     parent = ("token", living.digest)
     kept = {
         ticket(camera, parent, used_at=now - timedelta(days=99)),  # its socket is still open
@@ -39,8 +37,7 @@ def test_useless_tickets_are_pruned(camera: Camera, viewer: User) -> None:
     }
     ticket(camera, parent, used_at=now, expires_at=now - timedelta(hours=25))
     ticket(camera, ("token", living.digest), expires_at=now - timedelta(seconds=1))
-    ticket(camera, ("token", gone.digest), used_at=now)
-    assert prune() >= 3
+    assert prune() >= 2
     assert set(Ticket.objects.values_list("pk", flat=True)) == kept
 
 
