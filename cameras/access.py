@@ -116,7 +116,13 @@ def _register_watching(
 
 def _actors_for_tickets(digests: Collection[str]) -> dict[str, Actor]:
     """The actors of used tickets: those of their parent credentials, while these are valid."""
-    parents = _parents(digests, used_at__isnull=False)
+    rows = Ticket.objects.filter(digest__in=digests, used_at__isnull=False)
+    parents = {
+        credential_id: Credential(kind, parent)
+        for credential_id, kind, parent in rows.exclude(parent_kind="ticket").values_list(
+            "digest", "parent_kind", "parent_credential_id"
+        )
+    }
     actors = actors_for(parents.values())
     return {
         credential_id: actors[parent]
@@ -125,26 +131,27 @@ def _actors_for_tickets(digests: Collection[str]) -> dict[str, Actor]:
     }
 
 
-def _parents(digests: Collection[str], **filters: object) -> dict[str, Credential]:
-    """The credentials that requested tickets, by the tickets' digests. They are no tickets."""
-    rows = Ticket.objects.filter(digest__in=digests, **filters).exclude(parent_kind="ticket")
-    return {
-        credential_id: Credential(kind, parent)
-        for credential_id, kind, parent in rows.values_list(
-            "digest", "parent_kind", "parent_credential_id"
-        )
-    }
-
-
 def _find_owners(camera_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     """The organizations of cameras; without those that were deleted."""
     return dict(Camera.objects.filter(pk__in=camera_ids).values_list("pk", "organization_id"))
 
 
-def get_known_camera(actor: Actor, camera_id: uuid.UUID) -> Camera:
-    """Return a camera of the actor's organizations or key. Raises `Denied` (404) for others."""
+def find_known_camera(actor: Actor, name: str, key_actor: Actor | None = None) -> Camera | None:
+    """Return a camera of the actor's organizations or key; None for others.
+
+    `name` is what the client wrote: the camera's id, or the stream key of `key_actor`.
+    """
+    try:
+        camera_id = key_actor.resource_ids[0] if key_actor else uuid.UUID(name)
+    except ValueError:
+        return None
     known = Camera.objects.known_to(actor).select_related("organization", "state")
-    camera = known.filter(pk=camera_id).first()
+    return known.filter(pk=camera_id).first()
+
+
+def get_known_camera(actor: Actor, name: str, key_actor: Actor | None = None) -> Camera:
+    """Return the camera of `find_known_camera`. Raises `Denied` (404) without one."""
+    camera = find_known_camera(actor, name, key_actor)
     if camera is None:
         raise Denied(problem(404, NO_CAMERA))
     return camera

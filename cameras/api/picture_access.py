@@ -6,12 +6,10 @@ place of the camera id. Or the password of Basic is a stream key, or a token of 
 
 from __future__ import annotations
 
-import uuid
-
 from django.http import HttpRequest, HttpResponse
 from knox.crypto import hash_token
 
-from cameras.access import BAD_KEY, NO_CAMERA, actor_for_stream_key, get_known_camera, require_watch
+from cameras.access import BAD_KEY, actor_for_stream_key, get_known_camera, require_watch
 from cameras.models import Camera, StreamKey
 from project.accounts.access import actor_for_token
 from project.accounts.authentication import (
@@ -44,11 +42,7 @@ def open_camera(request: HttpRequest, name: str) -> tuple[Camera, Actor]:
     """
     key_actor = actor_for_stream_key(name)
     actor = _authenticate(request, name, key_actor)
-    try:
-        camera_id = key_actor.resource_ids[0] if key_actor else uuid.UUID(name)
-    except ValueError:
-        raise Denied(problem(404, NO_CAMERA)) from None
-    camera = get_known_camera(actor, camera_id)
+    camera = get_known_camera(actor, name, key_actor)
     require_watch(actor, camera)
     return camera, actor
 

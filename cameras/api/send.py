@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
-from dataclasses import dataclass
 
 from channels.db import database_sync_to_async
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from cameras.access import NO_CAMERA, actor_for_stream_key, get_known_camera, require_watch
-from cameras.live.frame_acceptor import PROBLEMS, Verdict, accept_frame
+from cameras.live.demand import Verdict
+from cameras.live.frame_acceptor import PROBLEMS, accept_frame
 from cameras.live.incoming import Envelope, PushedFrame, parse_body
 from cameras.live.jpeg import FrameError
 from cameras.models import Camera, Kind, StreamKey
@@ -30,23 +29,18 @@ LARGE_BYTES = 256 * 1024  # a larger body is parsed only for callers with permis
 _KEY_IN_BODY = re.compile(rb'"camera_id"\s*:\s*"(sk_[\w-]{20,80})"')
 
 
-@dataclass(frozen=True, slots=True)
-class SendRequest:
-    """A valid request: the camera as the client named it, and the frame."""
+def parse(body: bytes) -> tuple[str, PushedFrame]:
+    """Validate the JSON body of the seed's client. Raises `FrameError`, which names the field.
 
-    camera: str
-    frame: PushedFrame
-
-
-def parse(body: bytes) -> SendRequest:
-    """Validate the JSON body of the seed's client. Raises `FrameError`, which names the field."""
+    Returns the camera as the client named it, and the frame.
+    """
     fields = parse_body(body)
     for name in ("streamName", "streamType", "frame", "camera_id"):
         if not isinstance(fields.get(name), str) or not fields[name]:
             raise FrameError(name, f"“{name}” is missing or is not a text.")
     if fields["streamType"] != "frame":
         raise FrameError("streamType", "“streamType” must be “frame”.")
-    return SendRequest(fields["camera_id"], Envelope(fields).validate())
+    return fields["camera_id"], Envelope(fields).validate()
 
 
 # (Authorization header, camera as the client named it) → end of validity, in monotonic seconds.
@@ -59,28 +53,20 @@ async def send(request: HttpRequest) -> HttpResponseBase:
     try:
         if len(request.body) > LARGE_BYTES:  # parsing it blocks the event loop
             await database_sync_to_async(_check_permission)(request)
-        sent = parse(request.body)
+        name, frame = parse(request.body)
     except FrameError as error:
         # A caller without permission learns nothing about the frame.
-        try:
-            await database_sync_to_async(_check_permission)(request)
-        except Denied as denied:
-            return denied.response
+        await database_sync_to_async(_check_permission)(request)
         return field_problem(error.field, error.sentence)
-    except Denied as denied:
-        return denied.response
     credential = request.META.get("HTTP_AUTHORIZATION", "")
-    if _echoes.get((credential, sent.camera), 0) > time.monotonic():
+    if _echoes.get((credential, name), 0) > time.monotonic():
         return _accepted(duplicate=True)
-    try:
-        camera, duplicate = await database_sync_to_async(_authorize)(request, sent)
-    except Denied as denied:
-        return denied.response
-    if camera.kind != Kind.PUSH and (credential or sent.camera.startswith(StreamKey.PREFIX)):
-        _cache_echo((credential, sent.camera))
+    camera, duplicate = await database_sync_to_async(_authorize)(request, name, frame)
+    if camera.kind != Kind.PUSH and (credential or name.startswith(StreamKey.PREFIX)):
+        _cache_echo((credential, name))
     if duplicate:
         return _accepted(duplicate=True)
-    verdict = await accept_frame(camera.pk, sent.frame)
+    verdict = await accept_frame(camera.pk, frame)
     if verdict is Verdict.NO_CAMERA:  # deleted just now
         return problem(404, NO_CAMERA)
     if verdict not in PROBLEMS:
@@ -102,8 +88,7 @@ def _check_permission(request: HttpRequest) -> None:
     except FrameError:
         return
     if isinstance(name, str) and name:
-        actor, camera_id = _resolve(request, name)
-        camera = get_known_camera(actor, camera_id)
+        actor, camera = _resolve(request, name)
         if camera.kind != Kind.PUSH or not actor.has_scope("publish", camera.organization_id):
             require_watch(actor, camera)
 
@@ -116,11 +101,10 @@ def _require_credential(request: HttpRequest) -> None:
     authenticate(request)
 
 
-def _authorize(request: HttpRequest, sent: SendRequest) -> tuple[Camera, bool]:
+def _authorize(request: HttpRequest, name: str, frame: PushedFrame) -> tuple[Camera, bool]:
     """Return the camera, and whether the frame is known to be a duplicate. Raises `Denied`."""
-    actor, camera_id = _resolve(request, sent.camera)
-    camera = get_known_camera(actor, camera_id)
-    if camera.kind != Kind.PUSH or PushClock.has_accepted(camera.pk, sent.frame.timestamp):
+    actor, camera = _resolve(request, name)
+    if camera.kind != Kind.PUSH or PushClock.has_accepted(camera.pk, frame.timestamp):
         require_watch(actor, camera)
         return camera, True
     if not actor.has_scope("publish", camera.organization_id):
@@ -138,21 +122,14 @@ def _has_no_token(request: HttpRequest) -> bool:
     return request.META.get("HTTP_AUTHORIZATION", "").strip() in _NO_TOKEN
 
 
-def _resolve(request: HttpRequest, name: str) -> tuple[Actor, uuid.UUID]:
-    """Return the caller and the camera's id. Raises `Denied`.
+def _resolve(request: HttpRequest, name: str) -> tuple[Actor, Camera]:
+    """Return the caller and the camera. Raises `Denied`.
 
     A stream key names its camera, and is a sufficient credential if no token is sent.
     """
     key_actor = actor_for_stream_key(name)
-    if key_actor is not None and _has_no_token(request):
-        return key_actor, key_actor.resource_ids[0]
-    actor = authenticate(request)
-    if key_actor is not None:
-        return actor, key_actor.resource_ids[0]
-    try:
-        return actor, uuid.UUID(name)
-    except ValueError:
-        raise Denied(problem(404, NO_CAMERA)) from None
+    actor = key_actor if key_actor and _has_no_token(request) else authenticate(request)
+    return actor, get_known_camera(actor, name, key_actor)
 
 
 def _cache_echo(key: tuple[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,13 @@ from urllib.parse import parse_qs
 from django.conf import settings
 from django.http.cookie import parse_cookie
 
-from cameras.access import BAD_KEY, VISIT_COOKIE, actor_for_stream_key, actor_for_ticket
+from cameras.access import (
+    BAD_KEY,
+    VISIT_COOKIE,
+    actor_for_stream_key,
+    actor_for_ticket,
+    find_known_camera,
+)
 from cameras.models import Camera, CameraState, Kind, StreamKey, Ticket
 from project.accounts.access import (
     ConnectionGrant,
@@ -73,12 +78,7 @@ def admit(scope: Mapping[str, Any], name: str, *, publish: bool = False) -> Admi
     Raises `Refused` or `Closed`.
     """
     actor, ticket = _actor(scope, name)
-    try:
-        camera_id = actor.resource_ids[0] if actor.resource_ids else uuid.UUID(name)
-    except ValueError:
-        raise Closed(4404) from None
-    known = Camera.objects.known_to(actor).select_related("organization", "state")
-    camera = known.filter(pk=camera_id).first()
+    camera = find_known_camera(actor, name, actor if actor.resource_ids else None)
     if camera is None or (ticket and ticket.camera_id != camera.pk):
         raise Closed(4404)
     if ticket and (ticket.purpose == Ticket.Purpose.PUBLISH) != publish:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -28,6 +29,22 @@ log = logging.getLogger(__name__)
 V1 = "sideline.v1"
 ADMISSION_S = 10.0  # less than the server's limit on a handshake
 POLL_S = 0.02  # interval at which unsent bytes of a connection are polled
+
+
+class RateLimit:
+    """A token bucket: `rate` messages per second, and at most `burst_s` seconds of credit."""
+
+    def __init__(self, rate: float, burst_s: float) -> None:
+        self._rate, self._most = rate, rate * burst_s
+        self._credit = self._most
+        self._updated_at = time.monotonic()
+
+    def spend(self, messages: float) -> bool:
+        """Use credit for `messages`. False if the limit is exceeded."""
+        now = time.monotonic()
+        credit = self._credit + (now - self._updated_at) * self._rate
+        self._credit, self._updated_at = min(credit, self._most) - messages, now
+        return self._credit >= 0
 
 
 class CameraSocket(AsyncWebsocketConsumer):

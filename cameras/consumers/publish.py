@@ -8,34 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import Any
 
 from cameras.consumers.admission import NOT_PUSH, Admission
-from cameras.consumers.camera_socket import CameraSocket
+from cameras.consumers.camera_socket import CameraSocket, RateLimit
+from cameras.live.demand import Verdict
 from cameras.live.formats import Message, MessageWriter, text_message
-from cameras.live.frame_acceptor import PROBLEMS, Verdict, accept_frame
+from cameras.live.frame_acceptor import PROBLEMS, accept_frame
 from cameras.live.incoming import Envelope, parse_seed, parse_v1
 from cameras.live.jpeg import FrameError
 
 RATE = 60.0  # messages per second; a message costs one more for each MiB
 BURST_S = 5.0  # seconds of credit, as the network may deliver late messages at once
 MIB = 1024 * 1024
-
-
-class RateLimit:
-    """A token bucket: `RATE` messages per second, and at most `BURST_S` of credit."""
-
-    def __init__(self) -> None:
-        self._credit = RATE * BURST_S
-        self._updated_at = time.monotonic()
-
-    def spend(self, messages: float) -> bool:
-        """Use credit for `messages`. False if the limit is exceeded."""
-        now = time.monotonic()
-        credit = self._credit + (now - self._updated_at) * RATE
-        self._credit, self._updated_at = min(credit, RATE * BURST_S) - messages, now
-        return self._credit >= 0
 
 
 class Publisher:
@@ -48,7 +33,7 @@ class Publisher:
 
     def __init__(self, writer: MessageWriter | None = None) -> None:
         self._writer = writer
-        self._rate_limit = RateLimit()
+        self._rate_limit = RateLimit(RATE, BURST_S)
         self._message: bytes | None = None
         self._news = asyncio.Event()
         self._answer: dict[str, Any] | None = None

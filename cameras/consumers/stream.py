@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from urllib.parse import parse_qsl
 
 from cameras.consumers.admission import Admission, Refused
-from cameras.consumers.camera_socket import CameraSocket
+from cameras.consumers.camera_socket import CameraSocket, RateLimit
 from cameras.live import services
 from cameras.live.formats import GuestViewer, SeedViewer, SocketViewer, V1Viewer
 from cameras.live.frames import Status
@@ -28,7 +27,6 @@ class StreamConsumer(CameraSocket):
 
     viewer: SocketViewer | None = None
     variant = Variant()
-    invalid, invalid_since = 0, 0.0  # invalid messages in the current second
 
     def _read_query(self) -> None:
         query = parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -40,7 +38,7 @@ class StreamConsumer(CameraSocket):
     def _open(self, admission: Admission, name: str) -> None:
         v1_class = GuestViewer if admission.actor.user is None else V1Viewer
         viewer_class = v1_class if self._subprotocol() else SeedViewer
-        variant = self.variant
+        variant, self.invalid = self.variant, RateLimit(MAX_INVALID, 1.0)
         viewer = self.viewer = services.hub().join(
             str(admission.camera.pk),
             lambda feed: viewer_class(feed, variant, name),
@@ -84,11 +82,7 @@ class StreamConsumer(CameraSocket):
     def _receive_message(self, message: str | bytes) -> None:
         if self.viewer is None or self.viewer.receive(message):
             return
-        now = time.monotonic()
-        if now - self.invalid_since > 1:
-            self.invalid_since, self.invalid = now, 0
-        self.invalid += 1
-        if self.invalid == MAX_INVALID:
+        if not self.invalid.spend(1):
             self._close_soon(4429)
 
     def _release(self) -> None:

@@ -17,7 +17,7 @@ from cameras.live import channel_groups
 from cameras.live.demand import (
     STARTING_S,
     DemandByCamera,
-    Handover,
+    Verdict,
     demand_packet,
     push_packet,
     without_process,
@@ -83,13 +83,11 @@ class IngestChild:
         """Send the current demand; dropped while no child runs."""
         await self._send(demand_packet(demand), b"")
 
-    async def push(
-        self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float
-    ) -> Handover:
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float) -> Verdict:
         """Send a pushed frame. `BUSY` if the child's backlog is full."""
         if await self._send(push_packet(camera_id, timestamp, arrived_at), jpeg):
-            return Handover.TAKEN
-        return without_process(self._ended_at) if self._link is None else Handover.BUSY
+            return Verdict.ACCEPTED
+        return without_process(self._ended_at) if self._link is None else Verdict.BUSY
 
     async def _send(self, header: dict[str, object], payload: bytes) -> bool:
         if self._link is None:

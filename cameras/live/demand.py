@@ -31,19 +31,24 @@ STARTING_S = 10.0  # without an ingest process for less than this, one is probab
 DemandByCamera = Mapping[str, Iterable[Demand]]
 
 
-class Handover(enum.Enum):
-    """What became of a pushed frame. All but `TAKEN` may be sent again."""
+class Verdict(enum.Enum):
+    """The result of a pushed frame."""
 
-    TAKEN = enum.auto()
+    ACCEPTED = enum.auto()
+    DUPLICATE = enum.auto()  # not newer than the last accepted one
+    SWITCHED_OFF = enum.auto()
+    NOT_PUSH = enum.auto()  # the camera's kind was changed
+    NO_CAMERA = enum.auto()
+    # Nothing was accepted; the frame may be sent again:
     BUSY = enum.auto()  # the link is full or down
     STARTING = enum.auto()  # the ingest process is not up yet, or is being replaced
     NO_PROCESS = enum.auto()  # none has run for `STARTING_S`
 
 
-def without_process(since: float) -> Handover:
-    """Return the result if no ingest process runs, `since` a time in monotonic seconds."""
+def without_process(since: float) -> Verdict:
+    """Return the verdict if no ingest process runs, `since` a time in monotonic seconds."""
     is_starting = time.monotonic() - since < STARTING_S
-    return Handover.STARTING if is_starting else Handover.NO_PROCESS
+    return Verdict.STARTING if is_starting else Verdict.NO_PROCESS
 
 
 class IngestLink(Protocol):
@@ -52,9 +57,7 @@ class IngestLink(Protocol):
     async def send_demand(self, demand: DemandByCamera) -> None:
         """Send what is watched in this process. It replaces what was sent before."""
 
-    async def push(
-        self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float
-    ) -> Handover:
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float) -> Verdict:
         """Send a frame that a client pushed; `push_packet` explains its times."""
 
 
@@ -147,19 +150,17 @@ class RedisIngestLink:
         """Publish the demand. It expires unless repeated."""
         await self._publish(pack(demand_packet(demand, self._sender)))
 
-    async def push(
-        self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float
-    ) -> Handover:
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float) -> Verdict:
         """Publish a pushed frame, which all subscribed ingest processes get."""
         header = push_packet(camera_id, timestamp, arrived_at)
         try:
             subscribers = await self._publish(pack(header, jpeg))
         except (redis.RedisError, OSError):
-            return Handover.BUSY
+            return Verdict.BUSY
         if not subscribers:
             return without_process(self._had_process_at)
         self._had_process_at = time.monotonic()
-        return Handover.TAKEN
+        return Verdict.ACCEPTED
 
     async def _publish(self, packet: bytes) -> int:
         """Return how many processes received it. Raises `OSError` or `RedisError`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 import uuid
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from channels.db import database_sync_to_async
 from django.db import transaction
 
 from cameras.live import services
-from cameras.live.demand import Handover
+from cameras.live.demand import Verdict
 from cameras.live.incoming import PushedFrame
 from cameras.models import Camera, Kind
 from cameras.models.states import SERVER_SET_BACK_MS, SWITCHED_OFF, PushClock
@@ -25,32 +24,12 @@ CLAIM_S = 1.5  # for the database's answer: a picture that waits for long is no 
 MAX_REMEMBERED = 4096  # cameras
 
 
-class Verdict(enum.Enum):
-    """The result of a pushed frame."""
-
-    ACCEPTED = enum.auto()
-    DUPLICATE = enum.auto()  # not newer than the last accepted one
-    SWITCHED_OFF = enum.auto()
-    NOT_PUSH = enum.auto()  # the camera's kind was changed
-    NO_CAMERA = enum.auto()
-    # Nothing was accepted; the frame may be sent again:
-    BUSY = enum.auto()
-    STARTING = enum.auto()
-    NO_PROCESS = enum.auto()
-
-
 # Verdicts that are answered as problems: status and sentence.
 PROBLEMS = {
     Verdict.SWITCHED_OFF: (409, SWITCHED_OFF),
     Verdict.BUSY: (503, "The server cannot take this frame just now; send it again."),
     Verdict.STARTING: (503, "The process that reads cameras is starting; send the frame again."),
     Verdict.NO_PROCESS: (503, "No process is reading cameras just now; send the frame again."),
-}
-_VERDICTS = {
-    Handover.TAKEN: Verdict.ACCEPTED,
-    Handover.BUSY: Verdict.BUSY,
-    Handover.STARTING: Verdict.STARTING,
-    Handover.NO_PROCESS: Verdict.NO_PROCESS,
 }
 
 
@@ -196,11 +175,11 @@ class FrameAcceptor:
         verdict = Verdict.BUSY
         try:
             link = services.ingest_link()
-            handover = Handover.NO_PROCESS
-            if link is not None:
-                handover = await link.push(str(camera_id), frame.timestamp, frame.jpeg, arrival.at)
-            verdict = _VERDICTS[handover]
-            if handover is not Handover.TAKEN:
+            if link is None:
+                verdict = Verdict.NO_PROCESS
+            else:
+                verdict = await link.push(str(camera_id), frame.timestamp, frame.jpeg, arrival.at)
+            if verdict is not Verdict.ACCEPTED:
                 if self._accepted.get(camera_id) == frame.timestamp:
                     self._accepted[camera_id] -= 1
                 await database_sync_to_async(PushClock.release)(camera_id, frame.timestamp)

@@ -85,8 +85,6 @@ def with_problems(view: View) -> View:
     async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return await view(request, *args, **kwargs)
-        except Denied as denied:
-            return denied.response
         except BadPrompt as bad:
             return field_problem(bad.field, str(bad), bad.status)
         except PromptTooLong as long:

@@ -128,7 +128,7 @@ View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def methods(*allowed: str) -> Callable[[View], View]:
-    """Decorate an async view to answer other methods with 405 as a problem.
+    """Decorate an async view to answer other methods with 405 as a problem, and for `Denied`.
 
     The view is exempt from the CSRF middleware: `authenticate` does the check for cookies.
     """
@@ -137,7 +137,10 @@ def methods(*allowed: str) -> Callable[[View], View]:
         @wraps(view)
         async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.method in allowed:
-                return await view(request, *args, **kwargs)
+                try:
+                    return await view(request, *args, **kwargs)
+                except Denied as denied:
+                    return denied.response
             response = problem(405, f"This address takes {' or '.join(allowed)}.")
             response["Allow"] = ", ".join(allowed)
             return response

@@ -59,11 +59,11 @@ async def test_calls_of_a_web_process_fail_when_redis_hangs(
     settings.REDIS_URL = redis.url
     link = demand.RedisIngestLink()
     pushed = ("c", 1, b"jpeg", time.monotonic())
-    assert await link.push(*pushed) is demand.Handover.STARTING, "none listens yet"
+    assert await link.push(*pushed) is demand.Verdict.STARTING, "none listens yet"
     redis.freeze()
     try:
         async with asyncio.timeout(60):
-            assert await link.push(*pushed) is demand.Handover.BUSY
+            assert await link.push(*pushed) is demand.Verdict.BUSY
             with pytest.raises((demand.redis.RedisError, OSError)):
                 await link.send_demand({})
     finally:

@@ -17,7 +17,7 @@ from cameras.ingest.child import IngestChild
 from cameras.ingest.links import BACKLOG_BYTES, LinkLost, SocketLink, start_process
 from cameras.ingest.redis_link import RedisLink
 from cameras.live import demand
-from cameras.live.demand import Handover
+from cameras.live.demand import Verdict
 from cameras.live.jpeg import FrameError
 from cameras.live.packets import PacketReader, pack
 from cameras.live.variants import Demand
@@ -70,16 +70,16 @@ async def test_ingest_child_that_cannot_start_is_retried(
     monkeypatch.setattr(child, "COMMAND", ("-c", ECHO))
     monkeypatch.setattr(child.channel_groups, "publish", publish)
     child_link = IngestChild()
-    assert await child_link.push("c", 1, b"jpeg", time.monotonic()) is Handover.STARTING
+    assert await child_link.push("c", 1, b"jpeg", time.monotonic()) is Verdict.STARTING
     owner = supervise(child_link.run, "ingest process")
     try:
         await until_async(lambda: published)
-        assert await child_link.push("c", 1, b"jpeg", time.monotonic()) is Handover.TAKEN
+        assert await child_link.push("c", 1, b"jpeg", time.monotonic()) is Verdict.ACCEPTED
     finally:
         await end(owner)
-    assert await child_link.push("c", 2, b"jpeg", time.monotonic()) is Handover.STARTING
+    assert await child_link.push("c", 2, b"jpeg", time.monotonic()) is Verdict.STARTING
     monkeypatch.setattr(demand, "STARTING_S", 0.0)
-    assert await child_link.push("c", 3, b"jpeg", time.monotonic()) is Handover.NO_PROCESS
+    assert await child_link.push("c", 3, b"jpeg", time.monotonic()) is Verdict.NO_PROCESS
     assert caplog.text.count("the task ingest process failed") == 2
 
 

@@ -16,8 +16,8 @@ from channels.db import database_sync_to_async
 from django.db import OperationalError
 
 from cameras.live import frame_acceptor
-from cameras.live.demand import Handover
-from cameras.live.frame_acceptor import PROBLEMS, Verdict, accept_frame
+from cameras.live.demand import Verdict
+from cameras.live.frame_acceptor import PROBLEMS, accept_frame
 from cameras.live.incoming import PushedFrame
 from cameras.models import Camera
 from project.accounts.models import Organization
@@ -33,17 +33,15 @@ class Link:
     def __init__(self) -> None:
         self.frames: list[int] = []
         self.ages: list[float] = []
-        self.handover = Handover.TAKEN
+        self.handover = Verdict.ACCEPTED
         self.is_open = asyncio.Event()
         self.is_open.set()
         self.waiting = 0
 
-    async def push(
-        self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float
-    ) -> Handover:
+    async def push(self, camera_id: str, timestamp: int, jpeg: bytes, arrived_at: float) -> Verdict:
         self.waiting += 1
         await self.is_open.wait()
-        if self.handover is Handover.TAKEN:
+        if self.handover is Verdict.ACCEPTED:
             self.frames.append(timestamp)
             self.ages.append(time.monotonic() - arrived_at)
         return self.handover
@@ -166,20 +164,20 @@ async def test_first_publisher_that_goes_takes_no_other_along(
 @pytest.mark.parametrize(
     ("handover", "words"),
     [
-        (Handover.BUSY, "cannot take this frame"),
-        (Handover.STARTING, "is starting"),
-        (Handover.NO_PROCESS, "No process is reading cameras"),
+        (Verdict.BUSY, "cannot take this frame"),
+        (Verdict.STARTING, "is starting"),
+        (Verdict.NO_PROCESS, "No process is reading cameras"),
     ],
 )
 async def test_frame_that_is_not_taken_may_be_sent_again(
-    link: Link, camera: Camera, handover: Handover, words: str
+    link: Link, camera: Camera, handover: Verdict, words: str
 ) -> None:
     link.handover = handover
     verdict = await accept_frame(camera.pk, FRAME)
     assert verdict.name == handover.name
     status, sentence = PROBLEMS[verdict]
     assert (status, words in sentence) == (503, True)
-    link.handover = Handover.TAKEN
+    link.handover = Verdict.ACCEPTED
     assert await accept_frame(camera.pk, FRAME) is Verdict.ACCEPTED
     assert link.frames == [1_000]
 
@@ -213,11 +211,11 @@ async def test_camera_that_is_known_goes_on_while_the_database_cannot_be_used(
         assert await accept_frame(camera.pk, newer) is Verdict.ACCEPTED
         assert await accept_frame(camera.pk, newer) is Verdict.DUPLICATE
         assert await accept_frame(uuid.uuid4(), newer) is Verdict.BUSY, "its rights are unknown"
-        link.handover = Handover.NO_PROCESS
+        link.handover = Verdict.NO_PROCESS
         latest = PushedFrame(3_000, b"jpeg")
         with contextlib.suppress(OperationalError):
             assert await accept_frame(camera.pk, latest) is Verdict.NO_PROCESS
-        link.handover = Handover.TAKEN
+        link.handover = Verdict.ACCEPTED
         assert await accept_frame(camera.pk, latest) is Verdict.ACCEPTED, "it may be sent again"
     assert await accept_frame(camera.pk, PushedFrame(4_000, b"jpeg")) is Verdict.ACCEPTED
     assert link.frames == [1_000, 2_000, 3_000, 4_000]
