@@ -8,12 +8,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from channels.db import database_sync_to_async
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -21,7 +20,6 @@ from django.utils.safestring import SafeString
 
 from cameras.audit import log_camera_change
 from cameras.forms import FIELDS, SourceForm
-from cameras.live.services import newest_frame
 from cameras.models import Camera, CameraState, CameraStill, DeviceGrant, ShareLink, StreamKey
 from cameras.models.cameras import CameraQuerySet
 from cameras.source_check import check_source
@@ -73,30 +71,22 @@ class CameraAdmin(AuditedAdmin[Camera]):
         return super().get_queryset(request).annotate(still_at=F("still__taken_at"))
 
     def get_urls(self) -> list[URLPattern]:
-        # Not wrapped in `admin_view`, which is sync; `thumbnail_view` checks the permission itself.
         thumbnail = path(
             "<uuid:pk>/thumbnail.jpg", self.thumbnail_view, name="cameras_camera_thumbnail"
         )
         return [thumbnail, *super().get_urls()]
 
-    async def thumbnail_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """Return the newest frame as JPEG, or else the stored still picture."""
-        try:
-            camera = await database_sync_to_async(self._get_camera)(request, pk)
-        except Denied as denied:
-            return denied.response
-        frame = await newest_frame(camera)
-        jpeg = frame.jpeg if frame else await database_sync_to_async(_read_still)(camera)
-        if jpeg is None:
-            raise Http404
-        return HttpResponse(jpeg, content_type="image/jpeg")
-
-    def _get_camera(self, request: HttpRequest, pk: uuid.UUID) -> Camera:
+    def thumbnail_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Return the stored still picture as JPEG. Not wrapped in `admin_view`: no page."""
         if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
             raise PermissionDenied
-        camera = get_object_or_404(Camera.objects.select_related("organization"), pk=pk)
-        log_picture(Requester.of(request), camera, Action.STILLS)
-        return camera
+        stills = CameraStill.objects.select_related("camera__organization")
+        still = get_object_or_404(stills, pk=pk)
+        try:
+            log_picture(Requester.of(request), still.camera, Action.STILLS)
+        except Denied as denied:
+            return denied.response
+        return HttpResponse(bytes(still.jpeg), content_type="image/jpeg")
 
     @admin.display(description="picture")
     def thumbnail(self, camera: Any) -> SafeString | str:
@@ -133,12 +123,6 @@ class CameraAdmin(AuditedAdmin[Camera]):
             answer = check_source(camera)
             level = messages.SUCCESS if answer["ok"] else messages.ERROR
             self.message_user(request, f"{camera}: {answer['sentence']}", level)
-
-
-def _read_still(camera: Camera) -> bytes | None:
-    """Return the stored still picture as JPEG; None if there is none."""
-    jpeg = CameraStill.objects.filter(camera=camera).values_list("jpeg", flat=True).first()
-    return None if jpeg is None else bytes(jpeg)
 
 
 @transaction.atomic

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, select_labels
-from cameras.models import Camera, DeviceGrant, Kind, ShareLink, StreamKey, Weights
+from cameras.models import Camera, Kind, ShareLink, StreamKey, Weights
 from cameras.models.local_sources import media_files, shown_media_folder
 from project.accounts.forms import ZONE_INPUT, WithZones
 from project.accounts.models import Organization
@@ -24,11 +23,6 @@ FIELDS = (
     "organization", "name", "kind", "source", "enabled", "detect", "classes", "threshold",
     "fps", "width", "quality", "masks", "time_zone",
 )  # fmt: skip
-NAME_TAKEN = next(
-    rule.violation_error_message
-    for rule in Camera._meta.constraints
-    if rule.name == "camera_name_once"
-)
 
 
 class StrictDecoder(json.JSONDecoder):
@@ -102,36 +96,9 @@ class SourceForm(forms.ModelForm[Camera]):
         elif "source" in self.cleaned_data:
             self.instance.source = self.cleaned_data["source"]
         super()._post_clean()  # type: ignore[misc]
-
-    def add_error(self, field: str | None, error: Any) -> None:
-        """Report a name that is taken at `name`: the constraint spans two fields and names none."""
-        parts = getattr(error, "error_dict", {})
-        general = parts.pop(NON_FIELD_ERRORS, [])
-        for general_error in general:
-            is_name_taken = general_error.message == NAME_TAKEN
-            key = "name" if is_name_taken else NON_FIELD_ERRORS
-            parts.setdefault(key, []).append(general_error)
-        super().add_error(field, error)
-
-
-@dataclass(frozen=True, slots=True)
-class LocalSources:
-    """What the form offers of this machine to one organization: the sources as they are written."""
-
-    organization: Organization
-    folder: str
-    files: list[str]
-    devices: list[str]
-
-    @classmethod
-    def of(cls, organization: Organization) -> LocalSources:
-        grants = DeviceGrant.objects.filter(organization=organization)
-        return cls(
-            organization,
-            shown_media_folder(organization.pk),
-            media_files(organization.pk),
-            [str(grant) for grant in grants],
-        )
+        # A name that is taken: the constraint spans two fields and names none.
+        if NON_FIELD_ERRORS in self.errors:
+            self.add_error("name", self.errors.pop(NON_FIELD_ERRORS).as_data())
 
 
 class CameraForm(WithZones, SourceForm):
@@ -162,9 +129,20 @@ class CameraForm(WithZones, SourceForm):
         self._organizations = organizations
         self._offer_organizations(organizations)
 
-    def local_sources(self) -> list[LocalSources]:
-        """Return what each organization that can be chosen may use of this machine."""
-        return [LocalSources.of(organization) for organization in self._organizations]
+    def local_sources(self) -> list[dict[str, Any]]:
+        """Return what each organization that can be chosen may use of this machine.
+
+        The files and devices are sources as they are written.
+        """
+        return [
+            {
+                "organization": organization,
+                "folder": shown_media_folder(organization.pk),
+                "files": media_files(organization.pk),
+                "devices": [str(grant) for grant in organization.device_grants.all()],
+            }
+            for organization in self._organizations
+        ]
 
     def _offer_organizations(self, organizations: Sequence[Organization]) -> None:
         field = self.fields["organization"]

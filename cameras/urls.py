@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from cameras.models import ShareLink, StreamKey
 from cameras.views import camera, camera_edit, credentials, detector, shared, wall
 
 urlpatterns = [
@@ -28,14 +29,16 @@ urlpatterns = [
     path("cameras/<uuid:pk>/still.jpg", camera.still, name="camera-still"),
     path("cameras/<uuid:pk>/keys", credentials.add_stream_key, name="streamkey-add"),
     path(
-        "cameras/<uuid:pk>/keys/<uuid:key>/revoke",
-        credentials.revoke_stream_key,
+        "cameras/<uuid:pk>/keys/<uuid:credential>/revoke",
+        credentials.revoke_credential,
+        {"model": StreamKey},
         name="streamkey-revoke",
     ),
     path("cameras/<uuid:pk>/links", credentials.add_share_link, name="sharelink-add"),
     path(
-        "cameras/<uuid:pk>/links/<uuid:link>/revoke",
-        credentials.revoke_share_link,
+        "cameras/<uuid:pk>/links/<uuid:credential>/revoke",
+        credentials.revoke_credential,
+        {"model": ShareLink},
         name="sharelink-revoke",
     ),
 ]

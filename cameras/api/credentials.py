@@ -20,7 +20,7 @@ from cameras.api.serializers import (
     StreamKeySerializer,
     TicketSerializer,
 )
-from cameras.credentials import make_share_link, make_stream_key, revoke
+from cameras.audit import make_share_link, make_stream_key, revoke
 from cameras.models import Camera, Kind, ShareLink, StreamKey, Ticket
 from cameras.models.tickets import TICKET_LIFE, TooManyTickets
 from project.accounts.api.views import ForOperators, WithActor, uuid_in
@@ -57,10 +57,15 @@ class TicketList(WithActor):
         return response
 
 
-class _CredentialList(ForOperators):
-    """Base of the views where operators create stream keys and share links."""
+class _CredentialList(ForOperators, generics.ListCreateAPIView[Any]):
+    """Base of the views where operators create stream keys and share links: `model`."""
 
-    def check_camera(self, request: Request) -> None:
+    model: type[StreamKey | ShareLink]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return self.model.objects.visible_to(self.actor)
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Check access to the camera named in the body, before the rest is validated.
 
         Raises 404 if the caller cannot see it, 403 if they may not publish to it.
@@ -69,12 +74,13 @@ class _CredentialList(ForOperators):
         if camera_id is not None:
             camera = get_object_or_404(Camera.objects.known_to(self.actor), pk=camera_id)
             self.require("publish", camera.organization_id)
+        return super().create(request, *args, **kwargs)
 
 
 class _CredentialDetail(ForOperators, generics.RetrieveDestroyAPIView[Any]):
     """Base of the views of one stream key or share link: `model`."""
 
-    model: type[StreamKey] | type[ShareLink]
+    model: type[StreamKey | ShareLink]
 
     def perform_destroy(self, instance: StreamKey | ShareLink) -> None:
         revoke(self.request, instance)
@@ -90,23 +96,21 @@ class _CredentialDetail(ForOperators, generics.RetrieveDestroyAPIView[Any]):
         return credential
 
 
-class StreamKeyList(_CredentialList, generics.ListCreateAPIView[StreamKey]):
+class StreamKeyList(_CredentialList):
     """Stream keys of the cameras that the caller operates. Only POST shows a key."""
 
+    model = StreamKey
     serializer_class = StreamKeySerializer
-
-    def get_queryset(self) -> QuerySet[StreamKey]:
-        return StreamKey.objects.visible_to(self.actor)
 
     @extend_schema(responses={201: IssuedStreamKeySerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.check_camera(request)
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        self.require("publish", serializer.validated_data["camera"].organization_id)
-        key = StreamKey(**serializer.validated_data)
-        text = make_stream_key(request, self.actor, key)
-        return Response(StreamKeySerializer(key).data | {"key": text}, status=201)
+        response = self.create(request, *args, **kwargs)
+        response.data["key"] = self._text
+        return response
+
+    def perform_create(self, serializer: Any) -> None:
+        key = serializer.instance = StreamKey(**serializer.validated_data)
+        self._text = make_stream_key(self.request, self.actor, key)
 
 
 class StreamKeyDetail(_CredentialDetail):
@@ -116,23 +120,15 @@ class StreamKeyDetail(_CredentialDetail):
     serializer_class = StreamKeySerializer
 
 
-class ShareLinkList(_CredentialList, generics.ListCreateAPIView[ShareLink]):
+class ShareLinkList(_CredentialList):
     """Share links of the cameras that the caller operates."""
 
+    model = ShareLink
     serializer_class = ShareLinkSerializer
 
-    def get_queryset(self) -> QuerySet[ShareLink]:
-        return ShareLink.objects.visible_to(self.actor)
-
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.check_camera(request)
-        return self.create(request, *args, **kwargs)
-
     def perform_create(self, serializer: Any) -> None:
-        link = ShareLink(**serializer.validated_data)
-        self.require("publish", link.camera.organization_id)
+        link = serializer.instance = ShareLink(**serializer.validated_data)
         make_share_link(self.request, self.actor, link)
-        serializer.instance = link
 
 
 class ShareLinkDetail(_CredentialDetail):

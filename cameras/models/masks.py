@@ -12,11 +12,30 @@ from django.db import models, transaction
 
 from cameras.models.states import CameraStill
 
+M = TypeVar("M", bound="Masked")
 
-class WithChanges(models.Model):
-    """A row that remembers its stored values. Subclasses update `_stored` after `save`."""
 
+class MaskedQuerySet(models.QuerySet[M]):
+    def update(self, **kwargs: Any) -> int:
+        """Django's; a change of masks gets a new version and deletes the stills, as in `save`."""
+        if "masks" not in kwargs:
+            return super().update(**kwargs)
+        with transaction.atomic(using=self.db):
+            CameraStill.objects.filter(camera__in=self.values("pk")).delete()
+            return super().update(**kwargs, mask_changes=models.F("mask_changes") + 1)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+
+class Masked(models.Model):
+    """A row with `masks`, whose changes are counted: the same masks again are a new version.
+
+    It remembers its stored values; subclasses update `_stored` after `save`.
+    """
+
+    masks: Any
     _stored: dict[str, Any]
+    mask_changes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         abstract = True
@@ -36,31 +55,6 @@ class WithChanges(models.Model):
     def _changed_columns(self) -> list[str]:
         now, stored = self._column_values(), self._stored
         return [name for name, value in now.items() if value != stored.get(name, ...)]
-
-
-M = TypeVar("M", bound="Masked")
-
-
-class MaskedQuerySet(models.QuerySet[M]):
-    def update(self, **kwargs: Any) -> int:
-        """Django's; a change of masks gets a new version and deletes the stills, as in `save`."""
-        if "masks" not in kwargs:
-            return super().update(**kwargs)
-        with transaction.atomic(using=self.db):
-            CameraStill.objects.filter(camera__in=self.values("pk")).delete()
-            return super().update(**kwargs, mask_changes=models.F("mask_changes") + 1)
-
-    update.alters_data = True  # type: ignore[attr-defined]
-
-
-class Masked(WithChanges):
-    """A row with `masks`, whose changes are counted: the same masks again are a new version."""
-
-    masks: Any
-    mask_changes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
-
-    class Meta:
-        abstract = True
 
     @property
     def mask_version(self) -> str:

@@ -5,16 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
-
-from project.database.clock import database_now
-
-if TYPE_CHECKING:
-    from cameras.models.cameras import Camera
 
 SWITCHED_OFF = "This camera is switched off."
 # An accepted time was within 60 s of the server's clock, as is the new one: where they are further
@@ -60,25 +54,6 @@ class CameraState(models.Model):
         cls.objects.filter(camera_id__in=camera_ids).update(
             state=State.CONNECTING, since=Now(), reason="", reported_at=Now()
         )
-
-    @staticmethod
-    def current(camera: Camera) -> CameraState:
-        """The last report; or offline if that is too old, or ended if the camera is off.
-
-        Without a row the returned one is not saved.
-        """
-        reported = getattr(camera, "state", None)
-        state = reported or CameraState(
-            camera=camera, since=camera.created_at, reported_at=camera.created_at
-        )
-        if not camera.enabled:
-            state.state, state.reason = State.ENDED, SWITCHED_OFF
-        # Negative after the database's clock was set back; the next report follows in seconds.
-        elif abs(database_now() - state.reported_at) > SILENCE:
-            if state.state != State.OFFLINE:
-                state.state, state.since = State.OFFLINE, state.last_frame_at or state.reported_at
-            state.reason = state.reason or "No process is reading this camera."
-        return state
 
     def sentence(self) -> str:
         """The state in a few words, with the time in the camera's time zone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -13,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from cameras.credentials import make_share_link, make_stream_key, revoke
+from cameras.audit import make_share_link, make_stream_key, revoke
 from cameras.forms import ShareLinkForm, StreamKeyForm
 from cameras.models import Camera, ShareLink, StreamKey
 from cameras.stream_urls import key_addresses
@@ -45,18 +46,6 @@ def add_stream_key(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return camera_page(request, camera, new_key=key, new_addresses=addresses, keys_open=True)
 
 
-@login_required
-@require_POST
-def revoke_stream_key(request: HttpRequest, pk: uuid.UUID, key: uuid.UUID) -> HttpResponse:
-    """Revoke a key. Its viewers are disconnected."""
-    camera = _get_operated_camera(request, pk)
-    keys = StreamKey.objects.visible_to(actor_for_request(request))
-    found = get_object_or_404(keys, pk=key, camera=camera)
-    revoke(request, found)
-    messages.success(request, f"The stream key “{found.name}” is revoked.")
-    return redirect("camera", camera.pk)
-
-
 @never_cache
 @login_required
 @require_POST
@@ -75,14 +64,15 @@ def add_share_link(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def revoke_share_link(request: HttpRequest, pk: uuid.UUID, link: uuid.UUID) -> HttpResponse:
-    """Revoke a link. Its viewers are disconnected."""
+def revoke_credential(
+    request: HttpRequest, pk: uuid.UUID, credential: uuid.UUID, model: type[StreamKey | ShareLink]
+) -> HttpResponse:
+    """Revoke a key or link. Its viewers are disconnected."""
     camera = _get_operated_camera(request, pk)
-    links = ShareLink.objects.visible_to(actor_for_request(request))
-    found = get_object_or_404(links, pk=link, camera=camera)
+    found: Any = get_object_or_404(model, pk=credential, camera=camera)
     revoke(request, found)
-    messages.success(request, f"The share link “{found.name}” is revoked.")
-    return _redirect_to_links(camera)
+    messages.success(request, f"The {model._meta.verbose_name} “{found.name}” is revoked.")
+    return redirect("camera", camera.pk) if model is StreamKey else _redirect_to_links(camera)
 
 
 def _redirect_to_links(camera: Camera) -> HttpResponse:
