@@ -127,7 +127,14 @@ class CameraForm(WithZones, SourceForm):
             organizations = [self.instance.organization]
             self.fields["organization"].disabled = True  # a camera keeps its organization
         self._organizations = organizations
-        self._offer_organizations(organizations)
+        field = self.fields["organization"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Organization.objects.filter(
+            pk__in=[organization.pk for organization in organizations]
+        )
+        if len(organizations) == 1:
+            field.widget = field.hidden_widget()
+            self.initial["organization"] = organizations[0].pk
 
     def local_sources(self) -> list[dict[str, Any]]:
         """Return what each organization that can be chosen may use of this machine.
@@ -143,16 +150,6 @@ class CameraForm(WithZones, SourceForm):
             }
             for organization in self._organizations
         ]
-
-    def _offer_organizations(self, organizations: Sequence[Organization]) -> None:
-        field = self.fields["organization"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Organization.objects.filter(
-            pk__in=[organization.pk for organization in organizations]
-        )
-        if len(organizations) == 1:
-            field.widget = field.hidden_widget()
-            self.initial["organization"] = organizations[0].pk
 
 
 class ShareLinkForm(forms.ModelForm[ShareLink]):
@@ -180,10 +177,8 @@ class ShareLinkForm(forms.ModelForm[ShareLink]):
     field_order = ("name", "hours", "uses_most")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault(
-            "auto_id", "share_%s"
-        )  # unique ids: the stream key's form is on the same page
-        super().__init__(*args, **kwargs)
+        # Unique ids: the stream key's form is on the same page.
+        super().__init__(*args, auto_id="share_%s", **kwargs)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

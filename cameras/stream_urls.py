@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
@@ -19,25 +18,22 @@ def publish_path(camera_id: uuid.UUID) -> str:
     return f"{get_script_prefix()}ws/publish/{camera_id}"
 
 
-class KeyAddress(NamedTuple):
-    """A full address that contains a stream key; `kind` is unique, `label` is for people."""
+def key_addresses(
+    request: HttpRequest, organization: Organization, key: str
+) -> list[tuple[str, str, str]]:
+    """The full addresses by which a stream key is used: for each an id, a label and the URL.
 
-    kind: str
-    label: str
-    url: str
-
-
-def key_addresses(request: HttpRequest, organization: Organization, key: str) -> list[KeyAddress]:
-    """The addresses by which a stream key is used. The organization may set another host."""
+    The organization may set another host.
+    """
     snapshot, mjpeg = (
         _address(request, organization, reverse(name, args=(key,)))
         for name in ("api-camera-snapshot", "api-camera-mjpeg")
     )
     socket = _address(request, organization, stream_path(key)).replace("http", "ws", 1)
     return [
-        KeyAddress("websocket", "WebSocket, for pages and programs", socket),
-        KeyAddress("snapshot", "Newest picture, a JPEG", snapshot),
-        KeyAddress("mjpeg", "Live picture (MJPEG), for players and image tags", mjpeg),
+        ("websocket", "WebSocket, for pages and programs", socket),
+        ("snapshot", "Newest picture, a JPEG", snapshot),
+        ("mjpeg", "Live picture (MJPEG), for players and image tags", mjpeg),
     ]
 
 

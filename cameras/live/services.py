@@ -22,7 +22,6 @@ from project.audit.view_log import ViewLog
 from project.tasks import URGENT_S, supervise
 
 SNAPSHOT_WAIT_S = 1.0
-FULL = Variant()
 
 _hub: Hub | None = None
 _connection_monitor: ConnectionMonitor | None = None
@@ -83,7 +82,7 @@ def set_ingest_link(link: IngestLink) -> None:
     _ingest_link = link
 
 
-async def newest_frame(camera: Camera, variant: Variant = FULL) -> Frame | None:
+async def newest_frame(camera: Camera, variant: Variant) -> Frame | None:
     """Wait up to `SNAPSHOT_WAIT_S` for a fresh frame; None without one.
 
     Subscribing makes ingest send one. It has the masks of `camera`.

@@ -161,8 +161,7 @@ def finish(request: HttpRequest, slug: str, pk: uuid.UUID) -> JsonResponse:
     with transaction.atomic():
         if not weights.accept(data, passed.sentence(), **facts):
             return problem(409, "Another file was chosen meanwhile.")
-        detail = f"in use; {weights.size} bytes, {len(passed.labels)} labels"
-        log_action(request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=detail)
+        _log(request, weights, f"in use; {weights.size} bytes, {len(passed.labels)} labels")
     messages.success(request, f"{weights.name} passed its check. The cameras detect with it now.")
     return JsonResponse({"state": Weights.State.READY, "reason": passed.sentence()})
 
@@ -170,10 +169,7 @@ def finish(request: HttpRequest, slug: str, pk: uuid.UUID) -> JsonResponse:
 def _refuse(request: HttpRequest, weights: Weights, reason: str) -> JsonResponse:
     with transaction.atomic():
         if weights.refuse(reason):
-            detail = f"refused: {reason}"
-            log_action(
-                request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=detail
-            )
+            _log(request, weights, f"refused: {reason}")
     return JsonResponse({"state": Weights.State.REFUSED, "reason": reason})
 
 
@@ -185,6 +181,10 @@ def remove(request: HttpRequest, slug: str) -> HttpResponse:
     with transaction.atomic():
         used = Weights.remove(found)
         if used is not None:
-            log_action(request, Action.CHANGE_MODEL, used.name, found, detail="removed")
+            _log(request, used, "removed")
             messages.success(request, f"{used.name} is removed.")
     return redirect("detector", slug)
+
+
+def _log(request: HttpRequest, weights: Weights, detail: str) -> None:
+    log_action(request, Action.CHANGE_MODEL, weights.name, weights.organization, detail=detail)
