@@ -178,7 +178,8 @@ class ShareLinkForm(forms.ModelForm[ShareLink]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Unique ids: the stream key's form is on the same page.
-        super().__init__(*args, auto_id="share_%s", **kwargs)
+        kwargs.setdefault("auto_id", "share_%s")
+        super().__init__(*args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
