@@ -68,7 +68,8 @@ def check_base_url(text: str, listed: frozenset[str] = frozenset()) -> str:
 def not_permitted(address: str) -> str:
     """Return the sentence for an address that is not permitted."""
     return (
-        f"{address} is closed to this server. An operator can permit it in SIDELINE_MODEL_SERVERS."
+        f"{address} is closed to this server. "
+        "Who runs the server can permit it in SIDELINE_MODEL_SERVERS."
     )
 
 
