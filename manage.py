@@ -15,6 +15,10 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:
         sys.exit(130)  # Ctrl-C while still importing: nothing to tell
+    except ModuleNotFoundError as error:
+        if error.name != "django":
+            raise
+        sys.exit("This Python lacks Django. After `make run`: .venv/bin/python manage.py …")
     except Exception as error:
         from project.database.errors import unavailability
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from tests import ROOT
 from tests.asyncapi import DOCUMENT
+from tests.cameras.temporary_camera import temporary_camera
 from tests.clients.conftest import WHO
 from tests.clients.tools import TOOLS
 from tests.installation import Installation
+from tests.sockets import jpeg
 
 pytestmark = pytest.mark.extended
 TEXT = (ROOT / "docs" / "api.md").read_text()
@@ -36,10 +40,16 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
 
-def run(command: Sequence[str], **more: str) -> str:
+def run(command: Sequence[str], folder: Path = ROOT, **more: str) -> str:
     environment = {"PATH": os.environ["PATH"], **more}
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=100
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -65,10 +75,23 @@ def test_commands_of_the_shell_sign_in_list_and_ask(printed: str) -> None:
 
 
 def test_python_example_acknowledges(known: dict[str, str]) -> None:
-    (example,) = blocks("python")
+    example, _ = blocks("python")
     lines = run([sys.executable, "-c", example], **known).splitlines()
     assert lines[0] == "status"
     assert len([line for line in lines if re.fullmatch(r"\d+ \d+", line)]) == 5
+
+
+def test_python_example_publishes(
+    club: Installation, known: dict[str, str], tmp_path: Path
+) -> None:
+    _, example = blocks("python")
+    (tmp_path / "pictures").mkdir()
+    with temporary_camera(club, name="Pushed", kind="push") as camera:
+        for name in ("1.jpg", "2.jpg"):
+            (tmp_path / "pictures" / name).write_bytes(jpeg())
+        environment = {**known, "CAMERA": camera}
+        lines = run([sys.executable, "-c", example], tmp_path, **environment).splitlines()
+    assert ["ack" in json.loads(line) for line in lines] == [True, True]
 
 
 def test_javascript_example_acknowledges(known: dict[str, str]) -> None:

@@ -51,7 +51,8 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{target} was not written: {error}.") from None
         size = f"{target.stat().st_size / 1e6:.1f} MB"
-        self.stdout.write(f"Wrote {target}, {size}: the database; files: {files}.")
+        count = "1 file" if files == 1 else f"{files} files"
+        self.stdout.write(f"Wrote {target}, {size}: the database and {count}.")
         self.stdout.write(
             "It holds the keys: keep it where nobody else can read it."
             if keys
