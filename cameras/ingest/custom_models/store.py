@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import time
@@ -47,7 +48,7 @@ class ModelStore:
         except OSError as error:
             log.error("the model %s could not be stored: %s", sha256, error)
             self._again[sha256] = time.monotonic() + PAUSE_S
-            path.unlink(missing_ok=True)
+            _remove(path)
             return None
         return path
 
@@ -56,12 +57,18 @@ class ModelStore:
         names = set(names)
         self._again = {name: at for name, at in self._again.items() if name in names}
         kept = {self._path(name) for name in names}
-        if self._folder.exists():
+        if self._folder.is_dir():
             for path in set(self._folder.iterdir()) - kept:
-                path.unlink(missing_ok=True)
+                _remove(path)
 
     def _path(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.onnx"
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, if that is possible: cameras are read without their own models, too."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 MOST = 3

@@ -99,6 +99,17 @@ def test_model_that_cannot_be_stored_leaves_no_file_and_is_retried_later(
     assert store.put(sha256, load) is not None
 
 
+def test_folder_that_cannot_be_used_stops_nothing(tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "detectors"
+    file.touch()
+    sha256 = hashlib.sha256(b"a model").hexdigest()
+    assert ModelStore(file).put(sha256, lambda: b"a model") is None
+    ModelStore(file).keep([])
+    (folder / "lost+found").mkdir(parents=True)
+    ModelStore(folder).keep([])
+    assert ModelStore(folder).put(sha256, lambda: b"a model") is not None
+
+
 def test_files_that_are_no_models_in_use_are_removed(tmp_path: Path) -> None:
     (tmp_path / "left by an earlier version.part").touch()
     ModelStore(tmp_path).keep([])
