@@ -102,7 +102,7 @@ export class IncrementalMarkdown {
 
 /** Whether an outermost block starts here; link definitions are not shown. @param {Token} token */
 function isBlock(token) {
-  return token.level === 0 && token.nesting !== -1 && token.type !== "definition";
+  return token.level === 0 && token.nesting !== -1 && token.type !== "reference_definition";
 }
 
 /** Whether an item of an outermost list, or a row of an outermost table, starts here. @param {Token} token */

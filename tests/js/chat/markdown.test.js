@@ -151,6 +151,15 @@ test("a late link definition takes effect at the end", () => {
   assert.match(root.inner, /See <a href="\/it"/);
 });
 
+test("link definitions between blocks count as none of them", () => {
+  const { root, markdown } = create();
+  const text = "[r]: /r\n# One\n\n    two\n[s]: /s\n* * *\n\nThree [r], [s].\n\n[t]: /t\n\n- four [t]\n\nFive";
+  for (let end = 0; end <= text.length; end += 1) {
+    markdown.show(text.slice(0, end));
+    assert.equal(root.inner, renderWhole(text.slice(0, end)), `${end}`);
+  }
+});
+
 test("a text that does not continue the former one restarts", () => {
   const { root, markdown } = create();
   markdown.show("# Old\n\nwords\n\n- and\n- a list\n\nend");
