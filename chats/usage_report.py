@@ -1,12 +1,11 @@
-"""The assistant's usage by day: read from the quotas, drawn as bars."""
+"""The assistant's usage by day, read from the quotas."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import count
 
 from django.db.models import Sum
 
@@ -15,9 +14,6 @@ from chats.models.storage import MB
 from project.accounts.models import Organization
 
 DAYS = 30
-BAR, STEP = 7, 10  # widths in chart units
-HEIGHT = 100
-_UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,73 +73,9 @@ class Usage:
         )
 
     @property
-    def chart(self) -> Chart:
-        return Chart(self.days)
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One day's bars in chart units; y grows downwards. `out` is stacked on `in`."""
-
-    day: Day
-    x: int
-    in_y: float
-    in_height: float
-    out_y: float
-    out_height: float
-    answers_y: float
-    answers_height: float
-
-
-class Chart:
-    """Stacked bars of tokens, and bars of answers. Both scales end at a round number."""
-
-    height = HEIGHT
-    bar = BAR
-
-    def __init__(self, days: tuple[Day, ...]) -> None:
-        self._days = days
-        self.width = STEP * len(days)
-        self._max_tokens = round_up(max(day.tokens for day in days))
-        self._max_answers = round_up(max(day.answers for day in days))
-        self.marks = tuple(map(short, (self._max_tokens, self._max_tokens / 2, 0)))
-        self.answer_marks = (short(self._max_answers), "0")
-        self.labels = days[0].day, days[len(days) // 2].day, days[-1].day
-
-    @property
-    def bars(self) -> Iterator[Bar]:
-        """Yield one bar for each day, from the left."""
-        for index, day in enumerate(self._days):
-            low = HEIGHT * day.tokens_in / self._max_tokens
-            high = HEIGHT * day.tokens_out / self._max_tokens
-            answers = HEIGHT * day.answers / self._max_answers
-            yield Bar(
-                day,
-                x=index * STEP + (STEP - BAR) // 2,
-                in_y=round(HEIGHT - low, 2),
-                in_height=round(low, 2),
-                out_y=round(HEIGHT - low - high, 2),
-                out_height=round(high, 2),
-                answers_y=round(HEIGHT - answers, 2),
-                answers_height=round(answers, 2),
-            )
-
-
-def round_up(number: int) -> int:
-    """Return the next of 2, 4, 6, 8, 10, 20, 40, …, whose halves are whole numbers."""
-    for power in count():
-        for digit in (2, 4, 6, 8, 10):
-            if digit * 10**power >= number:
-                return int(digit * 10**power)
-    raise AssertionError("there is always a larger one")
-
-
-def short(number: float) -> str:
-    """Return a label for an axis: 1.5k, 20M."""
-    for size, unit in _UNITS:
-        if number >= size:
-            return f"{number / size:g}{unit}"
-    return f"{number:g}"
+    def most(self) -> int:
+        """The tokens of the day with the most."""
+        return max(day.tokens for day in self.days)
 
 
 def usage_of(organizations: Iterable[Organization], days: int = DAYS) -> dict[uuid.UUID, Usage]:

@@ -1,4 +1,4 @@
-"""Usage by day: numbers, charts, and the pages that show them."""
+"""Usage by day: numbers, and the pages that show them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chats import usage_report
 from chats.models import Assistant, Quota
 from chats.models import quotas as clock
-from chats.usage_report import Chart, Day, round_up, short, usage_of
+from chats.usage_report import Day, usage_of
 from project.accounts.models import Organization, User
 from tests.cameras.views.rows import client_of
 
@@ -90,40 +89,14 @@ def test_many_organizations_need_three_queries(django_assert_num_queries: Any) -
         assert usage_of([]) == {}
 
 
-def test_bars_are_stacked_inside_the_chart() -> None:
-    today = datetime(2026, 3, 1).date()
-    chart = Chart((Day(today, 30, 10, 3), Day(today, 0, 0, 0), Day(today, 60, 40, 7)))
-    for bar in chart.bars:
-        assert bar.in_y + bar.in_height == pytest.approx(usage_report.HEIGHT)
-        assert bar.out_y + bar.out_height == pytest.approx(bar.in_y)
-        assert 0 <= bar.out_y <= usage_report.HEIGHT
-        assert 0 <= bar.x <= chart.width - chart.bar
-    tallest = list(chart.bars)[2]
-    assert tallest.out_y == 0
-    assert chart.marks == ("100", "50", "0")
-
-
-@pytest.mark.parametrize(
-    ("number", "top"), [(0, 2), (2, 2), (3, 4), (11, 20), (61, 80), (99, 100), (100_001, 200_000)]
-)
-def test_scales_end_at_round_numbers(number: int, top: int) -> None:
-    assert round_up(number) == top
-
-
-def test_axis_labels_are_short() -> None:
-    marks = (2, 1500, 20_000, 4_000_000, 1_000_000_000)
-    assert [short(mark) for mark in marks] == ["2", "1.5k", "20k", "4M", "1G"]
-
-
 @pytest.mark.django_db
-def test_chart_has_a_table_and_no_inline_style(club: Organization, admin: User) -> None:
+def test_days_are_a_table_without_inline_style(club: Organization, admin: User) -> None:
     add_usage(club, 3, 12_345, 678, 9)
     page = client_of(admin).get(reverse("assistant", args=["club"])).content.decode()
-    chart = page[page.index('<div class="usage">') :]
-    assert "style=" not in chart
-    assert 'role="img"' in chart
-    assert "12,345 in, 678 out" in chart
-    assert "<td>12,345</td><td>678</td><td>9</td>" in chart
+    usage = page[page.index('<div class="usage">') :]
+    assert "style=" not in usage
+    assert '<meter max="13023" value="13023">' in usage
+    assert "<td>12,345</td><td>678</td><td>9</td>" in usage
 
 
 @pytest.mark.django_db
