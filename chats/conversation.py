@@ -1,6 +1,8 @@
 """What may be sent to a model, how much of it fits, and its cost in tokens.
 
-The history comes from the database; a client sends only its prompt.
+The history comes from the database; a client sends only its prompt. A token has at least one byte:
+what fits by its bytes fits. For more than that the model's own tokenizer is asked. A server without
+one is sent what is likely to fit, and less if it refuses.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from typing import Literal
 
 from chats.models.assistants import Assistant
 from chats.models.messages import Message, Role
-from chats.models.quotas import estimate_tokens, max_tokens_of
-from chats.providers.base import Conversation, Turn
+from chats.models.quotas import PER_TURN, estimate_tokens, max_tokens_of
+from chats.providers.base import Conversation, Provider, Turn
 
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
 EMBEDDED_CONTEXT = 4096  # tokens
@@ -21,7 +23,7 @@ EMBEDDED_ANSWER = 512  # tokens
 PER_REQUEST = 32
 # Older messages are not looked at beyond this: no prose has more bytes a token.
 MAX_BYTES_PER_TOKEN = 8
-# A server that does not count is sent what fits at this rate; see `context_window`.
+# A server that does not count is sent what fits at this rate.
 LIKELY_BYTES_PER_TOKEN = 2
 _AT_ONCE = 32  # messages read from the database in one query
 
@@ -113,6 +115,56 @@ def draft_of_answer(assistant: Assistant, answer: Message, prefill: str = "") ->
 def sizes_in_bytes(texts: Iterable[str], per_token: int = 1) -> list[int]:
     """Return how many tokens each text has at most, or at `per_token` bytes a token."""
     return [-(-max_tokens_of(text) // per_token) if text else 0 for text in texts]
+
+
+class PromptTooLong(Exception):
+    """A prompt that cannot fit: it has `tokens`, and there is room for `room`."""
+
+    def __init__(self, tokens: int, room: int, *, is_estimate: bool) -> None:
+        about = "about " if is_estimate else ""
+        self.sentence = (
+            f"The prompt has {about}{tokens:,} tokens, and the model has room for {room:,}. "
+            "Shorten it."
+        )
+        super().__init__(self.sentence)
+        self.tokens, self.room = tokens, room
+
+
+async def cut_to_fit(draft: Draft, provider: Provider) -> Conversation:
+    """Return the conversation without the oldest turns that do not fit. Raises `ProviderError`."""
+    sizes = sizes_in_bytes(draft.texts)
+    if sum(sizes) > draft.room:
+        counted = await _count(provider, draft.texts)
+        sizes = counted or sizes_in_bytes(draft.texts, LIKELY_BYTES_PER_TOKEN)
+    return draft.cut(sizes)
+
+
+def surely_fits(draft: Draft) -> bool:
+    """Whether the prompt fits by its bytes alone."""
+    return sum(sizes_in_bytes(draft.required)) <= draft.room
+
+
+async def require_room(draft: Draft, provider: Provider) -> None:
+    """Raise `PromptTooLong` if the prompt cannot fit, even without any history.
+
+    A server that does not count tokens decides itself about prompts near the limit. Raises
+    `ProviderError`.
+    """
+    sizes = await _count(provider, draft.required)
+    is_estimate = sizes is None
+    if sizes is None:
+        sizes = [estimate_tokens(text) for text in draft.required]
+    system, *prompt = sizes
+    if sum(sizes) > draft.room:
+        raise PromptTooLong(sum(prompt), max(0, draft.room - system), is_estimate=is_estimate)
+
+
+async def _count(provider: Provider, texts: tuple[str, ...]) -> list[int] | None:
+    """Return the tokens of each text with what the chat template adds, or None."""
+    counts = await provider.count_tokens(texts)
+    if counts is None:
+        return None
+    return [count + PER_TURN if text else 0 for text, count in zip(texts, counts, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

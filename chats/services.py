@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from chats.context_window import cut_to_fit, require_room, surely_fits
-from chats.conversation import Draft, draft_of_answer, draft_of_turns
+from chats.conversation import (
+    Draft,
+    cut_to_fit,
+    draft_of_answer,
+    draft_of_turns,
+    require_room,
+    surely_fits,
+)
+from chats.forms import AssistantForm
 from chats.generations.runner import Runner
 from chats.generations.threads import in_database_thread
 from chats.models import Assistant, Chat, Message
@@ -26,6 +37,9 @@ from chats.providers.embedded import Embedded
 from chats.providers.openai import OpenAICompatible
 from project.encryption import UnsealFailed
 
+log = logging.getLogger(__name__)
+
+TEST_S = 20.0
 KEY_LOST = (
     "The key of the organization’s model cannot be read any more. "
     "An administrator can enter it again in the assistant’s settings."
@@ -106,6 +120,29 @@ async def check_prompt(chat: Chat, texts: Callable[[], tuple[str, str]]) -> None
     if not surely_fits(draft):
         with suppress(ProviderError):
             await require_room(draft, provider_of(assistant))
+
+
+async def check_model(form: AssistantForm) -> dict[str, Any]:
+    """Return `{ok, sentence}`: whether the form's model answers within `TEST_S`.
+
+    Runs on the event loop that owns the built-in model. Ignores errors in other fields.
+    """
+    await sync_to_async(form.is_valid)()
+    errors = [str(each) for name in form.connecting for each in form.errors.get(name, ())]
+    if errors:
+        return {"ok": False, "sentence": " ".join(errors)}
+    try:
+        provider = provider_of(form.instance)
+        assert isinstance(provider, OpenAICompatible | Embedded)
+        async with asyncio.timeout(TEST_S):
+            return {"ok": True, "sentence": await provider.check()}
+    except ProviderError as error:
+        return {"ok": False, "sentence": error.sentence}
+    except TimeoutError:
+        return {"ok": False, "sentence": f"The model did not answer within {TEST_S:.0f} seconds."}
+    except Exception:  # the page shows a sentence, whatever goes wrong
+        log.exception("a model could not be tested")
+        return {"ok": False, "sentence": "The test failed in Sideline; it has been logged."}
 
 
 async def start_runner() -> None:

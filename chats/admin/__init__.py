@@ -1,5 +1,5 @@
 """Chats in the admin: read-only, each access is audited; chats can only be erased."""
 
-from chats.admin import assistants, chats, users
+from chats.admin import assistants, chats, erasure
 
-__all__ = ["assistants", "chats", "users"]
+__all__ = ["assistants", "chats", "erasure"]

@@ -15,8 +15,8 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from chats.forms import AssistantForm
-from chats.model_check import check_model
 from chats.models import Assistant
+from chats.services import check_model
 from chats.usage_report import usage_of
 from project.accounts.models import Organization
 from project.audit.log import Action

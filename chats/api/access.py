@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 
-from chats.context_window import PromptTooLong
+from chats.conversation import PromptTooLong
 from chats.generations.runner import Overloaded
 from chats.models import Chat, Message, QuotaExceeded
 from chats.prompts import AlreadyAnswering, BadPrompt, NoSuchMessage

@@ -1,4 +1,4 @@
-"""Chats over REST."""
+"""Chats and their messages over REST. Prompts and streams are in `chats/api/streams.py`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ from rest_framework.response import Response
 
 from chats.api.access import WithActor
 from chats.api.export import as_json, as_markdown
-from chats.api.serializers import ChatDetailSerializer, ChatSerializer
-from chats.models import Chat
+from chats.api.serializers import (
+    ChatDetailSerializer,
+    ChatSerializer,
+    MessageSerializer,
+    RatingSerializer,
+)
+from chats.models import Chat, Message, Role
 from project.accounts.models import Organization, User
 from project.api import CreatedAtCursorPagination, flag_in
 from project.audit.log import Action, log_action
@@ -63,10 +68,7 @@ class ChatList(WithActor, generics.ListCreateAPIView[Chat]):
         serializer.is_valid(raise_exception=True)
         assert isinstance(self.actor.user, User)
         title = serializer.validated_data.get("title", "")
-        chat = Chat.objects.create(
-            organization=organization, owner=self.actor.user, title=title,
-            titled_by_hand=bool(title),
-        )  # fmt: skip
+        chat = Chat.objects.create(organization=organization, owner=self.actor.user, title=title)
         return Response(ChatDetailSerializer(chat).data, status=201)
 
     def _organization(self, request: Request) -> Organization:
@@ -144,3 +146,44 @@ class ChatExport(WithActor):
             request, Action.EXPORT_CHAT, f"chat {chat.pk}", chat.organization, detail=file_format
         )
         return as_markdown(chat) if file_format == "markdown" else as_json(chat)
+
+
+class MessageList(WithActor, generics.ListAPIView[Message]):
+    """The messages of the selected branch, oldest first."""
+
+    serializer_class = MessageSerializer
+    pagination_class = CreatedAtCursorPagination
+
+    def get_queryset(self) -> QuerySet[Message]:
+        branch = self.chat().branch()
+        self._siblings = {message.pk: message.siblings for message in branch}
+        return Message.objects.filter(pk__in=self._siblings).select_related("generation")
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        for message in page or ():
+            message.siblings = self._siblings[message.pk]
+        return page
+
+
+class MessageRating(WithActor):
+    """Rate an answer, thumbs up or down."""
+
+    @extend_schema(request=RatingSerializer, responses={204: None})
+    def put(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
+        chat = self.chat()
+        answer = get_object_or_404(chat.messages.filter(role=Role.ASSISTANT), pk=message)
+        serializer = RatingSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        answer.rate(serializer.validated_data["rating"], serializer.validated_data["reason"])
+        return Response(status=204)
+
+
+class MessageSelect(WithActor):
+    """Select the branch through a message."""
+
+    @extend_schema(request=None, responses=ChatDetailSerializer)
+    def post(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
+        chat = self.chat()
+        chat.select_branch(self.message(chat))
+        return Response(ChatDetailSerializer(chat).data)

@@ -20,8 +20,8 @@ from django.views.decorators.csrf import csrf_exempt
 from cameras.live.services import connection_monitor
 from chats import prompts, services
 from chats.api.access import ChatAccess, answer_in, json_body, open_chat, with_problems
-from chats.api.messages import MessageList
-from chats.context_window import PromptTooLong
+from chats.api.chats import MessageList
+from chats.conversation import PromptTooLong
 from chats.generations.log_reader import LogUnavailable
 from chats.generations.runner import Runner
 from chats.generations.threads import in_database_thread, release_request_thread

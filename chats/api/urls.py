@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from chats.api import chats, messages, streams
+from chats.api import chats, streams
 
 _HEX = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 CHAT = rf"(?P<pk>{_HEX})"
@@ -20,6 +20,6 @@ urlpatterns = [
     re_path(rf"{_MESSAGE}/edit/?$", streams.edit, name="api-message-edit"),
     re_path(rf"{_MESSAGE}/again/?$", streams.regenerate, name="api-message-again"),
     re_path(rf"{_MESSAGE}/continue/?$", streams.continue_answer, name="api-message-continue"),
-    re_path(rf"{_MESSAGE}/select/?$", messages.MessageSelect.as_view(), name="api-message-select"),
-    re_path(rf"{_MESSAGE}/rating/?$", messages.MessageRating.as_view(), name="api-message-rating"),
+    re_path(rf"{_MESSAGE}/select/?$", chats.MessageSelect.as_view(), name="api-message-select"),
+    re_path(rf"{_MESSAGE}/rating/?$", chats.MessageRating.as_view(), name="api-message-rating"),
 ]

@@ -12,8 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from chats.forms import AssistantForm
-from chats.model_check import check_model
 from chats.models import Assistant
+from chats.services import check_model
 from chats.usage_report import usage_of
 from project.accounts.views.organizations import get_administered
 from project.audit.log import Action, differences, fetch_stored, log_action

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chats import model_check
+from chats import services
 from chats.forms import MOVED
 from chats.models import Assistant
 from chats.services import KEY_LOST
@@ -78,7 +78,7 @@ def test_refusals_are_explained_in_a_sentence(
 @pytest.fixture
 def silent(model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
     """A model that never answers, with a timeout of 0.3 s."""
-    monkeypatch.setattr(model_check, "TEST_S", 0.3)
+    monkeypatch.setattr(services, "TEST_S", 0.3)
     model.script = Script(silent=True)
     return model
 

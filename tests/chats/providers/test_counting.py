@@ -6,8 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from chats.context_window import PromptTooLong, cut_to_fit, require_room
-from chats.conversation import PER_REQUEST, Draft, sizes_in_bytes
+from chats.conversation import (
+    PER_REQUEST,
+    Draft,
+    PromptTooLong,
+    cut_to_fit,
+    require_room,
+    sizes_in_bytes,
+)
 from chats.models.quotas import PER_TURN, max_tokens_of
 from chats.providers.base import Conversation, Finish, Turn
 from chats.providers.embedded import Embedded
