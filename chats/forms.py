@@ -57,14 +57,6 @@ class AssistantForm(forms.ModelForm[Assistant]):
             "storage_mb": "Stored text, together (MB)",
             "storage_mb_each": "Stored text, each (MB)",
         }
-        help_texts = {  # noqa: RUF012
-            "model": "As the endpoint calls it. Not used by the built-in model.",
-            "temperature": "From 0 to 2. Lower repeats itself, higher wanders.",
-            "daily_tokens": "Empty: no limit.",
-            "storage_mb": "Empty: no limit.",
-            "storage_mb_each": "Empty: no limit. Who has more must delete chats first.",
-            "max_tokens": "From 16 to 32,768. The built-in model writes 512.",
-        }
         widgets = {  # noqa: RUF012
             "base_url": forms.TextInput(
                 attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}

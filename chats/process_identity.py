@@ -42,19 +42,9 @@ def identity() -> str:
     return f"{_host_id()}/{os.getpid()}/{_start_time(os.getpid())}"
 
 
-def is_alive(process: str) -> bool:
-    """Whether `process` belongs to this machine and runs."""
-    pid, start = _parse_local(process)
-    return bool(start) and _start_time(pid) == start
-
-
-def is_dead(process: str) -> bool:
-    """Whether `process` belonged to this machine and has ended; False for other machines."""
-    pid, start = _parse_local(process)
-    return bool(start) and _start_time(pid) != start
-
-
-def _parse_local(process: str) -> tuple[int, str]:
-    """Return pid and start time; `(0, "")` if the process belongs to another machine."""
+def is_running(process: str) -> bool | None:
+    """Whether a process of this machine runs; None if it belongs to another machine."""
     host, pid, start = [*process.rsplit("/", 2), "", ""][:3]
-    return (int(pid), start) if host == _host_id() and pid.isdigit() else (0, "")
+    if host != _host_id() or not start:
+        return None
+    return _start_time(int(pid)) == start

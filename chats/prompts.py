@@ -175,7 +175,10 @@ def _create(
         model=model_of(assistant),
     )  # fmt: skip
     cost = cost_of(assistant, answer, prefill)
-    day = Quota.reserve(chat.organization, user, cost.limit, **assistant.daily_limits())
+    day = Quota.reserve(
+        chat.organization, user, cost.limit,
+        together=assistant.daily_tokens, each=assistant.daily_tokens_each,
+    )  # fmt: skip
     if reason := lack_of_room(assistant, chat, user, len(question.content.encode()), day):
         raise BadPrompt(413, reason)
     generation = Generation.objects.create(

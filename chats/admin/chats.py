@@ -23,19 +23,6 @@ from project.search import SearchTimeout
 MAX_MESSAGES = 500  # newest messages of a chat on its page
 
 
-class DeletedFilter(admin.SimpleListFilter):
-    title = "deleted"
-    parameter_name = "deleted"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("no", "No"), ("yes", "Yes, about to go")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Chat]) -> QuerySet[Chat]:
-        if self.value() not in ("yes", "no"):
-            return queryset
-        return queryset.filter(deleted_at__isnull=self.value() == "no")
-
-
 @admin.register(Chat)
 class ChatAdmin(admin.ModelAdmin[Chat]):
     """Titles are private, too: the list shows them only in a search, which is audited."""
@@ -48,7 +35,7 @@ class ChatAdmin(admin.ModelAdmin[Chat]):
         "touched_at",
         "current_state",
     )
-    list_filter = ("organization", DeletedFilter)
+    list_filter = ("organization", ("deleted_at", admin.EmptyFieldListFilter))
     list_select_related = ("owner", "organization")
     search_fields = ("title",)  # shows the search box; the search is `ChatQuerySet.matching`
     search_help_text = "Words of titles and messages. Searches are written down in the audit."

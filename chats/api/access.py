@@ -123,8 +123,3 @@ class WithActor(views.WithActor):
         chat = get_object_or_404(chats, pk=self.kwargs["pk"])
         self.require("chat", chat.organization_id)
         return chat
-
-    def message(self, chat: Chat) -> Message:
-        """Return the message that the URL names, or raise 404."""
-        found: Message = get_object_or_404(chat.messages, pk=self.kwargs["message"])
-        return found

@@ -107,10 +107,10 @@ class ChatDetail(WithActor, generics.RetrieveUpdateDestroyAPIView[Chat]):
         chat, changes = self.get_object(), serializer.validated_data
         if "title" in changes:
             chat.rename(changes["title"])
-        if "pinned" in changes:
-            chat.pin(changes["pinned"])
-        if "archived" in changes:
-            chat.archive(changes["archived"])
+        if "is_pinned" in changes:
+            chat.pin(changes["is_pinned"])
+        if "is_archived" in changes:
+            chat.archive(changes["is_archived"])
         serializer.instance = chat
 
     def perform_destroy(self, chat: Chat) -> None:
@@ -185,5 +185,5 @@ class MessageSelect(WithActor):
     @extend_schema(request=None, responses=ChatDetailSerializer)
     def post(self, request: Request, pk: uuid.UUID, message: uuid.UUID) -> Response:
         chat = self.chat()
-        chat.select_branch(self.message(chat))
+        chat.select_branch(get_object_or_404(chat.messages, pk=message))
         return Response(ChatDetailSerializer(chat).data)

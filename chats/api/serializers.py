@@ -58,37 +58,22 @@ class ChatSerializer(serializers.ModelSerializer[Chat]):
 
     organization = OrganizationField(required=False)
     title = serializers.CharField(max_length=MAX_TITLE, required=False, allow_blank=True)
-    pinned = serializers.BooleanField(required=False)
-    archived = serializers.BooleanField(required=False)
+    pinned = serializers.BooleanField(required=False, source="is_pinned")
+    archived = serializers.BooleanField(required=False, source="is_archived")
 
     class Meta:
         model = Chat
         fields = ("id", "organization", "title", "pinned", "archived", "created_at", "touched_at")
         read_only_fields = ("created_at", "touched_at")
 
-    def to_representation(self, chat: Chat) -> dict[str, Any]:
-        return {
-            "id": str(chat.pk),
-            "organization": str(chat.organization_id),
-            "title": chat.title,
-            "pinned": chat.pinned_at is not None,
-            "archived": chat.archived_at is not None,
-            "created_at": self.fields["created_at"].to_representation(chat.created_at),
-            "touched_at": self.fields["touched_at"].to_representation(chat.touched_at),
-        }
-
 
 class ChatDetailSerializer(ChatSerializer):
     """A chat with the messages of the selected branch, oldest first."""
 
-    messages = MessageSerializer(many=True, read_only=True)
+    messages = MessageSerializer(many=True, read_only=True, source="branch")
 
     class Meta(ChatSerializer.Meta):
         fields = (*ChatSerializer.Meta.fields, "messages")  # type: ignore[assignment]
-
-    def to_representation(self, chat: Chat) -> dict[str, Any]:
-        branch = MessageSerializer(chat.branch(), many=True).data
-        return super().to_representation(chat) | {"messages": branch}
 
 
 class RatingSerializer(serializers.Serializer[Any]):

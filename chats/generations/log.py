@@ -16,11 +16,12 @@ from django.utils import timezone
 
 from chats.generations.buffer import Buffer
 from chats.generations.notifications import Notifications
-from chats.generations.threads import in_log_thread
+from chats.generations.threads import LOG_THREAD
 from chats.models import Generation, GenerationEvent
 from chats.models.generations import Ending, settle
 from chats.process_identity import identity
 from project.database.errors import unavailability
+from project.database.threads import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class LogWriter:
                 )
         heartbeat = time.monotonic() - self._heartbeat_at > HEARTBEAT_S
         began = time.monotonic()
-        running = await in_log_thread(store, batches, heartbeat=heartbeat)
+        running = await in_thread(LOG_THREAD, store, batches, heartbeat=heartbeat)
         self._write_s = time.monotonic() - began
         if heartbeat:
             self._heartbeat_at = time.monotonic()

@@ -14,11 +14,12 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from chats.generations.threads import in_database_thread, in_log_reader_thread
+from chats.generations.threads import LOG_READER_THREAD, in_database_thread
 from chats.models import Generation, GenerationEvent, Status
 from chats.sse.encoding import BURST, event_json
 from chats.sse.feed import Feed
 from chats.sse.replay import LogPart
+from project.database.threads import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class LogReader:
     async def _read_some(self, feeds: list[FollowedLog], *, is_poll: bool) -> None:
         positions = {feed.generation_id: (feed.row, feed.seq) for feed in feeds}
         grown, running = await _patiently(
-            lambda: in_log_reader_thread(_read_growth, positions, is_poll)
+            lambda: in_thread(LOG_READER_THREAD, _read_growth, positions, is_poll)
         )
         for feed in feeds:
             growth = grown.get(feed.generation_id)

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from chats.models import Generation, GenerationEvent, Status
 from chats.models.generations import GAP, interrupted, settle
-from chats.process_identity import identity, is_alive, is_dead
+from chats.process_identity import identity, is_running
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,11 @@ def reap() -> list[uuid.UUID]:
     running = Generation.objects.running()
     others = running.exclude(process=identity()).values_list("process", flat=True).distinct()
     orphans: list[Generation] = []
-    for process in [process for process in others if not is_alive(process)]:
-        is_gone = connection.vendor == "sqlite" or is_dead(process)
+    for process in others:
+        runs = is_running(process)
+        if runs:
+            continue
+        is_gone = runs is False or connection.vendor == "sqlite"
         orphans += (running if is_gone else Generation.objects.silent()).filter(process=process)
     return [generation.pk for generation in orphans if _interrupt(generation)]
 

@@ -17,25 +17,15 @@ from project.database.threads import in_thread
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_threads = ThreadPoolExecutor(4, thread_name_prefix="chats")
+_THREADS = ThreadPoolExecutor(4, thread_name_prefix="chats")
 # The log is written, and read for all followers, in a thread each that nothing else delays.
-_log_thread = ThreadPoolExecutor(1, thread_name_prefix="log")
-_log_reader_thread = ThreadPoolExecutor(1, thread_name_prefix="log reader")
+LOG_THREAD = ThreadPoolExecutor(1, thread_name_prefix="log")
+LOG_READER_THREAD = ThreadPoolExecutor(1, thread_name_prefix="log reader")
 
 
 async def in_database_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a synchronous function that uses the database; return its result."""
-    return await in_thread(_threads, call, *args, **kwargs)
-
-
-async def in_log_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a function that writes the log; one at a time."""
-    return await in_thread(_log_thread, call, *args, **kwargs)
-
-
-async def in_log_reader_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a function that reads the log for all followers of this process; one at a time."""
-    return await in_thread(_log_reader_thread, call, *args, **kwargs)
+    return await in_thread(_THREADS, call, *args, **kwargs)
 
 
 def release_request_thread() -> None:

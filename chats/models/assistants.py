@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -41,15 +39,18 @@ class Assistant(models.Model):
     )  # fmt: skip
     sealed_key = models.TextField(blank=True, editable=False)
     model = models.CharField(
-        max_length=200, blank=True, help_text="As the endpoint calls it. Unused without an address."
-    )
+        max_length=200, blank=True,
+        help_text="As the endpoint calls it. Not used by the built-in model.",
+    )  # fmt: skip
     system_prompt = models.TextField(blank=True, max_length=8000, default=SYSTEM_PROMPT)
     temperature = models.FloatField(
-        default=0.3, validators=[MinValueValidator(0.0), MaxValueValidator(2.0)]
-    )
+        default=0.3, validators=[MinValueValidator(0.0), MaxValueValidator(2.0)],
+        help_text="From 0 to 2. Lower repeats itself, higher wanders.",
+    )  # fmt: skip
     max_tokens = models.PositiveIntegerField(
         "most tokens in an answer", default=1024,
         validators=[MinValueValidator(16), MaxValueValidator(32_768)],
+        help_text="From 16 to 32,768. The built-in model writes 512.",
     )  # fmt: skip
     context_tokens = models.PositiveIntegerField(
         "tokens of a conversation that the model takes", default=8192,
@@ -58,7 +59,7 @@ class Assistant(models.Model):
     )  # fmt: skip
     daily_tokens = models.PositiveBigIntegerField(
         "tokens a day", null=True, blank=True, default=10_000_000,
-        help_text="For all together. Empty: no limit.",
+        help_text="Empty: no limit.",
     )  # fmt: skip
     daily_tokens_each = models.PositiveBigIntegerField(
         "tokens a day for each person", null=True, blank=True, default=1_000_000,
@@ -67,12 +68,12 @@ class Assistant(models.Model):
     storage_mb = models.PositiveIntegerField(
         "megabytes of stored text", null=True, blank=True, default=2048,
         validators=[MinValueValidator(1)],
-        help_text="Prompts and answers in all chats together. Empty: no limit.",
+        help_text="Empty: no limit.",
     )  # fmt: skip
     storage_mb_each = models.PositiveIntegerField(
         "megabytes of stored text for each person", null=True, blank=True, default=64,
         validators=[MinValueValidator(1)],
-        help_text="Who has more cannot ask until chats are deleted. Empty: no limit.",
+        help_text="Empty: no limit. Who has more must delete chats first.",
     )  # fmt: skip
     retention_days = models.PositiveIntegerField(
         "days that chats are kept", null=True, blank=True,
@@ -106,7 +107,3 @@ class Assistant(models.Model):
     def clean(self) -> None:
         if self.base_url and not self.model:
             raise ValidationError({"model": "Name the model that the endpoint is to use."})
-
-    def daily_limits(self) -> dict[str, Any]:
-        """Return the daily token limits as arguments of `Quota.reserve`."""
-        return {"together": self.daily_tokens, "each": self.daily_tokens_each}

@@ -70,7 +70,6 @@ class Chat(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="chats"
     )
     title = models.CharField(max_length=MAX_TITLE, blank=True)
-    titled_by_hand = models.BooleanField(default=False, editable=False)
     leaf = models.ForeignKey(  # the last message of the selected branch
         "chats.Message", on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
     )
@@ -88,6 +87,14 @@ class Chat(models.Model):
 
     def __str__(self) -> str:
         return self.title or "New chat"
+
+    @property
+    def is_pinned(self) -> bool:
+        return self.pinned_at is not None
+
+    @property
+    def is_archived(self) -> bool:
+        return self.archived_at is not None
 
     def branch(self) -> list[Message]:
         """Return the selected branch, oldest first, with `siblings` and `generation` loaded.
@@ -114,8 +121,8 @@ class Chat(models.Model):
 
     def rename(self, title: str) -> None:
         """Set the title. With an empty one the next prompt names the chat."""
-        self.title, self.titled_by_hand = " ".join(title.split()), bool(title.strip())
-        self.save(update_fields=["title", "titled_by_hand"])
+        self.title = " ".join(title.split())
+        self.save(update_fields=["title"])
 
     def pin(self, wanted: bool) -> None:
         self.pinned_at = timezone.now() if wanted else None

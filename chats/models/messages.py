@@ -99,12 +99,6 @@ class Message(models.Model):
         self.rating, self.rating_reason = rating, reason.strip() if rating else ""
         self.save(update_fields=["rating", "rating_reason"])
 
-    @property
-    def sibling_position(self) -> tuple[int, int]:
-        """Position among its siblings, from 1, and their number. Needs `siblings`."""
-        ids = [sibling.pk for sibling in self.siblings]
-        return ids.index(self.pk) + 1, len(ids)
-
 
 class RenderedMessage(models.Model):
     """The HTML of a finished answer, kept so that its Markdown is parsed once.

@@ -24,7 +24,6 @@ class Row:
 
     chat: Chat
     excerpt: str
-    at: datetime
     is_today: bool
 
     @property
@@ -81,7 +80,7 @@ def _row(chat: Chat) -> Row:
     zone = ZoneInfo(chat.organization.time_zone)
     at = chat.touched_at.astimezone(zone)
     text, word = getattr(chat, "found", "") or "", getattr(chat, "word", "")
-    return Row(chat, excerpt(text, word), at, at.date() == datetime.now(zone).date())
+    return Row(chat, excerpt(text, word), at.date() == datetime.now(zone).date())
 
 
 def excerpt(text: str, word: str) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.db import DatabaseError, transaction
 from django.utils.functional import cached_property
@@ -72,16 +70,12 @@ class MessageView:
         return self.message is not None and self.problem not in ("", STOPPED, CUT_OFF)
 
     @property
-    def created_at(self) -> datetime | None:
-        """Time of creation in the organization's time zone."""
-        return self.message.created_at.astimezone(ZoneInfo(self.zone)) if self.message else None
-
-    @property
     def position(self) -> str:
         """Position among siblings, such as “2 / 3”; empty without siblings."""
         if self.message is None or len(self.message.siblings) < 2:
             return ""
-        return "{} / {}".format(*self.message.sibling_position)
+        siblings = self.message.siblings
+        return f"{siblings.index(self.message) + 1} / {len(siblings)}"
 
     @property
     def previous_sibling(self) -> uuid.UUID | None:
@@ -96,9 +90,9 @@ class MessageView:
     def _sibling(self, step: int) -> uuid.UUID | None:
         if self.message is None:
             return None
-        position, count = self.message.sibling_position
-        wanted = position + step
-        return self.message.siblings[wanted - 1].pk if 1 <= wanted <= count else None
+        siblings = self.message.siblings
+        at = siblings.index(self.message) + step
+        return siblings[at].pk if 0 <= at < len(siblings) else None
 
     @property
     def cost(self) -> list[str]:

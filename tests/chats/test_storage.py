@@ -170,7 +170,7 @@ def test_empty_limits_are_none_and_new_organizations_have_some(
     shop: Organization, anna: User
 ) -> None:
     default = Assistant.of(shop)
-    assert default.daily_limits() == {"together": 10_000_000, "each": 1_000_000}
+    assert (default.daily_tokens, default.daily_tokens_each) == (10_000_000, 1_000_000)
     assert (default.storage_mb, default.storage_mb_each) == (2048, 64)
     limits(shop)
     new_chat(shop, anna, "Full", 65 * MB)

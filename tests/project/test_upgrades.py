@@ -37,7 +37,8 @@ club = Organization.objects.get()
 limits = Assistant.of(club)
 print("TEXT", [message.content[:5] for message in Message.objects.order_by("role")])
 print("BYTES", stored_bytes(club))
-print("LIMITS", limits.daily_limits(), limits.storage_mb, limits.storage_mb_each)
+each = limits.daily_tokens_each
+print("LIMITS", limits.daily_tokens, each, limits.storage_mb, limits.storage_mb_each)
 print("REAPED", reap())
 print("LOG", [(e.who, e.openings, e.duration) for e in AuditEntry.objects.order_by("pk")])
 try:
@@ -60,7 +61,7 @@ def test_messages_limits_and_open_views_survive_an_upgrade(folder: Path) -> None
     found = old.manage("shell", "-v0", "-c", _LOOK)
     assert "TEXT ['xxxxx', 'Grüße']" in found
     assert "BYTES 107" in found
-    assert "LIMITS {'together': None, 'each': 500} 2048 64" in found
+    assert "LIMITS None 500 2048 64" in found
     assert "REAPED 1" in found
     assert "('anna', None, None), ('bert', 1, datetime.timedelta(seconds=1800))" in found
     assert "REFUSED" in found
