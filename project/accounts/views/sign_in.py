@@ -14,7 +14,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
@@ -61,6 +61,11 @@ class SignInView(LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def get_redirect_url(self) -> str:
+        """Return `next` if it is safe, but not this page, for which Django raises."""
+        onward: str = super().get_redirect_url()
+        return "" if onward == self.request.path else onward
+
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
         assert isinstance(user, User)
@@ -75,6 +80,7 @@ def _finish_first_step(request: HttpRequest, user: User, onward: str) -> HttpRes
     """Sign in, or redirect to the second step if the second factor is on."""
     if not SecondFactor.is_on(user):
         return complete_sign_in(request, user, onward)
+    request.session.cycle_key()  # somebody else may have set the cookie in this browser
     request.session[PASSED] = {
         "user": str(user.pk),
         "proof": user.get_session_auth_hash(),
@@ -87,7 +93,7 @@ def _finish_first_step(request: HttpRequest, user: User, onward: str) -> HttpRes
 def complete_sign_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
     """Sign the user in and set the device cookie; redirect to `onward`."""
     login(request, user, backend=BACKEND)
-    response = redirect(onward)
+    response = HttpResponseRedirect(onward)  # `redirect` would take it for a URL's name
     set_device_cookie(request, response, user)
     return response
 
