@@ -134,16 +134,23 @@ def _in_a_day() -> datetime:
 
 class SignInLinkQuerySet(OneTimeLinkQuerySet["SignInLink"]):
     def open(self) -> Self:
-        """Their user must be active, and `made_by` still staff."""
+        """Their user must be active, and `made_by` still staff: for staff a superuser."""
         active = User.objects.filter(is_active=True)
-        by = models.Q(made_by=None) | models.Q(made_by__in=active.filter(is_staff=True))
+        makers = active.filter(is_staff=True)
+        others = active.filter(is_staff=False, is_superuser=False)
+        by = (
+            models.Q(made_by=None)
+            | models.Q(made_by__in=makers.filter(is_superuser=True))
+            | models.Q(made_by__in=makers, user__in=others)
+        )
         return super().open().filter(by, user__in=active)
 
 
 class SignInLink(OneTimeLink):
     """A link that signs a user in once. It replaces the password, not the second factor.
 
-    It ends when `made_by` is no longer staff (None: made by the command on this machine).
+    It ends when `made_by` is no longer staff, or when its user becomes staff and `made_by` is no
+    superuser (None: made by the command on this machine).
     """
 
     digest = models.CharField(max_length=64, primary_key=True)

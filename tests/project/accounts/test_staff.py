@@ -197,3 +197,17 @@ def test_staff_can_add_users(clerk: User) -> None:
     page: Client = client_of(clerk)
     assert page.post(reverse("admin:accounts_user_add"), form).status_code == 302
     assert not User.objects.get(username="new").is_staff
+
+
+@pytest.mark.parametrize("field", ["is_staff", "is_superuser"])
+def test_sign_in_link_by_staff_ends_when_its_user_becomes_staff(
+    clerk: User, root: User, viewer: User, field: str
+) -> None:
+    links = {maker: SignInLink(user=viewer, made_by=maker) for maker in (clerk, None, root)}
+    for maker, link in links.items():
+        link.issue()
+        assert link.is_open
+        User.objects.filter(pk=viewer.pk).update(**{field: True})
+        assert link.is_open == (maker != clerk)
+        assert link.claim() == (maker != clerk)
+        User.objects.filter(pk=viewer.pk).update(**{field: False})
