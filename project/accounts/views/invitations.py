@@ -21,9 +21,10 @@ from django.views.decorators.http import require_POST
 from project.accounts.access import actor_for_request, signed_in_user
 from project.accounts.forms import InvitationForm, NewPersonForm
 from project.accounts.models import Invitation, Membership, User
-from project.accounts.throttling.attempts import AN_INVITATION, record_failure
+from project.accounts.throttling.attempts import AN_INVITATION, is_refused, record_failure
 from project.accounts.usernames import TAKEN
 from project.accounts.views.links import link_ended, link_page
+from project.accounts.views.lockout import locked_out
 from project.accounts.views.organizations import get_administered, organization_page
 from project.accounts.views.sign_in import complete_sign_in
 from project.addresses import public_url
@@ -98,12 +99,15 @@ def _accept(request: HttpRequest, invitation: Invitation, user: User) -> HttpRes
 
 
 def _register(request: HttpRequest, invitation: Invitation, text: str) -> HttpResponse:
+    attempt = f"{AN_INVITATION} {invitation.pk}"  # of its own: many may accept theirs at once
+    if request.method == "POST" and is_refused(request, attempt):
+        return locked_out(request)
     form = NewPersonForm(request.POST if request.method == "POST" else None, mail=settings.MAIL)
     onward = reverse("invitation", args=[text])
     context = {"invitation": invitation, "form": form, "next": onward}
     if not form.is_bound or not form.is_valid():
         if form.has_error("username", "taken"):
-            record_failure(request, AN_INVITATION)  # bounds guessing of usernames
+            record_failure(request, attempt)  # bounds guessing of usernames
         return render(request, "accounts/invitation.html", context)
     user = form.build_user()  # hashing is slow: outside the transaction
     try:

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth import get_user
 from django.test import Client
 from django.urls import reverse
@@ -14,6 +15,7 @@ from django.utils.html import escape
 
 from project.accounts.forms import NewPersonForm
 from project.accounts.models import Invitation, Membership, Organization, User
+from project.accounts.throttling.attempts import AN_INVITATION
 from project.accounts.usernames import TAKEN
 from project.audit.models import AuditEntry
 from tests.cameras.views.rows import PASSWORD, client_of
@@ -194,6 +196,25 @@ def test_guessing_usernames_is_limited(club: Organization, admin: User) -> None:
     statuses = [Client().post(path, taken).status_code for _ in range(9)]
     assert statuses[0] == 200
     assert statuses[-1] == 429
+
+
+def test_guess_at_a_username_is_counted_before_it_is_answered(
+    club: Organization, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise many at once would all be answered."""
+    counts: list[int] = []
+    check = NewPersonForm.clean_username
+
+    def counting(form: NewPersonForm) -> str:
+        guesses = AccessAttempt.objects.filter(username__startswith=AN_INVITATION)
+        counts.extend(guesses.values_list("failures_since_start", flat=True))
+        return check(form)
+
+    monkeypatch.setattr(NewPersonForm, "clean_username", counting)
+    path = invite(admin)
+    for username in ("admin", "fresh", "admin"):
+        Client().post(path, NEW | {"username": username, "password2": "another"})
+    assert counts == [1, 2, 2], "a name that is free is no failure"
 
 
 @pytest.mark.postgres
