@@ -36,7 +36,10 @@ def retry_later(request: HttpRequest, seconds: int) -> HttpResponse:
 
 
 class LockoutMiddleware(MiddlewareMixin):
-    """Answer 503 if a password could not be checked in time, and release unused attempts."""
+    """Answer 503 if a password could not be checked in time, and release unused attempts.
+
+    A request that its client aborts keeps its attempt: the thread may still be checking it.
+    """
 
     def __call__(self, request: HttpRequest) -> Any:
         response = super().__call__(request)

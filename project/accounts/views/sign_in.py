@@ -61,10 +61,10 @@ class SignInView(LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
-    def get_redirect_url(self) -> str:
-        """Return `next` if it is safe, but not this page, for which Django raises."""
-        onward: str = super().get_redirect_url()
-        return "" if onward == self.request.path else onward
+    def get_success_url(self) -> str:
+        """Return `next` if it is safe, but never this page, for which Django raises."""
+        onward: str = super().get_success_url()
+        return self.get_default_redirect_url() if onward == self.request.path else onward
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
