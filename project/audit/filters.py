@@ -20,7 +20,7 @@ _DAYS = (MinValueValidator(date(2, 1, 1)), MaxValueValidator(date(9998, 12, 31))
 
 
 def _text() -> forms.CharField:
-    return forms.CharField(required=False, max_length=150)
+    return forms.CharField(required=False, widget=forms.TextInput({"maxlength": 150}))
 
 
 def _day(label: str) -> forms.DateField:
@@ -29,7 +29,7 @@ def _day(label: str) -> forms.DateField:
 
 
 class AuditFilter(forms.Form):
-    """Conditions on entries; empty and invalid ones do not filter.
+    """Conditions on entries. Empty and invalid ones do not filter; the page shows what is invalid.
 
     `camera` is a part of its name, or its id. Days are inclusive, in `zone`. `has_all`: entries of
     more than one organization are shown.

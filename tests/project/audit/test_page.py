@@ -82,6 +82,12 @@ def test_log_is_filtered_and_paged(club: Organization, admin: User, camera: Came
     ]  # fmt: skip
 
 
+def test_filter_is_never_dropped_in_silence(club: Organization, admin: User) -> None:
+    entry(club, "anna")
+    assert "Nothing was found" in page(admin, who="anna" * 40)
+    assert "Enter a valid date." in page(admin, since="yesterday")
+
+
 def test_current_viewers_are_shown(club: Organization, admin: User, outsider: User) -> None:
     for organization, who in ((club, "anna"), (Organization.objects.get(slug="other"), "bert")):
         Viewing.objects.create(
