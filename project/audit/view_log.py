@@ -44,7 +44,7 @@ class ViewLog:
     def __init__(self, views: RecentViews = recent_views) -> None:
         self._views = views
         self._batch: set[View] = set()  # of the next transaction
-        self._is_stored: asyncio.Future[bool] = asyncio.Future()  # whether that was stored
+        self._failure: asyncio.Future[Exception | None] = asyncio.Future()  # to store that
         self._wakeup = asyncio.Event()
         self._last_heartbeat = time.monotonic()
         self._closed = False
@@ -59,13 +59,14 @@ class ViewLog:
         if self._views.open(view, lasting=True):
             return
         try:
-            is_stored = await asyncio.shield(self._write_soon(view))
+            failure = await asyncio.shield(self._write_soon(view))
         except asyncio.CancelledError:
             self.end(view)
             raise
-        if not is_stored:
+        if failure is not None:
             self._views.withdraw(view, lasting=True)
-            raise ViewNotRecorded("The audit log cannot be written just now.")
+            # Its cause says whether this is an outage of the database, which is logged once.
+            raise ViewNotRecorded("The audit log cannot be written just now.") from failure
 
     def end(self, view: View) -> None:
         """End a connection. Its view ends if no other follows."""
@@ -79,7 +80,7 @@ class ViewLog:
                 async with asyncio.timeout(self._until_heartbeat()):
                     await self._wakeup.wait()
             self._wakeup.clear()
-            if not await self._write():
+            if await self._write() is not None:
                 await asyncio.sleep(RETRY_S)
             if not self._until_heartbeat():
                 self._last_heartbeat = time.monotonic()
@@ -96,26 +97,26 @@ class ViewLog:
         """Return the seconds until the next heartbeat is due."""
         return max(0.0, self._last_heartbeat + HEARTBEAT_S - time.monotonic())
 
-    def _write_soon(self, view: View) -> asyncio.Future[bool]:
-        """Return whether the view could be stored, once that was tried."""
+    def _write_soon(self, view: View) -> asyncio.Future[Exception | None]:
+        """Return why the view could not be stored, or None, once that was tried."""
         self._batch.add(view)
         self._wakeup.set()
-        return self._is_stored
+        return self._failure
 
-    async def _write(self) -> bool:
-        """Write the batch in one transaction; return False if that failed."""
+    async def _write(self) -> Exception | None:
+        """Write the batch in one transaction; return the error if that failed."""
         batch, self._batch = self._batch, set()
-        is_stored, self._is_stored = self._is_stored, asyncio.Future()
-        is_stored.set_result(not batch or await _try(partial(self._views.store, batch)))
-        return is_stored.result()
+        failure, self._failure = self._failure, asyncio.Future()
+        failure.set_result(await _try(partial(self._views.store, batch)) if batch else None)
+        return failure.result()
 
 
-async def _try(*writes: Callable[[], object]) -> bool:
-    """Call `writes` in the log's thread, up to the first that fails; return False if one does."""
+async def _try(*writes: Callable[[], object]) -> Exception | None:
+    """Call `writes` in the log's thread, up to the first that fails; return its error."""
     try:
         for write in writes:
             await in_thread(_thread, write)
-    except Exception:
+    except Exception as error:
         log.exception("the audit log cannot be written")
-        return False
-    return True
+        return error
+    return None
