@@ -1,4 +1,4 @@
-"""A fake RTSP camera: it plays the demo clip, and its responses can be replaced.
+"""A fake RTSP camera: it plays the demo clip, and its responses can be replaced or made odd.
 
 Its video is endless MPEG-TS in RTP (payload type 33), interleaved in the connection, at about ten
 pictures per second. The URLs in `Content-Base` and `a=control` are configurable.
@@ -6,12 +6,15 @@ pictures per second. The URLs in `Content-Base` and `a=control` are configurable
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import socketserver
 import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,6 +31,12 @@ class RTSPCamera(socketserver.ThreadingTCPServer):
     `responses` replaces the response to a method; `{cseq}` stands for the request's number.
     `interruption` is sent once in the running stream. `transport` is the value in the response to
     SETUP, `base` the absolute URL in that to DESCRIBE (None: the requested one).
+
+    `odd` is applied to each response, `mess` to the number of each packet; what that returns is
+    sent before the packet. With `login` (`user:password`) requests need one of `challenges`, where
+    `{nonce}` stands for the current nonce; `fleeting` makes a new one after so many requests.
+    `keen` asks for a login at the first request, not at the second. `parting` says how the
+    connection goes on after a 401: `""`, `close` (with a header) or `cut` (without).
     """
 
     allow_reuse_address = True
@@ -35,7 +44,7 @@ class RTSPCamera(socketserver.ThreadingTCPServer):
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         super().__init__((host, 0), _Session)
-        segments()  # now: later, FFmpeg options in the environment would affect the encoder
+        self.video = segments()[0]  # MPEG-TS that is sent over and over
         self.responses: dict[str, bytes] = {}
         self.interruption = b""
         self.transport = TCP
@@ -45,6 +54,16 @@ class RTSPCamera(socketserver.ThreadingTCPServer):
         self.requests: list[str] = []  # whole heads
         self.connections = 0
         self.ending = False
+        self.odd: Callable[[bytes], bytes] = bytes
+        self.mess: Callable[[int], bytes] = lambda number: b""
+        self.login = ""
+        self.challenges = ['Basic realm="cam"']
+        self.fleeting = 0
+        self.stale = ", stale=true"
+        self.keen = False
+        self.parting = ""
+        self.refused = 0  # requests with a login that is wrong or old
+        self.nonces = 1
 
     @property
     def port(self) -> int:
@@ -91,6 +110,9 @@ class _Session(socketserver.StreamRequestHandler):
         self.server.requests.append(head)
         method, url, _ = head.partition("\n")[0].split(" ")
         cseq = next(line[5:].strip() for line in head.split("\n") if line.startswith("CSeq:"))
+        if self.server.login and (method != "OPTIONS" or self.server.keen):
+            if not self._signed(head, method, url):
+                return self._ask_for_login(cseq)
         if method in self.server.responses:
             self.wfile.write(self.server.responses[method].replace(b"{cseq}", cseq.encode()))
             return
@@ -106,20 +128,60 @@ class _Session(socketserver.StreamRequestHandler):
             "SETUP": f"Session: 1;timeout=60\r\nTransport: {self.server.transport}\r\n\r\n",
             "PLAY": "Session: 1\r\n\r\n",
         }.get(method, "\r\n")
-        self.wfile.write(f"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{more}".encode())
+        self.wfile.write(self.server.odd(f"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{more}".encode()))
         if method == "PLAY":
             threading.Thread(target=self._play, daemon=True).start()
+
+    def _signed(self, head: str, method: str, url: str) -> bool:
+        """Whether the request has the login, by one of the challenges."""
+        found = re.search(r"^Authorization: (\w+) (.*)$", head, re.MULTILINE)
+        if not found:
+            return False
+        user, password = self.server.login.split(":")
+        if found[1] == "Basic":
+            right = base64.b64encode(self.server.login.encode()).decode() == found[2]
+        else:
+            given = dict(re.findall(r'(\w+)="?([^",]*)', found[2]))
+            name = given.get("algorithm", "MD5").lower().replace("-", "")
+
+            def hashed(*parts: str) -> str:
+                return hashlib.new(name, ":".join(parts).encode()).hexdigest()
+
+            middle = [given["nc"], given["cnonce"], given["qop"]] if "qop" in given else []
+            nonce = str(self.server.nonces)
+            secret = hashed(user, given["realm"], password)
+            wanted = hashed(secret, nonce, *middle, hashed(method, url))
+            right = (given["nonce"], given["response"], given["uri"]) == (nonce, wanted, url)
+        self.server.refused += not right
+        if self.server.fleeting and right:
+            self.server.nonces += len(self.server.requests) % self.server.fleeting == 0
+        return right
+
+    def _ask_for_login(self, cseq: str) -> None:
+        parting = self.server.parting
+        lines = ["RTSP/1.0 401 Unauthorized", f"CSeq: {cseq}"]
+        lines += ["Connection: close"] if parting == "close" else []
+        stale = self.server.stale if self.server.nonces > 1 else ""
+        lines += [
+            f"WWW-Authenticate: {value.replace('{nonce}', str(self.server.nonces))}"
+            + stale * value.startswith("Digest")
+            for value in self.server.challenges
+        ]
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode())
+        if parting:
+            raise ConnectionResetError
 
     def _play(self) -> None:
         began, number = time.monotonic(), 0
         with suppress(OSError, ValueError):
             while not self.server.ending:
-                for start in range(0, len(segments()[0]), PACKET_BYTES):
-                    video = segments()[0][start : start + PACKET_BYTES]
+                for start in range(0, len(self.server.video), PACKET_BYTES):
+                    video = self.server.video[start : start + PACKET_BYTES]
                     clock = int((time.monotonic() - began) * 90_000)
                     head = struct.pack(">BBHII", 0x80, 33, number & 0xFFFF, clock, 1)
                     number += 1
                     inserted, self.server.interruption = self.server.interruption, b""
+                    inserted += self.server.mess(number)
                     size = len(head) + len(video)
                     self.wfile.write(inserted + b"$\0" + struct.pack(">H", size) + head + video)
                     self.server.sent += size

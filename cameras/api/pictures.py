@@ -94,6 +94,7 @@ async def snapshot(
     response["Content-Length"] = str(len(frame.jpeg))
     response["Last-Modified"] = http_date(frame.timestamp / 1000)
     response["X-Timestamp"] = str(frame.timestamp)
+    response["X-Age-Ms"] = str(frame.age_ms)
     response["Content-Disposition"] = f'inline; filename="{camera.pk}-{frame.timestamp}.jpg"'
     return response
 

@@ -91,6 +91,7 @@ def _configuration(
         "fps": camera.fps,
         "width": camera.width,
         "quality": camera.quality,
+        "aspect": camera.aspect,
         "detect": camera.detect,
         "classes": camera.classes,
         "threshold": camera.threshold,
@@ -99,6 +100,7 @@ def _configuration(
         "mask_version": camera.mask_version,
         "allow_loopback": settings.ALLOW_LOOPBACK_SOURCES,
         "listed": sorted(settings.CAMERA_SERVERS),
+        "decoder": settings.VIDEO_DECODER,
         "media_root": str(media_folder(camera.organization_id)),
     }
 

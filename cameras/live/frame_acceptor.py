@@ -28,8 +28,8 @@ MAX_REMEMBERED = 4096  # cameras
 PROBLEMS = {
     Verdict.SWITCHED_OFF: (409, SWITCHED_OFF),
     Verdict.BUSY: (503, "The server cannot take this frame just now; send it again."),
-    Verdict.STARTING: (503, "The process that reads cameras is starting; send the frame again."),
-    Verdict.NO_PROCESS: (503, "No process is reading cameras just now; send the frame again."),
+    Verdict.STARTING: (503, "The server is starting; send the frame again."),
+    Verdict.NO_PROCESS: (503, "The server takes no pictures just now; send the frame again."),
 }
 
 

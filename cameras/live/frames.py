@@ -60,7 +60,8 @@ class Frame:
     by `order`. `captured_at` is when the picture was captured or, if a device pushed it, when it
     reached us: seconds of this host's `time.monotonic`, see ages.py. `detections` holds
     `Detection.to_dict()`s, or None if detection is off. `mask_version` is that of its privacy
-    masks, see mask_versions.py.
+    masks, see mask_versions.py. `interval` is the time to the next frame in seconds, of a camera
+    that sends less than one a second; else 0.
     """
 
     jpeg: bytes
@@ -72,6 +73,7 @@ class Frame:
     run: int = 0
     captured_at: float = field(default_factory=time.monotonic)
     mask_version: str = ""
+    interval: float = 0.0
 
     @property
     def order(self) -> tuple[int, int]:
@@ -85,8 +87,8 @@ class Frame:
 
     @property
     def is_fresh(self) -> bool:
-        """True if it may be shown as live now."""
-        return time.monotonic() - self.captured_at <= FRESH_S
+        """True if it may be shown as live now: also of a slow camera, until two are missing."""
+        return time.monotonic() - self.captured_at <= max(FRESH_S, 2 * self.interval)
 
     def header(self) -> dict[str, Any]:
         """The fields that viewers get with the picture, ready for JSON."""
@@ -117,6 +119,7 @@ class Frame:
             run=header.get("run", header.get("fence", 0) << RUN_BITS),
             captured_at=captured_at,
             mask_version=header.get("mask_version", ""),
+            interval=header.get("interval", 0.0),
         )
 
 
@@ -126,7 +129,7 @@ class Status:
 
     `viewers` counts those of all processes. `mask_version` is that of the pictures that follow.
     Both are None if ingest did not report them. `fence` is that of the lease under which it was
-    reported.
+    reported. `interval` is as that of a frame.
     """
 
     state: str
@@ -136,6 +139,7 @@ class Status:
     viewers: int | None = None
     mask_version: str | None = None
     fence: int = 0
+    interval: float = 0.0
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> Status:
@@ -148,21 +152,24 @@ class Status:
             header.get("viewers"),
             header.get("mask_version"),
             header.get("fence", 0),
+            header.get("interval", 0.0),
         )
 
     @property
     def visible_state(self) -> tuple[object, ...]:
         """The part that viewers get a message about when it changes."""
-        return self.state, self.since, self.reason, self.viewers
+        return self.state, self.since, self.reason, self.viewers, self.interval
 
     def to_message(self) -> dict[str, Any]:
         """The `sideline.v1` status message."""
         connecting = self.state == "connecting"  # the contract has no such state
-        message = {
+        message: dict[str, Any] = {
             "type": "status",
             "state": "offline" if connecting else self.state,
             "since": self.since,
             "reason": self.reason or ("Connecting." if connecting else ""),
             "last_frame": self.last_frame,
         }
+        if self.interval:
+            message["interval"] = self.interval
         return message if self.viewers is None else message | {"viewers": self.viewers}

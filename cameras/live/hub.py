@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINGER_S = 5.0  # a feed outlives its last viewer, so that a reload or the next snapshot is instant
-SILENT = "Nothing arrives from the process that reads this camera."
+SILENT = "Sideline receives nothing from this camera at the moment."
 SILENCE_S = 3.0  # a camera's picture is stale if ingest sends nothing for this long
 CHECK_S = 0.5  # interval of the checks for silent and for unused feeds
 COLLECT_DELAY_S = 0.015  # most acknowledgements arrive within this time after a frame was sent

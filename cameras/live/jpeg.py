@@ -87,6 +87,25 @@ def _start_of_frame(data: bytes) -> tuple[int, int]:
     raise FrameError("frame", "The JPEG has no frame header, or no picture after it.")
 
 
+def jpeg_orientation(data: bytes) -> int:
+    """Return how EXIF says that the picture is turned, 1 to 8; 1 is upright.
+
+    `data` has passed `jpeg_size`.
+    """
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] == 0xFF:
+            at += 1
+            continue
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
+        if marker == 0xE1 and data.startswith(_EXIF, at + 4):
+            return _orientation(data[at + 4 + len(_EXIF) : at + 2 + length])
+        if marker == 0xDA or length < 2:
+            break
+        at += 2 + length
+    return 1
+
+
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 # Tables, headers of scans and the number of lines; before the first scan also frame headers.
 _PICTURE = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD})

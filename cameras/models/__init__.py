@@ -5,6 +5,7 @@ from cameras.models.share_links import ShareLink, Visit
 from cameras.models.states import CameraState, CameraStill, PushClock
 from cameras.models.stream_keys import StreamKey
 from cameras.models.tickets import Ticket
+from cameras.models.wall_layouts import WallLayout
 
 __all__ = [
     "Camera",
@@ -17,6 +18,7 @@ __all__ = [
     "StreamKey",
     "Ticket",
     "Visit",
+    "WallLayout",
     "Weights",
     "WeightsPart",
 ]

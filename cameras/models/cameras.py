@@ -76,6 +76,17 @@ class Kind(models.TextChoices):
     DEMO = "demo", "Demo clip"
 
 
+class Aspect(models.TextChoices):
+    """What a camera's upright picture is scaled to, where the camera does not tell its pixels."""
+
+    TOLD = "", "As the camera says"
+    SQUARE = "square", "Square pixels"
+    WIDE = "16:9", "16:9"
+    STANDARD = "4:3", "4:3"
+    TALL = "9:16", "9:16"
+    STANDARD_TALL = "3:4", "3:4"
+
+
 class CameraQuerySet(MaskedQuerySet["Camera"]):
     def known_to(self, actor: Actor) -> CameraQuerySet:
         """The cameras that the actor may know of: of its organizations, or of its key.
@@ -93,6 +104,11 @@ class CameraQuerySet(MaskedQuerySet["Camera"]):
             | models.Q(pk__in=actor.resource_ids)
         )
 
+    def group_names(self) -> list[str]:
+        """The names of the groups that these cameras are in, sorted."""
+        named = self.exclude(group="").order_by("group")
+        return list(named.values_list("group", flat=True).distinct())
+
 
 class Camera(Masked):
     """A source of pictures of one organization."""
@@ -100,6 +116,13 @@ class Camera(Masked):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="cameras")
     name = models.CharField(max_length=80, validators=[validate_line])
+    group = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        validators=[validate_line],
+        help_text="Cameras of one group can be shown together, such as those of a hall.",
+    )
     kind = models.CharField(max_length=10, choices=Kind.choices)
     sealed_source = models.TextField(blank=True, default="", editable=False)
     shown_source = models.CharField(max_length=2000, blank=True, default="", editable=False)
@@ -113,6 +136,14 @@ class Camera(Masked):
         blank=True,
         validators=[MinValueValidator(160), MaxValueValidator(3840)],
         help_text="Pixels. Wider pictures are scaled down. Empty keeps the camera's own size.",
+    )
+    aspect = models.CharField(
+        "shape of the picture",
+        max_length=6,
+        blank=True,
+        default="",
+        choices=Aspect.choices,
+        help_text="Where pictures look narrow or wide: some cameras do not tell their shape.",
     )
     quality = models.PositiveSmallIntegerField(
         "JPEG quality", default=80, validators=[MinValueValidator(30), MaxValueValidator(95)]
@@ -270,7 +301,7 @@ class Camera(Masked):
         elif abs(database_now() - state.reported_at) > SILENCE:
             if state.state != State.OFFLINE:
                 state.state, state.since = State.OFFLINE, state.last_frame_at or state.reported_at
-            state.reason = state.reason or "No process is reading this camera."
+            state.reason = state.reason or "Sideline is not reading this camera at the moment."
         return state
 
     @staticmethod

@@ -30,6 +30,7 @@ DEMO = _env.read("SIDELINE_DEMO", _env.flag, "1")
 ALLOW_LOOPBACK_SOURCES = _env.read("SIDELINE_ALLOW_LOOPBACK_SOURCES", _env.flag, "0")
 # host:port of cameras and model servers at addresses that are otherwise refused.
 CAMERA_SERVERS = _env.read("SIDELINE_CAMERA_SERVERS", _env.host_ports)
+VIDEO_DECODER = _env.read("SIDELINE_VIDEO_DECODER", _env.video_decoder)
 MODEL_SERVERS = _env.read("SIDELINE_MODEL_SERVERS", _env.host_ports)
 ANSWERS_AT_ONCE = _env.read("SIDELINE_ANSWERS_AT_ONCE", _env.number, "2000")  # in each process
 # After this silence the process of an answer counts as dead.
@@ -55,6 +56,7 @@ CHILD_ENVIRONMENT = _env.only(
     "SIDELINE_FIELD_KEY",
     "SIDELINE_CAMERA_SERVERS",
     "SIDELINE_ALLOW_LOOPBACK_SOURCES",
+    "SIDELINE_VIDEO_DECODER",
     "DATABASE_URL",
 ) | {"SIDELINE_SECRET_KEY": token_urlsafe(48)}
 
@@ -171,7 +173,7 @@ CSRF_FAILURE_VIEW = "project.views.csrf_failure"
 CORS_ALLOWED_ORIGINS = TRUSTED_ORIGINS
 CORS_URLS_REGEX = r"^/(api/|chats/[^/]+/messages).*$"
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "last-event-id"]
-CORS_EXPOSE_HEADERS = ["Content-Disposition", "Retry-After", "X-Timestamp"]
+CORS_EXPOSE_HEADERS = ["Content-Disposition", "Retry-After", "X-Age-Ms", "X-Timestamp"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = False  # the proxy redirects

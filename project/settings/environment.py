@@ -68,6 +68,12 @@ def number(value: str, least: int = 1, most: int = 1_000_000, what: str = "numbe
     return int(value)
 
 
+def video_decoder(value: str) -> str:
+    valid = value in ("", "cuda", "qsv")
+    check(valid, f"expected cuda or qsv, or nothing to decode in software, not “{value}”.")
+    return value
+
+
 def names(value: str) -> list[str]:
     return [part.strip() for part in value.split(",") if part.strip()]
 

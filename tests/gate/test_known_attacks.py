@@ -44,18 +44,16 @@ TESTS_BY_ATTACK = {
         "cameras/ingest/sources/test_rtsp_messages.py::test_ffmpeg_reads_no_redirect_in_bytes_that_pass",
         "cameras/ingest/sources/test_rtsp_messages.py::test_ambiguous_message_is_refused",
         "cameras/ingest/sources/test_addresses.py::test_url_is_rebuilt_from_its_parts",
-        "cameras/ingest/sources/test_playlists.py::test_playlist_in_disguise_leads_nowhere",
+        "cameras/ingest/sources/test_http_client.py::test_path_cannot_end_the_request_line",
     ),
     "... by other protocols in a playlist": (
-        "cameras/ingest/sources/test_playlists.py::test_playlist_with_an_address_of_another_kind_is_refused",
-        "cameras/ingest/sources/test_playlists.py::test_playlist_opens_no_port",
-        "cameras/ingest/sources/test_playlists.py::test_nested_playlist_leads_nowhere",
-        "cameras/ingest/sources/test_playlists.py::test_playlist_file_of_a_camera_leads_nowhere",
+        "cameras/ingest/sources/test_media_io.py::test_playlist_leads_nowhere_else",
+        "cameras/ingest/sources/test_media_io.py::test_playlist_cannot_read_a_file",
     ),
     "... by redirects": (
         "cameras/ingest/sources/test_rtsp_relay.py::test_rtsp_redirect_is_not_followed",
-        "cameras/ingest/sources/test_http_proxy.py::test_redirect_to_a_forbidden_address_is_refused",
-        "cameras/ingest/sources/test_http_proxy.py::test_playlist_cannot_lead_to_a_forbidden_address",
+        "cameras/ingest/sources/test_http_client.py::test_redirect_to_a_closed_address_is_refused",
+        "cameras/ingest/sources/test_media_io.py::test_playlist_leads_nowhere_else",
         "chats/providers/test_transport.py::test_redirects_are_not_followed",
     ),
     "... by IPv4-mapped IPv6": (
@@ -64,12 +62,12 @@ TESTS_BY_ATTACK = {
     ),
     "... by a name that changes": (
         "cameras/ingest/sources/test_rtsp_relay.py::test_name_is_resolved_once_when_it_is_dialed",
-        "cameras/ingest/sources/test_http_proxy.py::test_name_is_checked_when_it_is_dialed",
+        "cameras/ingest/sources/test_http_client.py::test_name_is_checked_each_time_it_is_dialed",
         "chats/providers/test_transport.py::test_name_is_resolved_once_and_the_checked_ip_dialed",
     ),
     "command execution through source strings": (
-        "cameras/ingest/sources/test_opening.py::test_source_runs_no_command",
-        "cameras/ingest/sources/test_opening.py::test_source_text_never_becomes_an_ffmpeg_option",
+        "cameras/ingest/worker/test_reasons.py::test_source_runs_no_command",
+        "cameras/ingest/worker/test_reasons.py::test_source_text_never_becomes_an_ffmpeg_option",
     ),
     "path traversal with absolute paths": (
         "cameras/ingest/sources/test_addresses.py::test_absolute_path_is_refused_without_revealing_files",

@@ -44,6 +44,7 @@ BAD = [
     ("SIDELINE_PUBLIC_URL", "https://cameras.example.org/?page=1"),
     ("SIDELINE_TRUSTED_PROXIES", "proxy.example.org"),
     ("SIDELINE_TRUSTED_PROXIES", "10.0.0.1/99"),
+    ("SIDELINE_VIDEO_DECODER", "vaapi"),
     ("SIDELINE_CAMERA_SERVERS", "rtsp://127.0.0.1:8554"),
     ("SIDELINE_MODEL_SERVERS", "127.0.0.1"),
     ("SIDELINE_MODEL_SERVERS", "http://127.0.0.1:11434"),

@@ -26,9 +26,11 @@ _ADDRESS = re.compile(
     r"(?:(?P<user>[^\s:@/?#\[\]\\]*)(?::(?P<password>[^\s@/?#\[\]\\]*))?@)?"
     r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
     r"(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>(?:[/?][^\s#\\]*)?)",
+    r"(?P<path>(?:[/?][^\s#\\]*)?)"
+    r"(?:#[^\s@\\]*)?",  # for other programs, such as #backchannel=0; it is dropped
     re.IGNORECASE,
 )
+_PREFIX = re.compile(r"(?P<word>[a-z0-9_-]+):(?=[a-z]+://)", re.IGNORECASE)
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 
@@ -53,7 +55,16 @@ class Address:
 
     @classmethod
     def parse(cls, kind: str, source: str) -> Address:
-        """Raises `SourceError` for anything that two parsers might read in two ways."""
+        """Raises `SourceError` for anything that two parsers might read in two ways.
+
+        Spaces around it and a fragment, as other programs write them, are dropped.
+        """
+        source = source.strip(" \t")
+        if prefix := _PREFIX.match(source):
+            raise SourceError(
+                f"The address begins with {prefix['word']}:, which is meant for another program; "
+                f"leave it out, so that the address begins with {SCHEMES[kind][0]}://."
+            )
         found = _ADDRESS.fullmatch(source)
         if not found or any(ord(c) < 33 or ord(c) == 127 or c in "\"'`<>" for c in source):
             raise SourceError(
@@ -62,6 +73,11 @@ class Address:
                 "a user name or password are written as %40 for @, %23 for #, %2F for /."
             )
         scheme = found["scheme"].lower()
+        if scheme == "rtspx" and kind == "rtsp":
+            raise SourceError(
+                "The address begins with rtspx://, which only one other program knows; write "
+                "rtsps:// instead."
+            )
         if scheme not in SCHEMES[kind]:
             raise SourceError(f"The address must begin with {' or '.join(SCHEMES[kind])}://.")
         port = int(found["port"] or DEFAULT_PORTS[scheme])
@@ -165,13 +181,19 @@ def file_path(source: str, media_root: Path) -> Path:
 
 
 def redact(source: str) -> str:
-    """The source without its password, and without what may be one. Never raises."""
+    """The source without its password, and without what may be one. Never raises.
+
+    An address that can be used is shown without its fragment, too.
+    """
+    source = source.strip(" \t")
     if len(source) > MAX_LENGTH:
         return MASK  # it is none
     scheme, separator, rest = source.partition("://")
     if not separator:
         scheme, rest = "", source
     whole = _ADDRESS.fullmatch(source) is not None
+    if whole:
+        rest = rest.partition("#")[0]
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
     cut = authority.rfind("@") if whole else rest.rfind("@")
     login = ""
@@ -185,7 +207,33 @@ def redact(source: str) -> str:
     return scheme + separator + login + shown + masked(rest[len(shown) :])
 
 
+def join_login(address: str, user: str, password: str) -> str:
+    """The address with the login in it, encoded. One that holds a login already stays as it is.
+
+    Nothing else is changed, so that the result is valid where the address is.
+    """
+    scheme, separator, rest = address.partition("://")
+    if not separator or not (user or password) or _LOGIN.match(address):
+        return address
+    login = quote(user, safe="") + (":" + _quoted(password) if password else "")
+    return f"{scheme}://{login}@{rest}"
+
+
+def split_login(address: str) -> tuple[str, str, str]:
+    """The address without its login, the user name and the password, decoded; empty without."""
+    found = _LOGIN.match(address)
+    if not found:
+        return address, "", ""
+    user, _, password = found[2].partition(":")
+    return found[1] + address[found.end() :], unquote(user), unquote(password)
+
+
+def _quoted(password: str) -> str:
+    return MASK if password == MASK else quote(password, safe="")
+
+
 MASK = "•••"
+_LOGIN = re.compile(r"([A-Za-z]+://)([^/?#\\@]*)@")
 
 _PLAIN = re.compile(r"[A-Za-z0-9.,-]{0,24}")
 _KEY = re.compile(r"[\w.%\[\]-]{1,40}", re.ASCII)
@@ -202,10 +250,10 @@ _SHOWN = frozenset(
 def masked(text: str) -> str:
     """A path and a query: values of keys that are not known, and `name:password`, are masked.
 
-    Folders are shown; in a query, what has no key is not.
+    Folders are shown; in a query or a fragment, what has no key is not.
     """
     parts = re.split("([/?&;#])", text)
-    query = parts.index("?") if "?" in parts else len(parts)
+    query = next((n for n, part in enumerate(parts) if part in ("?", "#")), len(parts))
     return "".join(_masked(part, open=n < query) for n, part in enumerate(parts))
 
 

@@ -1,255 +1,439 @@
-"""One source's stream of pictures, from open to loss, and the slot that holds the newest one."""
+"""One source's stream of pictures, from open to loss.
+
+Every kind of source ends in the same picture: upright, with square pixels, progressive, with a
+capture time. The connection test is this code, too, so it cannot disagree with what is shown live.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from av import VideoFrame
+from av.error import FFmpegError
 
-from cameras.ingest.sources.egress import Egress
-from cameras.ingest.sources.explanations import explain
-from cameras.ingest.sources.opening import open_egress, resolve
-from cameras.ingest.worker.capture_clock import CaptureClock
+from cameras.ingest.sources.addresses import (
+    Address,
+    SourceError,
+    check_host,
+    device_index,
+    file_path,
+)
+from cameras.ingest.sources.dialing import permitted
+from cameras.ingest.sources.explanations import explain_device, explain_rtsp
+from cameras.ingest.sources.http_client import HTTPClient
+from cameras.ingest.sources.http_failures import NOT_VIDEO
+from cameras.ingest.sources.http_response import Response
+from cameras.ingest.sources.media_io import HTTPOpener
+from cameras.ingest.sources.rtsp_relay import RTSPRelay
+from cameras.ingest.worker.capture_clock import ArrivalClock, CaptureClock
+from cameras.ingest.worker.decoding import JPEGDecoder, decode_still, too_large
+from cameras.ingest.worker.demuxer import DEMO_CLIP, Demuxer, Fetch, Frame, NoVideo
 from cameras.ingest.worker.freshness import STALE_AFTER, Freshness
 from cameras.ingest.worker.masks import Masks
-from cameras.ingest.worker.opencv import READ_TIMEOUT, open_capture, timed, too_large
+from cameras.ingest.worker.mjpeg import JPEGReader
+from cameras.ingest.worker.picture import Picture, Slot
+from cameras.ingest.worker.sniff import kind_of
+from cameras.ingest.worker.still_image import StillImage
+from cameras.ingest.worker.upright import (
+    Deinterlacer,
+    Turn,
+    Turns,
+    Unconvertible,
+    UprightFrame,
+    upright_size,
+)
+from cameras.ingest.worker.watchdog import Watchdog
+from cameras.live.jpeg import FrameError, jpeg_orientation, jpeg_size
 from cameras.live.variants import Pace
 
-Image = NDArray[np.uint8]
-
-# With the supervisor's look and the start of another process, this makes ten seconds at most.
-OPEN_LIMIT = 8.0  # seconds after which the open is called stuck
-FROZEN_LIMIT = 8.0  # after which a grab is called stuck: FFmpeg's own time-out did not end it
+# With `watchdog.STUCK_AFTER`, the supervisor's look and the start of another process, these make
+# ten seconds at most.
+OPEN_LIMIT = 6.0  # seconds within which a camera has to answer
+FROZEN_LIMIT = 6.0  # without a packet, of a camera that sends some each second
+UNKNOWN_LIMIT = 30.0  # the same while its rate is not known, and of recordings
+SILENCE_S = 90.0  # HTTPClient's own limit; the watchdog has shorter ones
+KEYFRAME_LIMIT = 60.0  # for packets that give no picture
 LATE = 0.5  # a recording this far behind its pace gives up the lost time instead of bursting
 LEAP = 2.0  # seconds between two frames of a recording that are taken for a cut in it
-LOOPING = ("file", "demo")
+# PyAV 18.1 raises IndexError where an HLS playlist holds nothing that opens.
+UNOPENED = (FFmpegError, OSError, IndexError, NoVideo)
 
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A captured picture; `timestamp` is its capture time in unix ms, rising within a `run`.
-
-    It holds BGR pixels [height, width, 3], or the JPEG a device sent. `captured_at` is when it was
-    captured or, if a device sent it, when it came to us: seconds of `time.monotonic`.
-    """
-
-    timestamp: int
-    width: int
-    height: int
-    image: Image | None = None
-    jpeg: bytes | None = None
-    run: int = 0
-    captured_at: float = field(default_factory=time.monotonic)
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Its place among the pictures of this process."""
-        return self.run, self.timestamp
-
-    @property
-    def monotonic_ms(self) -> int:
-        """`captured_at` in whole milliseconds, for whatever measures between pictures."""
-        return int(self.captured_at * 1000)
-
-    def pixels(self) -> Image | None:
-        """The pixels, decoded from the JPEG where need be; None where it cannot be decoded."""
-        if self.image is not None or self.jpeg is None:
-            return self.image
-        with timed():
-            made = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
-        return None if made is None else made.astype(np.uint8, copy=False)
-
-
-class Slot:
-    """Holds one picture; the newest wins. Any number of readers, each with its own position."""
-
-    def __init__(self) -> None:
-        self._picture: Picture | None = None
-        self._changed = threading.Condition()
-
-    def put(self, picture: Picture) -> None:
-        """Replace what is there."""
-        with self._changed:
-            self._picture = picture
-            self._changed.notify_all()
-
-    def newest(self, after: Picture | None = None, timeout: float = 0.0) -> Picture | None:
-        """The newest picture if it is not `after`; waits up to `timeout` seconds for another."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._picture is not after, timeout)
-            return None if self._picture is after else self._picture
+FROZEN = "The camera's stream has frozen; connecting again."
+WAITING = "Connected. Waiting for the first picture."
+WAITING_FOR_KEYFRAME = "Connected. Waiting for a keyframe; some cameras send one only now and then."
+NO_KEYFRAME = (
+    "The camera sends video, but no picture could be decoded from it within a minute. "
+    "Set a keyframe (I-frame) interval of a few seconds in the camera."
+)
 
 
 class Lost(Exception):
     """The source gives no more pictures; the text is a plain sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is captured, and what the camera itself does not tell.
+
+    `aspect` is that of the upright picture (`16:9`), `square` for square pixels, or empty: as the
+    camera says. `decoder` is as that of `Demuxer`, `allow_loopback` and `listed` are as in
+    `address_rules.Rule`.
+    """
+
+    kind: str
+    source: str
+    media_root: Path
+    allow_loopback: bool = False
+    listed: frozenset[str] = frozenset()
+    aspect: str = ""
+    decoder: str = ""
+    masks: Masks = field(default_factory=Masks)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Source:
+        """From a configuration as workers get it (`ingest.configurations`)."""
+        return cls(
+            config["kind"],
+            config["source"],
+            Path(config["media_root"]),
+            bool(config["allow_loopback"]),
+            frozenset(config.get("listed", ())),
+            config.get("aspect", ""),
+            config.get("decoder", ""),
+            Masks(config.get("masks", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What is known of a frame before its pixels: `captured_at` is in monotonic seconds.
+
+    `jumped`: its time in the stream has nothing to do with that of the frame before.
+    """
+
+    captured_at: float
+    turn: Turn = field(default_factory=Turn)
+    pixel_aspect: Fraction | None = None
+    jumped: bool = False
+
+
 class Capture:
     """What one source sends, each time that it is opened.
 
-    Every frame is grabbed and told `freshness`; those that `pace` takes are converted to pixels,
-    painted over where `masks` say so, and put into `slot`.
+    Every frame is told to `freshness`; those that `pace` takes are put into `slot`, and masks are
+    painted over them. `watchdog.run` has to run in another thread.
     """
 
     def __init__(
-        self,
-        kind: str,
-        source: str,
-        *,
-        media_root: Path,
-        allow_loopback: bool,
-        listed: frozenset[str],
-        masks: Masks,
-        slot: Slot,
-        freshness: Freshness,
-        stop: threading.Event,
+        self, source: Source, *, slot: Slot, freshness: Freshness, stop: threading.Event
     ) -> None:
         self.pace = Pace(1.0)
-        self._kind, self._source = kind, source
-        self._rule: dict[str, Any] = {"allow_loopback": allow_loopback, "listed": listed}
-        self._where = self._rule | {"media_root": media_root}
-        self._egress: Egress | None = None
-        self._masks, self._slot = masks, slot
+        self.watchdog = Watchdog(self.hang_up)
+        self._source, self._slot = source, slot
         self._freshness, self._stop = freshness, stop
-        self._limit: tuple[str, float] | None = None  # a native call and when it counts as stuck
-        self._clock = CaptureClock()
-        self._due = 0.0  # when the next frame of a file is to be shown, monotonic seconds
-
-    def prepare(self) -> None:
-        """Open the proxy or relay for its connections, before the first `run`."""
-        self._where["egress"] = self._egress = open_egress(self._kind, **self._rule)
+        self._permitted = permitted(allow_loopback=source.allow_loopback, listed=source.listed)
+        self._relay: RTSPRelay | None = None
+        self._client: HTTPClient | None = None
+        self._clock, self._arrivals = CaptureClock(), ArrivalClock()
+        self._deinterlacer, self._turns = Deinterlacer(), Turns()
+        self._proven: set[tuple[int, int, str]] = set()  # layouts that could be converted
+        self._due = 0.0  # when the next frame of a recording is to be shown, monotonic seconds
+        self._first_packet = 0.0  # since a picture could be decoded; 0 is none
 
     def hang_up(self) -> None:
         """End what may be left of a connection."""
-        if self._egress is not None:
-            self._egress.hang_up()
+        for connection in (self._relay, self._client):
+            if connection is not None:
+                connection.hang_up()
 
     def close(self) -> None:
-        """Close the proxy or relay, after the last `run`."""
-        if self._egress is not None:
-            self._egress.close()
-
-    def stuck(self) -> str | None:
-        """A sentence where native code does not come back; only ending the process helps."""
-        limit = self._limit
-        if limit is None or time.monotonic() < limit[1]:
-            return None
-        return limit[0]
+        """Close the relay, after the last `run`."""
+        if self._relay is not None:
+            self._relay.close()
 
     def run(self) -> None:
         """From open to loss. Raises `Lost` or `SourceError`; returns only when stopped."""
-        capture = self._open()
+        self.watchdog.begin()
+        self._arrivals, self._deinterlacer = ArrivalClock(), Deinterlacer()
+        self._turns = Turns()
+        self._first_packet = 0.0
         try:
-            if self._kind in LOOPING:
-                while not self._stop.is_set():
-                    self._play(capture)
-                    capture = self._reopened(capture)
-            if self._egress is not None and self._egress.recorded:
-                self._play(capture)
-                if not self._stop.is_set():
-                    raise Lost(self._why_ended("recording"))
-            while not self._stop.is_set():
-                if not self._grab(capture):
-                    raise Lost(self._why_ended("stream"))
+            match self._source.kind:
+                case "rtsp":
+                    self._run_rtsp()
+                case "http":
+                    self._run_http()
+                case "device":
+                    self._run_device()
+                case _:
+                    self._run_file()
+        except Unconvertible as error:
+            raise Lost(str(error)) from error
         finally:
-            with self._native("The camera's connection does not close.", 3.0):
-                capture.release()
+            self.watchdog.rest()
 
-    def _open(self) -> Any:
-        opening = resolve(self._kind, self._source, **self._where)
-        with self._native("The camera does not open.", OPEN_LIMIT):
-            capture = open_capture(opening)
-        if not capture.isOpened():
-            raise Lost(explain(self._kind, self._source, **self._where))
+    def _run_rtsp(self) -> None:
+        address = self._address()
+        if self._relay is None:
+            self._relay = RTSPRelay(self._permitted)
+        relay = self._relay
+        late = f"{address.host} did not answer in time."
+        self.watchdog.expect(late, OPEN_LIMIT, lambda: self._patience(relay))
         try:
-            self._size(capture)
-        except Lost:
-            capture.release()
-            raise
-        return capture
+            demuxer = self._demuxer("rtsp", relay.show(address))
+        except UNOPENED:
+            raise Lost(self.watchdog.reason or explain_rtsp(address, relay.outcome)) from None
+        with closing(demuxer):
+            self._show_live(demuxer)
+        self._end("stream", explain_rtsp(address, relay.outcome), refused=relay.refusal)
 
-    def _reopened(self, capture: Any) -> Any:
-        """The file from its start. Opening again is exact for every container; seeking is not."""
-        capture.release()
-        return self._open()
+    def _patience(self, relay: RTSPRelay) -> float:
+        """How much longer the open may take: a slow camera plays, but has sent no frame yet."""
+        if not relay.outcome.playing:
+            return 0.0
+        self._freshness.record_wait(WAITING)
+        return UNKNOWN_LIMIT
 
-    def _play(self, capture: Any) -> None:
+    def _run_http(self) -> None:
+        """MJPEG and still images are read here; what else comes over HTTP is FFmpeg's to read."""
+        address = self._address()
+        self.watchdog.expect(f"{address.host} did not answer in time.", OPEN_LIMIT)
+        client = self._client = HTTPClient(address, self._permitted, silence_s=SILENCE_S)
+        try:
+            with closing(client.get()) as response:
+                match kind_of(response):
+                    case "mjpeg":
+                        self._show_jpegs(response)
+                        self._end("stream", NOT_VIDEO)
+                    case "still":
+                        self._show_stills(
+                            StillImage(client, self.pace.fps, begun=response, wait=self._stop.wait)
+                        )
+                    case _:
+                        self._run_container(client, response)
+        except SourceError as error:
+            raise Lost(self.watchdog.reason or error.sentence) from None
+        finally:
+            self._client = None
+            client.close()
+
+    def _run_container(self, client: HTTPClient, response: Response) -> None:
+        """What comes over HTTP in a format of FFmpeg's."""
+        with closing(HTTPOpener(client, response)) as opener:
+            self.watchdog.expect(FROZEN, UNKNOWN_LIMIT)
+            try:
+                demuxer = self._demuxer("http", client.url, opener, opener.format)
+            except UNOPENED:
+                raise opener.failure from None
+            with closing(demuxer):
+                if opener.recorded:
+                    self._play(demuxer)
+                else:
+                    self._show_live(demuxer)
+            self._end("recording" if opener.recorded else "stream", str(opener.failure))
+
+    def _run_device(self) -> None:
+        index = device_index(self._source.source)
+        self.watchdog.expect("The camera does not open.", OPEN_LIMIT)
+        try:
+            demuxer = self._demuxer("device", f"/dev/video{index}")
+        except UNOPENED:
+            raise Lost(explain_device(index)) from None
+        with closing(demuxer):
+            self._show_live(demuxer)
+        self._end("stream", explain_device(index))
+
+    def _run_file(self) -> None:
+        """Again and again from its start. Opening again is exact for every container."""
+        while not self._stop.is_set():
+            if self._source.kind == "demo":
+                target, sentence = DEMO_CLIP, "The demo clip cannot be read."
+            else:
+                target = file_path(self._source.source, self._source.media_root)
+                sentence = "The file is not a video that can be read."
+            self.watchdog.expect("The file does not open.", OPEN_LIMIT)
+            try:
+                demuxer = self._demuxer("file", str(target))
+            except UNOPENED:
+                raise Lost(sentence) from None
+            with closing(demuxer):
+                if not self._play(demuxer) and not self._stop.is_set():
+                    raise Lost(sentence)
+
+    def _address(self) -> Address:
+        address = Address.parse(self._source.kind, self._source.source)
+        check_host(address, allow_loopback=self._source.allow_loopback, listed=self._source.listed)
+        return address
+
+    def _demuxer(
+        self, kind: str, target: str, fetch: Fetch | None = None, container: str | None = None
+    ) -> Demuxer:
+        demuxer = Demuxer(kind, target, fetch, container, self._source.decoder)
+        self._freshness.notice = demuxer.notice
+        return demuxer
+
+    def _show_live(self, demuxer: Demuxer) -> None:
+        """Show what comes, as it comes, until it ends."""
+        self._expect_packet()
+        for frame in self._frames(demuxer):
+            if self._stop.is_set():
+                return
+            if frame is not None:
+                self._show(frame, time.monotonic(), frame.time)
+            self._note_packet()
+
+    def _play(self, demuxer: Demuxer) -> int:
         """One pass of a recording at its own pace, counted from where the last pass ended.
 
         Each frame waits as long as the frame before it lasted by its own clock: the rate that HLS
-        announces is often wrong.
+        announces is often wrong. Returns the number of frames.
         """
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        usual = 1 / (fps if 1 <= fps <= 120 else 25.0)
-        position, frames = 0.0, 0
+        rate = demuxer.rate
+        usual = 1 / (rate if rate and 1 <= rate <= 120 else 25.0)
+        before: float | None = None
+        frames = 0
         if self._due < time.monotonic() - LATE:
             self._due = time.monotonic()
-        while not self._stop.wait(max(0.0, self._due - time.monotonic())):
-            if not self._grab(capture):
-                if not frames:
-                    raise Lost(explain(self._kind, self._source, **self._where))
-                return
-            before, position = position, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            lasted = position - before
-            self._due += lasted if frames and 0 < lasted < LEAP else usual
-            frames += 1
+        self.watchdog.expect(FROZEN, UNKNOWN_LIMIT)
+        for frame in self._frames(demuxer):
+            if frame is None:
+                continue
+            if frames:
+                lasted = 0.0 if frame.time is None or before is None else frame.time - before
+                self._due += lasted if 0 < lasted < LEAP else usual
+            before, frames = frame.time, frames + 1
+            self.watchdog.rest()
             if self._due < time.monotonic() - LATE:
                 self._due = time.monotonic()
+            if self._stop.wait(max(0.0, self._due - time.monotonic())):
+                return frames
+            self._show(frame, time.monotonic(), None)
+            self.watchdog.expect(FROZEN, UNKNOWN_LIMIT)
+        self._due += usual
+        return frames
 
-    def _grab(self, capture: Any) -> bool:
-        """Take the next frame, and its pixels if it is one of the chosen. False at the end."""
-        began = time.monotonic()
-        with self._native("The camera's stream has frozen.", FROZEN_LIMIT):
-            if not capture.grab():
-                return False
-        if time.monotonic() - began > READ_TIMEOUT - 0.1:
-            # When FFmpeg's read times out OpenCV hands out what was left in the decoder: old.
-            raise Lost("The camera's stream has frozen; connecting again.")
-        width, height = self._size(capture)
-        run, timestamp = self._clock.read()
-        captured_at = time.monotonic()
-        self._freshness.record_frame(timestamp, width, height)
-        if self.pace.takes(int(time.monotonic() * 1000)):
-            with timed():
-                whole, image = capture.retrieve()
-            if whole and image is not None:
-                self._masks.paint(image)
-                height, width = image.shape[:2]
-                self._slot.put(
-                    Picture(timestamp, width, height, image, run=run, captured_at=captured_at)
-                )
-        return True
-
-    def _size(self, capture: Any) -> tuple[int, int]:
-        """Width and height as announced, before the pixels are made. Raises `Lost`."""
-        width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        if sentence := too_large(width, height):
-            raise Lost(sentence)
-        return width, height
-
-    def _why_ended(self, what: str) -> str:
-        if self._egress is not None and self._egress.refusal:
-            return self._egress.refusal
-        age = self._freshness.age
-        if age is None:
-            return explain(self._kind, self._source, **self._where)
-        if age >= STALE_AFTER - 0.5:
-            return "The camera's stream has frozen; connecting again."
-        return f"The camera ended the {what}; connecting again."
-
-    @contextmanager
-    def _native(self, sentence: str, seconds: float) -> Iterator[None]:
-        self._limit = (sentence, time.monotonic() + seconds)
+    def _frames(self, demuxer: Demuxer) -> Iterator[Frame | None]:
+        """The frames of a video to its end, also where it ends in an error. Raises `Lost`."""
         try:
-            yield
-        finally:
-            self._limit = None
+            for frame in demuxer.frames():
+                if frame is None:
+                    _check_size(demuxer)
+                yield frame
+        except (FFmpegError, OSError):
+            _check_size(demuxer)
+
+    def _show_jpegs(self, response: Response) -> None:
+        """MJPEG: only the chosen pictures are decoded."""
+        decoder = JPEGDecoder()
+        self._expect_packet()
+        for jpeg in JPEGReader(response.read, response.boundary):
+            if self._stop.is_set():
+                return
+            self._note_packet()
+            try:
+                size = jpeg_size(jpeg)
+            except FrameError:
+                continue
+            turn, now = Turn.from_exif(jpeg_orientation(jpeg)), time.monotonic()
+            if not self.pace.takes(int(now * 1000)):
+                self._note(upright_size(*size, turn, None, self._source.aspect), now)
+            elif (frame := decoder.decode(jpeg)) is not None:
+                self._put(frame, Shot(now, turn))
+
+    def _show_stills(self, still: StillImage) -> None:
+        """A still-image address, asked again at the rate that is wanted now."""
+        while not self._stop.is_set():
+            self._expect_packet()
+            still.fps = self.pace.fps
+            data = still.next()
+            if data is None:
+                continue
+            image = decode_still(data)
+            if image is None:
+                raise Lost("The address gives a picture that cannot be decoded.")
+            frame = VideoFrame.from_ndarray(image, "bgr24")
+            self._put(frame, Shot(time.monotonic()))
+
+    def _show(self, frame: Frame, arrival: float, stream_time: float | None) -> None:
+        """Show a frame of a video, if it is one of the chosen. Raises `Lost`, `Unconvertible`."""
+        if sentence := too_large(frame.image.width, frame.image.height):
+            raise Lost(sentence)
+        at, jumped = self._arrivals.captured_at(arrival, stream_time)
+        shot = Shot(at, self._turns.of(frame.image), frame.pixel_aspect, jumped)
+        for made, its in self._deinterlacer.feed(frame.image, shot):
+            self._put(made, its, chosen=self.pace.takes(int(time.monotonic() * 1000)))
+
+    def _put(self, frame: VideoFrame, shot: Shot, *, chosen: bool = True) -> None:
+        source = self._source
+        upright = UprightFrame(frame, shot.turn, source.masks, shot.pixel_aspect, source.aspect)
+        size = upright.width, upright.height
+        self._prove(frame, upright)
+        run, timestamp = self._note(size, shot.captured_at, jumped=shot.jumped)
+        if chosen:
+            self._slot.put(
+                Picture(timestamp, *size, run=run, captured_at=shot.captured_at, frame=upright)
+            )
+
+    def _note(
+        self, size: tuple[int, int], captured_at: float, *, jumped: bool = False
+    ) -> tuple[int, int]:
+        run, timestamp = self._clock.read(captured_at, jumped=jumped)
+        self._freshness.record_frame(timestamp, *size, captured_at)
+        self._first_packet = 0.0
+        return run, timestamp
+
+    def _prove(self, made: VideoFrame, upright: UprightFrame) -> None:
+        """Convert the first frame of each layout at once: a failure ends the run, not a viewer's
+        picture."""
+        layout = made.width, made.height, made.format.name
+        if layout not in self._proven:
+            if sentence := too_large(upright.width, upright.height):
+                raise Lost(sentence)
+            upright.pixels()
+            self._proven.add(layout)
+
+    def _expect_packet(self) -> None:
+        """Set the limit for the next packet; the patience follows the camera's own rate."""
+        interval = self._freshness.interval
+        seconds = UNKNOWN_LIMIT if interval is None else max(FROZEN_LIMIT, 3 * interval)
+        self.watchdog.expect(FROZEN, seconds)
+
+    def _note_packet(self) -> None:
+        """A packet came. Raises `Lost` if packets give no picture for `KEYFRAME_LIMIT` seconds."""
+        self._expect_packet()
+        now = time.monotonic()
+        if not self._first_packet:
+            self._first_packet = now
+        elif now - self._first_packet > KEYFRAME_LIMIT:
+            raise Lost(NO_KEYFRAME)
+        elif now - self._first_packet > 1.0:
+            self._freshness.record_wait(WAITING_FOR_KEYFRAME)
+
+    def _end(self, what: str, failure: str, *, refused: str = "") -> None:
+        """Raise `Lost` with the reason why it ended, unless it was stopped.
+
+        `failure` is that where no picture has come; `refused`, where this side cut the connection.
+        """
+        if self._stop.is_set():
+            return
+        age = self._freshness.age
+        if self.watchdog.reason or refused:
+            raise Lost(self.watchdog.reason or refused)
+        if age is None:
+            raise Lost(failure)
+        if age >= STALE_AFTER - 0.5:
+            raise Lost(FROZEN)
+        raise Lost(f"The camera ended the {what}; connecting again.")
+
+
+def _check_size(demuxer: Demuxer) -> None:
+    """FFmpeg decodes no picture that is too large. Raises `Lost` with the reason."""
+    if sentence := too_large(*demuxer.announced_size):
+        raise Lost(sentence)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import cv2
 
-from cameras.ingest.worker.capture import Picture
+from cameras.ingest.worker.picture import Picture
 from cameras.live.frames import Detection, Frame
 from cameras.live.variants import NATIVE, Pace
 

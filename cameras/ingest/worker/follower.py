@@ -11,9 +11,9 @@ from typing import Any
 
 from cameras.ingest.custom_models.protocol import ModelFailed
 from cameras.ingest.labels import COCO, select_labels
-from cameras.ingest.worker.capture import Picture, Slot
 from cameras.ingest.worker.custom_detector import CustomDetector, CustomModel
 from cameras.ingest.worker.detector import Detector, Image
+from cameras.ingest.worker.picture import Picture, Slot
 from cameras.ingest.worker.tracker import Tracker
 from cameras.live.frames import Detection
 

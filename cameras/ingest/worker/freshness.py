@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 State = Literal["connecting", "live", "stale", "offline"]
 
-STALE_AFTER = 3.0  # seconds without a frame
+STALE_AFTER = 3.0  # seconds without a frame, of a camera that sends some each second
 OFFLINE_AFTER = 10.0
+LONGEST_INTERVAL = 60.0  # seconds between two frames that a camera may take
+PATIENCE = 2.0  # of its intervals; a slow camera is stale after more
 FPS_WINDOW = 5.0
 
 
@@ -25,7 +27,8 @@ class Health:
     """A camera's state at one moment.
 
     `since` and `last_frame` are unix ms, `fps` is measured, `reason` is a sentence or empty. The
-    size is 0 × 0 until the first frame. `captured` counts frames.
+    size is 0 × 0 until the first frame. `captured` counts frames. `interval` is the time between
+    two frames in seconds, of a camera that sends less than one a second; else 0.
     """
 
     state: State
@@ -37,6 +40,7 @@ class Health:
     last_frame: int | None
     attempt: int
     captured: int = 0
+    interval: float = 0.0
 
     def packet(self) -> dict[str, Any]:
         """Return the header of a state packet."""
@@ -47,7 +51,8 @@ class Freshness:
     """Derives the health from recorded frames and losses. Thread-safe.
 
     Ages use the monotonic clock, so setting the wall clock changes no state. `initial_state` and
-    `reason` hold until the first frame; `silence` begins the reason when frames stop coming.
+    `reason` hold until the first frame; `silence` begins the reason when frames stop coming. Its
+    patience follows the camera: one that sends a frame each ten seconds is live between two.
     """
 
     def __init__(
@@ -62,7 +67,9 @@ class Freshness:
         self._initial_state, self._reason = initial_state, reason
         self._silence = silence
         self._lost = False
+        self.notice = ""  # the reason of a live camera: what is unusual about it
         self._arrivals: deque[float] = deque(maxlen=256)  # monotonic seconds
+        self._gaps: deque[float] = deque(maxlen=4)  # seconds between the last frames
         self._last: int | None = None
         self._captured = 0
         self._size = (0, 0)
@@ -83,7 +90,10 @@ class Freshness:
         `timestamp` is in unix ms, the size in pixels.
         """
         with self._lock:
-            self._arrivals.append(time.monotonic() if at is None else at)
+            at = time.monotonic() if at is None else at
+            if self._arrivals and not self._lost:
+                self._gaps.append(min(at - self._arrivals[-1], LONGEST_INTERVAL))
+            self._arrivals.append(at)
             self._captured += 1
             self._last, self._size = timestamp, (width, height)
             self._lost, self._reason = False, ""
@@ -94,6 +104,18 @@ class Freshness:
         with self._lock:
             self._lost, self._reason, self.attempt = True, reason, attempt
 
+    @property
+    def interval(self) -> float | None:
+        """The longest of the last gaps between two frames, in seconds; None before two frames."""
+        with self._lock:
+            return max(self._gaps, default=None)
+
+    def record_wait(self, reason: str) -> None:
+        """Say what a camera that is connected but has shown no picture yet waits for."""
+        with self._lock:
+            if not self._arrivals:
+                self._lost, self._initial_state, self._reason = False, "connecting", reason
+
     def health(self) -> Health:
         """Return the health now."""
         with self._lock:
@@ -102,9 +124,11 @@ class Freshness:
                 self._last_state = state
                 self._since = self._last if state == "stale" and self._last else now_ms()
             fps = self._fps() if state == "live" else 0.0
+            interval = max(self._gaps, default=0.0)
             return Health(
                 state, self._since, reason, fps, *self._size,
                 self._last, self.attempt, self._captured,
+                round(interval, 1) if interval > 1 else 0.0,
             )  # fmt: skip
 
     def _age(self) -> float | None:
@@ -114,16 +138,19 @@ class Freshness:
         age = self._age()
         if age is None or self._last is None:
             return ("offline" if self._lost else self._initial_state), self._reason
-        if age < STALE_AFTER and not self._lost:
-            return "live", ""
+        slow = PATIENCE * max(self._gaps, default=0.0)
+        if age < max(STALE_AFTER, slow) and not self._lost:
+            return "live", self.notice
         # Without a time: pages show it in the camera's time zone, which is not known here.
         reason = self._reason or f"{self._silence} for a while."
-        return ("stale" if age < OFFLINE_AFTER else "offline"), reason
+        return ("stale" if age < max(OFFLINE_AFTER, 2 * slow) else "offline"), reason
 
     def _fps(self) -> float:
         """Return frames per second over the last `FPS_WINDOW` seconds."""
         oldest = time.monotonic() - FPS_WINDOW
         recent = [at for at in self._arrivals if at >= oldest]
+        if len(recent) < 2 and self._gaps:
+            return round(1 / max(1.0, *self._gaps), 1)
         span = recent[-1] - recent[0] if recent else 0.0
         return round(
             (len(recent) - 1) / max(span, 1.0), 1

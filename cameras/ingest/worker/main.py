@@ -16,7 +16,6 @@ import threading
 import time
 import traceback
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NoReturn
 
 os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is imported
@@ -24,12 +23,13 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is import
 import cv2
 
 from cameras.ingest.links import WorkerLink
-from cameras.ingest.worker.capture import Picture
+from cameras.ingest.worker.capture import Source
+from cameras.ingest.worker.decoding import OVERDUE, overdue
 from cameras.ingest.worker.encoder import Encoder
 from cameras.ingest.worker.follower import DETECTIONS_PER_SECOND, Follower
 from cameras.ingest.worker.freshness import State
 from cameras.ingest.worker.masks import Masks
-from cameras.ingest.worker.opencv import OVERDUE, overdue
+from cameras.ingest.worker.picture import Picture
 from cameras.ingest.worker.push import Push
 from cameras.ingest.worker.reconnect import ReconnectingCapture
 from cameras.live.ages import Ages
@@ -66,12 +66,7 @@ class Worker:
             Push(Masks(config["masks"]))
             if config["kind"] == "push"
             else ReconnectingCapture(
-                config["kind"],
-                config["source"],
-                media_root=Path(config["media_root"]),
-                allow_loopback=bool(config["allow_loopback"]),
-                listed=frozenset(config.get("listed", ())),
-                masks=Masks(config["masks"]),
+                Source.from_config(config),
                 attempt=int(config.get("attempt", 0)),
                 waited=float(config.get("waited", 0)),
             )
@@ -123,9 +118,11 @@ class Worker:
                 next_still = time.monotonic() + STILL_INTERVAL_S
 
     def _resend_newest(self, widths: list[int]) -> None:
-        """Send the newest pushed picture to new viewers: the next one may take long."""
-        picture = self.camera.slot.newest() if isinstance(self.camera, Push) else None
-        if picture is not None and self.camera.health().state in ("live", "stale"):
+        """Send the newest picture to new viewers where the next one may take long."""
+        health = self.camera.health()
+        slow = isinstance(self.camera, Push) or health.interval > 0
+        picture = self.camera.slot.newest() if slow else None
+        if picture is not None and health.state in ("live", "stale"):
             self._deliver(picture, widths)
 
     def _deliver(self, picture: Picture, widths: list[int]) -> list[tuple[int, Frame]]:
@@ -147,7 +144,9 @@ class Worker:
     def _send(self, frame: Frame, width: int) -> None:
         variant = {} if width == NATIVE else {"variant": width}
         header = replace(frame, seq=self._seq).header()
-        packet = {"type": "frame"} | header | variant
+        interval = self.camera.health().interval
+        slow = {"interval": interval} if interval else {}
+        packet = {"type": "frame"} | header | variant | slow
         self._link.send_picture(packet, frame.jpeg, frame.captured_at)
         self._published += 1
 

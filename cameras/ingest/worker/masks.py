@@ -7,6 +7,7 @@ beyond the block's edge.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import cv2
@@ -17,24 +18,27 @@ Image = NDArray[np.uint8]
 Polygon = Sequence[Sequence[float]]
 
 MARGIN = 18  # pixels: the rest of a block, and 3 beyond it
+SMALL_MARGIN = 2  # the same of a picture scaled down to 200 pixels or so
 GREY = 112
 STRIP = 64  # rows painted at a time, which bounds the grey buffer
 _SHIFT = 8  # fractional bits of a corner's coordinates
 
 
 class Masks:
-    """The masks of one camera; false if there are none. Not thread-safe.
+    """The masks of one camera; false if there are none. Thread-safe.
 
-    `polygons` have corners `[x, y]`, from 0 to 1 of the picture as it is shown. The bitmap of the
-    last picture size is cached.
+    `polygons` have corners `[x, y]`, from 0 to 1 of the picture as it is shown. The bitmaps of the
+    last sizes are cached.
     """
 
     def __init__(self, polygons: Sequence[Polygon] = ()) -> None:
         self._polygons = polygons
+        self._lock = threading.Lock()
         self._size = (0, 0)
         self._left = self._top = 0
         self._bitmap: Image = np.zeros((0, 0), np.uint8)
         self._grey: Image = np.zeros((0, 0, 3), np.uint8)
+        self._small: Image = np.zeros((0, 0), np.uint8)
 
     def __bool__(self) -> bool:
         return bool(self._polygons)
@@ -44,8 +48,19 @@ class Masks:
 
         Raises `ValueError` if the array cannot be painted in place.
         """
-        if not self._polygons:
-            return
+        if self._polygons:
+            with self._lock:
+                self._paint(image)
+
+    def paint_luma(self, luma: Image) -> None:
+        """The same for brightness [height, width], scaled down."""
+        if self._polygons:
+            with self._lock:
+                if luma.shape != self._small.shape:
+                    self._small = self._filled(luma.shape[1], luma.shape[0], SMALL_MARGIN)
+                luma[self._small > 0] = GREY
+
+    def _paint(self, image: Image) -> None:
         height, width = image.shape[:2]
         if (width, height) != self._size:
             self._prepare(width, height)
@@ -58,12 +73,15 @@ class Masks:
             if not np.shares_memory(painted, part):
                 raise ValueError("The picture's pixels cannot be painted in place.")
 
-    def _prepare(self, width: int, height: int) -> None:
+    def _filled(self, width: int, height: int, margin: int) -> Image:
         whole = np.zeros((height, width), np.uint8)
         for polygon in self._polygons:
             whole |= _fill(polygon, width, height)
-        reach = 2 * MARGIN + 1
-        whole = cv2.dilate(whole, np.ones((reach, reach), np.uint8))  # type: ignore[assignment]
+        reach = 2 * margin + 1
+        return np.asarray(cv2.dilate(whole, np.ones((reach, reach), np.uint8)), np.uint8)
+
+    def _prepare(self, width: int, height: int) -> None:
+        whole = self._filled(width, height, MARGIN)
         left, top, across, down = cv2.boundingRect(whole)
         self._size, self._left, self._top = (width, height), left, top
         self._bitmap = whole[top : top + down, left : left + across].copy()

@@ -1,4 +1,4 @@
-"""The process behind `sources/probe.py`: it opens a source once.
+"""The process behind `sources/probe.py`: it captures a source until its first picture.
 
 `python -m cameras.ingest.worker.probe` reads the source as JSON from standard input and writes the
 result as JSON to standard output.
@@ -7,56 +7,74 @@ result as JSON to standard output.
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 import time
+from base64 import b64encode
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import cv2
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is imported
 
 from cameras.ingest.sources.addresses import SourceError
-from cameras.ingest.sources.explanations import explain
-from cameras.ingest.sources.opening import open_egress, resolve
-from cameras.ingest.sources.probe import Probe
-from cameras.ingest.worker.opencv import open_capture, too_large
+from cameras.ingest.sources.probe import SHOWN_WIDTH, Probe
+from cameras.ingest.worker.capture import Capture, Lost, Source
+from cameras.ingest.worker.encoder import encode_picture
+from cameras.ingest.worker.freshness import Freshness
+from cameras.ingest.worker.picture import Picture, Slot
 from project.child_processes import limit_memory
 
+QUALITY = 80
 
-def probe(
-    kind: str,
-    source: str,
-    *,
-    media_root: Path,
-    allow_loopback: bool,
-    listed: frozenset[str],
-    deadline: float,
-) -> Probe:
-    """What `test_connection` returns, found in this process.
 
-    Until `deadline` (monotonic); native code may exceed it.
+def probe(source: Source, deadline: float) -> Probe:
+    """What `test_connection` returns, found in this process until `deadline` (monotonic).
+
+    Native code may exceed it.
     """
-    rule: dict[str, Any] = {"allow_loopback": allow_loopback, "listed": listed}
-    where = rule | {"media_root": media_root, "egress": open_egress(kind, **rule)}
-    try:
-        opening = resolve(kind, source, **where)
-    except SourceError as error:
-        return Probe(False, error.sentence)
-    capture = open_capture(opening, max(0.5, deadline - time.monotonic()))
-    whole, image = capture.grab(), None
-    announced = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    if sentence := too_large(*announced):  # before the pixels are made
-        return Probe(False, sentence)
-    if whole:
-        whole, image = capture.retrieve()
-    if whole and image is not None:
-        height, width = image.shape[:2]
-        return Probe(True, f"Connected: {width}×{height}.", width, height)
-    return Probe(False, explain(kind, source, **where))
+    slot, freshness, stop = Slot(), Freshness(), threading.Event()
+    capture = Capture(source, slot=slot, freshness=freshness, stop=stop)
+    capture.pace.fps = 100.0
+    failures: list[str] = []
+
+    def run() -> None:
+        try:
+            capture.run()
+        except (Lost, SourceError) as error:
+            failures.append(str(error))
+
+    running = threading.Thread(target=run, daemon=True)
+    running.start()
+    threading.Thread(target=capture.watchdog.run, args=(stop,), daemon=True).start()
+    while running.is_alive() and time.monotonic() < deadline:
+        picture = slot.newest(timeout=min(0.05, max(0.0, deadline - time.monotonic())))
+        if picture is not None:
+            return _connected(picture)
+    picture = slot.newest()
+    if picture is not None:
+        return _connected(picture)
+    if failures:
+        return Probe(False, failures[0])
+    # Not a failure: the camera is there and sends, and live it will be waited for.
+    waiting = freshness.health().reason
+    return Probe(bool(waiting), waiting or capture.watchdog.expected)
+
+
+def _connected(picture: Picture) -> Probe:
+    frame = encode_picture(picture, SHOWN_WIDTH, QUALITY, None)
+    size = picture.width, picture.height
+    return Probe(True, f"Connected: {size[0]}×{size[1]}.", *size, frame.jpeg if frame else b"")
+
+
+def main() -> None:
+    """Answer the question on standard input."""
+    limit_memory()
+    asked: dict[str, Any] = json.load(sys.stdin)
+    outcome = asdict(probe(Source.from_config(asked), asked["deadline"]))
+    print(json.dumps(outcome | {"jpeg": b64encode(outcome["jpeg"]).decode()}), flush=True)
+    os._exit(0)  # threads may be in native code
 
 
 if __name__ == "__main__":
-    limit_memory()
-    asked = json.load(sys.stdin)
-    asked |= {"media_root": Path(asked["media_root"]), "listed": frozenset(asked["listed"])}
-    print(json.dumps(asdict(probe(**asked))), flush=True)
+    main()

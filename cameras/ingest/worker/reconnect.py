@@ -5,14 +5,11 @@ from __future__ import annotations
 import random
 import threading
 import time
-from pathlib import Path
-
-import cv2
 
 from cameras.ingest.sources.addresses import SourceError
-from cameras.ingest.worker.capture import Capture, Lost, Slot
+from cameras.ingest.worker.capture import Capture, Lost, Source
 from cameras.ingest.worker.freshness import Freshness, Health
-from cameras.ingest.worker.masks import Masks
+from cameras.ingest.worker.picture import Slot
 
 STEADY = 10.0  # seconds of pictures after which a loss counts as the first again
 
@@ -30,18 +27,7 @@ class ReconnectingCapture:
     less `waited` seconds that are over already.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        source: str,
-        *,
-        media_root: Path,
-        allow_loopback: bool,
-        listed: frozenset[str] = frozenset(),
-        masks: Masks | None = None,
-        attempt: int = 0,
-        waited: float = 0.0,
-    ) -> None:
+    def __init__(self, source: Source, *, attempt: int = 0, waited: float = 0.0) -> None:
         self.slot = Slot()
         self._attempt, self._waited = attempt, waited
         self._freshness = (
@@ -49,22 +35,12 @@ class ReconnectingCapture:
             if not attempt
             else Freshness(
                 "offline",
-                "The process that reads this camera was restarted; connecting again.",
+                "Reading this camera was interrupted; connecting again.",
                 attempt=attempt,
             )
         )
         self._stop = threading.Event()
-        self._capture = Capture(
-            kind,
-            source,
-            media_root=media_root,
-            allow_loopback=allow_loopback,
-            listed=listed,
-            masks=masks or Masks(),
-            slot=self.slot,
-            freshness=self._freshness,
-            stop=self._stop,
-        )
+        self._capture = Capture(source, slot=self.slot, freshness=self._freshness, stop=self._stop)
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
 
     @property
@@ -78,12 +54,14 @@ class ReconnectingCapture:
 
     def start(self) -> None:
         """Begin capturing."""
-        self._capture.prepare()
         self._thread.start()
+        watch = self._capture.watchdog.run
+        threading.Thread(target=watch, args=(self._stop,), name="watchdog", daemon=True).start()
 
     def stop(self, timeout: float = 5.0) -> bool:
         """Ask the thread to end; False where it did not in time."""
         self._stop.set()
+        self._capture.hang_up()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -93,7 +71,7 @@ class ReconnectingCapture:
 
     def stuck(self) -> str | None:
         """A sentence where native code does not come back; only ending the process helps."""
-        return self._capture.stuck()
+        return self._capture.watchdog.stuck()
 
     def _run(self) -> None:
         try:
@@ -109,10 +87,9 @@ class ReconnectingCapture:
             began = time.monotonic()
             try:
                 self._capture.run()
-            except (Lost, SourceError, cv2.error) as error:
-                reason = "OpenCV failed." if isinstance(error, cv2.error) else str(error)
+            except (Lost, SourceError) as error:
                 steady = self._freshness.attempt == 0 and time.monotonic() - began > STEADY
                 self._attempt = 1 if steady else self._attempt + 1
-                self._freshness.record_loss(reason, self._attempt)
+                self._freshness.record_loss(str(error), self._attempt)
             finally:
                 self._capture.hang_up()

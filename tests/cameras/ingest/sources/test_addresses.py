@@ -13,9 +13,15 @@ import pytest
 
 from cameras.ingest.sources import address_rules
 from cameras.ingest.sources.address_rules import IP
-from cameras.ingest.sources.addresses import MAX_LENGTH, Address, SourceError, check, redact
+from cameras.ingest.sources.addresses import (
+    MAX_LENGTH,
+    Address,
+    SourceError,
+    check,
+    file_path,
+    redact,
+)
 from cameras.ingest.sources.dialing import permitted
-from cameras.ingest.sources.opening import resolve
 
 
 def refused(kind: str, source: str, root: Path, *, allow_loopback: bool = False) -> str:
@@ -31,6 +37,8 @@ def refused(kind: str, source: str, root: Path, *, allow_loopback: bool = False)
         ("rtsp", "rtsp://admin:p%40ss@10.0.0.5:8554/cam/realmonitor?channel=1&subtype=0"),
         ("rtsp", "rtsps://cam.example.org/live"),
         ("rtsp", "RTSP://Camera.local:554"),
+        ("rtsp", "rtsp://Camera.local:554#backchannel=0"),
+        ("rtsp", " rtsp://10.0.0.5/cam?channel=1#video=copy#audio=opus "),
         ("rtsp", "rtsp://admin:@172.16.0.9/h264"),
         ("rtsp", "rtsp://[fd12:3456::1]:554/s"),
         ("rtsp", "rtsp://100.64.1.1/tailscale"),
@@ -148,7 +156,8 @@ def test_link_local_and_metadata_addresses_are_always_forbidden(host: str, tmp_p
         ("http", "http://a@b@192.168.1.2/"),
         ("http", "http://192.168.1.2\\@10.0.0.1/"),
         ("http", "http://10.0.0.1#@192.168.1.2/"),
-        ("http", "http://192.168.1.2/x#y"),
+        ("http", "http://192.168.1.2/x#y@z"),
+        ("http", "http://192.168.1.2/x#a b"),
         ("http", "http://192.168.1.2:0/"),
         ("http", "http://192.168.1.2:65536/"),
         ("http", "http://192.168.1.2:80:80/"),
@@ -205,6 +214,36 @@ def test_refusal_never_contains_a_password(tmp_path: Path) -> None:
         assert "hunter2" not in refused("rtsp", source, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("kind", "source", "word"),
+    [
+        ("rtsp", "ffmpeg:rtsp://u:hunter2@10.0.0.5/x#video=copy", "begins with ffmpeg:,"),
+        ("rtsp", "rtsp:rtsp://10.0.0.5/x", "begins with rtsp:,"),
+        ("http", "ffmpeg:http://10.0.0.5/x", "begins with http://."),
+        ("rtsp", "rtspx://10.0.0.5/x", "write rtsps:// instead"),
+    ],
+)
+def test_address_for_another_program_is_explained(
+    kind: str, source: str, word: str, tmp_path: Path
+) -> None:
+    sentence = refused(kind, source, tmp_path)
+    assert word in sentence
+    assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize("fragment", ["#backchannel=0", "#video=copy#audio=opus", "#", "#a?b/c"])
+def test_fragment_is_dropped(fragment: str) -> None:
+    for source in ("rtsp://u:p@10.0.0.5/cam?a=b", "rtsp://u:p@10.0.0.5"):
+        address = Address.parse("rtsp", f" {source}{fragment} ")
+        assert address == Address.parse("rtsp", source)
+        assert redact(f" {source}{fragment} ") == redact(source)
+
+
+def test_number_sign_in_a_password_is_no_fragment(tmp_path: Path) -> None:
+    for source in ("rtsp://u:1#2@10.0.0.5/x", "rtsp://u#2@10.0.0.5/", "rtsp://10.0.0.5/x#u:p@h"):
+        assert "written as %40" in refused("rtsp", source, tmp_path)
+
+
 def test_url_is_rebuilt_from_its_parts() -> None:
     address = Address.parse("rtsp", "RTSP://us%65r:p%40s%2Fs@Cam.Local./a?b=c@d")
     assert (address.user, address.password, address.host) == ("user", "p@s/s", "cam.local")
@@ -232,6 +271,10 @@ def test_url_is_rebuilt_from_its_parts() -> None:
         ("http://h/v?access_token=hunter2", "http://h/v?access_token=•••"),
         ("http://h/v?api-key=hunter2", "http://h/v?api-key=•••"),
         ("http://h/v;token=hunter2", "http://h/v;token=•••"),
+        ("http://h/v#token=hunter2", "http://h/v"),
+        ("http://h:x/v#hunter2", "http://h:x/v#•••"),
+        ("ffmpeg:rtsp://u:hunter2@h/v#hunter2", "ffmpeg:rtsp://u:•••@h/v#•••"),
+        ("rtsp://u:1#hunter2@h/v", "rtsp://u:•••@h/v"),
         ("http://h/v?user=me:hunter2", "http://h/v?user=me:•••"),
         ("rtsp://h/user=a_password=hunter2_channel=1", "rtsp://h/user=a_password=•••"),
         ("http://u:hunter2@h/v?pass=hunter2", "http://u:•••@h/v?pass=•••"),
@@ -272,4 +315,4 @@ def test_symlink_out_of_the_media_folder_is_not_opened(tmp_path: Path) -> None:
     (root / "clip.mp4").unlink()
     (root / "clip.mp4").symlink_to(tmp_path / "outside.mp4")
     with pytest.raises(SourceError, match="no such file"):
-        resolve("file", "clip.mp4", **where)
+        file_path("clip.mp4", root)  # right before it is opened

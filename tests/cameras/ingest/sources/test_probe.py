@@ -6,10 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from cameras.ingest.sources.address_rules import own_addresses
 from cameras.ingest.sources.probe import Probe, test_connection
+from tests.clips import unlikeness
 from tests.rtsp import rtsp_camera
 from tests.servers import PLAZA, free_port, http_camera, silent_server
 
@@ -25,7 +28,11 @@ def test_working_camera_is_reported_with_its_size() -> None:
         camera.pages["/clip.mp4"] = ("video/mp4", PLAZA.read_bytes())
         for path in ("/cam", "/live.m3u8", "/clip.mp4", "/live.ts"):
             outcome = probe("http", camera.base + path)
-            assert outcome == Probe(True, "Connected: 768×432.", 768, 432), path
+            assert outcome == Probe(True, "Connected: 768×432.", 768, 432, outcome.jpeg), path
+            picture = cv2.imdecode(np.frombuffer(outcome.jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert picture is not None
+            assert picture.shape == (360, 640, 3)
+            assert unlikeness(np.asarray(picture, np.uint8)) < 8, path
     assert probe("demo", "").ok
 
 

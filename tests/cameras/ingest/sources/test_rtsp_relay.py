@@ -6,19 +6,21 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import av
 import psutil
 import pytest
+from av.error import FFmpegError
 
-from cameras.ingest.sources import dialing, egress
+from cameras.ingest.sources import dialing, rtsp_relay
 from cameras.ingest.sources.addresses import Address
-from cameras.ingest.sources.explanations import explain
-from cameras.ingest.sources.opening import _OPTIONS, Opening, resolve
+from cameras.ingest.sources.explanations import explain_rtsp
 from cameras.ingest.sources.rtsp_messages import MALFORMED, UDP_ONLY
 from cameras.ingest.sources.rtsp_relay import RTSPRelay
-from cameras.ingest.worker.opencv import open_capture
+from cameras.ingest.worker.demuxer import OPTIONS, Demuxer
 from tests.bench import relay as bench
 from tests.cameras.ingest.worker.captured import captured, losses, state
 from tests.cameras.ingest.worker.driven import is_live, worker
@@ -26,9 +28,8 @@ from tests.rtsp import RTSPCamera, rtsp_camera
 from tests.servers import rtsp_server
 from tests.waiting import free_port, until
 
-OPEN = {"media_root": Path("."), "allow_loopback": True}
 # With these options FFmpeg follows redirects by itself, so only the relay can stop it.
-TRUSTING = _OPTIONS["rtsp"] | {"protocol_whitelist": "rtsp,rtp,udp,tcp"}
+TRUSTING = OPTIONS["rtsp"] | {"protocol_whitelist": "rtsp,rtp,udp,tcp"}
 UDP = "RTP/AVP;unicast;client_port={0}-{0};server_port=6000-6001;source=127.0.0.2"
 
 
@@ -44,22 +45,20 @@ def running_relay() -> Iterator[RTSPRelay]:
 
 def opens(source: str, relay: RTSPRelay) -> bool:
     """Whether FFmpeg reads a picture from the source through the relay."""
-    opening = resolve("rtsp", source, egress=relay, **OPEN)
-    assert opening.options == _OPTIONS["rtsp"]
-    return reads(Opening(opening.target, TRUSTING))
+    return reads(relay.show(Address.parse("rtsp", source)), TRUSTING)
 
 
-def reads(opening: Opening) -> bool:
-    capture = open_capture(opening)
+def reads(url: str, options: dict[str, str] = OPTIONS["rtsp"]) -> bool:
     try:
-        return bool(capture.read()[0])
-    finally:
-        capture.release()
+        with av.open(url, options=options, timeout=10) as video:
+            return isinstance(next(video.decode(video=0)), av.VideoFrame)
+    except (FFmpegError, OSError, StopIteration):
+        return False
 
 
 def why(source: str, relay: RTSPRelay) -> str:
     assert not opens(source, relay)
-    return explain("rtsp", source, egress=relay, **OPEN)
+    return explain_rtsp(Address.parse("rtsp", source), relay.outcome)
 
 
 def leading_to(other: RTSPCamera, status: int = 302) -> bytes:
@@ -79,9 +78,11 @@ def test_rtsp_redirect_is_not_followed(method: str, elsewhere: str) -> None:
 @pytest.mark.parametrize(
     "hidden",
     [
+        b"RTSP/1.0\r\n 302 x\r\nLocation: {url}\r\n\r\n",
+        b"rtsp/1.0 302\r\nLocation:\r\n {url}\r\n\r\n",
+        b"\x00$\x07\xff\xffxRTSP/1.0 302 x\nLocation : {url}\n\n",
         b"RTSP/1.0 200 OK\nCSeq: {cseq}\n\nRTSP/1.0 302 x\r\nLocation: {url}\r\n\r\n",
         b"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nA: b\n\nRTSP/1.0 302 x\r\nLocation: {url}\r\n\r\n",
-        b"RTSP/1.0 200 OK\r\nContent-Length: 0\r\nContent-Length: 90\r\n\r\n",
         b"\rRTSP/1.0 302 x\r\nLocation: {url}\r\n\r\n",
         b"RTSP/1.0 \t302 x\r\nLocation: {url}\r\n\r\n",
     ],
@@ -89,17 +90,24 @@ def test_rtsp_redirect_is_not_followed(method: str, elsewhere: str) -> None:
 def test_obfuscated_redirect_is_not_followed(hidden: bytes) -> None:
     with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other, running_relay() as relay:
         camera.responses["DESCRIBE"] = hidden.replace(b"{url}", other.url.encode())
-        assert why(camera.url, relay) == MALFORMED
+        assert f"sends viewers on to 127.0.0.2:{other.port};" in why(camera.url, relay)
         assert other.connections == 0
+
+
+def test_answer_of_two_lengths_ends_the_connection() -> None:
+    with rtsp_camera() as camera, running_relay() as relay:
+        two = b"RTSP/1.0 200 OK\r\nContent-Length: 0\r\nContent-Length: 90\r\n\r\n"
+        camera.responses["DESCRIBE"] = two
+        assert why(camera.url, relay) == MALFORMED
 
 
 @pytest.mark.parametrize("status", [301, 302, 399])
 def test_ffmpeg_with_our_options_does_not_follow_redirects_either(status: int) -> None:
     with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as other:
         camera.responses["DESCRIBE"] = leading_to(other, status)
-        assert not reads(Opening(camera.url, _OPTIONS["rtsp"]))
+        assert not reads(camera.url)
         assert other.connections == 0
-        assert reads(Opening(camera.url, TRUSTING)), "else the tests above prove nothing"
+        assert reads(camera.url, TRUSTING), "else the tests above prove nothing"
         assert other.connections == 1
 
 
@@ -119,11 +127,12 @@ def test_redirect_during_play_ends_the_connection_with_a_reason() -> None:
 
 def test_other_requests_of_a_camera_are_harmless() -> None:
     with rtsp_camera() as camera, running_relay() as relay:
-        capture = open_capture(resolve("rtsp", camera.url, egress=relay, **OPEN))
+        demuxer = Demuxer("rtsp", relay.show(Address.parse("rtsp", camera.url)))
         camera.interruption = b"OPTIONS rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\n\r\n$\x01\x00\x00\r\n"
-        assert all(capture.read()[0] for _ in range(10))
+        pictures = (frame for frame in demuxer.frames() if frame is not None)
+        assert len([*islice(pictures, 10)]) == 10
         assert camera.interruption == b""
-        capture.release()
+        demuxer.close()
 
 
 def test_absolute_urls_in_a_description_are_not_dialed() -> None:
@@ -153,7 +162,7 @@ def test_no_udp_socket_is_opened_for_a_udp_camera() -> None:
             camera.transport = answer.format(free_port())
             assert why(camera.url, relay) == UDP_ONLY
             # FFmpeg with our options would not do so either.
-            assert not reads(Opening(camera.url, _OPTIONS["rtsp"]))
+            assert not reads(camera.url)
             assert udp_sockets() == before
         camera.responses["SETUP"] = b"RTSP/1.0 461 Unsupported transport\r\nCSeq: {cseq}\r\n\r\n"
         camera.requests.clear()
@@ -172,8 +181,8 @@ def test_name_is_resolved_once_when_it_is_dialed(
 
     with rtsp_camera() as camera, rtsp_camera("127.0.0.2") as closed, running_relay() as relay:
         monkeypatch.setattr(dialing.socket, "getaddrinfo", answer)
-        opening = resolve("rtsp", f"rtsp://u:p@cam.example:{camera.port}/x", egress=relay, **OPEN)
-        assert opening.target == f"rtsp://u:p@127.0.0.1:{relay.port}/x"
+        shown = relay.show(Address.parse("rtsp", f"rtsp://u:p@cam.example:{camera.port}/x"))
+        assert shown == f"rtsp://127.0.0.1:{relay.port}/x", "FFmpeg gets no password"
         assert resolved == []
         assert opens(f"rtsp://cam.example:{camera.port}/x", relay)
         assert resolved.count("cam.example") == 1
@@ -266,7 +275,7 @@ def test_end_of_either_connection_closes_the_other() -> None:
 
 
 def test_relay_serves_one_camera_and_limits_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(egress, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(rtsp_relay, "MAX_CONNECTIONS", 2)
     with (
         running_relay() as relay,
         socket.create_connection(("127.0.0.1", relay.port), 60) as connection,

@@ -7,18 +7,25 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from cameras.ingest.worker.capture import Picture
+from cameras.ingest.worker.capture import Source
 from cameras.ingest.worker.detector import Detector
 from cameras.ingest.worker.freshness import Health
+from cameras.ingest.worker.picture import Picture
 from cameras.ingest.worker.push import Push
 from cameras.ingest.worker.reconnect import ReconnectingCapture
 
 
 @contextmanager
 def captured(
-    kind: str, source: str = "", media_root: Path = Path("."), rate: float = 100.0
+    kind: str,
+    source: str = "",
+    media_root: Path = Path("."),
+    rate: float = 100.0,
+    aspect: str = "",
 ) -> Iterator[ReconnectingCapture]:
-    camera = ReconnectingCapture(kind, source, media_root=media_root, allow_loopback=True)
+    camera = ReconnectingCapture(
+        Source(kind, source, media_root, allow_loopback=True, aspect=aspect)
+    )
     camera.rate = rate
     camera.start()
     try:

@@ -7,7 +7,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from cameras.ingest.worker.capture import Image
+from cameras.ingest.worker.picture import Image
 from tests.servers import PLAZA
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cameras.ingest.worker import capture_clock
-from cameras.ingest.worker.capture_clock import CaptureClock
+from cameras.ingest.worker.capture_clock import LATEST_S, ArrivalClock, CaptureClock
 
 NOON = 1_800_000_000_000
 HOUR = 3_600_000
@@ -73,3 +73,52 @@ def test_pause_of_the_process_is_no_step(clocks: Clocks) -> None:
     clock.read()
     clocks.pass_ms(HOUR)
     assert clock.read() == (0, NOON + HOUR)
+
+
+def late(clock: ArrivalClock, arrival: float, stream_time: float) -> float:
+    """How old a picture is that arrives then, in seconds."""
+    return round(arrival - clock.captured_at(arrival, stream_time)[0], 2)
+
+
+def test_pictures_that_were_held_back_are_as_old_as_their_stream_says() -> None:
+    clock = ArrivalClock()
+    steady = [late(clock, 100 + n / 10, n / 10) for n in range(20)]
+    assert max(steady) < 0.05
+    # The network stops for a second, and ten pictures arrive at once.
+    burst = [late(clock, 103.0, 2 + n / 10) for n in range(10)]
+    assert burst[0] == pytest.approx(1.0, abs=0.1)
+    assert burst[-1] == pytest.approx(0.1, abs=0.1)
+    assert late(clock, 103.1, 3.1) < 0.05
+
+
+def test_old_pictures_at_the_start_do_not_make_later_ones_late() -> None:
+    clock = ArrivalClock()
+    assert late(clock, 100.0, 0.0) == 0
+    assert [late(clock, 100.0, n / 10) for n in range(30)] == [0] * 30
+    assert late(clock, 100.1, 3.0) == pytest.approx(0.0, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [0.99, 1.01, 0.5, 3.0])
+def test_stream_whose_clock_runs_wrong_is_not_late_for_ever(rate: float) -> None:
+    clock = ArrivalClock()
+    ages = [late(clock, 100 + n / 10, n / 10 * rate) for n in range(3000)]
+    assert ages[-1] <= LATEST_S
+    assert min(ages) >= 0
+    if abs(rate - 1) < 0.02:
+        assert max(ages) < 0.05
+
+
+@pytest.mark.parametrize("jump", [-3600.0, -5.0, 60.0])
+def test_stream_time_that_jumps_begins_a_run(jump: float) -> None:
+    clock = ArrivalClock()
+    assert not any(clock.captured_at(100 + n / 10, n / 10)[1] for n in range(10))
+    at, jumped = clock.captured_at(101.0, 1.0 + jump)
+    assert jumped
+    assert at == 101.0
+    assert clock.captured_at(101.1, 1.1 + jump) == (pytest.approx(101.1), False)
+
+
+def test_pause_of_a_stream_is_no_jump() -> None:
+    clock = ArrivalClock()
+    clock.captured_at(100.0, 0.0)
+    assert clock.captured_at(130.0, 30.0) == (pytest.approx(130.0), False)

@@ -8,19 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from cameras.ingest.sources.probe import test_connection as probe_source
-from cameras.ingest.worker import capture
-from cameras.ingest.worker.capture import Picture
-from cameras.ingest.worker.opencv import LIMIT_S, OVERDUE
+from cameras.ingest.worker import decoding
+from cameras.ingest.worker.decoding import LIMIT_S, OVERDUE
+from cameras.ingest.worker.picture import Picture
 from cameras.live.jpeg import FrameError, jpeg_size
-from tests.cameras.ingest.worker.captured import captured
+from tests.cameras.ingest.worker.captured import captured, pictures
 from tests.cameras.ingest.worker.driven import WorkerDriver, is_frame, worker
+from tests.clips import make_clip
 from tests.servers import plaza_jpegs
 from tests.waiting import until
 
@@ -78,9 +78,9 @@ def overwhelmed() -> Iterator[WorkerDriver]:
     slow = (  # like a decompression bomb that the header does not reveal
         "-c",
         "import sys, time\n"
-        "from cameras.ingest.worker import capture, main, opencv\n"
-        "opencv.LIMIT_S = 0.5\n"
-        "capture.cv2.imdecode = lambda *facts: time.sleep(60)\n"
+        "from cameras.ingest.worker import decoding, main, picture\n"
+        "decoding.LIMIT_S = 0.5\n"
+        "picture.cv2.imdecode = lambda *facts: time.sleep(60)\n"
         "main.main(int(sys.argv[1]))\n",
     )
     with worker(command=slow, kind="push", detect=True) as driver:
@@ -168,36 +168,20 @@ def test_video_with_too_large_pictures_is_not_shown(vast: Path) -> None:
     assert "40 megapixels" in answer.sentence
 
 
-def test_stream_whose_pictures_become_too_large_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_whose_pictures_become_too_large_is_closed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The size is checked at every picture, because it may change within a stream."""
-
-    class Growing:
-        taken = retrieved = 0
-
-        def __init__(self, real: Any) -> None:
-            self.real = real
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.real, name)
-
-        def grab(self) -> bool:
-            Growing.taken += 1
-            return bool(self.real.grab())
-
-        def get(self, what: int) -> float:
-            grown = self.taken > 3 and what == cv2.CAP_PROP_FRAME_WIDTH
-            return 20_000.0 if grown else float(self.real.get(what))
-
-        def retrieve(self) -> Any:
-            assert self.taken <= 3
-            Growing.retrieved += 1
-            return self.real.retrieve()
-
-    real = capture.open_capture
-    monkeypatch.setattr(capture, "open_capture", lambda opening: Growing(real(opening)))
-    with captured("demo", rate=30) as growing:
-        until(lambda: "20000×432" in growing.health().reason, what="the refusal")
-        assert Growing.retrieved
+    small = make_clip(tmp_path / "small.ts", "mpeg2video", size=(64, 48), rate=25, count=10)
+    large = make_clip(tmp_path / "large.ts", "mpeg2video", size=(320, 240), rate=25, count=10)
+    (tmp_path / "grows.ts").write_bytes(small.read_bytes() + large.read_bytes())
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 100 * 100)
+    with captured("file", "grows.ts", tmp_path) as growing:
+        assert pictures(growing, 1)[0].width == 64
+        until(lambda: "320×240" in growing.health().reason, what="the refusal")
+        newest = growing.slot.newest()
+        assert newest is not None
+        assert newest.width == 64
 
 
 def test_memory_of_a_worker_is_limited() -> None:

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from cameras.ingest.worker.capture import Picture
 from cameras.ingest.worker.encoder import Encoder, encode_picture
+from cameras.ingest.worker.picture import Picture
 from cameras.ingest.worker.push import Push
 from cameras.live.frames import Detection
 from tests.servers import plaza_jpegs

@@ -21,9 +21,9 @@ from tests.waiting import until
 STUCK = (  # an open that hangs for a minute
     "-c",
     "import sys, time\n"
-    "from cameras.ingest.worker import capture, main\n"
-    "capture.open_capture = lambda opening: time.sleep(60)\n"
-    "capture.OPEN_LIMIT = 0.5\n"
+    "from cameras.ingest.worker import capture, main, watchdog\n"
+    "capture.Demuxer = lambda *facts: time.sleep(60)\n"
+    "capture.OPEN_LIMIT = watchdog.STUCK_AFTER = 0.3\n"
     "main.main(int(sys.argv[1]))\n",
 )
 
@@ -133,7 +133,7 @@ def test_restarted_worker_waits_its_backoff() -> None:
     with worker(attempt=2) as driver:
         header, _ = driver.first(lambda h: h["type"] == "state")
         assert (header["state"], header["attempt"]) == ("offline", 2)
-        assert "restarted" in header["reason"]
+        assert "was interrupted" in header["reason"]
         header, _ = driver.first(is_live)
         assert (header["reason"], header["attempt"]) == ("", 0)
 
@@ -141,7 +141,7 @@ def test_restarted_worker_waits_its_backoff() -> None:
 def test_worker_stuck_in_native_code_reports_it_and_exits() -> None:
     with worker(command=STUCK) as driver:
         states = [header for header, _ in driver.packets(60) if header["type"] == "state"]
-        assert states[-1]["reason"] == "The camera does not open."
+        assert states[-1]["reason"] == "The file does not open."
         assert driver.process.wait(30) == 75
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cameras.ingest.worker.reconnect import ReconnectingCapture, backoff
+from cameras.ingest.worker.watchdog import STUCK_AFTER, Watchdog
 from tests.cameras.ingest.worker.captured import captured, losses, people, pictures, state
 from tests.servers import HTTPCamera, RTSPServer, ffmpeg, http_camera, rtsp_server
 from tests.waiting import until
@@ -205,12 +206,32 @@ def test_picture_for_a_slow_reader_is_fresh() -> None:
 
 
 def test_hanging_native_call_is_reported() -> None:
-    camera = ReconnectingCapture("demo", "", media_root=Path("."), allow_loopback=True)
-    with camera._capture._native("It hangs.", 60):
-        assert camera.stuck() is None
-    with camera._capture._native("It hangs.", -1):
-        assert camera.stuck() == "It hangs."
-    assert camera.stuck() is None
+    ended: list[int] = []
+    watchdog = Watchdog(lambda: ended.append(1))
+    watchdog.expect("It hangs.", 60)
+    watchdog.look()
+    assert (watchdog.reason, watchdog.stuck(), ended) == ("", None, [])
+    watchdog.expect("It hangs.", -0.1)
+    watchdog.look()
+    watchdog.look()
+    assert (watchdog.reason, watchdog.stuck(), ended) == ("It hangs.", None, [1])
+    watchdog.expect("It hangs.", -STUCK_AFTER)
+    assert watchdog.stuck() == "It hangs.", "hanging up did not help"
+    watchdog.rest()
+    assert watchdog.stuck() is None
+
+
+def test_wait_is_prolonged_once_where_there_is_a_reason() -> None:
+    ended: list[int] = []
+    watchdog = Watchdog(lambda: ended.append(1))
+    watchdog.expect("Late.", -0.1, longer=lambda: 60)
+    watchdog.look()
+    watchdog.look()
+    assert not ended
+    watchdog.expect("Late.", -1.0, longer=lambda: 0.05)
+    watchdog.look()
+    watchdog.look()
+    assert ended == [1]
 
 
 def test_backoff_doubles_up_to_30_seconds() -> None:

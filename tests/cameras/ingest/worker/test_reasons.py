@@ -1,45 +1,59 @@
-"""Opening a source: resolved and checked once, explained if it fails."""
+"""Why a source did not open, as people are told; and that nothing else is opened in its place."""
 
 from __future__ import annotations
 
 import json
-import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cameras.ingest.sources import dialing, egress, rtsp_relay
+from cameras.ingest.sources import dialing, rtsp_relay
 from cameras.ingest.sources.addresses import SourceError
-from cameras.ingest.sources.explanations import explain
-from cameras.ingest.sources.http_proxy import HTTPProxy
-from cameras.ingest.sources.opening import _OPTIONS, open_egress, resolve
-from cameras.ingest.worker.opencv import open_capture
+from cameras.ingest.worker import capture, demuxer
+from cameras.ingest.worker.capture import Capture, Lost, Source
+from cameras.ingest.worker.demuxer import OPTIONS
+from cameras.ingest.worker.freshness import Freshness
+from cameras.ingest.worker.picture import Slot
 from tests import ROOT
 from tests.rtsp import rtsp_camera
 from tests.servers import HLS, free_port, http_camera, silent_server
-from tests.waiting import until
 
-OPEN = {"media_root": Path("."), "allow_loopback": True}
+HERE = Path(".")
 
 
-def explanation(source: str, timeout: float = 20.0, *, allow_loopback: bool = True) -> str:
-    """Return the explanation after FFmpeg failed to open the source."""
+def explanation(source: str, **rule: Any) -> str:
+    """The sentence after capturing the source has failed; empty if it gave a picture."""
     kind = "rtsp" if source.startswith("rtsp") else "http"
-    where: dict[str, Any] = {"media_root": Path("."), "allow_loopback": allow_loopback}
-    proxy = where["egress"] = open_egress(kind, allow_loopback=allow_loopback)
-    assert proxy is not None
+    return failure(Source(kind, source, HERE, **{"allow_loopback": True} | rule))
+
+
+def failure(source: Source) -> str:
+    """As `explanation`, of any source."""
+    slot, stop = Slot(), threading.Event()
+    capture = Capture(source, slot=slot, freshness=Freshness(), stop=stop)
+    capture.pace.fps = 100.0
+    put = slot.put
+
+    def stop_at_the_first(picture: Any) -> None:
+        put(picture)
+        stop.set()
+
+    slot.put = stop_at_the_first  # type: ignore[method-assign]
+    threading.Thread(target=capture.watchdog.run, args=(stop,), daemon=True).start()
     try:
-        assert not open_capture(resolve(kind, source, **where), timeout).isOpened()
-        return explain(kind, source, **where)
+        capture.run()
+    except (Lost, SourceError) as error:
+        return str(error)
     finally:
-        proxy.close()
-        # Otherwise a dial could outlive its server, and CPython would leak the socket.
-        until(lambda: proxy._slots._value == egress.MAX_CONNECTIONS, what="the end of its threads")
+        stop.set()
+        capture.close()
+    return ""
 
 
 def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> None:
@@ -74,18 +88,19 @@ def test_unknown_name_and_closed_port_are_explained(tmp_path: Path) -> None:
         assert explanation(f"{scheme}://nowhere.invalid/") == (
             "The name nowhere.invalid does not resolve."
         )
-    assert "no camera /dev/video63" in explain("device", "63", **OPEN)
-    assert "no such file" in explain("file", "no.mp4", media_root=tmp_path, allow_loopback=False)
+    assert "no camera /dev/video63" in failure(Source("device", "63", HERE))
+    assert "no such file" in failure(Source("file", "no.mp4", tmp_path))
     (tmp_path / "a.mp4").write_text("hello")
-    sentence = explain("file", "a.mp4", media_root=tmp_path, allow_loopback=False)
+    sentence = failure(Source("file", "a.mp4", tmp_path))
     assert sentence == "The file is not a video that can be read."
 
 
 def test_silent_server_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rtsp_relay, "CONNECT_S", 0.5)
+    monkeypatch.setattr(capture, "OPEN_LIMIT", 0.5)
     with silent_server() as port:
         for scheme in ("http", "rtsp", "rtsps"):
-            sentence = explanation(f"{scheme}://127.0.0.1:{port}/", timeout=0.5)
+            sentence = explanation(f"{scheme}://127.0.0.1:{port}/")
             assert sentence == "127.0.0.1 did not answer in time."
 
 
@@ -109,47 +124,43 @@ def test_failure_of_an_http_camera_is_explained(tmp_path: Path) -> None:
         assert "hunter2" not in wrong
 
 
-def test_failure_of_an_rtsp_camera_is_explained(tmp_path: Path) -> None:
+def test_failure_of_an_rtsp_camera_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with rtsp_camera() as camera:
         camera.responses["DESCRIBE"] = b"RTSP/1.0 404 Not Found\r\nCSeq: {cseq}\r\n\r\n"
         assert "no stream at this path (404)" in explanation(camera.url)
         camera.responses["OPTIONS"] = b"RTSP/1.0 453 x\r\nCSeq: {cseq}\r\n\r\n"
         assert "no free connection (453)" in explanation(camera.url)
         camera.responses["OPTIONS"] = b""
-        assert "did not answer" in explanation(camera.url, timeout=0.5)
+        with monkeypatch.context() as patched:
+            patched.setattr(capture, "OPEN_LIMIT", 0.5)
+            assert "did not answer" in explanation(camera.url)
         rtsps = camera.url.replace("rtsp", "rtsps").replace("//", "//admin:hunter2@")
         assert f"does not speak TLS on port {camera.port}" in explanation(rtsps)
     with rtsp_camera() as sealed:
         sealed.secure(tmp_path)
         assert explanation(sealed.url) == "127.0.0.1 closed the connection."
         sealed.responses["PLAY"] = b"RTSP/1.0 500 x\r\nCSeq: {cseq}\r\n\r\n"
-        assert "with the error 500" in explanation(sealed.url.replace("rtsp", "rtsps"))
+        assert "that it failed (500)" in explanation(sealed.url.replace("rtsp", "rtsps"))
 
 
 def test_listed_address_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     with rtsp_camera() as camera, rtsp_camera() as other, http_camera() as page:
         names(monkeypatch, {"cam.example": ["127.0.0.1"]})
-        where = {"media_root": Path("."), "allow_loopback": False}
         listed = frozenset({f"127.0.0.1:{camera.port}", f"127.0.0.1:{page.port}"})
 
-        def opens(kind: str, source: str) -> bool:
-            proxy = open_egress(kind, allow_loopback=False, listed=listed)
-            assert proxy is not None
-            opening = resolve(kind, source, **where, listed=listed, egress=proxy)
-            try:
-                return bool(open_capture(opening).read()[0])
-            finally:
-                proxy.close()
+        def why_not(source: str) -> str:
+            return explanation(source, allow_loopback=False, listed=listed)
 
-        assert opens("rtsp", camera.url)
-        assert opens("rtsp", f"rtsp://cam.example:{camera.port}/x"), "an IP, under any name"
-        assert opens("http", page.url)
-        assert not opens("rtsp", f"rtsp://cam.example:{other.port}/x")
+        assert not why_not(camera.url)
+        assert not why_not(f"rtsp://cam.example:{camera.port}/x"), "an IP, under any name"
+        assert not why_not(page.url)
+        assert why_not(f"rtsp://cam.example:{other.port}/x")
         page.location = f"http://127.0.0.1:{other.port}/"
-        assert not opens("http", page.base + "/redirect")
+        assert why_not(page.base + "/redirect")
         assert other.connections == 0
-        with pytest.raises(SourceError, match=rf"list 127\.0\.0\.1:{other.port} in SIDELINE_CAM"):
-            opens("rtsp", other.url)
+        assert f"list 127.0.0.1:{other.port} in SIDELINE_CAMERA_SERVERS" in why_not(other.url)
 
 
 HOSTILE = "x;touch made|rtsp_flags;listen|$(touch made)`touch made`&&-i file:///etc/passwd%00\n"
@@ -160,35 +171,28 @@ HOSTILE = "x;touch made|rtsp_flags;listen|$(touch made)`touch made`&&-i file:///
     [
         ("rtsp", "rtsp://{user}@192.168.1.2/{path}?rtsp_transport=udp&protocol_whitelist=file"),
         ("rtsp", "rtsps://{user}@192.168.1.2/{path}"),
-        ("http", "http://{user}@192.168.1.2/{path}?http_proxy=http://127.0.0.1:1/"),
-        ("http", "https://{user}@192.168.1.2/{path}"),
         ("file", "{file}"),
         ("device", "/dev/video1"),
         ("demo", ""),
     ],
 )
-def test_source_text_never_becomes_an_ffmpeg_option(kind: str, source: str, tmp_path: Path) -> None:
-    """The options do not depend on the source, except for the proxy's address."""
+def test_source_text_never_becomes_an_ffmpeg_option(
+    kind: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFmpeg gets constants; of a source's text, it gets the URL or the path alone."""
     word = "w|protocol_whitelist;file|x"
     (tmp_path / f"{word}.mp4").write_bytes(b"")
-    proxy = open_egress(kind, allow_loopback=False)
-    try:
-        opening = resolve(
-            kind,
-            source.format(user=f"{word}:{word}", path=word, file=f"{word}.mp4"),
-            media_root=tmp_path,
-            allow_loopback=False,
-            egress=proxy,
-        )
-        ffmpeg_options = dict(opening.options)
-        if isinstance(proxy, HTTPProxy):
-            assert ffmpeg_options.pop("http_proxy") == proxy.proxy
-            assert re.fullmatch(r"http://gate:[\w-]+@127\.0\.0\.1:\d+", proxy.proxy)
-        assert ffmpeg_options == _OPTIONS.get("file" if kind == "demo" else kind, {})
-        assert "w|" not in opening.environment
-    finally:
-        if proxy is not None:
-            proxy.close()
+    asked: list[dict[str, Any]] = []
+
+    def refuse(target: str, **given: Any) -> None:
+        asked.append(given)
+        raise OSError
+
+    monkeypatch.setattr(demuxer.av, "open", refuse)
+    text = source.format(user=f"{word}:{word}", path=word, file=f"{word}.mp4")
+    assert failure(Source(kind, text, tmp_path))
+    assert [given["options"] for given in asked] == [OPTIONS["file" if kind == "demo" else kind]]
+    assert "w|" not in str(asked)
 
 
 def test_source_runs_no_command(tmp_path: Path) -> None:
@@ -206,7 +210,8 @@ def test_source_runs_no_command(tmp_path: Path) -> None:
             }  # fmt: skip
             questions.append((kind, request))
     hook = (
-        "import io, json, sys, runpy\n"
+        "import io, json, os, sys, runpy\n"
+        "os._exit = lambda status: None\n"
         "def note(event, args):\n"
         "    if event in ('os.system', 'os.exec', 'os.fork', 'os.posix_spawn', 'subprocess.Popen'):"
         f" open({str(traced)!r}, 'a').write(event)\n"
