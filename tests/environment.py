@@ -20,6 +20,7 @@ for _name in filter(is_setting, [*os.environ]):
     if _name != "DATABASE_URL":  # chosen for this run
         del os.environ[_name]
 os.environ["SIDELINE_DATA_DIR"] = _data.name
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests load models, too
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     die_with_parent(os.getppid())

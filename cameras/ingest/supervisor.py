@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 
 from cameras.ingest import configurations
 from cameras.ingest.custom_models.store import FailureCount
+from cameras.ingest.fork_client import ForkClient
 from cameras.ingest.leases.embedded import Leases
 from cameras.ingest.leases.handovers import Taking
 from cameras.ingest.links import Link, LinkLost, Packet
@@ -30,9 +31,9 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.5  # how often the cameras are read from the database
 SLOW_POLL_S = 1.0  # after a poll that took longer, the silence of a worker proves nothing
-HUNG_S = 8.0  # how long native code hung before a worker ended itself: see worker/capture.py
+HUNG_S = 8.0  # how long native code hung before a worker ended itself: see worker/watchdog.py
 OPENED_ONCE = ("device",)  # kinds of cameras that only one process can open
-NO_ANSWER = "The process that reads this camera stopped answering and is being restarted."
+NO_ANSWER = "Reading this camera got stuck; starting again."
 
 
 class Supervisor:
@@ -42,6 +43,7 @@ class Supervisor:
         self.workers: dict[str, WorkerProcess] = {}
         self.totals = Totals()
         self._leases = leases
+        self._forks = ForkClient()
         self._configs: dict[str, Config] = {}  # of the last successful poll
         self._demand: dict[str, list[Demand]] = {}
         self._state_writer = StateWriter(leases.report_stale_fence)
@@ -79,6 +81,7 @@ class Supervisor:
             await end(*until, *supervised)
             every = (*self.workers.values(), *self._standbys.values())
             await asyncio.gather(*(worker.stop() for worker in every))
+            await self._forks.close()
             await self._leases.close()
 
     async def _run_polls(self, link: Link) -> None:
@@ -167,7 +170,9 @@ class Supervisor:
             lambda: self._leases.report_loaded(camera_id),
             lambda: self._leases.report_ready(camera_id, is_open=opens),
         )
-        worker = WorkerProcess(config, link, self._state_writer, self.totals, standby=standby)
+        worker = WorkerProcess(
+            config, link, self._forks, self._state_writer, self.totals, standby=standby
+        )
         worker.demand = self._demand.get(camera_id, [])
         self._standbys[camera_id] = worker
 
@@ -227,7 +232,7 @@ class Supervisor:
             return  # it is activated in a moment
         first_run = 0 if former is None else former.last_run + 1
         worker = WorkerProcess(
-            config, link, self._state_writer, self.totals, attempt, waited, first_run
+            config, link, self._forks, self._state_writer, self.totals, attempt, waited, first_run
         )
         worker.fence = fence
         worker.demand = self._demand.get(worker.camera_id, [])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -13,19 +12,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cameras.ingest.links import Link, LinkLost, Packet, SocketLink, start_process
+from cameras.ingest.fork_client import ForkClient, ForkedProcess
+from cameras.ingest.links import Link, LinkLost, Packet, SocketLink
 from cameras.ingest.metrics import Totals
 from cameras.ingest.state_writer import StateWriter
 from cameras.live.frames import RUN_BITS
 from cameras.live.variants import Demand
-from project.child_processes import bare_environment
 from project.tasks import end
 
 log = logging.getLogger(__name__)
 
-COMMAND = ("-m", "cameras.ingest.worker.main")
 SILENCE_S = 5.0  # a worker that sends nothing for this long is stuck
-START_S = 10.0  # the same while it starts and loads its libraries
+START_S = 10.0  # the same while it starts
+EXIT_S = 0.5  # how long a worker that closed its link may take to end by itself
 TAKEN_OVER_S = 3.0  # a camera just taken over may have no picture here for this long
 REPORT_S = 5.0  # how often an unchanged state is stored, so that `reported_at` stays current
 
@@ -60,6 +59,7 @@ class WorkerProcess:
         self,
         config: Config,
         web_link: Link,
+        forks: ForkClient,
         state_writer: StateWriter,
         totals: Totals,
         attempt: int = 0,
@@ -74,9 +74,10 @@ class WorkerProcess:
         self.standby = standby
         self._last_state: dict[str, Any] | None = None  # of a standby
         self._activated_at = -math.inf  # monotonic seconds
-        self._web_link, self._state_writer, self._totals = web_link, state_writer, totals
+        self._web_link, self._forks = web_link, forks
+        self._state_writer, self._totals = state_writer, totals
         self._link: SocketLink | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkedProcess | None = None
         self._stored: tuple[Any, ...] = ()
         self._stored_at = 0.0
         self.silence_deadline = time.monotonic() + START_S
@@ -106,13 +107,13 @@ class WorkerProcess:
             self.silence_deadline = float("inf")
             await self.report("offline", self.config["unusable"])
             await asyncio.Event().wait()  # until the camera is changed
+        self.silence_deadline = math.inf  # the fork server has its own time limits
         try:
-            self._process, self._link = await start_process(
-                *COMMAND, self.camera_id, environment=bare_environment()
-            )
+            self._process, self._link = await self._forks.start("camera", self.camera_id)
         except OSError as error:
             log.warning("camera %s: its worker could not be started: %s", self.camera_id, error)
             return
+        self.silence_deadline = time.monotonic() + START_S
         try:
             if self.standby is None or self.standby.opens:
                 await self._configure()
@@ -133,11 +134,12 @@ class WorkerProcess:
                     header["viewers"] = sum(each.viewers for each in self.demand)
                 await self._forward(header, payload)
         except LinkLost:
-            await asyncio.to_thread(self._wait, 0.5)  # for its exit status, if it is just ending
+            with suppress(TimeoutError):  # for its exit status, if it is just ending
+                await asyncio.wait_for(self._process.wait(), EXIT_S)
         finally:
             self._link.close()
             self._process.kill()
-            await asyncio.to_thread(self._process.wait)
+            await self._process.wait()
 
     async def _announce_masks(self) -> None:
         if self.standby is None:
@@ -186,13 +188,6 @@ class WorkerProcess:
         """
         is_new = time.monotonic() - self._activated_at < TAKEN_OVER_S
         return is_new and state["last_frame"] is None
-
-    def _wait(self, seconds: float) -> None:
-        assert self._process is not None
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return
 
     async def _forward(self, header: dict[str, Any], payload: bytes) -> None:
         """Send a packet to the web, then queue its state or still for the database."""

@@ -98,7 +98,7 @@ class Club:
             with contextlib.suppress(psutil.Error):
                 for name in {os.path.basename(file.path) for file in process.open_files()}:
                     if name in found:
-                        found[name].append(process.ppid())
+                        found[name].append(psutil.Process(process.ppid()).ppid())
         return found
 
     def shares(self) -> dict[int, int]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import configurations, state_writer, worker_process
+from cameras.ingest import configurations, fork_client, state_writer
 from cameras.ingest.leases.embedded import EmbeddedLeases
 from cameras.ingest.redis_link import RedisLink
 from cameras.ingest.supervisor import Supervisor
@@ -39,8 +39,8 @@ ages.CLOCK = "another host"
 time.time_ns = lambda: wall() + int(float(wrong.read_text()) * 1e9)
 time.monotonic_ns = lambda: monotonic() + 5_000_000_000_000
 time.monotonic = lambda: time.monotonic_ns() / 1e9
-from cameras.ingest.worker import main
-main.main(int(sys.argv[-1]))
+from cameras.ingest.worker import {module}
+{module}.main(int(sys.argv[1]))
 """
 
 
@@ -49,8 +49,12 @@ class WallClock:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "shift"
-        self.command = ("-c", ON_ANOTHER_HOST.format(shift=str(self._file)))
+        self.command = self._command("main")
+        self.fork_server = self._command("fork_server")
         self.set(0)
+
+    def _command(self, module: str) -> tuple[str, str]:
+        return "-c", ON_ANOTHER_HOST.format(shift=str(self._file), module=module)
 
     def set(self, seconds: float) -> None:
         """Let it be wrong by these seconds from now on."""
@@ -139,7 +143,7 @@ async def test_no_viewer_gets_an_old_picture_or_none_because_of_a_wrong_clock(
         monkeypatch.setattr(state_writer, name, lambda *arguments: None)
     clock = WallClock(tmp_path)
     clock.set(-4)
-    monkeypatch.setattr(worker_process, "COMMAND", clock.command)
+    monkeypatch.setattr(fork_client, "COMMAND", clock.fork_server)
     ingest = asyncio.create_task(Supervisor(EmbeddedLeases()).run(RedisLink()))
     try:
         with SeedViewer(web, camera, clock) as viewer:

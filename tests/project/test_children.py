@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import subprocess
+import sys
+from pathlib import Path
 
 import psutil
 from django.conf import settings
@@ -40,6 +43,16 @@ def test_child_processes_get_only_what_they_need(installation: Installation) -> 
         permitted |= {"SIDELINE_ALLOW_LOOPBACK_SOURCES", "DATABASE_URL"} if permitted else set()
         assert names <= permitted, command
         assert environment.get("SIDELINE_SECRET_KEY") != signing_key, command
+
+
+def test_onnxruntime_collects_nothing_in_child_processes(tmp_path: Path) -> None:
+    """Without the variable it writes a device id and a database, and sends what it collected."""
+    environment = bare_environment() | {"HOME": str(tmp_path)}
+    script = "import onnxruntime, os; print(len(os.listdir('/proc/self/task')))"
+    command = [sys.executable, "-c", script]
+    threads = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    assert int(threads) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_process_is_started_with_an_environment_of_its_own() -> None:

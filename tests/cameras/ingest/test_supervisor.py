@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from cameras.ingest import configurations, state_writer, worker_process
+from cameras.ingest import configurations, fork_client, state_writer, worker_process
 from cameras.ingest.custom_models.store import ModelStore
+from cameras.ingest.fork_client import ForkClient
 from cameras.ingest.state_writer import StateWriter
-from cameras.ingest.worker import capture
+from cameras.ingest.worker import capture, watchdog
 from project.tasks import end
 from tests.cameras.ingest.custom_models import onnx_models
 from tests.cameras.ingest.supervised import configuration, supervised
@@ -24,22 +25,18 @@ from tests.waiting import until_async
 
 HANGS_ONCE = (  # the first process's third picture never comes out of native code
     "import os, sys, time\n"
-    "from cameras.ingest.worker import capture, main\n"
-    "class Hung:\n"
-    "    grabs = 0\n"
-    "    def __init__(self, real): self.real = real\n"
-    "    def __getattr__(self, name): return getattr(self.real, name)\n"
-    "    def grab(self):\n"
-    "        self.grabs += 1\n"
-    "        if self.grabs == 3:\n"
-    "            open(os.environ['HUNG'], 'w').write(str(time.time()))\n"
-    "            time.sleep(60)\n"
-    "        return self.real.grab()\n"
-    "real = capture.open_capture\n"
-    "if not os.path.exists(os.environ['HUNG']):\n"
-    "    capture.open_capture = lambda opening: Hung(real(opening))\n"
-    "capture.FROZEN_LIMIT = float(os.environ['LIMIT'])\n"
-    "main.main(int(sys.argv[-1]))\n"
+    "from cameras.ingest.worker import capture, fork_server, watchdog\n"
+    "class Hung(capture.Demuxer):\n"
+    "    def frames(self):\n"
+    "        is_first = not os.path.exists(os.environ['HUNG'])\n"
+    "        for number, frame in enumerate(super().frames()):\n"
+    "            if is_first and number == 2:\n"
+    "                open(os.environ['HUNG'], 'w').write(str(time.time()))\n"
+    "                time.sleep(60)\n"
+    "            yield frame\n"
+    "capture.Demuxer = Hung\n"
+    "capture.UNKNOWN_LIMIT = float(os.environ['LIMIT']) - watchdog.STUCK_AFTER\n"
+    "fork_server.main(int(sys.argv[1]))\n"
 )
 
 
@@ -172,15 +169,15 @@ async def test_task_ends_although_it_swallowed_a_cancellation() -> None:
 async def test_worker_that_cannot_start_is_retried(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real, refused = worker_process.start_process, []
+    real, refused = ForkClient.start, []
 
-    async def sometimes(*command: str, **how: Any) -> Any:
+    async def sometimes(client: ForkClient, *what: str) -> Any:
         if len(refused) < 2:
             refused.append(1)
             raise BlockingIOError(11, "Resource temporarily unavailable")
-        return await real(*command, **how)
+        return await real(client, *what)
 
-    monkeypatch.setattr(worker_process, "start_process", sometimes)
+    monkeypatch.setattr(ForkClient, "start", sometimes)
     async with supervised(monkeypatch) as (_, link):
         await until_async(link.times)
     assert caplog.text.count("could not be started") == 2
@@ -192,8 +189,8 @@ async def replacement_of_a_stuck_worker(
     """Return the seconds from the hang to the replacement, and to the next picture."""
     monkeypatch.setenv("HUNG", str(tmp_path / "hung"))
     monkeypatch.setenv("LIMIT", str(limit))
-    monkeypatch.setattr(worker_process, "COMMAND", ("-c", HANGS_ONCE))
-    monkeypatch.setattr(worker_process, "bare_environment", lambda: dict(os.environ))
+    monkeypatch.setattr(fork_client, "COMMAND", ("-c", HANGS_ONCE))
+    monkeypatch.setattr(fork_client, "bare_environment", lambda: dict(os.environ))
     async with supervised(monkeypatch) as (supervisor, link):
         await until_async((tmp_path / "hung").exists)
         first = supervisor.workers["c"]
@@ -220,8 +217,9 @@ async def test_stuck_worker_is_replaced_within_ten_seconds(
     """With a limit of one second; the rest of the real limit is added to the measured time."""
     limit = 1.0
     replaced, again = await replacement_of_a_stuck_worker(monkeypatch, tmp_path, limit)
-    assert replaced - limit + capture.FROZEN_LIMIT < 10
-    assert again - limit + capture.FROZEN_LIMIT < 12, "pictures resume at once"
+    real = capture.FROZEN_LIMIT + watchdog.STUCK_AFTER
+    assert replaced - limit + real < 10
+    assert again - limit + real < 12, "pictures resume at once"
 
 
 async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
@@ -242,11 +240,11 @@ async def frames_after_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "-c",
         "import sys\n"
         "from cameras.ingest.custom_models import process\n"
-        "from cameras.ingest.worker import follower, main\n"
+        "from cameras.ingest.worker import follower, fork_server\n"
         f"process.COMMAND, follower.RETRY_S = ('-c', {dies!r}), 0.3\n"
-        "main.main(int(sys.argv[-1]))\n",
+        "fork_server.main(int(sys.argv[1]))\n",
     )
-    monkeypatch.setattr(worker_process, "COMMAND", command)
+    monkeypatch.setattr(fork_client, "COMMAND", command)
     data = onnx_models.finder()
     sha256 = hashlib.sha256(data).hexdigest()
     path = ModelStore(tmp_path).put(sha256, lambda: data)
