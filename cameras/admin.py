@@ -117,7 +117,7 @@ class CameraAdmin(AuditedAdmin[Camera]):
         count = _set_enabled(request, cameras, False)
         self.message_user(request, f"Switched off: {count}.")
 
-    @admin.action(description="Test connection (at most 5 s each)", permissions=["change"])
+    @admin.action(description="Test connection (at most 10 s each)", permissions=["change"])
     def test_connection(self, request: HttpRequest, cameras: CameraQuerySet) -> None:
         for camera in cameras:
             answer = check_source(camera)

@@ -12,6 +12,7 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils import timezone
 
 from cameras.ingest.labels import COCO, DEFAULT_CLASSES, select_labels
+from cameras.ingest.sources.addresses import MASK, SCHEMES, join_login, split_login
 from cameras.models import Camera, Kind, ShareLink, StreamKey, Weights
 from cameras.models.local_sources import media_files, shown_media_folder
 from project.accounts.forms import ZONE_INPUT, WithZones
@@ -20,9 +21,27 @@ from project.accounts.models import Organization
 LABELS_SHOWN = 24  # of a custom model; the others are folded away
 COMMON_FIRST = (*DEFAULT_CLASSES, *sorted({*COCO} - {*DEFAULT_CLASSES}))
 FIELDS = (
-    "organization", "name", "kind", "source", "enabled", "detect", "classes", "threshold",
-    "fps", "width", "quality", "masks", "time_zone",
+    "organization", "name", "group", "kind", "source", "enabled", "detect", "classes", "threshold",
+    "fps", "width", "quality", "aspect", "masks", "time_zone",
 )  # fmt: skip
+
+
+def entered_source(camera: Camera, kind: str, address: str, user: str, password: str) -> str:
+    """The source that people entered as an address, a user name and a password.
+
+    A login within the address wins over the fields. With an empty password the stored one is kept,
+    as long as address and user name are the stored ones; else the result holds a masked password,
+    which validation refuses. The text of other kinds is returned as it is.
+    """
+    address, user = address.strip(), user.strip()
+    if kind not in SCHEMES:
+        return address
+    stored, stored_user, stored_password = split_login(camera.shown_source)
+    if not password and stored_password:
+        if (address, user) == (stored, stored_user):
+            return camera.shown_source
+        password = MASK if user == stored_user else ""
+    return join_login(address, user, password)
 
 
 class StrictDecoder(json.JSONDecoder):
@@ -89,12 +108,16 @@ class SourceForm(forms.ModelForm[Camera]):
             return self.instance.masks
         return self.cleaned_data["masks"] or []
 
+    def read_source(self) -> str:
+        """The source as it was entered."""
+        return str(self.cleaned_data["source"])
+
     def _post_clean(self) -> None:
         # Before the model's validation, so that its errors are reported at the field.
         if self.cleaned_data.get("kind") in (Kind.PUSH, Kind.DEMO):
             self.instance.source = ""
         elif "source" in self.cleaned_data:
-            self.instance.source = self.cleaned_data["source"]
+            self.instance.source = self.read_source()
         super()._post_clean()  # type: ignore[misc]
         # A name that is taken: the constraint spans two fields and names none.
         if NON_FIELD_ERRORS in self.errors:
@@ -105,11 +128,29 @@ class CameraForm(WithZones, SourceForm):
     """The form of the camera pages. A new camera may belong to any of `organizations`."""
 
     organization = forms.ModelChoiceField(Organization.objects.none(), empty_label=None)
+    user = forms.CharField(
+        label="User name",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+        ),
+    )
+    password = forms.CharField(
+        required=False,
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
 
     class Meta:
         model = Camera
         fields = FIELDS
-        widgets = {"time_zone": ZONE_INPUT, "masks": forms.HiddenInput}  # noqa: RUF012
+        widgets = {  # noqa: RUF012
+            "group": forms.TextInput(attrs={"list": "groups", "autocomplete": "off"}),
+            "time_zone": ZONE_INPUT,
+            "masks": forms.HiddenInput,
+        }
         help_texts = {  # noqa: RUF012
             "threshold": "From 0.05 to 0.95. Lower finds more and errs more.",
             "fps": "From 1 to 30.",
@@ -120,6 +161,11 @@ class CameraForm(WithZones, SourceForm):
         self, *args: Any, organizations: Sequence[Organization] = (), **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.kind in SCHEMES:
+            address, user, password = split_login(self.instance.shown_source)
+            self.initial.update(source=address, user=user)
+            if password:
+                self.fields["password"].widget.attrs["placeholder"] = "stored; empty keeps it"
         self.fields["threshold"].widget.attrs["step"] = "0.05"
         if self.instance._state.adding:
             self.offer_classes(organizations)
@@ -135,6 +181,15 @@ class CameraForm(WithZones, SourceForm):
         if len(organizations) == 1:
             field.widget = field.hidden_widget()
             self.initial["organization"] = organizations[0].pk
+
+    def groups(self) -> list[str]:
+        """Return the names of the groups that there are, to be suggested."""
+        return Camera.objects.filter(organization__in=self._organizations).group_names()
+
+    def read_source(self) -> str:
+        cleaned = self.cleaned_data
+        entered = (str(cleaned.get(name, "")) for name in ("source", "user", "password"))
+        return entered_source(self.instance, cleaned.get("kind", ""), *entered)
 
     def local_sources(self) -> list[dict[str, Any]]:
         """Return what each organization that can be chosen may use of this machine.

@@ -3,10 +3,11 @@
 from django.urls import path
 
 from cameras.models import ShareLink, StreamKey
-from cameras.views import camera, camera_edit, credentials, detector, shared, wall
+from cameras.views import camera, camera_edit, credentials, detector, discovery, shared, wall
 
 urlpatterns = [
     path("", wall.wall, name="wall"),
+    path("wall/arrange", wall.arrange, name="wall-arrange"),
     path("shared/<str:text>", shared.shared, name="shared"),
     path("shared/<str:text>/ticket", shared.shared_ticket, name="shared-ticket"),
     path("organizations/<slug:slug>/detector", detector.detector, name="detector"),
@@ -23,6 +24,8 @@ urlpatterns = [
     ),
     path("cameras/new", camera_edit.add, name="camera-add"),
     path("cameras/test", camera_edit.test, name="camera-test"),
+    path("cameras/discover", discovery.discover, name="camera-discover"),
+    path("cameras/discover/streams", discovery.discover_streams, name="camera-discover-streams"),
     path("cameras/<uuid:pk>", camera.camera, name="camera"),
     path("cameras/<uuid:pk>/edit", camera_edit.edit, name="camera-edit"),
     path("cameras/<uuid:pk>/delete", camera_edit.delete, name="camera-delete"),

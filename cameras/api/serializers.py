@@ -73,8 +73,9 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
     class Meta:
         model = Camera
         fields = (
-            "id", "organization", "name", "kind", "source", "enabled", "fps", "width", "quality",
-            "detect", "classes", "threshold", "masks", "time_zone", "state", "created_at",
+            "id", "organization", "name", "group", "kind", "source", "enabled", "fps", "width",
+            "quality", "aspect", "detect", "classes", "threshold", "masks", "time_zone", "state",
+            "created_at",
         )  # fmt: skip
         read_only_fields = ("id", "created_at")
         validators = ()  # `validate` checks the model's constraints

@@ -11,16 +11,20 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from cameras.audit import log_camera_change
-from cameras.forms import CameraForm
+from cameras.forms import CameraForm, entered_source
 from cameras.models import Camera, CameraStill
 from cameras.source_check import check_source
 from project.accounts.access import actor_for_request
+from project.accounts.authentication import Denied
 from project.accounts.models import Organization
 from project.accounts.views.shell import Shell
 from project.audit.log import Action, fetch_stored, log_action
+from project.audit.recent_views import log_picture
+from project.audit.requesters import Requester
 
 
 def _get_editable_camera(request: HttpRequest, pk: uuid.UUID | str) -> Camera:
@@ -100,10 +104,13 @@ def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return render(request, "cameras/camera_delete.html", {"camera": camera})
 
 
+@sensitive_post_parameters("password", "source")
 @login_required
 @require_POST
-def test(request: HttpRequest) -> JsonResponse:
-    """Connect to a source, for at most 5 s. Returns `{ok, sentence}`.
+def test(request: HttpRequest) -> HttpResponse:
+    """Connect to a source, for at most 10 s. Returns `{ok, sentence, picture}`.
+
+    The picture of a stored camera is masked by its stored masks, and is logged as a still.
 
     `camera` is the id of the camera being edited: its stored password is used, but only with the
     address for which it was stored. Of a new camera, `organization` is the id of the organization:
@@ -112,13 +119,20 @@ def test(request: HttpRequest) -> JsonResponse:
     if request.POST.get("camera"):
         camera = _get_editable_camera(request, _parse_uuid(request.POST["camera"]))
     else:
-        camera = Camera(organization=_get_administered_organization(request))
+        camera = Camera(organization=get_administered_organization(request))
     camera.kind = request.POST.get("kind", "")
-    camera.source = request.POST.get("source", "")[:2000]
-    return JsonResponse(check_source(camera))
+    entered = (request.POST.get(name, "")[:2000] for name in ("source", "user", "password"))
+    camera.source = entered_source(camera, camera.kind, *entered)
+    answer = check_source(camera)
+    if answer["picture"] and not camera._state.adding:
+        try:
+            log_picture(Requester.of(request), camera, Action.STILLS)
+        except Denied as denied:
+            return denied.response
+    return JsonResponse(answer)
 
 
-def _get_administered_organization(request: HttpRequest) -> Organization | None:
+def get_administered_organization(request: HttpRequest) -> Organization | None:
     """Return the organization that the request names, if any. Raises 404 and 403 as above."""
     actor = actor_for_request(request)
     named, administered = request.POST.get("organization"), actor.organization_ids("admin")

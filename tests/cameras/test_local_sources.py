@@ -59,7 +59,8 @@ def refusal(organization: Organization, kind: Kind, source: str) -> str:
     camera = camera_of(organization, kind, source)
     with pytest.raises(ValidationError) as caught:
         camera.full_clean()
-    assert check_source(camera) == {"ok": False, "sentence": caught.value.messages[0]}
+    sentence = caught.value.messages[0]
+    assert check_source(camera) == {"ok": False, "sentence": sentence, "picture": ""}
     return str(caught.value.messages[0])
 
 
@@ -159,7 +160,8 @@ def test_camera_without_an_organization_has_no_local_source(club: Organization) 
         camera = Camera(kind=kind)
         camera.source = source
         answer = check_source(camera)
-        assert answer == {"ok": False, "sentence": "Choose the organization first."}
+        sentence = "Choose the organization first."
+        assert answer == {"ok": False, "sentence": sentence, "picture": ""}
 
 
 def upgrade() -> None:

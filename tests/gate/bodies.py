@@ -27,7 +27,10 @@ _BODIES: dict[str, Any] = {
     "camera-form": {"organization": "{ours}", "name": "x", "kind": "push"},
     "ours-file": {"organization": "{ours}", "kind": "file", "source": "no.mp4"},
     "theirs-file": {"organization": "{theirs}", "kind": "file", "source": "no.mp4"},
+    "ours-onvif": {"organization": "{ours}", "address": "http://192.0.2.1/reboot"},
+    "theirs-onvif": {"organization": "{theirs}", "address": "http://192.0.2.1/reboot"},
     "unlisted": {"base_url": "http://127.0.0.1:9/v1", "model": "none"},
+    "wall-order": {"order": "{push},{plaza}", "live_first": "0"},
     "strong": {"organization": "{ours}", "name": "t", "scopes": ["read", "admin"]},
 }
 

@@ -12,12 +12,14 @@ class CameraRequest(TypedDict):
 
     organization: str
     name: str
+    group: NotRequired[str]
     kind: Literal['rtsp', 'http', 'device', 'file', 'push', 'demo']
     source: NotRequired[str]
     enabled: NotRequired[bool]
     fps: NotRequired[int]
     width: NotRequired[int | None]
     quality: NotRequired[int]
+    aspect: NotRequired[Literal['square', '16:9', '4:3', '9:16', '3:4']]
     detect: NotRequired[bool]
     classes: NotRequired[list[str]]
     threshold: NotRequired[float]
@@ -121,12 +123,14 @@ class PatchedCameraRequest(TypedDict):
 
     organization: NotRequired[str]
     name: NotRequired[str]
+    group: NotRequired[str]
     kind: NotRequired[Literal['rtsp', 'http', 'device', 'file', 'push', 'demo']]
     source: NotRequired[str]
     enabled: NotRequired[bool]
     fps: NotRequired[int]
     width: NotRequired[int | None]
     quality: NotRequired[int]
+    aspect: NotRequired[Literal['square', '16:9', '4:3', '9:16', '3:4']]
     detect: NotRequired[bool]
     classes: NotRequired[list[str]]
     threshold: NotRequired[float]
@@ -268,6 +272,7 @@ class Status(TypedDict):
     reason: str
     last_frame: int | None
     viewers: NotRequired[int]
+    interval: NotRequired[float]
 
 
 class Dropped(TypedDict):
@@ -417,12 +422,14 @@ class Camera(TypedDict):
     id: str
     organization: str
     name: str
+    group: str
     kind: Literal['rtsp', 'http', 'device', 'file', 'push', 'demo']
     source: str
     enabled: bool
     fps: int
     width: int | None
     quality: int
+    aspect: Literal['square', '16:9', '4:3', '9:16', '3:4']
     detect: bool
     classes: list[str]
     threshold: float

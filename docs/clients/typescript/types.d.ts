@@ -22,8 +22,30 @@ export interface components {
             /** @description The `seq` of a frame. */
             ack: number;
         };
+        /**
+         * @description * `` - As the camera says
+         *     * `square` - Square pixels
+         *     * `16:9` - 16:9
+         *     * `4:3` - 4:3
+         *     * `9:16` - 9:16
+         *     * `3:4` - 3:4
+         * @enum {string}
+         */
+        AspectEnum: "square" | "16:9" | "4:3" | "9:16" | "3:4";
         /** @description A camera. `source` is written in full; its password is masked when it is read. */
         Camera: {
+            /**
+             * Shape of the picture
+             * @description Where pictures look narrow or wide: some cameras do not tell their shape.
+             *
+             *     * `` - As the camera says
+             *     * `square` - Square pixels
+             *     * `16:9` - 16:9
+             *     * `4:3` - 4:3
+             *     * `9:16` - 9:16
+             *     * `3:4` - 3:4
+             */
+            aspect: components["schemas"]["AspectEnum"];
             /** @description What to detect: COCO's classes, such as `person`, or the labels of the model that the organization has uploaded. */
             classes: string[];
             /** Format: date-time */
@@ -33,6 +55,8 @@ export interface components {
             enabled: boolean;
             /** Frames per second */
             fps: number;
+            /** @description Cameras of one group can be shown together, such as those of a hall. */
+            group: string;
             /** Format: uuid */
             readonly id: string;
             kind: components["schemas"]["CameraKind"];
@@ -71,6 +95,18 @@ export interface components {
         CameraKind: "rtsp" | "http" | "device" | "file" | "push" | "demo";
         /** @description A camera. `source` is written in full; its password is masked when it is read. */
         CameraRequest: {
+            /**
+             * Shape of the picture
+             * @description Where pictures look narrow or wide: some cameras do not tell their shape.
+             *
+             *     * `` - As the camera says
+             *     * `square` - Square pixels
+             *     * `16:9` - 16:9
+             *     * `4:3` - 4:3
+             *     * `9:16` - 9:16
+             *     * `3:4` - 3:4
+             */
+            aspect?: components["schemas"]["AspectEnum"];
             /** @description What to detect: COCO's classes, such as `person`, or the labels of the model that the organization has uploaded. */
             classes?: string[];
             /** Detect objects */
@@ -78,6 +114,8 @@ export interface components {
             enabled?: boolean;
             /** Frames per second */
             fps?: number;
+            /** @description Cameras of one group can be shown together, such as those of a hall. */
+            group?: string;
             kind: components["schemas"]["CameraKind"];
             /** @description Privacy masks: areas that are painted over before anything else sees the picture. Each is a list of corners `[x, y]`, from 0 to 1 of its width and height. */
             masks?: number[][][];
@@ -363,6 +401,18 @@ export interface components {
         };
         /** @description A camera. `source` is written in full; its password is masked when it is read. */
         PatchedCameraRequest: {
+            /**
+             * Shape of the picture
+             * @description Where pictures look narrow or wide: some cameras do not tell their shape.
+             *
+             *     * `` - As the camera says
+             *     * `square` - Square pixels
+             *     * `16:9` - 16:9
+             *     * `4:3` - 4:3
+             *     * `9:16` - 9:16
+             *     * `3:4` - 3:4
+             */
+            aspect?: components["schemas"]["AspectEnum"];
             /** @description What to detect: COCO's classes, such as `person`, or the labels of the model that the organization has uploaded. */
             classes?: string[];
             /** Detect objects */
@@ -370,6 +420,8 @@ export interface components {
             enabled?: boolean;
             /** Frames per second */
             fps?: number;
+            /** @description Cameras of one group can be shown together, such as those of a hall. */
+            group?: string;
             kind?: components["schemas"]["CameraKind"];
             /** @description Privacy masks: areas that are painted over before anything else sees the picture. Each is a list of corners `[x, y]`, from 0 to 1 of its width and height. */
             masks?: number[][][];
@@ -556,6 +608,8 @@ export interface components {
          */
         StateEnum: "connecting" | "live" | "stale" | "offline" | "ended";
         Status: {
+            /** @description Seconds between two frames, of a camera that sends less than one a second. */
+            interval?: number;
             /** @description When the newest frame was taken, in unix milliseconds. */
             last_frame: number | null;
             /** @description A plain sentence; empty for viewers by a stream key. */
@@ -643,6 +697,7 @@ export interface components {
 }
 export type Accepted = components['schemas']['Accepted'];
 export type Acknowledgement = components['schemas']['Acknowledgement'];
+export type AspectEnum = components['schemas']['AspectEnum'];
 export type Camera = components['schemas']['Camera'];
 export type CameraKind = components['schemas']['CameraKind'];
 export type CameraRequest = components['schemas']['CameraRequest'];

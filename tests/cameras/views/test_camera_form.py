@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from cameras.ingest.sources.addresses import Address
 from cameras.models import Camera
 from project.accounts.models import Organization, User
 from tests.cameras.views.rows import client_of, fields
@@ -101,6 +102,61 @@ def test_stored_password_is_not_sent_to_another_host(club: Organization, admin: 
     assert "Enter the password again" in answer.json()["sentence"]
 
 
+def add(client: Any, club: Organization, **changes: Any) -> Camera:
+    answer = client.post(reverse("camera-add"), fields(organization=club.pk, **changes))
+    assert answer.status_code == 302, answer.context["form"].errors
+    return Camera.objects.get(name=changes.get("name", "Goal"))
+
+
+def test_login_has_fields_of_its_own(club: Organization, admin: User) -> None:
+    client = client_of(admin)
+    login = {"user": "a:b", "password": "p@ss/w#rd ü"}
+    camera = add(client, club, source="rtsp://192.0.2.7/a?channel=1", **login)
+    address = Address.parse("rtsp", camera.source)
+    assert (address.user, address.password) == ("a:b", "p@ss/w#rd ü")
+    page = client.get(reverse("camera-edit", args=[camera.pk])).content.decode()
+    assert 'value="rtsp://192.0.2.7/a?channel=1"' in page
+    assert 'value="a:b"' in page
+    assert "w#rd" not in page
+    assert "ü" not in page
+
+
+def test_empty_password_keeps_the_stored_one_for_the_same_address(
+    club: Organization, admin: User
+) -> None:
+    client = client_of(admin)
+    login = {"user": "u", "password": "se:cret"}
+    camera = add(client, club, source="rtsp://192.0.2.7/a", **login)
+    page, stored = reverse("camera-edit", args=[camera.pk]), camera.source
+    same = {"source": "rtsp://192.0.2.7/a", "user": "u", "password": ""}
+    assert client.post(page, fields(name="Goal 2", **same)).status_code == 302
+    camera.refresh_from_db()
+    assert (camera.name, camera.source) == ("Goal 2", stored)
+    for path in (page, reverse("camera-test")):
+        elsewhere = same | {"source": "rtsp://192.0.2.8/a", "camera": camera.pk}
+        answer = client.post(path, fields(**elsewhere)).content.decode()
+        assert "Enter the password again" in answer
+    client.post(page, fields(**same | {"password": "new"}))
+    camera.refresh_from_db()
+    assert camera.source == "rtsp://u:new@192.0.2.7/a"
+
+
+def test_login_in_the_address_wins_over_the_fields(club: Organization, admin: User) -> None:
+    camera = add(client_of(admin), club, user="old", password="old")
+    assert camera.source == "rtsp://u:secret@192.0.2.7/a"
+
+
+def test_other_user_without_a_password_does_not_get_the_stored_one(
+    club: Organization, admin: User
+) -> None:
+    client = client_of(admin)
+    camera = add(client, club, source="rtsp://192.0.2.7/a", user="u", password="secret")
+    other = fields(source="rtsp://192.0.2.7/a", user="v", password="")
+    client.post(reverse("camera-edit", args=[camera.pk]), other)
+    camera.refresh_from_db()
+    assert camera.source == "rtsp://v@192.0.2.7/a"
+
+
 def test_changing_to_push_clears_the_source(club: Organization, admin: User) -> None:
     client = client_of(admin)
     client.post(reverse("camera-add"), fields(organization=club.pk))
@@ -116,12 +172,13 @@ def test_connection_test_returns_a_sentence(admin: User, monkeypatch: pytest.Mon
 
     def probe(kind: str, source: str, **_: Any) -> SimpleNamespace:
         probed.append((kind, source))
-        return SimpleNamespace(ok=True, sentence="A picture of 640 × 360 arrived.")
+        return SimpleNamespace(ok=True, sentence="A picture of 640 × 360 arrived.", jpeg=b"JPEG")
 
     monkeypatch.setattr("cameras.source_check.test_connection", probe)
     body = {"kind": "rtsp", "source": "rtsp://192.0.2.7/a"}
     answer = client_of(admin).post(reverse("camera-test"), body)
-    assert answer.json() == {"ok": True, "sentence": "A picture of 640 × 360 arrived."}
+    sentence = "A picture of 640 × 360 arrived."
+    assert answer.json() == {"ok": True, "sentence": sentence, "picture": "SlBFRw=="}
     assert probed == [("rtsp", "rtsp://192.0.2.7/a")]
 
 
