@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { formatTime } from "../../../static/js/live/time.js";
-import { pluralize, detectionSummary } from "../../../static/js/live/counts.js";
+import { detectionSummary, pluralize } from "../../../static/js/live/counts.js";
 
 const detected = (...names) => names.map((name) => ({ class: name }));
 

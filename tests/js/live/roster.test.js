@@ -24,6 +24,16 @@ test("cameras of other organizations are ignored", () => {
   assert.equal(differs(new Set(["1"]), all, ""), true);
 });
 
+test("of a wall of one group, cameras of other groups are ignored", () => {
+  const grouped = listing([
+    { id: "1", organization: "club", group: "Hall" },
+    { id: "2", organization: "club", group: "" },
+  ]);
+  assert.equal(differs(new Set(["1"]), grouped, "", "Hall"), false);
+  assert.equal(differs(new Set(["2"]), grouped, "", ""), false);
+  assert.equal(differs(new Set(["1"]), grouped, ""), true);
+});
+
 test("a camera missing on the first page of a long list is not a change", () => {
   assert.equal(differs(new Set(["1", "2"]), listing(of("club", "1"), "more")), false);
   assert.equal(differs(new Set(["1"]), listing(of("club", "1", "2"), "more")), true);
@@ -79,4 +89,26 @@ test("the line appears once when the list changes, and disappears again", async 
   page.dispatchEvent(new Event("visibilitychange"));
   await settle();
   assert.deepEqual(line.children, []);
+});
+
+test("where states are not known from pictures, the list is asked for four times as often", async (t) => {
+  fakeTimers(t, "setInterval");
+  let isUrgent = true;
+  const lists = [];
+  let changes = 0;
+  Object.assign(globalThis, {
+    document: Object.assign(new EventTarget(), { hidden: false, createElement: () => ({}) }),
+    location: { pathname: "/" },
+    fetch: async () => ({ ok: true, json: async () => listing(of("club", "1")) }),
+  });
+  const line = { dataset: {}, hasChildNodes: () => false, replaceChildren: () => {} };
+  const options = { isUrgent: () => isUrgent, listed: (list) => lists.push(list), changed: () => (changes += 1) };
+  watchRoster(/** @type {any} */ (line), new Set(["1", "2"]), options);
+  for (let turn = 0; turn < 8; turn += 1) {
+    isUrgent = turn < 4;
+    tick(15_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(lists.length, 5);
+  assert.equal(changes, 5);
 });
