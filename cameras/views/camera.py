@@ -46,6 +46,8 @@ def camera_page(request: HttpRequest, camera: Camera, **extra: Any) -> HttpRespo
     owners = ("created_by", "token", "membership__user")
     links = camera.share_links.not_ended().select_related(*owners) if can_operate else []
     keys = camera.stream_keys.not_ended().select_related(*owners) if can_operate else []
+    shares = [(link, shared_address(request, link)) for link in links]
+    new_link = request.GET.get("link")  # the one that was just made
     context = {
         "camera": camera,
         "display": CameraDisplay.of(camera),
@@ -55,7 +57,8 @@ def camera_page(request: HttpRequest, camera: Camera, **extra: Any) -> HttpRespo
         "publish_path": publish_path(camera.pk),
         "keys": list(keys),
         "key_form": StreamKeyForm(),
-        "shares": [(link, shared_address(request, link)) for link in links],
+        "shares": shares,
+        "new_share": next((share for share in shares if str(share[0].pk) == new_link), None),
         "share_form": ShareLinkForm(),
     }
     return render(request, "cameras/camera.html", context | extra)

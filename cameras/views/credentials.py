@@ -50,7 +50,10 @@ def add_stream_key(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @login_required
 @require_POST
 def add_share_link(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Create a link. Its address is derived by signing, so the page can show it again."""
+    """Create a link, and show its address on the camera's page.
+
+    Its address is derived by signing, so the page can show it again.
+    """
     camera = _get_operated_camera(request, pk)
     form = ShareLinkForm(request.POST)
     if not form.is_valid():
@@ -58,8 +61,7 @@ def add_share_link(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     link: ShareLink = form.save(commit=False)
     link.camera = camera
     make_share_link(request, actor_for_request(request), link)
-    messages.success(request, f"The share link “{link.name}” is made. Copy its address below.")
-    return _redirect_to_links(camera)
+    return redirect(f"{reverse('camera', args=(camera.pk,))}?link={link.pk}")
 
 
 @login_required
@@ -72,8 +74,5 @@ def revoke_credential(
     found: Any = get_object_or_404(model, pk=credential, camera=camera)
     revoke(request, found)
     messages.success(request, f"The {model._meta.verbose_name} “{found.name}” is revoked.")
-    return redirect("camera", camera.pk) if model is StreamKey else _redirect_to_links(camera)
-
-
-def _redirect_to_links(camera: Camera) -> HttpResponse:
-    return redirect(f"{reverse('camera', args=(camera.pk,))}#share-links")
+    panel = "stream-keys" if model is StreamKey else "share-links"
+    return redirect(f"{reverse('camera', args=(camera.pk,))}#{panel}")

@@ -44,7 +44,7 @@ def test_live_camera_without_reports_is_offline_since_its_last_picture(
     )
     state = Camera.objects.get(pk=camera.pk).current_state()
     assert (state.state, state.since) == ("offline", last_frame_at)
-    assert state.reason == "No process is reading this camera."
+    assert state.reason == "Sideline is not reading this camera at the moment."
 
 
 @pytest.mark.postgres

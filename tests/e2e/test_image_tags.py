@@ -77,7 +77,7 @@ def test_new_key_is_focused_and_in_view_on_a_phone(
         tab.page.set_viewport_size({"width": 390, "height": 844})
         tab.page.goto(f"{installation.url}/cameras/{scenario.plaza}")
         keys = tab.page.locator("#stream-keys")
-        keys.evaluate("(panel) => { panel.open = true; }")
+        tab.page.get_by_role("link", name="Stream keys").click()
         keys.locator("input[name$=name]").fill("TV")
         keys.get_by_role("button", name="Make a key").click()
         secret = tab.page.locator(".secret")

@@ -23,13 +23,14 @@ def camera(installation: Installation) -> Iterator[str]:
 def make_link(page: Page, installation: Installation, camera: str) -> str:
     """Create a link on the camera's page. Returns its URL."""
     page.goto(f"{installation.url}/cameras/{camera}")
-    panel = page.locator("#share-links")
-    panel.locator("summary").click()
+    page.get_by_role("link", name="Share links").click()
+    panel = page.get_by_role("dialog", name="Share links")
     panel.get_by_label("Who is it for").fill("Away fans")
     panel.get_by_label("May be opened").select_option("5 times")
     panel.get_by_role("button", name="Make a link").click()
     expect(page.get_by_text("The share link “Away fans” is made.")).to_be_visible()
-    address = page.get_by_label("Address of the share link Away fans")
+    expect(panel.locator(".secret")).to_be_focused()
+    address = panel.get_by_label("Address", exact=True)
     expect(address).to_be_in_viewport()
     return address.input_value()
 
@@ -49,7 +50,7 @@ def wait_until_live(page: Page) -> None:
 
 
 def revoke(page: Page, installation: Installation, camera: str) -> None:
-    page.goto(f"{installation.url}/cameras/{camera}")
+    page.goto(f"{installation.url}/cameras/{camera}#share-links")
     page.get_by_role("button", name="Revoke Away fans").click()
     page.locator("#confirm").get_by_role("button", name="Revoke").click()
     expect(page.get_by_text("The share link “Away fans” is revoked.")).to_be_visible()

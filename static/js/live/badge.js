@@ -13,7 +13,7 @@ export class StatusBadge {
 
   /** @param {import("./freshness.js").View} view */
   show(view) {
-    const text = view.state === "live" ? `Live ${view.age}` : view.label;
+    const text = view.state === "live" ? `Live ${[view.age, view.interval].filter(Boolean).join(", ")}` : view.label;
     if (this.#current === text + view.reason) return;
     this.#current = text + view.reason;
     this.element.dataset.state = view.state;

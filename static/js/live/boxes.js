@@ -25,17 +25,33 @@ export function canvasBox(bbox, place) {
 }
 
 /**
- * The upper left corner of a label: above its box, or inside the box's top if there is no room above;
- * never outside the picture.
- * @param {{x: number, y: number}} box
- * @param {number} width of the label
- * @param {number} height of the label
- * @param {{x: number, y: number, width: number}} place of the picture
+ * The picture's place while it is zoomed; `place` is that of the whole picture.
+ * @param {{x: number, y: number, width: number, height: number, scale: number}} place
+ * @param {import("./zoom.js").View} view
+ * @param {number} boxWidth
+ * @param {number} boxHeight
  */
-export function labelCorner(box, width, height, place) {
-  const x = Math.max(place.x, Math.min(box.x, place.x + place.width - width));
-  const above = box.y - height;
-  return { x, y: above < place.y ? Math.max(box.y, place.y) : above };
+export function zoomPlace(place, { scale, x, y }, boxWidth, boxHeight) {
+  const [width, height] = [place.width * scale, place.height * scale];
+  return {
+    x: width <= boxWidth ? (boxWidth - width) / 2 : boxWidth / 2 - x * width,
+    y: height <= boxHeight ? (boxHeight - height) / 2 : boxHeight / 2 - y * height,
+    width,
+    height,
+    scale: place.scale * scale,
+  };
+}
+
+/**
+ * The part of the picture that is visible.
+ * @param {{x: number, y: number, width: number, height: number}} place
+ * @param {number} boxWidth
+ * @param {number} boxHeight
+ */
+export function visiblePart(place, boxWidth, boxHeight) {
+  const [x, y] = [Math.max(0, place.x), Math.max(0, place.y)];
+  const width = Math.min(boxWidth, place.x + place.width) - x;
+  return { x, y, width, height: Math.min(boxHeight, place.y + place.height) - y };
 }
 
 /**

@@ -3,9 +3,13 @@
  *
  * Frames are ordered by `run`, then by `seq`; `timestamp` rises within a run.
  *
- * @typedef {{class: string, confidence: number, bbox: [number, number, number, number]}} Detection
+ * @typedef {{class: string, confidence: number, bbox: [number, number, number, number],
+ *            track_id?: number}} Detection
  * @typedef {{timestamp: number, run: number, seq: number, width: number, height: number, camera_id: string,
- *            age_ms: number, detections?: Detection[]}} FrameHeader
+ *            age_ms: number, detections?: Detection[], detected_at?: number,
+ *            detecting?: "on" | "behind" | "paused" | "off", interval?: number}} FrameHeader
+ *   `detected_at`: unix ms of the picture on which the boxes were found; `interval`: seconds between two
+ *   pictures of a slow camera
  * @typedef {{header: FrameHeader, jpeg: Uint8Array}} Frame
  */
 

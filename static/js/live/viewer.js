@@ -1,5 +1,6 @@
 import { StatusBadge } from "./badge.js";
 import { detectionSummary } from "./counts.js";
+import { currentDetections, detectionCount } from "./detection-state.js";
 import { Freshness } from "./freshness.js";
 import { Picture } from "./picture.js";
 import { CameraStream } from "./stream.js";
@@ -10,7 +11,8 @@ const TOAST_FROM_FAILURE = 2; // one failure that is repaired by the first attem
 
 /**
  * One camera on a page: stream, picture, badge. The element has `data-camera`, `data-name`,
- * `data-stream`, `data-detail` or `data-ticket`, `data-zone` and the camera's state when the page was rendered.
+ * `data-stream`, `data-detail` or `data-ticket`, `data-zone`, `data-kind` and the camera's state when the
+ * page was rendered. `data-count="full"` in it also tells why nothing is counted.
  *
  * Dispatches "frame" `{header, arrival}`, "status" (of stream.js), "view" (of freshness.js) and "ended",
  * when the stream will not be retried; preventing the default of "ended" suppresses the toast.
@@ -36,13 +38,14 @@ export class CameraViewer extends EventTarget {
     this.#element = element;
     this.picture = new Picture(/** @type {HTMLCanvasElement} */ (element.querySelector("canvas")));
     this.#badge = new StatusBadge(/** @type {HTMLElement} */ (element.querySelector("[data-badge]")));
-    this.#count = element.querySelector("[data-count]");
+    this.#count = /** @type {HTMLElement | null} */ (element.querySelector("[data-count]"));
     this.#note = element.querySelector("[data-note]");
     this.#freshness = new Freshness(data.zone ?? "UTC", {
       state: data.state,
       since: Number(data.since),
       reason: data.reason,
       pictureAt: data.pictureAt ? Number(data.pictureAt) : null,
+      isPushed: data.kind === "push",
     });
     const target = {
       path: data.stream ?? "",
@@ -98,11 +101,17 @@ export class CameraViewer extends EventTarget {
     const arrival = performance.now();
     if (!(await this.picture.show(frame)) || !this.#isActive) return;
     this.#freshness.addPicture(arrival, frame.header);
-    const summary = detectionSummary(frame.header.detections);
+    const summary = this.#summary(frame.header);
     if (this.#count && this.#count.textContent !== summary) this.#count.textContent = summary;
     this.#element.dataset.pictured = "";
     this.dispatchEvent(new CustomEvent("frame", { detail: { header: frame.header, arrival } }));
     this.#update();
+  }
+
+  /** @param {import("./frames.js").FrameHeader} header */
+  #summary(header) {
+    const isFull = this.#count?.dataset.count === "full";
+    return isFull ? detectionCount(header) : detectionSummary(currentDetections(header));
   }
 
   /** @param {import("./stream.js").Status} status */
@@ -150,7 +159,7 @@ export class CameraViewer extends EventTarget {
   #show() {
     const view = this.#freshness.view(performance.now());
     const hasEnded = this.#connection.phase === "ended";
-    if (hasEnded) Object.assign(view, { state: "offline", label: this.#connection.message, reason: "" });
+    if (hasEnded) Object.assign(view, { state: "offline", label: this.#connection.message, reason: "", interval: "" });
     const note = hasEnded ? "" : this.#stream.message || (view.state === "live" ? "" : view.reason);
     this.#element.dataset.state = view.state;
     this.#badge.show(view);

@@ -4,6 +4,7 @@ import { followAspectRatio } from "../live/aspect-ratio.js";
 import { detectionsToggle } from "../live/detections.js";
 import { fullScreenButton } from "../live/fullscreen.js";
 import { CameraViewer } from "../live/viewer.js";
+import { ZoomControl } from "../live/zoom-control.js";
 import { keyboardShortcuts } from "../shell/shortcuts.js";
 
 const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
@@ -32,4 +33,6 @@ detectionsToggle(find("[data-detections]"), (on) => {
   viewer.picture.detections = on;
 });
 fullScreenButton(find("[data-full-screen]"), stage);
+viewer.picture.labels = true;
+new ZoomControl(stage, viewer.picture);
 viewer.start();

@@ -11,8 +11,10 @@ const CAMERA_ERRORS = {
  * The button that publishes this browser's camera, with a status line.
  * @param {HTMLButtonElement} button with `data-socket`, `data-detail` and `data-camera`
  * @param {HTMLElement} line
+ * @param {HTMLButtonElement | null} [other] does the same, from the picture of a camera that waits; it
+ *   stays hidden if the browser gives the page no camera
  */
-export function publishButton(button, line) {
+export function publishButton(button, line, other = null) {
   if (!navigator.mediaDevices?.getUserMedia) {
     line.textContent =
       "This browser gives a page its camera only over https or on localhost. " +
@@ -48,5 +50,7 @@ export function publishButton(button, line) {
     }
   });
   addEventListener("pagehide", () => publisher.isRunning && publisher.stop());
+  other?.addEventListener("click", () => !publisher.isRunning && button.click());
+  if (other) other.hidden = false;
   button.disabled = false;
 }

@@ -166,7 +166,7 @@ async def test_first_publisher_that_goes_takes_no_other_along(
     [
         (Verdict.BUSY, "cannot take this frame"),
         (Verdict.STARTING, "is starting"),
-        (Verdict.NO_PROCESS, "No process is reading cameras"),
+        (Verdict.NO_PROCESS, "takes no pictures just now"),
     ],
 )
 async def test_frame_that_is_not_taken_may_be_sent_again(

@@ -86,6 +86,29 @@ def test_stream_key_is_shown_once(camera: Camera, operator: User) -> None:
     assert found[1] not in client.get(reverse("camera", args=[camera.pk])).content.decode()
 
 
+def find_open_dialogs(page: str) -> list[str]:
+    """Return the ids of the dialogs that a browser without scripts shows."""
+    return re.findall(r'<dialog [^>]*id="([\w-]+)"[^>]*\sopen>', page)
+
+
+def test_stream_keys_are_a_dialog_that_works_without_scripts(
+    camera: Camera, operator: User, viewer: User
+) -> None:
+    client, address = client_of(operator), reverse("camera", args=[camera.pk])
+    page = client.get(address).content.decode()
+    assert find_open_dialogs(page) == []
+    assert 'href="#stream-keys"' in page
+    assert f'href="{address}" data-close' in page
+    add = reverse("streamkey-add", args=[camera.pk])
+    refused = client.post(add, {"name": "", "days": "7"}).content.decode()
+    assert find_open_dialogs(refused) == ["stream-keys"]
+    assert "This field is required." in refused
+    made = client.post(add, {"name": "TV", "days": "7"}).content.decode()
+    assert find_open_dialogs(made) == ["stream-keys"]
+    assert re.search(r'id="stream-keys".*class="secret" tabindex="-1" autofocus', made, re.DOTALL)
+    assert "stream-keys" not in client_of(viewer).get(address).content.decode()
+
+
 def test_new_stream_key_is_shown_in_addresses_that_work(camera: Camera, operator: User) -> None:
     Camera.objects.filter(pk=camera.pk).update(enabled=False)
     camera.organization.metadata = {"serverHostURL": "cameras.example.org"}
@@ -135,6 +158,20 @@ def test_page_starts_as_connecting(camera: Camera, viewer: User, state: str, rea
         assert "data-badge-text>Connecting<" in page
         assert "data-note><" in page
         assert "Offline" not in page
+
+
+def test_push_camera_without_a_picture_is_waiting(club: Organization, operator: User) -> None:
+    camera = Camera.objects.create(organization=club, name="Phone", kind="push")
+    why = "Waiting for the first frame."
+    CameraState.objects.create(camera=camera, state="offline", reason=why)
+    for address in (reverse("wall"), reverse("camera", args=[camera.pk])):
+        page = client_of(operator).get(address).content.decode()
+        assert "data-badge-text>Waiting for its first picture<" in page
+        assert 'data-state="waiting"' in page
+        assert 'data-mark="waiting"' in page
+        assert "data-note><" in page
+        assert "Offline" not in page
+    assert "data-publish-here" in page
 
 
 def test_failing_camera_shows_the_reason(camera: Camera, viewer: User) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client
@@ -17,6 +20,8 @@ from cameras.ingest import configurations, state_writer
 from cameras.models import Camera, CameraStill
 from cameras.models.cameras import CORNERS_MOST, MASKS_MOST
 from project.accounts.models import Organization, Token, User
+from project.audit.log import Action
+from project.audit.models import Viewing
 from tests.cameras.views.rows import PASSWORD, client_of, fields
 
 pytestmark = pytest.mark.django_db
@@ -193,11 +198,18 @@ def test_camera_page_says_that_a_part_is_masked(camera: Camera, viewer: User) ->
     assert "Part of the picture is masked." in client.get(address).content.decode()
 
 
-def test_connection_test_returns_no_picture(camera: Camera, admin: User, settings: Any) -> None:
-    """It reports only whether a picture arrived, so nothing beneath the masks is revealed."""
+def test_connection_test_returns_a_masked_picture(
+    camera: Camera, admin: User, settings: Any
+) -> None:
+    """Also with masks that the form has removed, but nobody has saved; and it is logged."""
     settings.MEDIA_DIR = Path(settings.MEDIA_DIR)
-    Camera.objects.filter(pk=camera.pk).update(masks=ONE)
-    body = {"camera": camera.pk, "kind": "demo", "source": ""}
-    answer = client_of(admin).post(reverse("camera-test"), body)
-    assert answer.json().keys() == {"ok", "sentence"}
-    assert re.fullmatch(r"Connected: 768×432\.", answer.json()["sentence"])
+    whole = [[[0, 0], [1, 0], [1, 1], [0, 1]]]
+    Camera.objects.filter(pk=camera.pk).update(masks=whole)
+    body = {"camera": camera.pk, "kind": "demo", "source": "", "masks": "[]"}
+    answer = client_of(admin).post(reverse("camera-test"), body).json()
+    assert re.fullmatch(r"Connected: 768×432\.", answer["sentence"])
+    pixels = cv2.imdecode(np.frombuffer(b64decode(answer["picture"]), np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    assert pixels.shape == (360, 640, 3)
+    assert np.ptp(pixels) <= 2, "one grey"
+    assert Viewing.objects.filter(action=Action.STILLS, camera_id=camera.pk).exists()

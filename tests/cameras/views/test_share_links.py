@@ -53,7 +53,10 @@ def test_it_works(camera: Camera, operator: User) -> None:
     link = ShareLink.objects.get()
     assert (link.created_by, link.uses_most) == (operator, 20)
     assert abs(link.expires_at - timezone.now() - timedelta(days=7)) < timedelta(minutes=1)
-    assert f'value="http://testserver{address(link)}"' in page.content.decode()
+    shown = (
+        f'id="new-share" class="mono" type="text" readonly value="http://testserver{address(link)}"'
+    )
+    assert shown in page.content.decode()
     assert "opened 0 of 20" in page.content.decode()
 
     guest = Client()
@@ -67,6 +70,39 @@ def test_it_works(camera: Camera, operator: User) -> None:
     assert Visit.objects.alive().filter(link=link).count() == 1
     assert guest.cookies["sideline_visit"].value not in shown, "it would open the stream elsewhere"
     assert "opened 1 of 20" in maker.get(reverse("camera", args=[camera.pk])).content.decode()
+
+
+def test_share_links_are_a_dialog_that_works_without_scripts(
+    camera: Camera, operator: User, link: ShareLink
+) -> None:
+    client, page_url = client_of(operator), reverse("camera", args=[camera.pk])
+    add = reverse("sharelink-add", args=[camera.pk])
+
+    def is_open(page: HttpResponse) -> bool:
+        return bool(re.search(r'<dialog [^>]*id="share-links"[^>]*\sopen>', page.content.decode()))
+
+    assert not is_open(client.get(page_url))
+    assert is_open(client.post(add, {"name": ""}))
+    answer = client.post(add, {"name": "Parents", "hours": "1", "uses_most": "1"})
+    made = ShareLink.objects.get(name="Parents")
+    assert answer["Location"] == f"{page_url}?link={made.pk}"
+    shown = client.get(answer["Location"])
+    assert is_open(shown)
+    assert "The share link “Parents” is made." in shown.content.decode()
+    made.revoke()
+    for value in (made.pk, "x", ""):
+        assert not is_open(client.get(f"{page_url}?link={value}"))
+
+
+def test_new_link_of_another_camera_is_not_shown(
+    camera: Camera, operator: User, viewer: User, link: ShareLink
+) -> None:
+    other = Camera.objects.create(organization=camera.organization, name="Yard", kind=Kind.PUSH)
+    page_url = reverse("camera", args=[other.pk])
+    page = client_of(operator).get(f"{page_url}?link={link.pk}").content.decode()
+    assert "new-share" not in page
+    own = f"{reverse('camera', args=[camera.pk])}?link={link.pk}"
+    assert "new-share" not in client_of(viewer).get(own).content.decode()
 
 
 def test_viewing_the_first_page_changes_nothing(link: ShareLink) -> None:

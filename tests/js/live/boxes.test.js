@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { canvasBox, fit, labelCorner, labelText } from "../../../static/js/live/boxes.js";
+import { canvasBox, fit, labelText, visiblePart, zoomPlace } from "../../../static/js/live/boxes.js";
 
 test("a picture with the same aspect ratio fills its box", () => {
   assert.deepEqual(fit(1280, 720, 640, 360), { x: 0, y: 0, width: 640, height: 360, scale: 0.5 });
@@ -31,11 +31,19 @@ test("a box that is not four finite numbers is not drawn", () => {
   assert.equal(canvasBox(/** @type {any} */ (undefined), place), null);
 });
 
-test("a label is above its box and never outside the picture", () => {
-  const place = { x: 0, y: 0, width: 200 };
-  assert.deepEqual(labelCorner({ x: 50, y: 60 }, 40, 16, place), { x: 50, y: 44 });
-  assert.deepEqual(labelCorner({ x: 190, y: 5 }, 40, 16, place), { x: 160, y: 5 });
-  assert.deepEqual(labelCorner({ x: -8, y: -8 }, 40, 16, place), { x: 0, y: 0 });
+test("a zoomed picture is placed around the point in the middle", () => {
+  const whole = fit(1280, 720, 640, 360);
+  const place = zoomPlace(whole, { scale: 2, x: 0.25, y: 0.5 }, 640, 360);
+  assert.deepEqual(place, { x: 0, y: -180, width: 1280, height: 720, scale: 1 });
+  assert.deepEqual(visiblePart(place, 640, 360), { x: 0, y: 0, width: 640, height: 360 });
+});
+
+test("the bars beside a picture are not a part of it", () => {
+  const place = zoomPlace(fit(640, 480, 1600, 900), { scale: 1.1, x: 0.5, y: 0.5 }, 1600, 900);
+  assert.deepEqual(
+    Object.values(visiblePart(place, 1600, 900)).map(Math.round),
+    [140, 0, 1320, 900],
+  );
 });
 
 test("a label has the format of the seed", () => {

@@ -150,7 +150,7 @@ test("a picture that freezes is announced as stale once", async (t) => {
   const { badge } = await startLiveTile(t);
   for (let tick = 0; tick < 50; tick += 1) advance(t, 100);
   assert.match(badge(), /^Stale/);
-  assert.deepEqual(spoken.texts, ["Plaza: Stale, last picture 12:00:00"]);
+  assert.deepEqual(spoken.texts, ["Plaza: Stale, 1.4 s old"]);
 });
 
 test("each outage of a camera without pictures shows a toast", (t) => {

@@ -27,9 +27,9 @@ test("a permanent refusal ends publishing with the server's reason", () => {
 });
 
 test("a temporary refusal is retried after a pause", () => {
-  const outcome = toOutcome(problem(503, "No process is reading cameras just now."));
+  const outcome = toOutcome(problem(503, "The server takes no pictures just now."));
   assert.deepEqual([outcome.ok, outcome.isFinal, outcome.waitMs], [false, false, 2000]);
-  assert.equal(outcome.sentence, "No process is reading cameras just now.");
+  assert.equal(outcome.sentence, "The server takes no pictures just now.");
 });
 
 test("times of pictures rise, and follow a clock that is set back", () => {
