@@ -28,7 +28,7 @@ from cameras.ingest.sources.addresses import (
 from cameras.ingest.sources.dialing import permitted
 from cameras.ingest.sources.explanations import explain_device, explain_rtsp
 from cameras.ingest.sources.http_client import HTTPClient
-from cameras.ingest.sources.http_failures import NOT_VIDEO
+from cameras.ingest.sources.http_failures import NOT_VIDEO, unreachable
 from cameras.ingest.sources.http_response import Response
 from cameras.ingest.sources.media_io import HTTPOpener
 from cameras.ingest.sources.rtsp_relay import RTSPRelay
@@ -60,6 +60,7 @@ FROZEN_LIMIT = 6.0  # without a packet, of a camera that sends some each second
 UNKNOWN_LIMIT = 30.0  # the same while its rate is not known, and of recordings
 SILENCE_S = 90.0  # HTTPClient's own limit; the watchdog has shorter ones
 KEYFRAME_LIMIT = 60.0  # for packets that give no picture
+MAX_UNDECODABLE = 10  # pictures in a row; some cameras send a damaged one now and then
 LATE = 0.5  # a recording this far behind its pace gives up the lost time instead of bursting
 LEAP = 2.0  # seconds between two frames of a recording that are taken for a cut in it
 # PyAV 18.1 raises IndexError where an HLS playlist holds nothing that opens.
@@ -68,6 +69,7 @@ UNOPENED = (FFmpegError, OSError, IndexError, NoVideo)
 FROZEN = "The camera's stream has frozen; connecting again."
 WAITING = "Connected. Waiting for the first picture."
 WAITING_FOR_KEYFRAME = "Connected. Waiting for a keyframe; some cameras send one only now and then."
+UNDECODABLE = "The camera sends pictures that cannot be decoded."
 NO_KEYFRAME = (
     "The camera sends video, but no picture could be decoded from it within a minute. "
     "Set a keyframe (I-frame) interval of a few seconds in the camera."
@@ -210,8 +212,7 @@ class Capture:
             with closing(client.get()) as response:
                 match kind_of(response):
                     case "mjpeg":
-                        self._show_jpegs(response)
-                        self._end("stream", NOT_VIDEO)
+                        self._end("stream", self._show_jpegs(response))
                     case "still":
                         self._show_stills(
                             StillImage(client, self.pace.fps, begun=response, wait=self._stop.wait)
@@ -220,6 +221,8 @@ class Capture:
                         self._run_container(client, response)
         except SourceError as error:
             raise Lost(self.watchdog.reason or error.sentence) from None
+        except (OSError, ValueError) as error:
+            self._end("stream", unreachable(address, error).sentence)
         finally:
             self._client = None
             client.close()
@@ -329,23 +332,35 @@ class Capture:
         except (FFmpegError, OSError):
             _check_size(demuxer)
 
-    def _show_jpegs(self, response: Response) -> None:
-        """MJPEG: only the chosen pictures are decoded."""
-        decoder = JPEGDecoder()
+    def _show_jpegs(self, response: Response) -> str:
+        """MJPEG: only the chosen pictures are decoded, and the others count if the last one was.
+
+        Returns why none was shown, if none was. Raises `Lost` where none can be decoded.
+        """
+        decoder, failures, reason = JPEGDecoder(), 0, NOT_VIDEO
+        shown = False
         self._expect_packet()
         for jpeg in JPEGReader(response.read, response.boundary):
             if self._stop.is_set():
-                return
-            self._note_packet()
+                break
+            self._expect_packet()
+            now = time.monotonic()
             try:
-                size = jpeg_size(jpeg)
-            except FrameError:
-                continue
-            turn, now = Turn.from_exif(jpeg_orientation(jpeg)), time.monotonic()
-            if not self.pace.takes(int(now * 1000)):
-                self._note(upright_size(*size, turn, None, self._source.aspect), now)
-            elif (frame := decoder.decode(jpeg)) is not None:
+                size, turn = jpeg_size(jpeg), Turn.from_exif(jpeg_orientation(jpeg))
+                chosen = self.pace.takes(int(now * 1000))
+                frame = decoder.decode(jpeg) if chosen else None
+                reason = UNDECODABLE
+            except FrameError as error:
+                frame, chosen, reason = None, True, error.sentence
+            if frame is not None:
                 self._put(frame, Shot(now, turn))
+            elif not chosen and shown:
+                self._note(upright_size(*size, turn, None, self._source.aspect), now)
+            if chosen:
+                shown, failures = frame is not None, 0 if frame is not None else failures + 1
+            if failures >= MAX_UNDECODABLE:
+                raise Lost(reason)
+        return reason
 
     def _show_stills(self, still: StillImage) -> None:
         """A still-image address, asked again at the rate that is wanted now."""
@@ -357,7 +372,7 @@ class Capture:
                 continue
             image = decode_still(data)
             if image is None:
-                raise Lost("The address gives a picture that cannot be decoded.")
+                raise Lost(UNDECODABLE)
             frame = VideoFrame.from_ndarray(image, "bgr24")
             self._put(frame, Shot(time.monotonic()))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cameras.ingest.worker.capture import UNDECODABLE
 from cameras.ingest.worker.reconnect import ReconnectingCapture
 from tests.cameras.ingest.sources.raw_server import raw_server
 from tests.cameras.ingest.worker.captured import captured, pictures, state
@@ -100,3 +101,20 @@ def test_address_that_shows_no_picture_says_what_it_is(tmp_path: Path) -> None:
     with http_camera() as server, captured("http", server.base + "/html") as camera:
         until(lambda: state(camera) == "offline")
         assert "text/html, which is not video" in camera.health().reason
+
+
+def test_pictures_that_cannot_be_decoded_are_told() -> None:
+    arithmetic = plaza_jpegs()[0].replace(b"\xff\xc0", b"\xff\xc9", 1)
+    with answering(MULTIPART + (b"--frame\r\n\r\n" + arithmetic + b"\r\n") * 12) as camera:
+        until(lambda: state(camera) == "offline")
+        assert camera.health().reason == UNDECODABLE
+
+
+def test_damaged_pictures_are_passed_over() -> None:
+    whole = plaza_jpegs()[0]
+    damaged = whole.replace(b"\xff\xc0", b"\xff\xc9", 1)
+    body = b"".join(b"--frame\r\n\r\n" + each + b"\r\n" for each in [damaged, whole] * 8)
+    with answering(MULTIPART + body) as camera:
+        image = pictures(camera, 2)[-1].pixels()
+        assert image is not None
+        assert unlikeness(image) < 8
