@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='camera',
             name='aspect',
-            field=models.CharField(blank=True, choices=[('', 'As the camera says'), ('square', 'Square pixels'), ('16:9', '16:9'), ('4:3', '4:3'), ('9:16', '9:16'), ('3:4', '3:4')], default='', help_text='Where pictures look narrow or wide: some cameras do not tell their shape.', max_length=6, verbose_name='shape of the picture'),
+            field=models.CharField(choices=[('auto', 'As the camera says'), ('square', 'Square pixels'), ('16:9', '16:9'), ('4:3', '4:3'), ('9:16', '9:16'), ('3:4', '3:4')], default='auto', help_text='Where pictures look narrow or wide: some cameras do not tell their shape.', max_length=6, verbose_name='shape of the picture'),
         ),
     ]

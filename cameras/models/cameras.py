@@ -79,7 +79,7 @@ class Kind(models.TextChoices):
 class Aspect(models.TextChoices):
     """What a camera's upright picture is scaled to, where the camera does not tell its pixels."""
 
-    TOLD = "", "As the camera says"
+    TOLD = "auto", "As the camera says"
     SQUARE = "square", "Square pixels"
     WIDE = "16:9", "16:9"
     STANDARD = "4:3", "4:3"
@@ -140,8 +140,7 @@ class Camera(Masked):
     aspect = models.CharField(
         "shape of the picture",
         max_length=6,
-        blank=True,
-        default="",
+        default=Aspect.TOLD,
         choices=Aspect.choices,
         help_text="Where pictures look narrow or wide: some cameras do not tell their shape.",
     )

@@ -229,13 +229,17 @@ OLD_ROWS = """
 from pathlib import Path
 from django.conf import settings
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from project.encryption import seal
+apps = MigrationLoader(connection).project_state([("cameras", "0001_initial")]).apps
+Camera = apps.get_model("cameras", "Camera")
 Path(settings.MEDIA_DIR).mkdir(exist_ok=True)
 (Path(settings.MEDIA_DIR) / "final.mp4").write_bytes(b"x")
 club = Organization.objects.create(name="Club", slug="club")
 for kind, source in (("file", "final.mp4"), ("device", "/dev/video3")):
     Camera.objects.create(
-        organization=club, name=kind, kind=kind, sealed_source=seal(source), shown_source=source)
+        organization_id=club.pk, name=kind, kind=kind,
+        sealed_source=seal(source), shown_source=source)
 """
 NEW_ROWS = """
 from cameras.models import DeviceGrant

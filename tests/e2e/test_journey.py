@@ -147,7 +147,7 @@ def test_rtsp_camera_freezes_dies_and_comes_back(tab: Tab, installation: Install
     page.goto(installation.url)
     with rtsp_server() as server:
         page.get_by_role("link", name="Add a camera").click()
-        page.get_by_label("Name").fill("Gate")
+        page.get_by_label("Name", exact=True).fill("Gate")
         page.get_by_label("Kind").select_option("rtsp")
         page.get_by_label("Source").fill(server.url)
         page.get_by_role("button", name="Test connection").click()

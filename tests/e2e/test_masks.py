@@ -40,7 +40,7 @@ def open_editor(page: Page, installation: Installation, camera: str) -> Locator:
     if not editor.is_visible():
         page.get_by_text("Privacy masks", exact=True).click()
     stage = editor.locator("[data-masks-stage]")
-    stage.scroll_into_view_if_needed()
+    stage.evaluate("stage => stage.scrollIntoView({block: 'center'})")  # not under the bottom bar
     return stage
 
 

@@ -45,7 +45,7 @@ def test_connection(
     media_root: Path,
     allow_loopback: bool,
     listed: frozenset[str] = frozenset(),  # noqa: PT028
-    aspect: str = "",  # noqa: PT028
+    aspect: str = "auto",  # noqa: PT028
     masks: Sequence[Any] = (),  # noqa: PT028
     timeout: float = 10.0,  # noqa: PT028
 ) -> Probe:

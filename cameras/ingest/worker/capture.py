@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 from av import VideoFrame
 from av.error import FFmpegError
@@ -32,23 +28,16 @@ from cameras.ingest.sources.http_failures import NOT_VIDEO, unreachable
 from cameras.ingest.sources.http_response import Response
 from cameras.ingest.sources.media_io import HTTPOpener
 from cameras.ingest.sources.rtsp_relay import RTSPRelay
-from cameras.ingest.worker.capture_clock import ArrivalClock, CaptureClock
 from cameras.ingest.worker.decoding import JPEGDecoder, decode_still, too_large
 from cameras.ingest.worker.demuxer import DEMO_CLIP, Demuxer, Fetch, Frame, NoVideo
+from cameras.ingest.worker.frame_sink import FrameSink, Shot
 from cameras.ingest.worker.freshness import STALE_AFTER, Freshness
-from cameras.ingest.worker.masks import Masks
 from cameras.ingest.worker.mjpeg import JPEGReader
-from cameras.ingest.worker.picture import Picture, Slot
+from cameras.ingest.worker.picture import Slot
 from cameras.ingest.worker.sniff import kind_of
+from cameras.ingest.worker.source import Source
 from cameras.ingest.worker.still_image import StillImage
-from cameras.ingest.worker.upright import (
-    Deinterlacer,
-    Turn,
-    Turns,
-    Unconvertible,
-    UprightFrame,
-    upright_size,
-)
+from cameras.ingest.worker.upright import Turn, Unconvertible
 from cameras.ingest.worker.watchdog import Watchdog
 from cameras.live.jpeg import FrameError, jpeg_orientation, jpeg_size
 from cameras.live.variants import Pace
@@ -80,52 +69,6 @@ class Lost(Exception):
     """The source gives no more pictures; the text is a plain sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What is captured, and what the camera itself does not tell.
-
-    `aspect` is that of the upright picture (`16:9`), `square` for square pixels, or empty: as the
-    camera says. `decoder` is as that of `Demuxer`, `allow_loopback` and `listed` are as in
-    `address_rules.Rule`.
-    """
-
-    kind: str
-    source: str
-    media_root: Path
-    allow_loopback: bool = False
-    listed: frozenset[str] = frozenset()
-    aspect: str = ""
-    decoder: str = ""
-    masks: Masks = field(default_factory=Masks)
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Source:
-        """From a configuration as workers get it (`ingest.configurations`)."""
-        return cls(
-            config["kind"],
-            config["source"],
-            Path(config["media_root"]),
-            bool(config["allow_loopback"]),
-            frozenset(config.get("listed", ())),
-            config.get("aspect", ""),
-            config.get("decoder", ""),
-            Masks(config.get("masks", ())),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """What is known of a frame before its pixels: `captured_at` is in monotonic seconds.
-
-    `jumped`: its time in the stream has nothing to do with that of the frame before.
-    """
-
-    captured_at: float
-    turn: Turn = field(default_factory=Turn)
-    pixel_aspect: Fraction | None = None
-    jumped: bool = False
-
-
 class Capture:
     """What one source sends, each time that it is opened.
 
@@ -136,18 +79,19 @@ class Capture:
     def __init__(
         self, source: Source, *, slot: Slot, freshness: Freshness, stop: threading.Event
     ) -> None:
-        self.pace = Pace(1.0)
         self.watchdog = Watchdog(self.hang_up)
-        self._source, self._slot = source, slot
-        self._freshness, self._stop = freshness, stop
+        self._source, self._freshness, self._stop = source, freshness, stop
+        self._sink = FrameSink(source, slot, freshness)
         self._permitted = permitted(allow_loopback=source.allow_loopback, listed=source.listed)
         self._relay: RTSPRelay | None = None
         self._client: HTTPClient | None = None
-        self._clock, self._arrivals = CaptureClock(), ArrivalClock()
-        self._deinterlacer, self._turns = Deinterlacer(), Turns()
-        self._proven: set[tuple[int, int, str]] = set()  # layouts that could be converted
         self._due = 0.0  # when the next frame of a recording is to be shown, monotonic seconds
         self._first_packet = 0.0  # since a picture could be decoded; 0 is none
+
+    @property
+    def pace(self) -> Pace:
+        """Which frames are put into the slot."""
+        return self._sink.pace
 
     def hang_up(self) -> None:
         """End what may be left of a connection."""
@@ -163,8 +107,7 @@ class Capture:
     def run(self) -> None:
         """From open to loss. Raises `Lost` or `SourceError`; returns only when stopped."""
         self.watchdog.begin()
-        self._arrivals, self._deinterlacer = ArrivalClock(), Deinterlacer()
-        self._turns = Turns()
+        self._sink.begin()
         self._first_packet = 0.0
         try:
             match self._source.kind:
@@ -289,7 +232,8 @@ class Capture:
             if self._stop.is_set():
                 return
             if frame is not None:
-                self._show(frame, time.monotonic(), frame.time)
+                self._sink.show(frame, frame.time)
+                self._first_packet = 0.0
             self._note_packet()
 
     def _play(self, demuxer: Demuxer) -> int:
@@ -317,7 +261,7 @@ class Capture:
                 self._due = time.monotonic()
             if self._stop.wait(max(0.0, self._due - time.monotonic())):
                 return frames
-            self._show(frame, time.monotonic(), None)
+            self._sink.show(frame, None)
             self.watchdog.expect(FROZEN, UNKNOWN_LIMIT)
         self._due += usual
         return frames
@@ -344,18 +288,17 @@ class Capture:
             if self._stop.is_set():
                 break
             self._expect_packet()
-            now = time.monotonic()
             try:
                 size, turn = jpeg_size(jpeg), Turn.from_exif(jpeg_orientation(jpeg))
-                chosen = self.pace.takes(int(now * 1000))
+                chosen = self._sink.takes()
                 frame = decoder.decode(jpeg) if chosen else None
                 reason = UNDECODABLE
             except FrameError as error:
                 frame, chosen, reason = None, True, error.sentence
             if frame is not None:
-                self._put(frame, Shot(now, turn))
+                self._sink.put(frame, Shot(time.monotonic(), turn))
             elif not chosen and shown:
-                self._note(upright_size(*size, turn, None, self._source.aspect), now)
+                self._sink.pass_over(size, turn)
             if chosen:
                 shown, failures = frame is not None, 0 if frame is not None else failures + 1
             if failures >= MAX_UNDECODABLE:
@@ -374,45 +317,7 @@ class Capture:
             if image is None:
                 raise Lost(UNDECODABLE)
             frame = VideoFrame.from_ndarray(image, "bgr24")
-            self._put(frame, Shot(time.monotonic()))
-
-    def _show(self, frame: Frame, arrival: float, stream_time: float | None) -> None:
-        """Show a frame of a video, if it is one of the chosen. Raises `Lost`, `Unconvertible`."""
-        if sentence := too_large(frame.image.width, frame.image.height):
-            raise Lost(sentence)
-        at, jumped = self._arrivals.captured_at(arrival, stream_time)
-        shot = Shot(at, self._turns.of(frame.image), frame.pixel_aspect, jumped)
-        for made, its in self._deinterlacer.feed(frame.image, shot):
-            self._put(made, its, chosen=self.pace.takes(int(time.monotonic() * 1000)))
-
-    def _put(self, frame: VideoFrame, shot: Shot, *, chosen: bool = True) -> None:
-        source = self._source
-        upright = UprightFrame(frame, shot.turn, source.masks, shot.pixel_aspect, source.aspect)
-        size = upright.width, upright.height
-        self._prove(frame, upright)
-        run, timestamp = self._note(size, shot.captured_at, jumped=shot.jumped)
-        if chosen:
-            self._slot.put(
-                Picture(timestamp, *size, run=run, captured_at=shot.captured_at, frame=upright)
-            )
-
-    def _note(
-        self, size: tuple[int, int], captured_at: float, *, jumped: bool = False
-    ) -> tuple[int, int]:
-        run, timestamp = self._clock.read(captured_at, jumped=jumped)
-        self._freshness.record_frame(timestamp, *size, captured_at)
-        self._first_packet = 0.0
-        return run, timestamp
-
-    def _prove(self, made: VideoFrame, upright: UprightFrame) -> None:
-        """Convert the first frame of each layout at once: a failure ends the run, not a viewer's
-        picture."""
-        layout = made.width, made.height, made.format.name
-        if layout not in self._proven:
-            if sentence := too_large(upright.width, upright.height):
-                raise Lost(sentence)
-            upright.pixels()
-            self._proven.add(layout)
+            self._sink.put(frame, Shot(time.monotonic()))
 
     def _expect_packet(self) -> None:
         """Set the limit for the next packet; the patience follows the camera's own rate."""

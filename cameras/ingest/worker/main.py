@@ -23,7 +23,6 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is import
 import cv2
 
 from cameras.ingest.links import WorkerLink
-from cameras.ingest.worker.capture import Source
 from cameras.ingest.worker.decoding import OVERDUE, overdue
 from cameras.ingest.worker.encoder import Encoder
 from cameras.ingest.worker.follower import DETECTIONS_PER_SECOND, Follower
@@ -32,6 +31,7 @@ from cameras.ingest.worker.masks import Masks
 from cameras.ingest.worker.picture import Picture
 from cameras.ingest.worker.push import Push
 from cameras.ingest.worker.reconnect import ReconnectingCapture
+from cameras.ingest.worker.source import Source
 from cameras.live.ages import Ages
 from cameras.live.frames import Detection, Frame
 from cameras.live.variants import NATIVE

@@ -19,10 +19,11 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = "40000000"  # read when cv2 is import
 
 from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.sources.probe import SHOWN_WIDTH, Probe
-from cameras.ingest.worker.capture import Capture, Lost, Source
+from cameras.ingest.worker.capture import Capture, Lost
 from cameras.ingest.worker.encoder import encode_picture
 from cameras.ingest.worker.freshness import Freshness
 from cameras.ingest.worker.picture import Picture, Slot
+from cameras.ingest.worker.source import Source
 from project.child_processes import limit_memory
 
 QUALITY = 80

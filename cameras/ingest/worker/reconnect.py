@@ -7,9 +7,10 @@ import threading
 import time
 
 from cameras.ingest.sources.addresses import SourceError
-from cameras.ingest.worker.capture import Capture, Lost, Source
+from cameras.ingest.worker.capture import Capture, Lost
 from cameras.ingest.worker.freshness import Freshness, Health
 from cameras.ingest.worker.picture import Slot
+from cameras.ingest.worker.source import Source
 
 STEADY = 10.0  # seconds of pictures after which a loss counts as the first again
 

@@ -93,8 +93,8 @@ def _turn_of(frame: VideoFrame) -> Turn:
 class UprightFrame:
     """A decoded frame with what makes it upright. Pixels are made when they are first asked for.
 
-    `pixel_aspect` is the width of a pixel over its height; `aspect` overrides it for the upright
-    picture. Thread-safe.
+    `pixel_aspect` is the width of a pixel over its height; an `aspect` other than `auto` overrides
+    it for the upright picture. Thread-safe.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class UprightFrame:
         turn: Turn,
         masks: Masks,
         pixel_aspect: Fraction | None = None,
-        aspect: str = "",
+        aspect: str = "auto",
     ) -> None:
         self._frame, self._turn, self._masks = frame, turn, masks
         self.width, self.height = upright_size(
@@ -155,7 +155,7 @@ def upright_size(
     width: int, height: int, turn: Turn, pixel_aspect: Fraction | None, aspect: str
 ) -> tuple[int, int]:
     """Width and height in square pixels of the upright picture, made of `width` × `height`."""
-    if not aspect and pixel_aspect and 1 / STRANGEST <= pixel_aspect <= STRANGEST:
+    if aspect == "auto" and pixel_aspect and 1 / STRANGEST <= pixel_aspect <= STRANGEST:
         width = max(1, round(width * pixel_aspect))
     if turn.transposed:
         width, height = height, width

@@ -19,7 +19,7 @@ class CameraRequest(TypedDict):
     fps: NotRequired[int]
     width: NotRequired[int | None]
     quality: NotRequired[int]
-    aspect: NotRequired[Literal['square', '16:9', '4:3', '9:16', '3:4']]
+    aspect: NotRequired[Literal['auto', 'square', '16:9', '4:3', '9:16', '3:4']]
     detect: NotRequired[bool]
     classes: NotRequired[list[str]]
     threshold: NotRequired[float]
@@ -130,7 +130,7 @@ class PatchedCameraRequest(TypedDict):
     fps: NotRequired[int]
     width: NotRequired[int | None]
     quality: NotRequired[int]
-    aspect: NotRequired[Literal['square', '16:9', '4:3', '9:16', '3:4']]
+    aspect: NotRequired[Literal['auto', 'square', '16:9', '4:3', '9:16', '3:4']]
     detect: NotRequired[bool]
     classes: NotRequired[list[str]]
     threshold: NotRequired[float]
@@ -429,7 +429,7 @@ class Camera(TypedDict):
     fps: int
     width: int | None
     quality: int
-    aspect: Literal['square', '16:9', '4:3', '9:16', '3:4']
+    aspect: Literal['auto', 'square', '16:9', '4:3', '9:16', '3:4']
     detect: bool
     classes: list[str]
     threshold: float

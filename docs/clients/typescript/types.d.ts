@@ -23,7 +23,7 @@ export interface components {
             ack: number;
         };
         /**
-         * @description * `` - As the camera says
+         * @description * `auto` - As the camera says
          *     * `square` - Square pixels
          *     * `16:9` - 16:9
          *     * `4:3` - 4:3
@@ -31,14 +31,14 @@ export interface components {
          *     * `3:4` - 3:4
          * @enum {string}
          */
-        AspectEnum: "square" | "16:9" | "4:3" | "9:16" | "3:4";
+        AspectEnum: "auto" | "square" | "16:9" | "4:3" | "9:16" | "3:4";
         /** @description A camera. `source` is written in full; its password is masked when it is read. */
         Camera: {
             /**
              * Shape of the picture
              * @description Where pictures look narrow or wide: some cameras do not tell their shape.
              *
-             *     * `` - As the camera says
+             *     * `auto` - As the camera says
              *     * `square` - Square pixels
              *     * `16:9` - 16:9
              *     * `4:3` - 4:3
@@ -99,7 +99,7 @@ export interface components {
              * Shape of the picture
              * @description Where pictures look narrow or wide: some cameras do not tell their shape.
              *
-             *     * `` - As the camera says
+             *     * `auto` - As the camera says
              *     * `square` - Square pixels
              *     * `16:9` - 16:9
              *     * `4:3` - 4:3
@@ -405,7 +405,7 @@ export interface components {
              * Shape of the picture
              * @description Where pictures look narrow or wide: some cameras do not tell their shape.
              *
-             *     * `` - As the camera says
+             *     * `auto` - As the camera says
              *     * `square` - Square pixels
              *     * `16:9` - 16:9
              *     * `4:3` - 4:3

@@ -31,5 +31,6 @@ def fields(**changes: Any) -> dict[str, Any]:
     defaults = {
         "name": "Goal", "kind": "rtsp", "source": "rtsp://u:secret@192.0.2.7/a", "enabled": "on",
         "detect": "on", "classes": ["person"], "threshold": "0.4", "fps": "10", "quality": "80",
+        "aspect": "auto",
     }  # fmt: skip
     return defaults | changes

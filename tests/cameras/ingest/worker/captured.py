@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from cameras.ingest.worker.capture import Source
 from cameras.ingest.worker.detector import Detector
 from cameras.ingest.worker.freshness import Health
 from cameras.ingest.worker.picture import Picture
 from cameras.ingest.worker.push import Push
 from cameras.ingest.worker.reconnect import ReconnectingCapture
+from cameras.ingest.worker.source import Source
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def captured(
     source: str = "",
     media_root: Path = Path("."),
     rate: float = 100.0,
-    aspect: str = "",
+    aspect: str = "auto",
 ) -> Iterator[ReconnectingCapture]:
     camera = ReconnectingCapture(
         Source(kind, source, media_root, allow_loopback=True, aspect=aspect)

@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from cameras.ingest.worker.capture import Source
 from cameras.ingest.worker.picture import Picture
 from cameras.ingest.worker.reconnect import ReconnectingCapture
+from cameras.ingest.worker.source import Source
 from tests.cameras.ingest.worker.captured import captured, pictures, state
 from tests.clips import Image, make_clip, scene, unlikeness
 from tests.servers import ffmpeg, rtsp_server
 from tests.waiting import until
 
 
-def shown(path: Path, count: int = 3, aspect: str = "") -> Picture:
+def shown(path: Path, count: int = 3, aspect: str = "auto") -> Picture:
     """A picture of a clip in the media folder, after the first ones."""
     with captured("file", path.name, media_root=path.parent, aspect=aspect) as camera:
         return pictures(camera, count)[-1]

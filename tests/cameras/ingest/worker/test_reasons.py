@@ -16,10 +16,11 @@ import pytest
 from cameras.ingest.sources import dialing, rtsp_relay
 from cameras.ingest.sources.addresses import SourceError
 from cameras.ingest.worker import capture, demuxer
-from cameras.ingest.worker.capture import Capture, Lost, Source
+from cameras.ingest.worker.capture import Capture, Lost
 from cameras.ingest.worker.demuxer import OPTIONS
 from cameras.ingest.worker.freshness import Freshness
 from cameras.ingest.worker.picture import Slot
+from cameras.ingest.worker.source import Source
 from tests import ROOT
 from tests.rtsp import rtsp_camera
 from tests.servers import HLS, free_port, http_camera, silent_server
