@@ -49,6 +49,7 @@ TESTS_BY_ATTACK = {
     "... by other protocols in a playlist": (
         "cameras/ingest/sources/test_media_io.py::test_playlist_leads_nowhere_else",
         "cameras/ingest/sources/test_media_io.py::test_playlist_cannot_read_a_file",
+        "cameras/ingest/worker/test_capture_files.py::test_file_of_a_camera_leads_nowhere",
     ),
     "... by redirects": (
         "cameras/ingest/sources/test_rtsp_relay.py::test_rtsp_redirect_is_not_followed",

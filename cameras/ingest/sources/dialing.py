@@ -65,3 +65,18 @@ def connect(address: Address, permitted: Permitted, timeout: float) -> socket.so
         except OSError:
             continue
     return dial(address, ips[-1], timeout / len(ips))
+
+
+def describe(address: Address, error: OSError) -> str:
+    """A sentence for a connection to `address` that was not made, or broke off."""
+    host, port = address.host, address.port
+    match error:
+        case TimeoutError():
+            return f"{host} did not answer in time."
+        case ConnectionRefusedError():
+            return f"{host} refused the connection on port {port}."
+        case ConnectionError():
+            return f"{host} closed the connection."
+        case ssl.SSLError():
+            return f"{host} does not speak TLS on port {port}."
+    return f"{host} cannot be reached."

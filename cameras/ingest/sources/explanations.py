@@ -6,10 +6,10 @@ cameras explain themselves: `http_failures`.
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 
 from cameras.ingest.sources.addresses import Address, SourceError
+from cameras.ingest.sources.dialing import describe
 from cameras.ingest.sources.http_failures import NOT_VIDEO
 from cameras.ingest.sources.rtsp_messages import UDP_ONLY
 from cameras.ingest.sources.rtsp_relay import Outcome
@@ -46,21 +46,11 @@ def explain_rtsp(address: Address, outcome: Outcome) -> str:
 
 def _failure(address: Address, error: Exception) -> str:
     """A sentence for a dialogue that broke off."""
-    host, port = address.host, address.port
-    match error:
-        case SourceError():
-            return error.sentence
-        case TimeoutError():
-            return f"{host} did not answer in time."
-        case ConnectionRefusedError():
-            return f"{host} refused the connection on port {port}."
-        case ConnectionError():
-            return f"{host} closed the connection."
-        case ssl.SSLError():
-            return f"{host} does not speak TLS on port {port}."
-        case OSError():
-            return f"{host} cannot be reached."
-    return f"{host} answers on port {port}, but not as a camera does."
+    if isinstance(error, SourceError):
+        return error.sentence
+    if isinstance(error, OSError):
+        return describe(address, error)
+    return f"{address.host} answers on port {address.port}, but not as a camera does."
 
 
 def _refusal(address: Address, status: int) -> str:

@@ -17,10 +17,9 @@ Sentences never hold a password, nor what a stranger wrote beyond a host, a port
 from __future__ import annotations
 
 import re
-import ssl
 
 from cameras.ingest.sources.addresses import Address, SourceError, listing
-from cameras.ingest.sources.dialing import ClosedAddress
+from cameras.ingest.sources.dialing import ClosedAddress, describe
 
 NOT_VIDEO = "The camera answers, but no video could be read from it."
 
@@ -73,19 +72,9 @@ class NotVideo(HTTPFailure):
 
 def unreachable(address: Address, error: Exception) -> Unreachable:
     """For an `OSError` of the connection, or a `ValueError` for an answer that is no HTTP."""
-    host, port = address.host, address.port
-    match error:
-        case TimeoutError():
-            return Unreachable(f"{host} did not answer in time.")
-        case ConnectionRefusedError():
-            return Unreachable(f"{host} refused the connection on port {port}.")
-        case ConnectionError():
-            return Unreachable(f"{host} closed the connection.")
-        case ssl.SSLError():
-            return Unreachable(f"{host} does not speak TLS on port {port}.")
-        case OSError():
-            return Unreachable(f"{host} cannot be reached.")
-    return Unreachable(f"{host} answers on port {port}, but not as a camera does.")
+    if isinstance(error, OSError):
+        return Unreachable(describe(address, error))
+    return Unreachable(f"{address.host} answers on port {address.port}, but not as a camera does.")
 
 
 def closed_elsewhere(address: Address) -> ClosedAddress:

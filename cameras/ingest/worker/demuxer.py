@@ -160,7 +160,7 @@ def _hardware(decoder: str) -> HWAccel | None:
     """The hardware for `av.open`; None where this machine has none, which would fail the open."""
     try:
         HWAccel(decoder).create(Codec("h264", "r"))
-    except (FFmpegError, OSError, ValueError, RuntimeError, NotImplementedError):
+    except (FFmpegError, OSError, ValueError, RuntimeError):  # no device, driver or such decoder
         return None
     return HWAccel(decoder, allow_software_fallback=True)
 

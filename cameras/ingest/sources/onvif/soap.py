@@ -10,7 +10,6 @@ import hashlib
 import io
 import secrets
 import socket
-import ssl
 import time
 from base64 import b64encode
 from contextlib import closing
@@ -23,7 +22,7 @@ from typing import Any
 
 from cameras.ingest.sources.address_rules import place
 from cameras.ingest.sources.addresses import DEFAULT_PORTS, Address, SourceError
-from cameras.ingest.sources.dialing import Permitted, connect
+from cameras.ingest.sources.dialing import Permitted, connect, describe
 from cameras.ingest.sources.digest import Login
 from cameras.ingest.sources.onvif.xml import Element, NotXML, all_named, first, parse, text_of
 
@@ -163,8 +162,10 @@ class Device:
             return self._exchange(service, request)
         except SourceError:
             raise
-        except (OSError, ValueError, HTTPException) as error:
-            raise SourceError(_failure(service, error)) from None
+        except OSError as error:
+            raise SourceError(describe(service, error)) from None
+        except (ValueError, HTTPException):
+            raise SourceError(_foreign(service)) from None
 
     def _exchange(self, service: Address, request: bytes) -> _Answer:
         left = self._deadline - time.monotonic()
@@ -243,19 +244,3 @@ def _foreign(service: Address) -> str:
         f"{service.host} answers on port {service.port}, but not as an ONVIF camera does. ONVIF "
         "may be off in the camera's settings, or have another port."
     )
-
-
-def _failure(service: Address, error: Exception) -> str:
-    host, port = service.host, service.port
-    match error:
-        case TimeoutError():
-            return f"{host} did not answer in time."
-        case ConnectionRefusedError():
-            return f"{host} refused the connection on port {port}."
-        case ConnectionError():
-            return f"{host} closed the connection."
-        case ssl.SSLError():
-            return f"{host} does not speak TLS on port {port}."
-        case OSError():
-            return f"{host} cannot be reached."
-    return _foreign(service)

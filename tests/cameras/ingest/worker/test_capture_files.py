@@ -9,7 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from cameras.ingest.worker.capture import UNOPENED
+from cameras.ingest.worker.demuxer import Demuxer
+from cameras.ingest.worker.source import Source
+from tests.cameras.ingest.sources.raw_server import raw_server
 from tests.cameras.ingest.worker.captured import captured, people, pictures, state
+from tests.cameras.ingest.worker.test_reasons import failure
+from tests.servers import segments
 from tests.waiting import until
 
 
@@ -77,3 +83,28 @@ def test_file_that_is_no_video_has_a_reason(tmp_path: Path) -> None:
         with captured("file", name, tmp_path) as camera:
             until(lambda: state(camera) == "offline")
             assert "not a video" in camera.health().reason
+
+
+def test_file_of_a_camera_leads_nowhere(tmp_path: Path) -> None:
+    """A file camera reads no format that names addresses or other files."""
+    (tmp_path / "0.ts").write_bytes(segments()[0])
+    with raw_server(b"", repeats=True) as trap:
+        address = f"tcp://127.0.0.1:{trap.port}/a.ts"
+        head = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n"
+        contents = {
+            "list.m3u8": f"{head}{address}\n#EXT-X-ENDLIST\n",
+            "list.mp4": f"{head}0.ts\n#EXT-X-ENDLIST\n",
+            "list.ffconcat": f"ffconcat version 1.0\nfile '{address}'\nfile 0.ts\n",
+            "stream.sdp": f"v=0\nm=video {trap.port} RTP/AVP 33\nc=IN IP4 127.0.0.1\n",
+            "list.mpd": '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
+            '<AdaptationSet mimeType="video/mp4"><Representation id="1"><BaseURL>'
+            f"{address}</BaseURL></Representation></AdaptationSet></Period></MPD>",
+        }
+        for name, content in contents.items():
+            (tmp_path / name).write_text(content)
+            with pytest.raises(UNOPENED):
+                Demuxer("file", str(tmp_path / name))
+            assert failure(Source("file", name, tmp_path)) == (
+                "The file is not a video that can be read."
+            ), name
+        assert trap.connections == 0
