@@ -20,6 +20,7 @@ from tests.cameras.temporary_camera import temporary_camera
 from tests.installation import KEEPER, Installation, submit
 from tests.people import Scenario, create_scenario
 from tests.push_messages import send_body
+from tests.servers import http_camera
 from tests.sockets import next_frame, pixels, watching
 from tests.waiting import until
 
@@ -45,6 +46,28 @@ def test_snapshot_has_the_newest_frame(installation: Installation, scenario: Sce
 def _good(url: str, scenario: Scenario) -> httpx.Response | None:
     answer = httpx.get(url, headers=scenario["viewer"].bearer, timeout=30)
     return answer if answer.status_code == 200 else None
+
+
+@pytest.mark.extended
+def test_snapshot_of_a_slow_camera_is_its_newest_picture_and_tells_its_age(
+    installation: Installation,
+) -> None:
+    with (
+        installation.api() as api,
+        http_camera(fps=0.3) as server,
+        temporary_camera(installation, name="Slow", kind="http", source=server.url) as camera,
+    ):
+
+        def rate() -> float:
+            return float(api.get(f"/cameras/{camera}").json()["state"]["fps"])
+
+        until(lambda: 0 < rate() < 0.5, 60, "its rate")
+        ages = []
+        for width in ("", "?width=320", "?width=640"):  # each is a picture that nobody watches yet
+            answer = api.get(f"/cameras/{camera}/snapshot.jpg{width}")
+            assert answer.status_code == 200, answer.text
+            ages.append(int(answer.headers["X-Age-Ms"]))
+        assert max(ages) < 7000
 
 
 @pytest.fixture

@@ -110,6 +110,12 @@ class Freshness:
         with self._lock:
             return max(self._gaps, default=None)
 
+    @property
+    def slow_interval(self) -> float:
+        """`Health.interval` now."""
+        with self._lock:
+            return self._slow_interval()
+
     def record_wait(self, reason: str) -> None:
         """Say what a camera that is connected but has shown no picture yet waits for."""
         with self._lock:
@@ -124,12 +130,15 @@ class Freshness:
                 self._last_state = state
                 self._since = self._last if state == "stale" and self._last else now_ms()
             fps = self._fps() if state == "live" else 0.0
-            interval = max(self._gaps, default=0.0)
             return Health(
                 state, self._since, reason, fps, *self._size,
                 self._last, self.attempt, self._captured,
-                round(interval, 1) if interval > 1 else 0.0,
+                self._slow_interval(),
             )  # fmt: skip
+
+    def _slow_interval(self) -> float:
+        longest = max(self._gaps, default=0.0)
+        return round(longest, 1) if longest > 1 else 0.0
 
     def _age(self) -> float | None:
         return time.monotonic() - self._arrivals[-1] if self._arrivals else None

@@ -119,10 +119,9 @@ class Worker:
 
     def _resend_newest(self, widths: list[int]) -> None:
         """Send the newest picture to new viewers where the next one may take long."""
-        health = self.camera.health()
-        slow = isinstance(self.camera, Push) or health.interval > 0
+        slow = isinstance(self.camera, Push) or self.camera.interval > 0
         picture = self.camera.slot.newest() if slow else None
-        if picture is not None and health.state in ("live", "stale"):
+        if picture is not None and self.camera.health().state in ("live", "stale"):
             self._deliver(picture, widths)
 
     def _deliver(self, picture: Picture, widths: list[int]) -> list[tuple[int, Frame]]:
@@ -144,7 +143,7 @@ class Worker:
     def _send(self, frame: Frame, width: int) -> None:
         variant = {} if width == NATIVE else {"variant": width}
         header = replace(frame, seq=self._seq).header()
-        interval = self.camera.health().interval
+        interval = self.camera.interval
         slow = {"interval": interval} if interval else {}
         packet = {"type": "frame"} | header | variant | slow
         self._link.send_picture(packet, frame.jpeg, frame.captured_at)

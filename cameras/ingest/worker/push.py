@@ -69,6 +69,11 @@ class Push:
                 painted = replace(sent, width=width, height=height, image=image, jpeg=None)
                 self.slot.put(painted)
 
+    @property
+    def interval(self) -> float:
+        """Seconds between two frames, of a camera that sends less than one a second; else 0."""
+        return self._freshness.slow_interval
+
     def health(self) -> Health:
         """What is true now."""
         return self._freshness.health()

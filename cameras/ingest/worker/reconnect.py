@@ -66,6 +66,11 @@ class ReconnectingCapture:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @property
+    def interval(self) -> float:
+        """Seconds between two frames, of a camera that sends less than one a second; else 0."""
+        return self._freshness.slow_interval
+
     def health(self) -> Health:
         """What is true now."""
         return self._freshness.health()
