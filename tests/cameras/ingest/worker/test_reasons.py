@@ -23,7 +23,7 @@ from cameras.ingest.worker.picture import Slot
 from cameras.ingest.worker.source import Source
 from tests import ROOT
 from tests.rtsp import rtsp_camera
-from tests.servers import HLS, free_port, http_camera, silent_server
+from tests.servers import HLS, PLAZA, free_port, http_camera, silent_server
 
 HERE = Path(".")
 
@@ -172,6 +172,8 @@ HOSTILE = "x;touch made|rtsp_flags;listen|$(touch made)`touch made`&&-i file:///
     [
         ("rtsp", "rtsp://{user}@192.168.1.2/{path}?rtsp_transport=udp&protocol_whitelist=file"),
         ("rtsp", "rtsps://{user}@192.168.1.2/{path}"),
+        ("http", "http://{user}@{server}/{path}?http_proxy=http://127.0.0.1:1/"),
+        ("http", "https://{user}@{server}/{path}"),
         ("file", "{file}"),
         ("device", "/dev/video1"),
         ("demo", ""),
@@ -190,8 +192,13 @@ def test_source_text_never_becomes_an_ffmpeg_option(
         raise OSError
 
     monkeypatch.setattr(demuxer.av, "open", refuse)
-    text = source.format(user=f"{word}:{word}", path=word, file=f"{word}.mp4")
-    assert failure(Source(kind, text, tmp_path))
+    with http_camera() as camera:
+        server = f"127.0.0.1:{camera.port}"
+        text = source.format(user=f"{word}:{word}", path=word, file=f"{word}.mp4", server=server)
+        camera.pages["/" + text.partition(f"{server}/")[2]] = ("video/mp4", PLAZA.read_bytes())
+        if text.startswith("https"):
+            camera.secure(tmp_path)
+        assert failure(Source(kind, text, tmp_path, allow_loopback=True))
     assert [given["options"] for given in asked] == [OPTIONS["file" if kind == "demo" else kind]]
     assert "w|" not in str(asked)
 
