@@ -5,11 +5,12 @@ import { writeBlocks, writePlain } from "./renderer.js";
 /** @typedef {import("./parser.js").Token} Token */
 
 const STAND_IN_TOKENS = 5; // of an item: its opening, its paragraph's, the text, and their ends
+const MAX_OPEN_CODE = 2048; // characters of an open code block, of which all lines but the last are then finished
 
 /**
  * Renders a streamed Markdown text incrementally. Only the last two blocks are parsed again with each
- * update; of a long list or table that is the last block, only the last two items or rows. A line that
- * is not complete may still become anything, but it starts at most one block: so the start of the last
+ * update; of a long list, table or code block that is the last block, only the last items, rows or lines. A
+ * line that is not complete may still become anything, but it starts at most one block: so the start of the last
  * but one is certain, and all before it is finished. The `final` update parses the whole text, because a
  * link may be defined after its use.
  */
@@ -21,8 +22,9 @@ export class IncrementalMarkdown {
   /** @type {Record<string, {href: string}>} link definitions before `#offset` */
   #references = {};
   /**
-   * If the unfinished part starts within a table, the table's head. Within a list, an item that stands
-   * in for the finished ones: it has the list's number, and a blank line after it if the list is loose.
+   * If the unfinished part starts within a table, the table's head; within a code block, its opening
+   * fence. Within a list, an item that stands in for the finished ones: it has the list's number, and a
+   * blank line after it if the list is loose.
    */
   #head = "";
 
@@ -68,6 +70,8 @@ export class IncrementalMarkdown {
     if (blocks.length > 2) {
       this.#finish(source.slice(0, offsetOf(source, blocks.at(-2).map[0])), this.#element);
       this.#head = "";
+    } else if (tokens.length === 1 && tokens[0].type === "fence") {
+      this.#finishLines(source, tokens[0]);
     } else if (blocks.length === 1 && items.length > 3) {
       const finished = source.slice(0, offsetOf(source, items.at(-2).map[0]));
       const element = /** @type {any} */ (this.#element.lastChild);
@@ -84,6 +88,23 @@ export class IncrementalMarkdown {
         this.#head = source.slice(offsetOf(source, start), offsetOf(source, start + 2));
       }
     }
+  }
+
+  /**
+   * Finish all lines of a code block but the last, if they are many. The last may be its closing fence.
+   * @param {string} source
+   * @param {Token} fence its only token
+   */
+  #finishLines(source, fence) {
+    const [start, end] = fence.map;
+    if (fence.content.length < MAX_OPEN_CODE) return;
+    const finished = source.slice(0, offsetOf(source, end - 1));
+    const [{ content }] = blockTokens(finished, {});
+    const shown = /** @type {any} */ (this.#element.lastChild).lastChild.firstChild.lastChild; // figure, pre, code
+    shown.splitText(content.length);
+    this.#writer.finish(shown);
+    this.#offset += finished.length - this.#head.length;
+    this.#head = source.slice(offsetOf(source, start), offsetOf(source, start + 1));
   }
 
   /**

@@ -32,6 +32,15 @@ class Text extends Child {
   appendData(more) {
     this.data += more;
   }
+  splitText(offset) {
+    const { parentNode, nextSibling } = this;
+    const rest = new Text(this.data.slice(offset));
+    this.data = this.data.slice(0, offset);
+    Object.assign(rest, { parentNode, nextSibling, previousSibling: this });
+    this.nextSibling = rest;
+    if (nextSibling) nextSibling.previousSibling = rest;
+    else parentNode.lastChild = rest;
+  }
   get html() {
     return this.data.replace(/[&<>\u00a0]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign] ?? "&nbsp;");
   }

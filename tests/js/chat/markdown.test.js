@@ -103,6 +103,27 @@ test("each update of a long list or table renders the same as the whole text so 
   }
 });
 
+test("each update of a long code block renders the same as the whole text so far", () => {
+  const long = "let b = '<b>';".repeat(60);
+  const lines = [`${long}\n`, `  ${long}\n`, `\t${long}\n`, "\n", "\n\n", " short\n", "``\n", "~~~\n", "    ```\n", "- item\n"];
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const random = seededRandom(seed);
+    const { root, markdown } = create();
+    const mark = seed % 2 ? "```" : "~~~~";
+    const indent = " ".repeat(seed % 4);
+    let text = `${["", "Before\n\n", "[a]: /b\n\n"][seed % 3]}${indent}${mark}js\n`;
+    for (let step = 0; step < 40; step += 1) {
+      const closing = `${indent}${mark}\n${["", "\n", "after\n", `${mark}\n`][step % 4]}`;
+      const piece = random() < 0.06 ? closing : lines[Math.floor(random() * lines.length)];
+      text += random() < 0.3 ? piece.slice(0, Math.ceil(random() * piece.length)) : piece;
+      markdown.show(text);
+      assert.equal(root.inner, renderWhole(text), JSON.stringify(text.slice(-200)));
+    }
+    markdown.show(text, { final: true });
+    assert.equal(root.inner, renderWhole(text));
+  }
+});
+
 test("finished blocks are not created again", () => {
   const { page, root, markdown } = create();
   const blocks = "A **word**.\n\n- one\n- two\n\n```js\nlet a;\n```\n\n";
