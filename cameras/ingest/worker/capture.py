@@ -288,6 +288,7 @@ class Capture:
             if self._stop.is_set():
                 break
             self._expect_packet()
+            arrived = time.monotonic()
             try:
                 size, turn = jpeg_size(jpeg), Turn.from_exif(jpeg_orientation(jpeg))
                 chosen = self._sink.takes()
@@ -296,7 +297,7 @@ class Capture:
             except FrameError as error:
                 frame, chosen, reason = None, True, error.sentence
             if frame is not None:
-                self._sink.put(frame, Shot(time.monotonic(), turn))
+                self._sink.put(frame, Shot(arrived, turn))
             elif not chosen and shown:
                 self._sink.pass_over(size, turn)
             if chosen:
@@ -313,11 +314,12 @@ class Capture:
             data = still.next()
             if data is None:
                 continue
+            arrived = time.monotonic()
             image = decode_still(data)
             if image is None:
                 raise Lost(UNDECODABLE)
             frame = VideoFrame.from_ndarray(image, "bgr24")
-            self._sink.put(frame, Shot(time.monotonic()))
+            self._sink.put(frame, Shot(arrived))
 
     def _expect_packet(self) -> None:
         """Set the limit for the next packet; the patience follows the camera's own rate."""
