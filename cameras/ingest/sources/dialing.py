@@ -67,8 +67,8 @@ def connect(address: Address, permitted: Permitted, timeout: float) -> socket.so
     return dial(address, ips[-1], timeout / len(ips))
 
 
-def describe(address: Address, error: OSError) -> str:
-    """A sentence for a connection to `address` that was not made, or broke off."""
+def describe(address: Address, error: Exception) -> str:
+    """A sentence for a connection to `address` that was not made, broke off, or made no sense."""
     host, port = address.host, address.port
     match error:
         case TimeoutError():
@@ -79,4 +79,6 @@ def describe(address: Address, error: OSError) -> str:
             return f"{host} closed the connection."
         case ssl.SSLError():
             return f"{host} does not speak TLS on port {port}."
-    return f"{host} cannot be reached."
+        case OSError():
+            return f"{host} cannot be reached."
+    return f"{host} answers on port {port}, but not as a camera does."

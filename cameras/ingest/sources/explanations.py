@@ -48,9 +48,7 @@ def _failure(address: Address, error: Exception) -> str:
     """A sentence for a dialogue that broke off."""
     if isinstance(error, SourceError):
         return error.sentence
-    if isinstance(error, OSError):
-        return describe(address, error)
-    return f"{address.host} answers on port {address.port}, but not as a camera does."
+    return describe(address, error)
 
 
 def _refusal(address: Address, status: int) -> str:

@@ -72,9 +72,7 @@ class NotVideo(HTTPFailure):
 
 def unreachable(address: Address, error: Exception) -> Unreachable:
     """For an `OSError` of the connection, or a `ValueError` for an answer that is no HTTP."""
-    if isinstance(error, OSError):
-        return Unreachable(describe(address, error))
-    return Unreachable(f"{address.host} answers on port {address.port}, but not as a camera does.")
+    return Unreachable(describe(address, error))
 
 
 def closed_elsewhere(address: Address) -> ClosedAddress:
