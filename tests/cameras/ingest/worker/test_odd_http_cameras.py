@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cameras.ingest.worker import capture
 from cameras.ingest.worker.capture import UNDECODABLE
 from cameras.ingest.worker.reconnect import ReconnectingCapture
 from tests.cameras.ingest.sources.raw_server import raw_server
@@ -69,6 +72,25 @@ def test_mjpeg_is_shown_upright(orientation: int) -> None:
         assert image is not None
         assert image.shape == (432, 768, 3) == (picture.height, picture.width, 3)
         assert unlikeness(image) < 8
+
+
+@pytest.mark.parametrize("path", ["/cam", "/still.jpg"])
+def test_time_that_a_picture_takes_to_be_decoded_counts_in_its_age(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    decode, decode_still = capture.JPEGDecoder.decode, capture.decode_still
+
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(0.5)
+        return decode(*arguments) if len(arguments) == 2 else decode_still(*arguments)
+
+    monkeypatch.setattr(capture.JPEGDecoder, "decode", slowly)
+    monkeypatch.setattr(capture, "decode_still", slowly)
+    with http_camera() as server:
+        server.pages["/still.jpg"] = ("image/jpeg", plaza_jpegs()[0])
+        with captured("http", server.base + path) as camera:
+            picture = pictures(camera, 1)[0]
+            assert time.monotonic() - picture.captured_at >= 0.5
 
 
 def test_still_image_is_asked_again() -> None:
