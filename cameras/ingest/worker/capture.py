@@ -232,7 +232,7 @@ class Capture:
             if self._stop.is_set():
                 return
             if frame is not None:
-                self._sink.show(frame, frame.time)
+                self._sink.show(frame, frame.arrival, frame.time)
                 self._first_packet = 0.0
             self._note_packet()
 
@@ -261,7 +261,7 @@ class Capture:
                 self._due = time.monotonic()
             if self._stop.wait(max(0.0, self._due - time.monotonic())):
                 return frames
-            self._sink.show(frame, None)
+            self._sink.show(frame, time.monotonic(), None)
             self.watchdog.expect(FROZEN, UNKNOWN_LIMIT)
         self._due += usual
         return frames

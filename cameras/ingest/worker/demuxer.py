@@ -10,6 +10,7 @@ lists. The options are constants: they never contain text of a source.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -62,9 +63,11 @@ Fetch = Callable[[str, int, dict[str, Any]], Any]  # PyAV's `io_open`
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A decoded frame, and its time in the stream in seconds, or None."""
+    """A decoded frame, when its packet came (monotonic seconds), and its time in the stream in
+    seconds, or None."""
 
     image: VideoFrame
+    arrival: float
     time: float | None
     pixel_aspect: Fraction | None
 
@@ -136,6 +139,7 @@ class Demuxer:
         Damaged packets are passed over. Raises `FFmpegError`, `OSError`.
         """
         for packet in self._container.demux(self.stream):
+            arrival = time.monotonic()
             self.packets += packet.size > 0
             try:
                 decoded = packet.decode()
@@ -145,7 +149,7 @@ class Demuxer:
                 yield None
             for frame in decoded:
                 if isinstance(frame, VideoFrame):
-                    yield Frame(frame, frame.time, self._pixel_aspect())
+                    yield Frame(frame, arrival, frame.time, self._pixel_aspect())
 
     def _pixel_aspect(self) -> Fraction | None:
         stream = self.stream

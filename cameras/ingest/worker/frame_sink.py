@@ -61,11 +61,11 @@ class FrameSink:
         """Whether the frame that came now is one of the chosen. Called once for each."""
         return self.pace.takes(int(time.monotonic() * 1000))
 
-    def show(self, frame: Frame, stream_time: float | None) -> None:
-        """A frame of a video that came now; `stream_time` is None where that tells nothing."""
+    def show(self, frame: Frame, arrival: float, stream_time: float | None) -> None:
+        """A frame of a video; `stream_time` is None where that tells nothing."""
         if sentence := too_large(frame.image.width, frame.image.height):
             raise Unconvertible(sentence)
-        at, jumped = self._arrivals.captured_at(time.monotonic(), stream_time)
+        at, jumped = self._arrivals.captured_at(arrival, stream_time)
         shot = Shot(at, self._turns.of(frame.image), frame.pixel_aspect, jumped)
         for made, its in self._deinterlacer.feed(frame.image, shot):
             self.put(made, its, chosen=self.takes())

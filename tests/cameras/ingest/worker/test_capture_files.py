@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from cameras.ingest.worker.source import Source
 from tests.cameras.ingest.sources.raw_server import raw_server
 from tests.cameras.ingest.worker.captured import captured, people, pictures, state
 from tests.cameras.ingest.worker.test_reasons import failure
+from tests.clips import make_clip
 from tests.servers import segments
 from tests.waiting import until
 
@@ -83,6 +86,14 @@ def test_file_that_is_no_video_has_a_reason(tmp_path: Path) -> None:
         with captured("file", name, tmp_path) as camera:
             until(lambda: state(camera) == "offline")
             assert "not a video" in camera.health().reason
+
+
+def test_time_that_a_frame_takes_to_be_decoded_counts_in_its_age(tmp_path: Path) -> None:
+    large = make_clip(tmp_path / "large.mp4", size=(3840, 2160), count=6)
+    with closing(Demuxer("file", str(large))) as demuxer:
+        ages = [time.monotonic() - frame.arrival for frame in demuxer.frames() if frame]
+    assert len(ages) == 6
+    assert min(ages) > 0.003  # writing the 12 MB of such a frame takes longer
 
 
 def test_file_of_a_camera_leads_nowhere(tmp_path: Path) -> None:
