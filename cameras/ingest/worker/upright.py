@@ -18,6 +18,7 @@ from av import VideoFrame
 from av.error import FFmpegError
 from av.filter import Graph
 from av.sidedata.sidedata import SideData
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from cameras.ingest.worker.masks import Masks
@@ -90,6 +91,9 @@ def _turn_of(frame: VideoFrame) -> Turn:
     return Turn() if matrix is None else Turn.from_matrix(bytes(cast(SideData, matrix)))
 
 
+_of_thread = threading.local()
+
+
 class UprightFrame:
     """A decoded frame with what makes it upright. Pixels are made when they are first asked for.
 
@@ -126,7 +130,7 @@ class UprightFrame:
         """
         across, down = (height, width) if self._turn.transposed else (width, height)
         try:
-            plane = self._frame.reformat(across, down, "gray").to_ndarray()
+            plane = _reformat(self._frame, "gray", across, down).to_ndarray()
         except (FFmpegError, ValueError) as error:
             raise self._unconvertible() from error
         upright = self._turn.apply(np.array(plane, np.uint8))
@@ -135,7 +139,7 @@ class UprightFrame:
 
     def _convert(self) -> Image:
         try:
-            made = self._frame.to_ndarray(format="bgr24")
+            made = _reformat(self._frame, "bgr24").to_ndarray()
         except (FFmpegError, ValueError) as error:
             raise self._unconvertible() from error
         image = self._turn.apply(np.asarray(made, np.uint8))
@@ -149,6 +153,16 @@ class UprightFrame:
         return Unconvertible(
             f"The camera's pictures have a format that cannot be shown ({self._frame.format.name})."
         )
+
+
+def _reformat(
+    frame: VideoFrame, pixel_format: str, width: int | None = None, height: int | None = None
+) -> VideoFrame:
+    """As `frame.reformat`, which makes a context with threads for each frame, and crashes if two
+    threads ask the same frame: here each thread has one context for each format."""
+    contexts: dict[str, VideoReformatter] = _of_thread.__dict__
+    context = contexts.setdefault(pixel_format, VideoReformatter())
+    return context.reformat(frame, width, height, pixel_format, threads=1)
 
 
 def upright_size(
