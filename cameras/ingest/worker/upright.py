@@ -91,7 +91,7 @@ def _turn_of(frame: VideoFrame) -> Turn:
     return Turn() if matrix is None else Turn.from_matrix(bytes(cast(SideData, matrix)))
 
 
-_of_thread = threading.local()
+_of_thread = threading.local()  # one `VideoReformatter` for each pixel format
 
 
 class UprightFrame:
@@ -158,11 +158,15 @@ class UprightFrame:
 def _reformat(
     frame: VideoFrame, pixel_format: str, width: int | None = None, height: int | None = None
 ) -> VideoFrame:
-    """As `frame.reformat`, which makes a context with threads for each frame, and crashes if two
-    threads ask the same frame: here each thread has one context for each format."""
-    contexts: dict[str, VideoReformatter] = _of_thread.__dict__
-    context = contexts.setdefault(pixel_format, VideoReformatter())
-    return context.reformat(frame, width, height, pixel_format, threads=1)
+    """Convert like `frame.reformat`; any number of threads may convert the same frame.
+
+    PyAV keeps a converter with threads of its own in each frame, and two callers crash it. Here
+    each calling thread keeps one for each format.
+    """
+    converters: dict[str, VideoReformatter] = _of_thread.__dict__
+    if pixel_format not in converters:
+        converters[pixel_format] = VideoReformatter()
+    return converters[pixel_format].reformat(frame, width, height, pixel_format, threads=1)
 
 
 def upright_size(
