@@ -33,7 +33,10 @@ def look_s() -> float:
 
 
 def test_camera_uses_little_cpu_and_unwatched_camera_almost_none() -> None:
-    """What a look costs differs by a factor of two from machine to machine; the rest is 0.1."""
+    """The limit: what its looks cost here and now, a fifth more, and 0.1 core for all the rest.
+
+    A look costs twice as much on one machine as on another.
+    """
     look = look_s()
     with worker(detect=True) as busy, worker() as idle:
         settle(busy, watched=True, detect=True)
