@@ -237,8 +237,10 @@ async def test_start_that_is_cancelled_leaves_no_process(forks: ForkClient) -> N
 
 async def test_descriptors_are_closed_when_processes_end(forks: ForkClient) -> None:
     first, link = await forks.start("camera", "a")
+    assert await first_packet(link) == "loaded"
     assert forks.pid is not None
     server = psutil.Process(forks.pid)
+    # It may not have closed its end of the first link yet: one more than it will have, at most.
     ours, theirs = descriptors(), server.num_fds()
     for _ in range(5):
         process, its_link = await forks.start("camera", "b")
@@ -246,7 +248,7 @@ async def test_descriptors_are_closed_when_processes_end(forks: ForkClient) -> N
         process.kill()
         assert await process.wait() == -signal.SIGKILL
         its_link.close()
-    await until_async(lambda: descriptors() <= ours and server.num_fds() == theirs)
+    await until_async(lambda: descriptors() <= ours and server.num_fds() <= theirs)
     await end_by_link(first, link)
 
 
