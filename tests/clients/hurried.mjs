@@ -11,7 +11,8 @@ globalThis.setTimeout = (callback, ms, ...rest) => {
   if (!isClient) return setTimeout(callback, ms, ...rest); // `fetch` and `ws` have theirs
   if (ms === 40_000) return setTimeout(callback, 5000, ...rest); // the time-out
   print({ pause: ms / 1000 });
-  return setTimeout(callback, 0, ...rest);
+  // Not 0: `fetch` has to notice that connections which it keeps were reset, too.
+  return setTimeout(callback, Math.min(ms, 100), ...rest);
 };
 
 try {
